@@ -1,0 +1,303 @@
+"""RunConfig: everything that decides a run, typed and validated however it is built.
+
+Fields are addressed by dotted keys (`model.width`), on the command line, in presets and in diffs alike.
+Perturbation sizes are stored as fractions in [0,1]; people type and read them in units of 1/255.
+"""
+
+import difflib
+import math
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args
+
+import msgspec
+from msgspec import Meta, Struct, structs
+
+Dataset = Literal["digits", "cifar10", "cifar100", "mnist"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+DATASET_ALIASES = {"cifar": "cifar10"}
+MAX_EPOCHS = 100_000
+
+Size = Annotated[float, Meta(ge=0, le=1, extra={"unit": "1/255"})]
+Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+
+class ConfigError(ValueError):
+    """A setting that a user can put right; the message is one line that names it, its value and what is allowed."""
+
+
+class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Validated when built by hand, too: msgspec alone checks only what it decodes."""
+
+    def __post_init__(self) -> None:
+        for field in structs.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ConfigError(f"{field.name} must be finite, not {value}")
+            try:
+                msgspec.convert(value, field.type)
+            except msgspec.ValidationError as error:
+                raise ConfigError(f"{field.name} = {value!r}: {error}") from None
+
+
+class ModelConfig(Section, frozen=True):
+    name: Annotated[Literal["preact-resnet18", "mnist-cnn", "digits-cnn"], Meta(description="network")]
+    width: Annotated[int, Meta(ge=1, le=1024, description="channels of the first stage")] = 64
+    depth: Annotated[int, Meta(ge=1, le=16, description="blocks in each stage (preact-resnet18)")] = 2
+
+
+class MethodConfig(Section, frozen=True):
+    name: Annotated[
+        Literal["standard", "fgsm", "pgd", "free"], Meta(description="how training examples are perturbed")
+    ] = "fgsm"
+    alpha: Annotated[Size | None, Meta(description="step size of the training attack; empty follows eps")] = None
+    init: Annotated[
+        Literal["random", "zero", "previous"], Meta(description="where the FGSM perturbation starts")
+    ] = "random"
+    steps: Annotated[Count, Meta(description="steps of PGD training")] = 7
+    restarts: Annotated[Count, Meta(description="restarts of PGD training")] = 1
+    replays: Annotated[Count, Meta(description="replays of each minibatch in free training (m)")] = 8
+
+
+class OptimConfig(Section, frozen=True):
+    name: Annotated[Literal["sgd", "adam"], Meta(description="optimizer")] = "sgd"
+    lr: Annotated[float, Meta(gt=0, le=100, description="largest learning rate")] = 0.2
+    momentum: Annotated[float, Meta(ge=0, lt=1, description="momentum of SGD")] = 0.9
+    weight_decay: Annotated[float, Meta(ge=0, le=1, description="L2 penalty on every parameter")] = 5e-4
+    schedule: Annotated[
+        Literal["cyclic", "piecewise", "constant"], Meta(description="learning rate over training")
+    ] = "cyclic"
+    peak: Annotated[Share, Meta(description="where the cyclic schedule peaks, as a share of training")] = 0.5
+    milestones: Annotated[
+        tuple[Share, ...], Meta(description="where the piecewise schedule drops, as shares of training")
+    ] = (0.5, 0.75)
+    gamma: Annotated[float, Meta(gt=0, le=1, description="factor of each drop of the piecewise schedule")] = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if list(self.milestones) != sorted(set(self.milestones)):
+            raise ConfigError(f"milestones must rise, not {self.milestones}")
+
+
+class EvalConfig(Section, frozen=True):
+    attack: Annotated[str, Meta(description="final evaluation: auto, none or pgd-STEPS[-RESTARTS]")] = "auto"
+    step_size: Annotated[Size | None, Meta(description="step size of the evaluation; empty follows eps")] = None
+    images: Annotated[
+        int, Meta(ge=0, description="first N test images; 0 is all (auto: 1,000 on a CPU)")
+    ] = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.attack not in ("auto", "none"):
+            parse_attack(self.attack)
+
+
+class WatchConfig(Section, frozen=True):
+    images: Annotated[int, Meta(ge=0, description="test images watched after each epoch; 0 is none")] = 1000
+    steps: Annotated[Count, Meta(description="PGD steps of that evaluation")] = 10
+
+
+class EarlyStopConfig(Section, frozen=True):
+    enabled: Annotated[bool, Meta(description="stop when the model collapses, keep the epoch before")] = False
+    drop: Annotated[Share, Meta(description="fall of PGD-5 accuracy on a training minibatch that stops")] = 0.2
+
+
+class RunConfig(Section, frozen=True):
+    dataset: Annotated[Dataset, Meta(description="data set")]
+    model: ModelConfig
+    preset: Annotated[str, Meta(description="recipe that the other settings start from")] = ""
+    name: Annotated[str, Meta(max_length=10_000, description="name of the run; for the eyes only")] = ""
+    eps: Annotated[Size, Meta(description="radius of the l-infinity ball")] = 8 / 255
+    epochs: Annotated[int, Meta(ge=1, le=MAX_EPOCHS, description="passes over the training data")] = 15
+    batch_size: Annotated[Count, Meta(description="images in a minibatch")] = 128
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1, description="seed of weights, data order and noise")] = 0
+    precision: Annotated[Precision, Meta(description="arithmetic of training; auto is the fastest native")] = "auto"
+    device: Annotated[str, Meta(description="auto, cpu or cuda:N")] = "auto"
+    data_dir: Annotated[str, Meta(description="folder of the data sets; empty is $FASTADV_HOME/data")] = ""
+    checkpoint_minutes: Annotated[
+        float, Meta(gt=0, le=1e6, description="longest time between two checkpoints")
+    ] = 5.0
+    grace_seconds: Annotated[
+        float, Meta(ge=0, le=86_400, description="time to save after a stop before the run is killed")
+    ] = 30.0
+    method: MethodConfig = MethodConfig()
+    optim: OptimConfig = OptimConfig()
+    eval: EvalConfig = EvalConfig()
+    watch: WatchConfig = WatchConfig()
+    early_stop: EarlyStopConfig = EarlyStopConfig()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not re.fullmatch(r"auto|cpu|cuda:\d{1,3}", self.device):
+            raise ConfigError(f"device = {self.device!r}: use auto, cpu or cuda:N")
+        if self.model.name == "mnist-cnn" and self.dataset != "mnist":
+            raise ConfigError(f"model.name = mnist-cnn takes mnist only, not {self.dataset}")
+
+    @property
+    def alpha(self) -> float:
+        """Step size of the training attack, as a fraction in [0,1] (paper: 1.25 eps for FGSM, eps for free)."""
+        if self.method.alpha is not None:
+            return self.method.alpha
+        if self.method.name == "pgd":
+            return self.pgd_step
+        return self.eps if self.method.name == "free" else min(1.25 * self.eps, 1.0)
+
+    @property
+    def eval_step(self) -> float:
+        """Step size of every evaluation attack, as a fraction in [0,1]."""
+        return self.pgd_step if self.eval.step_size is None else self.eval.step_size
+
+    @property
+    def pgd_step(self) -> float:
+        """eps/4 as in the paper's CIFAR-10 and ImageNet runs; its MNIST runs use 0.01."""
+        return 0.01 if self.dataset == "mnist" else self.eps / 4
+
+    @property
+    def replays(self) -> int:
+        """Weight updates made on each minibatch."""
+        return self.method.replays if self.method.name == "free" else 1
+
+    @property
+    def title(self) -> str:
+        """The name that the user gave, else one that says what the run is."""
+        return self.name or f"{self.dataset}-{self.method.name}-eps{units(self.eps)}"
+
+
+def units(size: float) -> str:
+    """A fraction in [0,1] in units of 1/255: `8`, `76.5`."""
+    return f"{size * 255:.4g}"
+
+
+def both_units(size: float) -> str:
+    """`8/255 = 0.0314`, so that nobody has to guess what was understood."""
+    return f"{units(size)}/255 = {size:.4g}"
+
+
+def parse_size(text: str) -> float:
+    """Read a perturbation size as people type it, as a fraction in [0,1].
+
+    `8` is in units of 1/255, `8/255` is a fraction, and a decimal below 1 (`0.3`) is already in [0,1].
+
+    Raises: ConfigError, if it is no number, negative or above 1.
+    """
+    match = re.fullmatch(r"\s*([-+.\deE]+)\s*(?:/\s*([.\deE]+))?\s*", text)
+    try:
+        if not match:
+            raise ValueError
+        value = float(match[1])
+        size = value / float(match[2]) if match[2] else value if abs(value) < 1 else value / 255
+    except (ValueError, ZeroDivisionError):
+        raise ConfigError(f"{text!r} is not a size: type 8 (meaning 8/255), 8/255 or 0.03") from None
+    if not 0 <= size <= 1:
+        raise ConfigError(f"{text!r} is {size:.4g}, outside [0,1]: type 8 (meaning 8/255), 8/255 or 0.03")
+    return size
+
+
+def parse_attack(name: str) -> tuple[int, int]:
+    """Steps and restarts of an attack's name: `pgd-50-10` is (50, 10), `pgd-10` is (10, 1).
+
+    Raises: ConfigError, if it is not such a name.
+    """
+    match = re.fullmatch(r"pgd-([1-9]\d{0,5})(?:-([1-9]\d{0,5}))?", name)
+    if not match:
+        raise ConfigError(f"unknown attack {name!r}: use auto, none, pgd-50-10 (50 steps, 10 restarts) or pgd-10")
+    return int(match[1]), int(match[2] or 1)
+
+
+def choices(key: str) -> tuple[str, ...]:
+    """The values that a field of fixed choices admits."""
+    return get_args(_plain(fields()[key].type))
+
+
+def fields() -> dict[str, structs.FieldInfo]:
+    """Every leaf field of RunConfig by its dotted key, in the order in which they are declared."""
+    found: dict[str, structs.FieldInfo] = {}
+    for field in structs.fields(RunConfig):
+        if _is_section(field.type):
+            found |= {f"{field.name}.{leaf.name}": leaf for leaf in structs.fields(field.type)}
+        else:
+            found[field.name] = field
+    return found
+
+
+def description(key: str) -> str:
+    """What a field means, for help texts and forms."""
+    return next((str(m.description) for m in getattr(fields()[key].type, "__metadata__", ()) if m.description), "")
+
+
+def parse_value(key: str, text: str) -> Any:
+    """Read the text that a user typed for the field `key`.
+
+    Raises: ConfigError, naming the key, the text and what is allowed.
+    """
+    known = fields()
+    if key not in known:
+        near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
+        raise ConfigError(f"unknown setting {key!r}; {hint}")
+    kind = known[key].type
+    try:
+        if _is_size(kind):
+            return None if text in ("", "auto") and _is_optional(kind) else parse_size(text)
+        if "tuple" in str(kind):
+            return msgspec.convert([part for part in text.split(",") if part], kind, strict=False)
+        return msgspec.convert(DATASET_ALIASES.get(text, text) if key == "dataset" else text, kind, strict=False)
+    except ConfigError as error:
+        raise ConfigError(f"{key}: {error}") from None
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{key} = {text!r}: {_allowed(key, error)}") from None
+
+
+def assemble(settings: Mapping[str, Any]) -> RunConfig:
+    """Build a RunConfig from dotted keys.
+
+    Raises: ConfigError, if a key is unknown or a value is not allowed.
+    """
+    nested: dict[str, Any] = {}
+    for key, value in settings.items():
+        section, _, leaf = key.rpartition(".")
+        (nested.setdefault(section, {}) if section else nested)[leaf] = value
+    try:
+        return msgspec.convert(nested, RunConfig)
+    except msgspec.ValidationError as error:
+        raise ConfigError(_plain_error(error)) from None
+
+
+def flatten(config: RunConfig) -> dict[str, Any]:
+    """The settings of a RunConfig by dotted key; the inverse of `assemble`."""
+    flat: dict[str, Any] = {}
+    for key in fields():
+        value: Any = config
+        for part in key.split("."):
+            value = getattr(value, part)
+        flat[key] = value
+    return flat
+
+
+def _allowed(key: str, error: msgspec.ValidationError) -> str:
+    kind = _plain(fields()[key].type)
+    return f"use {', '.join(map(str, get_args(kind)))}" if "Literal" in str(kind) else _plain_error(error)
+
+
+def _plain_error(error: msgspec.ValidationError) -> str:
+    """msgspec's message with our dotted path in front: `epochs: expected int >= 1`."""
+    message, _, path = str(error).partition(" - at `$.")
+    message = message[:1].lower() + message[1:]
+    return f"{path.rstrip('`')}: {message}" if path else message
+
+
+def _plain(kind: Any) -> Any:
+    return getattr(kind, "__origin__", kind) if hasattr(kind, "__metadata__") else kind
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Section)
+
+
+def _is_optional(kind: Any) -> bool:
+    return type(None) in get_args(_plain(kind))
+
+
+def _is_size(kind: Any) -> bool:
+    return "1/255" in str(kind)

@@ -1,0 +1,209 @@
+"""What a run tells the world: typed events, one JSON object a line, appended to `events.jsonl`.
+
+Readers ignore unknown fields and unknown types, and take a torn last line as not yet written.
+Accuracies and eps are fractions in [0,1]; `t` is unix time, `elapsed` is seconds of training over all attempts.
+"""
+
+import io
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+TAIL_BYTES = 1 << 20  # read a followed file in slices of this size
+
+
+class Event(Struct, kw_only=True, omit_defaults=True, tag_field="type", tag=str.lower):
+    """Common to all events; the writer fills in `t`."""
+
+    t: float = 0.0
+    elapsed: float = 0.0
+
+
+class Started(Event):
+    """A process began to work on the run; later steps of earlier attempts no longer count."""
+
+    attempt: int
+    from_step: int
+    total_steps: int
+    steps_per_epoch: int
+    device: str
+    precision: str
+    threads: int
+    parameters: int
+    train_images: int
+    test_images: int
+    data_fingerprint: str
+    official_data: bool
+    versions: dict[str, str] = {}
+
+
+class Step(Event):
+    """The state after weight update number `step` (from 1): a moving average of the last minibatches' figures.
+
+    `signal` is the share of examples whose loss the attack lowered; None where the method has none.
+    """
+
+    step: int
+    epoch: float
+    lr: float
+    loss: float
+    accuracy: float
+    images_per_second: float
+    signal: float | None = None
+
+
+class Progress(Event):
+    """An evaluation on its way: `done` of `total` units of its work."""
+
+    attack: str
+    done: int
+    total: int
+
+
+class Evaluated(Event):
+    """Accuracy on `images` images of a split, after weight update number `step`.
+
+    `stage` says why it was measured: `watch` (each epoch, for the eyes), `guard` (the paper's check of a
+    training minibatch) or `final`.
+    """
+
+    stage: Literal["watch", "guard", "final"]
+    split: Literal["train", "test"]
+    step: int
+    epoch: float
+    attack: str
+    clean: float
+    robust: float
+    images: int
+
+
+class Alarm(Event):
+    """The run is going wrong, and why: `overfitting` (signal), `collapse` (accuracy) or `diverged` (loss)."""
+
+    kind: Literal["overfitting", "collapse", "diverged"]
+    step: int
+    epoch: float
+    message: str
+
+
+class Saved(Event):
+    """A checkpoint was written."""
+
+    step: int
+    file: str
+    bytes: int
+
+
+class Note(Event):
+    """A line for the log that a reader should see."""
+
+    message: str
+
+
+class Finished(Event):
+    """The last event of an attempt, always."""
+
+    status: Literal["done", "stopped", "failed"]
+    step: int = 0
+    error: str = ""
+
+
+AnyEvent = Started | Step | Progress | Evaluated | Alarm | Saved | Note | Finished
+_DECODER = msgspec.json.Decoder(AnyEvent)
+_ENCODER = msgspec.json.Encoder()
+
+
+class Writer:
+    """Appends events to a file, each flushed as one whole line. Use as a context manager, or call `close`."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("ab", buffering=0)
+        if self._file.tell() and not _ends_a_line(path):
+            self._file.write(b"\n")  # a torn line of a killed attempt must not swallow our first event
+
+    def write(self, event: AnyEvent) -> None:
+        """Stamp the event with the time, unless it has one, and append it."""
+        event.t = event.t or time.time()
+        line = memoryview(_ENCODER.encode(event) + b"\n")
+        while line:  # a raw write may be short, on a full disk for one
+            line = line[self._file.write(line) :]
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+
+class Follower:
+    """Reads the events of a file that may still grow; a file that is missing, cut or replaced is read anew.
+
+    `restarted` is True after a `poll` that began from the start again: what was read before is void.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.restarted = False
+        self._offset = 0
+        self._inode = 0
+        self._rest = b""
+
+    def poll(self, limit: int = TAIL_BYTES) -> list[AnyEvent]:
+        """The events of at most `limit` further bytes; empty when there are none yet."""
+        self.restarted = False
+        try:
+            with self.path.open("rb") as file:
+                return self._read(file, limit)
+        except FileNotFoundError:
+            self._restart(0)
+            return []
+
+    def _read(self, file: io.BufferedReader, limit: int) -> list[AnyEvent]:
+        size, inode = file.seek(0, io.SEEK_END), _inode(file)
+        if inode != self._inode or size < self._offset:
+            self._restart(inode)
+        file.seek(self._offset)
+        chunk = file.read(limit)
+        self._offset += len(chunk)
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        return [event for line in lines if (event := decode(line)) is not None]
+
+    def _restart(self, inode: int) -> None:
+        self.restarted = self._offset > 0
+        self._offset, self._inode, self._rest = 0, inode, b""
+
+
+def decode(line: bytes) -> AnyEvent | None:
+    """The event of one line; None if it is foreign, torn or of a later version's type."""
+    try:
+        return _DECODER.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):  # also msgspec.ValidationError
+        return None
+
+
+def read(path: Path) -> Iterator[AnyEvent]:
+    """All events of a file, in slices of bounded memory."""
+    follower = Follower(path)
+    while True:
+        offset = follower._offset
+        yield from follower.poll()
+        if follower._offset == offset:
+            return
+
+
+def _ends_a_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, io.SEEK_END)
+        return file.read(1) == b"\n"
+
+
+def _inode(file: io.BufferedReader) -> int:
+    return os.fstat(file.fileno()).st_ino

@@ -1,0 +1,112 @@
+"""Named recipes: what a run starts from before the user's own options.
+
+Later entries win: data set, preset, the preset's part for the method, what the user typed.
+"""
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from engine.config import DATASET_ALIASES, ConfigError, RunConfig, assemble, choices
+
+DEFAULT_PRESET = {"digits": "digits", "cifar10": "wong2020", "cifar100": "wong2020", "mnist": "wong2020-mnist"}
+
+
+class Preset(Struct, frozen=True):
+    """Settings by dotted key, for every method and for single ones."""
+
+    summary: str
+    settings: Mapping[str, Any]
+    methods: Mapping[str, Mapping[str, Any]] = {}
+
+
+PRESETS: dict[str, Preset] = {
+    "wong2020": Preset(
+        "the released CIFAR-10 recipe of Wong, Rice and Kolter (2020)",
+        {
+            "model.name": "preact-resnet18",
+            "eps": 8 / 255,
+            "epochs": 15,
+            "batch_size": 128,
+            "optim.name": "sgd",
+            "optim.lr": 0.2,
+            "optim.momentum": 0.9,
+            "optim.weight_decay": 5e-4,
+            "optim.schedule": "cyclic",
+            "optim.peak": 0.5,
+            "method.steps": 7,
+            "method.replays": 8,
+        },
+        {"free": {"epochs": 10, "optim.lr": 0.04}},
+    ),
+    "wong2020-mnist": Preset(
+        "the MNIST recipe of Wong, Rice and Kolter (2020)",
+        {
+            "model.name": "mnist-cnn",
+            "eps": 0.3,
+            "epochs": 10,
+            "batch_size": 100,
+            "optim.name": "adam",
+            "optim.lr": 5e-3,
+            "optim.weight_decay": 0.0,
+            "optim.schedule": "cyclic",
+            "optim.peak": 0.4,
+            "method.steps": 40,
+        },
+    ),
+    "digits": Preset(
+        "scikit-learn's 8x8 digits on a small network: a full run in seconds",
+        {
+            "model.name": "digits-cnn",
+            "model.width": 32,
+            "eps": 0.2,
+            "epochs": 30,
+            "batch_size": 64,
+            "optim.name": "adam",
+            "optim.lr": 5e-3,
+            "optim.weight_decay": 0.0,
+            "optim.peak": 0.4,
+        },
+    ),
+}
+
+
+def build(dataset: str, typed: Mapping[str, Any] | None = None, preset: str | None = None) -> RunConfig:
+    """The configuration for a data set: a preset, overruled by the settings that the user typed (dotted keys).
+
+    Raises: ConfigError, if the data set, the preset or a setting is unknown or not allowed.
+    """
+    typed = dict(typed or {})
+    dataset = check_dataset(dataset)
+    name = preset or DEFAULT_PRESET[dataset]
+    if name not in PRESETS:
+        raise ConfigError(f"unknown preset {name!r}; use {', '.join(PRESETS)}{_near(name, PRESETS)}")
+    settings = preset_settings(name, typed.get("method.name", "fgsm"))
+    return assemble({**settings, **typed, "dataset": dataset, "preset": name})
+
+
+def preset_settings(name: str, method: str) -> dict[str, Any]:
+    """What the preset sets for one training method, by dotted key; nothing for a name that is gone."""
+    preset = PRESETS.get(name)
+    return {**preset.settings, **preset.methods.get(method, {})} if preset else {}
+
+
+def check_dataset(name: str) -> str:
+    """The full name of a data set.
+
+    Raises: ConfigError, if there is none of that name.
+    """
+    known = choices("dataset")
+    full = DATASET_ALIASES.get(name, name)
+    if full == "imagenet":
+        raise ConfigError("imagenet is reserved for a coming release; use digits, cifar, cifar100 or mnist")
+    if full not in known:
+        raise ConfigError(f"unknown data set {name!r}; use cifar, {', '.join(known)}{_near(name, known)}")
+    return full
+
+
+def _near(name: str, known: Any) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
