@@ -1,0 +1,70 @@
+"""The engine's process: `python -P -m engine RUN_DIR` trains a run; `--check` and `--doctor` answer questions.
+
+The last event of a run is always `finished`. Exit codes: 0 done, 1 failed, 2 refused by `--check`, 130 stopped.
+"""
+
+import contextlib
+import sys
+import traceback
+from pathlib import Path
+
+from engine import events
+from engine.config import ConfigError
+from engine.rundir import RunDir
+from engine.stopping import Stopped, StopRequest
+
+OK, FAILED, REFUSED, STOPPED = 0, 1, 2, 130
+
+
+def main(arguments: list[str]) -> int:
+    if arguments[:1] == ["--check"]:
+        from engine.questions import check
+
+        return check(sys.stdin.buffer.read())
+    if arguments[:1] == ["--doctor"]:
+        from engine.questions import doctor
+
+        return doctor(arguments[1])
+    return train(RunDir(Path(arguments[0])))
+
+
+def train(rundir: RunDir) -> int:
+    """Train a run, from its last checkpoint if it has one; every way out leaves a `finished` event."""
+    stop = StopRequest(rundir.stop)  # before torch is imported: a stop may come at any moment
+    attempt = 1 + sum(isinstance(event, events.Started) for event in events.read(rundir.events))
+    with events.Writer(rundir.events) as writer:
+        try:
+            stop.check()
+            from engine.train import Training
+
+            training = Training(rundir.submission().config, rundir, writer, stop)
+            training.run(attempt)
+            finished, code = events.Finished(status="done"), OK
+        except Stopped:
+            finished, code = events.Finished(status="stopped"), STOPPED
+        except BaseException as error:
+            print(traceback.format_exc(), file=sys.stderr, flush=True)
+            finished, code = events.Finished(status="failed", error=_one_line(error)), FAILED
+        with contextlib.suppress(NameError):
+            finished.step, finished.elapsed = training.learner.step, round(training.reporter.elapsed, 3)
+        return _finish(writer, finished, code)
+
+
+def _finish(writer: events.Writer, finished: events.Finished, code: int) -> int:
+    try:
+        writer.write(finished)
+    except OSError as error:  # a full disk: the log and the exit code still say it
+        print(f"cannot write the last event ({error}): {finished}", file=sys.stderr, flush=True)
+        return FAILED
+    return code
+
+
+def _one_line(error: BaseException) -> str:
+    """What a user reads first; the traceback is in the log."""
+    text = str(error).strip().partition("\n")[0]
+    plain = isinstance(error, ConfigError)
+    return text if plain and text else f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

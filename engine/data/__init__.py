@@ -1,0 +1,78 @@
+"""Data sets as arrays in memory: found where they lie, downloaded where they do not, checked and fingerprinted."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.config import ConfigError
+from engine.data import cifar, digits, mnist
+from engine.data.arrays import Arrays, DataError
+from engine.data.download import download
+from engine.data.facts import DATASETS
+
+READERS: dict[str, Callable[[Path], Arrays | None]] = {
+    "digits": digits.read,
+    "mnist": mnist.read,
+    "cifar10": cifar.read10,
+    "cifar100": cifar.read100,
+}
+
+
+def open(dataset: str, data_dir: str, fetch: bool = False) -> Arrays:  # noqa: A001
+    """The images and labels of a data set.
+
+    dataset: a key of DATASETS; data_dir: the folder with the official layout in it; fetch: download what is missing.
+
+    Raises: DataError, if the files are missing, damaged or not that data set.
+    """
+    folder = Path(data_dir)
+    if dataset != "digits" and not folder.is_dir():
+        raise DataError(f"the data folder {folder} does not exist; create it, or name another with --data-dir")
+    arrays = READERS[dataset](folder)
+    if arrays is None and fetch:
+        download(dataset, folder)
+        arrays = READERS[dataset](folder)
+    if arrays is None:
+        raise DataError(f"no {dataset} in {folder}; {where(dataset)}")
+    return _checked(arrays, dataset)
+
+
+def where(dataset: str) -> str:
+    """Where the files of a data set belong."""
+    place = {"mnist": "MNIST/raw/*-ubyte.gz", "cifar10": cifar.FOLDER10, "cifar100": cifar.FOLDER100}[dataset]
+    return f"put {place} there (official layout), or try `fastadv run digits`, which needs no files"
+
+
+def fingerprint(arrays: Arrays) -> str:
+    """A hash of all pixels and labels, in order: equal exactly when the data are."""
+    digest = hashlib.blake2b(digest_size=6)
+    for array in (arrays.train_images, arrays.train_labels, arrays.test_images, arrays.test_labels):
+        digest.update(repr(array.shape).encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def check_batch_size(batch_size: int, arrays: Arrays) -> None:
+    """Raises: ConfigError, if a minibatch is larger than the training data."""
+    if batch_size > len(arrays.train_labels):
+        raise ConfigError(f"batch_size = {batch_size}: the data has only {len(arrays.train_labels)} training images")
+
+
+def _checked(arrays: Arrays, dataset: str) -> Arrays:
+    facts = DATASETS[dataset]
+    shape = (facts.height, facts.width, facts.channels)
+    for images, labels in ((arrays.train_images, arrays.train_labels), (arrays.test_images, arrays.test_labels)):
+        _check_split(images, labels, shape, facts.classes, dataset)
+    return arrays
+
+
+def _check_split(
+    images: NDArray[np.uint8], labels: NDArray[np.int64], shape: tuple[int, ...], classes: int, dataset: str
+) -> None:
+    if images.shape[1:] != shape or len(images) != len(labels) or not len(labels):
+        raise DataError(f"this is not {dataset}: images {images.shape}, labels {labels.shape}")
+    if labels.min() < 0 or labels.max() >= classes:
+        raise DataError(f"this is not {dataset}: labels from {labels.min()} to {labels.max()}")

@@ -1,0 +1,31 @@
+"""The device that a run trains on."""
+
+import os
+
+import torch
+
+from engine.config import ConfigError
+
+GIVEN = "FASTADV_DEVICE"  # `cpu` or `cuda`: what the supervisor's slot allows, with CUDA_VISIBLE_DEVICES set to match
+
+
+def pick(name: str) -> torch.device:
+    """The device of a run: the one of its slot, else the one it asked for (auto: the first GPU, else the CPU).
+
+    Raises: ConfigError, if it is not there.
+    """
+    name = {"cuda": "cuda:0", "cpu": "cpu"}.get(os.environ.get(GIVEN, ""), name)
+    if name == "auto":
+        name = "cuda:0" if torch.cuda.is_available() else "cpu"
+    check(name)
+    return torch.device(name)
+
+
+def check(name: str) -> None:
+    """Raises: ConfigError, if `name` is a GPU that is not there."""
+    if not name.startswith("cuda"):
+        return
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if int(name.partition(":")[2]) >= count:
+        there = f"this machine has {count} usable GPU(s)" if count else "this machine has no usable GPU"
+        raise ConfigError(f"device = {name} is not there: {there}; use --device auto or cpu")

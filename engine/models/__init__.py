@@ -1,0 +1,37 @@
+"""Networks that take images in [0,1], shape (B, C, H, W), and return logits: normalisation is their first layer."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from engine.config import ModelConfig
+from engine.data.facts import Facts
+from engine.models.preact_resnet import preact_resnet18
+from engine.models.small import digits_cnn, mnist_cnn
+
+MODELS: dict[str, Callable[[ModelConfig, Facts], nn.Module]] = {
+    "preact-resnet18": preact_resnet18,
+    "mnist-cnn": mnist_cnn,
+    "digits-cnn": digits_cnn,
+}
+
+
+class Normalize(nn.Module):
+    """(x - mean) / std per channel; buffers, so that it moves, saves and loads with the model."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.mean) / self.std
+
+
+def build(config: ModelConfig, facts: Facts) -> nn.Module:
+    """A freshly initialised network for a data set, in train mode; draws from torch's global generator."""
+    return nn.Sequential(Normalize(facts.mean, facts.std), MODELS[config.name](config, facts))

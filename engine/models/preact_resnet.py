@@ -1,0 +1,39 @@
+"""PreActResNet18: "Identity Mappings in Deep Residual Networks" (He et al., 2016) at CIFAR size."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.config import ModelConfig
+from engine.data.facts import Facts
+
+
+class PreActBlock(nn.Module):
+    """BN, ReLU, conv 3x3, twice; the shortcut is a 1x1 convolution of the activated input where shapes change."""
+
+    def __init__(self, channels_in: int, channels: int, stride: int) -> None:
+        super().__init__()
+        self.bn1 = nn.BatchNorm2d(channels_in)
+        self.conv1 = nn.Conv2d(channels_in, channels, 3, stride, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+        changes = stride != 1 or channels_in != channels
+        self.shortcut = nn.Conv2d(channels_in, channels, 1, stride, bias=False) if changes else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = F.relu(self.bn1(x), inplace=True)
+        shortcut = x if self.shortcut is None else self.shortcut(out)
+        out = self.conv1(out)
+        return self.conv2(F.relu(self.bn2(out), inplace=True)) + shortcut
+
+
+def preact_resnet18(config: ModelConfig, facts: Facts) -> nn.Module:
+    """4 stages of `depth` blocks with width, 2, 4 and 8 times width channels (64-128-256-512 by default)."""
+    layers: list[nn.Module] = [nn.Conv2d(facts.channels, config.width, 3, 1, 1, bias=False)]
+    channels = config.width
+    for stage in range(4):
+        for block in range(config.depth):
+            out = config.width * 2**stage
+            layers.append(PreActBlock(channels, out, stride=2 if stage and not block else 1))
+            channels = out
+    head = [nn.BatchNorm2d(channels), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    return nn.Sequential(*layers, *head, nn.Linear(channels, facts.classes))

@@ -1,0 +1,38 @@
+"""Small convolutional networks for MNIST and for the embedded digits."""
+
+from torch import nn
+
+from engine.config import ModelConfig
+from engine.data.facts import Facts
+
+
+def mnist_cnn(config: ModelConfig, facts: Facts) -> nn.Module:
+    """The network of the paper's MNIST experiments (section 5.1); its size is fixed."""
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 4, 2, 1),
+        nn.ReLU(),
+        nn.Conv2d(16, 32, 4, 2, 1),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(32 * 7 * 7, 100),
+        nn.ReLU(),
+        nn.Linear(100, facts.classes),
+    )
+
+
+def digits_cnn(config: ModelConfig, facts: Facts) -> nn.Module:
+    """Two 3x3 convolutions at full size, one that halves it, and two linear layers."""
+    width = config.width
+    flat = 2 * width * (facts.height // 2) * (facts.width // 2)
+    return nn.Sequential(
+        nn.Conv2d(facts.channels, width, 3, 1, 1),
+        nn.ReLU(),
+        nn.Conv2d(width, 2 * width, 3, 1, 1),
+        nn.ReLU(),
+        nn.Conv2d(2 * width, 2 * width, 2, 2),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(flat, 4 * width),
+        nn.ReLU(),
+        nn.Linear(4 * width, facts.classes),
+    )

@@ -1,0 +1,24 @@
+"""Which arithmetic a run uses: autocast to bf16 or fp16 where it is native, else fp32."""
+
+import torch
+
+DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def choose(precision: str, device: torch.device) -> tuple[str, str]:
+    """The precision to train in, and why. `auto` takes bf16 where it is native, else fp16 on CUDA, else fp32."""
+    if precision != "auto":
+        return precision, "as asked for"
+    if device.type == "cuda":
+        if torch.cuda.get_device_capability(device) >= (8, 0):
+            return "bf16", "native on this GPU"
+        return "fp16", "this GPU has no native bf16"
+    if _cpu_has_bf16():
+        return "bf16", "native on this processor"
+    return "fp32", "this processor has no native bf16"
+
+
+def _cpu_has_bf16() -> bool:
+    """torch.cpu has no public question for this; without the private one we take the slower, safe answer."""
+    probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(probe and probe())

@@ -1,0 +1,80 @@
+"""Answers about this machine and its data that need the engine's libraries: one JSON line on standard output."""
+
+import os
+import platform
+import sys
+from typing import Any
+
+import msgspec
+
+from engine import data
+from engine.config import ConfigError, RunConfig
+
+OK, REFUSED = 0, 2
+
+
+def check(request: bytes) -> int:
+    """Whether a run can start: data (fetched if missing) and device. `request` is a RunConfig as JSON.
+
+    Prints facts and returns 0, or prints {"error": one line} and returns 2.
+    """
+    try:
+        facts = _check(msgspec.json.decode(request, type=RunConfig))
+    except ConfigError as error:
+        return _answer({"error": str(error)}, REFUSED)
+    except msgspec.ValidationError as error:
+        return _answer({"error": f"the configuration is not valid: {error}"}, REFUSED)
+    return _answer(facts, OK)
+
+
+def _check(config: RunConfig) -> dict[str, Any]:
+    if config.device.startswith("cuda"):
+        from engine import devices
+
+        devices.check(config.device)
+    arrays = data.open(config.dataset, config.data_dir, fetch=True)
+    data.check_batch_size(config.batch_size, arrays)
+    return {
+        "train_images": len(arrays.train_labels),
+        "test_images": len(arrays.test_labels),
+        "official_data": arrays.official,
+        "data_fingerprint": data.fingerprint(arrays),
+    }
+
+
+def doctor(data_dir: str) -> int:
+    """What this machine has for training: versions, devices, precision, and the data in `data_dir`."""
+    import torch
+
+    from engine import devices, precision
+
+    device = devices.pick("auto")
+    chosen, why = precision.choose("auto", device)
+    return _answer(
+        {
+            "python": platform.python_version(),
+            "torch": str(torch.__version__),
+            "platform": platform.platform(),
+            "cpu": f"{os.cpu_count()} cores, {torch.get_num_threads()} threads",
+            "gpus": [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())],
+            "device": str(device),
+            "precision": chosen,
+            "precision_reason": why,
+            "data": {name: _found(name, data_dir) for name in data.READERS},
+        },
+        OK,
+    )
+
+
+def _found(dataset: str, data_dir: str) -> str:
+    try:
+        arrays = data.open(dataset, data_dir)
+    except ConfigError as error:
+        return str(error)
+    release = "official release" if arrays.official else "not the official files"
+    return f"{len(arrays.train_labels):,} training and {len(arrays.test_labels):,} test images, {release}"
+
+
+def _answer(content: dict[str, Any], code: int) -> int:
+    sys.stdout.buffer.write(msgspec.json.encode(content) + b"\n")
+    return code

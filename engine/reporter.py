@@ -1,0 +1,126 @@
+"""What training says to the world: events with the training clock on them, step figures at a bounded rate, alarms."""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Literal
+
+from engine import events
+from engine.alarm import Watchdog
+from engine.evaluate import Accuracy
+from engine.learner import Learner
+
+LOG_EVERY = 0.5  # seconds between two step events: the only moments at which training waits for the device
+
+
+class Diverged(RuntimeError):
+    """The loss is no longer a number."""
+
+
+class Reporter:
+    """Writes the events of one attempt. `signalling`: whether the method has an overfitting signal."""
+
+    def __init__(
+        self, writer: events.Writer, learner: Learner, steps_per_epoch: int, watchdog: Watchdog, signalling: bool
+    ) -> None:
+        self._writer, self._learner, self._steps_per_epoch = writer, learner, steps_per_epoch
+        self.watchdog, self._signalling = watchdog, signalling
+        self._elapsed_before = 0.0
+        self._start = self._last_log = time.monotonic()
+        self._images = 0
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of training over all attempts."""
+        return self._elapsed_before + time.monotonic() - self._start
+
+    def continue_from(self, elapsed: float) -> None:
+        """Go on from a checkpoint's training time."""
+        self._elapsed_before, self._start = elapsed, time.monotonic()
+
+    @property
+    def epoch(self) -> float:
+        return self._learner.step / self._steps_per_epoch
+
+    def emit(self, event: events.AnyEvent) -> None:
+        event.elapsed = round(self.elapsed, 3)
+        self._writer.write(event)
+
+    def start_epoch(self) -> None:
+        """Evaluation is over: its time must not count in the images a second."""
+        self._last_log, self._images = time.monotonic(), 0
+
+    def updated(self, images: int) -> None:
+        """A weight update was made on so many images; at most twice a second this becomes an event.
+
+        Raises: Diverged, if the loss is not finite.
+        """
+        self._images += images
+        now = time.monotonic()
+        if self._learner.step > 1 and now - self._last_log < LOG_EVERY:
+            return
+        self._log(self._images / (now - self._last_log))
+        self._last_log, self._images = now, 0
+
+    def _log(self, images_per_second: float) -> None:
+        learner = self._learner
+        loss, accuracy, signal = learner.figures()
+        if not math.isfinite(loss):
+            message = f"the loss is {loss} at step {learner.step}; lower the learning rate (--set optim.lr=...)"
+            self._alarm("diverged", message)
+            raise Diverged(message)
+        self.emit(
+            events.Step(
+                step=learner.step,
+                epoch=round(self.epoch, 4),
+                lr=learner.last_lr,
+                loss=loss,
+                accuracy=accuracy,
+                images_per_second=round(images_per_second, 1),
+                signal=signal if self._signalling else None,
+            )
+        )
+        if self._signalling:
+            self._alarm("overfitting", self.watchdog.training(learner.step, signal))
+
+    def accuracy(
+        self,
+        stage: Literal["watch", "guard", "final"],
+        split: Literal["train", "test"],
+        attack: str,
+        accuracy: Accuracy,
+        adversarial: bool,
+    ) -> None:
+        """Report an evaluation; robust accuracy raises the alarm only where training aims at it (`adversarial`)."""
+        self.emit(
+            events.Evaluated(
+                stage=stage,
+                split=split,
+                step=self._learner.step,
+                epoch=round(self.epoch, 4),
+                attack=attack,
+                clean=accuracy.clean,
+                robust=accuracy.robust,
+                images=accuracy.images,
+            )
+        )
+        if adversarial:
+            self._alarm("collapse", self.watchdog.evaluated(stage, accuracy.clean, accuracy.robust))
+
+    def ticker(self, attack: str) -> Callable[[int, int], None]:
+        """Reports the progress of one evaluation, at most twice a second and at its end."""
+        last = 0.0
+
+        def tick(done: int, total: int) -> None:
+            nonlocal last
+            if time.monotonic() - last >= LOG_EVERY or done == total:
+                last = time.monotonic()
+                self.emit(events.Progress(attack=attack, done=done, total=total))
+
+        return tick
+
+    def _alarm(self, kind: Literal["overfitting", "collapse", "diverged"], message: str | None) -> None:
+        if message:
+            self.emit(
+                events.Alarm(kind=kind, step=self._learner.step, epoch=round(self.epoch, 4), message=message)
+            )

@@ -1,0 +1,47 @@
+"""How a run is asked to stop: a signal, the `stop` file, or the death of its supervisor."""
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+PR_SET_PDEATHSIG = 1
+LOOK_EVERY = 0.2  # seconds between looks at the file system
+
+
+class Stopped(Exception):  # noqa: N818 - it is no error
+    """The run was asked to stop."""
+
+
+class StopRequest:
+    """Watches for a request to stop; SIGTERM and SIGINT count from the moment it is made."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._parent = os.getppid()
+        self._asked = False
+        self._looked = 0.0
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a lost terminal is none of our business
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+    def requested(self) -> bool:
+        """Whether the run was asked to stop."""
+        now = time.monotonic()
+        if not self._asked and now - self._looked > LOOK_EVERY:
+            self._looked = now
+            self._asked = self._file.exists() or os.getppid() != self._parent
+        return self._asked
+
+    def check(self) -> None:
+        """Raises: Stopped, if the run was asked to stop."""
+        if self.requested():
+            raise Stopped
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._asked = True

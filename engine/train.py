@@ -1,0 +1,221 @@
+"""The training of a run: one loop, whatever the method."""
+
+import itertools
+import os
+import platform
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engine import checkpoint, data, events, models, precision
+from engine.alarm import Watchdog
+from engine.attacks import Pgd, Threat
+from engine.config import RunConfig, parse_attack
+from engine.data.batches import TestImages, TrainBatches
+from engine.data.facts import DATASETS
+from engine.devices import pick
+from engine.evaluate import Accuracy, attacked_accuracy, evaluate
+from engine.learner import Learner
+from engine.methods import METHODS, SIGNALLING, options
+from engine.reporter import Reporter
+from engine.rundir import RunDir
+from engine.stopping import StopRequest
+from engine.streams import generator
+
+EVAL_IMAGES_ON_CPU = 1000  # of the final evaluation, unless asked otherwise
+GUARD_STEPS = 5  # PGD-5 on a training minibatch: the paper's check for early stopping
+
+
+class Training:
+    """One attempt of a run. Raises as it is built: ConfigError (DataError is one), OSError."""
+
+    def __init__(self, config: RunConfig, rundir: RunDir, writer: events.Writer, stop: StopRequest) -> None:
+        self.config, self.rundir, self.stop = config, rundir, stop
+        self.device = pick(config.device)
+        self.precision, _ = precision.choose(config.precision, self.device)
+        self._load_data()
+        self.steps_per_epoch = len(self.batches) * config.replays
+        self.learner = self._new_learner()
+        self.threat = Threat(config.eps)
+        watchdog = Watchdog(DATASETS[config.dataset].classes)
+        signalling = config.method.name in SIGNALLING
+        self.reporter = Reporter(writer, self.learner, self.steps_per_epoch, watchdog, signalling)
+        self.delta: Tensor | None = None
+        self.epochs_ended = 0
+        self.ended_early = False
+        self.guarded = 0.0
+        self._last_save = time.monotonic()
+
+    def _load_data(self) -> None:
+        config = self.config
+        arrays = data.open(config.dataset, config.data_dir)
+        data.check_batch_size(config.batch_size, arrays)
+        self.official, self.fingerprint = arrays.official, data.fingerprint(arrays)
+        facts = DATASETS[config.dataset]
+        self.batches = TrainBatches(
+            arrays.train_images, arrays.train_labels, facts, config.batch_size, config.seed, self.device
+        )
+        self.test = TestImages.load(arrays.test_images, arrays.test_labels, self.device)
+
+    def _new_learner(self) -> Learner:
+        torch.manual_seed(self.config.seed)
+        model = models.build(self.config.model, DATASETS[self.config.dataset])
+        total_steps = self.config.epochs * self.steps_per_epoch
+        return Learner(model, self.config.optim, total_steps, self.device, self.precision)
+
+    def run(self, attempt: int) -> None:
+        """Train to the end, from the last checkpoint if there is one, and evaluate.
+
+        Raises: Stopped, after a checkpoint; Diverged; CheckpointError; OSError, if a file cannot be written.
+        """
+        problem = self._restore()
+        self._announce(attempt, problem)
+        for epoch in range(self.epochs_ended, 0 if self.ended_early else self.config.epochs):
+            self._train_epoch(epoch)
+            self._end_epoch(epoch)
+            if self.ended_early:
+                break
+        self._evaluate()
+
+    def _train_epoch(self, epoch: int) -> None:
+        """What is left of an epoch."""
+        method, method_options = METHODS[self.config.method.name], options(self.config)
+        self.reporter.start_epoch()
+        for x, y in self._minibatches(epoch):
+            self._stop_here()
+            rng = generator(self.device, self.config.seed, "noise", self.learner.step)
+            self.delta = method(self.learner, x, y, self.delta, self.threat, rng, **method_options)
+            self.reporter.updated(len(y))
+            if time.monotonic() - self._last_save > 60 * self.config.checkpoint_minutes:
+                self._save()
+
+    def _minibatches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """The minibatches of an epoch, each as often as it is replayed, from the present step on."""
+        batch, replay = divmod(self.learner.step - epoch * self.steps_per_epoch, self.config.replays)
+        for number, minibatch in enumerate(self.batches.epoch(epoch, batch)):
+            yield from itertools.repeat(minibatch, self.config.replays - (0 if number else replay))
+
+    def _stop_here(self) -> None:
+        """Raises: Stopped, after a checkpoint, if the run was asked to stop."""
+        if self.stop.requested():
+            self._save()
+            self.stop.check()
+
+    def _end_epoch(self, epoch: int) -> None:
+        guard = self._guard_accuracy(epoch)
+        watched = self._watched_accuracy()
+        self._report("guard", "train", f"pgd-{GUARD_STEPS}", guard)
+        if watched:
+            self._report("watch", "test", f"pgd-{self.config.watch.steps}", watched)
+        self._keep_or_go_back(guard.robust)
+        self.epochs_ended = epoch + 1
+        self._save()
+
+    def _guard_accuracy(self, epoch: int) -> Accuracy:
+        """PGD-5 accuracy on the epoch's last minibatch: nothing is ever decided on test images."""
+        x, y = next(self.batches.epoch(epoch, len(self.batches) - 1))
+        attack = self._attack(GUARD_STEPS, 1)
+        return attacked_accuracy(self.learner.model, x, y, self.threat, attack, self.config.seed)
+
+    def _watched_accuracy(self) -> Accuracy | None:
+        watch = self.config.watch
+        if not watch.images:
+            return None
+        attack = self._attack(watch.steps, 1)
+        return evaluate(
+            self.learner.model, self.test.first(watch.images), self.threat, attack, self.config.seed, self._look
+        )
+
+    def _look(self, done: int, total: int) -> None:
+        """An evaluation is cut short by a stop, and made again by whoever resumes."""
+        self._stop_here()
+
+    def _keep_or_go_back(self, robust: float) -> None:
+        """Keep the weights of an epoch that has not collapsed; early stopping goes back to them from one that has."""
+        before, self.guarded = self.guarded, robust
+        stop = self.config.early_stop
+        if stop.enabled and before - robust > stop.drop:
+            self.learner.model.load_state_dict(checkpoint.load(self.rundir.best, self.device)["model"])
+            self.ended_early = True
+            fell = f"PGD-{GUARD_STEPS} accuracy on a training minibatch fell from {before:.1%} to {robust:.1%}"
+            self.reporter.emit(events.Note(message=f"stopped early: {fell}; the weights of the epoch before are kept"))
+        elif "collapse" not in self.reporter.watchdog.raised:
+            size = checkpoint.save(self.rundir.best, self.config, {"model": self.learner.model.state_dict()})
+            self.reporter.emit(events.Saved(step=self.learner.step, file=self.rundir.best.name, bytes=size))
+
+    def _evaluate(self) -> None:
+        """The final evaluation."""
+        chosen = self.config.eval
+        if chosen.attack == "none":
+            return
+        on_cpu = self.device.type == "cpu"
+        limit = EVAL_IMAGES_ON_CPU if chosen.attack == "auto" and on_cpu and not chosen.images else chosen.images
+        attack = self._attack(*parse_attack("pgd-50-10" if chosen.attack == "auto" else chosen.attack))
+        tick = self.reporter.ticker(attack.name)
+
+        def look(done: int, total: int) -> None:
+            self.stop.check()  # the end of training has been saved
+            tick(done, total)
+
+        test = self.test.first(limit)
+        accuracy = evaluate(self.learner.model, test, self.threat, attack, self.config.seed, look)
+        self._report("final", "test", attack.name, accuracy)
+
+    def _attack(self, steps: int, restarts: int) -> Pgd:
+        return Pgd(steps, restarts, self.config.eval_step)
+
+    def _report(self, stage: Any, split: Any, attack: str, accuracy: Accuracy) -> None:
+        self.reporter.accuracy(stage, split, attack, accuracy, adversarial=self.config.method.name != "standard")
+
+    def _save(self) -> None:
+        state = {
+            **self.learner.state_dict(),
+            "delta": self.delta,
+            "epochs_ended": self.epochs_ended,
+            "ended_early": self.ended_early,
+            "guarded": self.guarded,
+            "elapsed": self.reporter.elapsed,
+            "watchdog": self.reporter.watchdog.state_dict(),
+        }
+        size = checkpoint.save(self.rundir.last, self.config, state, keep=self.rundir.previous)
+        self._last_save = time.monotonic()
+        self.reporter.emit(events.Saved(step=self.learner.step, file=self.rundir.last.name, bytes=size))
+
+    def _restore(self) -> str:
+        """Go back to the last checkpoint, if there is one; returns what was wrong with a later one, if anything."""
+        state, problem = checkpoint.load_latest(self.rundir, self.device)
+        if state is not None:
+            self.learner.load_state_dict(state)
+            self.delta = state["delta"]
+            self.epochs_ended, self.ended_early = state["epochs_ended"], state["ended_early"]
+            self.guarded = state["guarded"]
+            self.reporter.continue_from(state["elapsed"])
+            self.reporter.watchdog.load_state_dict(state["watchdog"])
+        return problem
+
+    def _announce(self, attempt: int, problem: str) -> None:
+        self.reporter.emit(
+            events.Started(
+                attempt=attempt,
+                from_step=self.learner.step,
+                total_steps=self.learner.total_steps,
+                steps_per_epoch=self.steps_per_epoch,
+                device=self._device_name(),
+                precision=self.precision,
+                threads=torch.get_num_threads(),
+                parameters=sum(p.numel() for p in self.learner.model.parameters()),
+                train_images=len(self.batches.labels),
+                test_images=len(self.test),
+                data_fingerprint=self.fingerprint,
+                official_data=self.official,
+                versions={"python": platform.python_version(), "torch": str(torch.__version__)},
+            )
+        )
+        if problem:
+            self.reporter.emit(events.Note(message=f"{problem}; going on from the checkpoint before"))
+
+    def _device_name(self) -> str:
+        return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else f"cpu ({os.cpu_count()} cores)"
