@@ -60,7 +60,7 @@ def load_latest(rundir: RunDir, device: torch.device | str = "cpu") -> tuple[dic
 
     None if the run has no checkpoint yet. Raises: CheckpointError, if there are some and none can be read.
     """
-    problems = []
+    problems: list[str] = []
     for path in (rundir.last, rundir.previous):
         try:
             return load(path, device), "; ".join(problems)

@@ -52,9 +52,9 @@ class MethodConfig(Section, frozen=True):
         Literal["standard", "fgsm", "pgd", "free"], Meta(description="how training examples are perturbed")
     ] = "fgsm"
     alpha: Annotated[Size | None, Meta(description="step size of the training attack; empty follows eps")] = None
-    init: Annotated[
-        Literal["random", "zero", "previous"], Meta(description="where the FGSM perturbation starts")
-    ] = "random"
+    init: Annotated[Literal["random", "zero", "previous"], Meta(description="where the FGSM perturbation starts")] = (
+        "random"
+    )
     steps: Annotated[Count, Meta(description="steps of PGD training")] = 7
     restarts: Annotated[Count, Meta(description="restarts of PGD training")] = 1
     replays: Annotated[Count, Meta(description="replays of each minibatch in free training (m)")] = 8
@@ -65,9 +65,9 @@ class OptimConfig(Section, frozen=True):
     lr: Annotated[float, Meta(gt=0, le=100, description="largest learning rate")] = 0.2
     momentum: Annotated[float, Meta(ge=0, lt=1, description="momentum of SGD")] = 0.9
     weight_decay: Annotated[float, Meta(ge=0, le=1, description="L2 penalty on every parameter")] = 5e-4
-    schedule: Annotated[
-        Literal["cyclic", "piecewise", "constant"], Meta(description="learning rate over training")
-    ] = "cyclic"
+    schedule: Annotated[Literal["cyclic", "piecewise", "constant"], Meta(description="learning rate over training")] = (
+        "cyclic"
+    )
     peak: Annotated[Share, Meta(description="where the cyclic schedule peaks, as a share of training")] = 0.5
     milestones: Annotated[
         tuple[Share, ...], Meta(description="where the piecewise schedule drops, as shares of training")
@@ -83,9 +83,7 @@ class OptimConfig(Section, frozen=True):
 class EvalConfig(Section, frozen=True):
     attack: Annotated[str, Meta(description="final evaluation: auto, none or pgd-STEPS[-RESTARTS]")] = "auto"
     step_size: Annotated[Size | None, Meta(description="step size of the evaluation; empty follows eps")] = None
-    images: Annotated[
-        int, Meta(ge=0, description="first N test images; 0 is all (auto: 1,000 on a CPU)")
-    ] = 0
+    images: Annotated[int, Meta(ge=0, description="first N test images; 0 is all (auto: 1,000 on a CPU)")] = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -115,9 +113,7 @@ class RunConfig(Section, frozen=True):
     precision: Annotated[Precision, Meta(description="arithmetic of training; auto is the fastest native")] = "auto"
     device: Annotated[str, Meta(description="auto, cpu or cuda:N")] = "auto"
     data_dir: Annotated[str, Meta(description="folder of the data sets; empty is $FASTADV_HOME/data")] = ""
-    checkpoint_minutes: Annotated[
-        float, Meta(gt=0, le=1e6, description="longest time between two checkpoints")
-    ] = 5.0
+    checkpoint_minutes: Annotated[float, Meta(gt=0, le=1e6, description="longest time between two checkpoints")] = 5.0
     grace_seconds: Annotated[
         float, Meta(ge=0, le=86_400, description="time to save after a stop before the run is killed")
     ] = 30.0

@@ -36,7 +36,7 @@ def evaluate(
         clean = len(alive)
         for restart in range(attack.restarts):
             survivors = []
-            for number, images in enumerate(alive.split(BATCH)):
+            for number, images in enumerate(torch.split(alive, BATCH)):
                 x, y = data[images]
                 broken = broken_by_restart(model, x, y, images, threat, attack, seed, restart)
                 survivors.append(images[~broken])
@@ -50,7 +50,7 @@ def clean_correct(model: nn.Module, data: TestImages) -> Tensor:
     """Which images are classified correctly as they are: bool, (N,)."""
     everything = torch.arange(len(data), device=data.labels.device)
     with torch.no_grad():
-        parts = [model(x).argmax(1) == y for x, y in map(data.__getitem__, everything.split(BATCH))]
+        parts = [model(x).argmax(1) == y for x, y in map(data.__getitem__, torch.split(everything, BATCH))]
     return torch.cat(parts)
 
 

@@ -184,9 +184,10 @@ class Follower:
 def decode(line: bytes) -> AnyEvent | None:
     """The event of one line; None if it is foreign, torn or of a later version's type."""
     try:
-        return _DECODER.decode(line)
+        event: AnyEvent = _DECODER.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError):  # also msgspec.ValidationError
         return None
+    return event
 
 
 def read(path: Path) -> Iterator[AnyEvent]:

@@ -23,7 +23,7 @@ class Learner:
     def __init__(
         self, model: nn.Module, optim: OptimConfig, total_steps: int, device: torch.device, precision: str
     ) -> None:
-        self.model = model.to(device, memory_format=torch.channels_last).train()
+        self.model = model.to(device).to(memory_format=torch.channels_last).train()
         self.optim, self.total_steps, self.device = optim, total_steps, device
         self.dtype = DTYPES[precision]
         self.optimizer = _optimizer(model, optim, fused=precision != "fp16")
@@ -35,7 +35,8 @@ class Learner:
     def logits(self, x: Tensor) -> Tensor:
         """Logits in float32, (B, classes), of images in [0,1], (B, C, H, W)."""
         with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not None):
-            return self.model(x).float()
+            logits: Tensor = self.model(x)
+        return logits.float()
 
     def input_grad(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """The gradient of the loss with respect to the images, up to a positive factor, and each example's loss.
@@ -49,9 +50,7 @@ class Learner:
             loss = self.scaler.scale(losses.sum())  # unscaled fp16 gradients would flush to sign 0
             return torch.autograd.grad(loss, x)[0], losses.detach()
 
-    def update(
-        self, x: Tensor, y: Tensor, before: Tensor | None = None, input_grad: bool = False
-    ) -> Tensor | None:
+    def update(self, x: Tensor, y: Tensor, before: Tensor | None = None, input_grad: bool = False) -> Tensor | None:
         """One weight update on (x, y), at the schedule's learning rate.
 
         before: each example's loss before it was attacked, (B,), for the overfitting signal. With `input_grad`,
@@ -64,7 +63,7 @@ class Learner:
         logits = self.logits(x)
         losses = F.cross_entropy(logits, y, reduction="none")
         self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(losses.mean()).backward()
+        torch.autograd.backward(self.scaler.scale(losses.mean()))
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.step += 1
@@ -100,7 +99,7 @@ class Learner:
 
 def _optimizer(model: nn.Module, optim: OptimConfig, fused: bool) -> torch.optim.Optimizer:
     """Weight decay applies to every parameter, as in the reference code."""
-    how = {"fused": True} if fused else {"foreach": True}
+    how: dict[str, Any] = {"fused": True} if fused else {"foreach": True}
     if optim.name == "adam":
         return torch.optim.Adam(model.parameters(), lr=optim.lr, weight_decay=optim.weight_decay, **how)
     return torch.optim.SGD(

@@ -95,12 +95,13 @@ SIGNALLING = {"fgsm", "pgd"}  # the methods that know the losses before and afte
 def options(config: RunConfig) -> dict[str, Any]:
     """The keyword options of the run's method."""
     method = config.method
-    return {
+    by_name: dict[str, dict[str, Any]] = {
         "standard": {},
         "fgsm": {"alpha": config.alpha, "init": method.init},
         "pgd": {"alpha": config.alpha, "steps": method.steps, "restarts": method.restarts},
         "free": {"alpha": config.alpha},
-    }[method.name]
+    }
+    return by_name[method.name]
 
 
 def _start(x: Tensor, delta: Tensor | None, threat: Threat, rng: torch.Generator, init: str) -> Tensor:

@@ -13,7 +13,7 @@ from engine.learner import Learner
 LOG_EVERY = 0.5  # seconds between two step events: the only moments at which training waits for the device
 
 
-class Diverged(RuntimeError):
+class DivergedError(RuntimeError):
     """The loss is no longer a number."""
 
 
@@ -53,7 +53,7 @@ class Reporter:
     def updated(self, images: int) -> None:
         """A weight update was made on so many images; at most twice a second this becomes an event.
 
-        Raises: Diverged, if the loss is not finite.
+        Raises: DivergedError, if the loss is not finite.
         """
         self._images += images
         now = time.monotonic()
@@ -68,7 +68,7 @@ class Reporter:
         if not math.isfinite(loss):
             message = f"the loss is {loss} at step {learner.step}; lower the learning rate (--set optim.lr=...)"
             self._alarm("diverged", message)
-            raise Diverged(message)
+            raise DivergedError(message)
         self.emit(
             events.Step(
                 step=learner.step,
@@ -121,6 +121,4 @@ class Reporter:
 
     def _alarm(self, kind: Literal["overfitting", "collapse", "diverged"], message: str | None) -> None:
         if message:
-            self.emit(
-                events.Alarm(kind=kind, step=self._learner.step, epoch=round(self.epoch, 4), message=message)
-            )
+            self.emit(events.Alarm(kind=kind, step=self._learner.step, epoch=round(self.epoch, 4), message=message))

@@ -69,7 +69,7 @@ class Training:
     def run(self, attempt: int) -> None:
         """Train to the end, from the last checkpoint if there is one, and evaluate.
 
-        Raises: Stopped, after a checkpoint; Diverged; CheckpointError; OSError, if a file cannot be written.
+        Raises: Stopped, after a checkpoint; DivergedError; CheckpointError; OSError, if a file cannot be written.
         """
         problem = self._restore()
         self._announce(attempt, problem)
@@ -218,4 +218,6 @@ class Training:
             self.reporter.emit(events.Note(message=f"{problem}; going on from the checkpoint before"))
 
     def _device_name(self) -> str:
-        return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else f"cpu ({os.cpu_count()} cores)"
+        if self.device.type == "cuda":
+            return torch.cuda.get_device_name(self.device)
+        return f"cpu ({os.cpu_count()} cores)"

@@ -21,7 +21,7 @@ READERS: dict[str, Callable[[Path], Arrays | None]] = {
 }
 
 
-def open(dataset: str, data_dir: str, fetch: bool = False) -> Arrays:  # noqa: A001
+def open(dataset: str, data_dir: str, fetch: bool = False) -> Arrays:
     """The images and labels of a data set.
 
     dataset: a key of DATASETS; data_dir: the folder with the official layout in it; fetch: download what is missing.

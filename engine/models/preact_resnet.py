@@ -20,10 +20,11 @@ class PreActBlock(nn.Module):
         self.shortcut = nn.Conv2d(channels_in, channels, 1, stride, bias=False) if changes else None
 
     def forward(self, x: Tensor) -> Tensor:
-        out = F.relu(self.bn1(x), inplace=True)
+        out: Tensor = F.relu(self.bn1(x), inplace=True)
         shortcut = x if self.shortcut is None else self.shortcut(out)
         out = self.conv1(out)
-        return self.conv2(F.relu(self.bn2(out), inplace=True)) + shortcut
+        out = self.conv2(F.relu(self.bn2(out), inplace=True))
+        return out + shortcut
 
 
 def preact_resnet18(config: ModelConfig, facts: Facts) -> nn.Module:
