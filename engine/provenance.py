@@ -2,6 +2,7 @@
 
 import hashlib
 import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -34,3 +35,8 @@ def git_commit() -> str:
     except OSError:
         return ""
     return done.stdout.strip()
+
+
+def engine_command(*arguments: str) -> list[str]:
+    """The command that starts the engine; `-P`, or an `engine/` in the user's folder would shadow ours."""
+    return [sys.executable, "-P", "-m", "engine", *arguments]

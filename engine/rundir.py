@@ -18,6 +18,7 @@ class Submission(Struct, frozen=True, kw_only=True):
     commit: str = ""
     code_fingerprint: str = ""
     command: list[str] = []
+    slots: int = 1  # runs that may share the device at a time
     schema: int = 1
 
 
@@ -37,6 +38,7 @@ class RunDir:
         self.process = path / "process.json"
         self.exit = path / "exit.json"
         self.notes = path / "notes.json"
+        self.lock = path / "lock"
 
     def submission(self) -> Submission:
         """What was submitted.
@@ -45,6 +47,9 @@ class RunDir:
         """
         return msgspec.json.decode(self.config.read_bytes(), type=Submission)
 
-    def request_stop(self) -> None:
-        """Ask the engine to save and end at the next batch."""
-        self.stop.touch()
+    def request_stop(self, now: bool = False) -> None:
+        """Ask the engine to save and end at the next batch; `now` has the supervisor kill it.
+
+        Raises: OSError.
+        """
+        self.stop.write_text("now" if now else "")

@@ -1,0 +1,59 @@
+"""The command line. Commands are thin; what they need is imported when they run, so that every start is quick."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from engine.config import ConfigError
+from fastadv_tui.commands import keeping, looking, machine, running
+from fastadv_tui.errors import UserError
+
+USAGE = 2
+EPILOG = "Start with `fastadv run digits`: real data, no download, under a minute."
+
+app = typer.Typer(
+    name="fastadv",
+    help="Fast adversarial training: launch, supervise, watch and compare runs.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+running.register(app)
+looking.register(app)
+keeping.register(app)
+machine.register(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from engine.provenance import package_version
+
+        print(f"fastadv {package_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Fast adversarial training: launch, supervise, watch and compare runs."""
+
+
+def main() -> None:
+    """Run the command line; what a user can put right is one line and exit code 2."""
+    try:
+        app()
+    except (ConfigError, UserError) as error:
+        print(f"fastadv: {error}", file=sys.stderr)
+        sys.exit(USAGE)
+    except BrokenPipeError:  # `fastadv runs | head`
+        sys.stderr.close()
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

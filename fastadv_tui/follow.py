@@ -1,0 +1,83 @@
+"""Following a run from a terminal: render what it says, pass a stop on to it, and end when it ends."""
+
+import signal
+import time
+from types import FrameType
+
+from engine.events import Follower
+from engine.rundir import RunDir
+from fastadv_tui import runner, status
+from fastadv_tui.display import Display
+from fastadv_tui.state import RunState, apply
+from fastadv_tui.words import ordinal
+
+EXIT_CODES = {"done": 0, "failed": 1, "lost": 1, "stopped": 130}
+STOPPED = 130
+POLL = 0.2  # seconds between looks
+
+
+class Interrupts:
+    """Counts Ctrl-C; a SIGTERM means stop, as schedulers mean it. SIGHUP keeps its default: only the viewer dies."""
+
+    def __init__(self) -> None:
+        self.stops = 0
+
+    def __enter__(self) -> "Interrupts":
+        self._before = {number: signal.signal(number, self._count) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _count(self, number: int, frame: FrameType | None) -> None:
+        self.stops += 1
+
+
+class Following:
+    """One viewer of one run."""
+
+    def __init__(self, rundir: RunDir, display: Display) -> None:
+        self.rundir, self.display = rundir, display
+        self.state = RunState()
+        self._follower = Follower(rundir.events)
+        self._told = ""
+
+    def look(self) -> status.Verdict:
+        """Show what is new and return what the run is doing; nothing written before its end is missed."""
+        verdict = status.derive(self.rundir, self.state)
+        while events := self._follower.poll():
+            for event in events:
+                self.state = apply(self.state, event)
+                self.display.event(event, self.state)
+        if not verdict.live:
+            verdict = status.derive(self.rundir, self.state)
+        self._tell_place(verdict)
+        self.display.tick(self.state, verdict)
+        return verdict
+
+    def _tell_place(self, verdict: status.Verdict) -> None:
+        place = runner.place_in_line(self.rundir) if verdict.status == "queued" else None
+        text = f"queued: {ordinal(place)} in line; it starts by itself, this terminal may be closed" if place else ""
+        if text and text != self._told:
+            self.display.note(text)
+        self._told = text or self._told
+
+
+def follow(rundir: RunDir, display: Display, may_stop: bool) -> tuple[int, status.Verdict]:
+    """Show a run until it ends, or until the user stops waiting; returns the exit code and the last verdict.
+
+    may_stop: whether Ctrl-C stops the run (`run`) or only the watching (`watch`).
+    """
+    following, asked = Following(rundir, display), 0
+    with Interrupts() as interrupts:
+        while (verdict := following.look()).live:
+            if interrupts.stops > asked:
+                asked += 1
+                if not may_stop or asked > 1:
+                    display.note(f"not waiting any longer; `fastadv watch {rundir.id}` comes back to it")
+                    return (STOPPED if may_stop else 0), verdict
+                rundir.request_stop()
+                display.note("stopping: waiting for the checkpoint (Ctrl-C again stops waiting)")
+            time.sleep(POLL)
+    return EXIT_CODES[verdict.status], verdict

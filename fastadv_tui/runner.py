@@ -1,0 +1,156 @@
+"""Starting and ending runs: submit, spawn, stop, resume, delete."""
+
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from engine.atomic import write_atomic
+from engine.config import ConfigError, RunConfig
+from engine.provenance import code_fingerprint, engine_command, git_commit, package_version
+from engine.rundir import RunDir, Submission
+from fastadv_tui import state, status
+from fastadv_tui.errors import UserError
+from fastadv_tui.home import HomeError, ensure_home, runs_dir
+
+ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: ids are read aloud and typed
+ID_LENGTH = 6
+
+
+class RunError(UserError):
+    """What was asked cannot be done with that run as it is now."""
+
+
+def check(config: RunConfig) -> dict[str, Any]:
+    """Have the engine check data and device, downloading the data if need be; returns what it found.
+
+    Raises: ConfigError, if the run could not start.
+    """
+    request = msgspec.json.encode(config)
+    done = subprocess.run(engine_command("--check"), input=request, stdout=subprocess.PIPE)
+    try:
+        answer: dict[str, Any] = msgspec.json.decode(done.stdout.splitlines()[-1])
+    except (IndexError, msgspec.DecodeError):
+        raise ConfigError(f"the engine's check ended with {done.returncode}; `fastadv doctor` may say why") from None
+    if "error" in answer:
+        raise ConfigError(answer["error"])
+    return answer
+
+
+def create(config: RunConfig, command: Sequence[str], slots: int = 1) -> RunDir:
+    """Make a run directory, for this user alone, with its `config.json`.
+
+    Raises: HomeError, if it cannot be written; nothing is left behind then.
+    """
+    ensure_home()
+    try:
+        rundir = RunDir(_new_folder(runs_dir()))
+        submission = Submission(
+            id=rundir.id,
+            submitted=time.time(),
+            config=config,
+            version=package_version(),
+            commit=git_commit(),
+            code_fingerprint=code_fingerprint(),
+            command=list(command),
+            slots=slots,
+        )
+        try:
+            write_atomic(rundir.config, msgspec.json.format(msgspec.json.encode(submission), indent=2))
+        except OSError:
+            shutil.rmtree(rundir.path, ignore_errors=True)
+            raise
+    except OSError as error:
+        raise HomeError(
+            f"cannot write in {runs_dir()} ({error.strerror}); free some space or set FASTADV_HOME"
+        ) from None
+    return rundir
+
+
+def spawn(rundir: RunDir) -> None:
+    """Start a detached supervisor; the run is queued when this returns.
+
+    Raises: RunError, if the run is supervised already or its supervisor cannot start.
+    """
+    with rundir.log.open("ab") as log:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "fastadv_tui.supervisor", str(rundir.path)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+        )
+    if done.returncode:
+        raise RunError(f"{rundir.id} cannot be started: it is being worked on, or see {rundir.log}")
+
+
+def verdict(rundir: RunDir) -> status.Verdict:
+    """What the run is doing now."""
+    return status.derive(rundir, state.load(rundir))
+
+
+def stop(rundir: RunDir, now: bool = False) -> None:
+    """Ask a run to save and end, or (`now`) have it killed; a queued one is cancelled.
+
+    Raises: RunError, if it has ended; HomeError, if the request cannot be written.
+    """
+    current = verdict(rundir)
+    if not current.live:
+        raise RunError(f"{rundir.id} has ended already: {current.status}")
+    try:
+        rundir.request_stop(now)
+    except OSError as error:
+        raise HomeError(f"cannot write {rundir.stop} ({error.strerror})") from None
+
+
+def resume(rundir: RunDir) -> None:
+    """Start another attempt, from the last checkpoint.
+
+    Raises: RunError, if the run is live or done.
+    """
+    current = verdict(rundir)
+    if current.live:
+        raise RunError(f"{rundir.id} is {current.status}; there is nothing to resume")
+    if current.status == "done":
+        raise RunError(f"{rundir.id} is done; start another one with `fastadv run`")
+    rundir.stop.unlink(missing_ok=True)
+    spawn(rundir)
+
+
+def delete(rundir: RunDir) -> None:
+    """Remove a run's folder and everything in it.
+
+    Raises: RunError, if the run is live; HomeError, if it cannot be removed.
+    """
+    if verdict(rundir).live:
+        raise RunError(f"{rundir.id} is live; stop it first with `fastadv stop {rundir.id}`")
+    if rundir.path.is_symlink() or rundir.path.parent != runs_dir():
+        raise RunError(f"{rundir.path} is no folder of {runs_dir()}")
+    try:
+        shutil.rmtree(rundir.path)
+    except OSError as error:
+        raise HomeError(f"cannot remove {rundir.path} ({error.strerror})") from None
+
+
+def _new_folder(runs: Path) -> Path:
+    while True:
+        path = runs / "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))
+        try:
+            path.mkdir(mode=0o700)
+        except FileExistsError:
+            continue
+        return path
+
+
+def place_in_line(rundir: RunDir) -> int | None:
+    """A queued run's place in its line, from 1."""
+    from fastadv_tui.home import slots_dir
+    from fastadv_tui.slots import Line
+
+    return Line(slots_dir()).place_of(rundir.id)

@@ -1,0 +1,21 @@
+"""Showing text of strangers: names, notes and logs are data, never control sequences and never markup."""
+
+import unicodedata
+
+WIDEST = 2000  # characters of one line that anybody wants to see
+_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # control, format (bidi overrides), surrogates, line separators
+_JOINERS = {"\u200d", "\ufe0f"}  # what emoji are made with
+
+
+def line(text: str, limit: int = WIDEST) -> str:
+    """One printable line: what a terminal might obey is spelled out (`\\x1b`, `\\n`), and a long tail is cut."""
+    shown = text if len(text) <= limit else text[: limit - 1] + "…"
+    return "".join(_shown(character) for character in shown)
+
+
+def _shown(character: str) -> str:
+    if character.isascii():
+        return character if character.isprintable() else character.encode("unicode_escape").decode()
+    if character in _JOINERS or unicodedata.category(character) not in _HIDDEN:
+        return character
+    return character.encode("unicode_escape").decode()

@@ -1,0 +1,141 @@
+"""What is known of a run from its events: the same for a live run and a finished one, for every display."""
+
+from msgspec import Struct, field
+
+from engine.events import (
+    Alarm,
+    AnyEvent,
+    Evaluated,
+    Finished,
+    Note,
+    Progress,
+    Saved,
+    Started,
+    Step,
+    read,
+)
+from engine.rundir import RunDir
+
+
+class RunState(Struct):
+    """Figures as in the events: accuracies in [0,1], times in seconds. Lists are in the order of training."""
+
+    started: Started | None = None
+    steps: list[Step] = field(default_factory=list)
+    watch: list[Evaluated] = field(default_factory=list)
+    guard: list[Evaluated] = field(default_factory=list)
+    final: list[Evaluated] = field(default_factory=list)
+    alarms: list[Alarm] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    saved: Saved | None = None
+    progress: Progress | None = None
+    finished: Finished | None = None
+    begun: float = 0.0  # unix time of the first attempt's start
+    last_event: float = 0.0  # unix time
+    elapsed: float = 0.0  # seconds of training over all attempts
+
+    @property
+    def attempt(self) -> int:
+        return self.started.attempt if self.started else 0
+
+    @property
+    def total_steps(self) -> int:
+        return self.started.total_steps if self.started else 0
+
+    @property
+    def total_epochs(self) -> float:
+        return self.started.total_steps / max(self.started.steps_per_epoch, 1) if self.started else 0.0
+
+    @property
+    def last_step(self) -> Step | None:
+        return self.steps[-1] if self.steps else None
+
+    @property
+    def step(self) -> int:
+        """Weight updates made, as far as is known."""
+        known = [self.started.from_step if self.started else 0, self.steps[-1].step if self.steps else 0]
+        known += [self.saved.step if self.saved else 0, self.finished.step if self.finished else 0]
+        return max(known)
+
+    @property
+    def epochs(self) -> float:
+        """Epochs done."""
+        return self.step / self.started.steps_per_epoch if self.started and self.started.steps_per_epoch else 0.0
+
+    @property
+    def last_accuracy(self) -> Evaluated | None:
+        """The newest evaluation on test images: the final one, if there is one."""
+        return self.final[-1] if self.final else self.watch[-1] if self.watch else None
+
+    @property
+    def seconds_per_step(self) -> float | None:
+        """Measured over this attempt, evaluations included; None until two of its steps have been seen."""
+        since = self.started.from_step if self.started else 0
+        first = next((step for step in self.steps if step.step > since), None)
+        last = self.last_step
+        if first is None or last is None or last.step <= first.step or last.elapsed <= first.elapsed:
+            return None
+        return (last.elapsed - first.elapsed) / (last.step - first.step)
+
+    @property
+    def eta_seconds(self) -> float | None:
+        """Seconds of training that remain; None while unknown or when nothing remains."""
+        pace, remaining = self.seconds_per_step, self.total_steps - self.step
+        return pace * remaining if pace is not None and remaining > 0 and self.finished is None else None
+
+
+def apply(state: RunState, event: AnyEvent) -> RunState:
+    """The state after one more event. Takes over the state that it is given (its lists grow in place).
+
+    Events that are out of order or of an earlier attempt's future are left out; none can make it raise.
+    """
+    state.last_event = max(state.last_event, event.t)
+    state.elapsed = max(event.elapsed, 0.0) or state.elapsed
+    match event:
+        case Started():
+            _start(state, event)
+        case Step():
+            if event.step > (state.steps[-1].step if state.steps else 0):
+                state.steps.append(event)
+        case Evaluated():
+            _evaluated(state, event)
+        case Alarm():
+            state.alarms.append(event)
+        case Note():
+            state.notes.append(event)
+        case Saved():
+            state.saved = event
+        case Progress():
+            state.progress = event
+        case Finished():
+            state.finished, state.progress = event, None
+    return state
+
+
+def load(rundir: RunDir) -> RunState:
+    """The state of a run from its whole events file; empty if there is none yet."""
+    state = RunState()
+    for event in read(rundir.events):
+        state = apply(state, event)
+    return state
+
+
+def _start(state: RunState, event: Started) -> None:
+    """A new attempt goes on from `from_step`: what earlier attempts did after it was lost and is done again."""
+    since = event.from_step
+    state.steps = [step for step in state.steps if step.step <= since]
+    state.watch = [done for done in state.watch if done.step <= since]
+    state.guard = [done for done in state.guard if done.step <= since]
+    state.alarms = [alarm for alarm in state.alarms if alarm.step <= since]
+    state.final = []
+    state.started, state.finished, state.progress, state.saved = event, None, None, None
+    state.begun = state.begun or event.t
+
+
+def _evaluated(state: RunState, event: Evaluated) -> None:
+    if event.stage == "final":
+        state.final, state.progress = [*state.final, event], None
+        return
+    series = state.watch if event.stage == "watch" else state.guard
+    if event.step > (series[-1].step if series else 0):
+        series.append(event)

@@ -1,0 +1,125 @@
+"""The status of a run: derived from its events, its exit record and its processes, never stored as truth."""
+
+import signal
+import time
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from engine.rundir import RunDir
+from fastadv_tui import identity, records
+from fastadv_tui.records import ExitRecord, ProcessRecord
+from fastadv_tui.state import RunState
+
+Status = Literal["queued", "running", "done", "stopped", "failed", "lost"]
+LIVE: tuple[Status, ...] = ("queued", "running")
+STARTING = 15.0  # seconds that a fresh run may be without a supervisor
+QUIET = 120.0  # seconds without an event after which a running run is called stalled
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """What a run is doing, and why. `host` is set only for a run of another machine; times are unix times."""
+
+    status: Status
+    reason: str = ""
+    host: str = ""
+    stalled: bool = False
+    ended: float | None = None
+
+    @property
+    def live(self) -> bool:
+        return self.status in LIVE
+
+
+def derive(rundir: RunDir, state: RunState) -> Verdict:
+    """What the run is doing now. `state` must be of its events so far; the caller may have read them a moment ago."""
+    process = records.read(rundir.process, ProcessRecord)
+    if process is None:
+        return _unsupervised(rundir, state)
+    exit_record = records.read(rundir.exit, ExitRecord)
+    if exit_record is not None and exit_record.attempt >= process.attempt:
+        return _ended(exit_record, state)
+    running = identity.alive(process.supervisor)
+    engine_running = identity.alive(process.engine) if process.engine else False
+    if running is None:
+        return _elsewhere(process, state)
+    if running or engine_running:
+        return _live(process, state)
+    if _finished_this_attempt(process, state):
+        return _by_event(state)
+    return _lost(process, state)
+
+
+def _unsupervised(rundir: RunDir, state: RunState) -> Verdict:
+    """Just submitted, or started by hand without a supervisor, or never started."""
+    if state.finished is not None:
+        return _by_event(state)
+    try:
+        submitted = rundir.submission().submitted
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return Verdict(status="lost", reason="its config.json cannot be read")
+    if time.time() - submitted < STARTING:
+        return Verdict(status="queued", reason="starting")
+    return Verdict(status="lost", reason="it was never started", ended=submitted)
+
+
+def _live(process: ProcessRecord, state: RunState) -> Verdict:
+    if process.engine is None:
+        return Verdict(status="queued")
+    quiet = time.time() - state.last_event if state.last_event else 0.0
+    return Verdict(
+        status="running", stalled=quiet > QUIET, reason=f"no event for {quiet:.0f} s" if quiet > QUIET else ""
+    )
+
+
+def _elsewhere(process: ProcessRecord, state: RunState) -> Verdict:
+    """A run of another host on a shared home: its events are all that is known."""
+    host = process.supervisor.host
+    if _finished_this_attempt(process, state):
+        return msgspec.structs.replace(_by_event(state), host=host)
+    if process.engine is None:
+        return Verdict(status="queued", host=host, reason=f"on {host}")
+    age = max(time.time() - state.last_event, 0.0)
+    return Verdict(status="running", host=host, stalled=age > QUIET, reason=f"on {host}, last event {age:.0f} s ago")
+
+
+def _finished_this_attempt(process: ProcessRecord, state: RunState) -> bool:
+    """An earlier attempt's `finished` says nothing of a later one that died before its first event."""
+    if state.finished is None:
+        return False
+    return state.attempt >= process.attempt or (state.started is None and process.attempt == 1)
+
+
+def _ended(record: ExitRecord, state: RunState) -> Verdict:
+    if record.cancelled:
+        return Verdict(status="stopped", reason="cancelled in the queue", ended=record.t)
+    if state.finished is not None and record.code is not None and record.code >= 0:
+        return msgspec.structs.replace(_by_event(state), ended=record.t)
+    if record.killed:
+        return Verdict(status="stopped", reason="killed, as it did not stop by itself", ended=record.t)
+    return Verdict(status="lost", reason=_cause(record), ended=record.t)
+
+
+def _by_event(state: RunState) -> Verdict:
+    finished = state.finished
+    assert finished is not None
+    return Verdict(status=finished.status, reason=finished.error, ended=finished.t)
+
+
+def _cause(record: ExitRecord) -> str:
+    if record.code is None:
+        return f"the engine could not be started: {record.error}"
+    if record.code >= 0:
+        return f"the engine ended with exit code {record.code} and no last word; see its log"
+    name = signal.Signals(-record.code).name if -record.code in set(signal.Signals) else f"signal {-record.code}"
+    return f"killed by {name}, out of memory" if record.out_of_memory else f"killed by {name}"
+
+
+def _lost(process: ProcessRecord, state: RunState) -> Verdict:
+    """The supervisor is dead and left no word."""
+    ended = state.last_event or None
+    if process.supervisor.boot != identity.boot_id():
+        return Verdict(status="lost", reason="the machine was restarted", ended=ended)
+    what = "its supervisor was killed" if process.engine is None else "it and its supervisor were killed"
+    return Verdict(status="lost", reason=what, ended=ended)

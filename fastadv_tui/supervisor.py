@@ -1,0 +1,208 @@
+"""The small parent of one engine process: `python -P -m fastadv_tui.supervisor RUN_DIR`.
+
+It waits for its slot, starts the engine, sees that a stop is obeyed, leaves nothing of the engine behind, and writes
+down how it ended, as only a parent learns that. It knows nothing of the history, of torch, or of terminals.
+"""
+
+import os
+import resource
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+
+from engine.events import Note, Step, Writer, read
+from engine.provenance import code_fingerprint, engine_command
+from engine.rundir import RunDir, Submission
+from fastadv_tui import identity, records
+from fastadv_tui.locks import try_lock
+from fastadv_tui.oom import OomCounter
+from fastadv_tui.processes import become_reaper, kill_descendants
+from fastadv_tui.records import ExitRecord, ProcessRecord
+from fastadv_tui.slots import Line, Slot, Ticket, devices_for
+
+TICK = 1.0  # seconds: nothing is looked at more often; signals and the engine's end wake it at once
+BATCHES_OF_GRACE = 3
+MALLOC = {"MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "1073741824"}  # keep big blocks: faster
+EXIT_OK, EXIT_BUSY = 0, 3
+
+
+class Supervisor:
+    """One attempt of one run."""
+
+    def __init__(self, rundir: RunDir, submission: Submission, command: Sequence[str]) -> None:
+        self.rundir, self.submission, self.command = rundir, submission, command
+        before = records.read(rundir.process, ProcessRecord)
+        self.attempt = 1 + (before.attempt if before else 0)
+        self.me = identity.me()
+        self.wake = _wake_on_signals(self._on_stop)
+        self.killed = False
+
+    def announce(self) -> None:
+        """From here on the run is queued. Raises: OSError."""
+        records.write(self.rundir.process, ProcessRecord(attempt=self.attempt, supervisor=self.me))
+
+    def run(self, run_lock: int) -> None:
+        """Wait for a slot, run the engine, write down how it ended."""
+        try:
+            slot = self._wait_for_slot()
+            if slot is None:
+                self._record(ExitRecord(attempt=self.attempt, t=time.time(), code=None, cancelled=True))
+                return
+            self._say_if_code_changed()
+            oom = OomCounter()
+            engine = self._start(slot, run_lock)
+        except (OSError, LookupError) as error:
+            print(f"cannot start the engine: {error}", file=sys.stderr, flush=True)
+            self._record(ExitRecord(attempt=self.attempt, t=time.time(), code=None, error=str(error)))
+            return
+        os.close(slot.handle)  # the engine holds it from here: it is free when the engine has ended, not before
+        code, usage = self._wait(engine.pid)
+        engine.returncode = code  # reaped here, for its rusage
+        kill_descendants(engine.pid)
+        self._record(
+            ExitRecord(
+                attempt=self.attempt,
+                t=time.time(),
+                code=code,
+                killed=self.killed,
+                out_of_memory=code == -signal.SIGKILL and not self.killed and oom.rose(),
+                peak_memory=usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+                cpu_seconds=round(usage.ru_utime + usage.ru_stime, 3),
+            )
+        )
+
+    def _wait_for_slot(self) -> Slot | None:
+        """A slot, or None if the run was cancelled meanwhile."""
+        devices = devices_for(self.submission.config.device)
+        line = Line(self.rundir.path.parent.parent / "slots")
+        place = line.join(Ticket(self.submission.submitted, self.rundir.id, devices))
+        try:
+            while not self.rundir.stop.exists():
+                slot = place.try_slot(self.submission.slots)
+                if slot is not None:
+                    return slot
+                self._pause()
+            return None
+        finally:
+            place.leave()
+
+    def _say_if_code_changed(self) -> None:
+        then, now = self.submission.code_fingerprint, code_fingerprint()
+        if then and then != now:
+            message = f"the engine's code has changed since this run was submitted ({then} then, {now} now)"
+            with Writer(self.rundir.events) as writer:
+                writer.write(Note(message=message))
+
+    def _start(self, slot: Slot, run_lock: int) -> "subprocess.Popen[bytes]":
+        with self.rundir.log.open("ab") as log:
+            engine = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env={**MALLOC, **os.environ, **slot.environment()},
+                pass_fds=(slot.handle, run_lock),
+                process_group=0,
+            )
+        record = ProcessRecord(
+            attempt=self.attempt, supervisor=self.me, engine=identity.of(engine.pid), device=slot.device
+        )
+        records.write(self.rundir.process, record)
+        return engine
+
+    def _wait(self, pid: int) -> tuple[int, resource.struct_rusage]:
+        """The engine's exit code (negative: a signal) and what it used, once it has ended; kills it if it must."""
+        asked: float | None = None
+        while True:
+            ended, status, usage = os.wait4(pid, os.WNOHANG)
+            if ended:
+                return os.waitstatus_to_exitcode(status), usage
+            if self.rundir.stop.exists():
+                if asked is None:
+                    asked = time.monotonic()
+                    os.kill(pid, signal.SIGTERM)
+                if time.monotonic() - asked >= self._grace() and not self.killed:
+                    self.killed = True
+                    os.killpg(pid, signal.SIGKILL)
+            self._pause()
+
+    def _grace(self) -> float:
+        """Seconds from a stop to the kill: the configured ones, or three batches if those take longer."""
+        if self.rundir.stop.read_text() == "now":
+            return 0.0
+        return max(self.submission.config.grace_seconds, BATCHES_OF_GRACE * _seconds_per_batch(self.rundir))
+
+    def _record(self, record: ExitRecord) -> None:
+        """On a full disk there is no record; the status is then told by the events and the dead processes."""
+        try:
+            records.write(self.rundir.exit, record)
+        except OSError as error:
+            print(f"cannot write {self.rundir.exit.name} ({error}): {record}", file=sys.stderr, flush=True)
+
+    def _on_stop(self, number: int, frame: FrameType | None) -> None:
+        self.rundir.request_stop()
+
+    def _pause(self) -> None:
+        """Sleep for a tick, or until a signal."""
+        if select.select([self.wake], [], [], TICK)[0]:
+            os.read(self.wake, 4096)
+
+
+def _seconds_per_batch(rundir: RunDir) -> float:
+    steps = [event for event in read(rundir.events) if isinstance(event, Step)][-2:]
+    if len(steps) < 2 or steps[1].step <= steps[0].step:
+        return 0.0
+    return (steps[1].elapsed - steps[0].elapsed) / (steps[1].step - steps[0].step)
+
+
+def _wake_on_signals(on_stop: Callable[[int, FrameType | None], None]) -> int:
+    """Route signals to handlers, and return a descriptor that becomes readable when one has come."""
+    readable, writable = os.pipe()
+    os.set_blocking(writable, False)
+    signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a lost terminal is none of our business
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_stop)
+    return readable
+
+
+def supervise(rundir: RunDir, command: Sequence[str], ready: Callable[[], None] = lambda: None) -> int:
+    """Supervise one attempt of a run in this process; `ready` is called once the run is known to be queued."""
+    run_lock = try_lock(rundir.lock)
+    if run_lock is None:
+        return EXIT_BUSY
+    become_reaper()
+    supervisor = Supervisor(rundir, rundir.submission(), command)
+    supervisor.announce()
+    ready()
+    supervisor.run(run_lock)
+    return EXIT_OK
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Detach from whoever started us; they wait only until the run is queued."""
+    rundir = RunDir(Path(arguments[0]))
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(writer)
+        return EXIT_OK if os.read(reader, 1) else os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) or EXIT_BUSY
+    os.close(reader)
+    os.setsid()
+    return supervise(rundir, engine_command(str(rundir.path)), lambda: _close(writer))
+
+
+def _close(writer: int) -> None:
+    os.write(writer, b"1")
+    os.close(writer)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,56 @@
+"""How figures are said to people: the same words in every display."""
+
+import time
+
+
+def percent(share: float | None) -> str:
+    """A share in [0,1] as `45.3%`; `-` for none."""
+    return "-" if share is None else f"{100 * share:.1f}%"
+
+
+def duration(seconds: float | None) -> str:
+    """`12 s`, `3 min 05 s`, `2 h 07 min`, `3 d 04 h`; `-` for none."""
+    if seconds is None:
+        return "-"
+    whole = round(max(seconds, 0))
+    for size, unit, smaller_size, smaller in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= size:
+            return f"{whole // size} {unit} {whole % size // smaller_size:02d} {smaller}"
+    return f"{whole} s"
+
+
+def attack_name(name: str) -> str:
+    """The field's spelling of an attack: `PGD-50-10`."""
+    return name.upper()
+
+
+def ordinal(number: int) -> str:
+    """`1st`, `2nd`, `11th`."""
+    ending = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+def first_images(images: int, total: int) -> str:
+    """Which test images a figure stands on."""
+    return f"all {images:,} test images" if images == total else f"the first {images:,} test images"
+
+
+def size(count: float) -> str:
+    """Bytes as `44.8 MB` (millions, as disks are sold)."""
+    return f"{count / 1e6:,.1f} MB" if count < 1e9 else f"{count / 1e9:,.1f} GB"
+
+
+def when(unix: float) -> str:
+    """A local date and time; `-` for none."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(unix)) if unix else "-"
+
+
+def ago(unix: float) -> str:
+    """How long ago something was: `3 min ago`, or the date if that is more than a week."""
+    seconds = time.time() - unix
+    if seconds > 7 * 86400:
+        return time.strftime("%Y-%m-%d", time.localtime(unix))
+    for unit_seconds, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= unit_seconds:
+            return f"{int(seconds // unit_seconds)} {unit} ago"
+    return "now"

@@ -1,0 +1,94 @@
+"""A training process without torch: it writes events, obeys a stop, and goes on from `last.pt` (a step's number).
+
+What else it does is told by the words in the run's name: `forever`, `deaf` (obeys no stop), `crash`, `fail`,
+`segfault`, `family` (children in groups and sessions of their own), `hog` (takes all the memory it can get), `worker`
+(ends well, and leaves a child behind).
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from engine.events import Finished, Saved, Started, Step, Writer
+from engine.rundir import RunDir
+from engine.stopping import StopRequest
+
+STEPS = 10
+PAUSE = 0.02
+SLEEP = [sys.executable, "-c", "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"]
+
+
+def main(rundir: RunDir) -> int:
+    stop = StopRequest(rundir.stop)
+    behaviour = rundir.submission().config.name.split()
+    with Writer(rundir.events) as writer:
+        return train(rundir, stop, behaviour, writer)
+
+
+def train(rundir: RunDir, stop: StopRequest, behaviour: list[str], writer: Writer) -> int:
+    if "crash" in behaviour:
+        raise RuntimeError("no last word")
+    attempt, done = _before(rundir)
+    writer.write(_started(attempt, done))
+    if "family" in behaviour or "worker" in behaviour:
+        _have_children(rundir)
+    while done < STEPS or "forever" in behaviour:
+        if stop.requested() and "deaf" not in behaviour:
+            rundir.last.write_text(str(done))
+            writer.write(Saved(step=done, file="last.pt", bytes=1))
+            writer.write(Finished(status="stopped", step=done))
+            return 130
+        time.sleep(PAUSE)
+        done += 1
+        writer.write(
+            Step(step=done, elapsed=done * PAUSE, epoch=done / 10, lr=0.1, loss=1.0, accuracy=0.5, images_per_second=1)
+        )
+        _misbehave(behaviour)
+    failed = "fail" in behaviour
+    writer.write(Finished(status="failed" if failed else "done", step=done, error="as told" if failed else ""))
+    return 1 if failed else 0
+
+
+def _before(rundir: RunDir) -> tuple[int, int]:
+    """Number of this attempt, and weight updates made."""
+    text = rundir.events.read_text() if rundir.events.exists() else ""
+    return 1 + text.count('"type":"started"'), int(rundir.last.read_text()) if rundir.last.exists() else 0
+
+
+def _started(attempt: int, done: int) -> Started:
+    return Started(
+        attempt=attempt,
+        from_step=done,
+        total_steps=STEPS,
+        steps_per_epoch=10,
+        device=os.environ["FASTADV_DEVICE"],
+        precision="fp32",
+        threads=1,
+        parameters=1,
+        train_images=1,
+        test_images=1,
+        data_fingerprint="fake",
+        official_data=True,
+        versions={name: value for name, value in os.environ.items() if name.startswith(("MALLOC", "CUDA"))},
+    )
+
+
+def _have_children(rundir: RunDir) -> None:
+    children = [subprocess.Popen(SLEEP, process_group=0), subprocess.Popen(SLEEP, start_new_session=True)]
+    (rundir.path / "children").write_text(" ".join(str(child.pid) for child in children))
+
+
+def _misbehave(behaviour: list[str]) -> None:
+    if "segfault" in behaviour:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if "hog" in behaviour:
+        hoard = bytearray(1 << 32)
+        for page in range(0, len(hoard), 4096):
+            hoard[page] = 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(RunDir(Path(sys.argv[1]))))

@@ -1,0 +1,53 @@
+"""The import rules of the house, and what they are for: commands that start at once."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FREE = {"config", "presets", "events", "rundir", "schedules", "atomic", "provenance"}
+HEAVY = ("torch", "torchvision", "sklearn", "numpy", "textual")
+
+
+def imported(path: Path) -> set[str]:
+    """Every module that a file names in an import, at any depth."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{name.name}" for name in node.names}
+    return found
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "fastadv_tui").rglob("*.py")), ids=lambda path: path.stem)
+def test_the_face_imports_only_the_free_modules_of_the_engine(path: Path) -> None:
+    used = {name.split(".")[1] for name in imported(path) if name.split(".")[0] == "engine"}
+    assert used <= FREE
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "engine").rglob("*.py")), ids=lambda path: path.stem)
+def test_the_engine_never_imports_the_face(path: Path) -> None:
+    tops = {name.split(".")[0] for name in imported(path)}
+    assert not tops & {"fastadv_tui", "textual", "rich", "typer", "tinydb"}
+
+
+def test_the_free_modules_load_nothing_heavy() -> None:
+    names = ", ".join(f"engine.{name}" for name in sorted(FREE))
+    assert loaded_by(f"import {names}") == set()
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["runs"], ["run", "--help"], ["runs", "--json"]])
+def test_headless_commands_load_neither_torch_nor_textual(arguments: list[str], home: Path) -> None:
+    code = f"import sys; sys.argv[1:] = {arguments!r}\nfrom fastadv_tui.cli import main\ntry: main()\nexcept SystemExit: pass"
+    assert loaded_by(code) == set()
+
+
+def loaded_by(code: str) -> set[str]:
+    """The heavy packages that a fresh interpreter has loaded after running some code."""
+    report = f"\nimport sys; print('LOADED', *[name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-P", "-c", code + report], capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines()[-1].split()[1:])

@@ -1,0 +1,351 @@
+"""The supervisor as it is shipped, with a stand-in for the engine, and faults caused for real."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from helpers import (
+    FAKE,
+    config,
+    engine_pid,
+    gone,
+    supervisor_pid,
+    verdict,
+    wait_for,
+    wait_for_status,
+)
+
+from engine.rundir import RunDir
+from fastadv_tui import records, runner, state
+from fastadv_tui.records import ExitRecord
+
+pytestmark = pytest.mark.usefixtures("fake_engine")
+
+
+def submit(behaviour: str = "", grace: float = 30.0, slots: int = 1) -> RunDir:
+    rundir = runner.create(config(behaviour, grace), ["fastadv", "run", "digits"], slots=slots)
+    runner.spawn(rundir)
+    return rundir
+
+
+def exit_record(rundir: RunDir) -> ExitRecord:
+    found = wait_for(lambda: records.read(rundir.exit, ExitRecord))
+    assert found is not None
+    return found
+
+
+def test_a_run_from_submission_to_its_end() -> None:
+    rundir = submit()
+    assert wait_for_status(rundir, "done").reason == ""
+    record = exit_record(rundir)
+    assert (record.attempt, record.code, record.killed, record.cancelled) == (1, 0, False, False)
+    assert 5e6 < record.peak_memory < 1e9
+    assert 0 < record.cpu_seconds < 60
+    begun = state.load(rundir).started
+    assert begun is not None
+    assert begun.device == "cpu"
+    assert begun.versions["MALLOC_MMAP_THRESHOLD_"] == "1073741824"
+    wait_for(lambda: gone(supervisor_pid(rundir)))
+
+
+def test_what_the_user_set_for_the_allocator_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "5")
+    rundir = submit()
+    wait_for_status(rundir, "done")
+    begun = state.load(rundir).started
+    assert begun is not None
+    assert begun.versions["MALLOC_TRIM_THRESHOLD_"] == "5"
+
+
+def test_supervisor_and_engine_are_detached_from_whoever_started_them() -> None:
+    rundir = submit("forever")
+    engine, supervisor = engine_pid(rundir), supervisor_pid(rundir)
+    assert os.getsid(supervisor) == os.getsid(engine) != os.getsid(0)
+    assert os.getpgid(engine) == engine
+    os.kill(supervisor, signal.SIGHUP)
+    os.kill(engine, signal.SIGHUP)
+    before = state.load(rundir).step
+    wait_for(lambda: state.load(rundir).step > before + 3)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+def test_the_supervisor_is_small() -> None:
+    rundir = submit("forever")
+    engine_pid(rundir)
+    assert psutil.Process(supervisor_pid(rundir)).memory_info().rss < 30e6
+
+
+def test_a_stop_is_obeyed_and_a_resume_goes_on_without_a_step_twice() -> None:
+    rundir = submit("forever")
+    engine = engine_pid(rundir)
+    runner.stop(rundir)
+    assert wait_for_status(rundir, "stopped").reason == ""
+    assert gone(engine)
+    assert exit_record(rundir).code == 130
+    done = state.load(rundir).step
+    runner.resume(rundir)
+    engine_pid(rundir)
+    wait_for(lambda: state.load(rundir).step > done)
+    now = state.load(rundir)
+    assert now.started is not None
+    assert (now.attempt, now.started.from_step) == (2, done)
+    assert [step.step for step in now.steps] == list(range(1, now.step + 1))
+    assert verdict(rundir).status == "running"
+
+
+def test_sigterm_to_the_supervisor_is_a_stop() -> None:
+    rundir = submit("forever")
+    engine_pid(rundir)
+    os.kill(supervisor_pid(rundir), signal.SIGTERM)
+    wait_for_status(rundir, "stopped")
+    assert exit_record(rundir).code == 130
+
+
+def test_an_engine_that_does_not_stop_is_killed_after_the_grace_period() -> None:
+    rundir = submit("deaf forever", grace=1.5)
+    engine = engine_pid(rundir)
+    asked = time.monotonic()
+    runner.stop(rundir)
+    found = wait_for_status(rundir, "stopped", "lost")
+    assert found.status == "stopped"
+    assert "kill" in found.reason
+    assert 1.5 <= time.monotonic() - asked < 6
+    assert exit_record(rundir).killed
+    assert gone(engine)
+
+
+def test_stop_now_gives_no_grace() -> None:
+    rundir = submit("deaf forever", grace=600)
+    engine_pid(rundir)
+    runner.stop(rundir)
+    runner.stop(rundir, now=True)
+    wait_for_status(rundir, "stopped")
+    assert exit_record(rundir).code == -signal.SIGKILL
+
+
+def test_a_sigterm_after_stop_now_does_not_take_it_back() -> None:
+    rundir = submit("deaf forever", grace=600)
+    engine_pid(rundir)
+    rundir.request_stop(now=True)
+    os.kill(supervisor_pid(rundir), signal.SIGTERM)
+    wait_for_status(rundir, "stopped")
+
+
+@pytest.mark.parametrize("behaviour", ["family forever", "worker", "family segfault"])
+def test_nothing_of_the_engine_is_left(behaviour: str) -> None:
+    rundir = submit(behaviour)
+    children = [int(pid) for pid in wait_for(lambda: _text(rundir.path / "children")).split()]
+    if "forever" in behaviour:
+        engine_pid(rundir)
+        runner.stop(rundir)
+    exit_record(rundir)
+    assert all(gone(child) for child in children)
+
+
+def test_a_killed_engine_is_lost_within_two_seconds_and_can_be_resumed() -> None:
+    rundir = submit("forever")
+    os.kill(engine_pid(rundir), signal.SIGKILL)
+    killed = time.monotonic()
+    found = wait_for_status(rundir, "lost")
+    assert time.monotonic() - killed < 2
+    assert "SIGKILL" in found.reason
+    runner.resume(rundir)
+    engine_pid(rundir)
+    assert verdict(rundir).status == "running"
+
+
+def test_an_engine_that_dies_of_itself_says_of_what() -> None:
+    assert "SIGSEGV" in wait_for_status(submit("segfault"), "lost").reason
+    assert wait_for_status(submit("fail"), "failed").reason == "as told"
+
+
+def test_an_engine_that_dies_without_a_last_word_leaves_its_traceback() -> None:
+    rundir = submit("crash")
+    found = wait_for_status(rundir, "lost", "failed")
+    assert "exit code 1" in found.reason
+    assert "RuntimeError: no last word" in rundir.log.read_text()
+
+
+def test_an_earlier_attempts_last_word_is_not_taken_for_a_later_ones(tmp_path: Path) -> None:
+    rundir = submit("forever")
+    engine_pid(rundir)
+    runner.stop(rundir)
+    wait_for_status(rundir, "stopped")
+    wait_for(lambda: gone(supervisor_pid(rundir)))
+    submission = json.loads(rundir.config.read_text())
+    submission["config"]["name"] = "crash"
+    rundir.config.write_text(json.dumps(submission))
+    runner.resume(rundir)
+    wait_for(lambda: exit_record(rundir).attempt == 2)
+    assert verdict(rundir).status in ("lost", "failed")
+    assert "exit code 1" in verdict(rundir).reason
+
+
+def test_when_the_supervisor_dies_the_engine_saves_and_ends() -> None:
+    rundir = submit("forever")
+    engine = engine_pid(rundir)
+    os.kill(supervisor_pid(rundir), signal.SIGKILL)
+    wait_for(lambda: gone(engine), timeout=10)
+    assert verdict(rundir).status == "stopped"
+    done = state.load(rundir).step
+    assert rundir.last.read_text() == str(done)
+    runner.resume(rundir)
+    wait_for(lambda: state.load(rundir).step > done)
+
+
+def test_when_both_die_the_run_is_lost() -> None:
+    rundir = submit("forever")
+    engine, supervisor = engine_pid(rundir), supervisor_pid(rundir)
+    os.kill(supervisor, signal.SIGSTOP)
+    os.kill(engine, signal.SIGKILL)
+    os.kill(supervisor, signal.SIGKILL)
+    found = wait_for_status(rundir, "lost")
+    assert "supervisor" in found.reason
+    assert not rundir.exit.exists()
+
+
+def test_a_queued_run_waits_its_turn_and_says_its_place() -> None:
+    first, second, third = submit("forever"), submit(), submit()
+    engine_pid(first)
+    wait_for(lambda: runner.place_in_line(third) == 2)
+    assert runner.place_in_line(second) == 1
+    assert runner.place_in_line(first) is None
+    assert verdict(second).status == "queued"
+    runner.stop(first)
+    wait_for_status(third, "done")
+    begun = [state.load(rundir).begun for rundir in (first, second, third)]
+    assert begun == sorted(begun)
+
+
+def test_a_second_slot_lets_two_run_at_once() -> None:
+    first, second = submit("forever"), submit("forever", slots=2)
+    engine_pid(first)
+    engine_pid(second)
+    assert verdict(first).status == verdict(second).status == "running"
+
+
+def test_a_queued_run_can_be_cancelled_and_resumed() -> None:
+    first, second = submit("forever"), submit()
+    engine_pid(first)
+    wait_for(lambda: runner.place_in_line(second))
+    runner.stop(second)
+    found = wait_for_status(second, "stopped")
+    assert "cancelled" in found.reason
+    assert not second.events.exists()
+    runner.stop(first)
+    wait_for_status(first, "stopped")
+    runner.resume(second)
+    wait_for_status(second, "done")
+
+
+def test_a_run_cancelled_once_is_still_told_by_its_events_alone() -> None:
+    first, second = submit("forever"), submit("forever")
+    engine_pid(first)
+    runner.stop(second)
+    wait_for_status(second, "stopped")
+    runner.stop(first)
+    wait_for_status(first, "stopped")
+    runner.resume(second)
+    engine = engine_pid(second)
+    os.kill(supervisor_pid(second), signal.SIGKILL)
+    wait_for(lambda: gone(engine))
+    assert verdict(second).status == "stopped"
+
+
+def test_a_killed_supervisor_in_the_queue_frees_its_place() -> None:
+    first, second, third = submit("forever"), submit(), submit()
+    engine_pid(first)
+    wait_for(lambda: runner.place_in_line(third) == 2)
+    os.kill(supervisor_pid(second), signal.SIGKILL)
+    wait_for(lambda: runner.place_in_line(third) == 1)
+    wait_for_status(second, "lost")
+    runner.stop(first)
+    wait_for_status(third, "done")
+
+
+def test_the_slot_is_held_until_the_engine_is_gone() -> None:
+    rundir, second = submit("deaf forever"), submit()
+    engine = engine_pid(rundir)
+    os.kill(supervisor_pid(rundir), signal.SIGKILL)
+    wait_for(lambda: gone(supervisor_pid(rundir)))
+    before = state.load(rundir).step
+    wait_for(lambda: state.load(rundir).step > before + 60)
+    assert verdict(rundir).status == "running"
+    assert verdict(second).status == "queued"
+    os.kill(engine, signal.SIGKILL)
+    wait_for_status(second, "done")
+
+
+def test_two_supervisors_never_work_on_one_run() -> None:
+    rundir = submit("forever")
+    engine = engine_pid(rundir)
+    with pytest.raises(runner.RunError):
+        runner.spawn(rundir)
+    with pytest.raises(runner.RunError):
+        runner.resume(rundir)
+    assert engine_pid(rundir) == engine
+    assert verdict(rundir).status == "running"
+
+
+def test_code_that_changed_since_the_submission_is_told() -> None:
+    rundir = runner.create(config(), [])
+    submission = json.loads(rundir.config.read_text())
+    submission["code_fingerprint"] = "0" * 12
+    rundir.config.write_text(json.dumps(submission))
+    runner.spawn(rundir)
+    wait_for_status(rundir, "done")
+    (note,) = state.load(rundir).notes
+    assert "changed" in note.message
+    assert "0" * 12 in note.message
+
+
+def test_a_gpu_that_is_not_there_is_told() -> None:
+    rundir = runner.create(config(), [])
+    submission = json.loads(rundir.config.read_text())
+    submission["config"]["device"] = "cuda:7"
+    rundir.config.write_text(json.dumps(submission))
+    runner.spawn(rundir)
+    found = wait_for_status(rundir, "failed", "lost")
+    assert "cuda:7" in found.reason
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs root to mount a small tmpfs")
+def test_a_full_disk_ends_in_a_true_status(home: Path) -> None:
+    home.mkdir(mode=0o700)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(home)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("this machine does not allow a tmpfs to be mounted")
+    try:
+        rundir = submit("forever")
+        engine, supervisor = engine_pid(rundir), supervisor_pid(rundir)
+        with (home / "filler").open("wb", buffering=0) as filler, pytest.raises(OSError, match="No space"):
+            while True:
+                filler.write(bytes(1 << 12))
+        os.kill(engine, signal.SIGKILL)
+        wait_for(lambda: gone(supervisor))
+        assert verdict(rundir).status == "lost"
+        (home / "filler").unlink()
+        runner.resume(rundir)
+        engine_pid(rundir)
+        runner.stop(rundir, now=True)
+        wait_for(lambda: gone(supervisor_pid(rundir)))
+    finally:
+        subprocess.run(["umount", "--lazy", str(home)], check=True)
+
+
+def test_the_stand_in_is_what_runs_here() -> None:
+    code = "import engine.__main__ as main, engine.events as events; print(main.__file__); print(events.__file__)"
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    stand_in, real = done.stdout.split()
+    assert Path(stand_in).is_relative_to(FAKE)
+    assert not Path(real).is_relative_to(FAKE)
