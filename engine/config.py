@@ -17,6 +17,14 @@ Dataset = Literal["digits", "cifar10", "cifar100", "mnist"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 DATASET_ALIASES = {"cifar": "cifar10"}
 MAX_EPOCHS = 100_000
+SHORT_KEYS = {  # what people type for the settings that they type most
+    "method": "method.name",
+    "alpha": "method.alpha",
+    "model": "model.name",
+    "width": "model.width",
+    "lr": "optim.lr",
+    "eval": "eval.attack",
+}
 
 Size = Annotated[float, Meta(ge=0, le=1, extra={"unit": "1/255"})]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -222,17 +230,27 @@ def description(key: str) -> str:
     return next((str(m.description) for m in getattr(fields()[key].type, "__metadata__", ()) if m.description), "")
 
 
+def full_key(key: str) -> str:
+    """The dotted key of a setting that may have been typed short.
+
+    Raises: ConfigError, if there is no such setting.
+    """
+    known = fields()
+    key = SHORT_KEYS.get(key, key)
+    if key not in known:
+        near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
+        raise ConfigError(f"unknown setting {key!r}; {hint}")
+    return key
+
+
 def parse_value(key: str, text: str) -> Any:
     """Read the text that a user typed for the field `key`.
 
     Raises: ConfigError, naming the key, the text and what is allowed.
     """
-    known = fields()
-    if key not in known:
-        near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
-        raise ConfigError(f"unknown setting {key!r}; {hint}")
-    kind = known[key].type
+    key = full_key(key)
+    kind = fields()[key].type
     try:
         if _is_size(kind):
             return None if text in ("", "auto") and _is_optional(kind) else parse_size(text)

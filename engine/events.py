@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 TAIL_BYTES = 1 << 20  # read a followed file in slices of this size
+LAST_BYTES = 1 << 16  # at the end of a file: enough for its last words, however long the run was
 
 
 class Event(Struct, kw_only=True, omit_defaults=True, tag_field="type", tag=str.lower):
@@ -198,6 +199,18 @@ def read(path: Path) -> Iterator[AnyEvent]:
         yield from follower.poll()
         if follower._offset == offset:
             return
+
+
+def last(path: Path, since: int = 0) -> list[AnyEvent]:
+    """The last events of a file, of those written after its first `since` bytes; empty if there are none."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, io.SEEK_END)
+            file.seek(max(since if since <= size else 0, size - LAST_BYTES))
+            whole, _, _ = file.read().rpartition(b"\n")
+    except OSError:
+        return []
+    return [event for line in whole.split(b"\n") if (event := decode(line)) is not None]
 
 
 def _ends_a_line(path: Path) -> bool:

@@ -53,3 +53,10 @@ class RunDir:
         Raises: OSError.
         """
         self.stop.write_text("now" if now else "")
+
+    def stop_now(self) -> bool:
+        """Whether the run is to be killed."""
+        try:
+            return self.stop.read_text() == "now"
+        except OSError:
+            return False

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from engine.config import ConfigError
-from fastadv_tui.commands import keeping, looking, machine, running
+from fastadv_tui.commands import comparing, keeping, looking, machine, running, sweeping
 from fastadv_tui.errors import UserError
 
 USAGE = 2
@@ -21,7 +21,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 running.register(app)
+sweeping.register(app)
 looking.register(app)
+comparing.register(app)
 keeping.register(app)
 machine.register(app)
 

@@ -13,12 +13,16 @@ Record = TypeVar("Record", bound=Struct)
 
 
 class ProcessRecord(Struct, frozen=True, kw_only=True):
-    """Who works on a run. `engine` is None while the run waits for its slot; `device` is `cpu` or a GPU's UUID."""
+    """Who works on a run. `engine` is None while the run waits for its slot; `device` is `cpu` or a GPU's UUID.
+
+    `events_before`: bytes of events.jsonl that earlier attempts wrote; their last word is not this attempt's.
+    """
 
     attempt: int
     supervisor: ProcessIdentity
     engine: ProcessIdentity | None = None
     device: str = ""
+    events_before: int = 0
 
 
 class ExitRecord(Struct, frozen=True, kw_only=True):

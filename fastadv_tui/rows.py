@@ -88,9 +88,11 @@ def row_of(rundir: RunDir) -> Row:
     """The row of a run, derived from its directory; what is missing or damaged there is left empty."""
     row = Row(id=rundir.id)
     run = state.load(rundir)
+    verdict = status.derive(rundir, run)
+    if not verdict.live and run.finished is None:
+        run = state.load(rundir)  # it may have ended while its events were read, and a row that ended is believed
     _take_submission(row, rundir)
     _take_progress(row, run)
-    verdict = status.derive(rundir, run)
     row.status, row.reason, row.host = verdict.status, verdict.reason, verdict.host
     row.ended = verdict.ended or 0.0
     exit_record = records.read(rundir.exit, ExitRecord)

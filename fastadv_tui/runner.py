@@ -76,18 +76,21 @@ def create(config: RunConfig, command: Sequence[str], slots: int = 1) -> RunDir:
 def spawn(rundir: RunDir) -> None:
     """Start a detached supervisor; the run is queued when this returns.
 
-    Raises: RunError, if the run is supervised already or its supervisor cannot start.
+    Raises: RunError, if the run is supervised already or its supervisor cannot start; HomeError, if the run's
+    folder cannot be written.
     """
-    with rundir.log.open("ab") as log:
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "fastadv_tui.supervisor", str(rundir.path)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd="/",
-        )
+    command = [sys.executable, "-P", "-m", "fastadv_tui.supervisor", str(rundir.path)]
+    try:
+        with rundir.log.open("ab") as log:
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/")
+    except OSError as error:
+        raise HomeError(f"cannot write in {rundir.path} ({error.strerror})") from None
     if done.returncode:
-        raise RunError(f"{rundir.id} cannot be started: it is being worked on, or see {rundir.log}")
+        from fastadv_tui.supervisor import EXIT_BUSY
+
+        if done.returncode == EXIT_BUSY:
+            raise RunError(f"{rundir.id} cannot be started: its last attempt has not ended yet")
+        raise RunError(f"{rundir.id} cannot be started; {rundir.log} says why, unless the disk is full")
 
 
 def verdict(rundir: RunDir) -> status.Verdict:
@@ -119,7 +122,6 @@ def resume(rundir: RunDir) -> None:
         raise RunError(f"{rundir.id} is {current.status}; there is nothing to resume")
     if current.status == "done":
         raise RunError(f"{rundir.id} is done; start another one with `fastadv run`")
-    rundir.stop.unlink(missing_ok=True)
     spawn(rundir)
 
 

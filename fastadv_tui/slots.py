@@ -55,10 +55,13 @@ class Line:
         path = self.tickets / ticket.file_name
         while True:
             handle = try_lock(path)
-            if handle is not None and path.exists():  # else somebody took it for a stale one meanwhile
+            if handle is None:
+                continue  # somebody looks whether it is stale
+            if path.exists():  # else somebody removed it as stale before it was locked
                 os.truncate(handle, 0)
                 os.pwrite(handle, msgspec.json.encode(ticket), 0)
                 return Place(self, ticket, handle)
+            os.close(handle)
 
     def waiting(self) -> list[Ticket]:
         """The live tickets, first come first; those of dead holders are removed."""

@@ -7,6 +7,8 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from engine import events
+from engine.events import Finished
 from engine.rundir import RunDir
 from fastadv_tui import identity, records
 from fastadv_tui.records import ExitRecord, ProcessRecord
@@ -33,28 +35,39 @@ class Verdict(Struct, frozen=True, kw_only=True):
 
 
 def derive(rundir: RunDir, state: RunState) -> Verdict:
-    """What the run is doing now. `state` must be of its events so far; the caller may have read them a moment ago."""
+    """What the run is doing now. `state` is of its events, which the caller may have read a moment ago."""
     process = records.read(rundir.process, ProcessRecord)
     if process is None:
         return _unsupervised(rundir, state)
+    living = _living(process)  # looked at first: what the dead have written is there by now
     exit_record = records.read(rundir.exit, ExitRecord)
-    if exit_record is not None and exit_record.attempt >= process.attempt:
-        return _ended(exit_record, state)
-    running = identity.alive(process.supervisor)
-    engine_running = identity.alive(process.engine) if process.engine else False
-    if running is None:
-        return _elsewhere(process, state)
-    if running or engine_running:
+    ended = exit_record is not None and exit_record.attempt >= process.attempt
+    if living and not ended:
         return _live(process, state)
-    if _finished_this_attempt(process, state):
-        return _by_event(state)
-    return _lost(process, state)
+    word = _last_word(rundir, process)
+    if exit_record is not None and ended:
+        return _ended(exit_record, word)
+    if word is not None:
+        return _by_event(word, host="" if living is not None else process.supervisor.host)
+    return _lost(process, state) if living is not None else _elsewhere(process, state)
+
+
+def _living(process: ProcessRecord) -> bool | None:
+    """Whether supervisor or engine is alive; None if that cannot be known from this host."""
+    running = identity.alive(process.supervisor)
+    return running if running or process.engine is None else identity.alive(process.engine)
+
+
+def _last_word(rundir: RunDir, process: ProcessRecord) -> Finished | None:
+    """How the present attempt finished, by its own word; read anew, as `state` may be from before it was said."""
+    said = [event for event in events.last(rundir.events, process.events_before) if isinstance(event, Finished)]
+    return said[-1] if said else None
 
 
 def _unsupervised(rundir: RunDir, state: RunState) -> Verdict:
     """Just submitted, or started by hand without a supervisor, or never started."""
     if state.finished is not None:
-        return _by_event(state)
+        return _by_event(state.finished)
     try:
         submitted = rundir.submission().submitted
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
@@ -76,35 +89,26 @@ def _live(process: ProcessRecord, state: RunState) -> Verdict:
 def _elsewhere(process: ProcessRecord, state: RunState) -> Verdict:
     """A run of another host on a shared home: its events are all that is known."""
     host = process.supervisor.host
-    if _finished_this_attempt(process, state):
-        return msgspec.structs.replace(_by_event(state), host=host)
     if process.engine is None:
         return Verdict(status="queued", host=host, reason=f"on {host}")
     age = max(time.time() - state.last_event, 0.0)
     return Verdict(status="running", host=host, stalled=age > QUIET, reason=f"on {host}, last event {age:.0f} s ago")
 
 
-def _finished_this_attempt(process: ProcessRecord, state: RunState) -> bool:
-    """An earlier attempt's `finished` says nothing of a later one that died before its first event."""
-    if state.finished is None:
-        return False
-    return state.attempt >= process.attempt or (state.started is None and process.attempt == 1)
-
-
-def _ended(record: ExitRecord, state: RunState) -> Verdict:
+def _ended(record: ExitRecord, word: Finished | None) -> Verdict:
     if record.cancelled:
         return Verdict(status="stopped", reason="cancelled in the queue", ended=record.t)
-    if state.finished is not None and record.code is not None and record.code >= 0:
-        return msgspec.structs.replace(_by_event(state), ended=record.t)
+    if word is not None:
+        return _by_event(word)
     if record.killed:
-        return Verdict(status="stopped", reason="killed, as it did not stop by itself", ended=record.t)
+        return Verdict(
+            status="stopped", reason="killed when asked to stop; it goes on from its last checkpoint", ended=record.t
+        )
     return Verdict(status="lost", reason=_cause(record), ended=record.t)
 
 
-def _by_event(state: RunState) -> Verdict:
-    finished = state.finished
-    assert finished is not None
-    return Verdict(status=finished.status, reason=finished.error, ended=finished.t)
+def _by_event(word: Finished, host: str = "") -> Verdict:
+    return Verdict(status=word.status, reason=word.error, host=host, ended=word.t)
 
 
 def _cause(record: ExitRecord) -> str:

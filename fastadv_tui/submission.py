@@ -1,10 +1,12 @@
 """From what a user typed to a validated RunConfig: the same for the command line and for forms."""
 
+import itertools
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.config import ConfigError, RunConfig, both_units, parse_value
+from engine.config import ConfigError, RunConfig, both_units, full_key, parse_value
 from engine.presets import build
 from fastadv_tui.home import data_dir
 
@@ -20,7 +22,7 @@ def configure(dataset: str, typed: Mapping[str, str | None], preset: str | None 
 
 
 def parse_pairs(pairs: Iterable[str]) -> dict[str, str]:
-    """The `key=value` words of `--set`.
+    """The `key=value` words of `--set` and `--grid`.
 
     Raises: ConfigError, if a word has no `=` or a key comes twice.
     """
@@ -28,9 +30,30 @@ def parse_pairs(pairs: Iterable[str]) -> dict[str, str]:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals:
-            raise ConfigError(f"--set {pair!r}: write it as key=value, for one --set model.width=16")
-        merge(found, {key.strip(): value.strip()})
+            raise ConfigError(f"{pair!r} has no `=`: write it as key=value, for one model.width=16")
+        merge(found, {full_key(key.strip()): value.strip()})
     return found
+
+
+def grid(axes: Mapping[str, str], seeds: str | None) -> list[dict[str, str]]:
+    """The cross product of the axes (`eps` -> `2,4,8`) and the seeds (`0-2` or `0,3`): one dictionary for each run.
+
+    Raises: ConfigError, if an axis has no values or the seeds are no numbers.
+    """
+    values = {key: [value.strip() for value in text.split(",") if value.strip()] for key, text in axes.items()}
+    if seeds is not None:
+        values["seed"] = [str(seed) for part in seeds.split(",") for seed in _range(part)]
+    empty = [key for key, found in values.items() if not found]
+    if empty:
+        raise ConfigError(f"--grid {empty[0]}= has no values; write --grid {empty[0]}=A,B")
+    return [dict(zip(values, chosen, strict=True)) for chosen in itertools.product(*values.values())]
+
+
+def _range(text: str) -> range:
+    match = re.fullmatch(r"\s*(\d{1,9})\s*(?:-\s*(\d{1,9})\s*)?", text)
+    if not match or int(match[2] or match[1]) < int(match[1]):
+        raise ConfigError(f"--seeds {text!r}: write 0-2 or 0,3,7")
+    return range(int(match[1]), int(match[2] or match[1]) + 1)
 
 
 def merge(typed: dict[str, Any], more: Mapping[str, Any]) -> None:

@@ -12,16 +12,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from engine.events import Note, Step, Writer, read
+from engine.events import Note, Step, Writer, last
 from engine.provenance import code_fingerprint, engine_command
 from engine.rundir import RunDir, Submission
 from fastadv_tui import identity, records
+from fastadv_tui.identity import ProcessIdentity
 from fastadv_tui.locks import try_lock
 from fastadv_tui.oom import OomCounter
-from fastadv_tui.processes import become_reaper, kill_descendants
+from fastadv_tui.processes import become_reaper, die_with, kill_descendants
 from fastadv_tui.records import ExitRecord, ProcessRecord
 from fastadv_tui.slots import Line, Slot, Ticket, devices_for
 
@@ -39,42 +41,48 @@ class Supervisor:
         before = records.read(rundir.process, ProcessRecord)
         self.attempt = 1 + (before.attempt if before else 0)
         self.me = identity.me()
+        self.events_before = rundir.events.stat().st_size if rundir.events.exists() else 0
         self.wake = _wake_on_signals(self._on_stop)
-        self.killed = False
+        self.signalled = self.killed = False
+        self.asked: float | None = None  # when the engine was asked to stop, on the monotonic clock
 
     def announce(self) -> None:
         """From here on the run is queued. Raises: OSError."""
-        records.write(self.rundir.process, ProcessRecord(attempt=self.attempt, supervisor=self.me))
+        self._write_process(None, "")
 
-    def run(self, run_lock: int) -> None:
-        """Wait for a slot, run the engine, write down how it ended."""
+    def run(self, run_lock: int) -> ExitRecord:
+        """Wait for a slot and run the engine; returns how it ended."""
         try:
             slot = self._wait_for_slot()
             if slot is None:
-                self._record(ExitRecord(attempt=self.attempt, t=time.time(), code=None, cancelled=True))
-                return
+                return ExitRecord(attempt=self.attempt, t=time.time(), code=None, cancelled=True)
             self._say_if_code_changed()
             oom = OomCounter()
             engine = self._start(slot, run_lock)
         except (OSError, LookupError) as error:
             print(f"cannot start the engine: {error}", file=sys.stderr, flush=True)
-            self._record(ExitRecord(attempt=self.attempt, t=time.time(), code=None, error=str(error)))
-            return
+            return ExitRecord(attempt=self.attempt, t=time.time(), code=None, error=str(error))
         os.close(slot.handle)  # the engine holds it from here: it is free when the engine has ended, not before
         code, usage = self._wait(engine.pid)
         engine.returncode = code  # reaped here, for its rusage
         kill_descendants(engine.pid)
-        self._record(
-            ExitRecord(
-                attempt=self.attempt,
-                t=time.time(),
-                code=code,
-                killed=self.killed,
-                out_of_memory=code == -signal.SIGKILL and not self.killed and oom.rose(),
-                peak_memory=usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
-                cpu_seconds=round(usage.ru_utime + usage.ru_stime, 3),
-            )
+        unheard = self.asked is not None and code == -signal.SIGTERM  # so early that the engine was not yet listening
+        return ExitRecord(
+            attempt=self.attempt,
+            t=time.time(),
+            code=code,
+            killed=self.killed or unheard,
+            out_of_memory=code == -signal.SIGKILL and not self.killed and oom.rose(),
+            peak_memory=usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+            cpu_seconds=round(usage.ru_utime + usage.ru_stime, 3),
         )
+
+    def record(self, how: ExitRecord) -> None:
+        """On a full disk there is no record; the status is then told by the events and the dead processes."""
+        try:
+            records.write(self.rundir.exit, how)
+        except OSError as error:
+            print(f"cannot write {self.rundir.exit.name} ({error}): {how}", file=sys.stderr, flush=True)
 
     def _wait_for_slot(self) -> Slot | None:
         """A slot, or None if the run was cancelled meanwhile."""
@@ -82,7 +90,7 @@ class Supervisor:
         line = Line(self.rundir.path.parent.parent / "slots")
         place = line.join(Ticket(self.submission.submitted, self.rundir.id, devices))
         try:
-            while not self.rundir.stop.exists():
+            while not self._asked_to_stop():
                 slot = place.try_slot(self.submission.slots)
                 if slot is not None:
                     return slot
@@ -109,44 +117,51 @@ class Supervisor:
                 env={**MALLOC, **os.environ, **slot.environment()},
                 pass_fds=(slot.handle, run_lock),
                 process_group=0,
+                preexec_fn=partial(die_with, self.me.pid),
             )
+        try:
+            self._write_process(identity.of(engine.pid), slot.device)
+        except OSError:
+            kill_descendants(engine.pid)  # nobody could tell that it is ours
+            raise
+        return engine
+
+    def _write_process(self, engine: ProcessIdentity | None, device: str) -> None:
         record = ProcessRecord(
-            attempt=self.attempt, supervisor=self.me, engine=identity.of(engine.pid), device=slot.device
+            attempt=self.attempt,
+            supervisor=self.me,
+            engine=engine,
+            device=device,
+            events_before=self.events_before,
         )
         records.write(self.rundir.process, record)
-        return engine
 
     def _wait(self, pid: int) -> tuple[int, resource.struct_rusage]:
         """The engine's exit code (negative: a signal) and what it used, once it has ended; kills it if it must."""
-        asked: float | None = None
         while True:
             ended, status, usage = os.wait4(pid, os.WNOHANG)
             if ended:
                 return os.waitstatus_to_exitcode(status), usage
-            if self.rundir.stop.exists():
-                if asked is None:
-                    asked = time.monotonic()
+            if self._asked_to_stop():
+                if self.asked is None:
+                    self.asked = time.monotonic()
                     os.kill(pid, signal.SIGTERM)
-                if time.monotonic() - asked >= self._grace() and not self.killed:
+                if time.monotonic() - self.asked >= self._grace() and not self.killed:
                     self.killed = True
-                    os.killpg(pid, signal.SIGKILL)
+                    os.kill(pid, signal.SIGKILL)
             self._pause()
+
+    def _asked_to_stop(self) -> bool:
+        return self.signalled or self.rundir.stop.exists()
 
     def _grace(self) -> float:
         """Seconds from a stop to the kill: the configured ones, or three batches if those take longer."""
-        if self.rundir.stop.read_text() == "now":
+        if self.rundir.stop_now():
             return 0.0
         return max(self.submission.config.grace_seconds, BATCHES_OF_GRACE * _seconds_per_batch(self.rundir))
 
-    def _record(self, record: ExitRecord) -> None:
-        """On a full disk there is no record; the status is then told by the events and the dead processes."""
-        try:
-            records.write(self.rundir.exit, record)
-        except OSError as error:
-            print(f"cannot write {self.rundir.exit.name} ({error}): {record}", file=sys.stderr, flush=True)
-
     def _on_stop(self, number: int, frame: FrameType | None) -> None:
-        self.rundir.request_stop()
+        self.signalled = True
 
     def _pause(self) -> None:
         """Sleep for a tick, or until a signal."""
@@ -155,7 +170,7 @@ class Supervisor:
 
 
 def _seconds_per_batch(rundir: RunDir) -> float:
-    steps = [event for event in read(rundir.events) if isinstance(event, Step)][-2:]
+    steps = [event for event in last(rundir.events) if isinstance(event, Step)][-2:]
     if len(steps) < 2 or steps[1].step <= steps[0].step:
         return 0.0
     return (steps[1].elapsed - steps[0].elapsed) / (steps[1].step - steps[0].step)
@@ -178,11 +193,14 @@ def supervise(rundir: RunDir, command: Sequence[str], ready: Callable[[], None] 
     run_lock = try_lock(rundir.lock)
     if run_lock is None:
         return EXIT_BUSY
+    rundir.stop.unlink(missing_ok=True)  # it was meant for an earlier attempt
     become_reaper()
     supervisor = Supervisor(rundir, rundir.submission(), command)
     supervisor.announce()
     ready()
-    supervisor.run(run_lock)
+    how = supervisor.run(run_lock)
+    os.close(run_lock)  # whoever reads the record may start the next attempt at once
+    supervisor.record(how)
     return EXIT_OK
 
 

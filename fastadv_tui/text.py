@@ -15,3 +15,26 @@ def tail(path: Path, lines: int) -> list[str]:
             return file.read().decode(errors="replace").splitlines()[-lines:]
     except OSError:
         return []
+
+
+class LineFollower:
+    """The whole lines that are appended to a file from now on."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = path.stat().st_size if path.exists() else 0
+        self._rest = b""
+
+    def poll(self) -> list[str]:
+        """New lines, at most 64 KB at a time; a file that was cut is read from its start."""
+        try:
+            with self._path.open("rb") as file:
+                if file.seek(0, io.SEEK_END) < self._offset:
+                    self._offset, self._rest = 0, b""
+                file.seek(self._offset)
+                chunk = file.read(TAIL_BYTES)
+        except OSError:
+            return []
+        self._offset += len(chunk)
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        return [line.decode(errors="replace") for line in lines]

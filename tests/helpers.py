@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,14 +15,14 @@ from engine import events
 from engine.config import RunConfig
 from engine.presets import build
 from engine.rundir import RunDir, Submission
-from fastadv_tui import state, status
+from fastadv_tui import identity, state, status
 from fastadv_tui.records import ProcessRecord, read
 
 FAKE = Path(__file__).parent / "fake"  # on PYTHONPATH, its `engine` takes the place of ours and needs no torch
 Found = TypeVar("Found")
 
 
-def wait_for(condition: Callable[[], Found], timeout: float = 20.0) -> Found:
+def wait_for(condition: Callable[[], Found | None], timeout: float = 20.0) -> Found:
     """The first true value of a condition; AssertionError if there is none in `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not (found := condition()):
@@ -101,7 +102,13 @@ def verdict(rundir: RunDir) -> status.Verdict:
 
 
 def wait_for_status(rundir: RunDir, *wanted: str) -> status.Verdict:
-    return wait_for(lambda: (found := verdict(rundir)).status in wanted and found or None)
+    """Wait until a viewer is told one of these."""
+
+    def look() -> status.Verdict | None:
+        found = verdict(rundir)
+        return found if found.status in wanted else None
+
+    return wait_for(look)
 
 
 def engine_pid(rundir: RunDir) -> int:
@@ -132,7 +139,7 @@ def kill_all_of(rundir: RunDir) -> None:
     """Clean up after a test, whatever happened in it: nothing of the run is left."""
     record = read(rundir.process, ProcessRecord)
     members = [who for who in (record.supervisor, record.engine) if who] if record else []
-    for pid in [member.pid for member in members]:
-        if not gone(pid):
-            os.kill(pid, signal.SIGKILL)
-            wait_for(lambda pid=pid: gone(pid))  # type: ignore[misc]
+    for member in members:
+        if identity.alive(member):
+            os.kill(member.pid, signal.SIGKILL)
+            wait_for(partial(gone, member.pid))

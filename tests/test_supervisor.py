@@ -1,5 +1,6 @@
 """The supervisor as it is shipped, with a stand-in for the engine, and faults caused for real."""
 
+import contextlib
 import json
 import os
 import signal
@@ -328,9 +329,7 @@ def test_a_full_disk_ends_in_a_true_status(home: Path) -> None:
     try:
         rundir = submit("forever")
         engine, supervisor = engine_pid(rundir), supervisor_pid(rundir)
-        with (home / "filler").open("wb", buffering=0) as filler, pytest.raises(OSError, match="No space"):
-            while True:
-                filler.write(bytes(1 << 12))
+        fill(home / "filler")
         os.kill(engine, signal.SIGKILL)
         wait_for(lambda: gone(supervisor))
         assert verdict(rundir).status == "lost"
@@ -341,6 +340,13 @@ def test_a_full_disk_ends_in_a_true_status(home: Path) -> None:
         wait_for(lambda: gone(supervisor_pid(rundir)))
     finally:
         subprocess.run(["umount", "--lazy", str(home)], check=True)
+
+
+def fill(path: Path) -> None:
+    """Leave no room on a disk."""
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(1 << 12))
 
 
 def test_the_stand_in_is_what_runs_here() -> None:

@@ -1,12 +1,97 @@
-"""`reindex`: keeping the history in order."""
+"""`tag`, `note`, `rm`, `prune`, `reindex`: keeping runs and their history in order."""
 
+import re
 import sys
+import time
+from typing import Annotated
 
 import typer
 
+from fastadv_tui.commands.running import Run
+from fastadv_tui.errors import UserError
+from fastadv_tui.safe import line
+from fastadv_tui.words import size
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
 
 def register(app: typer.Typer) -> None:
+    app.command(epilog="Example: fastadv tag last paper table-2")(tag)
+    app.command(epilog="Example: fastadv note last 'lr too high'")(note)
+    app.command(epilog="Example: fastadv rm k3f9")(rm)
+    app.command(epilog="Example: fastadv prune --older 30d")(prune)
     app.command(epilog="Example: fastadv reindex")(reindex)
+
+
+def tag(
+    run: Run,
+    tags: Annotated[
+        list[str], typer.Argument(help="Tags to add; a leading - (after --) removes one.", metavar="TAG...")
+    ],
+) -> None:
+    """Tag a run; `fastadv tag last -- -old` takes a tag away."""
+    from fastadv_tui.history import History
+    from fastadv_tui.home import find_run
+    from fastadv_tui.rows import Notes
+
+    def change(notes: Notes) -> None:
+        gone = {tag[1:] for tag in tags if tag.startswith("-")}
+        added = [tag for tag in tags if not tag.startswith("-")]
+        notes.tags = list(dict.fromkeys(tag for tag in (*notes.tags, *added) if tag not in gone))
+
+    row = History().edit(find_run(run), change)
+    print(f"{row.id}: {line(', '.join(row.tags)) or 'no tags'}", file=sys.stderr)
+
+
+def note(run: Run, text: Annotated[str, typer.Argument(help="The note; empty takes it away.")]) -> None:
+    """Write a note on a run."""
+    from fastadv_tui.history import History
+    from fastadv_tui.home import find_run
+    from fastadv_tui.rows import Notes
+
+    def change(notes: Notes) -> None:
+        notes.note = text
+
+    row = History().edit(find_run(run), change)
+    print(f"{row.id}: noted", file=sys.stderr)
+
+
+def rm(run: Run, yes: Yes = False) -> None:
+    """Delete a run: its folder and its row."""
+    from fastadv_tui import runner
+    from fastadv_tui.history import History
+    from fastadv_tui.home import find_run
+    from fastadv_tui.rows import row_of
+
+    rundir = find_run(run)
+    row = row_of(rundir)
+    if not yes:
+        typer.confirm(f"delete {row.id} ({line(row.name, 60)}, {row.status}) for good?", abort=True, err=True)
+    runner.delete(rundir)
+    History().remove(rundir.id)
+    print(f"{rundir.id}: deleted", file=sys.stderr)
+
+
+def prune(
+    older: Annotated[str, typer.Option(help="Age of the runs: 30d or 12h.")] = "30d",
+    yes: Yes = False,
+) -> None:
+    """Remove the checkpoints of old runs that have ended; events and history stay."""
+    from fastadv_tui.history import History
+    from fastadv_tui.home import runs_dir
+
+    before = time.time() - _seconds(older)
+    ended = [row for row in History().rows() if not row.live and not row.pinned and row.submitted < before]
+    files = [path for row in ended for path in (runs_dir() / row.id).glob("*.pt") if path.is_file()]
+    total = sum(path.stat().st_size for path in files)
+    print(f"{len(files)} checkpoint(s) of runs older than {older}: {size(total)}", file=sys.stderr)
+    if not files:
+        return
+    if not yes:
+        typer.confirm("remove them? These runs can then no longer be resumed or loaded", abort=True, err=True)
+    for path in files:
+        path.unlink(missing_ok=True)
+    print(f"{size(total)} freed", file=sys.stderr)
 
 
 def reindex() -> None:
@@ -16,3 +101,10 @@ def reindex() -> None:
     history = History()
     count = history.reindex()
     print(f"{history.path}: {count:,} run(s) indexed", file=sys.stderr)
+
+
+def _seconds(text: str) -> float:
+    match = re.fullmatch(r"(\d{1,6})\s*([dh])", text.strip())
+    if not match:
+        raise UserError(f"--older {text!r}: write 30d or 12h")
+    return int(match[1]) * (86400 if match[2] == "d" else 3600)

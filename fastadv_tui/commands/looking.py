@@ -1,8 +1,9 @@
-"""`runs` and `show`: what is going on and what was."""
+"""`runs`, `show`, `logs`, `export`: what is going on and what was."""
 
 import json
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -10,6 +11,7 @@ import typer
 
 from engine.config import both_units
 from fastadv_tui.commands.running import Run
+from fastadv_tui.errors import UserError
 from fastadv_tui.safe import line
 from fastadv_tui.table import aligned
 from fastadv_tui.words import ago, attack_name, duration, percent, size, when
@@ -18,27 +20,57 @@ if TYPE_CHECKING:
     from fastadv_tui.rows import Row
 
 GLYPHS = {"queued": "◌", "running": "●", "done": "✓", "stopped": "■", "failed": "✗", "lost": "?"}
+POLL = 0.5  # seconds between looks at a log
 COLUMNS = ("", "id", "status", "name", "clean", "robust", "attack", "epochs", "took", "when")
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog="Example: fastadv runs --json")(runs)
+    app.command(epilog="Example: fastadv runs --filter 'method=fgsm eps>=8 since:7d' --sort robust")(runs)
     app.command(epilog="Example: fastadv show last")(show)
+    app.command(epilog="Example: fastadv logs last -f")(logs)
+    app.command(epilog="Example: fastadv export last --format csv > events.csv")(export)
 
 
-def runs(as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False) -> None:
-    """List all runs, the newest first."""
+def runs(
+    filter_: Annotated[
+        str, typer.Option("--filter", help="E.g. 'method=fgsm eps>=8 robust>0.4 tag:paper since:7d text'; -word: not.")
+    ] = "",
+    sort: Annotated[str, typer.Option(help="Key to sort by, the largest first; +KEY: the smallest.")] = "submitted",
+    limit: Annotated[int, typer.Option(min=0, help="Rows to show; 0 is all.")] = 50,
+    seeds: Annotated[bool, typer.Option("--seeds", help="Runs that differ in their seed only as mean ± std.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
+) -> None:
+    """List runs, the newest first."""
     from fastadv_tui.history import History
+    from fastadv_tui.query import ordered, parse
 
+    matches = parse(filter_)
     history = History()
-    rows = history.rows()
+    everything = history.rows()
     tell(history.notices)
+    found = ordered((row for row in everything if matches(row)), sort)
+    shown = found[: limit or None]
     if as_json:
-        sys.stdout.write(msgspec.json.encode(rows).decode() + "\n")
-    elif not rows:
-        print("no runs yet; start one with `fastadv run digits`")
+        sys.stdout.write(msgspec.json.encode(shown).decode() + "\n")
+    elif not found:
+        print("no run matches the filter" if everything else "no runs yet; start one with `fastadv run digits`")
+    elif seeds:
+        print("\n".join(aligned(_groups(shown))))
     else:
-        print("\n".join(aligned([COLUMNS, *(_cells(row) for row in rows)])))
+        print("\n".join(aligned([COLUMNS, *(_cells(row) for row in shown)])))
+    if len(shown) < len(found):
+        print(f"{len(found) - len(shown):,} more; --limit 0 shows all", file=sys.stderr)
+
+
+def _groups(rows: Sequence["Row"]) -> list[Sequence[str]]:
+    from fastadv_tui.compare import group_by_seed, mean_std
+
+    lines: list[Sequence[str]] = [("n", "name", "clean", "robust", "seeds", "first run")]
+    for group in group_by_seed(rows):
+        clean, robust = mean_std(group.clean, group.clean_std), mean_std(group.robust, group.robust_std)
+        seeds = ",".join(str(row.seed) for row in group.rows)
+        lines.append((str(group.count), group.rows[0].name, clean, robust, seeds, group.rows[0].id))
+    return lines
 
 
 def show(run: Run, as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
@@ -56,6 +88,42 @@ def show(run: Run, as_json: Annotated[bool, typer.Option("--json", help="Print i
     history.upsert([row])
     files = [("folder", str(rundir.path)), ("in Python", f"engine.checkpoint.load_model({str(rundir.path)!r})")]
     print("\n".join(aligned([*facts(row), *files], limit=10_000)))
+
+
+def logs(
+    run: Run,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Lines of the end to show.")] = 50,
+) -> None:
+    """What the run's process printed."""
+    from fastadv_tui import runner
+    from fastadv_tui.home import find_run
+    from fastadv_tui.text import LineFollower, tail
+
+    rundir = find_run(run)
+    follower = LineFollower(rundir.log) if follow else None
+    for text in tail(rundir.log, lines):
+        print(line(text))
+    while follower:
+        live = runner.verdict(rundir).live
+        for text in follower.poll():
+            print(line(text), flush=True)
+        if not live:
+            return
+        time.sleep(POLL)
+
+
+def export(
+    names: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs, as in the other commands.")],
+    form: Annotated[str, typer.Option("--format", help="jsonl, or csv (step and evaluated events).")] = "jsonl",
+) -> None:
+    """Print the events of runs, each with the run's id in front."""
+    from fastadv_tui.export import EXPORTS
+    from fastadv_tui.home import find_run
+
+    if form not in EXPORTS:
+        raise UserError(f"--format {form!r}: use {' or '.join(EXPORTS)}")
+    EXPORTS[form]([find_run(name) for name in names], sys.stdout)
 
 
 def tell(notices: Iterable[str]) -> None:

@@ -1,0 +1,37 @@
+"""`compare`: runs side by side."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from fastadv_tui.errors import UserError
+from fastadv_tui.table import aligned
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog="Example: fastadv compare k3f9 p2x7 --format latex")(compare)
+
+
+def compare(
+    names: Annotated[list[str], typer.Argument(metavar="RUN RUN...", help="Runs, as in the other commands.")],
+    form: Annotated[str, typer.Option("--format", help="table, csv, md, latex or json.")] = "table",
+) -> None:
+    """Results side by side, the better ones marked with *, and only the settings that differ."""
+    from fastadv_tui.compare import Table
+    from fastadv_tui.compare import compare as side_by_side
+    from fastadv_tui.formats import FORMATS
+    from fastadv_tui.home import find_run
+    from fastadv_tui.rows import row_of
+
+    if form not in FORMATS and form != "table":
+        raise UserError(f"--format {form!r}: use table, {', '.join(FORMATS)}")
+    table: Table = side_by_side([row_of(find_run(name)) for name in names])
+    for warning in table.warnings:
+        print(f"beware: {warning}", file=sys.stderr)
+    if form != "table":
+        sys.stdout.write(FORMATS[form](table))
+        return
+    lines = [[label, *(cell.text + " *" * cell.best for cell in cells)] for label, cells in table.results]
+    changed = [[label, *(cell.text for cell in cells)] for label, cells in table.settings]
+    print("\n".join(aligned([["", *table.runs], *lines, *changed])))

@@ -1,0 +1,53 @@
+"""`sweep`: a grid of runs, submitted as a group."""
+
+import secrets
+import sys
+from typing import Annotated
+
+import typer
+
+from fastadv_tui.commands.running import Dataset, Set
+
+MANY = 8  # runs that are started without asking
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog="Example: fastadv sweep cifar --grid eps=2,4,8 --grid method=fgsm,pgd --seeds 0-2")(sweep)
+
+
+def sweep(
+    dataset: Dataset,
+    axes: Annotated[
+        list[str] | None, typer.Option("--grid", metavar="KEY=A,B", help="Values to try; may be repeated.")
+    ] = None,
+    seeds: Annotated[str | None, typer.Option(help="Seeds: 0-2 or 0,3,7.")] = None,
+    settings: Set = None,
+    preset: Annotated[str | None, typer.Option(help="Recipe to start from.")] = None,
+    data_dir: Annotated[str | None, typer.Option(help="Folder of the data sets.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Tag of the group; made up if not given.")] = None,
+    slots: Annotated[int, typer.Option(min=1, help="Runs that may share the device at a time.")] = 1,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, however many runs it is.")] = False,
+) -> None:
+    """Submit one run for every combination of the values; they queue and start by themselves."""
+    from fastadv_tui import runner
+    from fastadv_tui.history import History
+    from fastadv_tui.submission import configure, grid, merge, parse_pairs
+
+    configs = []
+    for chosen in grid(parse_pairs(axes or ()), seeds):
+        typed: dict[str, str | None] = {"data_dir": data_dir}
+        merge(typed, parse_pairs(settings or ()))
+        merge(typed, chosen)
+        configs.append(configure(dataset, typed, preset))
+    group = tag or f"sweep-{secrets.token_hex(2)}"
+    print(f"{len(configs)} run(s), tagged {group}", file=sys.stderr)
+    if len(configs) > MANY and not yes:
+        typer.confirm("start them?", abort=True, err=True)
+    for config in {(config.batch_size, config.device): config for config in configs}.values():
+        runner.check(config)
+    history = History()
+    for config in configs:
+        rundir = runner.create(config, sys.argv, slots=slots)
+        runner.spawn(rundir)
+        history.edit(rundir, lambda notes: notes.tags.append(group))
+        print(rundir.id)

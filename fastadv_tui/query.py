@@ -1,0 +1,179 @@
+"""The filter language of the history: `method=fgsm eps>=8 robust>0.4 tag:paper since:7d text`.
+
+Words are joined by "and". `key=value` and its kin (`!= < <= > >=`) look at a figure, a fact or a setting by its
+key; `tag:x`, `status:done`, `since:7d` and `before:2026-11-01` are short for what is asked most; `-word` turns a
+word around; quotes hold spaces together; anything else is searched for in id, name, data set, method, tags and note.
+Sizes are typed as on the command line (`eps>=8` is 8/255), accuracies as shares or per cent (`robust>0.4` is
+`robust>40`).
+"""
+
+import difflib
+import operator
+import re
+import shlex
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+from engine.config import SHORT_KEYS, ConfigError, fields, parse_size
+from engine.presets import preset_settings
+from fastadv_tui.errors import UserError
+from fastadv_tui.rows import Row
+
+Test = Callable[[Row], bool]
+OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    "!=": operator.ne,
+    "<=": operator.le,
+    ">=": operator.ge,
+    "=": operator.eq,
+    "<": operator.lt,
+    ">": operator.gt,
+}
+COMPARISON = re.compile(r"([A-Za-z_][\w.]*)(!=|<=|>=|=|<|>)(.*)", re.DOTALL)
+PREFIXED = re.compile(r"(tag|status|since|before):(.*)", re.DOTALL)
+AGES = {"min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+SIZES = {"eps", "alpha"}
+SHARES = {"clean", "robust"}
+COLUMNS = (
+    "id", "name", "dataset", "method", "eps", "alpha", "preset", "seed", "status", "host", "submitted", "started",
+    "ended", "duration", "epochs", "total_epochs", "clean", "robust", "attack", "images", "final", "peak_memory",
+    "images_per_second", "data_fingerprint", "code_fingerprint", "note", "pinned",
+)  # fmt: skip
+
+
+class QueryError(UserError):
+    """A filter or a sort key that cannot be understood."""
+
+
+def parse(text: str) -> Test:
+    """The test that a filter stands for.
+
+    Raises: QueryError, naming the word and what would be understood.
+    """
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise QueryError(f"the filter {text!r} cannot be read: {str(error).lower()}") from None
+    tests = [_word(word) for word in words]
+    return lambda row: all(test(row) for test in tests)
+
+
+def ordered(rows: Iterable[Row], key: str) -> list[Row]:
+    """The rows by a key, the largest first; `+key` turns it around. Rows without a value come last.
+
+    Raises: QueryError, if there is no such key.
+    """
+    upwards, key = key.startswith("+"), key.lstrip("+-")
+    get = _getter(key)
+    known: list[Row] = []
+    unknown: list[Row] = []
+    for row in rows:
+        (unknown if get(row) in (None, "") else known).append(row)
+    return [*sorted(known, key=lambda row: _sortable(get(row)), reverse=not upwards), *unknown]
+
+
+def value(row: Row, key: str) -> Any:
+    """A figure, fact or setting of a row. Raises: QueryError, if there is no such key."""
+    return _getter(key)(row)
+
+
+def _word(word: str) -> Test:
+    if word.startswith("-") and len(word) > 1:
+        inner = _word(word[1:])
+        return lambda row: not inner(row)
+    if match := PREFIXED.fullmatch(word):
+        return _prefixed(match[1], match[2])
+    if match := COMPARISON.fullmatch(word):
+        return _comparison(match[1], match[2], match[3])
+    wanted = word.casefold()
+    return lambda row: wanted in _haystack(row)
+
+
+def _prefixed(prefix: str, text: str) -> Test:
+    if prefix == "tag":
+        return lambda row: text.casefold() in (tag.casefold() for tag in row.tags)
+    if prefix == "status":
+        return _comparison("status", "=", text)
+    moment = _moment(text)
+    return lambda row: (row.submitted >= moment) == (prefix == "since")
+
+
+def _comparison(key: str, sign: str, text: str) -> Test:
+    get, compare = _getter(key), OPERATORS[sign]
+    wanted = _wanted(key, text)
+
+    def test(row: Row) -> bool:
+        found = get(row)
+        if found is None:
+            return False
+        if isinstance(wanted, str):
+            return compare(_as_text(found), wanted)
+        if not isinstance(found, int | float):
+            return sign == "!="
+        return compare(*_comparable(float(found), wanted))
+
+    return test
+
+
+def _comparable(found: float, wanted: float) -> tuple[float, float]:
+    """8/255 as it was typed and as it was computed may differ in the last digits."""
+    return (wanted, wanted) if abs(found - wanted) <= 1e-9 * max(abs(found), abs(wanted)) else (found, wanted)
+
+
+def _wanted(key: str, text: str) -> str | float:
+    """What a user typed for a key, in the row's units; text that is no number is compared as text."""
+    short = SHORT_KEYS.get(key, key)
+    if key in SIZES or short in ("method.alpha", "eval.step_size"):
+        try:
+            return parse_size(text)
+        except ConfigError as error:
+            raise QueryError(f"{key}: {error}") from None
+    try:
+        number = float(text.removesuffix("%"))
+    except ValueError:
+        return text.casefold()
+    return number / 100 if key in SHARES and (text.endswith("%") or number > 1) else number
+
+
+def _getter(key: str) -> Callable[[Row], Any]:
+    if key in COLUMNS:
+        return lambda row: getattr(row, key)
+    setting = SHORT_KEYS.get(key, key)
+    if setting in (settings := fields()):
+        default = settings[setting].default
+        return lambda row: _setting(row, setting, default)
+    known = [*COLUMNS, *fields(), *SHORT_KEYS]
+    near = difflib.get_close_matches(key, known, n=1)
+    raise QueryError(f"unknown key {key!r}; " + (f"did you mean {near[0]}?" if near else f"use {', '.join(COLUMNS)}"))
+
+
+def _setting(row: Row, key: str, default: Any) -> Any:
+    """A setting as the run had it: changed by the user, else the preset's, else the default."""
+    if key in row.settings:
+        return row.settings[key]
+    usual = preset_settings(row.preset, row.method)
+    return usual.get(key, default)
+
+
+def _as_text(found: Any) -> str:
+    return str(found).casefold()
+
+
+def _haystack(row: Row) -> str:
+    return "\n".join((row.id, row.name, row.dataset, row.method, row.note, *row.tags)).casefold()
+
+
+def _sortable(found: Any) -> tuple[int, Any]:
+    """Numbers before text, so that a mixed column can be sorted."""
+    return (1, found) if isinstance(found, int | float) else (0, str(found).casefold())
+
+
+def _moment(text: str) -> float:
+    """The unix time of `7d` (ago), `12h`, `2026-11-01` or `2026-11-01T14:00`."""
+    if match := re.fullmatch(r"(\d+(?:\.\d+)?)(min|h|d|w)", text):
+        return time.time() - float(match[1]) * AGES[match[2]]
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        raise QueryError(f"{text!r} is no time: write 7d, 12h or 2026-11-01") from None

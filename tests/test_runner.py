@@ -1,0 +1,159 @@
+"""Submitting, starting, stopping and deleting runs, and what is refused."""
+
+import os
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+from helpers import config, engine_pid, make_run, verdict, wait_for_status, write_events
+
+from engine.config import ConfigError
+from engine.events import Finished
+from engine.provenance import code_fingerprint
+from engine.rundir import RunDir
+from fastadv_tui import home as homes
+from fastadv_tui import runner
+from fastadv_tui.home import HomeError, find_run, runs_dir
+from fastadv_tui.runner import RunError
+
+
+def ended(folder: Path, status: str) -> RunDir:
+    """A run that was carried out without a supervisor."""
+    rundir = make_run(folder)
+    write_events(rundir, Finished(status=status))  # type: ignore[arg-type]
+    return rundir
+
+
+def test_a_submission_is_whole_and_for_the_user_alone(home: Path) -> None:
+    before = time.time()
+    rundir = runner.create(config("a name\n[red]\U0001f600/../x"), ["fastadv", "run", "digits"], slots=2)
+    submission = rundir.submission()
+    assert submission.config == config("a name\n[red]\U0001f600/../x")
+    assert submission.id == rundir.id == rundir.path.name
+    assert before <= submission.submitted <= time.time()
+    assert submission.code_fingerprint == code_fingerprint()
+    assert (submission.command, submission.slots) == (["fastadv", "run", "digits"], 2)
+    assert rundir.path.parent == home / "runs"
+    for folder in (home, home / "runs", home / "slots", rundir.path):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_ids_are_found_by_their_beginning(home: Path) -> None:
+    first, second = runner.create(config(), []), runner.create(config(), [])
+    assert find_run(first.id).path == first.path
+    assert find_run("last").path == second.path
+    for name in ("", "nothing", "../" + first.id):
+        with pytest.raises(homes.RunNotFoundError):
+            find_run(name)
+
+
+def test_an_ambiguous_beginning_names_the_runs(home: Path) -> None:
+    for name in ("abc1", "abc2"):
+        make_run(home / "runs" / name)
+    with pytest.raises(homes.RunNotFoundError, match="abc1, abc2"):
+        find_run("abc")
+    assert find_run("abc2").id == "abc2"
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_line_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("FASTADV_HOME", str(tmp_path / "file" / "home"))
+    with pytest.raises(HomeError, match="FASTADV_HOME") as caught:
+        runner.create(config(), [])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs root to mount a read-only folder")
+def test_a_read_only_home_is_one_clear_line(home: Path) -> None:
+    home.mkdir(mode=0o700)
+    rundir = make_run(home / "runs" / "old")
+    for arguments in (["--bind", home, home], ["-o", "remount,bind,ro", home]):
+        if subprocess.run(["mount", *map(str, arguments)], capture_output=True).returncode:
+            pytest.skip("this machine does not allow a mount")
+    try:
+        for refused in (lambda: runner.create(config(), []), lambda: runner.spawn(rundir), lambda: runner.stop(rundir)):
+            with pytest.raises(HomeError):
+                refused()
+    finally:
+        subprocess.run(["umount", "--lazy", str(home)], check=True)
+
+
+def test_what_cannot_be_resumed_or_stopped(home: Path) -> None:
+    done = ended(home / "runs" / "done", "done")
+    with pytest.raises(RunError, match="done"):
+        runner.resume(done)
+    with pytest.raises(RunError, match="ended"):
+        runner.stop(done)
+
+
+@pytest.mark.usefixtures("fake_engine")
+def test_deleting_a_run() -> None:
+    rundir = runner.create(config("forever"), [])
+    runner.spawn(rundir)
+    engine_pid(rundir)
+    with pytest.raises(RunError, match="stop"):
+        runner.delete(rundir)
+    runner.stop(rundir, now=True)
+    wait_for_status(rundir, "stopped")
+    runner.delete(rundir)
+    assert not rundir.path.exists()
+    assert runs_dir().exists()
+
+
+def test_deleting_never_leaves_the_runs_folder(home: Path, tmp_path: Path) -> None:
+    elsewhere = ended(tmp_path / "elsewhere", "done")
+    (home / "runs").mkdir(parents=True)
+    (home / "runs" / "link").symlink_to(elsewhere.path)
+    inside = ended(home / "runs" / "inside", "done")
+    (inside.path / "link").symlink_to(elsewhere.path)
+    for outside in (elsewhere, RunDir(home / "runs" / "link"), RunDir(home / "runs" / ".." / ".." / "elsewhere")):
+        with pytest.raises(RunError):
+            runner.delete(outside)
+    runner.delete(inside)
+    assert elsewhere.config.exists()
+
+
+@pytest.mark.usefixtures("fake_engine")
+def test_a_supervisor_that_cannot_start_is_told_and_leaves_its_reason() -> None:
+    rundir = runner.create(config(), [])
+    rundir.config.write_text("{}")
+    with pytest.raises(RunError, match=r"engine\.log"):
+        runner.spawn(rundir)
+    assert "ValidationError" in rundir.log.read_text()
+    assert verdict(rundir).status == "lost"
+
+
+ANSWERS = {
+    "fine": ("print('{\"train_images\": 7}')", None),
+    "refused": ('print(\'{"error": "no data"}\'); raise SystemExit(2)', "no data"),
+    "broken": ("raise SystemExit(1)", "doctor"),
+    "chatty": ("import sys; print('downloading', file=sys.stderr); print('x'); print('{\"train_images\": 7}')", None),
+}
+
+
+@pytest.mark.parametrize(("code", "message"), ANSWERS.values(), ids=ANSWERS)
+def test_the_check_before_a_submission(code: str, message: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    reading = "import sys; assert b'digits' in sys.stdin.buffer.read(); "
+    monkeypatch.setattr(runner, "engine_command", lambda *arguments: [sys.executable, "-c", reading + code])
+    if message is None:
+        assert runner.check(config()) == {"train_images": 7}
+        return
+    with pytest.raises(ConfigError, match=message) as caught:
+        runner.check(config())
+    assert "\n" not in str(caught.value)
+
+
+def test_the_real_engine_is_asked_with_the_whole_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+    code = "import sys; print(sys.stdin.read())"
+    monkeypatch.setattr(
+        runner, "engine_command", lambda *arguments: asked.append([*arguments]) or [sys.executable, "-c", code]
+    )
+    assert msgspec.convert(runner.check(config()), type(config())) == config()
+    assert asked == [["--check"]]
