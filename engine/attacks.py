@@ -25,10 +25,10 @@ class Threat:
         low, high = (-x).clamp_(min=-self.eps), (1 - x).clamp_(max=self.eps)
         return torch.maximum(torch.minimum(delta, high), low)
 
-    def uniform(self, x: Tensor, rng: torch.Generator) -> Tensor:
-        """Uniform noise in the ball, projected (paper, algorithm 3)."""
+    def uniform(self, x: Tensor, rng: torch.Generator, in_box: bool = True) -> Tensor:
+        """Uniform noise in the ball (paper, algorithm 3); `in_box` clips it to the image box, too."""
         noise = torch.empty_like(x).uniform_(-self.eps, self.eps, generator=rng)
-        return self.project(x, noise)
+        return self.project(x, noise) if in_box else noise
 
     def step(self, x: Tensor, delta: Tensor, gradient: Tensor, alpha: float) -> Tensor:
         """A step of size `alpha` (in [0,1]) along the gradient's sign, projected."""

@@ -63,6 +63,7 @@ class MethodConfig(Section, frozen=True):
     init: Annotated[Literal["random", "zero", "previous"], Meta(description="where the FGSM perturbation starts")] = (
         "random"
     )
+    start_in_box: Annotated[bool, Meta(description="clip the random start to [0,1], not just what comes of it")] = True
     steps: Annotated[Count, Meta(description="steps of PGD training")] = 7
     restarts: Annotated[Count, Meta(description="restarts of PGD training")] = 1
     replays: Annotated[Count, Meta(description="replays of each minibatch in free training (m)")] = 8

@@ -35,9 +35,13 @@ def fgsm(
     *,
     alpha: float,
     init: str = "random",
+    start_in_box: bool = True,
 ) -> Tensor:
     """One sign step from a random start in the ball (paper, algorithm 3), from zero, or from the step before."""
-    start = _start(x, delta, threat, rng, init)
+    if init == "random":
+        start = threat.uniform(x, rng, start_in_box)
+    else:
+        start = _carried(x, delta if init == "previous" else None, threat)
     gradient, before = learner.input_grad(x + start, y)
     delta = threat.step(x, start, gradient, alpha)
     learner.update(x + delta, y, before)
@@ -55,13 +59,14 @@ def pgd(
     alpha: float,
     steps: int,
     restarts: int = 1,
+    start_in_box: bool = True,
 ) -> Tensor:
     """Several sign steps from a random start (paper, algorithm 1); of several restarts each example's worst."""
-    delta, before = _pgd(learner, x, y, threat, rng, alpha, steps)
+    delta, before = _pgd(learner, x, y, threat, rng, alpha, steps, start_in_box)
     if restarts > 1:
         worst = learner.input_grad(x + delta, y)[1]
         for _ in range(restarts - 1):
-            other, _ = _pgd(learner, x, y, threat, rng, alpha, steps)
+            other, _ = _pgd(learner, x, y, threat, rng, alpha, steps, start_in_box)
             losses = learner.input_grad(x + other, y)[1]
             delta = torch.where((losses > worst).view(-1, 1, 1, 1), other, delta)
             worst = torch.maximum(worst, losses)
@@ -97,17 +102,16 @@ def options(config: RunConfig) -> dict[str, Any]:
     method = config.method
     by_name: dict[str, dict[str, Any]] = {
         "standard": {},
-        "fgsm": {"alpha": config.alpha, "init": method.init},
-        "pgd": {"alpha": config.alpha, "steps": method.steps, "restarts": method.restarts},
+        "fgsm": {"alpha": config.alpha, "init": method.init, "start_in_box": method.start_in_box},
+        "pgd": {
+            "alpha": config.alpha,
+            "steps": method.steps,
+            "restarts": method.restarts,
+            "start_in_box": method.start_in_box,
+        },
         "free": {"alpha": config.alpha},
     }
     return by_name[method.name]
-
-
-def _start(x: Tensor, delta: Tensor | None, threat: Threat, rng: torch.Generator, init: str) -> Tensor:
-    if init == "random":
-        return threat.uniform(x, rng)
-    return _carried(x, delta if init == "previous" else None, threat)
 
 
 def _carried(x: Tensor, delta: Tensor | None, threat: Threat) -> Tensor:
@@ -120,10 +124,17 @@ def _carried(x: Tensor, delta: Tensor | None, threat: Threat) -> Tensor:
 
 
 def _pgd(
-    learner: Learner, x: Tensor, y: Tensor, threat: Threat, rng: torch.Generator, alpha: float, steps: int
+    learner: Learner,
+    x: Tensor,
+    y: Tensor,
+    threat: Threat,
+    rng: torch.Generator,
+    alpha: float,
+    steps: int,
+    start_in_box: bool,
 ) -> tuple[Tensor, Tensor]:
     """The perturbation, and the losses at its random start."""
-    delta = threat.uniform(x, rng)
+    delta = threat.uniform(x, rng, start_in_box)
     gradient, before = learner.input_grad(x + delta, y)
     delta = threat.step(x, delta, gradient, alpha)
     for _ in range(steps - 1):

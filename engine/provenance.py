@@ -3,13 +3,14 @@
 import hashlib
 import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 
 
 def package_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # slow to load, and most starts do without
+
     try:
         return version("fastadv")
     except PackageNotFoundError:

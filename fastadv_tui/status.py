@@ -72,7 +72,7 @@ def _unsupervised(rundir: RunDir, state: RunState) -> Verdict:
         submitted = rundir.submission().submitted
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return Verdict(status="lost", reason="its config.json cannot be read")
-    if time.time() - submitted < STARTING:
+    if abs(time.time() - submitted) < STARTING:  # a clock may have been set back
         return Verdict(status="queued", reason="starting")
     return Verdict(status="lost", reason="it was never started", ended=submitted)
 
@@ -101,9 +101,7 @@ def _ended(record: ExitRecord, word: Finished | None) -> Verdict:
     if word is not None:
         return _by_event(word)
     if record.killed:
-        return Verdict(
-            status="stopped", reason="killed when asked to stop; it goes on from its last checkpoint", ended=record.t
-        )
+        return Verdict(status="stopped", reason="killed when asked to stop", ended=record.t)
     return Verdict(status="lost", reason=_cause(record), ended=record.t)
 
 

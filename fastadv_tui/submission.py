@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.config import ConfigError, RunConfig, both_units, full_key, parse_value
 from engine.presets import build
-from fastadv_tui.home import data_dir
+from fastadv_tui.home import data_dir, ensure_home
 
 
 def configure(dataset: str, typed: Mapping[str, str | None], preset: str | None = None) -> RunConfig:
@@ -79,4 +79,7 @@ def understood(config: RunConfig) -> str:
 
 def _data_dir(typed: str) -> str:
     """An absolute folder, as the engine works elsewhere; the default one is made, one that was typed must exist."""
-    return str(Path(typed).expanduser().absolute()) if typed else str(data_dir())
+    if typed:
+        return str(Path(typed).expanduser().absolute())
+    ensure_home()
+    return str(data_dir())

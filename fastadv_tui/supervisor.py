@@ -145,7 +145,8 @@ class Supervisor:
             if self._asked_to_stop():
                 if self.asked is None:
                     self.asked = time.monotonic()
-                    os.kill(pid, signal.SIGTERM)
+                    if self.signalled:  # the engine looks for the file itself
+                        os.kill(pid, signal.SIGTERM)
                 if time.monotonic() - self.asked >= self._grace() and not self.killed:
                     self.killed = True
                     os.kill(pid, signal.SIGKILL)

@@ -16,7 +16,7 @@ from engine.config import RunConfig
 from engine.presets import build
 from engine.rundir import RunDir, Submission
 from fastadv_tui import identity, state, status
-from fastadv_tui.records import ProcessRecord, read
+from fastadv_tui.records import ExitRecord, ProcessRecord, read
 
 FAKE = Path(__file__).parent / "fake"  # on PYTHONPATH, its `engine` takes the place of ours and needs no torch
 Found = TypeVar("Found")
@@ -109,6 +109,11 @@ def wait_for_status(rundir: RunDir, *wanted: str) -> status.Verdict:
         return found if found.status in wanted else None
 
     return wait_for(look)
+
+
+def exit_record(rundir: RunDir) -> ExitRecord:
+    """How the run ended, once that is written."""
+    return wait_for(lambda: read(rundir.exit, ExitRecord))
 
 
 def engine_pid(rundir: RunDir) -> int:

@@ -150,10 +150,12 @@ def test_the_check_before_a_submission(code: str, message: str | None, monkeypat
 
 
 def test_the_real_engine_is_asked_with_the_whole_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[list[str]] = []
-    code = "import sys; print(sys.stdin.read())"
-    monkeypatch.setattr(
-        runner, "engine_command", lambda *arguments: asked.append([*arguments]) or [sys.executable, "-c", code]
-    )
+    asked: list[tuple[str, ...]] = []
+
+    def command(*arguments: str) -> list[str]:
+        asked.append(arguments)
+        return [sys.executable, "-c", "import sys; print(sys.stdin.read())"]
+
+    monkeypatch.setattr(runner, "engine_command", command)
     assert msgspec.convert(runner.check(config()), type(config())) == config()
-    assert asked == [["--check"]]
+    assert asked == [("--check",)]

@@ -15,6 +15,7 @@ from helpers import (
     FAKE,
     config,
     engine_pid,
+    exit_record,
     gone,
     supervisor_pid,
     verdict,
@@ -23,8 +24,7 @@ from helpers import (
 )
 
 from engine.rundir import RunDir
-from fastadv_tui import records, runner, state
-from fastadv_tui.records import ExitRecord
+from fastadv_tui import runner, state
 
 pytestmark = pytest.mark.usefixtures("fake_engine")
 
@@ -33,12 +33,6 @@ def submit(behaviour: str = "", grace: float = 30.0, slots: int = 1) -> RunDir:
     rundir = runner.create(config(behaviour, grace), ["fastadv", "run", "digits"], slots=slots)
     runner.spawn(rundir)
     return rundir
-
-
-def exit_record(rundir: RunDir) -> ExitRecord:
-    found = wait_for(lambda: records.read(rundir.exit, ExitRecord))
-    assert found is not None
-    return found
 
 
 def test_a_run_from_submission_to_its_end() -> None:
