@@ -8,6 +8,7 @@ import difflib
 import math
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
@@ -31,6 +32,12 @@ Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 
 
+@cache
+def _fields_of(kind: type[Struct]) -> tuple[structs.FieldInfo, ...]:
+    """The fields of a struct; msgspec finds their types anew at each call."""
+    return structs.fields(kind)
+
+
 class ConfigError(ValueError):
     """A setting that a user can put right; the message is one line that names it, its value and what is allowed."""
 
@@ -39,7 +46,7 @@ class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Validated when built by hand, too: msgspec alone checks only what it decodes."""
 
     def __post_init__(self) -> None:
-        for field in structs.fields(self):
+        for field in _fields_of(type(self)):
             value = getattr(self, field.name)
             if isinstance(value, float) and not math.isfinite(value):
                 raise ConfigError(f"{field.name} must be finite, not {value}")
@@ -215,12 +222,13 @@ def choices(key: str) -> tuple[str, ...]:
     return get_args(_plain(fields()[key].type))
 
 
-def fields() -> dict[str, structs.FieldInfo]:
+@cache
+def fields() -> Mapping[str, structs.FieldInfo]:
     """Every leaf field of RunConfig by its dotted key, in the order in which they are declared."""
     found: dict[str, structs.FieldInfo] = {}
-    for field in structs.fields(RunConfig):
+    for field in _fields_of(RunConfig):
         if _is_section(field.type):
-            found |= {f"{field.name}.{leaf.name}": leaf for leaf in structs.fields(field.type)}
+            found |= {f"{field.name}.{leaf.name}": leaf for leaf in _fields_of(field.type)}
         else:
             found[field.name] = field
     return found

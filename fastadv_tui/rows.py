@@ -1,12 +1,13 @@
 """A row of the history: what is remembered of one run, small enough for ten thousand of them."""
 
+from functools import cache
 from typing import Any
 
 import msgspec
 from msgspec import Struct, field
 
 from engine.atomic import write_atomic
-from engine.config import RunConfig, flatten
+from engine.config import ModelConfig, RunConfig, flatten
 from engine.events import Evaluated
 from engine.presets import preset_settings
 from engine.rundir import RunDir
@@ -104,7 +105,7 @@ def row_of(rundir: RunDir) -> Row:
 
 def changed_settings(config: RunConfig) -> dict[str, Any]:
     """The settings that differ from the preset, by dotted key."""
-    usual = {**_defaults(config), **preset_settings(config.preset, config.method.name)}
+    usual = {**_defaults(config.dataset, config.model.name), **preset_settings(config.preset, config.method.name)}
     return {key: value for key, value in flatten(config).items() if key not in UNCOUNTED and value != usual.get(key)}
 
 
@@ -138,5 +139,6 @@ def _take_progress(row: Row, run: state.RunState) -> None:
         row.final = last.stage == "final"
 
 
-def _defaults(config: RunConfig) -> dict[str, Any]:
-    return flatten(RunConfig(dataset=config.dataset, model=type(config.model)(name=config.model.name)))
+@cache
+def _defaults(dataset: Any, model: Any) -> dict[str, Any]:
+    return flatten(RunConfig(dataset=dataset, model=ModelConfig(name=model)))
