@@ -1,0 +1,105 @@
+"""Runs side by side, and the same in every format, read back by somebody else's parser."""
+
+import csv
+import io
+import json
+import statistics
+
+import pytest
+from msgspec.structs import replace
+
+from fastadv_tui.compare import compare, group_by_seed, mean_std
+from fastadv_tui.formats import FORMATS
+from fastadv_tui.rows import Row
+
+BASE = Row(
+    id="a1", name="base", dataset="cifar10", method="fgsm", preset="wong2020", eps=8 / 255, status="done", clean=0.8,
+    robust=0.45, attack="pgd-50-10", images=1000, final=True, duration=60.0, data_fingerprint="d", code_fingerprint="c",
+)  # fmt: skip
+NARROW = replace(BASE, id="b2", name="narrow", settings={"model.width": 16}, clean=0.7, robust=0.46, duration=30.0)
+
+
+def line_of(table: object, part: str, label: str) -> list[tuple[str, bool]]:
+    return [(cell.text, cell.best) for name, cells in getattr(table, part) if name == label for cell in cells]
+
+
+def test_results_side_by_side_with_the_better_ones_marked() -> None:
+    table = compare([BASE, NARROW])
+    assert table.runs == ["a1", "b2"]
+    assert line_of(table, "results", "clean") == [("80.0%", True), ("70.0%", False)]
+    assert line_of(table, "results", "robust") == [("45.0%", False), ("46.0%", True)]
+    assert line_of(table, "results", "took") == [("1 min 00 s", False), ("30 s", True)]
+    assert line_of(table, "results", "memory") == [("-", False), ("-", False)]
+    assert table.warnings == []
+
+
+def test_only_the_settings_that_differ() -> None:
+    other = replace(NARROW, id="c3", method="pgd", settings={"eps": 4 / 255, "method.name": "pgd", "epochs": 15})
+    table = compare([BASE, other])
+    assert {label for label, _ in table.settings} == {"eps", "method.name"}  # 15 epochs are the preset's own
+    assert line_of(table, "settings", "eps") == [("8/255", False), ("4/255", False)]
+
+
+@pytest.mark.parametrize(
+    ("change", "warning"),
+    [
+        ({"data_fingerprint": "other"}, "data"),
+        ({"attack": "pgd-10"}, "attacks"),
+        ({"images": 10_000}, "numbers of images"),
+        ({"eps": 4 / 255}, "eps"),
+        ({"final": False}, "watched"),
+        ({"code_fingerprint": "other"}, "code"),
+    ],
+)
+def test_warnings_say_why_figures_might_not_compare(change: dict[str, object], warning: str) -> None:
+    (said,) = compare([BASE, replace(NARROW, **change)]).warnings
+    assert warning in said
+
+
+def test_seeds_are_grouped_as_mean_and_standard_deviation() -> None:
+    figures = [0.45, 0.47, 0.44]
+    seeds = [replace(BASE, id=f"s{seed}", seed=seed, robust=figure) for seed, figure in enumerate(figures)]
+    group, alone = group_by_seed([*seeds, NARROW])
+    assert (group.count, alone.count) == (3, 1)
+    assert group.robust == pytest.approx(statistics.mean(figures))
+    assert group.robust_std == pytest.approx(statistics.stdev(figures))
+    assert mean_std(group.robust, group.robust_std) == "45.3 ± 1.5%"
+    assert alone.robust_std is None
+    assert mean_std(alone.robust, None) == "46.0%"
+
+
+def test_runs_of_different_eps_or_evaluation_are_no_group() -> None:
+    assert len(group_by_seed([BASE, replace(BASE, id="x", settings={"eps": 4 / 255})])) == 2
+    assert len(group_by_seed([BASE, replace(BASE, id="x", attack="pgd-10")])) == 2
+
+
+NASTY = "=1+1 | 50% & $x_1$ {a} \\ #~^ \"q\", 'r'\n[b]x"
+
+
+def test_csv_can_be_read_back_and_holds_no_formula() -> None:
+    table = compare([replace(BASE, name=NASTY), NARROW])
+    read = {row[0]: row[1:] for row in csv.reader(io.StringIO(FORMATS["csv"](table)))}
+    assert read[""] == ["a1", "b2"]
+    assert read["clean"] == ["80.0%", "70.0%"]
+    assert read["name"][0] == "'" + NASTY.replace("\n", r"\n")
+
+
+def test_json_can_be_read_back() -> None:
+    read = json.loads(FORMATS["json"](compare([replace(BASE, name=NASTY), NARROW])))
+    assert read["runs"] == ["a1", "b2"]
+    assert read["results"]["name"]["a1"] == NASTY
+    assert read["settings"] == {"model.width": {"a1": "64", "b2": "16"}}
+
+
+def test_markdown_is_a_table_of_three_columns_whatever_the_names() -> None:
+    lines = FORMATS["md"](compare([replace(BASE, name=NASTY), NARROW])).splitlines()
+    assert all(line.replace(r"\|", "").count("|") == 4 for line in lines)
+    assert "| clean | **80.0%** | 70.0% |" in lines
+
+
+def test_latex_escapes_everything_special() -> None:
+    text = FORMATS["latex"](compare([replace(BASE, name=NASTY), NARROW]))
+    (name,) = [line for line in text.splitlines() if line.startswith("name")]
+    assert r"50\% \& \$x\_1\$ \{a\} \textbackslash{}" in name
+    assert r"clean & 80.0\% & 70.0\% \\" in text
+    assert text.startswith(r"\begin{tabular}{lrr}")

@@ -1,0 +1,106 @@
+"""The filter language: what each word means, and what it says to words that mean nothing."""
+
+import contextlib
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastadv_tui.query import QueryError, ordered, parse
+from fastadv_tui.rows import Row
+
+DAY = 86400
+NOW = time.time()
+ROWS = [
+    Row(id="a1", name="first try", dataset="cifar10", method="fgsm", preset="wong2020", eps=8 / 255, alpha=10 / 255,
+        seed=0, status="done", submitted=NOW - DAY, clean=0.8, robust=0.45, attack="pgd-50-10", tags=["paper"],
+        settings={"model.width": 16}),
+    Row(id="b2", name="Slow", dataset="cifar10", method="pgd", preset="wong2020", eps=4 / 255, status="failed",
+        submitted=NOW - 30 * DAY, note="ran out of patience"),
+    Row(id="c3", name="free", dataset="mnist", method="free", preset="wong2020-mnist", eps=0.3, status="done",
+        submitted=NOW - 60, clean=0.99, robust=0.88, pinned=True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ("", "a1 b2 c3"),
+        ("method=fgsm", "a1"),
+        ("method!=fgsm", "b2 c3"),
+        ("METHOD=fgsm", None),
+        ("eps=8", "a1"),
+        ("eps=8/255", "a1"),
+        ("eps>=8", "a1 c3"),
+        ("eps<8", "b2"),
+        ("eps=0.3", "c3"),
+        ("alpha=10", "a1"),
+        ("robust>0.4", "a1 c3"),
+        ("robust>40", "a1 c3"),
+        ("robust>=88%", "c3"),
+        ("robust<1", "a1 c3"),  # a run without a figure matches no comparison of it
+        ("tag:paper", "a1"),
+        ("-tag:paper", "b2 c3"),
+        ("status:done -mnist", "a1"),
+        ("since:7d", "a1 c3"),
+        ("before:7d", "b2"),
+        ("since:2h", "c3"),
+        ("since:2000-01-01", "a1 b2 c3"),
+        ("patience", "b2"),
+        ("'first try'", "a1"),
+        ("slow", "b2"),
+        ("model.width=16", "a1"),
+        ("width=64", "b2 c3"),  # what a run did not change is the preset's or the default
+        ("optim.name=adam", "c3"),
+        ("pinned=true", "c3"),
+        ("method=fgsm robust>0.5", ""),
+    ],
+)
+def test_what_a_filter_finds(text: str, ids: str | None) -> None:
+    if ids is None:
+        with pytest.raises(QueryError, match="unknown key"):
+            parse(text)
+        return
+    test = parse(text)
+    assert " ".join(row.id for row in ROWS if test(row)) == ids
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("robst>0.4", "did you mean robust?"),
+        ("eps>=eight", "type 8"),
+        ("since:yesterday", "write 7d"),
+        ("'open", "no closing quotation"),
+    ],
+)
+def test_a_bad_filter_says_what_would_be_understood(text: str, said: str) -> None:
+    with pytest.raises(QueryError, match=said):
+        parse(text)
+
+
+@given(st.text(max_size=40))
+def test_no_filter_makes_it_fail_otherwise(text: str) -> None:
+    with contextlib.suppress(QueryError):
+        test = parse(text)
+        assert all(test(row) in (True, False) for row in ROWS)
+
+
+@pytest.mark.parametrize(
+    ("key", "ids"),
+    [
+        ("robust", "c3 a1 b2"),
+        ("+robust", "a1 c3 b2"),
+        ("name", "b2 c3 a1"),
+        ("submitted", "c3 a1 b2"),
+        ("width", "b2 c3 a1"),
+    ],
+)
+def test_sorting_puts_rows_without_a_value_last(key: str, ids: str) -> None:
+    assert " ".join(row.id for row in ordered(ROWS, key)) == ids
+
+
+def test_sorting_by_nothing_known() -> None:
+    with pytest.raises(QueryError, match="did you mean robust"):
+        ordered(ROWS, "robst")

@@ -1,0 +1,59 @@
+"""Text of strangers on a terminal, in tables, and the words for figures."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from fastadv_tui.safe import line
+from fastadv_tui.table import aligned
+from fastadv_tui.words import duration, first_images, ordinal, percent
+
+
+@given(st.text())
+def test_nothing_that_a_terminal_obeys_gets_through(text: str) -> None:
+    shown = line(text)
+    assert not any(ord(c) < 32 or 127 <= ord(c) < 160 for c in shown)
+    assert not set(shown) & set("\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
+    shown.encode()  # no lone surrogates
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\nb\t\x1b[31m", r"a\nb\t\x1b[31m"),
+        ("[red]x[/red]", "[red]x[/red]"),
+        ("🦊 é 漢 👩\u200d🔬", "🦊 é 漢 👩\u200d🔬"),
+        ("\u202egnp.exe", r"\u202egnp.exe"),
+    ],
+)
+def test_what_is_shown(text: str, shown: str) -> None:
+    assert line(text) == shown
+
+
+def test_a_long_text_is_cut() -> None:
+    assert line("x" * 10_000, 10) == "x" * 9 + "…"
+
+
+@given(st.lists(st.tuples(st.text(max_size=60), st.text(max_size=5)), min_size=1, max_size=5))
+def test_columns_line_up_whatever_is_in_them(rows: list[tuple[str, str]]) -> None:
+    lines = aligned([(*row, "|") for row in rows])
+    assert len({cell_len(text.rpartition("|")[0]) for text in lines}) == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(None, "-"), (0.4, "0 s"), (59.4, "59 s"), (60, "1 min 00 s"), (3599.6, "1 h 00 min"), (90061, "1 d 01 h")],
+)
+def test_durations(seconds: float | None, said: str) -> None:
+    assert duration(seconds) == said
+
+
+def test_words() -> None:
+    assert [ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 112)] == [
+        "1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "112th",
+    ]  # fmt: skip
+    assert percent(0.4535) == "45.4%"
+    assert percent(None) == "-"
+    assert first_images(1000, 10_000) == "the first 1,000 test images"
+    assert first_images(360, 360) == "all 360 test images"

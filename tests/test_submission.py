@@ -1,0 +1,61 @@
+"""What users type, as the command line and the launch form hand it on."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.config import ConfigError, flatten
+from fastadv_tui.submission import configure, grid, merge, parse_pairs, understood
+
+
+def test_only_what_was_typed_beats_the_preset(home: Path) -> None:
+    config = configure("cifar", {"eps": "4", "epochs": None, "optim.lr": "0.1"})
+    usual = flatten(configure("cifar", {}))
+    assert {key for key, value in flatten(config).items() if value != usual[key]} == {"eps", "optim.lr"}
+    assert config.eps == pytest.approx(4 / 255)
+    assert config.alpha == pytest.approx(5 / 255)  # follows eps
+
+
+def test_a_data_folder_is_made_absolute(home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert configure("mnist", {"data_dir": "here"}).data_dir == str(tmp_path / "here")
+    assert configure("mnist", {}).data_dir == str(home / "data")
+
+
+def test_pairs_know_short_keys() -> None:
+    assert parse_pairs(["width=16", "optim.lr = 0.1", "eval=none"]) == {
+        "model.width": "16",
+        "optim.lr": "0.1",
+        "eval.attack": "none",
+    }
+
+
+def test_the_same_setting_twice_is_refused() -> None:
+    typed: dict[str, str | None] = {"model.width": "16"}
+    with pytest.raises(ConfigError, match="set twice"):
+        merge(typed, {"model.width": "32"})
+
+
+def test_a_grid_is_the_cross_product() -> None:
+    chosen = grid({"eps": "2,4,8", "method.name": "fgsm, pgd"}, "0-2")
+    assert len(chosen) == len({tuple(sorted(one.items())) for one in chosen}) == 18
+    assert {"eps": "4", "method.name": "pgd", "seed": "2"} in chosen
+    assert grid({}, "0,3,7-8") == [{"seed": seed} for seed in ("0", "3", "7", "8")]
+    assert grid({}, None) == [{}]
+
+
+@pytest.mark.parametrize("seeds", ["", "a", "3-1", "1-", "-1", "1.5"])
+def test_bad_seeds(seeds: str) -> None:
+    with pytest.raises(ConfigError, match="write 0-2"):
+        grid({}, seeds)
+
+
+def test_an_axis_without_values() -> None:
+    with pytest.raises(ConfigError, match="no values"):
+        grid({"eps": ","}, None)
+
+
+def test_what_was_understood_is_said_in_both_units(home: Path) -> None:
+    assert understood(configure("cifar", {"eps": "8"})) == (
+        "eps 8/255 = 0.03137 · alpha 10/255 = 0.03922 · evaluation step 2/255 = 0.007843"
+    )
