@@ -7,7 +7,9 @@ accuracy: it fell, or it is far below chance while clean accuracy is far above i
 
 from typing import Any, Literal
 
-THRESHOLD = 0.35  # of the moving average; healthy runs here stayed below 0.2, collapsing ones went above 0.5
+# Of the moving average. Measured: healthy runs stayed below 0.06 (CIFAR-10, PreActResNet18 of width 16) and 0.12
+# (MNIST); runs that were to collapse passed it two epochs (MNIST) and most of an epoch (CIFAR-10) before they did.
+THRESHOLD = 0.35
 WARM_UP = 20  # updates before the moving average means anything
 FALL = 0.2  # of robust accuracy since its best, in [0,1]: the paper's own criterion
 

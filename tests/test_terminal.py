@@ -1,0 +1,74 @@
+"""A real terminal: tmux starts a run, shows it, and is killed under it."""
+
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from helpers import kill_all_of, verdict, wait_for
+
+from engine.rundir import RunDir
+from fastadv_tui import runner
+from fastadv_tui.state import load
+
+pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+FASTADV = f"{shlex.quote(sys.executable)} -P -m fastadv_tui.cli"
+LONG = "--epochs 1000 --set model.width=4 --set watch.images=50 --eval none"
+
+
+class Tmux:
+    """A tmux server of this test's own."""
+
+    def __init__(self, socket: Path, home: Path) -> None:
+        self._base = ["tmux", "-S", str(socket), "-f", "/dev/null"]
+        self._home = home
+
+    def __call__(self, *words: str) -> str:
+        return subprocess.run([*self._base, *words], check=True, capture_output=True, text=True).stdout
+
+    def session(self, name: str, command: str) -> None:
+        environment = ["-e", f"FASTADV_HOME={self._home}", "-e", "OMP_NUM_THREADS=1"]
+        self("new-session", "-d", "-s", name, "-x", "110", "-y", "30", *environment, command)
+
+    def screen(self, name: str) -> str:
+        return self("capture-pane", "-p", "-t", name)
+
+
+@pytest.fixture
+def tmux(tmp_path: Path, home: Path) -> Iterator[Tmux]:
+    server = Tmux(tmp_path / "tmux", home)
+    yield server
+    subprocess.run([*server._base, "kill-server"], capture_output=True)
+    for folder in (home / "runs").iterdir():
+        kill_all_of(RunDir(folder))
+
+
+def test_a_run_survives_its_terminal_and_two_viewers_show_the_same(tmux: Tmux, home: Path) -> None:
+    tmux.session("first", f"{FASTADV} run digits {LONG}")
+    wait_for(lambda: "training" in tmux.screen("first"), timeout=60)
+    (folder,) = (home / "runs").iterdir()
+    rundir = RunDir(folder)
+    wait_for(lambda: len(load(rundir).watch) >= 1, timeout=60)
+    tmux.session("keeper", "cat")  # the server ends with its last session
+    tmux("kill-session", "-t", "first")
+    before = load(rundir).step
+    wait_for(lambda: load(rundir).step > before, timeout=60)
+    for viewer in ("left", "right"):
+        tmux.session(viewer, f"{FASTADV} watch {rundir.id}")
+    wait_for(lambda: "epoch   1/1000" in tmux.screen("left"), timeout=30)
+    wait_for(lambda: "epoch   1/1000" in tmux.screen("right"), timeout=30)
+    runner.stop(rundir)
+    wait_for(lambda: verdict(rundir).status == "stopped", timeout=60)
+
+
+def test_ctrl_c_in_a_terminal_stops_the_run(tmux: Tmux, home: Path) -> None:
+    tmux.session("first", f"sh -c '{FASTADV} run digits {LONG}; echo exit code $?; cat'")
+    wait_for(lambda: "training" in tmux.screen("first"), timeout=60)
+    tmux("send-keys", "-t", "first", "C-c")
+    wait_for(lambda: "exit code 130" in tmux.screen("first"), timeout=60)
+    screen = tmux.screen("first")
+    assert "stopping: waiting for the checkpoint" in screen
+    assert "fastadv resume" in screen
