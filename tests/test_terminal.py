@@ -65,8 +65,9 @@ def test_a_run_survives_its_terminal_and_two_viewers_show_the_same(tmux: Tmux, h
 
 
 def test_ctrl_c_in_a_terminal_stops_the_run(tmux: Tmux, home: Path) -> None:
-    tmux.session("first", f"sh -c '{FASTADV} run digits {LONG}; echo exit code $?; cat'")
-    wait_for(lambda: "training" in tmux.screen("first"), timeout=60)
+    tmux.session("first", "bash --norc")
+    tmux("send-keys", "-t", "first", f"{FASTADV} run digits {LONG}; echo exit code $?", "Enter")
+    wait_for(lambda: "training ━" in tmux.screen("first"), timeout=60)
     tmux("send-keys", "-t", "first", "C-c")
     wait_for(lambda: "exit code 130" in tmux.screen("first"), timeout=60)
     screen = tmux.screen("first")
