@@ -16,7 +16,7 @@ from tinydb.table import Document, Table
 
 from engine.rundir import RunDir
 from fastadv_tui.errors import UserError
-from fastadv_tui.home import all_runs, ensure_home, history_path, runs_dir
+from fastadv_tui.home import RunNotFoundError, all_runs, ensure_home, find_run, history_path, runs_dir
 from fastadv_tui.migrations import SCHEMA, NewerSchemaError, migrate
 from fastadv_tui.rows import Notes, Row, read_notes, row_of, write_notes
 from fastadv_tui.storage import AtomicStorage
@@ -46,6 +46,19 @@ class History:
     def get(self, run_id: str) -> Row | None:
         """One run's row, up to date."""
         return next((row for row in self.sync() if row.id == run_id), None)
+
+    def find(self, name: str) -> Row:
+        """The row of the run that `name` means (see `home.find_run`), also of one whose folder is gone.
+
+        Raises: RunNotFoundError.
+        """
+        try:
+            return row_of(find_run(name))
+        except RunNotFoundError:
+            found = [row for row in self._read_quietly() if name and row.id.startswith(name)]
+            if len(found) != 1 or name == "last":
+                raise
+            return found[0]
 
     def sync(self) -> list[Row]:
         """Derive live rows anew and add runs that have none; writes what changed, if it can be written."""

@@ -21,12 +21,12 @@ def compare(
     from fastadv_tui.compare import Table
     from fastadv_tui.compare import compare as side_by_side
     from fastadv_tui.formats import FORMATS
-    from fastadv_tui.home import find_run
-    from fastadv_tui.rows import row_of
+    from fastadv_tui.history import History
 
     if form not in FORMATS and form != "table":
         raise UserError(f"--format {form!r}: use table, {', '.join(FORMATS)}")
-    table: Table = side_by_side([row_of(find_run(name)) for name in names])
+    history = History()
+    table: Table = side_by_side([history.find(name) for name in names])
     for warning in table.warnings:
         print(f"beware: {warning}", file=sys.stderr)
     if form != "table":

@@ -60,16 +60,16 @@ def rm(run: Run, yes: Yes = False) -> None:
     """Delete a run: its folder and its row."""
     from fastadv_tui import runner
     from fastadv_tui.history import History
-    from fastadv_tui.home import find_run
-    from fastadv_tui.rows import row_of
+    from fastadv_tui.home import find_run, runs_dir
 
-    rundir = find_run(run)
-    row = row_of(rundir)
+    history = History()
+    row = history.find(run)
     if not yes:
         typer.confirm(f"delete {row.id} ({line(row.name, 60)}, {row.status}) for good?", abort=True, err=True)
-    runner.delete(rundir)
-    History().remove(rundir.id)
-    print(f"{rundir.id}: deleted", file=sys.stderr)
+    if (runs_dir() / row.id).exists():
+        runner.delete(find_run(row.id))
+    history.remove(row.id)
+    print(f"{row.id}: deleted", file=sys.stderr)
 
 
 def prune(

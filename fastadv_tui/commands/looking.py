@@ -76,17 +76,15 @@ def _groups(rows: Sequence["Row"]) -> list[Sequence[str]]:
 def show(run: Run, as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
     """Everything about one run, and where its files are."""
     from fastadv_tui.history import History
-    from fastadv_tui.home import find_run
-    from fastadv_tui.rows import row_of
+    from fastadv_tui.home import runs_dir
 
-    rundir = find_run(run)
-    row = row_of(rundir)
+    row = History().find(run)
+    folder = runs_dir() / row.id
     if as_json:
-        sys.stdout.write(json.dumps({**msgspec.to_builtins(row), "folder": str(rundir.path)}) + "\n")
+        sys.stdout.write(json.dumps({**msgspec.to_builtins(row), "folder": str(folder)}) + "\n")
         return
-    history = History()
-    history.upsert([row])
-    files = [("folder", str(rundir.path)), ("in Python", f"engine.checkpoint.load_model({str(rundir.path)!r})")]
+    files = [("folder", str(folder)), ("in Python", f"engine.checkpoint.load_model({str(folder)!r})")]
+    files = files if folder.exists() else [("folder", "gone; this row is what is left")]
     print("\n".join(aligned([*facts(row), *files], limit=10_000)))
 
 
