@@ -23,6 +23,7 @@ class Watchdog:
         self.chance = 1 / classes
         self.best: dict[str, float] = {}
         self.raised: set[str] = set()
+        self.collapsed: set[str] = set()  # the stages of evaluation that saw it
 
     def training(self, updates: int, signal: float) -> str | None:
         """A message if the overfitting signal (a share in [0,1]) says so. updates: weight updates so far."""
@@ -39,14 +40,16 @@ class Watchdog:
         below_chance = robust < self.chance / 2 and clean > 3 * self.chance
         if not (fell or below_chance):
             return None
+        self.collapsed.add(stage)
         why = f"robust accuracy fell from {best:.1%} to {robust:.1%}" if fell else f"robust accuracy is {robust:.1%}"
         return self._once("collapse", f"{why} with clean accuracy at {clean:.1%}: the model has collapsed")
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best, "raised": sorted(self.raised)}
+        return {"best": self.best, "raised": sorted(self.raised), "collapsed": sorted(self.collapsed)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.best, self.raised = dict(state["best"]), set(state["raised"])
+        self.collapsed = set(state.get("collapsed", ()))  # older checkpoints have none
 
     def _once(self, kind: Kind, message: str) -> str | None:
         if kind in self.raised:

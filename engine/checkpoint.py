@@ -4,7 +4,7 @@
 """
 
 import contextlib
-import pickle
+import zipfile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,6 +33,7 @@ def save(path: Path, config: RunConfig, state: dict[str, Any], keep: Path | None
     with replacing(path) as file:
         torch.save({"schema": SCHEMA, "config": msgspec.json.encode(config).decode(), **state}, file)
         size = file.tell()
+        file.flush()  # a full disk shows here, while the file that was there is still in its place
         if keep is not None:
             with contextlib.suppress(FileNotFoundError):
                 path.replace(keep)
@@ -45,14 +46,25 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     Raises: FileNotFoundError; CheckpointError, if it is damaged or of a later version.
     """
     try:
+        _check_sums(path)
         state = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError:
         raise
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
+    except Exception as error:  # a damaged file can raise nearly anything
         raise CheckpointError(f"{path} is damaged ({str(error).partition(chr(10))[0]})") from None
     if not isinstance(state, dict) or state.get("schema") != SCHEMA:
         raise CheckpointError(f"{path} is no checkpoint of this version")
     return state
+
+
+def _check_sums(path: Path) -> None:
+    """torch.load takes damaged weights for good: it does not look at the checksums that it wrote.
+
+    Raises: OSError; zipfile.BadZipFile.
+    """
+    with zipfile.ZipFile(path) as archive:
+        if (damaged := archive.testzip()) is not None:
+            raise zipfile.BadZipFile(f"bad checksum of {damaged}")
 
 
 def load_latest(rundir: RunDir, device: torch.device | str = "cpu") -> tuple[dict[str, Any] | None, str]:

@@ -22,7 +22,7 @@ def check(request: bytes) -> int:
         facts = _check(msgspec.json.decode(request, type=RunConfig))
     except ConfigError as error:
         return _answer({"error": str(error)}, REFUSED)
-    except msgspec.ValidationError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:  # also msgspec.ValidationError
         return _answer({"error": f"the configuration is not valid: {error}"}, REFUSED)
     return _answer(facts, OK)
 

@@ -56,15 +56,22 @@ class Reporter:
         Raises: DivergedError, if the loss is not finite.
         """
         self._images += images
-        now = time.monotonic()
-        if self._learner.step > 1 and now - self._last_log < LOG_EVERY:
-            return
-        self._log(self._images / (now - self._last_log))
-        self._last_log, self._images = now, 0
+        if self._learner.step == 1 or time.monotonic() - self._last_log >= LOG_EVERY:
+            self._log()
 
-    def _log(self, images_per_second: float) -> None:
+    def end_epoch(self) -> None:
+        """The figures of the epoch's last update become an event, too: an epoch may be shorter than LOG_EVERY.
+
+        Raises: DivergedError, if the loss is not finite.
+        """
+        if self._images:
+            self._log()
+
+    def _log(self) -> None:
         learner = self._learner
         loss, accuracy, signal = learner.figures()
+        images_per_second = self._images / (time.monotonic() - self._last_log)  # now that the device has caught up
+        self._last_log, self._images = time.monotonic(), 0
         if not math.isfinite(loss):
             message = f"the loss is {loss} at step {learner.step}; lower the learning rate (--set optim.lr=...)"
             self._alarm("diverged", message)

@@ -91,6 +91,7 @@ class Training:
             self.reporter.updated(len(y))
             if time.monotonic() - self._last_save > 60 * self.config.checkpoint_minutes:
                 self._save()
+        self.reporter.end_epoch()
 
     def _minibatches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """The minibatches of an epoch, each as often as it is replayed, from the present step on."""
@@ -142,7 +143,7 @@ class Training:
             self.ended_early = True
             fell = f"PGD-{GUARD_STEPS} accuracy on a training minibatch fell from {before:.1%} to {robust:.1%}"
             self.reporter.emit(events.Note(message=f"stopped early: {fell}; the weights of the epoch before are kept"))
-        elif "collapse" not in self.reporter.watchdog.raised:
+        elif stop.enabled or "guard" not in self.reporter.watchdog.collapsed:  # never chosen by test images
             size = checkpoint.save(self.rundir.best, self.config, {"model": self.learner.model.state_dict()})
             self.reporter.emit(events.Saved(step=self.learner.step, file=self.rundir.best.name, bytes=size))
 

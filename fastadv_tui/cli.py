@@ -16,7 +16,6 @@ app = typer.Typer(
     name="fastadv",
     help="Fast adversarial training: launch, supervise, watch and compare runs.",
     epilog=EPILOG,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -36,13 +35,29 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def common(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    readonly: Annotated[bool, typer.Option("--readonly", help="A dashboard that only looks.")] = False,
 ) -> None:
-    """Fast adversarial training: launch, supervise, watch and compare runs."""
+    """Fast adversarial training: launch, supervise, watch and compare runs. Without a command: the dashboard."""
+    if context.invoked_subcommand is None:
+        dashboard(readonly)
+
+
+def dashboard(readonly: bool) -> None:
+    """Open the dashboard and stay in it until the user leaves."""
+    from fastadv_tui.app import Fastadv
+    from fastadv_tui.home import ensure_home
+    from fastadv_tui.settings import load
+
+    ensure_home()
+    said = Fastadv(load(), readonly).run()
+    if said:
+        print(said, file=sys.stderr)
 
 
 def main() -> None:

@@ -156,13 +156,14 @@ def _started_line(event: events.Started) -> str:
     return f"{again}{event.device} · {event.precision} · {event.parameters:,} parameters · {data}{official}"
 
 
+def accuracy_line(event: events.Evaluated, state: RunState) -> str:
+    """What was measured after an epoch."""
+    robust = f"{attack_name(event.attack)} {percent(event.robust):>6}"
+    return f"epoch {event.epoch:>3.0f}/{state.total_epochs:.0f}  clean {percent(event.clean):>6}  {robust}"
+
+
 def _epoch_line(event: events.Evaluated, state: RunState) -> str:
-    epochs = state.total_epochs
-    parts = [
-        f"epoch {event.epoch:>3.0f}/{epochs:.0f}",
-        f"clean {percent(event.clean):>6}",
-        f"{attack_name(event.attack)} {percent(event.robust):>6}",
-    ]
+    parts = [accuracy_line(event, state)]
     if state.last_step is not None:
         step = state.last_step
         parts += [f"loss {step.loss:.3f}", f"lr {step.lr:.4f}", f"{step.images_per_second:,.0f} images/s"]

@@ -80,6 +80,12 @@ class History:
         self.upsert([row])
         return row
 
+    def bring_up_to_date(self, rundir: RunDir) -> Row:
+        """As `record`, but a history that cannot be written is a notice, not an error."""
+        row = row_of(rundir)
+        self._write_if_possible([row])
+        return row
+
     def upsert(self, rows: Iterable[Row]) -> None:
         """Insert or replace rows. Raises: HistoryError."""
         with self._writing() as table:

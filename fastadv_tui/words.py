@@ -2,6 +2,8 @@
 
 import time
 
+GLYPHS = {"queued": "◌", "running": "●", "done": "✓", "stopped": "■", "failed": "✗", "lost": "?"}
+
 
 def percent(share: float | None) -> str:
     """A share in [0,1] as `45.3%`; `-` for none."""

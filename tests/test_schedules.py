@@ -1,4 +1,4 @@
-"""Learning rates at their corners."""
+"""Learning rates at their corners and against linear interpolation."""
 
 import numpy as np
 import pytest
@@ -10,42 +10,48 @@ from engine.schedules import cyclic, learning_rate, piecewise
 
 
 @pytest.mark.parametrize(
-    ("step", "peak", "share"),
+    ("step", "peak", "value"),
     [
-        (0, 0.5, 0),
+        (0, 0.5, 0.0),
         (25, 0.5, 0.5),
-        (50, 0.5, 1),
+        (50, 0.5, 1.0),
         (75, 0.5, 0.5),
-        (100, 0.5, 0),
-        (20, 0.4, 0.5),
-        (40, 0.4, 1),
+        (100, 0.5, 0.0),
+        (40, 0.4, 1.0),
         (70, 0.4, 0.5),
+        (0, 0.0, 1.0),
+        (50, 0.0, 0.5),
+        (100, 0.0, 0.0),
+        (99, 1.0, 0.99),
+        (100, 1.0, 1.0),
+        (101, 0.5, 0.0),
     ],
 )
-def test_the_triangle(step: int, peak: float, share: float) -> None:
-    assert cyclic(step, 100, peak) == pytest.approx(share)
+def test_the_corners_of_the_triangle(step: int, peak: float, value: float) -> None:
+    assert cyclic(step, 100, peak) == pytest.approx(value)
 
 
-def test_the_triangle_with_its_peak_at_an_end() -> None:
-    assert [cyclic(step, 4, 0.0) for step in range(5)] == pytest.approx([1, 0.75, 0.5, 0.25, 0])
-    assert [cyclic(step, 4, 1.0) for step in range(5)] == pytest.approx([0, 0.25, 0.5, 0.75, 1])
+@given(st.integers(1, 10_000), st.floats(0.01, 0.99), st.floats(0, 1))
+def test_the_triangle_is_numpys_interpolation(total: int, peak: float, where: float) -> None:
+    expected = np.interp(where * total, [0, peak * total, total], [0, 1, 0])
+    assert cyclic(where * total, total, peak) == pytest.approx(expected, abs=1e-9)
 
 
-@given(st.floats(0, 100), st.floats(0.01, 0.99))
-def test_the_triangle_is_numpys_interpolation(step: float, peak: float) -> None:
-    assert cyclic(step, 100, peak) == pytest.approx(np.interp(step, [0, 100 * peak, 100], [0, 1, 0]), abs=1e-9)
+@given(st.integers(1, 50), st.floats(0, 1))
+def test_a_triangle_of_any_length_stays_between_0_and_1(total: int, peak: float) -> None:
+    assert all(0 <= cyclic(step, total, peak) <= 1 for step in range(total + 1))
 
 
-def test_the_paper_s_first_epochs() -> None:
-    """15 epochs of 391 steps to 0.2: after one epoch the rate is 0.2 / 7.5."""
-    assert learning_rate(OptimConfig(lr=0.2), 391, 15 * 391) == pytest.approx(0.2 / 7.5)
-
-
-def test_piecewise_drops_at_its_milestones() -> None:
-    rates = [piecewise(step, 100, (0.5, 0.75), 0.1) for step in (0, 49, 50, 74, 75, 100)]
+def test_the_drops_come_at_their_milestones() -> None:
+    rates = [piecewise(step, 100, (0.5, 0.75), 0.1) for step in (0, 49, 50, 74, 75, 99)]
     assert rates == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
-    assert learning_rate(OptimConfig(schedule="piecewise", lr=0.1), 60, 100) == pytest.approx(0.01)
+    assert piecewise(0, 100, (0.0,), 0.5) == 0.5
+    assert piecewise(99, 100, (), 0.5) == 1
 
 
-def test_constant() -> None:
-    assert {learning_rate(OptimConfig(schedule="constant", lr=0.3), step, 9) for step in range(10)} == {0.3}
+def test_the_rate_of_a_step() -> None:
+    assert learning_rate(OptimConfig(lr=0.2), 5, 20) == pytest.approx(0.1)
+    assert learning_rate(OptimConfig(lr=0.2, peak=0.25), 5, 20) == pytest.approx(0.2)
+    dropping = OptimConfig(lr=0.2, schedule="piecewise", milestones=(0.5,), gamma=0.2)
+    assert [learning_rate(dropping, step, 20) for step in (9, 10)] == pytest.approx([0.2, 0.04])
+    assert {learning_rate(OptimConfig(lr=0.2, schedule="constant"), step, 20) for step in range(21)} == {0.2}

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.config import ConfigError
 from engine.data import cifar, digits, mnist
@@ -37,7 +36,7 @@ def open(dataset: str, data_dir: str, fetch: bool = False) -> Arrays:
         arrays = READERS[dataset](folder)
     if arrays is None:
         raise DataError(f"no {dataset} in {folder}; {where(dataset)}")
-    return _checked(arrays, dataset)
+    return _checked(arrays, dataset, folder)
 
 
 def where(dataset: str) -> str:
@@ -61,18 +60,12 @@ def check_batch_size(batch_size: int, arrays: Arrays) -> None:
         raise ConfigError(f"batch_size = {batch_size}: the data has only {len(arrays.train_labels)} training images")
 
 
-def _checked(arrays: Arrays, dataset: str) -> Arrays:
+def _checked(arrays: Arrays, dataset: str, folder: Path) -> Arrays:
     facts = DATASETS[dataset]
     shape = (facts.height, facts.width, facts.channels)
     for images, labels in ((arrays.train_images, arrays.train_labels), (arrays.test_images, arrays.test_labels)):
-        _check_split(images, labels, shape, facts.classes, dataset)
+        if images.shape[1:] != shape or len(images) != len(labels) or not len(labels):
+            raise DataError(f"{folder} holds no {dataset}: images {images.shape}, labels {labels.shape}")
+        if labels.min() < 0 or labels.max() >= facts.classes:
+            raise DataError(f"{folder} holds no {dataset}: its labels go from {labels.min()} to {labels.max()}")
     return arrays
-
-
-def _check_split(
-    images: NDArray[np.uint8], labels: NDArray[np.int64], shape: tuple[int, ...], classes: int, dataset: str
-) -> None:
-    if images.shape[1:] != shape or len(images) != len(labels) or not len(labels):
-        raise DataError(f"this is not {dataset}: images {images.shape}, labels {labels.shape}")
-    if labels.min() < 0 or labels.max() >= classes:
-        raise DataError(f"this is not {dataset}: labels from {labels.min()} to {labels.max()}")

@@ -54,7 +54,9 @@ def _batch(path: Path, labels_key: bytes) -> tuple[NDArray[np.uint8], NDArray[np
     images, labels = content.get(b"data"), content.get(labels_key)
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 2 or images.shape[1] != 3072:
         raise DataError(f"{path} is no CIFAR file: its {b'data'!r} is not an array of 3,072 bytes an image")
-    if not isinstance(labels, list) or not all(isinstance(label, int) for label in labels):
-        raise DataError(f"{path} is no CIFAR file: its {labels_key!r} is not a list of numbers")
+    if not isinstance(labels, list) or not all(isinstance(label, int) and 0 <= label < 100 for label in labels):
+        raise DataError(f"{path} is no CIFAR file: its {labels_key!r} is not a list of labels")
+    if len(labels) != len(images):
+        raise DataError(f"{path} is damaged: {len(images):,} images, {len(labels):,} labels")
     official = hashlib.md5(data, usedforsecurity=False).hexdigest() == MD5S[path.name]
     return images.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), np.array(labels, dtype=np.int64), official

@@ -73,4 +73,4 @@ def _parse(path: Path, content: bytes, dimensions: int) -> NDArray[np.uint8]:
     values = np.frombuffer(content, np.uint8, offset=head)
     if values.size != np.prod(shape, dtype=np.int64):
         raise DataError(f"{path} is truncated or damaged: {values.size:,} bytes for {shape}; replace it")
-    return values.reshape(shape)
+    return values.reshape(shape).copy()  # torch wants memory that it may write to

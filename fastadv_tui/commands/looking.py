@@ -14,12 +14,11 @@ from fastadv_tui.commands.running import Run
 from fastadv_tui.errors import UserError
 from fastadv_tui.safe import line
 from fastadv_tui.table import aligned
-from fastadv_tui.words import ago, attack_name, duration, percent, size, when
+from fastadv_tui.words import GLYPHS, ago, attack_name, duration, percent, size, when
 
 if TYPE_CHECKING:
     from fastadv_tui.rows import Row
 
-GLYPHS = {"queued": "◌", "running": "●", "done": "✓", "stopped": "■", "failed": "✗", "lost": "?"}
 POLL = 0.5  # seconds between looks at a log
 COLUMNS = ("", "id", "status", "name", "clean", "robust", "attack", "epochs", "took", "when")
 

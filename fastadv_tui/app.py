@@ -1,0 +1,139 @@
+"""The dashboard: screens, bindings, theme, and the worker that keeps them up to date."""
+
+import threading
+from typing import Any
+
+from textual import work
+from textual.app import App
+from textual.binding import Binding
+from textual.message import Message
+from textual.worker import get_current_worker
+
+from engine.rundir import RunDir
+from fastadv_tui import runner
+from fastadv_tui.book import EMPTY, Book, Snapshot
+from fastadv_tui.errors import UserError
+from fastadv_tui.safe import line
+from fastadv_tui.screens.dashboard import Dashboard
+from fastadv_tui.screens.history import HistoryScreen
+from fastadv_tui.screens.launch import Launch
+from fastadv_tui.settings import Settings
+from fastadv_tui.telemetry import Sample, Sampler
+from fastadv_tui.themes import THEMES
+
+SAMPLE = 1.0  # seconds between looks at the machine
+
+
+class Fastadv(App[str]):
+    """The runs of one home, live."""
+
+    TITLE = "fastadv"
+    CSS_PATH = "app.tcss"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]
+    BINDINGS = [
+        Binding("n", "launch", "New run", id="new"),
+        Binding("h", "history", "History", id="history"),
+        Binding("question_mark", "turn_help", "Help", id="help", key_display="?"),
+        Binding("q", "leave", "Quit", id="quit"),
+    ]
+
+    class Refreshed(Message):
+        """The book was looked at again."""
+
+        def __init__(self, snapshot: Snapshot) -> None:
+            super().__init__()
+            self.snapshot = snapshot
+
+    class Sampled(Message):
+        """The machine was looked at again."""
+
+        def __init__(self, sample: Sample) -> None:
+            super().__init__()
+            self.sample = sample
+
+    def __init__(self, settings: Settings, readonly: bool = False) -> None:
+        super().__init__()
+        self.settings, self.readonly = settings, readonly
+        self.snapshot: Snapshot = EMPTY
+        self.marked: set[str] = set()
+        self.looked_at: set[str] = set()
+        self._wake = threading.Event()
+
+    def on_mount(self) -> None:
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = self.settings.theme
+        self.set_keymap(self.settings.keymap)
+        self.push_screen(Dashboard())
+        self.follow()
+        self.sample()
+
+    def on_unmount(self) -> None:
+        self._wake.set()
+
+    @work(thread=True, exclusive=True, group="follow")
+    def follow(self) -> None:
+        """Read files in a thread; widgets learn of it by a message."""
+        worker, book = get_current_worker(), Book()
+        while not worker.is_cancelled:
+            self.post_message(self.Refreshed(book.refresh(self.looked_at | self.marked)))
+            self._wake.wait(self.settings.refresh)
+            self._wake.clear()
+
+    @work(thread=True, exclusive=True, group="sample")
+    def sample(self) -> None:
+        worker, sampler, pause = get_current_worker(), Sampler(), threading.Event()
+        while not worker.is_cancelled:
+            self.post_message(self.Sampled(sampler.sample(self.snapshot.engines())))
+            pause.wait(SAMPLE)
+
+    def on_fastadv_refreshed(self, message: Refreshed) -> None:
+        self.snapshot = message.snapshot
+        for notice in message.snapshot.notices:
+            self.notify(line(notice), severity="warning", markup=False)
+        for screen in self.screen_stack:
+            if take := getattr(screen, "take", None):
+                take(message.snapshot)
+
+    def on_fastadv_sampled(self, message: Sampled) -> None:
+        for screen in self.screen_stack:
+            if take := getattr(screen, "take_machine", None):
+                take(message.sample)
+
+    def look_at(self, *run_ids: str) -> None:
+        """Follow these runs, too, from now on."""
+        self.looked_at = set(run_ids)
+        self._wake.set()
+
+    def attempt(self, what: Any, *arguments: Any, **options: Any) -> bool:
+        """Do something to a run; what a user can put right is said in a toast."""
+        if self.readonly:
+            self.notify("this dashboard is read-only", severity="warning")
+            return False
+        try:
+            what(*arguments, **options)
+        except UserError as error:
+            self.notify(line(str(error)), severity="error", markup=False)
+            return False
+        self._wake.set()
+        return True
+
+    def stop(self, rundir: RunDir, now: bool) -> None:
+        self.attempt(runner.stop, rundir, now=now)
+
+    def action_turn_help(self) -> None:
+        """The keys of the present screen, at the side; the same key puts them away."""
+        (self.action_hide_help_panel if self.screen.query("HelpPanel") else self.action_show_help_panel)()
+
+    def action_launch(self) -> None:
+        if not self.readonly:
+            self.push_screen(Launch())
+
+    def action_history(self) -> None:
+        if not isinstance(self.screen, HistoryScreen):
+            self.push_screen(HistoryScreen())
+
+    def action_leave(self) -> None:
+        live = self.snapshot.count("running", "queued")
+        self.exit(f"{live} run(s) keep running; `fastadv` comes back to them" if live else "")

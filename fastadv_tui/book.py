@@ -1,0 +1,126 @@
+"""What a dashboard knows of all runs: rows of the history, and the followed state of those that are live or looked at.
+
+Made for one thread; what it returns may be read by another one.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from msgspec import Struct
+
+from engine.events import Follower
+from engine.rundir import RunDir
+from fastadv_tui import records, runner, status
+from fastadv_tui.history import History
+from fastadv_tui.home import history_path, runs_dir
+from fastadv_tui.records import ProcessRecord
+from fastadv_tui.rows import Row
+from fastadv_tui.state import RunState, apply
+from fastadv_tui.status import Verdict
+
+
+class View(Struct, frozen=True):
+    """One run as it is now."""
+
+    rundir: RunDir
+    state: RunState
+    verdict: Verdict
+    place: int | None = None
+    engine: int | None = None  # pid, while it runs here
+
+
+class Snapshot(Struct, frozen=True):
+    """All runs, the last submitted first, and the followed ones by id."""
+
+    rows: list[Row]
+    views: dict[str, View]
+    notices: list[str] = []
+
+    def count(self, *wanted: str) -> int:
+        return sum(row.status in wanted for row in self.rows)
+
+    def engines(self) -> dict[int, str]:
+        """Names of the runs that train here, by the pid of their engine."""
+        names = {row.id: row.name for row in self.rows}
+        return {view.engine: names[run_id] for run_id, view in self.views.items() if view.engine and run_id in names}
+
+    def row(self, run_id: str | None) -> Row | None:
+        return next((row for row in self.rows if row.id == run_id), None)
+
+
+EMPTY = Snapshot([], {})
+
+
+class Book:
+    """Follows runs. `refresh` is cheap when nothing has happened."""
+
+    def __init__(self) -> None:
+        self._history = History()
+        self._rows: dict[str, Row] = {}
+        self._stamp: tuple[int, int] | None = None
+        self._followed: dict[str, Followed] = {}
+
+    def refresh(self, looked_at: Iterable[str]) -> Snapshot:
+        """The present state of things; `looked_at` are the ids that somebody wants curves of, live or not."""
+        self._read_rows()
+        live = {run_id for run_id, row in self._rows.items() if row.live}
+        wanted = live | {run_id for run_id in looked_at if run_id in self._rows}
+        self._followed = {
+            run_id: self._followed.get(run_id) or Followed(RunDir(runs_dir() / run_id)) for run_id in wanted
+        }
+        views = {run_id: followed.look() for run_id, followed in self._followed.items()}
+        for run_id in live:
+            self._update_row(run_id, views[run_id])
+        notices, self._history.notices = self._history.notices, []
+        rows = sorted(self._rows.values(), key=lambda row: row.submitted, reverse=True)
+        return Snapshot(rows, views, notices)
+
+    def _read_rows(self) -> None:
+        stamp = (_stamp(history_path()), _stamp(runs_dir()))
+        if stamp != self._stamp:
+            self._rows = {row.id: row for row in self._history.sync()}
+            self._stamp = (_stamp(history_path()), stamp[1])
+
+    def _update_row(self, run_id: str, view: View) -> None:
+        """A live row shows the newest figures; one that has ended is written down."""
+        if not view.verdict.live:
+            if view.rundir.path.exists():
+                self._rows[run_id] = self._history.bring_up_to_date(view.rundir)
+            return
+        row, last = self._rows[run_id], view.state.last_accuracy
+        row.status, row.reason, row.epochs = view.verdict.status, view.verdict.reason, view.state.epochs
+        row.total_epochs = view.state.total_epochs or row.total_epochs
+        if last is not None:
+            row.clean, row.robust, row.attack = last.clean, last.robust, last.attack
+
+
+class Followed:
+    """One run's events and processes."""
+
+    def __init__(self, rundir: RunDir) -> None:
+        self.rundir = rundir
+        self._follower = Follower(rundir.events)
+        self._state = RunState()
+
+    def look(self) -> View:
+        while events := self._follower.poll():
+            if self._follower.restarted:  # the file was cut or replaced: what was read before is void
+                self._state = RunState()
+            for event in events:
+                self._state = apply(self._state, event)
+        if self._follower.restarted:
+            self._state = RunState()
+        verdict = status.derive(self.rundir, self._state)
+        place = runner.place_in_line(self.rundir) if verdict.status == "queued" else None
+        return View(self.rundir, self._state, verdict, place, self._engine(verdict))
+
+    def _engine(self, verdict: Verdict) -> int | None:
+        record = records.read(self.rundir.process, ProcessRecord) if verdict.status == "running" else None
+        return record.engine.pid if record and record.engine and not verdict.host else None
+
+
+def _stamp(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

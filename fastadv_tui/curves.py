@@ -1,0 +1,202 @@
+"""The number work of drawing curves: scales, ticks, smoothing, and points decimated to the dots of a terminal."""
+
+import math
+from bisect import bisect_left
+from collections.abc import Sequence
+from itertools import pairwise
+
+from msgspec import Struct
+
+HALF = 2  # a braille character is 2 dots wide and 4 high
+DOTS = 4
+# the dots of one side of a character, by the bits of its rows from below
+BRAILLE = 0x2800
+LEFT = tuple(sum(bit for row, bit in enumerate((0x40, 0x04, 0x02, 0x01)) if rows >> row & 1) for rows in range(16))
+RIGHT = tuple(sum(bit for row, bit in enumerate((0x80, 0x20, 0x10, 0x08)) if rows >> row & 1) for rows in range(16))
+
+
+class Scale(Struct, frozen=True):
+    """Maps values in [low, high] linearly to the dots 0 .. dots-1."""
+
+    low: float
+    high: float
+    dots: int
+
+    def dot(self, value: float) -> int:
+        """The nearest dot; values outside are put at the border."""
+        place = (value - self.low) / ((self.high - self.low) or 1.0) * (self.dots - 1) + 0.5
+        if 0 <= place < self.dots:  # no min and max: this is where drawing spends its time
+            return int(place)
+        return 0 if place < 0 else self.dots - 1
+
+    def value(self, dot: float) -> float:
+        return self.low + dot / max(self.dots - 1, 1) * (self.high - self.low)
+
+
+class Span(Struct, frozen=True):
+    """What a curve does in one column of dots: where it comes in, how far it goes, where it leaves."""
+
+    column: int
+    first: float
+    low: float
+    high: float
+    last: float
+
+
+def decimate(xs: Sequence[float], ys: Sequence[float], x: Scale) -> list[list[Span]]:
+    """The curve as pieces without a gap, each a span for every column of dots that has points, in order.
+
+    `xs` ascend; points outside of the scale are left out. NaN and infinite values are gaps: a curve is not drawn
+    across them. No extreme is lost, however many points fall into one column.
+    """
+    start, stop = bisect_left(xs, x.low), bisect_left(xs, math.nextafter(x.high, math.inf))
+    edges = _edges(xs, x, start, stop)
+    return [_spans(ys, edges, begin, end) for begin, end in finite_runs(ys, start, stop)]
+
+
+def _edges(xs: Sequence[float], x: Scale, start: int, stop: int) -> list[tuple[int, int]]:
+    """For every column that has points: its number and the index after its last point."""
+    edges = []
+    while start < stop:
+        column = x.dot(xs[start])
+        after = bisect_left(xs, x.value(column + 0.5), start + 1, stop) if column + 1 < x.dots else stop
+        edges.append((column, after))
+        start = after
+    return edges
+
+
+def _spans(ys: Sequence[float], edges: list[tuple[int, int]], begin: int, end: int) -> list[Span]:
+    spans = []
+    for column, after in edges[bisect_left(edges, begin + 1, key=lambda edge: edge[1]) :]:
+        part = ys[begin : min(after, end)]
+        spans.append(Span(column, part[0], min(part), max(part), part[-1]))
+        begin = after
+        if begin >= end:
+            break
+    return spans
+
+
+def finite_runs(ys: Sequence[float], start: int, stop: int) -> list[tuple[int, int]]:
+    """The index ranges of `ys[start:stop]` in which every value is finite."""
+    if math.isfinite(sum(ys[start:stop])):  # one gap makes the sum a gap; a sum can overflow, so ask again below
+        return [(start, stop)] if start < stop else []
+    gaps = [index for index in range(start, stop) if not math.isfinite(ys[index])]
+    borders = zip([start - 1, *gaps], [*gaps, stop], strict=True)
+    return [(before + 1, after) for before, after in borders if before + 1 < after]
+
+
+def columns_of_dots(pieces: list[list[Span]], y: Scale) -> dict[int, int]:
+    """The dots of a curve by column: bit b of a column is the dot b above the lower border.
+
+    Neighbouring points are joined by straight lines, so a curve is whole however steep it is.
+    """
+    columns: dict[int, int] = {}
+    for piece in pieces:
+        before, left_at = piece[0].column, y.dot(piece[0].first)
+        for span in piece:
+            low, high, first = y.dot(span.low), y.dot(span.high), y.dot(span.first)
+            columns[span.column] = columns.get(span.column, 0) | _bits(low, high)
+            if span.column > before + 1 or not -1 <= first - left_at <= 1:
+                _join(columns, before, left_at, span.column, first)
+            before, left_at = span.column, y.dot(span.last)
+    return columns
+
+
+def _join(columns: dict[int, int], column: int, dot: int, to_column: int, to_dot: int) -> None:
+    """A straight line between two dots; each column gets the half of the way to its neighbours."""
+    width, here = to_column - column, dot
+    for step in range(width + 1):
+        until = dot + round((to_dot - dot) * min((step + 0.5) / width, 1.0)) if width else to_dot
+        columns[column + step] = columns.get(column + step, 0) | _bits(min(here, until), max(here, until))
+        here = until
+
+
+def _bits(low: int, high: int) -> int:
+    return ((1 << (high - low + 1)) - 1) << low
+
+
+def finite(values: Sequence[float]) -> list[float]:
+    return [value for value in values if math.isfinite(value)]
+
+
+def smooth(ys: Sequence[float], weight: float) -> list[float]:
+    """Exponential moving average, free of the bias towards the start (Kingma and Ba 2015, section 3).
+
+    `weight` in [0,1) is the share of the past in each value; 0 changes nothing. Gaps stay gaps and weigh nothing.
+    """
+    if weight <= 0:
+        return list(ys)
+    mean, known, smoothed = 0.0, 0.0, []
+    for y in ys:
+        if math.isfinite(y):
+            mean, known = weight * mean + (1 - weight) * y, weight * known + (1 - weight)
+            smoothed.append(mean / known)
+        else:
+            smoothed.append(math.nan)
+    return smoothed
+
+
+def log10(ys: Sequence[float]) -> list[float]:
+    """Logarithms; NaN, a gap, where there is none."""
+    return [math.log10(y) if y > 0 else math.nan for y in ys]
+
+
+def ticks(low: float, high: float, most: int) -> list[float]:
+    """At most `most` round values (multiples of 1, 2 or 5 times a power of ten) in [low, high]."""
+    step = nice_step((high - low) / (max(most, 1) + 1))
+    found = _multiples(low, high, step)
+    while len(found) > max(most, 1):
+        step = nice_step(step * 1.01)
+        found = _multiples(low, high, step)
+    return found
+
+
+def log_ticks(low: float, high: float, most: int) -> list[float]:
+    """At most `most` logarithms in [low, high] of 1, 2 and 5 times powers of ten, or of powers of ten alone."""
+    decades = range(math.floor(low), math.ceil(high) + 1)
+    fine = [decade + math.log10(size) for decade in decades for size in (1, 2, 5)]
+    found = [tick for tick in fine if low - 1e-9 <= tick <= high + 1e-9]
+    return found if len(found) <= most else ticks(low, high, min(most, max(len(decades), 1)))
+
+
+def widened(low: float, high: float, rows: int) -> tuple[float, float]:
+    """Limits at round values, so that an axis stands still while its curve grows a little."""
+    if low == high:
+        low, high = low - (abs(low) / 2 or 0.5), high + (abs(high) / 2 or 0.5)
+    step = nice_step((high - low) / max(rows, 1))
+    if not step:
+        return low, high
+    return math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
+
+
+def nice_step(least: float) -> float:
+    """The smallest of 1, 2 and 5 times a power of ten that is at least `least`; 0 if that is not positive."""
+    if not 0 < least < math.inf:
+        return 0.0
+    power = 10.0 ** math.floor(math.log10(least))
+    return next((size * power for size in (1, 2, 5) if size * power >= least * (1 - 1e-9)), 10 * power)
+
+
+def _multiples(low: float, high: float, step: float) -> list[float]:
+    if not step:
+        return [low]
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [number * step for number in range(first, last + 1)]
+
+
+def labels(values: Sequence[float], percent: bool = False) -> list[str]:
+    """Tick labels with as many decimals as their distance needs: `0.10`, `40%`, `1e-05`."""
+    shown = [100 * value if percent else value for value in values]
+    step = min((after - before for before, after in pairwise(shown)), default=abs(shown[0]))
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9)) if step > 0 else 0
+    plain = decimals <= 4 and max(map(abs, shown)) < 1e5
+    texts = [f"{value:.{decimals}f}" if plain else f"{value:.3g}" for value in shown]
+    return [f"{text}%" if percent else text for text in texts]
+
+
+def time_unit(seconds: float) -> tuple[float, str]:
+    """The unit, in seconds and by name, in which a stretch of time is told."""
+    for limit, size, name in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
+        if seconds < limit:
+            return size, name
+    return 86_400, "d"

@@ -1,0 +1,166 @@
+"""A chart as rows of characters: curves, axes, grid and marks, drawn without a terminal."""
+
+from collections.abc import Container, Sequence
+
+from msgspec import Struct
+from rich.cells import set_cell_size
+
+from fastadv_tui import curves
+from fastadv_tui.curves import BRAILLE, DOTS, HALF, LEFT, RIGHT, Scale, Span
+from fastadv_tui.legend import legend
+from fastadv_tui.safe import line
+from fastadv_tui.series import AXIS, CURSOR, GRID, MARK, TEXT, THRESHOLD, Cell, Curve, Options, Row, x_unit
+
+
+class Drawing(Struct):
+    """Rows from the top; the x axis and the columns to the left of it, for who wants to know what lies where."""
+
+    rows: list[Row]
+    x: Scale | None = None
+    left: int = 0
+
+
+def draw(ready: Sequence[Curve], options: Options, width: int, height: int, cursor: float | None = None) -> Drawing:
+    """The whole chart in `height` rows of `width` cells; axes and legend give way when there is no room."""
+    if not ready or width < 2 or height < 1:
+        return Drawing(_message(options.empty, width, height))
+    head = legend(ready, options, width, max(1, height // 6), cursor) if height >= 6 else []
+    axes = width >= 20 and height - len(head) >= 5
+    rows = height - len(head) - (2 if axes else 0)
+    y = _y_scale(ready, options, rows)
+    ticks, texts = _y_ticks(y, options, rows)
+    left = 1 + max(map(len, texts), default=0) if axes else 0
+    x = _x_scale(ready, options, width - left)
+    body = _body(ready, options, x, y, ticks, cursor)
+    if axes:
+        body = _with_y_axis(body, y, ticks, texts, left)
+        body += _x_axis(options, x, left, width)
+    return Drawing([*head, *body], x, left)
+
+
+def _message(text: str, width: int, height: int) -> list[Row]:
+    blank: Row = [(" " * width, TEXT)]
+    rows = [blank for _ in range(height)]
+    if rows:
+        rows[(height - 1) // 2] = [(set_cell_size(line(text).center(width), width), TEXT)]
+    return rows
+
+
+def _y_scale(ready: Sequence[Curve], options: Options, rows: int) -> Scale:
+    known = [value for curve in ready for value in (curve.low, curve.high)]
+    if options.threshold is not None:
+        known += curves.finite(curves.log10([options.threshold.y]) if options.log_y else [options.threshold.y])
+    if options.y == "percent" and not options.log_y:
+        known.append(0.0)
+    low, high = curves.widened(min(known), max(known), max(rows // 2, 4))
+    return Scale(low, high, DOTS * rows)
+
+
+def _x_scale(ready: Sequence[Curve], options: Options, columns: int) -> Scale:
+    low, high = options.x_range or (min(curve.xs[0] for curve in ready), max(curve.xs[-1] for curve in ready))
+    return Scale(low, high if high > low else low + 1, HALF * columns)
+
+
+def _y_ticks(y: Scale, options: Options, rows: int) -> tuple[list[float], list[str]]:
+    most = max(rows // 3, min(rows // 2 + 1, 5))
+    if not options.log_y:
+        ticks = curves.ticks(y.low, y.high, most)
+        return ticks, curves.labels(ticks, options.y == "percent")
+    ticks = curves.log_ticks(y.low, y.high, most)
+    return ticks, [curves.labels([10**tick], options.y == "percent")[0] for tick in ticks]
+
+
+def _body(
+    ready: Sequence[Curve], options: Options, x: Scale, y: Scale, ticks: list[float], cursor: float | None
+) -> list[Row]:
+    """The inside of the axes: what is behind the curves, the curves, and their markers."""
+    rows = _background(options, x, y, ticks)
+    dots = [[0] * (x.dots // HALF) for _ in rows]
+    ends: dict[tuple[int, int], Cell] = {}
+    for curve in ready:
+        pieces = curves.decimate(curve.xs, curve.drawn, x)
+        columns = curves.columns_of_dots(pieces, y)
+        _put_dots(columns, curve.look, dots, rows)
+        ends |= _end(pieces, y, ends, curve)
+    for (row, column), end in ends.items():
+        rows[-1 - row][column] = end
+    if cursor is not None and x.low <= cursor <= x.high:
+        _put_cursor(rows, x.dot(cursor) // HALF)
+    return rows
+
+
+def _background(options: Options, x: Scale, y: Scale, ticks: list[float]) -> list[Row]:
+    width = x.dots // HALF
+    rows = [[(" ", GRID)] * width for _ in range(y.dots // DOTS)]
+    for tick in ticks:
+        rows[-1 - y.dot(tick) // DOTS] = [("┈", GRID)] * width
+    for mark in options.marks:
+        if x.low <= mark.x <= x.high:
+            for row in rows:
+                row[x.dot(mark.x) // HALF] = ("┊", MARK)
+    if options.threshold is not None:
+        for height in curves.finite(curves.log10([options.threshold.y]) if options.log_y else [options.threshold.y]):
+            rows[-1 - y.dot(height) // DOTS] = [("╌", THRESHOLD)] * width
+    return rows
+
+
+def _put_dots(columns: dict[int, int], look: int, dots: list[list[int]], rows: list[Row]) -> None:
+    """A character that curves share has the dots of all of them, and the look of the last."""
+    for column, bits in columns.items():
+        place, side = divmod(column, HALF)
+        parts = RIGHT if side else LEFT
+        lowest, highest = (bits & -bits).bit_length() - 1, bits.bit_length() - 1
+        for row in range(lowest // DOTS, highest // DOTS + 1):
+            part = bits >> DOTS * row & 0b1111
+            if part:
+                dots[-1 - row][place] |= parts[part]
+                rows[-1 - row][place] = (chr(BRAILLE + dots[-1 - row][place]), look)
+
+
+def _end(
+    pieces: list[list[Span]], y: Scale, taken: Container[tuple[int, int]], curve: Curve
+) -> dict[tuple[int, int], Cell]:
+    """The curve's marker at its last point, or at the nearest before it that no other marker has."""
+    spans = [span for piece in pieces for span in piece]
+    places = [(y.dot(span.last) // DOTS, span.column // HALF) for span in reversed(spans)]
+    free = next((place for place in places if place not in taken), None)
+    return {free: (curve.marker, curve.look)} if free is not None else {}
+
+
+def _put_cursor(rows: list[Row], column: int) -> None:
+    for row in rows:
+        character, look = row[column]
+        row[column] = ("│", AXIS + CURSOR) if look == GRID else (character, look + CURSOR)
+
+
+def _with_y_axis(body: list[Row], y: Scale, ticks: list[float], texts: list[str], left: int) -> list[Row]:
+    named = dict(zip((len(body) - 1 - y.dot(tick) // DOTS for tick in ticks), texts, strict=True))
+    rows = []
+    for number, row in enumerate(body):
+        label = named.get(number, "").rjust(left - 1)
+        rows.append([*((character, TEXT) for character in label), ("┤" if number in named else "│", AXIS), *row])
+    return rows
+
+
+def _x_axis(options: Options, x: Scale, left: int, width: int) -> list[Row]:
+    """The line with its ticks and marks, and the labels under it, the last of them with the unit."""
+    unit, name = x_unit(options, x.high - x.low)
+    ticks = curves.ticks(x.low / unit, x.high / unit, max((width - left) // 10, 3))
+    columns = [x.dot(tick * unit) // HALF for tick in ticks]
+    axis, under = [("─", AXIS)] * (width - left), [" "] * width
+    texts = curves.labels(ticks)
+    texts[-1:] = [f"{text} {name}" for text in texts[-1:]]
+    for column, text in reversed(list(zip(columns, texts, strict=True))):
+        axis[column] = ("┬", AXIS)
+        _put_label(under, text, left + column - (len(text.split()[0]) - 1) // 2)
+    for mark in options.marks:
+        if x.low <= mark.x <= x.high:
+            axis[x.dot(mark.x) // HALF] = (mark.glyph, MARK)
+    return [[(" ", AXIS)] * (left - 1) + [("└", AXIS)] + axis, [(character, TEXT) for character in under]]
+
+
+def _put_label(under: list[str], text: str, start: int) -> None:
+    """Only where it keeps a blank from its neighbours; moved in from the border if need be."""
+    start = max(min(start, len(under) - len(text)), 0)
+    if not "".join(under[max(start - 1, 0) : start + len(text) + 1]).strip():
+        under[start : start + len(text)] = text

@@ -1,0 +1,101 @@
+"""Runs side by side: curves over each other, results, only the settings that differ."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, VerticalScroll
+from textual.screen import Screen
+from textual.widgets import DataTable, Footer, Static
+
+from fastadv_tui.book import Snapshot
+from fastadv_tui.compare import Cell, compare
+from fastadv_tui.formats import FORMATS
+from fastadv_tui.rows import Row
+from fastadv_tui.safe import line
+from fastadv_tui.widgets.comparison_chart import ComparisonChart
+
+if TYPE_CHECKING:
+    from fastadv_tui.app import Fastadv
+
+ENDINGS = {"csv": "csv", "md": "md", "latex": "tex"}
+
+
+class CompareScreen(Screen[None]):
+    """Any number of runs, by their rows: also those whose folder is gone."""
+
+    BINDINGS = [
+        Binding("escape,c", "app.pop_screen", "Back", id="compare-back"),
+        Binding("E", "export", "Export", id="compare-export"),
+        Binding("v", "turn", "Robust or clean", id="compare-turn"),
+        Binding("left_square_bracket", "move(-1)", "Cursor left", id="compare-left", show=False),
+        Binding("right_square_bracket", "move(1)", "Cursor right", id="compare-right", show=False),
+    ]
+
+    def __init__(self, runs: list[str]) -> None:
+        super().__init__()
+        self._runs = runs
+        self._rows: list[Row] = []
+
+    @property
+    def fastadv(self) -> "Fastadv":
+        return cast("Fastadv", self.app)
+
+    def compose(self) -> ComposeResult:
+        with Horizontal(id="compare"):
+            yield ComparisonChart(id="comparison")
+            with VerticalScroll(id="tables"):
+                yield DataTable(id="results", cursor_type="none", show_cursor=False)
+                yield DataTable(id="settings", cursor_type="none", show_cursor=False)
+                yield Static(id="warnings", markup=False)
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self.query_one("#results").border_title = "Results, the better ones with *"
+        self.query_one("#settings").border_title = "Settings that differ"
+        self.query_one("#tables").focus()
+        self.take(self.fastadv.snapshot)
+
+    def take(self, snapshot: Snapshot) -> None:
+        """Draw anew what changed; mostly nothing does."""
+        rows = [row for run_id in self._runs if (row := snapshot.row(run_id)) is not None]
+        if rows == self._rows:
+            return
+        self._rows = rows
+        table = compare(rows)
+        names = [line(row.name, 20) for row in rows]
+        self._fill("#results", names, table.results)
+        self._fill("#settings", names, table.settings)
+        fine = "data, evaluation and code agree"
+        self.query_one("#warnings", Static).update("\n".join(f"! {text}" for text in table.warnings) or fine)
+        self.query_one(ComparisonChart).show(rows)
+
+    def action_turn(self) -> None:
+        self.query_one(ComparisonChart).turn()
+
+    def action_move(self, by: int) -> None:
+        self.query_one(ComparisonChart).move(by)
+
+    def action_export(self) -> None:
+        """The table as CSV, Markdown and LaTeX, and the screen as SVG, in the current folder."""
+        stem = Path.cwd() / f"fastadv-compare-{time.strftime('%Y%m%d-%H%M%S')}"
+        table = compare(self._rows)
+        try:
+            for form, ending in ENDINGS.items():
+                stem.with_suffix(f".{ending}").write_text(FORMATS[form](table))
+            stem.with_suffix(".svg").write_text(self.app.export_screenshot(title="fastadv"))
+        except OSError as error:
+            self.notify(f"cannot write {stem}.*: {error.strerror}", severity="error", markup=False)
+        else:
+            self.notify(f"written: {stem}.csv, .md, .tex and .svg", markup=False, timeout=10)
+
+    def _fill(self, query: str, names: list[str], lines: list[tuple[str, list[Cell]]]) -> None:
+        table = self.query_one(query, DataTable)
+        table.clear(columns=True)
+        table.add_columns("", *names)
+        for label, cells in lines:
+            shown = [Text(line(cell.text, 24) + " *" * cell.best, style="bold" if cell.best else "") for cell in cells]
+            table.add_row(Text(label, style="dim"), *shown)

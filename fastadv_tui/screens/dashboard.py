@@ -1,0 +1,200 @@
+"""The first screen: runs at the left, curves in the centre, machine and facts at the right, the log below."""
+
+from typing import TYPE_CHECKING, Any, cast
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
+from textual.widgets import Footer, Input
+
+from fastadv_tui import runner
+from fastadv_tui.book import EMPTY, Snapshot, View
+from fastadv_tui.safe import line
+from fastadv_tui.screens.compare import CompareScreen
+from fastadv_tui.screens.confirm import Confirm
+from fastadv_tui.screens.launch import Launch
+from fastadv_tui.screens.log import LogScreen
+from fastadv_tui.telemetry import Sample
+from fastadv_tui.widgets.curves import Curves
+from fastadv_tui.widgets.facts import Facts
+from fastadv_tui.widgets.log_view import LogView
+from fastadv_tui.widgets.machine import Machine
+from fastadv_tui.widgets.run_list import RunList
+from fastadv_tui.widgets.top_bar import TopBar
+
+if TYPE_CHECKING:
+    from fastadv_tui.app import Fastadv
+
+
+class Dashboard(Screen[None]):
+    """What a researcher leaves open all day."""
+
+    BINDINGS = [
+        Binding("space", "mark", "Mark", id="mark"),
+        Binding("c", "compare", "Compare", id="compare"),
+        Binding("l", "log", "Log", id="log"),
+        Binding("x", "stop(False)", "Stop", id="stop"),
+        Binding("X", "stop(True)", "Kill", id="kill", show=False),
+        Binding("R", "resume", "Resume", id="resume", show=False),
+        Binding("e", "again", "Run again with changes", id="again", show=False),
+        Binding("slash", "filter", "Filter", id="filter", key_display="/", show=False),
+        Binding("t", "curves('turn_x')", "x axis: epochs or time", id="x-axis", show=False),
+        Binding("y", "curves('turn_log')", "y axis: linear or logarithmic", id="y-axis", show=False),
+        Binding("s", "curves('turn_smooth')", "Smooth the curves", id="smooth", show=False),
+        Binding("left_square_bracket", "curves('move', -1)", "Cursor left", id="cursor-left", show=False),
+        Binding("right_square_bracket", "curves('move', 1)", "Cursor right", id="cursor-right", show=False),
+        Binding("escape", "back", "Back", id="back", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._snapshot = EMPTY
+        self._seen: dict[str, str] = {}
+        self._alarms: dict[str, int] = {}
+
+    @property
+    def fastadv(self) -> "Fastadv":
+        return cast("Fastadv", self.app)
+
+    def compose(self) -> ComposeResult:
+        yield TopBar()
+        with Horizontal(id="main"):
+            with Vertical(id="left"):
+                yield Input(placeholder="name or id", id="filter")
+                yield RunList(id="runs")
+            with Vertical(id="centre"):
+                yield Curves(id="curves")
+                yield LogView(id="log")
+            with Vertical(id="side"):
+                yield Machine(id="machine")
+                yield Facts(id="facts")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        for name, title in (("runs", "Runs"), ("log", "Log"), ("machine", "Machine"), ("facts", "Run")):
+            self.query_one(f"#{name}").border_title = title
+        self.query_one(RunList).focus()
+        self.take(self.fastadv.snapshot)
+
+    # -- what comes in ----------------------------------------------------------------------------------------
+
+    def take(self, snapshot: Snapshot) -> None:
+        """Show the new state of things; only what changed is drawn."""
+        self._snapshot = snapshot
+        self._raise_alarms(snapshot)
+        self.query_one(TopBar).show(snapshot)
+        self.query_one(RunList).show(snapshot, self.fastadv.marked)
+        self._show_chosen()
+
+    def take_machine(self, sample: Sample) -> None:
+        self.query_one(Machine).show(sample, self._snapshot.engines())
+
+    def _show_chosen(self) -> None:
+        view = self._chosen_view()
+        self.query_one(LogView).show(view)
+        chosen = self.query_one(RunList).chosen
+        self.query_one(Facts).show(self._snapshot.row(chosen), view)
+        marked = [self._snapshot.views[run] for run in sorted(self.fastadv.marked) if run in self._snapshot.views]
+        views = [*([view] if view else []), *(other for other in marked if other is not view)]
+        self.query_one(Curves).show([(self._title(other), other.state) for other in views])
+
+    def _title(self, view: View) -> str:
+        row = self._snapshot.row(view.rundir.id)
+        return line(row.name if row else view.rundir.id, 24)
+
+    def _chosen_view(self) -> View | None:
+        return self._snapshot.views.get(self.query_one(RunList).chosen or "")
+
+    def _raise_alarms(self, snapshot: Snapshot) -> None:
+        """A toast and a bell for what happens while we look; what had happened before is in the list."""
+        for row in snapshot.rows:
+            view = snapshot.views.get(row.id)
+            if row.id in self._seen and row.status != self._seen[row.id]:
+                self._tell_change(row.name, row.status, row.reason)
+            alarms = view.state.alarms if view else []
+            for alarm in alarms[self._alarms.get(row.id, len(alarms)) :]:
+                self._tell(f"{row.name}: {alarm.message}", "error")
+            if view:
+                self._alarms[row.id] = len(alarms)
+            self._seen[row.id] = row.status
+
+    def _tell_change(self, name: str, status: str, reason: str) -> None:
+        if status in ("failed", "lost"):
+            self._tell(f"{name} {status}: {reason}", "error")
+        elif status in ("done", "stopped"):
+            self.notify(line(f"{name} is {status}"), markup=False)
+
+    def _tell(self, text: str, severity: Any) -> None:
+        self.app.bell()
+        self.notify(line(text), severity=severity, timeout=20, markup=False)
+
+    # -- what the user does -----------------------------------------------------------------------------------
+
+    def on_run_list_chosen(self, message: RunList.Chosen) -> None:
+        self.fastadv.look_at(*([message.run_id] if message.run_id else []))
+        self._show_chosen()
+
+    def on_option_list_option_selected(self) -> None:
+        self.action_log()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        runs = self.query_one(RunList)
+        runs.filter = event.value
+        runs.show(self._snapshot, self.fastadv.marked)
+
+    def on_input_submitted(self) -> None:
+        self.query_one(RunList).focus()
+
+    def action_filter(self) -> None:
+        self.query_one("#left").add_class("filtering")
+        self.query_one("#filter").focus()
+
+    def action_back(self) -> None:
+        """One layer out: the filter, then the marks."""
+        left = self.query_one("#left")
+        if left.has_class("filtering"):
+            left.remove_class("filtering")
+            self.query_one("#filter", Input).value = ""
+            self.query_one(RunList).focus()
+        else:
+            self.fastadv.marked.clear()
+            self.take(self._snapshot)
+
+    def action_mark(self) -> None:
+        if chosen := self.query_one(RunList).chosen:
+            self.fastadv.marked ^= {chosen}
+            self.take(self._snapshot)
+            self.fastadv.look_at(chosen)
+
+    def action_compare(self) -> None:
+        chosen = self.query_one(RunList).chosen
+        runs = [row.id for row in self._snapshot.rows if row.id in self.fastadv.marked or row.id == chosen]
+        if len(runs) < 2:
+            self.notify("mark runs with space, then press c")
+        else:
+            self.app.push_screen(CompareScreen(runs))
+
+    def action_log(self) -> None:
+        if view := self._chosen_view():
+            self.app.push_screen(LogScreen(view))
+
+    def action_stop(self, now: bool) -> None:
+        view = self._chosen_view()
+        if view is None or not view.verdict.live:
+            self.notify("this run has ended already")
+            return
+        what = "Kill it? Work since the last checkpoint is lost." if now else "Stop it? It saves a checkpoint first."
+        question = Confirm(f"{self._title(view)}\n{what}", "Kill" if now else "Stop")
+        self.app.push_screen(question, lambda yes: self.fastadv.stop(view.rundir, now) if yes else None)
+
+    def action_resume(self) -> None:
+        if view := self._chosen_view():
+            self.fastadv.attempt(runner.resume, view.rundir)
+
+    def action_again(self) -> None:
+        if (view := self._chosen_view()) and not self.fastadv.readonly:
+            self.app.push_screen(Launch(view.rundir))
+
+    def action_curves(self, what: str, *arguments: int) -> None:
+        getattr(self.query_one(Curves), what)(*arguments)

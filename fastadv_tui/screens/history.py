@@ -1,0 +1,314 @@
+"""All past runs in a table: search, sort, mark, annotate."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.coordinate import Coordinate
+from textual.screen import Screen
+from textual.widgets import DataTable, Footer, Input, Static
+
+from engine.config import units
+from engine.rundir import RunDir
+from fastadv_tui import runner
+from fastadv_tui.book import EMPTY, Snapshot
+from fastadv_tui.compare import Group, group_by_seed, mean_std
+from fastadv_tui.history import History
+from fastadv_tui.home import runs_dir
+from fastadv_tui.query import QueryError, ordered, parse
+from fastadv_tui.rows import Notes, Row
+from fastadv_tui.safe import line
+from fastadv_tui.screens.ask import Ask
+from fastadv_tui.screens.compare import CompareScreen
+from fastadv_tui.screens.confirm import Confirm
+from fastadv_tui.screens.launch import Launch
+from fastadv_tui.words import GLYPHS, ago, attack_name, duration, percent, size
+
+if TYPE_CHECKING:
+    from fastadv_tui.app import Fastadv
+
+PAGE = 500  # rows in the table; the filter reaches all of them
+WIDEST = 28
+
+
+class HistoryScreen(Screen[None]):
+    """The index, live."""
+
+    BINDINGS = [
+        Binding("escape,h", "back", "Back", id="history-back"),
+        Binding("slash", "filter", "Filter", id="history-filter", key_display="/"),
+        Binding("space", "mark", "Mark", id="history-mark"),
+        Binding("c", "compare", "Compare", id="history-compare"),
+        Binding("o", "sort", "Sort by this column", id="history-sort"),
+        Binding("g", "group", "Seeds", id="history-group"),
+        Binding("P", "pin", "Pin", id="history-pin", show=False),
+        Binding("T", "tag", "Tag", id="history-tag", show=False),
+        Binding("N", "note", "Note", id="history-note", show=False),
+        Binding("r", "rename", "Rename", id="history-rename", show=False),
+        Binding("R", "resume", "Resume", id="history-resume", show=False),
+        Binding("e", "again", "Run again with changes", id="history-again", show=False),
+        Binding("D", "delete", "Delete", id="history-delete", show=False),
+        Binding("j", "cursor(1)", "Down", show=False),
+        Binding("k", "cursor(-1)", "Up", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._snapshot: Snapshot = EMPTY
+        self._sort = "submitted"
+        self._grouped = False
+        self._cells: dict[str, list[Text]] = {}
+        self._shown: list[Row] = []
+
+    @property
+    def fastadv(self) -> "Fastadv":
+        return cast("Fastadv", self.app)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(key for key in self.fastadv.settings.columns if key in CELLS)
+
+    def compose(self) -> ComposeResult:
+        yield Input(placeholder="method=fgsm eps>=8 robust>0.4 tag:paper since:7d text", id="query")
+        yield DataTable(id="table", cursor_type="cell", zebra_stripes=False)
+        yield Static(id="summary", markup=False)
+        yield Footer()
+
+    def on_mount(self) -> None:
+        table = self.query_one(DataTable)
+        table.add_column("", key="mark")
+        for key in self.columns:
+            table.add_column(key, key=key)
+        table.focus()
+        self.take(self.fastadv.snapshot)
+
+    def take(self, snapshot: Snapshot) -> None:
+        """Show what changed."""
+        self._snapshot = snapshot
+        self._draw()
+
+    # -- drawing ----------------------------------------------------------------------------------------------
+
+    def _draw(self) -> None:
+        try:
+            matches = parse(self.query_one("#query", Input).value)
+        except QueryError as error:
+            self.query_one("#summary", Static).update(str(error))
+            return
+        found = ordered((row for row in self._snapshot.rows if matches(row)), self._sort)
+        found.sort(key=lambda row: not row.pinned)
+        lines = self._lines(found)
+        self._patch(dict(list(lines.items())[:PAGE]))
+        self._summarise(len(found))
+
+    def _lines(self, rows: list[Row]) -> dict[str, list[Text]]:
+        """The cells of each line by its key, which is the id of its (first) run."""
+        if self._grouped:
+            groups = group_by_seed(rows)
+            self._shown = [group.rows[0] for group in groups]
+            return {group.rows[0].id: self._group_cells(group) for group in groups}
+        self._shown = rows
+        return {row.id: self._row_cells(row) for row in rows[:PAGE]}
+
+    def _row_cells(self, row: Row) -> list[Text]:
+        marks = ("⚑" if row.pinned else " ") + ("▣" if row.id in self.fastadv.marked else " ")
+        baseline = next((other for other in self._shown if other.pinned), None)
+        return [Text(marks), *(self._cell(row, key, baseline) for key in self.columns)]
+
+    def _cell(self, row: Row, key: str, baseline: Row | None) -> Text:
+        text = line(CELLS[key](row), WIDEST)
+        mine, theirs = getattr(row, key, None), getattr(baseline, key, None)
+        if key in ("clean", "robust") and baseline is not row and mine is not None and theirs is not None:
+            text += f" {100 * (mine - theirs):+.1f}"
+        return Text(text)
+
+    def _group_cells(self, group: Group) -> list[Text]:
+        said = {"clean": mean_std(group.clean, group.clean_std), "robust": mean_std(group.robust, group.robust_std)}
+        first = group.rows[0]
+        cells = [Text(said[key] if key in said else line(CELLS[key](first), WIDEST)) for key in self.columns]
+        return [Text(f"n={group.count}"), *cells]
+
+    def _patch(self, lines: dict[str, list[Text]]) -> None:
+        """Update single cells where the lines are the same; else fill anew, the cursor on the run it was on."""
+        table = self.query_one(DataTable)
+        keys = ["mark", *self.columns]
+        if list(lines) == list(self._cells):
+            for run_id, cells in lines.items():
+                for key, new, old in zip(keys, cells, self._cells[run_id], strict=True):
+                    if new != old:
+                        table.update_cell(run_id, key, new, update_width=True)
+        else:
+            chosen, column = self._chosen_id(), table.cursor_column
+            with self.app.batch_update():
+                table.clear()
+                for run_id, cells in lines.items():
+                    table.add_row(*cells, key=run_id)
+            if chosen in lines:
+                table.cursor_coordinate = Coordinate(list(lines).index(chosen), column)
+        self._cells = lines
+
+    def _summarise(self, found: int) -> None:
+        total, marked = len(self._snapshot.rows), len(self.fastadv.marked)
+        parts = [f"{found:,} of {total:,} runs", f"sorted by {self._sort}"]
+        parts += [f"{marked} marked"] if marked else []
+        parts += [f"the first {PAGE} are shown"] if found > PAGE else []
+        text = "   ".join(parts) if total else "No runs yet. Press escape, then n to start one."
+        self.query_one("#summary", Static).update(text)
+
+    # -- what the user does -----------------------------------------------------------------------------------
+
+    def _chosen_id(self) -> str | None:
+        table = self.query_one(DataTable)
+        ids = list(self._cells)
+        return ids[table.cursor_row] if 0 <= table.cursor_row < len(ids) else None
+
+    def _chosen(self) -> Row | None:
+        return self._snapshot.row(self._chosen_id())
+
+    def on_input_changed(self) -> None:
+        self._draw()
+
+    def on_input_submitted(self) -> None:
+        self.query_one(DataTable).focus()
+
+    def on_data_table_header_selected(self, event: DataTable.HeaderSelected) -> None:
+        self._sort_by(str(event.column_key.value))
+
+    def on_data_table_cell_selected(self) -> None:
+        self.action_mark()
+
+    def action_back(self) -> None:
+        if self.query_one("#query", Input).has_focus:
+            self.query_one(DataTable).focus()
+        else:
+            self.app.pop_screen()
+
+    def action_filter(self) -> None:
+        self.query_one("#query").focus()
+
+    def action_cursor(self, by: int) -> None:
+        table = self.query_one(DataTable)
+        table.move_cursor(row=table.cursor_row + by)
+
+    def action_sort(self) -> None:
+        self._sort_by(["", *self.columns][self.query_one(DataTable).cursor_column])
+
+    def _sort_by(self, key: str) -> None:
+        if key in CELLS:
+            self._sort = f"+{key}" if self._sort == key else key
+            self._draw()
+
+    def action_group(self) -> None:
+        self._grouped = not self._grouped
+        self._draw()
+
+    def action_mark(self) -> None:
+        if run_id := self._chosen_id():
+            self.fastadv.marked ^= {run_id}
+            self._draw()
+
+    def action_compare(self) -> None:
+        runs = [row.id for row in self._snapshot.rows if row.id in self.fastadv.marked]
+        if len(runs) < 2:
+            self.notify("mark two runs or more with space, then press c")
+        else:
+            self.app.push_screen(CompareScreen(runs))
+
+    def action_pin(self) -> None:
+        def change(notes: Notes) -> None:
+            notes.pinned = not notes.pinned
+
+        self._edit(change)
+
+    def action_tag(self) -> None:
+        def ask(row: Row) -> None:
+            def change(notes: Notes, text: str) -> None:
+                notes.tags = text.split()
+
+            self._ask("Tags, with spaces between", " ".join(row.tags), change)
+
+        self._with_chosen(ask)
+
+    def action_note(self) -> None:
+        def ask(row: Row) -> None:
+            def change(notes: Notes, text: str) -> None:
+                notes.note = text
+
+            self._ask("Note", row.note, change)
+
+        self._with_chosen(ask)
+
+    def action_rename(self) -> None:
+        def ask(row: Row) -> None:
+            def change(notes: Notes, text: str) -> None:
+                notes.name = text
+
+            self._ask("Name", row.name, change)
+
+        self._with_chosen(ask)
+
+    def action_resume(self) -> None:
+        self._with_chosen(lambda row: self.fastadv.attempt(runner.resume, _folder(row)))
+
+    def action_again(self) -> None:
+        if not self.fastadv.readonly:
+            self._with_chosen(lambda row: self.app.push_screen(Launch(_folder(row))))
+
+    def action_delete(self) -> None:
+        def delete(row: Row) -> None:
+            if _folder(row).path.exists():
+                runner.delete(_folder(row))
+            History().remove(row.id)
+
+        def ask(row: Row) -> None:
+            def answered(yes: bool | None) -> None:
+                if yes:
+                    self.fastadv.attempt(delete, row)
+
+            question = Confirm(f"{line(row.name, 40)}\nDelete its folder and its row for good?", "Delete")
+            self.app.push_screen(question, answered)
+
+        self._with_chosen(ask)
+
+    def _with_chosen(self, action: Callable[[Row], Any]) -> None:
+        if row := self._chosen():
+            action(row)
+
+    def _edit(self, change: Callable[[Notes], None]) -> None:
+        self._with_chosen(lambda row: self.fastadv.attempt(History().edit, _folder(row), change))
+
+    def _ask(self, label: str, text: str, change: Callable[[Notes, str], None]) -> None:
+        def answered(answer: str | None) -> None:
+            if answer is not None:
+                self._edit(lambda notes: change(notes, answer))
+
+        self.app.push_screen(Ask(label, text), answered)
+
+
+def _folder(row: Row) -> RunDir:
+    return RunDir(runs_dir() / row.id)
+
+
+CELLS: dict[str, Callable[[Row], str]] = {
+    "id": lambda row: row.id,
+    "status": lambda row: f"{GLYPHS[row.status]} {row.status}",
+    "name": lambda row: row.name,
+    "dataset": lambda row: row.dataset,
+    "method": lambda row: row.method,
+    "preset": lambda row: row.preset,
+    "eps": lambda row: units(row.eps),
+    "alpha": lambda row: units(row.alpha),
+    "seed": lambda row: str(row.seed),
+    "clean": lambda row: percent(row.clean),
+    "robust": lambda row: percent(row.robust),
+    "attack": lambda row: attack_name(row.attack) if row.final or not row.attack else f"({attack_name(row.attack)})",
+    "epochs": lambda row: f"{row.epochs:.3g}/{row.total_epochs:.3g}",
+    "duration": lambda row: duration(row.duration),
+    "images_per_second": lambda row: f"{row.images_per_second:,.0f}",
+    "peak_memory": lambda row: size(row.peak_memory) if row.peak_memory else "",
+    "submitted": lambda row: ago(row.submitted),
+    "tags": lambda row: " ".join(row.tags),
+    "note": lambda row: row.note,
+}

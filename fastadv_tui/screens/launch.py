@@ -1,0 +1,150 @@
+"""The launch form: made from RunConfig itself, read as the command line reads it."""
+
+import shlex
+from typing import TYPE_CHECKING, Any, cast
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, VerticalScroll
+from textual.screen import Screen
+from textual.widgets import Collapsible, Footer, Input, Label, Static
+
+from engine.config import ConfigError, RunConfig, fields
+from engine.rundir import RunDir
+from fastadv_tui import runner
+from fastadv_tui.errors import UserError
+from fastadv_tui.history import History
+from fastadv_tui.plan import Plan, expected_seconds, meaning, placeholder, plan, texts_of
+from fastadv_tui.rows import Notes
+from fastadv_tui.safe import line
+from fastadv_tui.submission import understood
+from fastadv_tui.words import duration
+
+if TYPE_CHECKING:
+    from fastadv_tui.app import Fastadv
+
+FIRST = (
+    "dataset", "method.name", "preset", "eps", "method.alpha", "epochs", "batch_size", "seed", "precision", "device",
+    "name",
+)  # fmt: skip
+
+
+class Launch(Screen[None]):
+    """A form for one run, or for a sweep when a field holds several values."""
+
+    BINDINGS = [
+        Binding("ctrl+s", "start", "Start", id="launch-start", priority=True),
+        Binding("escape", "app.pop_screen", "Back", id="launch-back"),
+    ]
+
+    def __init__(self, like: RunDir | None = None) -> None:
+        super().__init__()
+        self._texts = texts_of(like) if like else {"dataset": "digits"}
+        self._plan: Plan | None = None
+
+    @property
+    def fastadv(self) -> "Fastadv":
+        return cast("Fastadv", self.app)
+
+    def compose(self) -> ComposeResult:
+        with Horizontal(id="launch"):
+            with VerticalScroll(id="form"):
+                for key in FIRST:
+                    yield from self._field(key)
+                yield from self._field("tags", "words for the group, with spaces between")
+                with Collapsible(title="everything else", id="more"):
+                    for key in fields():
+                        if key not in (*FIRST, "data_dir"):
+                            yield from self._field(key)
+                    yield from self._field("data_dir")
+            with VerticalScroll(id="plan"):
+                yield Static(id="planned", markup=False)
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self.query_one("#form").border_title = "New run"
+        self.query_one("#plan").border_title = "Plan"
+        self.query_one(Input).focus()
+        self._replan()
+
+    def _field(self, key: str, help_text: str | None = None) -> ComposeResult:
+        with Horizontal(classes="field"):
+            yield Label(key, classes="key")
+            yield Input(self._texts.get(key, ""), id=_id(key), compact=True)
+            yield Label(help_text or meaning(key), classes="meaning", markup=False)
+
+    # -- the plan ---------------------------------------------------------------------------------------------
+
+    def on_input_changed(self) -> None:
+        self._replan()
+
+    def on_input_submitted(self) -> None:
+        self.focus_next()
+
+    def _typed(self) -> dict[str, str]:
+        keys = [*fields(), "tags"]
+        return {key: text for key in keys if (text := self.query_one(f"#{_id(key)}", Input).value.strip())}
+
+    def _replan(self) -> None:
+        """What would be started, or what is in the way; and what the empty fields would be."""
+        typed = self._typed()
+        typed.pop("tags", None)
+        try:
+            self._plan = plan(typed)
+            text = self._say(self._plan)
+        except (ConfigError, UserError) as error:
+            self._plan, text = None, f"! {error}"
+        self.query_one("#planned", Static).update(line_by_line(text))
+        if self._plan:
+            for key in fields():
+                self.query_one(f"#{_id(key)}", Input).placeholder = placeholder(self._plan.configs[0], key)
+
+    def _say(self, planned: Plan) -> str:
+        count = len(planned.configs)
+        seconds = [expected_seconds(config, self.fastadv.snapshot.rows) for config in planned.configs]
+        known = [second for second in seconds if second is not None]
+        all_known = len(known) == count
+        time = f"about {duration(sum(known))}, from past runs here" if all_known else "no past run to tell from"
+        parts = [f"{count} run{'s' if count > 1 else ''}", understood(planned.configs[0]).replace(" · ", "\n")]
+        return "\n\n".join([*parts, f"time: {time}", f"as a command:\n{shlex.join(planned.command)}"])
+
+    # -- the start --------------------------------------------------------------------------------------------
+
+    def action_start(self) -> None:
+        if self._plan is None:
+            self.notify("the plan at the right says what is in the way", severity="error")
+            return
+        self.notify("checking data and device ...")
+        self.start(self._plan, self._typed().get("tags", "").split())
+
+    @work(thread=True, exclusive=True, group="launch")
+    def start(self, planned: Plan, tags: list[str]) -> None:
+        """Check once for each kind of run, then submit them all; in a thread, as data may have to be fetched."""
+        try:
+            self._submit(planned, tags)
+        except (ConfigError, UserError) as error:
+            self.app.call_from_thread(self.notify, line(str(error)), severity="error", timeout=20, markup=False)
+        else:
+            self.app.call_from_thread(self.dismiss)
+
+    def _submit(self, planned: Plan, tags: list[str]) -> None:
+        def change(notes: Notes) -> None:
+            notes.tags = tags
+
+        checked: dict[Any, RunConfig] = {(c.dataset, c.batch_size, c.device): c for c in planned.configs}
+        for config in checked.values():
+            runner.check(config)
+        for config in planned.configs:
+            rundir = runner.create(config, planned.command)
+            runner.spawn(rundir)
+            History().edit(rundir, change)
+
+
+def line_by_line(text: str) -> str:
+    """Several lines, each safe to show."""
+    return "\n".join(line(part) for part in text.split("\n"))
+
+
+def _id(key: str) -> str:
+    return f"field-{key.replace('.', '-')}"

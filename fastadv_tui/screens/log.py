@@ -1,0 +1,73 @@
+"""One run's log, whole screen; a failed run opens on its reason and the end of its traceback."""
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import VerticalScroll
+from textual.screen import Screen
+from textual.widgets import Footer, Input, Static
+
+from fastadv_tui.book import Snapshot, View
+from fastadv_tui.safe import line
+from fastadv_tui.text import tail
+from fastadv_tui.widgets.log_view import LONGEST, event_lines
+
+LINES = 1000
+
+
+class LogScreen(Screen[None]):
+    """What the events say, then what the process printed; `/` searches, the end is followed."""
+
+    BINDINGS = [
+        Binding("escape,l", "app.pop_screen", "Back", id="log-back"),
+        Binding("slash", "search", "Search", id="log-search", key_display="/"),
+        Binding("p", "pause", "Pause", id="log-pause"),
+    ]
+
+    def __init__(self, view: View) -> None:
+        super().__init__()
+        self._view, self._wanted, self._paused = view, "", False
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(id="whole-log"):
+            yield Static(id="text", markup=False)
+        yield Input(placeholder="show only lines with ...", id="search")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self.query_one("#whole-log").border_title = f"Log of {self._view.rundir.id}"
+        self.query_one("#whole-log").focus()
+        self._draw()
+        self.query_one("#whole-log", VerticalScroll).scroll_end(animate=False)
+
+    def take(self, snapshot: Snapshot) -> None:
+        if self._paused:
+            return
+        self._view = snapshot.views.get(self._view.rundir.id, self._view)
+        scroll = self.query_one("#whole-log", VerticalScroll)
+        at_end = scroll.is_vertical_scroll_end
+        self._draw()
+        if at_end:
+            scroll.scroll_end(animate=False)
+
+    def action_search(self) -> None:
+        self.query_one("#search").focus()
+
+    def action_pause(self) -> None:
+        self._paused = not self._paused
+        self.notify("paused" if self._paused else "following")
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self._wanted = event.value.casefold()
+        self._draw()
+
+    def on_input_submitted(self) -> None:
+        self.query_one("#whole-log").focus()
+
+    def _draw(self) -> None:
+        printed = [(text, "dim") for text in tail(self._view.rundir.log, LINES)]
+        lines = [*printed, *((text, "") for text in event_lines(self._view))]
+        found = [(line(text, LONGEST), style) for text, style in lines if self._wanted in text.casefold()]
+        empty = Text("nothing logged yet" if not self._wanted else "no line has that in it", style="dim")
+        text = Text("\n").join(Text(shown, style=style) for shown, style in found) if found else empty
+        self.query_one("#text", Static).update(text)

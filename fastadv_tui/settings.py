@@ -1,0 +1,38 @@
+"""The user's settings of the dashboard: `settings.toml` in the home."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from fastadv_tui.errors import UserError
+from fastadv_tui.home import home
+
+COLUMNS = ("status", "name", "method", "eps", "clean", "robust", "attack", "epochs", "duration", "submitted", "tags")
+
+
+class Settings(Struct, forbid_unknown_fields=True, kw_only=True):
+    """theme: fastadv-dark, fastadv-light, ansi or any of Textual's; refresh: seconds between looks at the runs;
+    keymap: keys by the id of a binding (`stop = "ctrl+x"`); columns: of the history.
+    """
+
+    theme: str = "fastadv-dark"
+    refresh: Annotated[float, Meta(ge=0.1, le=60)] = 0.5
+    keymap: dict[str, str] = {}
+    columns: tuple[str, ...] = COLUMNS
+
+
+def path() -> Path:
+    return home() / "settings.toml"
+
+
+def load() -> Settings:
+    """The user's settings. Raises: UserError, naming the file and what is wrong in it."""
+    try:
+        return msgspec.convert(tomllib.loads(path().read_text()), Settings)
+    except FileNotFoundError:
+        return Settings()
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+        raise UserError(f"{path()}: {error}; put it right or remove it") from None

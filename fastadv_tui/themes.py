@@ -1,0 +1,18 @@
+"""Themes of the dashboard: colours of the Okabe-Ito palette, which the colour-blind can tell apart."""
+
+from textual.theme import Theme
+
+SKY, ORANGE, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
+    "#56b4e9", "#e69f00", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7",
+)  # fmt: skip
+CURVES = (SKY, ORANGE, GREEN, PURPLE, YELLOW, VERMILION, BLUE)
+
+DARK = Theme(
+    name="fastadv-dark", primary=SKY, secondary=ORANGE, accent=ORANGE, success=GREEN, warning=YELLOW, error=VERMILION,
+    background="#0b101d", surface="#0f1626", panel="#16203a", foreground="#d8dee9", dark=True,
+)  # fmt: skip
+LIGHT = Theme(
+    name="fastadv-light", primary=BLUE, secondary=VERMILION, accent=VERMILION, success="#00704f", warning="#8a6d00",
+    error=VERMILION, background="#ffffff", surface="#f6f7f9", panel="#e7ebf0", foreground="#1b2430", dark=False,
+)  # fmt: skip
+THEMES = (DARK, LIGHT)

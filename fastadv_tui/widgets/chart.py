@@ -1,0 +1,191 @@
+"""A chart widget: curves in braille with axes, a legend, and a cursor that reads values."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.binding import Binding, BindingType
+from textual.events import Click, Resize
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from fastadv_tui.curves import HALF
+from fastadv_tui.plot import Drawing, draw
+from fastadv_tui.series import COLOURS, CURSOR, FAINT, Curve, Options, Row, Series, prepare
+
+LOOKS = [f"chart--series-{number + 1}" for number in range(COLOURS)]
+LOOKS += ["chart--grid", "chart--axis", "chart--threshold", "chart--mark", "chart--text"]  # in the order of `plot`
+
+
+class Chart(Widget, can_focus=True):
+    """Set `series` and `options`, as often as there is news: only this widget is painted again, when it is due."""
+
+    class CursorMoved(Message):
+        """The cursor stands at another x, or nowhere."""
+
+        def __init__(self, chart: "Chart", x: float | None) -> None:
+            super().__init__()
+            self.chart, self.x = chart, x
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {*LOOKS, "chart--cursor"}
+    DEFAULT_CSS = """
+    Chart {
+        width: 1fr;
+        height: 1fr;
+        & > .chart--series-1 { color: #56b4e9; }
+        & > .chart--series-2 { color: #e69f00; }
+        & > .chart--series-3 { color: #2bb58a; }
+        & > .chart--series-4 { color: #cc79a7; }
+        & > .chart--series-5 { color: #f0e442; }
+        & > .chart--series-6 { color: #e8743b; }
+        & > .chart--series-7 { color: #6f8fd8; }
+        & > .chart--grid { color: $foreground 15%; }
+        & > .chart--axis { color: $foreground 35%; }
+        & > .chart--text { color: $foreground 70%; }
+        & > .chart--threshold { color: $error; }
+        & > .chart--mark { color: $warning; }
+        & > .chart--cursor { background: $foreground 25%; }
+        &:light {
+            & > .chart--series-1 { color: #0072b2; }
+            & > .chart--series-2 { color: #b37400; }
+            & > .chart--series-3 { color: #007a59; }
+            & > .chart--series-4 { color: #b0568a; }
+            & > .chart--series-5 { color: #857a00; }
+            & > .chart--series-6 { color: #c65300; }
+            & > .chart--series-7 { color: #4a5fc1; }
+        }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "move(-1)", "Cursor left", id="chart.left", show=False),
+        Binding("right", "move(1)", "Cursor right", id="chart.right", show=False),
+        Binding("home", "jump(0)", "First point", id="chart.first", show=False),
+        Binding("end", "jump(-1)", "Last point", id="chart.last", show=False),
+        Binding("escape", "clear", "No cursor", id="chart.clear", show=False),
+    ]
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._series: Sequence[Series] = ()
+        self._options = Options()
+        self._cursor: float | None = None
+        self._curves: list[Curve] | None = None  # what was prepared from series and options
+        self._drawing: Drawing | None = None
+        self._styles_by_look: dict[int, Style] = {}
+
+    @property
+    def series(self) -> Sequence[Series]:
+        return self._series
+
+    @series.setter
+    def series(self, series: Sequence[Series]) -> None:
+        self._series, self._curves = series, None
+        self._redraw()
+
+    @property
+    def options(self) -> Options:
+        return self._options
+
+    @options.setter
+    def options(self, options: Options) -> None:
+        if options != self._options:
+            self._options, self._curves = options, None
+            self._redraw()
+
+    @property
+    def cursor(self) -> float | None:
+        """Where values are read, in the data's x; None without a cursor."""
+        return self._cursor
+
+    @cursor.setter
+    def cursor(self, x: float | None) -> None:
+        if x != self._cursor:
+            self._cursor = x
+            self._redraw()
+            self.post_message(self.CursorMoved(self, x))
+
+    def render_line(self, y: int) -> Strip:
+        rows = self._drawn().rows
+        if y >= len(rows):
+            return Strip.blank(self.size.width, self.rich_style)
+        return self._strip(rows[y])
+
+    def _drawn(self) -> Drawing:
+        if self._drawing is None:
+            width, height = self.content_size
+            self._drawing = draw(self._ready(), self._options, width, height, self._cursor)
+        return self._drawing
+
+    def _ready(self) -> list[Curve]:
+        if self._curves is None:
+            self._curves = prepare(self._series, self._options)
+        return self._curves
+
+    def _strip(self, row: Row) -> Strip:
+        """Neighbours of one look become one segment."""
+        groups = groupby(row, key=itemgetter(1))
+        segments = [Segment("".join(text for text, _ in cells), self._style(look)) for look, cells in groups]
+        return Strip(segments).adjust_cell_length(self.content_size.width, self.rich_style)
+
+    def _style(self, look: int) -> Style:
+        style = self._styles_by_look.get(look)
+        if style is None:
+            style = self.get_component_rich_style(LOOKS[look % FAINT])
+            if look & FAINT:
+                style += Style(dim=True)
+            if look & CURSOR:
+                style += Style(bgcolor=self.get_component_rich_style("chart--cursor").bgcolor)
+            self._styles_by_look[look] = style
+        return style
+
+    def _redraw(self) -> None:
+        self._drawing = None
+        self.refresh()
+
+    def notify_style_update(self) -> None:
+        self._styles_by_look = {}
+        super().notify_style_update()
+
+    def on_resize(self, event: Resize) -> None:
+        self._drawing = None
+
+    def on_click(self, event: Click) -> None:
+        drawing, offset = self._drawn(), event.get_content_offset(self)
+        if drawing.x is not None and offset is not None:
+            self.cursor = self._nearest(drawing.x.value(HALF * (offset.x - drawing.left)))
+
+    def action_move(self, by: int) -> None:
+        """To the next point that stands in another column, so that each key press is seen."""
+        x, points = self._drawn().x, self._points()
+        if x is None or self._cursor is None:
+            self.action_jump(-1)
+            return
+        columns = [x.dot(point) // HALF for point in points]
+        here = x.dot(self._cursor) // HALF
+        index = bisect_right(columns, here) if by > 0 else bisect_left(columns, here) - 1
+        if 0 <= index < len(points):
+            self.cursor = points[index]
+
+    def action_jump(self, index: int) -> None:
+        points = self._points()
+        if points:
+            self.cursor = points[index]
+
+    def action_clear(self) -> None:
+        self.cursor = None
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Escape is ours only while there is a cursor to put away."""
+        return self._cursor is not None if action == "clear" else True
+
+    def _points(self) -> list[float]:
+        """The x of every point of every curve, ascending."""
+        return sorted({x for curve in self._ready() for x in curve.xs})
+
+    def _nearest(self, x: float) -> float | None:
+        return min(self._points(), key=lambda point: abs(point - x), default=None)

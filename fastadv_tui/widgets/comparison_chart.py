@@ -1,0 +1,36 @@
+"""The accuracy curves of compared runs, from their rows: also of those whose folder is gone."""
+
+from collections.abc import Sequence
+
+from fastadv_tui.rows import Row
+from fastadv_tui.safe import line
+from fastadv_tui.series import Options, Series
+from fastadv_tui.widgets.chart import Chart
+
+KINDS = (("Robust accuracy", 2), ("Clean accuracy", 1))  # title, and place in a point of the curve
+
+
+class ComparisonChart(Chart):
+    """One curve a run; `turn` goes from robust to clean accuracy and back."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id, classes="curve")
+        self._rows: Sequence[Row] = ()
+        self._kind = 0
+
+    def show(self, rows: Sequence[Row]) -> None:
+        self._rows = rows
+        title, place = KINDS[self._kind]
+        self.border_title = f"{title} while training"
+        self.options = Options(y="percent", empty="none of these runs has finished an epoch")
+        self.series = [
+            Series(name=line(row.name, 24), xs=[point[0] for point in row.curve], ys=[p[place] for p in row.curve])
+            for row in rows
+        ]
+
+    def turn(self) -> None:
+        self._kind = 1 - self._kind
+        self.show(self._rows)
+
+    def move(self, by: int) -> None:
+        self.action_move(by)

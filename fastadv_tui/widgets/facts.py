@@ -1,0 +1,62 @@
+"""The facts of one run, label and value."""
+
+from rich.text import Text
+from textual.widgets import Static
+
+from engine.config import units
+from fastadv_tui.book import View
+from fastadv_tui.plan import as_text
+from fastadv_tui.rows import Row
+from fastadv_tui.safe import line
+from fastadv_tui.words import GLYPHS, attack_name, duration, percent, size
+
+WIDEST = 60
+SHOWN = {"eps", "epochs", "method.name", "method.alpha"}  # have a line of their own
+
+
+class Facts(Static):
+    """What a run is and how it stands."""
+
+    def show(self, row: Row | None, view: View | None) -> None:
+        """Show one run, or nothing."""
+        self.update(Text("\n").join(_line(*fact) for fact in facts(row, view)) if row else Text("no run chosen"))
+
+
+def facts(row: Row, view: View | None) -> list[tuple[str, str]]:
+    """What matters of a run while it is looked at."""
+    found = [
+        ("status", f"{GLYPHS[row.status]} {row.status}"),
+        ("", row.reason),
+        ("method", f"{row.method} {units(row.alpha)}/255" if row.method != "standard" else "standard"),
+        ("eps", f"{units(row.eps)}/255"),
+        ("clean", percent(row.clean)),
+        ("robust", percent(row.robust)),
+        ("by", f"{attack_name(row.attack)} on {row.images:,}" if row.attack and row.images else ""),
+        ("epoch", f"{row.epochs:.2f} of {row.total_epochs:.4g}"),
+        *_pace(view),
+        ("data", f"{row.dataset} {row.data_fingerprint}"),
+        *[(key, as_text(key, value)) for key, value in row.settings.items() if key not in SHOWN],
+        ("memory", size(row.peak_memory) if row.peak_memory else ""),
+        ("seed", str(row.seed)),
+        ("tags", ", ".join(row.tags)),
+        ("note", row.note),
+        ("id", row.id),
+    ]
+    return [(label, value) for label, value in found if value]
+
+
+def _pace(view: View | None) -> list[tuple[str, str]]:
+    if view is None or view.state.started is None:
+        return []
+    state, started = view.state, view.state.started
+    found = [("device", f"{started.device}, {started.precision}")]
+    if state.last_step is not None:
+        found += [("loss", f"{state.last_step.loss:.3f}"), ("lr", f"{state.last_step.lr:.4g}")]
+        found += [("speed", f"{state.last_step.images_per_second:,.0f} images/s")]
+    if state.progress is not None:
+        found += [("evaluating", f"{state.progress.done / max(state.progress.total, 1):.0%}")]
+    return [*found, ("ETA", duration(state.eta_seconds) if state.eta_seconds else "")]
+
+
+def _line(label: str, value: str) -> Text:
+    return Text.assemble((f"{line(label, 18):<11} ", "dim"), line(value, WIDEST))

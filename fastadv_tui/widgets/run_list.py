@@ -1,0 +1,108 @@
+"""The list of runs at the left: two lines each, patched in place."""
+
+from rich.cells import set_cell_size
+from rich.text import Text
+from textual.binding import Binding
+from textual.message import Message
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from fastadv_tui.book import Snapshot, View
+from fastadv_tui.rows import Row
+from fastadv_tui.safe import line
+from fastadv_tui.words import GLYPHS, ago, ordinal, percent
+
+SHOWN = 200  # runs; older ones are in the history
+BAR = 8  # cells of the progress bar
+NAME = 18  # cells of a name
+EMPTY_TEXT = "No runs yet.\n\nPress n to start one: the digits\ntake a minute and no download."
+
+
+class RunList(OptionList):
+    """Runs, the last submitted first."""
+
+    class Chosen(Message):
+        """Another run is under the cursor, or none."""
+
+        def __init__(self, run_id: str | None) -> None:
+            super().__init__()
+            self.run_id = run_id
+
+    BINDINGS = [
+        Binding("j", "cursor_down", "Down", show=False),
+        Binding("k", "cursor_up", "Up", show=False),
+    ]
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(markup=False, **options)  # type: ignore[arg-type]
+        self._shown: list[str] = []
+        self._prompts: dict[str, Text] = {}
+        self.filter = ""
+
+    @property
+    def chosen(self) -> str | None:
+        """The id of the run under the cursor."""
+        return self._shown[self.highlighted] if self.highlighted is not None and self._shown else None
+
+    def show(self, snapshot: Snapshot, marked: set[str]) -> None:
+        """Bring the list up to date; only what changed is drawn again."""
+        rows = [row for row in snapshot.rows if self.filter.casefold() in f"{row.name} {row.id}".casefold()][:SHOWN]
+        prompts = {row.id: prompt(row, snapshot.views.get(row.id), row.id in marked) for row in rows}
+        ids = list(prompts)
+        if ids != self._shown:
+            self._refill(ids, prompts)
+        else:
+            for run_id in ids:
+                if prompts[run_id] != self._prompts.get(run_id):
+                    self.replace_option_prompt(run_id, prompts[run_id])
+        self._prompts = prompts
+
+    def _refill(self, ids: list[str], prompts: dict[str, Text]) -> None:
+        """Runs came or went: the cursor stays on the run it is on, and follows the newest from the top."""
+        before, at_top = self.chosen, self.highlighted in (None, 0)
+        self._shown = ids
+        options = [Option(prompts[run_id], id=run_id) for run_id in ids]
+        self.set_options(options or [Option(EMPTY_TEXT, disabled=True)])
+        if ids:
+            self.highlighted = 0 if at_top or before not in ids else ids.index(before)
+
+    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        event.stop()
+        self.post_message(self.Chosen(event.option_id))
+
+
+def prompt(row: Row, view: View | None, marked: bool) -> Text:
+    """Name and last clean/robust accuracy; state, in a glyph and a word, and progress."""
+    accuracy = f"{percent(row.clean)[:-1]}/{percent(row.robust)[:-1]}" if row.clean is not None else ""
+    name = set_cell_size(_fit(line(row.name), NAME), NAME)
+    mark = ("▣ " if marked else "  ", "bold")
+    first = Text.assemble(mark, (f"{GLYPHS[row.status]} ", style(row)), (name, "bold"), f" {accuracy:>11}")
+    return Text("\n").join([first, Text(f"    {_fit(_state(row, view), NAME + 12)}", style="dim")])
+
+
+def style(row: Row) -> str:
+    """Colours of the Okabe-Ito palette, which everybody can tell apart; the glyph says the same without colour."""
+    return {
+        "running": "#009e73",
+        "queued": "#e69f00",
+        "done": "#56b4e9",
+        "failed": "#d55e00",
+        "lost": "#d55e00",
+    }.get(row.status, "")
+
+
+def _state(row: Row, view: View | None) -> str:
+    if row.status == "running":
+        share = min(row.epochs / row.total_epochs, 1.0) if row.total_epochs else 0.0
+        stalled = "stalled" if view and view.verdict.stalled else "running"
+        word = "evaluating" if view and view.state.progress else stalled
+        bar = "━" * round(share * BAR)
+        return f"{word} {bar:╌<{BAR}} {share:4.0%}"
+    if row.status == "queued":
+        place = view.place if view else None
+        return f"queued, {ordinal(place)} in line" if place else "queued"
+    return f"{row.status}{', collapsed' * bool(row.alarms)}, {ago(row.submitted)}"
+
+
+def _fit(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"

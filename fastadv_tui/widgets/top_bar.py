@@ -1,0 +1,18 @@
+"""The line at the top: the program, and how many runs are in which state."""
+
+from rich.text import Text
+from textual.widgets import Static
+
+from fastadv_tui.book import Snapshot
+from fastadv_tui.words import GLYPHS
+
+STATES = ("running", "queued", "done", "failed", "lost")
+
+
+class TopBar(Static):
+    """Counts by state; the states that need nobody are left out when there are none."""
+
+    def show(self, snapshot: Snapshot) -> None:
+        counts = [(state, snapshot.count(state)) for state in STATES]
+        parts = [f"{GLYPHS[state]} {count:,} {state}" for state, count in counts if count]
+        self.update(Text.assemble((" fastadv ", "reverse bold"), "  ", "   ".join(parts) or "no runs yet"))

@@ -1,0 +1,327 @@
+"""Settings: how sizes are typed, and that no way of building a RunConfig gets round its bounds."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import structs
+
+from engine import models
+from engine.config import (
+    SHORT_KEYS,
+    ConfigError,
+    EvalConfig,
+    MethodConfig,
+    ModelConfig,
+    OptimConfig,
+    RunConfig,
+    Section,
+    assemble,
+    both_units,
+    choices,
+    description,
+    fields,
+    flatten,
+    full_key,
+    parse_attack,
+    parse_size,
+    parse_value,
+    units,
+)
+from engine.data import READERS
+from engine.data.facts import DATASETS
+from engine.methods import METHODS, options
+from engine.precision import DTYPES
+from engine.presets import DEFAULT_PRESET, PRESETS, build
+
+DIGITS = {"dataset": "digits", "model.name": "digits-cnn"}
+BAD_VALUES: list[tuple[str, Any]] = [
+    ("eps", -0.001),
+    ("eps", 1.001),
+    ("eps", float("nan")),
+    ("eps", "8"),
+    ("epochs", 0),
+    ("epochs", True),
+    ("epochs", 2.5),
+    ("epochs", 10**30),
+    ("batch_size", 0),
+    ("seed", -1),
+    ("seed", 2**63),
+    ("precision", "fp8"),
+    ("device", "cuda"),
+    ("device", "cuda:-1"),
+    ("device", "cpu\n"),
+    ("dataset", "imagenet"),
+    ("checkpoint_minutes", 0.0),
+    ("checkpoint_minutes", float("inf")),
+    ("model.name", "resnet"),
+    ("model.width", 0),
+    ("method.name", "pgd2"),
+    ("method.alpha", 1.5),
+    ("method.alpha", float("nan")),
+    ("method.init", "ones"),
+    ("method.steps", 0),
+    ("method.replays", 0),
+    ("optim.lr", 0.0),
+    ("optim.lr", float("inf")),
+    ("optim.momentum", 1.0),
+    ("optim.peak", 1.1),
+    ("optim.milestones", (0.5, 0.5)),
+    ("optim.milestones", (0.7, 0.2)),
+    ("optim.milestones", (float("nan"),)),
+    ("eval.attack", "pgd-0"),
+    ("eval.attack", "fgsm"),
+    ("eval.images", -1),
+    ("watch.images", -1),
+    ("early_stop.drop", 2.0),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("8", 8 / 255),
+        ("8/255", 8 / 255),
+        (" 8 / 255 ", 8 / 255),
+        ("0.3", 0.3),
+        (".5", 0.5),
+        ("1", 1 / 255),
+        ("1.0", 1 / 255),
+        ("1/1", 1.0),
+        ("255", 1.0),
+        ("0", 0.0),
+        ("0/7", 0.0),
+        ("2.5", 2.5 / 255),
+        ("1e-3", 0.001),
+        ("1e1", 10 / 255),
+    ],
+)
+def test_a_size_as_people_type_it(text: str, size: float) -> None:
+    assert parse_size(text) == pytest.approx(size, abs=1e-15)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["-1", "-0.1", "256", "abc", "", "8/", "/255", "8/0", "0/0", "1e400", "1e400/1e400", "nan", "inf", "8//255"]
+    + ["1/1/1", "8,0", "0x8", "1_0", "8 8", "--8", "e", "256/255", "8/-255"],
+)
+def test_what_is_no_size_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_size(text)
+    assert "\n" not in str(caught.value)
+    assert repr(text) in str(caught.value)
+    assert "8/255" in str(caught.value)
+
+
+@given(st.text(max_size=20))
+def test_any_text_is_a_size_in_the_unit_interval_or_an_error(text: str) -> None:
+    try:
+        size = parse_size(text)
+    except ConfigError:
+        return
+    assert 0 <= size <= 1
+
+
+@given(st.integers(0, 255))
+def test_what_is_shown_of_a_size_is_read_as_the_same_size(n: int) -> None:
+    assert units(n / 255) == str(n)
+    assert parse_size(units(n / 255)) == n / 255
+    assert both_units(n / 255).startswith(f"{n}/255 = ")
+
+
+@pytest.mark.parametrize(("name", "meant"), [("pgd-50-10", (50, 10)), ("pgd-10", (10, 1)), ("pgd-1-1", (1, 1))])
+def test_the_name_of_an_attack(name: str, meant: tuple[int, int]) -> None:
+    assert parse_attack(name) == meant
+
+
+@pytest.mark.parametrize("name", ["pgd", "pgd-", "pgd-0", "pgd-5-0", "pgd-5-5-5", "PGD-5", "pgd--5", "pgd-5 ", "pgd-٥0"])
+def test_what_is_no_attack_is_refused(name: str) -> None:
+    if name == "pgd-٥0":
+        name = "pgd-٥"  # \d alone would take digits of any script
+    with pytest.raises(ConfigError, match="pgd-50-10"):
+        parse_attack(name)
+
+
+@pytest.mark.parametrize(("key", "value"), BAD_VALUES)
+def test_bounds_hold_however_it_is_built(key: str, value: Any) -> None:
+    good = assemble(DIGITS)
+    with pytest.raises(ConfigError):
+        _by_constructor(key, value)
+    with pytest.raises(ConfigError):
+        _replaced(good, key, value)
+    with pytest.raises(ConfigError) as caught:
+        assemble(DIGITS | {key: value})
+    assert "\n" not in str(caught.value)
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(_json_with(good, key, value), type=RunConfig)
+
+
+def _by_constructor(key: str, value: Any) -> None:
+    section, _, leaf = key.rpartition(".")
+    kind = type(getattr(assemble(DIGITS), section)) if section else RunConfig
+    needed = {"model": {"name": "digits-cnn"}, "": {"dataset": "digits", "model": ModelConfig(name="digits-cnn")}}
+    kind(**needed.get(section, {}) | {leaf: value})
+
+
+def _replaced(config: RunConfig, key: str, value: Any) -> RunConfig:
+    section, _, leaf = key.rpartition(".")
+    if not section:
+        return structs.replace(config, **{leaf: value})
+    return structs.replace(config, **{section: structs.replace(getattr(config, section), **{leaf: value})})
+
+
+def _json_with(config: RunConfig, key: str, value: Any) -> bytes:
+    plain = msgspec.to_builtins(config)
+    section, _, leaf = key.rpartition(".")
+    (plain[section] if section else plain)[leaf] = value
+    return msgspec.json.encode(plain)  # nan and inf become null, which is refused, too
+
+
+@pytest.mark.parametrize("name", ["alpha", "start_in_box"])
+def test_null_is_no_way_round_a_bound(name: str) -> None:
+    content = b'{"dataset":"digits","model":{"name":"digits-cnn"},"method":{"%s":null}}' % name.encode()
+    if name == "alpha":
+        assert msgspec.json.decode(content, type=RunConfig).method.alpha is None
+    else:
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.json.decode(content, type=RunConfig)
+
+
+@pytest.mark.parametrize("where", ["", "model", "method", "optim", "eval", "watch", "early_stop"])
+def test_unknown_fields_are_refused(where: str) -> None:
+    plain = msgspec.to_builtins(assemble(DIGITS))
+    (plain[where] if where else plain)["colour"] = 1
+    with pytest.raises(msgspec.ValidationError, match="colour"):
+        msgspec.json.decode(msgspec.json.encode(plain), type=RunConfig)
+
+
+def test_an_unknown_key_is_named_with_the_nearest_known_one() -> None:
+    with pytest.raises(ConfigError, match=r"'modle\.width'; did you mean model\.width\?"):
+        full_key("modle.width")
+    with pytest.raises(ConfigError, match=r"known keys: dataset, model\.name"):
+        full_key("zzzzzz")
+    with pytest.raises(ConfigError, match="nonsense"):
+        assemble(DIGITS | {"nonsense": 1})
+
+
+def test_short_keys_stand_for_settings_that_exist() -> None:
+    assert set(SHORT_KEYS.values()) <= set(fields())
+    assert not set(SHORT_KEYS) & set(fields())
+    assert full_key("lr") == "optim.lr"
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [
+        ("eps", "8", 8 / 255),
+        ("alpha", "auto", None),
+        ("alpha", "", None),
+        ("method.alpha", "2/255", 2 / 255),
+        ("eval.step_size", "0.01", 0.01),
+        ("epochs", "3", 3),
+        ("dataset", "cifar", "cifar10"),
+        ("method.start_in_box", "false", False),
+        ("optim.milestones", "0.2,0.6", (0.2, 0.6)),
+        ("optim.milestones", "", ()),
+        ("name", "[red] 7", "[red] 7"),
+        ("lr", "1", 1.0),
+    ],
+)
+def test_a_value_as_people_type_it(key: str, text: str, value: Any) -> None:
+    assert parse_value(key, text) == value
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "said"),
+    [
+        ("eps", "", "eps: '' is not a size"),
+        ("eps", "300", "eps: '300' is 1.176, outside"),
+        ("epochs", "0", "epochs = '0': expected `int` >= 1"),
+        ("method", "fast", "method = 'fast': use standard, fgsm, pgd, free"),
+        ("optim.lr", "nan", "optim.lr = 'nan'"),
+        ("optim.lr", "big", "optim.lr = 'big'"),
+        ("optim.milestones", "0.1,x", "optim.milestones = '0.1,x'"),
+        ("method.start_in_box", "maybe", "method.start_in_box = 'maybe'"),
+    ],
+)
+def test_an_error_names_key_text_and_what_is_allowed(key: str, text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_value(key, text)
+    assert said.replace("method =", "method.name =") in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def _values(kind: Any) -> st.SearchStrategy[Any]:
+    sizes, shares = st.none() | st.floats(0, 1), st.floats(0, 1)
+    return st.fixed_dictionaries(
+        {
+            "eps": shares,
+            "epochs": st.integers(1, 1000),
+            "seed": st.integers(0, 2**63 - 1),
+            "name": st.text(max_size=20).filter(lambda t: not any("\ud800" <= c <= "\udfff" for c in t)),
+            "method.name": st.sampled_from(choices("method.name")),
+            "method.alpha": sizes,
+            "optim.lr": st.floats(1e-6, 100),
+            "optim.milestones": st.lists(shares, unique=True, max_size=4).map(lambda found: tuple(sorted(found))),
+            "early_stop.enabled": st.booleans(),
+        }
+    )
+
+
+@given(_values(RunConfig))
+def test_round_trips(settings: dict[str, Any]) -> None:
+    config = assemble(DIGITS | settings)
+    assert flatten(config) | settings == flatten(config)
+    assert assemble(flatten(config)) == config
+    assert msgspec.json.decode(msgspec.json.encode(config), type=RunConfig) == config
+
+
+def test_step_sizes_follow_eps_unless_typed() -> None:
+    def made(dataset: str = "cifar10", **typed: Any) -> RunConfig:
+        return build(dataset, {key.replace("__", "."): value for key, value in typed.items()})
+
+    assert made(eps=0.1).alpha == pytest.approx(0.125)
+    assert made(eps=0.9).alpha == 1.0
+    assert made(eps=0.1, method__name="pgd").alpha == pytest.approx(0.025)
+    assert made(eps=0.1, method__name="free").alpha == pytest.approx(0.1)
+    assert made(eps=0.1, method__alpha=0.07).alpha == 0.07
+    assert made(eps=0.1, method__name="pgd", method__alpha=0.0).alpha == 0.0
+    assert made(eps=0.1).eval_step == pytest.approx(0.025)
+    assert made(eps=0.1, eval__step_size=0.02).eval_step == 0.02
+    assert made(eps=0.1, method__alpha=0.07).eval_step == pytest.approx(0.025)
+    assert made("mnist").eval_step == made("mnist", method__name="pgd").alpha == 0.01
+    assert made("mnist").alpha == pytest.approx(0.375)
+    assert made("mnist", eval__step_size=0.05).eval_step == 0.05
+
+
+def test_only_free_replays() -> None:
+    assert build("digits", {"method.replays": 5}).replays == 1
+    assert build("digits", {"method.replays": 5, "method.name": "free"}).replays == 5
+
+
+def test_the_title_is_the_name_or_says_what_the_run_is() -> None:
+    assert build("cifar").title == "cifar10-fgsm-eps8"
+    assert build("cifar", {"name": "mine"}).title == "mine"
+
+
+def test_a_section_cannot_be_changed_after_it_was_checked() -> None:
+    with pytest.raises(AttributeError):
+        MethodConfig().alpha = 7.0  # type: ignore[misc]
+
+
+def test_registries_hold_what_the_configuration_admits() -> None:
+    assert set(METHODS) == set(choices("method.name"))
+    assert set(models.MODELS) == set(choices("model.name"))
+    assert set(READERS) == set(DATASETS) == set(choices("dataset")) == set(DEFAULT_PRESET)
+    assert set(DTYPES) | {"auto"} == set(choices("precision"))
+    assert set(DEFAULT_PRESET.values()) <= set(PRESETS)
+    for method in METHODS:
+        options(build("digits", {"method.name": method}))
+
+
+def test_every_setting_says_what_it_means_and_defaults_are_allowed() -> None:
+    assert all(description(key) for key in fields())
+    sections: tuple[type[Section], ...] = (MethodConfig, OptimConfig, EvalConfig)
+    assert all(kind() == kind() for kind in sections)

@@ -1,0 +1,92 @@
+"""Recipes: what wins over what, and that they are the paper's."""
+
+from typing import Any
+
+import pytest
+
+from engine.config import ConfigError, assemble, choices, flatten
+from engine.presets import DEFAULT_PRESET, PRESETS, build, check_dataset, preset_settings
+
+
+@pytest.mark.parametrize("dataset", choices("dataset"))
+@pytest.mark.parametrize("method", choices("method.name"))
+def test_every_data_set_has_a_recipe_for_every_method(dataset: str, method: str) -> None:
+    config = build(dataset, {"method.name": method})
+    assert (config.dataset, config.method.name, config.preset) == (dataset, method, DEFAULT_PRESET[dataset])
+    assert config.eps > 0
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_sets_only_what_exists_and_says_what_it_is(name: str) -> None:
+    preset = PRESETS[name]
+    assert preset.summary
+    for settings in (preset.settings, *preset.methods.values()):
+        assemble({"dataset": "mnist", "model.name": "mnist-cnn"} | dict(settings))
+    assert set(preset.methods) <= set(choices("method.name"))
+
+
+def test_the_recipe_of_the_paper() -> None:
+    common = {
+        "dataset": "cifar10",
+        "model.name": "preact-resnet18",
+        "model.width": 64,
+        "model.depth": 2,
+        "batch_size": 128,
+        "seed": 0,
+        "eps": 8 / 255,
+        "optim.name": "sgd",
+        "optim.momentum": 0.9,
+        "optim.weight_decay": 5e-4,
+        "optim.schedule": "cyclic",
+        "optim.peak": 0.5,
+        "method.init": "random",
+    }
+    _has(build("cifar"), common | {"method.name": "fgsm", "epochs": 15, "optim.lr": 0.2})
+    _has(build("cifar", {"method.name": "pgd"}), common | {"method.steps": 7, "epochs": 15, "optim.lr": 0.2})
+    _has(build("cifar", {"method.name": "free"}), common | {"method.replays": 8, "epochs": 10, "optim.lr": 0.04})
+    assert build("cifar").alpha * 255 == pytest.approx(10)
+    assert build("cifar", {"method.name": "pgd"}).alpha * 255 == pytest.approx(2)
+    assert build("cifar").eval_step * 255 == pytest.approx(2)
+
+
+def test_the_recipe_of_the_paper_for_mnist() -> None:
+    common = {"model.name": "mnist-cnn", "batch_size": 100, "epochs": 10, "eps": 0.3, "optim.name": "adam"}
+    _has(build("mnist"), common | {"optim.lr": 5e-3, "optim.peak": 0.4, "optim.weight_decay": 0.0})
+    _has(build("mnist", {"method.name": "pgd"}), common | {"method.steps": 40})
+    assert build("mnist").alpha == pytest.approx(0.375)
+
+
+def _has(config: Any, wanted: dict[str, Any]) -> None:
+    found = flatten(config)
+    assert {key: found[key] for key in wanted} == wanted
+
+
+def test_what_is_typed_beats_the_method_which_beats_the_preset() -> None:
+    assert build("cifar", {"method.name": "free"}).epochs == 10
+    assert build("cifar", {"method.name": "free", "epochs": 3}).epochs == 3
+    assert build("cifar", {"epochs": 15, "method.name": "free"}).epochs == 15  # typed, though it is the default
+    assert build("cifar", {"eps": 0.0}).eps == 0.0
+
+
+def test_a_preset_of_another_data_set_can_be_asked_for() -> None:
+    config = build("mnist", preset="wong2020")
+    assert (config.dataset, config.preset, config.model.name) == ("mnist", "wong2020", "preact-resnet18")
+
+
+def test_unknown_names_are_refused_with_what_there_is() -> None:
+    with pytest.raises(ConfigError, match=r"unknown preset 'wong202'; use wong2020, .*did you mean wong2020\?"):
+        build("cifar", preset="wong202")
+    with pytest.raises(ConfigError, match=r"unknown data set 'mnst'.*did you mean mnist\?"):
+        build("mnst")
+    with pytest.raises(ConfigError, match="imagenet is reserved"):
+        build("imagenet")
+    with pytest.raises(ConfigError):
+        build("digits", {"nonsense": 1})
+    with pytest.raises(ConfigError, match="takes mnist only"):
+        build("digits", preset="wong2020-mnist")
+
+
+def test_aliases_and_presets_that_are_gone() -> None:
+    assert check_dataset("cifar") == "cifar10"
+    assert preset_settings("long gone", "fgsm") == {}
+    assert build("cifar") == build("cifar10", {"dataset": "mnist"})
