@@ -13,6 +13,7 @@ from engine.rundir import RunDir
 from fastadv_tui import runner
 from fastadv_tui.book import EMPTY, Book, Snapshot
 from fastadv_tui.errors import UserError
+from fastadv_tui.history import History
 from fastadv_tui.safe import line
 from fastadv_tui.screens.dashboard import Dashboard
 from fastadv_tui.screens.history import HistoryScreen
@@ -92,14 +93,16 @@ class Fastadv(App[str]):
         self.snapshot = message.snapshot
         for notice in message.snapshot.notices:
             self.notify(line(notice), severity="warning", markup=False)
-        for screen in self.screen_stack:
-            if take := getattr(screen, "take", None):
-                take(message.snapshot)
+        for take in self._takers("take"):
+            take(message.snapshot)
 
     def on_fastadv_sampled(self, message: Sampled) -> None:
-        for screen in self.screen_stack:
-            if take := getattr(screen, "take_machine", None):
-                take(message.sample)
+        for take in self._takers("take_machine"):
+            take(message.sample)
+
+    def _takers(self, name: str) -> list[Any]:
+        """The screens' methods of that name; screens that are being taken down want no news."""
+        return [getattr(screen, name) for screen in self.screen_stack if hasattr(screen, name) and screen.children]
 
     def look_at(self, *run_ids: str) -> None:
         """Follow these runs, too, from now on."""
@@ -121,6 +124,10 @@ class Fastadv(App[str]):
 
     def stop(self, rundir: RunDir, now: bool) -> None:
         self.attempt(runner.stop, rundir, now=now)
+
+    def resume(self, rundir: RunDir) -> None:
+        if self.attempt(runner.resume, rundir):
+            self.attempt(History().record, rundir)
 
     def action_turn_help(self) -> None:
         """The keys of the present screen, at the side; the same key puts them away."""

@@ -187,9 +187,9 @@ def _multiples(low: float, high: float, step: float) -> list[float]:
 def labels(values: Sequence[float], percent: bool = False) -> list[str]:
     """Tick labels with as many decimals as their distance needs: `0.10`, `40%`, `1e-05`."""
     shown = [100 * value if percent else value for value in values]
-    step = min((after - before for before, after in pairwise(shown)), default=abs(shown[0]))
-    decimals = max(0, -math.floor(math.log10(step) + 1e-9)) if step > 0 else 0
-    plain = decimals <= 4 and max(map(abs, shown)) < 1e5
+    step = min((after - before for before, after in pairwise(shown)), default=max(map(abs, shown), default=0.0))
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9)) if 0 < step < math.inf else 0
+    plain = decimals <= 4 and max(map(abs, shown), default=0.0) < 1e5
     texts = [f"{value:.{decimals}f}" if plain else f"{value:.3g}" for value in shown]
     return [f"{text}%" if percent else text for text in texts]
 

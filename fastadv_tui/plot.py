@@ -58,6 +58,8 @@ def _y_scale(ready: Sequence[Curve], options: Options, rows: int) -> Scale:
 
 def _x_scale(ready: Sequence[Curve], options: Options, columns: int) -> Scale:
     low, high = options.x_range or (min(curve.xs[0] for curve in ready), max(curve.xs[-1] for curve in ready))
+    if options.x_range is None and 0 < low < high / 10:
+        low = 0.0  # training begins at 0, even if its first news came a little later
     return Scale(low, high if high > low else low + 1, HALF * columns)
 
 
@@ -145,7 +147,7 @@ def _with_y_axis(body: list[Row], y: Scale, ticks: list[float], texts: list[str]
 def _x_axis(options: Options, x: Scale, left: int, width: int) -> list[Row]:
     """The line with its ticks and marks, and the labels under it, the last of them with the unit."""
     unit, name = x_unit(options, x.high - x.low)
-    ticks = curves.ticks(x.low / unit, x.high / unit, max((width - left) // 10, 3))
+    ticks = curves.ticks(x.low / unit, x.high / unit, max((width - left) // 8, 3))
     columns = [x.dot(tick * unit) // HALF for tick in ticks]
     axis, under = [("─", AXIS)] * (width - left), [" "] * width
     texts = curves.labels(ticks)

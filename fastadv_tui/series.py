@@ -1,5 +1,6 @@
 """What a chart shows: its series and options, and the curves that are ready to be drawn."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
@@ -12,6 +13,7 @@ COLOURS = 7
 MARKERS = "●■▲◆○□△◇"  # one more than the colours, so that series that share a colour differ in their marker
 GRID, AXIS, THRESHOLD, MARK, TEXT = range(COLOURS, COLOURS + 5)  # looks beside those of the series
 FAINT, CURSOR = 16, 32  # added to a look
+LARGEST = 1e100  # what lies beyond is a gap, like infinity: the arithmetic of axes would overflow
 
 Cell = tuple[str, int]  # a character one cell wide (in a legend: a piece of text) and its look
 Row = list[Cell]
@@ -79,7 +81,8 @@ def prepare(series: Iterable[Series], options: Options) -> list[Curve]:
 
 def _curve(series: Series, place: int, options: Options) -> Curve | None:
     points = min(len(series.xs), len(series.ys))  # of lists that grow, one may be a point ahead of the other
-    read = curves.smooth(series.ys[:points], options.smoothing)
+    ys = [y if -LARGEST <= y <= LARGEST else math.nan for y in series.ys[:points]]
+    read = curves.smooth(ys, options.smoothing)
     drawn = curves.log10(read) if options.log_y else read
     pieces = [drawn[begin:end] for begin, end in curves.finite_runs(drawn, 0, points)]
     if not pieces:

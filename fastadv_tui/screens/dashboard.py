@@ -8,7 +8,6 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import Footer, Input
 
-from fastadv_tui import runner
 from fastadv_tui.book import EMPTY, Snapshot, View
 from fastadv_tui.safe import line
 from fastadv_tui.screens.compare import CompareScreen
@@ -190,7 +189,7 @@ class Dashboard(Screen[None]):
 
     def action_resume(self) -> None:
         if view := self._chosen_view():
-            self.fastadv.attempt(runner.resume, view.rundir)
+            self.fastadv.resume(view.rundir)
 
     def action_again(self) -> None:
         if (view := self._chosen_view()) and not self.fastadv.readonly:

@@ -250,7 +250,7 @@ class HistoryScreen(Screen[None]):
         self._with_chosen(ask)
 
     def action_resume(self) -> None:
-        self._with_chosen(lambda row: self.fastadv.attempt(runner.resume, _folder(row)))
+        self._with_chosen(lambda row: self.fastadv.resume(_folder(row)))
 
     def action_again(self) -> None:
         if not self.fastadv.readonly:

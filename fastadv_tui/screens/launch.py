@@ -112,6 +112,7 @@ class Launch(Screen[None]):
     # -- the start --------------------------------------------------------------------------------------------
 
     def action_start(self) -> None:
+        self._replan()  # what was typed a moment ago may not have been read yet
         if self._plan is None:
             self.notify("the plan at the right says what is in the way", severity="error")
             return

@@ -49,7 +49,7 @@ class RunList(OptionList):
         rows = [row for row in snapshot.rows if self.filter.casefold() in f"{row.name} {row.id}".casefold()][:SHOWN]
         prompts = {row.id: prompt(row, snapshot.views.get(row.id), row.id in marked) for row in rows}
         ids = list(prompts)
-        if ids != self._shown:
+        if ids != self._shown or not self.option_count:
             self._refill(ids, prompts)
         else:
             for run_id in ids:

@@ -6,7 +6,7 @@ from textual.widgets import Static
 from fastadv_tui.book import Snapshot
 from fastadv_tui.words import GLYPHS
 
-STATES = ("running", "queued", "done", "failed", "lost")
+STATES = ("running", "queued", "done", "stopped", "failed", "lost")
 
 
 class TopBar(Static):
