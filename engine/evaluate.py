@@ -35,13 +35,15 @@ def evaluate(
         alive = everything[clean_correct(model, data)]
         clean = len(alive)
         for restart in range(attack.restarts):
+            if not len(alive):
+                break
             survivors = []
             for number, images in enumerate(torch.split(alive, BATCH)):
                 x, y = data[images]
                 broken = broken_by_restart(model, x, y, images, threat, attack, seed, restart)
                 survivors.append(images[~broken])
                 tick(restart * len(data) + min((number + 1) * BATCH, len(data)), attack.restarts * len(data))
-            alive = torch.cat(survivors) if survivors else alive
+            alive = torch.cat(survivors)
         tick(attack.restarts * len(data), attack.restarts * len(data))
     return Accuracy(clean / len(data), len(alive) / len(data), len(data))
 

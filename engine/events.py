@@ -145,7 +145,7 @@ class Writer:
 
 
 class Follower:
-    """Reads the events of a file that may still grow; a file that is missing, cut or replaced is read anew.
+    """Reads the events of a file that may still grow; one that is missing, unreadable, cut or replaced is read anew.
 
     `restarted` is True after a `poll` that began from the start again: what was read before is void.
     """
@@ -163,7 +163,7 @@ class Follower:
         try:
             with self.path.open("rb") as file:
                 return self._read(file, limit)
-        except FileNotFoundError:
+        except OSError:  # one run's file that cannot be read must not hide the others
             self._restart(0)
             return []
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from engine.config import fields, units
 from engine.presets import preset_settings
-from fastadv_tui.rows import UNCOUNTED, Row
+from fastadv_tui.rows import UNCOUNTED, Row, plain
 from fastadv_tui.words import attack_name, duration, percent, size
 
 SIZES = ("eps", "method.alpha", "eval.step_size")
@@ -57,8 +57,10 @@ def compare(rows: Sequence[Row]) -> Table:
 
 def settings_of(row: Row) -> dict[str, Any]:
     """Every setting of a run by dotted key: its own, its preset's, the defaults."""
-    usual = {key: field.default for key, field in fields().items()} | preset_settings(row.preset, row.method)
-    return {**usual, **row.settings, "dataset": row.dataset, "preset": row.preset, "seed": row.seed}
+    defaults = {key: None if field.required else field.default for key, field in fields().items()}
+    usual = {**defaults, **preset_settings(row.preset, row.method), "method.name": row.method, "eps": row.eps}
+    own = {**row.settings, "dataset": row.dataset, "preset": row.preset, "seed": row.seed}
+    return {key: plain(value) for key, value in {**usual, **own}.items()}
 
 
 def differing(rows: Sequence[Row]) -> list[tuple[str, list[Any]]]:

@@ -11,27 +11,27 @@ from fastadv_tui.safe import line
 
 LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}",
 }  # fmt: skip
 FORMULA = re.compile(r"[=+\-@\t\r]")
 
 
 def to_csv(table: Table) -> str:
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerows([_no_formula(cell) for cell in row] for row in _lines(table))
+    csv.writer(out, lineterminator="\n").writerows(_lines(table, _no_formula))
     return out.getvalue()
 
 
 def to_markdown(table: Table) -> str:
-    head, *body = _lines(table, bold="**")
+    head, *body = _lines(table, _markdown, "**{}**")
     rows = [head, ["---"] * len(head), *body]
-    return "\n".join(f"| {' | '.join(_markdown(cell) for cell in row)} |" for row in rows) + "\n"
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
 
 
 def to_latex(table: Table) -> str:
     """A tabular with booktabs rules."""
-    head, *body = [[_latex(cell) for cell in row] for row in _lines(table)]
+    head, *body = _lines(table, _latex, r"\textbf{{{}}}")
     lines = [rf"\begin{{tabular}}{{l{'r' * len(table.runs)}}}", r"\toprule", _latex_row(head), r"\midrule"]
     return "\n".join([*lines, *map(_latex_row, body), r"\bottomrule", r"\end{tabular}"]) + "\n"
 
@@ -53,12 +53,17 @@ FORMATS: dict[str, Callable[[Table], str]] = {
 }
 
 
-def _lines(table: Table, bold: str = "") -> list[list[str]]:
+def _lines(table: Table, escaped: Callable[[str], str], best: str = "{}") -> list[list[str]]:
+    """The table as lines of escaped text, the head first; `best` is what a cell that is the best is wrapped in."""
+
+    def shown(text: str, mark: str = "{}") -> str:
+        return mark.format(escaped(line(text)))
+
     body = [
-        [label, *(f"{bold}{line(cell.text)}{bold}" if cell.best else line(cell.text) for cell in cells)]
+        [shown(label), *(shown(cell.text, best if cell.best else "{}") for cell in cells)]
         for label, cells in (*table.results, *table.settings)
     ]
-    return [["", *table.runs], *body]
+    return [["", *map(shown, table.runs)], *body]
 
 
 def _no_formula(cell: str) -> str:
@@ -67,7 +72,7 @@ def _no_formula(cell: str) -> str:
 
 
 def _markdown(cell: str) -> str:
-    return re.sub(r"([|\\`<>\[\]])", r"\\\1", cell)
+    return re.sub(r"([|\\`<>\[\]*_~&$])", r"\\\1", cell)
 
 
 def _latex(cell: str) -> str:

@@ -8,6 +8,7 @@ Sizes are typed as on the command line (`eps>=8` is 8/255), accuracies as shares
 """
 
 import difflib
+import math
 import operator
 import re
 import shlex
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from engine.config import SHORT_KEYS, ConfigError, fields, parse_size
+from engine.config import DATASET_ALIASES, SHORT_KEYS, ConfigError, fields, parse_size
 from engine.presets import preset_settings
 from fastadv_tui.errors import UserError
 from fastadv_tui.rows import Row
@@ -31,10 +32,16 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
 }
 COMPARISON = re.compile(r"([A-Za-z_][\w.]*)(!=|<=|>=|=|<|>)(.*)", re.DOTALL)
+PREFIXES = ("tag:", "status:", "since:", "before:")
 PREFIXED = re.compile(r"(tag|status|since|before):(.*)", re.DOTALL)
-AGES = {"min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+AGE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(s|min|h|d|w)")
+AGES = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 SIZES = {"eps", "alpha"}
 SHARES = {"clean", "robust"}
+TIMES = {"submitted", "started", "ended"}
+WORDS = {"id", "name", "dataset", "method", "preset", "status", "host", "attack", "note", "final", "pinned"}
+WORDS |= {"data_fingerprint", "code_fingerprint"}
+ZERO_IS_UNKNOWN = {*TIMES, "duration", "peak_memory", "images_per_second"}
 COLUMNS = (
     "id", "name", "dataset", "method", "eps", "alpha", "preset", "seed", "status", "host", "submitted", "started",
     "ended", "duration", "epochs", "total_epochs", "clean", "robust", "attack", "images", "final", "peak_memory",
@@ -79,13 +86,22 @@ def value(row: Row, key: str) -> Any:
 
 
 def _word(word: str) -> Test:
-    if word.startswith("-") and len(word) > 1:
-        inner = _word(word[1:])
-        return lambda row: not inner(row)
+    plain = word.lstrip("-")
+    if not plain:
+        return _search(word)
+    test = _positive(plain)
+    return (lambda row: not test(row)) if (len(word) - len(plain)) % 2 else test
+
+
+def _positive(word: str) -> Test:
     if match := PREFIXED.fullmatch(word):
         return _prefixed(match[1], match[2])
     if match := COMPARISON.fullmatch(word):
         return _comparison(match[1], match[2], match[3])
+    return _search(word)
+
+
+def _search(word: str) -> Test:
     wanted = word.casefold()
     return lambda row: wanted in _haystack(row)
 
@@ -118,32 +134,49 @@ def _comparison(key: str, sign: str, text: str) -> Test:
 
 def _comparable(found: float, wanted: float) -> tuple[float, float]:
     """8/255 as it was typed and as it was computed may differ in the last digits."""
-    return (wanted, wanted) if abs(found - wanted) <= 1e-9 * max(abs(found), abs(wanted)) else (found, wanted)
+    return (wanted, wanted) if math.isclose(found, wanted, rel_tol=1e-9) else (found, wanted)
 
 
 def _wanted(key: str, text: str) -> str | float:
-    """What a user typed for a key, in the row's units; text that is no number is compared as text."""
-    short = SHORT_KEYS.get(key, key)
-    if key in SIZES or short in ("method.alpha", "eval.step_size"):
+    """What a user typed for a key, in the row's units; text that is no number is compared as text.
+
+    Raises: QueryError, if it is nothing that the key can be.
+    """
+    if key in SIZES or SHORT_KEYS.get(key, key) in ("method.alpha", "eval.step_size"):
         try:
             return parse_size(text)
         except ConfigError as error:
             raise QueryError(f"{key}: {error}") from None
+    if key in WORDS:
+        return (DATASET_ALIASES.get(text, text) if key == "dataset" else text).casefold()
+    if key in TIMES:
+        return _moment(text)
+    if key == "duration" and (match := AGE.fullmatch(text)):
+        return float(match[1]) * AGES[match[2]]
+    return _number(key, text)
+
+
+def _number(key: str, text: str) -> str | float:
+    """A number as typed; the text where it is none, if the key is a setting's."""
     try:
         number = float(text.removesuffix("%"))
     except ValueError:
+        if key in COLUMNS:
+            raise QueryError(f"{key}: {text!r} is no number") from None
         return text.casefold()
     return number / 100 if key in SHARES and (text.endswith("%") or number > 1) else number
 
 
 def _getter(key: str) -> Callable[[Row], Any]:
     if key in COLUMNS:
+        if key in ZERO_IS_UNKNOWN:
+            return lambda row: getattr(row, key) or None
         return lambda row: getattr(row, key)
     setting = SHORT_KEYS.get(key, key)
     if setting in (settings := fields()):
         default = settings[setting].default
         return lambda row: _setting(row, setting, default)
-    known = [*COLUMNS, *fields(), *SHORT_KEYS]
+    known = [*PREFIXES, *COLUMNS, *fields(), *SHORT_KEYS]
     near = difflib.get_close_matches(key, known, n=1)
     raise QueryError(f"unknown key {key!r}; " + (f"did you mean {near[0]}?" if near else f"use {', '.join(COLUMNS)}"))
 
@@ -157,7 +190,7 @@ def _setting(row: Row, key: str, default: Any) -> Any:
 
 
 def _as_text(found: Any) -> str:
-    return str(found).casefold()
+    return (",".join(map(str, found)) if isinstance(found, list | tuple) else str(found)).casefold()
 
 
 def _haystack(row: Row) -> str:
@@ -171,9 +204,9 @@ def _sortable(found: Any) -> tuple[int, Any]:
 
 def _moment(text: str) -> float:
     """The unix time of `7d` (ago), `12h`, `2026-11-01` or `2026-11-01T14:00`."""
-    if match := re.fullmatch(r"(\d+(?:\.\d+)?)(min|h|d|w)", text):
+    if match := AGE.fullmatch(text):
         return time.time() - float(match[1]) * AGES[match[2]]
     try:
         return datetime.fromisoformat(text).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         raise QueryError(f"{text!r} is no time: write 7d, 12h or 2026-11-01") from None

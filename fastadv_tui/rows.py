@@ -106,7 +106,13 @@ def row_of(rundir: RunDir) -> Row:
 def changed_settings(config: RunConfig) -> dict[str, Any]:
     """The settings that differ from the preset, by dotted key."""
     usual = {**_defaults(config.dataset, config.model.name), **preset_settings(config.preset, config.method.name)}
-    return {key: value for key, value in flatten(config).items() if key not in UNCOUNTED and value != usual.get(key)}
+    changed = {k: v for k, v in flatten(config).items() if k not in UNCOUNTED and v != usual.get(k)}
+    return {key: plain(value) for key, value in changed.items()}
+
+
+def plain(value: Any) -> Any:
+    """A setting as it comes back from the file: JSON has no tuples."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def thin(points: list[Evaluated], most: int = CURVE_POINTS) -> list[tuple[float, float, float]]:

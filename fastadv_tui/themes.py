@@ -2,10 +2,9 @@
 
 from textual.theme import Theme
 
-SKY, ORANGE, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
-    "#56b4e9", "#e69f00", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7",
+SKY, ORANGE, GREEN, YELLOW, BLUE, VERMILION = (
+    "#56b4e9", "#e69f00", "#009e73", "#f0e442", "#0072b2", "#d55e00",
 )  # fmt: skip
-CURVES = (SKY, ORANGE, GREEN, PURPLE, YELLOW, VERMILION, BLUE)
 
 DARK = Theme(
     name="fastadv-dark", primary=SKY, secondary=ORANGE, accent=ORANGE, success=GREEN, warning=YELLOW, error=VERMILION,

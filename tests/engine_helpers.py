@@ -54,6 +54,18 @@ def digits() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     )
 
 
+class InDouble(nn.Module):
+    """A model that computes in float64, so that no rounding depends on the batch; images and logits are float32."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.inner = model.double().eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.inner(x.double())
+        return logits.float()
+
+
 def trained_digits(width: int = 8, updates: int = 150, noise: float = 0.1) -> nn.Module:
     """A digits model that has learned something, a little robust through noise."""
     images, labels, _, _ = digits()

@@ -1,4 +1,4 @@
-"""The training methods against the steps of the papers, written out slowly."""
+"""Each training method against its algorithm written out: the perturbation and the weight update."""
 
 import copy
 from typing import Any
@@ -6,216 +6,285 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from engine_helpers import CPU, digits, digits_model, make_learner
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from engine.attacks import Threat
 from engine.config import OptimConfig
-from engine.learner import AVERAGE_DECAY, Learner
-from engine.methods import METHODS, SIGNALLING
-from engine.streams import generator
+from engine.learner import Learner
+from engine.methods import METHODS, fgsm, free, options, pgd, standard
+from engine.presets import build
 
-CPU = torch.device("cpu")
-LR, TOTAL = 0.1, 10
-
-
-def network() -> nn.Module:
-    torch.manual_seed(3)
-    return nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 3))
+EPS, ALPHA, RATE = 0.2, 0.25, 0.05
+SGD = {"lr": RATE, "momentum": 0.0, "weight_decay": 0.0}
 
 
-def learner_of(model: nn.Module, **optim: Any) -> Learner:
-    chosen = {"name": "sgd", "lr": LR, "schedule": "constant", "momentum": 0.0, "weight_decay": 0.0, **optim}
-    return Learner(model, OptimConfig(**chosen), TOTAL, CPU, "fp32")
+def rng(seed: int = 3) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
 
 
-def images(count: int = 5, seed: int = 0) -> tuple[Tensor, Tensor]:
-    rng = torch.Generator().manual_seed(seed)
-    x = torch.rand(count, 1, 4, 4, generator=rng)
-    x[:, :, 0], x[:, :, 1] = 0.0, 1.0  # pixels at both ends of the box
-    return x, torch.randint(0, 3, (count,), generator=rng)
+def minibatch(start: int = 0, count: int = 12) -> tuple[Tensor, Tensor]:
+    images, labels, _, _ = digits()
+    return images[start : start + count].clone(), labels[start : start + count].clone()
 
 
-def slow_projection(x: Tensor, delta: Tensor, eps: float) -> Tensor:
-    """Pixel by pixel: into the ball, then so that the image stays in the box."""
-    flat, out = x.flatten(), delta.clone().flatten()
-    for i in range(len(flat)):
-        ball = min(max(out[i].item(), -eps), eps)
-        out[i] = min(max(flat[i].item() + ball, 0.0), 1.0) - flat[i].item()
-    return out.view_as(x)
+def projected(x: Tensor, delta: Tensor, eps: float = EPS) -> Tensor:
+    """Pixel by pixel: into the ball, then into the box."""
+    values = []
+    for pixel, d in zip(x.flatten().tolist(), delta.flatten().tolist(), strict=True):
+        d = min(max(d, -eps), eps)
+        values.append(min(max(pixel + d, 0.0), 1.0) - pixel)
+    return torch.tensor(values).view_as(x)
 
 
-def slow_gradients(model: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, list[Tensor], Tensor]:
-    """A full backward pass of the mean loss: gradients of the input and of every parameter, losses of the examples."""
+def moved(x: Tensor, delta: Tensor, gradient: Tensor, alpha: float, eps: float = EPS) -> Tensor:
+    steps = [alpha * ((g > 0) - (g < 0)) for g in gradient.flatten().tolist()]
+    return projected(x, delta + torch.tensor(steps).view_as(x), eps)
+
+
+def full_backward(model: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Gradient of the mean loss with respect to x, and each example's loss; parameters keep theirs in .grad."""
+    model.zero_grad()
     x = x.clone().requires_grad_()
     losses = F.cross_entropy(model(x), y, reduction="none")
-    grads = torch.autograd.grad(losses.mean(), [x, *model.parameters()])
-    return grads[0], list(grads[1:]), losses.detach()
+    losses.mean().backward()
+    assert x.grad is not None
+    return x.grad, losses.detach()
 
 
-def slow_update(model: nn.Module, grads: list[Tensor]) -> None:
+def descend(model: nn.Module) -> None:
     with torch.no_grad():
-        for parameter, gradient in zip(model.parameters(), grads, strict=True):
-            parameter -= LR * gradient
+        for p in model.parameters():
+            assert p.grad is not None
+            p -= RATE * p.grad
 
 
-def assert_same_weights(one: nn.Module, other: nn.Module) -> None:
-    for (name, a), b in zip(one.state_dict().items(), other.state_dict().values(), strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6, msg=lambda text, name=name: f"{name}: {text}")
+def assert_same_weights(model: nn.Module, other: nn.Module) -> None:
+    for p, q in zip(model.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(p, q, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize(("init", "in_box"), [("random", True), ("random", False), ("zero", True), ("previous", True)])
-def test_fgsm_is_the_hand_written_step(init: str, in_box: bool) -> None:
-    eps, alpha = 0.1, 0.125
-    (x, y), before = images(), torch.full((5, 1, 4, 4), 0.05)
-    model = network()
-    reference = copy.deepcopy(model)
-    learner = learner_of(model)
-    delta = METHODS["fgsm"](
-        learner, x, y, before, Threat(eps), generator(CPU, 1), alpha=alpha, init=init, start_in_box=in_box
-    )
-
-    noise = torch.empty_like(x).uniform_(-eps, eps, generator=generator(CPU, 1))
-    start = {"random": noise, "zero": torch.zeros_like(x), "previous": before}[init]
-    start = slow_projection(x, start, eps) if in_box else start
-    gradient, _, losses_before = slow_gradients(reference, x + start, y)
-    expected = slow_projection(x, start + alpha * gradient.sign(), eps)
-    torch.testing.assert_close(delta, expected)
-    _, grads, losses = slow_gradients(reference, x + expected, y)
-    slow_update(reference, grads)
-    assert_same_weights(model, reference)
-
-    loss, _, signal = learner.figures()
-    assert loss == pytest.approx(losses.mean().item(), rel=1e-4)
-    assert signal == pytest.approx(sum(a < b for a, b in zip(losses, losses_before, strict=True)) / 5, abs=1e-5)
+def uniform(x: Tensor, seed: int = 3, eps: float = EPS) -> Tensor:
+    return torch.empty_like(x).uniform_(-eps, eps, generator=rng(seed))
 
 
-def test_pgd_is_the_hand_written_loop() -> None:
-    eps, alpha, steps = 0.1, 0.04, 4
-    x, y = images()
-    model = network()
-    reference = copy.deepcopy(model)
-    delta = METHODS["pgd"](learner_of(model), x, y, None, Threat(eps), generator(CPU, 1), alpha=alpha, steps=steps)
-    noise = torch.empty_like(x).uniform_(-eps, eps, generator=generator(CPU, 1))
-    expected = slow_projection(x, noise, eps)
-    for _ in range(steps):
-        gradient, _, _ = slow_gradients(reference, x + expected, y)
-        expected = slow_projection(x, expected + alpha * gradient.sign(), eps)
-    torch.testing.assert_close(delta, expected)
-    slow_update(reference, slow_gradients(reference, x + expected, y)[1])
-    assert_same_weights(model, reference)
+def test_standard_training_is_an_update_on_the_images() -> None:
+    x, y = minibatch()
+    learner, model = make_learner(**SGD), digits_model()
+    assert standard(learner, x, y, None, Threat(EPS), rng()) is None
+    full_backward(model, x, y)
+    descend(model)
+    assert_same_weights(learner.model, model)
 
 
-def test_pgd_restarts_keep_the_worst_of_each_example() -> None:
-    x, y = images(16)
-    options = {"alpha": 0.02, "steps": 1}
-    losses = []
-    for restarts in (1, 8):
-        model = network().eval()  # without BatchNorm's batch statistics examples do not influence one another
-        learner = learner_of(copy.deepcopy(model))
-        learner.model.eval()
-        delta = METHODS["pgd"](learner, x, y, None, Threat(0.1), generator(CPU, 1), restarts=restarts, **options)
-        losses.append(F.cross_entropy(model(x + delta), y, reduction="none"))
-    assert (losses[1] >= losses[0] - 1e-6).all()
-    assert (losses[1] > losses[0]).any()
+@pytest.mark.parametrize("start_in_box", [True, False])
+def test_fgsm_with_a_random_start_by_hand(start_in_box: bool) -> None:
+    x, y = minibatch()
+    learner, model = make_learner(**SGD), digits_model()
+    for seed in (3, 4):
+        delta = fgsm(learner, x, y, None, Threat(EPS), rng(seed), alpha=ALPHA, start_in_box=start_in_box)
+        start = projected(x, uniform(x, seed)) if start_in_box else uniform(x, seed)
+        expected = moved(x, start, full_backward(model, x + start, y)[0], ALPHA)
+        torch.testing.assert_close(delta, expected)
+        full_backward(model, x + expected, y)
+        descend(model)
+        assert_same_weights(learner.model, model)
 
 
-def test_free_carries_its_perturbation_over_minibatches() -> None:
-    """Two replays of a minibatch, then one of a smaller one: every update is on the carried perturbation."""
-    eps = 0.1
-    model = network()
-    reference = copy.deepcopy(model)
-    learner = learner_of(model)
-    carried, expected = None, torch.zeros(5, 1, 4, 4)
-    (x1, y1), (x2, y2) = images(5), images(3, seed=1)
-    for x, y in ((x1, y1), (x1, y1), (x2, y2)):
-        carried = METHODS["free"](learner, x, y, carried, Threat(eps), generator(CPU, 1), alpha=eps)
-        start = slow_projection(x, expected[: len(x)], eps)
-        gradient, grads, _ = slow_gradients(reference, x + start, y)
-        slow_update(reference, grads)
-        expected = slow_projection(x, start + eps * gradient.sign(), eps)
+def test_fgsm_from_zero_forgets_what_was() -> None:
+    x, y = minibatch()
+    expected = moved(x, torch.zeros_like(x), full_backward(digits_model(), x, y)[0], ALPHA)
+    for carried in (None, torch.full_like(x, 0.1)):
+        delta = fgsm(make_learner(), x, y, carried, Threat(EPS), rng(), alpha=ALPHA, init="zero")
+        torch.testing.assert_close(delta, expected)
+
+
+def test_fgsm_from_the_previous_perturbation_by_hand() -> None:
+    learner, model = make_learner(**SGD), digits_model()
+    carried: Tensor | None = None
+    for start, count in [(0, 12), (12, 12), (24, 5), (0, 12)]:  # the last minibatch of an epoch is smaller
+        x, y = minibatch(start, count)
+        begin = torch.zeros_like(x)
+        for row in range(min(count, 0 if carried is None else len(carried))):
+            assert carried is not None
+            begin[row] = carried[row]
+        begin = projected(x, begin)
+        expected = moved(x, begin, full_backward(model, x + begin, y)[0], ALPHA)
+        full_backward(model, x + expected, y)
+        descend(model)
+        carried = fgsm(learner, x, y, carried, Threat(EPS), rng(), alpha=ALPHA, init="previous")
         torch.testing.assert_close(carried, expected)
-        assert_same_weights(model, reference)
-    assert learner.step == 3
+        assert_same_weights(learner.model, model)
 
 
-def test_a_carry_of_a_smaller_minibatch_is_zero_where_there_was_none() -> None:
-    (small, ys), (large, yl) = images(3), images(5, seed=1)
-    learner = learner_of(network())
-    delta = METHODS["free"](learner, small, ys, None, Threat(0.1), generator(CPU, 1), alpha=0.0)
-    delta = METHODS["free"](learner, large, yl, delta, Threat(0.1), generator(CPU, 1), alpha=0.0)
-    assert delta.shape == large.shape
-    assert not delta[3:].any()
+def test_pgd_by_hand() -> None:
+    x, y = minibatch()
+    learner, model = make_learner(**SGD), digits_model()
+    expected = projected(x, uniform(x))
+    for _ in range(4):
+        expected = moved(x, expected, full_backward(model, x + expected, y)[0], 0.07)
+    delta = pgd(learner, x, y, None, Threat(EPS), rng(), alpha=0.07, steps=4)
+    torch.testing.assert_close(delta, expected)
+    full_backward(model, x + expected, y)
+    descend(model)
+    assert_same_weights(learner.model, model)
 
 
-def test_standard_trains_on_the_images_as_they_are() -> None:
-    x, y = images()
-    model = network()
-    reference = copy.deepcopy(model)
-    METHODS["standard"](learner_of(model), x, y, None, Threat(0.1), generator(CPU, 1))
-    slow_update(reference, slow_gradients(reference, x, y)[1])
-    assert_same_weights(model, reference)
-
-
-OPTIONS: dict[str, dict[str, Any]] = {"fgsm": {}, "pgd": {"steps": 2}, "free": {}}
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    method=st.sampled_from(sorted(OPTIONS)),
-    eps=st.sampled_from([0.0, 2 / 255, 8 / 255, 0.3, 1.0]),
-    alpha=st.floats(0, 1),
-    seed=st.integers(0, 1000),
-    in_box=st.booleans(),
-)
-def test_every_perturbation_stays_in_ball_and_box(
-    method: str, eps: float, alpha: float, seed: int, in_box: bool
-) -> None:
-    x, y = images(4, seed)
-    options = OPTIONS[method] | ({} if method == "free" else {"start_in_box": in_box})
-    delta = METHODS[method](
-        learner_of(network()), x, y, None, Threat(eps), generator(CPU, seed), alpha=alpha, **options
-    )
-    assert delta.abs().max() <= eps + 1e-6
-    assert (x + delta).min() >= -1e-6
-    assert (x + delta).max() <= 1 + 1e-6
-
-
-def test_input_gradients_leave_the_parameters_alone() -> None:
-    x, y = images()
-    learner = learner_of(network())
-    learner.input_grad(x, y)
-    assert all(p.grad is None and p.requires_grad for p in learner.model.parameters())
-
-
-def test_sgd_is_the_reference_formula_with_weight_decay_on_every_parameter() -> None:
-    x, y = images()
-    model = network()
-    reference = copy.deepcopy(model)
-    learner = learner_of(model, momentum=0.9, weight_decay=0.01)
-    momenta = [torch.zeros_like(p) for p in reference.parameters()]
+def test_pgd_keeps_each_examples_worst_restart() -> None:
+    x, y = minibatch()
+    model, noise = digits_model(), rng()
+    tries = []
     for _ in range(3):
-        learner.update(x, y)
-        _, grads, _ = slow_gradients(reference, x, y)
-        with torch.no_grad():
-            for p, gradient, momentum in zip(reference.parameters(), grads, momenta, strict=True):
-                momentum.mul_(0.9).add_(gradient + 0.01 * p)
-                p -= LR * momentum
-    assert_same_weights(model, reference)
+        delta = projected(x, torch.empty_like(x).uniform_(-EPS, EPS, generator=noise))
+        for _ in range(2):
+            delta = moved(x, delta, full_backward(model, x + delta, y)[0], 0.07)
+        tries.append((delta, full_backward(model, x + delta, y)[1].tolist()))
+    found = pgd(make_learner(), x, y, None, Threat(EPS), rng(), alpha=0.07, steps=2, restarts=3)
+    chosen = [max(range(3), key=lambda n: tries[n][1][row]) for row in range(len(x))]
+    assert len(set(chosen)) > 1
+    for row, best in enumerate(chosen):
+        torch.testing.assert_close(found[row], tries[best][0][row])
 
 
-def test_figures_are_an_unbiased_moving_average() -> None:
-    learner = learner_of(network())
-    losses = []
-    for seed in range(4):
-        x, y = images(seed=seed)
-        losses.append(F.cross_entropy(copy.deepcopy(learner.model)(x), y).item())
-        learner.update(x, y)
-    weights = [AVERAGE_DECAY**age for age in range(len(losses))]
-    expected = sum(w * loss for w, loss in zip(weights, reversed(losses), strict=True)) / sum(weights)
-    assert learner.figures()[0] == pytest.approx(expected, rel=1e-4)
+def test_free_carries_its_perturbation_by_hand() -> None:
+    learner, model = make_learner(**SGD), digits_model()
+    carried: Tensor | None = None
+    expected = torch.zeros(12, 1, 8, 8)
+    for start, count in [(0, 12), (12, 12), (24, 5)]:
+        x, y = minibatch(start, count)
+        for _ in range(3):  # replays
+            expected = projected(x, expected[:count])
+            gradient, _ = full_backward(model, x + expected, y)
+            descend(model)  # the weights move on the same backward pass
+            expected = moved(x, expected, gradient, EPS)
+            carried = free(learner, x, y, carried, Threat(EPS), rng(), alpha=EPS)
+            torch.testing.assert_close(carried, expected)
+            assert_same_weights(learner.model, model)
+    assert learner.step == 9
 
 
-def test_methods_that_signal_are_methods() -> None:
-    assert set(METHODS) >= SIGNALLING
+def test_free_starts_anew_where_a_smaller_minibatch_left_nothing() -> None:
+    x, y = minibatch()
+    carried = torch.full((5, 1, 8, 8), 0.1)
+    seen = Spy()
+    free(seen, x, y, carried, Threat(EPS), rng(), alpha=EPS)
+    torch.testing.assert_close(seen.trained_on[0][:5], (x[:5] + 0.1).clamp(0, 1))
+    assert torch.equal(seen.trained_on[0][5:], x[5:])
+
+
+def test_free_makes_one_pass_a_step() -> None:
+    x, y = minibatch()
+    learner, passes = make_learner(), []
+    learner.model.register_forward_hook(lambda *_: passes.append(1))
+    free(learner, x, y, None, Threat(EPS), rng(), alpha=EPS)
+    assert len(passes) == 1
+
+
+def test_the_overfitting_signal_is_the_share_of_losses_that_the_attack_lowered() -> None:
+    x, y = minibatch(count=40)
+    model = digits_model()
+    start = projected(x, uniform(x))
+    gradient, before = full_backward(model, x + start, y)
+    after = full_backward(model, x + moved(x, start, gradient, ALPHA), y)[1]
+    share = sum(a < b for a, b in zip(after.tolist(), before.tolist(), strict=True)) / len(y)
+    learner = make_learner(model)
+    fgsm(learner, x, y, None, Threat(EPS), rng(), alpha=ALPHA)
+    assert learner.figures()[2] == pytest.approx(share)
+
+
+def test_an_attack_that_goes_the_wrong_way_is_seen() -> None:
+    x, y = minibatch(count=40)
+    for method, extra in ((fgsm, {}), (pgd, {"steps": 2})):
+        learner = Contrary()
+        method(learner, x, y, None, Threat(EPS), rng(), alpha=ALPHA, **extra)
+        assert learner.figures()[2] > 0.9
+    learner = make_learner()
+    free(learner, x, y, None, Threat(EPS), rng(), alpha=ALPHA)
+    assert learner.figures()[2] == 0
+
+
+class Spy(Learner):
+    """Notes what it is trained on."""
+
+    def __init__(self, model: nn.Module | None = None) -> None:
+        super().__init__(model or digits_model(), OptimConfig(**SGD, schedule="constant"), 100, CPU, "fp32")
+        self.trained_on: list[Tensor] = []
+
+    def update(self, x: Tensor, y: Tensor, before: Tensor | None = None, input_grad: bool = False) -> Tensor | None:
+        self.trained_on.append(x.detach().clone())
+        return super().update(x, y, before, input_grad)
+
+
+class Contrary(Spy):
+    """Its attacks descend."""
+
+    def input_grad(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        gradient, losses = super().input_grad(x, y)
+        return -gradient, losses
+
+
+VARIANTS: list[tuple[str, dict[str, Any]]] = [
+    ("fgsm", {"init": "random"}),
+    ("fgsm", {"init": "random", "start_in_box": False}),
+    ("fgsm", {"init": "zero"}),
+    ("fgsm", {"init": "previous"}),
+    ("pgd", {"steps": 2, "restarts": 2}),
+    ("pgd", {"steps": 1, "start_in_box": False}),
+    ("free", {}),
+]
+
+
+@pytest.mark.parametrize(("name", "extra"), VARIANTS)
+@given(
+    eps=st.floats(0, 1, width=32),
+    alpha=st.floats(0, 1, width=32),
+    pixels=st.lists(st.sampled_from([0.0, 1.0]) | st.floats(0, 1, width=32), min_size=12, max_size=12),
+    carried=st.none() | st.lists(st.floats(-1, 1, width=32), min_size=8, max_size=8),
+    seed=st.integers(0, 1000),
+)
+@example(eps=0.0, alpha=0.1, pixels=[0.0, 1.0, 0.5] * 4, carried=None, seed=0)
+@example(eps=1.0, alpha=1.0, pixels=[0.0, 1.0, 0.5] * 4, carried=[1.0, -1.0] * 4, seed=0)
+@settings(max_examples=25, deadline=None)
+def test_every_perturbation_stays_in_ball_and_box(
+    name: str,
+    extra: dict[str, Any],
+    eps: float,
+    alpha: float,
+    pixels: list[float],
+    carried: list[float] | None,
+    seed: int,
+) -> None:
+    torch.manual_seed(seed)
+    learner = Spy(nn.Sequential(nn.Flatten(), nn.Linear(4, 3)))
+    x, y = torch.tensor(pixels).view(3, 1, 2, 2), torch.tensor([0, 1, 2])
+    delta = None if carried is None else torch.tensor(carried).view(2, 1, 2, 2)
+    for step in range(2):
+        delta = METHODS[name](learner, x, y, delta, Threat(eps), rng(seed + step), alpha=alpha, **extra)
+        assert delta is not None
+        for seen in (x + delta, learner.trained_on[-1]):
+            assert seen.min() >= 0
+            assert seen.max() <= 1
+            assert (seen - x).abs().max() <= eps + 1e-6
+        assert delta.abs().max() <= eps
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_run_gives_each_method_the_options_that_it_takes(name: str) -> None:
+    config = build("digits", {"method.name": name, "eps": 0.1, "method.steps": 2})
+    x, y = minibatch()
+    given_options = options(config)
+    METHODS[name](make_learner(), x, y, None, Threat(config.eps), rng(), **given_options)
+    expected = {"standard": None, "fgsm": 0.125, "pgd": 0.025, "free": 0.1}[name]
+    assert given_options.get("alpha") == (None if expected is None else pytest.approx(expected))
+
+
+def test_a_method_draws_its_noise_from_the_given_generator_alone() -> None:
+    x, y = minibatch()
+    made = []
+    for global_seed in (1, 2):
+        learner = make_learner(copy.deepcopy(digits_model()))
+        torch.manual_seed(global_seed)
+        made.append(fgsm(learner, x, y, None, Threat(EPS), rng(), alpha=ALPHA))
+    assert torch.equal(*made)

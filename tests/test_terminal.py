@@ -29,9 +29,16 @@ class Tmux:
     def __call__(self, *words: str) -> str:
         return subprocess.run([*self._base, *words], check=True, capture_output=True, text=True).stdout
 
+    @property
+    def environment(self) -> list[str]:
+        return ["-e", f"FASTADV_HOME={self._home}", "-e", "OMP_NUM_THREADS=1"]
+
     def session(self, name: str, command: str) -> None:
-        environment = ["-e", f"FASTADV_HOME={self._home}", "-e", "OMP_NUM_THREADS=1"]
-        self("new-session", "-d", "-s", name, "-x", "110", "-y", "30", *environment, command)
+        self("new-session", "-d", "-s", name, "-x", "110", "-y", "30", *self.environment, command)
+
+    def cursor(self, name: str) -> str:
+        """Where the terminal's cursor is: in the field that has the focus."""
+        return self("display-message", "-p", "-t", name, "#{cursor_x} #{cursor_y}")
 
     def screen(self, name: str) -> str:
         return self("capture-pane", "-p", "-t", name)
@@ -62,6 +69,47 @@ def test_a_run_survives_its_terminal_and_two_viewers_show_the_same(tmux: Tmux, h
     wait_for(lambda: "epoch   1/1000" in tmux.screen("right"), timeout=30)
     runner.stop(rundir)
     wait_for(lambda: verdict(rundir).status == "stopped", timeout=60)
+
+
+def test_the_dashboard_from_the_form_to_a_comparison(tmux: Tmux, home: Path, tmp_path: Path) -> None:
+    """Launch two runs, see them end, compare and export them, leave while a third one trains, and find it again."""
+    tmux("new-session", "-d", "-s", "d", "-x", "140", "-y", "40", "-c", str(tmp_path), *tmux.environment, FASTADV)
+    wait_for(lambda: "Press n to start one" in tmux.screen("d"), timeout=30)
+    for name, seed in (("one", "1"), ("two", "2")):
+        launch(tmux, name, "1", seed)
+        wait_for(lambda name=name: f"✓ {name}" in tmux.screen("d"), timeout=90)  # type: ignore[misc]
+    tmux("send-keys", "-t", "d", "h")
+    wait_for(lambda: "2 of 2 runs" in tmux.screen("d"))
+    tmux("send-keys", "-t", "d", "Space", "j", "Space")
+    wait_for(lambda: "2 marked" in tmux.screen("d"))
+    tmux("send-keys", "-t", "d", "c")
+    wait_for(lambda: "data, evaluation and code agree" in tmux.screen("d"))
+    tmux("send-keys", "-t", "d", "E")
+    wait_for(lambda: len([*tmp_path.glob("fastadv-compare-*")]) == 4)
+    tmux("send-keys", "-t", "d", "Escape")
+    wait_for(lambda: "2 of 2 runs" in tmux.screen("d"))
+    tmux("send-keys", "-t", "d", "Escape")
+    wait_for(lambda: "Accuracy" in tmux.screen("d"))
+    launch(tmux, "three", "1000", "3")
+    wait_for(lambda: "● three" in tmux.screen("d"), timeout=60)
+    tmux.session("keeper", "cat")
+    tmux("send-keys", "-t", "d", "q")
+    wait_for(lambda: "d" not in tmux("list-sessions", "-F", "#S").split())
+    tmux.session("again", FASTADV)
+    wait_for(lambda: "● three" in tmux.screen("again"), timeout=30)
+
+
+def launch(tmux: Tmux, name: str, epochs: str, seed: str) -> None:
+    """Fill the form as a user does: n, tab from field to field, ctrl+s."""
+    tmux("send-keys", "-t", "d", "n")
+    wait_for(lambda: "fastadv run digits" in tmux.screen("d"))
+    for key in [*["Tab"] * 5, epochs, "Tab", "Tab", seed, "Tab", "Tab", "Tab", name]:
+        before = tmux.cursor("d")
+        tmux("send-keys", "-t", "d", key)  # one at a time: a key that comes early goes to the field before
+        wait_for(lambda before=before: tmux.cursor("d") != before)  # type: ignore[misc]
+    wait_for(lambda: any(line.split()[1:3] == ["name", name] for line in tmux.screen("d").splitlines()))
+    tmux("send-keys", "-t", "d", "C-s")
+    wait_for(lambda: "New run" not in tmux.screen("d").splitlines()[0], timeout=60)
 
 
 def test_ctrl_c_in_a_terminal_stops_the_run(tmux: Tmux, home: Path) -> None:

@@ -50,7 +50,7 @@ class Demo(App[None]):
         losses = [2.3 * math.exp(-epoch / 3) + 0.02 + abs(noise.gauss(0, 0.02)) for epoch in EPOCHS]
         loss.series = [Series(name="loss", xs=[40 * epoch for epoch in EPOCHS], ys=losses, look=3)]
         loss.options = Options(log_y=True, x="time", smoothing=0.9)
-        signals = [0.05 + epoch / 50 + noise.gauss(0, 0.02) for epoch in EPOCHS]
+        signals = [abs(0.05 + epoch / 50 + noise.gauss(0, 0.02)) for epoch in EPOCHS]
         signals[200:260] = [math.nan] * 60
         signal.series = [Series(name="signal", xs=EPOCHS, ys=signals, look=4)]
         signal.options = Options(y="percent", threshold=Threshold(y=0.35, label="alarm at 35%"))

@@ -1,0 +1,176 @@
+"""The number work of charts, against brute force over every point and every dot."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastadv_tui import curves
+from fastadv_tui.curves import BRAILLE, LEFT, RIGHT, Scale
+
+FINITE = st.floats(-1e6, 1e6)
+VALUES = st.lists(FINITE | st.just(math.nan) | st.just(math.inf), min_size=1, max_size=200)
+
+
+def dots_of(columns: dict[int, int]) -> set[tuple[int, int]]:
+    return {(column, row) for column, bits in columns.items() for row in range(bits.bit_length()) if bits >> row & 1}
+
+
+def drawn(xs: list[float], ys: list[float], width: int = 40, height: int = 20) -> dict[int, int]:
+    finite = curves.finite(ys) or [0.0]
+    x, y = Scale(xs[0], xs[-1], width), Scale(min(finite), max(finite), height)
+    return curves.columns_of_dots(curves.decimate(xs, ys, x), y)
+
+
+@given(VALUES)
+def test_every_finite_point_has_its_dot_and_no_gap_has_one_of_its_own(ys: list[float]) -> None:
+    xs = [float(index) for index in range(len(ys))]
+    finite = curves.finite(ys) or [0.0]
+    x, y = Scale(xs[0], xs[-1], 40), Scale(min(finite), max(finite), 20)
+    dots = dots_of(drawn(xs, ys))
+    wanted = {(x.dot(a), y.dot(b)) for a, b in zip(xs, ys, strict=True) if math.isfinite(b)}
+    assert wanted <= dots
+    if not wanted:
+        assert dots == set()
+
+
+@given(st.lists(FINITE, min_size=2, max_size=200))
+def test_a_curve_without_gaps_is_one_connected_line(ys: list[float]) -> None:
+    dots = dots_of(drawn([float(index) for index in range(len(ys))], ys))
+    reached: set[tuple[int, int]] = set()
+    waiting = [next(iter(dots))]
+    while waiting:
+        column, row = waiting.pop()
+        near = {(column + a, row + b) for a in (-1, 0, 1) for b in (-1, 0, 1)} & dots - reached
+        reached |= near
+        waiting += near
+    assert reached == dots
+
+
+@given(st.lists(FINITE, min_size=1, max_size=100), st.data())
+def test_decimation_keeps_every_columns_extremes_and_its_ends(ys: list[float], data: st.DataObject) -> None:
+    unsorted = data.draw(st.lists(st.floats(0, 100), min_size=len(ys), max_size=len(ys)))
+    xs, x = sorted(unsorted), Scale(0, 100, 30)
+    columns: dict[int, list[float]] = {}
+    for a, b in zip(xs, ys, strict=True):
+        columns.setdefault(math.floor(a / 100 * 29 + 0.5), []).append(b)
+    (piece,) = curves.decimate(xs, ys, x)
+    found = {span.column: (span.first, span.low, span.high, span.last) for span in piece}
+    wanted = {column: (part[0], min(part), max(part), part[-1]) for column, part in columns.items()}
+    assert {c: v for c, v in found.items() if v != wanted.get(c)} == {} or borders_only(xs)
+
+
+def borders_only(xs: list[float]) -> bool:
+    """Whether a point lies so near to the border of two columns that rounding decides."""
+    return any(abs((a / 100 * 29 + 0.5) % 1) < 1e-9 or (a / 100 * 29 + 0.5) % 1 > 1 - 1e-9 for a in xs)
+
+
+def test_a_gap_parts_the_curve_in_two() -> None:
+    dots = dots_of(drawn([0, 1, 2, 3, 4], [0, 0, math.nan, 5, 5], width=9, height=6))
+    assert dots == {(0, 0), (1, 0), (2, 0), (6, 5), (7, 5), (8, 5)}
+
+
+def test_points_outside_of_the_scale_are_left_out() -> None:
+    (piece,) = curves.decimate([0.0, 1.0, 2.0, 3.0], [9.0, 1.0, 2.0, 9.0], Scale(1, 2, 2))
+    assert [(span.column, span.first) for span in piece] == [(0, 1.0), (1, 2.0)]
+
+
+@given(st.lists(FINITE | st.just(math.nan), min_size=1, max_size=50), st.lists(FINITE, min_size=50, max_size=50))
+def test_xs_out_of_order_are_drawn_wrong_but_harm_nothing(ys: list[float], xs: list[float]) -> None:
+    drawn(xs[: len(ys)], ys)
+
+
+def test_braille_parts_are_those_of_unicode() -> None:
+    dot_numbers = {(0, 3): 1, (0, 2): 2, (0, 1): 3, (1, 3): 4, (1, 2): 5, (1, 1): 6, (0, 0): 7, (1, 0): 8}
+    for (side, row), number in dot_numbers.items():
+        assert (LEFT, RIGHT)[side][1 << row] == 1 << number - 1
+    assert chr(BRAILLE + LEFT[15] + RIGHT[15]) == "⣿"
+
+
+def test_smoothing_is_the_debiased_moving_average() -> None:
+    ys = [3.0, 1.0, 4.0, 1.0]
+    for index, smoothed in enumerate(curves.smooth(ys, 0.8)):
+        weights = [0.8 ** (index - past) for past in range(index + 1)]
+        by_hand = sum(w * y for w, y in zip(weights, ys, strict=False)) / sum(weights)
+        assert smoothed == pytest.approx(by_hand)
+
+
+def test_smoothing_of_a_constant_is_the_constant_and_gaps_weigh_nothing() -> None:
+    assert curves.smooth([2.0] * 5, 0.99) == pytest.approx([2.0] * 5)
+    with_gap = curves.smooth([1.0, math.nan, 3.0], 0.5)
+    assert math.isnan(with_gap[1])
+    assert [with_gap[0], with_gap[2]] == curves.smooth([1.0, 3.0], 0.5)
+    assert curves.smooth([1.0, 2.0], 0) == [1.0, 2.0]
+
+
+def test_logarithms_of_what_has_none_are_gaps() -> None:
+    logs = curves.log10([100.0, 0.0, -1.0, math.nan, 0.1])
+    assert [logs[0], logs[-1]] == pytest.approx([2, -1])
+    assert all(math.isnan(log) for log in logs[1:-1])
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "most", "wanted"),
+    [
+        (0, 1, 5, [0, 0.2, 0.4, 0.6, 0.8, 1.0]),
+        (0, 15, 4, [0, 5, 10, 15]),
+        (-3, 3, 3, [-2, 0, 2]),
+        (2, 2, 5, [2]),
+    ],
+)
+def test_ticks_by_example(low: float, high: float, most: int, wanted: list[float]) -> None:
+    assert curves.ticks(low, high, max(most, len(wanted))) == pytest.approx(wanted)
+
+
+@given(st.floats(-1e4, 1e4), st.floats(1e-3, 1e6), st.integers(1, 12))
+def test_ticks_are_few_round_inside_and_evenly_apart(low: float, span: float, most: int) -> None:
+    high = low + span
+    found = curves.ticks(low, high, most)
+    slack = 1e-6 * span
+    assert len(found) <= most
+    assert all(low - slack <= tick <= high + slack for tick in found)
+    if len(found) > 1:
+        step = (found[-1] - found[0]) / (len(found) - 1)
+        mantissa = step / 10 ** math.floor(math.log10(step) + 1e-6)
+        assert min(abs(mantissa - size) for size in (1, 2, 5, 10)) < 1e-3
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, math.inf), (math.nan, 1.0), (1.0, 0.0), (0.0, 5e-324)])
+def test_ticks_of_an_impossible_range_end(low: float, high: float) -> None:
+    assert len(curves.ticks(low, high, 5)) <= 5
+
+
+@given(FINITE, FINITE, st.integers(1, 30))
+def test_widened_limits_hold_the_values_and_are_not_one(one: float, two: float, rows: int) -> None:
+    low, high = curves.widened(min(one, two), max(one, two), rows)
+    slack = 1e-6 * (high - low)
+    assert low - slack <= min(one, two)
+    assert max(one, two) <= high + slack
+    assert low < high
+
+
+def test_log_ticks_are_fine_where_there_is_room_and_decades_where_not() -> None:
+    assert [10**tick for tick in curves.log_ticks(-1, 0, 9)] == pytest.approx([0.1, 0.2, 0.5, 1])
+    assert curves.log_ticks(-3, 2, 6) == pytest.approx([-3, -2, -1, 0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    ("values", "percent", "wanted"),
+    [
+        ([0, 0.2, 0.4], True, ["0%", "20%", "40%"]),
+        ([0.05, 0.10], False, ["0.05", "0.10"]),
+        ([0, 1e-5], False, ["0", "1e-05"]),
+        ([0, 5, 10], False, ["0", "5", "10"]),
+        ([0.001], False, ["0.001"]),
+        ([0.0], True, ["0%"]),
+        ([], False, []),
+    ],
+)
+def test_labels_have_the_decimals_they_need(values: list[float], percent: bool, wanted: list[str]) -> None:
+    assert curves.labels(values, percent) == wanted
+
+
+@pytest.mark.parametrize(("seconds", "unit"), [(90, "s"), (600, "min"), (36_000, "h"), (400_000, "d")])
+def test_time_units(seconds: float, unit: str) -> None:
+    assert curves.time_unit(seconds)[1] == unit

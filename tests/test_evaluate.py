@@ -1,0 +1,128 @@
+"""Clean and robust accuracy: independent of the batch, never helped by a stronger attack, equal to the textbook's."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from engine_helpers import CPU, InDouble, digits_model, trained_digits
+from test_attacks import textbook
+from torch import nn
+
+from engine import data
+from engine.attacks import Pgd, Threat
+from engine.data.batches import TestImages
+from engine.evaluate import Accuracy, attacked_accuracy, clean_correct, evaluate
+
+THREAT = Threat(0.1)
+
+
+@cache
+def images(count: int = 0) -> TestImages:
+    arrays = data.open("digits", "")
+    return TestImages.load(arrays.test_images, arrays.test_labels, CPU).first(count)
+
+
+@cache
+def model(noise: float = 0.1) -> nn.Module:
+    return InDouble(trained_digits(noise=noise))
+
+
+def test_accuracy_is_what_is_left_of_the_textbooks() -> None:
+    attack, test = Pgd(3, 2, 0.04), images(40)
+    x, y = test[torch.arange(40)]
+    right, left = 0, 0
+    for n in range(40):
+        one, label = x[n : n + 1], y[n : n + 1]
+        correct = bool(model()(one).argmax() == label)
+        right += correct
+        left += correct and not any(textbook(model(), one, label, n, 0.1, attack, seed=2))
+    assert evaluate(model(), test, THREAT, attack, seed=2) == Accuracy(right / 40, left / 40, 40)
+    assert left < right
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 1000])
+def test_the_batch_size_decides_nothing(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    expected = evaluate(model(), images(60), THREAT, Pgd(4, 2, 0.04), seed=0)
+    monkeypatch.setattr("engine.evaluate.BATCH", size)
+    assert evaluate(model(), images(60), THREAT, Pgd(4, 2, 0.04), seed=0) == expected
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1, 0.3])
+def test_pgd_50_10_never_reports_more_than_pgd_10_1(noise: float) -> None:
+    weak = evaluate(model(noise), images(60), THREAT, Pgd(10, 1, 0.025), seed=0)
+    strong = evaluate(model(noise), images(60), THREAT, Pgd(50, 10, 0.025), seed=0)
+    assert strong.clean == weak.clean
+    assert strong.robust <= weak.robust <= weak.clean
+
+
+def test_more_restarts_never_help() -> None:
+    found = [evaluate(model(), images(60), THREAT, Pgd(2, n, 0.04), seed=0).robust for n in (1, 2, 4, 8)]
+    assert found == sorted(found, reverse=True)
+
+
+def test_without_a_ball_robust_is_clean() -> None:
+    accuracy = evaluate(model(), images(), Threat(0.0), Pgd(3, 2, 0.1), seed=0)
+    assert accuracy.robust == accuracy.clean > 0.5
+
+
+def test_clean_accuracy_by_hand() -> None:
+    arrays = data.open("digits", "")
+    with torch.no_grad():
+        logits = model()(torch.from_numpy(arrays.test_images).permute(0, 3, 1, 2) / 255).numpy()
+    right = logits.argmax(1) == arrays.test_labels
+    assert np.array_equal(clean_correct(model(), images()).numpy(), right)
+    assert evaluate(model(), images(), THREAT, Pgd(1, 1, 0.0), seed=0).clean == pytest.approx(right.mean())
+
+
+def test_a_model_that_is_always_wrong_is_not_attacked() -> None:
+    class Wrong(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.zeros(len(x), 11).index_fill(1, torch.tensor([10]), 1.0)
+
+    assert evaluate(Wrong(), images(), THREAT, Pgd(5, 3, 0.1), seed=0) == Accuracy(0.0, 0.0, 360)
+
+
+@pytest.mark.parametrize("restarts", [1, 3])
+def test_progress_rises_to_its_end(restarts: int) -> None:
+    ticks: list[tuple[int, int]] = []
+    evaluate(model(), images(), THREAT, Pgd(1, restarts, 0.1), 0, lambda done, total: ticks.append((done, total)))
+    assert ticks == sorted(ticks)
+    assert ticks[-1] == (360 * restarts, 360 * restarts)
+    assert len(ticks) > restarts
+
+
+def test_what_the_tick_raises_ends_it_and_the_model_trains_on() -> None:
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    trained = trained_digits(updates=1)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(trained, images(), THREAT, Pgd(1, 1, 0.1), 0, stop)
+    assert trained.training
+    assert all(p.requires_grad for p in trained.parameters())
+
+
+def test_evaluation_changes_nothing_of_the_model() -> None:
+    trained = digits_model()
+    before = {name: value.clone() for name, value in trained.state_dict().items()}
+    evaluate(trained, images(40), THREAT, Pgd(2, 2, 0.1), 0)
+    assert all(torch.equal(before[name], value) for name, value in trained.state_dict().items())
+    assert all(p.grad is None for p in trained.parameters())
+
+
+def test_one_minibatch_is_evaluated_like_a_data_set() -> None:
+    x, y = images(40)[torch.arange(40)]
+    found = attacked_accuracy(model(), x, y, THREAT, Pgd(3, 2, 0.04), seed=0)
+    expected = evaluate(model(), images(40), THREAT, Pgd(3, 2, 0.04), seed=0)
+    assert vars(found) == pytest.approx(vars(expected), abs=1e-6)
+
+
+@pytest.mark.parametrize("attack", [Pgd(10, 1, 0.025), Pgd(3, 3, 0.1)])
+def test_the_seed_decides_the_noise_and_nothing_else_does(attack: Pgd) -> None:
+    def found(seed: int, global_seed: int) -> Any:
+        torch.manual_seed(global_seed)
+        return evaluate(model(), images(60), THREAT, attack, seed)
+
+    assert found(0, 1) == found(0, 2)

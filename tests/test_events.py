@@ -1,0 +1,218 @@
+"""The events file: one whole line an event, whatever was torn, cut, replaced, foreign or from the future."""
+
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine import events
+from engine.events import Evaluated, Finished, Follower, Note, Progress, Started, Step, Writer, decode, last, read
+
+
+def note(n: int) -> Note:
+    return Note(message=f"number {n}")
+
+
+def messages(found: list[events.AnyEvent]) -> list[str]:
+    return [event.message for event in found if isinstance(event, Note)]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "events.jsonl"
+
+
+EXAMPLES: list[events.AnyEvent] = [
+    Started(
+        attempt=1,
+        from_step=0,
+        total_steps=9,
+        steps_per_epoch=3,
+        device="cpu",
+        precision="fp32",
+        threads=1,
+        parameters=7,
+        train_images=5,
+        test_images=4,
+        data_fingerprint="abc",
+        official_data=False,
+        versions={"torch": "2"},
+    ),
+    Step(step=1, epoch=0.3, lr=0.1, loss=2.0, accuracy=0.1, images_per_second=5.0, signal=0.0),
+    Step(step=2, epoch=0.6, lr=0.1, loss=2.0, accuracy=0.1, images_per_second=5.0),
+    Progress(attack="pgd-2", done=1, total=2),
+    Evaluated(stage="final", split="test", step=9, epoch=3.0, attack="pgd-2", clean=0.5, robust=0.2, images=4),
+    events.Alarm(kind="collapse", step=3, epoch=1.0, message="it [fell] ☂"),
+    events.Saved(step=3, file="last.pt", bytes=10),
+    Note(message="a\nb\x00"),
+    Finished(status="failed", error="no"),
+]
+
+
+def test_what_is_written_is_read(path: Path) -> None:
+    with Writer(path) as writer:
+        for event in EXAMPLES:
+            writer.write(event)
+    assert list(read(path)) == EXAMPLES
+    assert path.read_bytes().count(b"\n") == len(EXAMPLES)
+    assert [msgspec.json.decode(line)["type"] for line in path.read_bytes().splitlines()] == [
+        type(event).__name__.lower() for event in EXAMPLES
+    ]
+
+
+def test_every_event_is_on_the_disk_at_once_with_its_time(path: Path) -> None:
+    before = time.time()
+    with Writer(path) as writer:
+        writer.write(note(1))
+        (found,) = read(path)
+        writer.write(Note(message="of old", t=5.0))
+    assert before <= found.t <= time.time()
+    assert list(read(path))[1].t == 5.0
+
+
+def test_a_torn_last_line_is_not_yet_written(path: Path) -> None:
+    with Writer(path) as writer:
+        writer.write(note(1))
+        writer.write(note(2))
+    whole = path.read_bytes()
+    follower = Follower(path)
+    for end in range(len(whole) - 20, len(whole)):
+        path.write_bytes(whole[:end])
+        assert messages(list(read(path))) == ["number 1"]
+    follower.poll()
+    path.write_bytes(whole)
+    assert messages(follower.poll()) == ["number 2"]
+
+
+def test_a_torn_line_of_a_killed_attempt_does_not_swallow_the_next_event(path: Path) -> None:
+    with Writer(path) as writer:
+        writer.write(note(1))
+    with path.open("ab") as file:
+        file.write(b'{"type":"note","mess')
+    with Writer(path) as writer:
+        writer.write(note(2))
+    assert messages(list(read(path))) == ["number 1", "number 2"]
+
+
+@given(st.lists(st.integers(1, 200), max_size=20))
+def test_a_follower_sees_each_event_once_however_the_bytes_come(cuts: list[int]) -> None:
+    encoded = b"".join(msgspec.json.encode(note(n)) + b"\n" for n in range(20))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "events.jsonl"
+        path.touch()
+        follower, found = Follower(path), []
+        for cut in [*cuts, len(encoded)]:
+            part, encoded = encoded[:cut], encoded[cut:]
+            with path.open("ab") as file:
+                file.write(part)
+            found += messages(follower.poll())
+    assert found == [f"number {n}" for n in range(20)]
+
+
+def test_a_follower_of_small_slices_gets_everything(path: Path) -> None:
+    with Writer(path) as writer:
+        for n in range(10):
+            writer.write(note(n))
+    follower, found = Follower(path), []
+    for _ in range(path.stat().st_size):
+        found += messages(follower.poll(limit=7))
+    assert found == [f"number {n}" for n in range(10)]
+
+
+def test_a_file_that_is_missing_comes_later(path: Path) -> None:
+    follower = Follower(path)
+    assert follower.poll() == []
+    assert not follower.restarted
+    with Writer(path) as writer:
+        writer.write(note(1))
+    assert messages(follower.poll()) == ["number 1"]
+
+
+@pytest.mark.parametrize("how", ["cut", "replaced", "deleted"])
+def test_a_file_that_changes_under_the_follower_is_read_anew(path: Path, how: str) -> None:
+    with Writer(path) as writer:
+        writer.write(note(1))
+        writer.write(note(2))
+    follower = Follower(path)
+    follower.poll()
+    if how == "cut":
+        path.write_bytes(b"")
+    else:
+        path.rename(path.with_name("old"))
+        if how == "deleted":
+            assert follower.poll() == []
+            assert follower.restarted
+    with Writer(path) as writer:
+        writer.write(note(3))
+    assert messages(follower.poll()) == ["number 3"]
+    assert follower.restarted is (how != "deleted")
+    assert follower.poll() == []
+    assert not follower.restarted
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[1]",
+        b"\xff\xfe",
+        b'{"type":"note"}',
+        b'{"type":"note","message":"\xff"}',
+        b'{"type":"dream","message":"of a later version"}',
+        b'{"type":"step","step":"one"}',
+        b'{"message":"no type"}',
+        b"\x00" * 50,
+        b"[" * 5000,
+    ],
+)
+def test_foreign_lines_are_passed_over(path: Path, line: bytes) -> None:
+    good = msgspec.json.encode(note(1))
+    path.write_bytes(good + b"\n" + line + b"\n" + good + b"\n")
+    assert decode(line) is None
+    assert messages(list(read(path))) == ["number 1", "number 1"]
+
+
+def test_unknown_fields_of_a_later_version_are_ignored() -> None:
+    assert decode(b'{"type":"note","message":"x","mood":"good","t":1}') == Note(message="x", t=1.0)
+
+
+def test_the_last_events_of_a_long_file(path: Path) -> None:
+    with Writer(path) as writer:
+        for n in range(5000):
+            writer.write(note(n))
+    found = messages(last(path))
+    assert found[-1] == "number 4999"
+    assert 10 < len(found) < 5000
+    assert found == [f"number {n}" for n in range(5000 - len(found), 5000)]
+
+
+def test_the_last_events_since_a_size(path: Path) -> None:
+    with Writer(path) as writer:
+        writer.write(note(1))
+        size = path.stat().st_size
+        writer.write(note(2))
+    assert messages(last(path, size)) == ["number 2"]
+    assert messages(last(path, 10**9)) == ["number 1", "number 2"]
+    assert last(path.with_name("none")) == []
+
+
+def test_a_full_disk_is_an_error_and_what_was_written_stays_readable(tmp_path: Path) -> None:
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", folder], capture_output=True).returncode:
+        pytest.skip("needs the right to mount a tmpfs")
+    try:
+        with Writer(folder / "events.jsonl") as writer:
+            writer.write(note(1))
+            with pytest.raises(OSError, match="No space left"):
+                writer.write(Note(message="x" * 50_000))
+        assert messages(list(read(folder / "events.jsonl"))) == ["number 1"]
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)

@@ -1,0 +1,99 @@
+"""Networks: shapes, sizes, and PreActResNet18 against its paper's formula written out."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine import models
+from engine.config import ModelConfig
+from engine.data.facts import DATASETS
+from engine.models.preact_resnet import PreActBlock
+
+FITS = [
+    ("preact-resnet18", "cifar10"),
+    ("preact-resnet18", "cifar100"),
+    ("preact-resnet18", "mnist"),
+    ("preact-resnet18", "digits"),
+    ("mnist-cnn", "mnist"),
+    ("digits-cnn", "digits"),
+    ("digits-cnn", "mnist"),
+    ("digits-cnn", "cifar10"),
+]
+
+
+def build(name: str, dataset: str, width: int = 4, depth: int = 1) -> nn.Module:
+    torch.manual_seed(0)
+    return models.build(ModelConfig(name=name, width=width, depth=depth), DATASETS[dataset])  # type: ignore[arg-type]
+
+
+def parameters(model: nn.Module) -> int:
+    return sum(p.numel() for p in model.parameters())
+
+
+@pytest.mark.parametrize(("name", "dataset"), FITS)
+def test_images_in_logits_out(name: str, dataset: str) -> None:
+    facts = DATASETS[dataset]
+    model = build(name, dataset)
+    x = torch.rand(3, facts.channels, facts.height, facts.width)
+    assert model.training
+    assert model(x).shape == (3, facts.classes)
+    model.eval()
+    torch.testing.assert_close(model(x)[1:2], model(x[1:2]))
+
+
+def test_the_sizes_of_the_papers_networks() -> None:
+    without_final_bn = 11_171_146  # kuangliu/pytorch-cifar, from which the reference code took it
+    assert parameters(build("preact-resnet18", "cifar10", width=64, depth=2)) == without_final_bn + 2 * 512
+    assert parameters(build("mnist-cnn", "mnist")) == 272 + 8224 + 156_900 + 1010
+
+
+def test_width_and_depth_shrink_the_residual_network() -> None:
+    model = build("preact-resnet18", "cifar10", width=16, depth=3)
+    blocks = [module for module in model.modules() if isinstance(module, PreActBlock)]
+    assert [block.conv1.out_channels for block in blocks] == [16] * 3 + [32] * 3 + [64] * 3 + [128] * 3
+    assert [block.conv1.stride[0] for block in blocks] == [1, 1, 1, 2, 1, 1, 2, 1, 1, 2, 1, 1]
+
+
+def _batch_norm(x: Tensor, bn: nn.BatchNorm2d) -> Tensor:
+    mean, var = x.mean((0, 2, 3), keepdim=True), x.var((0, 2, 3), correction=0, keepdim=True)
+    assert bn.weight is not None
+    return (x - mean) / (var + bn.eps).sqrt() * bn.weight.view(1, -1, 1, 1) + bn.bias.view(1, -1, 1, 1)
+
+
+@pytest.mark.parametrize(("channels", "stride"), [(4, 1), (8, 2)])
+def test_a_block_is_the_formula_of_identity_mappings(channels: int, stride: int) -> None:
+    torch.manual_seed(1)
+    block, x = PreActBlock(4, channels, stride), torch.randn(2, 4, 6, 6)
+    for bn in (block.bn1, block.bn2):
+        nn.init.normal_(bn.weight)
+        nn.init.normal_(bn.bias)
+    activated = _batch_norm(x, block.bn1).relu()
+    inner = F.conv2d(activated, block.conv1.weight, stride=stride, padding=1)
+    inner = F.conv2d(_batch_norm(inner, block.bn2).relu(), block.conv2.weight, padding=1)
+    shortcut = x if block.shortcut is None else F.conv2d(activated, block.shortcut.weight, stride=stride)
+    torch.testing.assert_close(block(x.clone()), inner + shortcut)
+
+
+def test_a_block_leaves_its_input_as_it_was() -> None:
+    block, x = PreActBlock(4, 4, 1), torch.randn(2, 4, 6, 6)
+    before = x.clone()
+    block(x)
+    assert torch.equal(x, before)
+
+
+def test_normalisation_is_the_first_layer() -> None:
+    facts = DATASETS["cifar10"]
+    x = torch.rand(2, 3, 4, 5)
+    out = models.Normalize(facts.mean, facts.std)(x)
+    for channel in range(3):
+        expected = (x[:, channel] - facts.mean[channel]) / facts.std[channel]
+        torch.testing.assert_close(out[:, channel], expected)
+    model = build("preact-resnet18", "cifar10")
+    assert isinstance(next(model.children()), models.Normalize)
+    assert {"0.mean", "0.std"} <= set(model.state_dict())
+
+
+def test_weights_follow_the_global_seed() -> None:
+    one, two = build("digits-cnn", "digits"), build("digits-cnn", "digits")
+    assert all(torch.equal(p, q) for p, q in zip(one.parameters(), two.parameters(), strict=True))

@@ -1,0 +1,182 @@
+"""The chart widget in a running app: keys, mouse, resizing, themes, and that it repaints nothing but itself."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from textual.app import App, ComposeResult
+from textual.pilot import Pilot
+from textual.strip import Strip
+from textual.widgets import Input
+
+from fastadv_tui.series import Options, Series
+from fastadv_tui.widgets.chart import LOOKS, Chart
+
+XS = [float(x) for x in range(100)]
+Scenario = Callable[["Holder", Pilot[None]], Awaitable[None]]
+
+
+class Holder(App[None]):
+    """A chart beside something else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.moves: list[float | None] = []
+        self.escapes = 0
+
+    BINDINGS = [("escape", "escaped", "Out")]
+
+    def compose(self) -> ComposeResult:
+        yield Chart()
+        yield Input()
+
+    def on_chart_cursor_moved(self, message: Chart.CursorMoved) -> None:
+        self.moves.append(message.x)
+
+    def action_escaped(self) -> None:
+        self.escapes += 1
+
+
+def run(scenario: Scenario, size: tuple[int, int] = (80, 24)) -> None:
+    async def main() -> None:
+        app = Holder()
+        async with app.run_test(size=size) as pilot:
+            app.query_one(Chart).series = [Series(name="a", xs=XS, ys=XS), Series(name="b", xs=XS, ys=XS[::-1])]
+            app.query_one(Chart).focus()
+            await pilot.pause()
+            await scenario(app, pilot)
+
+    asyncio.run(main())
+
+
+def lines(app: Holder) -> list[str]:
+    chart = app.query_one(Chart)
+    return [chart.render_line(y).text for y in range(chart.size.height)]
+
+
+def test_the_cursor_starts_at_the_last_point_and_each_key_moves_it_to_another_column() -> None:
+    async def scenario(app: Holder, pilot: Pilot[None]) -> None:
+        await pilot.press("left")
+        assert lines(app)[0].startswith("epoch 99.00  ● a 99  ■ b 0")
+        await pilot.press("left", "left")
+        x = app.query_one(Chart).cursor
+        assert x is not None
+        assert f"epoch {x:.2f}  ● a {x:g}  ■ b {99 - x:g}" in lines(app)[0]
+        await pilot.press("right", "right", "right", "right")
+        assert app.query_one(Chart).cursor == 99
+        await pilot.press("home")
+        assert app.query_one(Chart).cursor == 0
+        await pilot.press("left")
+        assert app.query_one(Chart).cursor == 0
+        await pilot.pause()
+        assert app.moves[0] == 99
+        assert app.moves[-1] == 0
+
+    run(scenario)
+
+
+def test_escape_puts_the_cursor_away_and_then_belongs_to_the_screen() -> None:
+    async def scenario(app: Holder, pilot: Pilot[None]) -> None:
+        await pilot.press("end", "escape")
+        assert app.query_one(Chart).cursor is None
+        assert app.escapes == 0
+        await pilot.press("escape")
+        assert app.escapes == 1
+
+    run(scenario)
+
+
+def test_a_click_puts_the_cursor_on_the_nearest_point() -> None:
+    async def scenario(app: Holder, pilot: Pilot[None]) -> None:
+        await pilot.click(Chart, offset=(40, 8))
+        x = app.query_one(Chart).cursor
+        assert x in XS
+        assert abs(x - 50) < 5
+
+    run(scenario)
+
+
+def test_keys_without_data_do_nothing() -> None:
+    async def scenario(app: Holder, pilot: Pilot[None]) -> None:
+        app.query_one(Chart).series = []
+        await pilot.press("left", "right", "home", "end")
+        await pilot.click(Chart, offset=(40, 8))
+        assert app.query_one(Chart).cursor is None
+        assert any("Nothing to draw yet" in line for line in lines(app))
+
+    run(scenario)
+
+
+def test_every_size_is_filled_to_the_cell() -> None:
+    async def scenario(app: Holder, pilot: Pilot[None]) -> None:
+        for width, height in ((120, 40), (40, 10), (200, 60), (5, 4), (80, 24)):
+            await pilot.resize_terminal(width, height)
+            await pilot.pause()
+            chart = app.query_one(Chart)
+            assert [chart.render_line(y).cell_length for y in range(chart.size.height)] == [width] * chart.size.height
+
+    run(scenario)
+
+
+def test_new_data_repaint_the_chart_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(app: Holder, pilot: Pilot[None]) -> None:
+        painted: list[str] = []
+        chart, other = app.query_one(Chart), app.query_one(Input)
+        for widget in (chart, other):
+            plain = widget.render_line
+            name = type(widget).__name__
+
+            def noted(y: int, plain: Callable[[int], Strip] = plain, name: str = name) -> Strip:
+                painted.append(name)
+                return plain(y)
+
+            monkeypatch.setattr(widget, "render_line", noted)
+        other.cursor_blink = False
+        await pilot.pause()
+        painted.clear()
+        chart.series = [Series(name="a", xs=XS, ys=XS[::-1])]
+        await pilot.pause()
+        assert set(painted) == {"Chart"}
+
+    run(scenario)
+
+
+def test_the_same_options_again_cost_nothing() -> None:
+    async def scenario(app: Holder, pilot: Pilot[None]) -> None:
+        chart = app.query_one(Chart)
+        chart.options = Options(y="percent")
+        await pilot.pause()
+        before = chart._drawn()
+        chart.options = Options(y="percent")
+        assert chart._drawn() is before
+        assert "9900.0%" in lines(app)[0]
+
+    run(scenario)
+
+
+def test_a_change_of_theme_changes_the_colours() -> None:
+    async def scenario(app: Holder, pilot: Pilot[None]) -> None:
+        def colours() -> set[str]:
+            return {str(segment.style.color) for segment in app.query_one(Chart).render_line(0) if segment.style}
+
+        dark = colours()
+        app.theme = "textual-light"
+        await pilot.pause()
+        assert not dark & colours()
+        app.theme = "textual-ansi" if "textual-ansi" in app.available_themes else "ansi-dark"
+        await pilot.pause()
+        assert colours()
+
+    run(scenario)
+
+
+def test_the_colours_of_the_curves_differ_on_dark_and_on_light() -> None:
+    async def scenario(app: Holder, pilot: Pilot[None]) -> None:
+        for theme in ("textual-dark", "textual-light"):
+            app.theme = theme
+            await pilot.pause()
+            chart = app.query_one(Chart)
+            colours = {str(chart.get_component_rich_style(look).color) for look in LOOKS[:7]}
+            assert len(colours) == 7
+
+    run(scenario)
