@@ -4,7 +4,6 @@ Fields are addressed by dotted keys (`model.width`), on the command line, in pre
 Perturbation sizes are stored as fractions in [0,1]; people type and read them in units of 1/255.
 """
 
-import difflib
 import math
 import re
 from collections.abc import Mapping
@@ -247,7 +246,9 @@ def full_key(key: str) -> str:
     known = fields()
     key = SHORT_KEYS.get(key, key)
     if key not in known:
-        near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+        from difflib import get_close_matches  # only for who mistyped
+
+        near = get_close_matches(key, known, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
         raise ConfigError(f"unknown setting {key!r}; {hint}")
     return key

@@ -1,12 +1,13 @@
 """The command line. Commands are thin; what they need is imported when they run, so that every start is quick."""
 
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from engine.config import ConfigError
-from fastadv_tui.commands import comparing, keeping, looking, machine, running, sweeping
 from fastadv_tui.errors import UserError
 
 USAGE = 2
@@ -19,12 +20,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-running.register(app)
-sweeping.register(app)
-looking.register(app)
-comparing.register(app)
-keeping.register(app)
-machine.register(app)
+MODULES = {  # of fastadv_tui.commands, and what each registers, in the order in which --help shows them
+    "running": ("run", "watch", "stop", "resume"),
+    "sweeping": ("sweep",),
+    "looking": ("runs", "show", "logs", "export"),
+    "comparing": ("compare",),
+    "keeping": ("tag", "note", "rm", "prune", "reindex"),
+    "machine": ("doctor",),
+}
+
+
+def register(words: Sequence[str]) -> None:
+    """Load the module of the command that is asked for, or all of them when it is not clear which one that is."""
+    asked = [module for module, names in MODULES.items() if words and words[0] in names]
+    for module in asked or MODULES:
+        import_module(f"fastadv_tui.commands.{module}").register(app)
 
 
 def _version(wanted: bool) -> None:
@@ -62,6 +72,7 @@ def dashboard(readonly: bool) -> None:
 
 def main() -> None:
     """Run the command line; what a user can put right is one line and exit code 2."""
+    register(sys.argv[1:])
     try:
         app()
     except (ConfigError, UserError) as error:

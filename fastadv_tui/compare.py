@@ -140,7 +140,7 @@ def _memory(figure: float | None) -> str:
 def _shown(key: str, value: Any) -> str:
     if key in SIZES:
         return "follows eps" if value is None else f"{units(value)}/255"
-    return str(value)
+    return "-" if value is None else str(value)
 
 
 def _warnings(rows: Sequence[Row]) -> list[str]:

@@ -1,6 +1,5 @@
 """`sweep`: a grid of runs, submitted as a group."""
 
-import secrets
 import sys
 from typing import Annotated
 
@@ -29,6 +28,8 @@ def sweep(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, however many runs it is.")] = False,
 ) -> None:
     """Submit one run for every combination of the values; they queue and start by themselves."""
+    import secrets
+
     from fastadv_tui import runner
     from fastadv_tui.history import History
     from fastadv_tui.submission import configure, grid, merge, parse_pairs
