@@ -8,7 +8,7 @@ import statistics
 import pytest
 from msgspec.structs import replace
 
-from fastadv_tui.compare import compare, group_by_seed, mean_std
+from fastadv_tui.compare import compare, differing, group_by_seed, mean_std
 from fastadv_tui.formats import FORMATS
 from fastadv_tui.rows import Row
 
@@ -38,6 +38,18 @@ def test_only_the_settings_that_differ() -> None:
     table = compare([BASE, other])
     assert {label for label, _ in table.settings} == {"eps", "method.name"}  # 15 epochs are the preset's own
     assert line_of(table, "settings", "eps") == [("8/255", False), ("4/255", False)]
+
+
+def test_settings_are_the_same_whether_derived_or_read_from_the_file() -> None:
+    kept, derived = (replace(BASE, settings={"optim.milestones": value}) for value in ([0.3, 0.6], (0.3, 0.6)))
+    assert differing([kept, derived]) == []
+    assert differing([BASE, replace(BASE, settings={"optim.milestones": [0.5, 0.75]})]) == []  # the default
+
+
+def test_a_preset_that_is_gone_leaves_gaps_and_no_error() -> None:
+    table = compare([BASE, replace(BASE, id="x", preset="of-later")])
+    assert line_of(table, "settings", "model.name") == [("preact-resnet18", False), ("-", False)]
+    assert line_of(table, "settings", "eps") == []
 
 
 @pytest.mark.parametrize(
@@ -97,9 +109,14 @@ def test_markdown_is_a_table_of_three_columns_whatever_the_names() -> None:
     assert "| clean | **80.0%** | 70.0% |" in lines
 
 
+def test_names_in_markdown_are_no_markup() -> None:
+    text = FORMATS["md"](compare([replace(BASE, name="*b* _i_ ~~s~~ &amp; <x>"), NARROW]))
+    assert r"| name | \*b\* \_i\_ \~\~s\~\~ \&amp; \<x\> | narrow |" in text
+
+
 def test_latex_escapes_everything_special() -> None:
     text = FORMATS["latex"](compare([replace(BASE, name=NASTY), NARROW]))
     (name,) = [line for line in text.splitlines() if line.startswith("name")]
     assert r"50\% \& \$x\_1\$ \{a\} \textbackslash{}" in name
-    assert r"clean & 80.0\% & 70.0\% \\" in text
+    assert r"clean & \textbf{80.0\%} & 70.0\% \\" in text
     assert text.startswith(r"\begin{tabular}{lrr}")

@@ -11,13 +11,14 @@ from fastadv_tui.query import QueryError, ordered, parse
 from fastadv_tui.rows import Row
 
 DAY = 86400
+NUMERIC = Row(id="007", name="1e5")
 NOW = time.time()
 ROWS = [
     Row(id="a1", name="first try", dataset="cifar10", method="fgsm", preset="wong2020", eps=8 / 255, alpha=10 / 255,
-        seed=0, status="done", submitted=NOW - DAY, clean=0.8, robust=0.45, attack="pgd-50-10", tags=["paper"],
-        settings={"model.width": 16}),
+        seed=0, status="done", submitted=NOW - DAY, duration=7200.0, clean=0.8, robust=0.45, attack="pgd-50-10",
+        tags=["paper"], settings={"model.width": 16}),
     Row(id="b2", name="Slow", dataset="cifar10", method="pgd", preset="wong2020", eps=4 / 255, status="failed",
-        submitted=NOW - 30 * DAY, note="ran out of patience"),
+        submitted=NOW - 30 * DAY, duration=60.0, note="ran out of patience"),
     Row(id="c3", name="free", dataset="mnist", method="free", preset="wong2020-mnist", eps=0.3, status="done",
         submitted=NOW - 60, clean=0.99, robust=0.88, pinned=True),
 ]  # fmt: skip
@@ -55,6 +56,16 @@ ROWS = [
         ("optim.name=adam", "c3"),
         ("pinned=true", "c3"),
         ("method=fgsm robust>0.5", ""),
+        ("dataset=cifar", "a1 b2"),
+        ("id=007", "n4"),  # what looks like a number is text where the key is
+        ("name=1e5", "n4"),
+        ("submitted>2000-01-01", "a1 b2 c3"),
+        ("submitted<2000-01-01", ""),  # never submitted is not long ago
+        ("duration>90min", "a1"),
+        ("duration<7200", "b2"),
+        ("seed=1e400", ""),
+        ("--tag:paper", "a1"),
+        ("optim.milestones=0.5,0.75", "a1 b2 c3 n4"),
     ],
 )
 def test_what_a_filter_finds(text: str, ids: str | None) -> None:
@@ -63,7 +74,8 @@ def test_what_a_filter_finds(text: str, ids: str | None) -> None:
             parse(text)
         return
     test = parse(text)
-    assert " ".join(row.id for row in ROWS if test(row)) == ids
+    rows = ROWS + [NUMERIC] * ("n4" in ids)
+    assert " ".join(row.id for row in rows if test(row)) == ids.replace("n4", NUMERIC.id)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +85,9 @@ def test_what_a_filter_finds(text: str, ids: str | None) -> None:
         ("eps>=eight", "type 8"),
         ("since:yesterday", "write 7d"),
         ("'open", "no closing quotation"),
+        ("robust>high", "robust: 'high' is no number"),
+        ("ended>soon", "write 7d"),
+        ("tag=paper", "did you mean tag:"),
     ],
 )
 def test_a_bad_filter_says_what_would_be_understood(text: str, said: str) -> None:
@@ -87,6 +102,11 @@ def test_no_filter_makes_it_fail_otherwise(text: str) -> None:
         assert all(test(row) in (True, False) for row in ROWS)
 
 
+def test_a_filter_of_nothing_but_dashes_is_searched_for() -> None:
+    assert not any(map(parse("-" * 5000), ROWS))
+    assert parse("-")(Row(id="a-b"))
+
+
 @pytest.mark.parametrize(
     ("key", "ids"),
     [
@@ -94,6 +114,7 @@ def test_no_filter_makes_it_fail_otherwise(text: str) -> None:
         ("+robust", "a1 c3 b2"),
         ("name", "b2 c3 a1"),
         ("submitted", "c3 a1 b2"),
+        ("+duration", "b2 a1 c3"),  # c3 never ran
         ("width", "b2 c3 a1"),
     ],
 )

@@ -42,13 +42,14 @@ from engine.rundir import RunDir
 from engine.stopping import Stopped, StopRequest
 from engine.train import Training
 
-ALWAYS = 1e-9  # checkpoint_minutes: after every update
+ALWAYS, OFTEN = 1e-9, 1.5e-3  # checkpoint_minutes: after every update, every 90 ms
 
 
 @pytest.fixture(autouse=True)
-def digits_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parsing them takes longer than these runs."""
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process: parsing the digits and waiting for the disk would take longer than these runs."""
     monkeypatch.setitem(data.READERS, "digits", cache(digits.read))
+    monkeypatch.setattr("engine.atomic.os.fsync", lambda handle: None)
 
 
 class StopAfter(StopRequest):
@@ -113,6 +114,8 @@ FEW = {
     "eval.attack": "pgd-1-2",
     "eval.images": 40,
 }
+
+DIVERGING = {"optim.name": "sgd", "optim.schedule": "constant", "optim.lr": 100.0, "optim.weight_decay": 1.0}
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -213,9 +216,9 @@ def test_the_clock_goes_on_over_attempts(tmp_path: Path) -> None:
     rundir = run_folder(tmp_path / "run", FEW)
     with pytest.raises(Stopped):
         train(rundir, looks=3)
-    before = of_kind(rundir, events.Saved)[-1].elapsed
+    before = weights(rundir)["elapsed"]
     train(rundir, attempt=2)
-    assert of_kind(rundir, events.Started)[-1].elapsed >= before - 0.01
+    assert of_kind(rundir, events.Started)[-1].elapsed >= before - 0.001
     assert list(events.read(rundir.events))[-1].elapsed > before
 
 
@@ -275,7 +278,7 @@ def test_the_best_weights_are_of_the_last_epoch_before_a_collapse(
 
 
 def test_a_loss_that_is_no_number_ends_even_a_short_run(tmp_path: Path) -> None:
-    rundir = run_folder(tmp_path / "run", FEW | {"optim.name": "sgd", "optim.lr": 100.0, "optim.peak": 0.1})
+    rundir = run_folder(tmp_path / "run", FEW | DIVERGING)
     with pytest.raises(DivergedError, match="lower the learning rate"):
         train(rundir)
     assert [event.kind for event in of_kind(rundir, events.Alarm)] == ["diverged"]
@@ -306,7 +309,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     return rundir
 
 
-LONGER = {"batch_size": 8, "watch.steps": 2, "eval.attack": "pgd-2-2", "eval.images": 100}
+LONGER = {"batch_size": 4, "watch.steps": 2, "eval.attack": "pgd-2-2", "eval.images": 100}
 
 
 def test_two_processes_with_the_same_seed_agree(reference: RunDir, tmp_path: Path) -> None:
@@ -318,11 +321,11 @@ def test_two_processes_with_the_same_seed_agree(reference: RunDir, tmp_path: Pat
         for found in (of_kind(reference, events.Step), of_kind(other, events.Step))
     )
     common = one.keys() & two.keys()
-    assert {1, 180, 360} <= common
+    assert {1, 360, 720} <= common
     assert all(one[step] == two[step] for step in common)
     last = list(events.read(other.events))[-1]
     assert isinstance(last, events.Finished)
-    assert (last.status, last.step, last.error) == ("done", 360, "")
+    assert (last.status, last.step, last.error) == ("done", 720, "")
     assert other.log.read_text() == ""
 
 
@@ -331,7 +334,7 @@ def _at_step(rundir: RunDir, process: subprocess.Popen[bytes]) -> None:
 
     def look() -> bool:
         assert process.poll() is None, rundir.log.read_text()
-        return len(of_kind(rundir, events.Saved)) >= 5
+        return len(of_kind(rundir, events.Saved)) >= 2
 
     wait_for(look, timeout=60)
 
@@ -349,7 +352,7 @@ def _stop_file(rundir: RunDir, process: subprocess.Popen[bytes]) -> None:
 def test_a_stop_saves_and_a_resumed_run_is_the_uninterrupted_one(
     reference: RunDir, tmp_path: Path, how: Callable[[RunDir, subprocess.Popen[bytes]], None]
 ) -> None:
-    rundir = run_folder(tmp_path / "run", LONGER | {"checkpoint_minutes": ALWAYS})
+    rundir = run_folder(tmp_path / "run", LONGER | {"checkpoint_minutes": OFTEN})
     process = start(rundir)
     _at_step(rundir, process)
     how(rundir, process)
@@ -358,7 +361,7 @@ def test_a_stop_saves_and_a_resumed_run_is_the_uninterrupted_one(
     assert isinstance(saved, events.Saved)
     assert isinstance(last, events.Finished)
     assert (last.status, last.step) == ("stopped", saved.step)
-    assert 0 < saved.step < 360
+    assert 0 < saved.step < 720
     rundir.stop.unlink(missing_ok=True)
     assert finish(start(rundir)) == 0
     again = of_kind(rundir, events.Started)[1]
@@ -374,7 +377,7 @@ def _same_weights_and_results(reference: RunDir, resumed: RunDir) -> None:
 
 
 def test_a_killed_run_resumes_from_its_last_checkpoint(reference: RunDir, tmp_path: Path) -> None:
-    rundir = run_folder(tmp_path / "run", LONGER | {"checkpoint_minutes": ALWAYS})
+    rundir = run_folder(tmp_path / "run", LONGER | {"checkpoint_minutes": OFTEN})
     process = start(rundir)
     _at_step(rundir, process)
     process.kill()
@@ -398,7 +401,7 @@ time.sleep(600)
 
 
 def test_an_engine_whose_parent_dies_saves_and_ends(tmp_path: Path) -> None:
-    rundir = run_folder(tmp_path / "run", LONGER | {"epochs": 1000, "checkpoint_minutes": ALWAYS})
+    rundir = run_folder(tmp_path / "run", LONGER | {"epochs": 1000, "checkpoint_minutes": OFTEN})
     arguments = [sys.executable, "-c", PARENT, *command(rundir.path)]
     parent = subprocess.Popen(arguments, stdout=subprocess.PIPE, env=environment())
     assert parent.stdout is not None
@@ -433,7 +436,7 @@ def _vanished(folder: Path) -> dict[str, Any]:
 
 
 def _diverges(folder: Path) -> dict[str, Any]:
-    return FEW | {"optim.name": "sgd", "optim.lr": 100.0, "optim.peak": 0.1}
+    return FEW | DIVERGING
 
 
 @pytest.mark.parametrize(
