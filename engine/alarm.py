@@ -5,13 +5,14 @@ locally linear, and past THRESHOLD when the one-step attack has been learned by 
 accuracy: it fell, or it is far below chance while clean accuracy is far above it.
 """
 
+import math
 from typing import Any, Literal
 
 # Of the moving average. Measured: healthy runs stayed below 0.06 (CIFAR-10, PreActResNet18 of width 16) and 0.12
 # (MNIST); runs that were to collapse passed it two epochs (MNIST) and most of an epoch (CIFAR-10) before they did.
 THRESHOLD = 0.35
 WARM_UP = 20  # updates before the moving average means anything
-FALL = 0.2  # of robust accuracy since its best, in [0,1]: the paper's own criterion
+FALL = 0.2  # of robust accuracy since its best, in [0,1]: the paper's own criterion for early stopping
 
 Kind = Literal["overfitting", "collapse"]
 
@@ -33,10 +34,13 @@ class Watchdog:
             "overfitting", f"the attack lowers the loss of {signal:.0%} of the examples: catastrophic overfitting"
         )
 
-    def evaluated(self, stage: str, clean: float, robust: float) -> str | None:
-        """A message if clean and robust accuracy (shares in [0,1]) of one stage of evaluation say so."""
+    def evaluated(self, stage: str, clean: float, robust: float, images: int) -> str | None:
+        """A message if clean and robust accuracy (shares in [0,1]) of one stage of evaluation say so.
+
+        images: how many they were measured on; of a few, a fall must be larger than chance would make it.
+        """
         best = self.best[stage] = max(self.best.get(stage, 0.0), robust)
-        fell = best - robust > FALL
+        fell = best - robust > FALL + 2 * math.sqrt(0.5 / images)  # two standard errors of a difference, at most
         below_chance = robust < self.chance / 2 and clean > 3 * self.chance
         if not (fell or below_chance):
             return None

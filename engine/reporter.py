@@ -112,7 +112,7 @@ class Reporter:
             )
         )
         if adversarial:
-            self._alarm("collapse", self.watchdog.evaluated(stage, accuracy.clean, accuracy.robust))
+            self._alarm("collapse", self.watchdog.evaluated(stage, accuracy.clean, accuracy.robust, accuracy.images))
 
     def ticker(self, attack: str) -> Callable[[int, int], None]:
         """Reports the progress of one evaluation, at most twice a second and at its end."""

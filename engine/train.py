@@ -116,8 +116,9 @@ class Training:
         self._save()
 
     def _guard_accuracy(self, epoch: int) -> Accuracy:
-        """PGD-5 accuracy on the epoch's last minibatch: nothing is ever decided on test images."""
-        x, y = next(self.batches.epoch(epoch, len(self.batches) - 1))
+        """PGD-5 accuracy on the epoch's last whole minibatch: nothing is ever decided on test images."""
+        whole = len(self.batches.labels) // self.config.batch_size
+        x, y = next(self.batches.epoch(epoch, whole - 1))
         attack = self._attack(GUARD_STEPS, 1)
         return attacked_accuracy(self.learner.model, x, y, self.threat, attack, self.config.seed)
 

@@ -5,13 +5,15 @@ import pytest
 
 from engine.alarm import FALL, THRESHOLD, WARM_UP, Watchdog
 
+MANY = 10**9  # images: no doubt is left about an accuracy
+
 
 def test_a_healthy_run_is_left_alone() -> None:
     watchdog = Watchdog(10)
     for epoch in range(15):
         assert watchdog.training(100 * epoch, 0.06) is None
-        assert watchdog.evaluated("watch", 0.3 + 0.03 * epoch, 0.2 + 0.02 * epoch) is None
-        assert watchdog.evaluated("guard", 0.3 + 0.03 * epoch, 0.25 + 0.01 * (epoch % 3)) is None
+        assert watchdog.evaluated("watch", 0.3 + 0.03 * epoch, 0.2 + 0.02 * epoch, MANY) is None
+        assert watchdog.evaluated("guard", 0.3 + 0.03 * epoch, 0.25 + 0.01 * (epoch % 3), MANY) is None
 
 
 def test_the_signal_counts_once_it_means_something() -> None:
@@ -35,37 +37,44 @@ def test_the_signal_counts_once_it_means_something() -> None:
 )
 def test_a_fall_or_less_than_chance_is_a_collapse(before: float, clean: float, robust: float, collapsed: bool) -> None:
     watchdog = Watchdog(10)
-    watchdog.evaluated("watch", 0.1, before)
-    assert bool(watchdog.evaluated("watch", clean, robust)) is collapsed
+    watchdog.evaluated("watch", 0.1, before, MANY)
+    assert bool(watchdog.evaluated("watch", clean, robust, MANY)) is collapsed
     assert watchdog.collapsed == ({"watch"} if collapsed else set())
 
 
 def test_stages_are_not_compared_with_each_other() -> None:
     watchdog = Watchdog(10)
-    assert watchdog.evaluated("guard", 0.9, 0.8) is None
-    assert watchdog.evaluated("watch", 0.9, 0.4) is None
-    assert watchdog.evaluated("final", 0.9, 0.3) is None
+    assert watchdog.evaluated("guard", 0.9, 0.8, MANY) is None
+    assert watchdog.evaluated("watch", 0.9, 0.4, MANY) is None
+    assert watchdog.evaluated("final", 0.9, 0.3, MANY) is None
 
 
 def test_chance_depends_on_the_number_of_classes() -> None:
-    assert Watchdog(100).evaluated("watch", 0.5, 0.02) is None
-    assert Watchdog(10).evaluated("watch", 0.5, 0.02) is not None
+    assert Watchdog(100).evaluated("watch", 0.5, 0.02, MANY) is None
+    assert Watchdog(10).evaluated("watch", 0.5, 0.02, MANY) is not None
 
 
 def test_each_kind_is_said_once_and_each_stage_remembered() -> None:
     watchdog = Watchdog(10)
-    assert watchdog.evaluated("watch", 0.8, 0.0) is not None
-    assert watchdog.evaluated("watch", 0.8, 0.0) is None
-    assert watchdog.evaluated("guard", 0.8, 0.0) is None
+    assert watchdog.evaluated("watch", 0.8, 0.0, MANY) is not None
+    assert watchdog.evaluated("watch", 0.8, 0.0, MANY) is None
+    assert watchdog.evaluated("guard", 0.8, 0.0, MANY) is None
     assert watchdog.collapsed == {"watch", "guard"}
     assert watchdog.training(100, 0.9) is not None
 
 
 def test_a_resumed_run_does_not_say_it_again() -> None:
     watchdog, other = Watchdog(10), Watchdog(10)
-    watchdog.evaluated("watch", 0.8, 0.5)
-    watchdog.evaluated("watch", 0.8, 0.0)
+    watchdog.evaluated("watch", 0.8, 0.5, MANY)
+    watchdog.evaluated("watch", 0.8, 0.0, MANY)
     other.load_state_dict(msgspec.json.decode(msgspec.json.encode(watchdog.state_dict())))
     assert other.state_dict() == watchdog.state_dict()
-    assert other.evaluated("watch", 0.8, 0.0) is None
+    assert other.evaluated("watch", 0.8, 0.0, MANY) is None
     assert other.training(100, 0.9) is not None
+
+
+@pytest.mark.parametrize(("images", "robust", "collapsed"), [(29, 0.48, False), (29, 0.2, True), (1000, 0.5, True)])
+def test_of_few_images_a_fall_must_be_larger_than_chance_makes_it(images: int, robust: float, collapsed: bool) -> None:
+    watchdog = Watchdog(10)
+    watchdog.evaluated("guard", 1.0, 0.76, images)
+    assert bool(watchdog.evaluated("guard", 1.0, robust, images)) is collapsed
