@@ -47,7 +47,8 @@ class Learner:
         with frozen(self.model):
             x = x.detach().requires_grad_()
             losses = F.cross_entropy(self.logits(x), y, reduction="none")
-            loss = self.scaler.scale(losses.sum())  # unscaled fp16 gradients would flush to sign 0
+            # Unscaled, fp16 gradients flush to sign 0; a scaled sum overflows, and BatchNorm spreads the NaN.
+            loss = self.scaler.scale(losses.mean() if self.scaler.is_enabled() else losses.sum())
             return torch.autograd.grad(loss, x)[0], losses.detach()
 
     def update(self, x: Tensor, y: Tensor, before: Tensor | None = None, input_grad: bool = False) -> Tensor | None:

@@ -1,11 +1,13 @@
 """The dashboard: screens, bindings, theme, and the worker that keeps them up to date."""
 
+import contextlib
 import threading
 from typing import Any
 
 from textual import work
 from textual.app import App
 from textual.binding import Binding
+from textual.css.query import NoMatches
 from textual.message import Message
 from textual.worker import get_current_worker
 
@@ -93,16 +95,17 @@ class Fastadv(App[str]):
         self.snapshot = message.snapshot
         for notice in message.snapshot.notices:
             self.notify(line(notice), severity="warning", markup=False)
-        for take in self._takers("take"):
-            take(message.snapshot)
+        self._tell_screens("take", message.snapshot)
 
     def on_fastadv_sampled(self, message: Sampled) -> None:
-        for take in self._takers("take_machine"):
-            take(message.sample)
+        self._tell_screens("take_machine", message.sample)
 
-    def _takers(self, name: str) -> list[Any]:
-        """The screens' methods of that name; screens that are being taken down want no news."""
-        return [getattr(screen, name) for screen in self.screen_stack if hasattr(screen, name) and screen.children]
+    def _tell_screens(self, method: str, news: Any) -> None:
+        """Hand on what is new; a screen that is just put up or taken down has not all of its widgets."""
+        for screen in self.screen_stack:
+            if take := getattr(screen, method, None):
+                with contextlib.suppress(NoMatches):
+                    take(news)
 
     def look_at(self, *run_ids: str) -> None:
         """Follow these runs, too, from now on."""

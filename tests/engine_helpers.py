@@ -16,7 +16,7 @@ from helpers import make_run
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from engine import data, events, models
+from engine import checkpoint, data, events, models
 from engine.config import ModelConfig, OptimConfig
 from engine.data.batches import to_images
 from engine.data.facts import DATASETS
@@ -39,7 +39,8 @@ def make_learner(
     model: nn.Module | None = None, total_steps: int = 100, precision: str = "fp32", **optim: Any
 ) -> Learner:
     """A learner on a small model; its schedule is constant unless given."""
-    chosen = OptimConfig(**{"schedule": "constant", "lr": 0.1} | optim)
+    settings: dict[str, Any] = {"schedule": "constant", "lr": 0.1} | optim
+    chosen = OptimConfig(**settings)
     return Learner(model or digits_model(), chosen, total_steps, CPU, precision)
 
 
@@ -111,7 +112,12 @@ def write_cifar10(folder: Path, images: int = 4) -> tuple[NDArray[np.uint8], lis
     inner.mkdir(parents=True)
     for number, name in enumerate([*(f"data_batch_{n}" for n in range(1, 6)), "test_batch"]):
         part = slice(number * images, (number + 1) * images)
-        content = {"batch_label": name, "labels": labels[part], "data": pixels[part], "filenames": "a.png"}
+        content: dict[str, Any] = {
+            "batch_label": name,
+            "labels": labels[part],
+            "data": pixels[part],
+            "filenames": "a.png",
+        }
         (inner / name).write_bytes(python2_pickle(content))
     return pixels, labels
 
@@ -176,3 +182,31 @@ def of_kind(rundir: RunDir, kind: type[EventKind]) -> list[EventKind]:
 def without_clock(event: events.AnyEvent) -> bytes:
     """What an event says, apart from when."""
     return msgspec.json.encode(msgspec.structs.replace(event, t=0.0, elapsed=0.0))
+
+
+def weights(rundir: RunDir, which: str = "last") -> dict[str, Any]:
+    state: dict[str, Any] = checkpoint.load(rundir.path / f"{which}.pt")
+    return state
+
+
+def assert_same(one: Any, other: Any, path: str = "") -> None:
+    """Bit by bit, through containers."""
+    if isinstance(one, torch.Tensor):
+        assert torch.equal(one, other), path
+    elif isinstance(one, dict):
+        assert one.keys() == other.keys(), path
+        for key in one:
+            assert_same(one[key], other[key], f"{path}.{key}")
+    else:
+        assert one == other, path
+
+
+def assert_same_end(one: RunDir, other: RunDir) -> None:
+    """Weights, optimizer, carried perturbation, alarm and results; only the clock may differ."""
+    assert_same(weights(one) | {"elapsed": 0}, weights(other) | {"elapsed": 0})
+    assert_same(weights(one, "best")["model"], weights(other, "best")["model"])
+    assert evaluations(one) == evaluations(other)
+
+
+def evaluations(rundir: RunDir) -> list[bytes]:
+    return [without_clock(event) for event in of_kind(rundir, events.Evaluated)]

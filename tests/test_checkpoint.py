@@ -11,8 +11,9 @@ import pytest
 import torch
 from engine_helpers import digits, digits_model
 
-from engine import checkpoint
+from engine import models
 from engine.checkpoint import CheckpointError, load, load_latest, load_model, save
+from engine.data.facts import DATASETS
 from engine.presets import build
 from engine.rundir import RunDir
 
@@ -185,4 +186,4 @@ def test_loading_a_model_needs_no_data(rundir: RunDir) -> None:
 
 def _cifar_state() -> dict[str, Any]:
     config = build("cifar", {"model.width": 1, "model.depth": 1})
-    return {"model": checkpoint.models.build(config.model, checkpoint.DATASETS["cifar10"]).state_dict()}
+    return {"model": models.build(config.model, DATASETS["cifar10"]).state_dict()}

@@ -181,7 +181,10 @@ def test_bounds_hold_however_it_is_built(key: str, value: Any) -> None:
 def _by_constructor(key: str, value: Any) -> None:
     section, _, leaf = key.rpartition(".")
     kind = type(getattr(assemble(DIGITS), section)) if section else RunConfig
-    needed = {"model": {"name": "digits-cnn"}, "": {"dataset": "digits", "model": ModelConfig(name="digits-cnn")}}
+    needed: dict[str, dict[str, Any]] = {
+        "model": {"name": "digits-cnn"},
+        "": {"dataset": "digits", "model": ModelConfig(name="digits-cnn")},
+    }
     kind(**needed.get(section, {}) | {leaf: value})
 
 

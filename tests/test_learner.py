@@ -180,19 +180,13 @@ def _trained(name: str) -> nn.Module:
     return learner.model
 
 
-fp16_overflows = pytest.mark.xfail(
-    strict=True,
-    reason="the attack's loss is scaled as a sum: one confidently wrong example overflows, and BatchNorm spreads it",
-)
-
-
 @pytest.mark.parametrize(
     ("name", "precision"),
     [
         ("digits-cnn", "bf16"),
         ("digits-cnn", "fp16"),
         ("preact-resnet18", "bf16"),
-        pytest.param("preact-resnet18", "fp16", marks=fp16_overflows),
+        ("preact-resnet18", "fp16"),
     ],
 )
 def test_low_precision_gradients_have_the_signs_of_fp32(name: str, precision: str) -> None:

@@ -18,7 +18,7 @@ from engine.methods import METHODS, fgsm, free, options, pgd, standard
 from engine.presets import build
 
 EPS, ALPHA, RATE = 0.2, 0.25, 0.05
-SGD = {"lr": RATE, "momentum": 0.0, "weight_decay": 0.0}
+SGD: dict[str, Any] = {"lr": RATE, "momentum": 0.0, "weight_decay": 0.0}
 
 
 def rng(seed: int = 3) -> torch.Generator:
@@ -196,13 +196,14 @@ def test_the_overfitting_signal_is_the_share_of_losses_that_the_attack_lowered()
 
 def test_an_attack_that_goes_the_wrong_way_is_seen() -> None:
     x, y = minibatch(count=40)
-    for method, extra in ((fgsm, {}), (pgd, {"steps": 2})):
-        learner = Contrary()
-        method(learner, x, y, None, Threat(EPS), rng(), alpha=ALPHA, **extra)
-        assert learner.figures()[2] > 0.9
-    learner = make_learner()
-    free(learner, x, y, None, Threat(EPS), rng(), alpha=ALPHA)
-    assert learner.figures()[2] == 0
+    extras: dict[str, dict[str, Any]] = {"fgsm": {}, "pgd": {"steps": 2}}
+    for name, extra in extras.items():
+        contrary = Contrary()
+        METHODS[name](contrary, x, y, None, Threat(EPS), rng(), alpha=ALPHA, **extra)
+        assert contrary.figures()[2] > 0.9
+    without = make_learner()
+    free(without, x, y, None, Threat(EPS), rng(), alpha=ALPHA)
+    assert without.figures()[2] == 0
 
 
 class Spy(Learner):

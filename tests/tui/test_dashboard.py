@@ -100,7 +100,7 @@ def test_a_failed_run_opens_on_its_reason_and_its_traceback() -> None:
     a_run("a1", "failed").log.write_text("Traceback (most recent call last):\nValueError: [red]boom[/red]\x1b[31m\n")
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
-        await until(pilot, lambda: "✗" in shown(app))
+        await until(pilot, lambda: "boom" in shown(app))
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, LogScreen))
         await until(pilot, lambda: r"ValueError: [red]boom[/red]\x1b[31m" in shown(app))
