@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -23,6 +23,9 @@ class Event(Struct, kw_only=True, omit_defaults=True, tag_field="type", tag=str.
 
     t: float = 0.0
     elapsed: float = 0.0
+
+
+Kind = TypeVar("Kind", bound=Event)
 
 
 class Started(Event):
@@ -201,8 +204,8 @@ def read(path: Path) -> Iterator[AnyEvent]:
             return
 
 
-def last(path: Path, since: int = 0) -> list[AnyEvent]:
-    """The last events of a file, of those written after its first `since` bytes; empty if there are none."""
+def last(path: Path, kind: type[Kind], since: int = 0) -> list[Kind]:
+    """The last events of one kind in a file, of those after its first `since` bytes; empty if there are none."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, io.SEEK_END)
@@ -210,7 +213,8 @@ def last(path: Path, since: int = 0) -> list[AnyEvent]:
             whole, _, _ = file.read().rpartition(b"\n")
     except OSError:
         return []
-    return [event for line in whole.split(b"\n") if (event := decode(line)) is not None]
+    tag = str(kind.__struct_config__.tag).encode()
+    return [event for line in whole.split(b"\n") if tag in line and isinstance(event := decode(line), kind)]
 
 
 def _ends_a_line(path: Path) -> bool:

@@ -3,6 +3,7 @@
 A row that says queued or running is never believed: whoever reads it derives it again from the run directory.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -10,21 +11,15 @@ from pathlib import Path
 
 import msgspec
 from filelock import FileLock, Timeout
-from tinydb import TinyDB
-from tinydb.storages import MemoryStorage
-from tinydb.table import Document, Table
 
 from engine.rundir import RunDir
 from fastadv_tui.errors import UserError
-from fastadv_tui.home import RunNotFoundError, all_runs, ensure_home, find_run, history_path, runs_dir
-from fastadv_tui.migrations import SCHEMA, NewerSchemaError, Tables, migrate
+from fastadv_tui.historyfile import DAMAGED, Draft, read_rows
+from fastadv_tui.home import RunNotFoundError, ensure_home, find_run, history_path, runs_dir
+from fastadv_tui.migrations import NewerSchemaError
 from fastadv_tui.rows import Notes, Row, read_notes, row_of, write_notes
-from fastadv_tui.storage import AtomicStorage
 
-RUNS, META = "runs", "meta"
 LOCK_SECONDS = 60.0
-DAMAGED = (msgspec.DecodeError, UnicodeDecodeError)  # also msgspec.ValidationError
-_ROWS = list[Row]
 
 
 class HistoryError(UserError):
@@ -65,8 +60,8 @@ class History:
         """Derive live rows anew and add runs that have none; writes what changed, if it can be written."""
         rows = self._read_or_rebuild()
         known = {row.id: row for row in rows}
-        stale = [run for run in _runs() if run.id not in known or known[run.id].live]
-        fresh = {run.id: row_of(run) for run in stale}
+        stale = [name for name in _run_ids() if name not in known or known[name].live]
+        fresh = {name: row_of(RunDir(runs_dir() / name)) for name in stale}
         gone = [_lost(row) for row in rows if row.live and row.id not in fresh]
         changed = [row for row in (*fresh.values(), *gone) if row != known.get(row.id)]
         if changed:
@@ -77,9 +72,9 @@ class History:
 
     def record(self, rundir: RunDir) -> Row:
         """Bring a run's row up to date. Raises: HistoryError, if it cannot be written."""
-        with self._writing() as table:  # derived under the lock, or an older row could overwrite a newer one
+        with self._writing() as draft:  # derived under the lock, or an older row could overwrite a newer one
             row = row_of(rundir)
-            _put(table, [row] if rundir.path.exists() else [])
+            draft.put([row] if rundir.path.exists() else [])
         return row
 
     def bring_up_to_date(self, rundir: RunDir) -> Row:
@@ -92,14 +87,13 @@ class History:
 
     def upsert(self, rows: Iterable[Row]) -> None:
         """Insert or replace rows. Raises: HistoryError."""
-        with self._writing() as table:
-            _put(table, rows)
+        with self._writing() as draft:
+            draft.put(rows)
 
     def remove(self, run_id: str) -> None:
         """Forget a run. Raises: HistoryError."""
-        with self._writing() as table:
-            if table.contains(doc_id=_number(run_id)):
-                table.remove(doc_ids=[_number(run_id)])
+        with self._writing() as draft:
+            draft.remove([run_id])
 
     def edit(self, rundir: RunDir, change: Callable[[Notes], None]) -> Row:
         """Change the user's notes on a run, in its folder and in its row. Raises: HistoryError."""
@@ -130,13 +124,13 @@ class History:
             return self._derive_all()
         except UserError as error:
             self.notices.append(str(error))
-            return [row_of(run) for run in _runs()]
+            return [row_of(RunDir(runs_dir() / name)) for name in _run_ids()]
 
     def _read_or_set_aside(self) -> list[Row] | None:
         """The rows; None, with a notice, where the file cannot be used: one that is no good is set aside."""
         try:
             if self.path.exists() or not any(runs_dir().glob("*/config.json")):
-                return self._read()
+                return read_rows(self.path)
             self.notices.append(f"{self.path} was missing and has been rebuilt from the run folders")
         except NewerSchemaError as error:
             return self._set_aside("newer", f"{self.path} is of a newer version ({error})")
@@ -146,13 +140,9 @@ class History:
             self.notices.append(f"{self.path} cannot be read ({error.strerror}); read from the run folders instead")
         return None
 
-    def _read(self) -> list[Row]:
-        """Raises: OSError, NewerSchemaError, those in DAMAGED."""
-        return msgspec.convert(list(_tables(self.path).get(RUNS, {}).values()), _ROWS)
-
     def _read_quietly(self) -> list[Row] | None:
         try:
-            return self._read()
+            return read_rows(self.path)
         except (OSError, NewerSchemaError, *DAMAGED):
             return None
 
@@ -173,32 +163,31 @@ class History:
 
     def _derive_all(self, progress: Callable[[int, int], None] = lambda done, total: None) -> list[Row]:
         """Every run's row, derived and written under one lock, so that no edit is lost. Raises: HistoryError."""
-        with self._writing() as table:
-            rows, runs = [], _runs()
-            for number, run in enumerate(runs, 1):
-                rows.append(row_of(run))
-                progress(number, len(runs))
-            _put(table, rows)
+        with self._writing() as draft:
+            rows, ids, folder = [], _run_ids(), runs_dir()
+            for number, name in enumerate(ids, 1):
+                rows.append(row_of(RunDir(folder / name)))
+                progress(number, len(ids))
+            draft.put(rows)
         return rows
 
     def _write_if_possible(self, rows: Iterable[Row]) -> None:
         """What is derived can be derived again: a disk that is full or read-only is no reason to fail a reader."""
         try:
-            with self._writing() as table:
-                _put(table, [newest for row in rows if (newest := _newest(table, row))])
+            with self._writing() as draft:
+                draft.put([newest for row in rows if (newest := _newest(draft, row))])
         except UserError as error:
             self.notices.append(str(error))
 
     @contextmanager
-    def _writing(self) -> Iterator[Table]:
-        """The table of runs, under the lock, read and written once whatever is done with it."""
+    def _writing(self) -> Iterator[Draft]:
+        """The rows, under the lock, read and written once whatever is done with them."""
         ensure_home()
         try:
             with self._lock():
-                file, buffer = AtomicStorage(self.path), MemoryStorage()  # type: ignore[no-untyped-call]
-                buffer.memory = _tables(self.path)
-                yield TinyDB(storage=lambda: buffer).table(RUNS, cache_size=0)
-                file.write({**buffer.memory, META: {"1": {"schema": SCHEMA}}})
+                draft = Draft(self.path)
+                yield draft
+                draft.save()
         except (OSError, Timeout, NewerSchemaError, *DAMAGED) as error:
             raise HistoryError(f"cannot write the history {self.path} ({error}); nothing in it was changed") from None
 
@@ -206,31 +195,19 @@ class History:
         return FileLock(f"{self.path}.lock", timeout=LOCK_SECONDS, mode=0o600)
 
 
-def _tables(path: Path) -> Tables:
-    """The file's tables in the present version; none where it is missing.
+def _run_ids() -> list[str]:
+    """The names of the run directories, in no order: cheaper than a RunDir for each of thousands.
 
-    Raises: OSError, NewerSchemaError, those in DAMAGED.
+    A name that is no text is nothing that we made, and JSON could not hold it.
     """
-    tables = migrate(AtomicStorage(path).read() or {})
-    for key in tables.get(RUNS, {}):
-        if not key.isdecimal():
-            raise msgspec.ValidationError(f"{key!r} is not the number of a row")
-    return tables
+    try:
+        with os.scandir(runs_dir()) as entries:
+            return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False) and entry.name.isprintable()]
+    except FileNotFoundError:
+        return []
 
 
-def _runs() -> list[RunDir]:
-    """The run directories; a name that is no text is nothing that we made, and JSON could not hold it."""
-    return [run for run in all_runs() if run.id.isprintable()]
-
-
-def _put(table: Table, rows: Iterable[Row]) -> None:
-    """Upsert many rows at once; TinyDB's own upsert goes through the whole table for each."""
-    documents = {_number(row.id): _document(row) for row in rows}
-    table.remove(doc_ids=[number for number in documents if table.contains(doc_id=number)])
-    table.insert_multiple(documents.values())
-
-
-def _newest(table: Table, row: Row) -> Row | None:
+def _newest(draft: Draft, row: Row) -> Row | None:
     """What is to be written of a row that was derived before the lock was held; None if the run was removed since.
 
     A row that says ended will be believed, and the run may have been edited or resumed meanwhile.
@@ -238,22 +215,13 @@ def _newest(table: Table, row: Row) -> Row | None:
     rundir = RunDir(runs_dir() / row.id)
     if rundir.path.exists():
         return row if row.live else row_of(rundir)
-    return row if table.contains(doc_id=_number(row.id)) else None
+    return row if draft.has(row.id) else None
 
 
 def _unused(path: Path) -> Path:
     """A path that nothing is at: this one, or with a number behind it."""
     taken = (path, *(path.with_name(f"{path.name}-{number}") for number in range(2, 1000)))
     return next((free for free in taken if not free.exists()), path)
-
-
-def _number(run_id: str) -> int:
-    """TinyDB's document id of a run: one for each name of a folder."""
-    return int.from_bytes(run_id.encode(), "big")
-
-
-def _document(row: Row) -> Document:
-    return Document(msgspec.to_builtins(row), doc_id=_number(row.id))
 
 
 def _lost(row: Row) -> Row:

@@ -105,7 +105,7 @@ def row_of(rundir: RunDir) -> Row:
 
 def changed_settings(config: RunConfig) -> dict[str, Any]:
     """The settings that differ from the preset, by dotted key."""
-    usual = {**_defaults(config.dataset, config.model.name), **preset_settings(config.preset, config.method.name)}
+    usual = _usual(config.dataset, config.model.name, config.preset, config.method.name)
     changed = {k: v for k, v in flatten(config).items() if k not in UNCOUNTED and v != usual.get(k)}
     return {key: plain(value) for key, value in changed.items()}
 
@@ -146,5 +146,6 @@ def _take_progress(row: Row, run: state.RunState) -> None:
 
 
 @cache
-def _defaults(dataset: Any, model: Any) -> dict[str, Any]:
-    return flatten(RunConfig(dataset=dataset, model=ModelConfig(name=model)))
+def _usual(dataset: Any, model: Any, preset: str, method: str) -> dict[str, Any]:
+    """The settings of a run that changes nothing of its preset."""
+    return {**flatten(RunConfig(dataset=dataset, model=ModelConfig(name=model))), **preset_settings(preset, method)}

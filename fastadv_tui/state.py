@@ -89,14 +89,16 @@ def apply(state: RunState, event: AnyEvent) -> RunState:
 
     Events that are out of order or of an earlier attempt's future are left out; none can make it raise.
     """
-    state.last_event = max(state.last_event, event.t)
-    state.elapsed = max(event.elapsed, 0.0) or state.elapsed
+    if event.t > state.last_event:
+        state.last_event = event.t
+    if event.elapsed > 0:
+        state.elapsed = event.elapsed
     match event:
-        case Started():
-            _start(state, event)
-        case Step():
+        case Step():  # most events are
             if event.step > (state.steps[-1].step if state.steps else 0):
                 state.steps.append(event)
+        case Started():
+            _start(state, event)
         case Evaluated():
             _evaluated(state, event)
         case Alarm():

@@ -60,7 +60,7 @@ def _living(process: ProcessRecord) -> bool | None:
 
 def _last_word(rundir: RunDir, process: ProcessRecord) -> Finished | None:
     """How the present attempt finished, by its own word; read anew, as `state` may be from before it was said."""
-    said = [event for event in events.last(rundir.events, process.events_before) if isinstance(event, Finished)]
+    said = events.last(rundir.events, Finished, process.events_before)
     return said[-1] if said else None
 
 

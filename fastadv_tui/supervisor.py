@@ -171,7 +171,7 @@ class Supervisor:
 
 
 def _seconds_per_batch(rundir: RunDir) -> float:
-    steps = [event for event in last(rundir.events) if isinstance(event, Step)][-2:]
+    steps = last(rundir.events, Step)[-2:]
     if len(steps) < 2 or steps[1].step <= steps[0].step:
         return 0.0
     return (steps[1].elapsed - steps[0].elapsed) / (steps[1].step - steps[0].step)

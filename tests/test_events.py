@@ -187,7 +187,7 @@ def test_the_last_events_of_a_long_file(path: Path) -> None:
     with Writer(path) as writer:
         for n in range(5000):
             writer.write(note(n))
-    found = messages(last(path))
+    found = messages(last(path, Note))
     assert found[-1] == "number 4999"
     assert 10 < len(found) < 5000
     assert found == [f"number {n}" for n in range(5000 - len(found), 5000)]
@@ -198,9 +198,9 @@ def test_the_last_events_since_a_size(path: Path) -> None:
         writer.write(note(1))
         size = path.stat().st_size
         writer.write(note(2))
-    assert messages(last(path, size)) == ["number 2"]
-    assert messages(last(path, 10**9)) == ["number 1", "number 2"]
-    assert last(path.with_name("none")) == []
+    assert messages(last(path, Note, size)) == ["number 2"]
+    assert messages(last(path, Note, 10**9)) == ["number 1", "number 2"]
+    assert last(path, Finished, 0) == [] == last(path.with_name("none"), Note)
 
 
 def test_a_full_disk_is_an_error_and_what_was_written_stays_readable(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from engine.events import Finished
 from engine.presets import build
 from engine.rundir import RunDir
 from fastadv_tui.history import History, HistoryError
+from fastadv_tui.historyfile import read_rows
 from fastadv_tui.home import ensure_home, history_path, runs_dir
 from fastadv_tui.migrations import SCHEMA
 from fastadv_tui.rows import CURVE_POINTS, Row, row_of, thin
@@ -89,7 +90,7 @@ def test_many_writers_and_readers(home: Path) -> None:
     def read_all_the_while() -> int:
         reads, before = 0, 0
         while any(writer.poll() is None for writer in writers):
-            count = len(History()._read())  # raises if the file is broken
+            count = len(read_rows(history_path()))  # raises if the file is broken
             assert count >= before
             reads, before = reads + 1, count
         return reads
@@ -110,7 +111,7 @@ def test_a_writer_killed_in_the_middle_loses_nothing(home: Path) -> None:
         wait_for(lambda before=before: history_path().stat().st_mtime_ns != before)  # type: ignore[misc]
         writer.kill()
         writer.wait()
-        assert {f"old{number}" for number in range(50)} <= {row.id for row in History()._read()}
+        assert {f"old{number}" for number in range(50)} <= {row.id for row in read_rows(history_path())}
     History().upsert([Row(id="after", status="done")])  # the dead writers' lock is free
 
 
@@ -140,24 +141,25 @@ def test_reindex_puts_a_damaged_file_right(home: Path, content: bytes) -> None:
     history = History()
     assert history.reindex() == 1
     assert "damaged" in history.notices[0]
-    assert History()._read() == [row]
+    assert read_rows(history_path()) == [row]
 
 
-def test_two_that_find_the_same_damage_keep_it_and_what_the_first_one_rebuilt(home: Path) -> None:
+def test_two_that_find_the_same_damage_keep_it_and_what_the_first_one_rebuilt(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     History().record(done_run())
     history_path().write_bytes(b"garbage")
-    late = History()
-    read, meanwhile = late._read, iter([True])
+    meanwhile = iter([True])
 
-    def read_slowly() -> list[Row]:
+    def read_slowly(path: Path) -> list[Row]:
         try:
-            return read()
+            return read_rows(path)
         finally:
             if next(meanwhile, False):  # the other one is done before this one learns what it read
                 History().upsert([*History().rows(), Row(id="gone", status="done")])
 
-    late._read = read_slowly  # type: ignore[method-assign]
-    assert {row.id for row in late.rows()} == {"gone", "k3f9"}
+    monkeypatch.setattr("fastadv_tui.history.read_rows", read_slowly)
+    assert {row.id for row in History().rows()} == {"gone", "k3f9"}
     assert [path.read_bytes() for path in home.glob("history.json.damaged-*")] == [b"garbage"]
 
 
@@ -184,7 +186,7 @@ def test_a_look_never_writes_over_what_was_written_meanwhile(home: Path, monkeyp
 
     monkeypatch.setattr(look, "_write_if_possible", write_late)
     look.sync()
-    assert {row.id: row.tags for row in History()._read()} == {"tagged": ["paper"]}
+    assert {row.id: row.tags for row in read_rows(history_path())} == {"tagged": ["paper"]}
 
 
 def test_a_run_that_cannot_be_read_hides_no_other(home: Path) -> None:
@@ -200,7 +202,7 @@ def test_a_row_comes_back_from_the_file_as_it_was_derived(home: Path) -> None:
     rundir = make_run(runs_dir() / "k3f9", chosen=chosen)
     write_events(rundir, started(), evaluated(10), Finished(status="done", step=100))
     row = History().record(rundir)
-    assert History()._read() == [row]
+    assert read_rows(history_path()) == [row]
     assert row.settings["optim.milestones"] == [0.3, 0.6]
 
 
@@ -211,7 +213,7 @@ def test_rebuilding_many_rows_is_quick(home: Path) -> None:
     History().upsert(rows)
     History().upsert(rows)
     assert time.process_time() - begun < 5.0
-    assert len(History()._read()) == len(rows)
+    assert len(read_rows(history_path())) == len(rows)
 
 
 def test_a_missing_file_is_rebuilt_and_says_so(home: Path) -> None:

@@ -36,9 +36,9 @@ class Tmux:
     def session(self, name: str, command: str) -> None:
         self("new-session", "-d", "-s", name, "-x", "110", "-y", "30", *self.environment, command)
 
-    def cursor(self, name: str) -> str:
-        """Where the terminal's cursor is: in the field that has the focus."""
-        return self("display-message", "-p", "-t", name, "#{cursor_x} #{cursor_y}")
+    def cursor_line(self, name: str) -> str:
+        """The line of the terminal's cursor: that of the field that has the focus."""
+        return self.screen(name).splitlines()[int(self("display-message", "-p", "-t", name, "#{cursor_y}"))]
 
     def screen(self, name: str) -> str:
         return self("capture-pane", "-p", "-t", name)
@@ -102,12 +102,10 @@ def test_the_dashboard_from_the_form_to_a_comparison(tmux: Tmux, home: Path, tmp
 def launch(tmux: Tmux, name: str, epochs: str, seed: str) -> None:
     """Fill the form as a user does: n, tab from field to field, ctrl+s."""
     tmux("send-keys", "-t", "d", "n")
-    wait_for(lambda: "fastadv run digits" in tmux.screen("d"))
-    for key in [*["Tab"] * 5, epochs, "Tab", "Tab", seed, "Tab", "Tab", "Tab", name]:
-        before = tmux.cursor("d")
-        tmux("send-keys", "-t", "d", key)  # one at a time: a key that comes early goes to the field before
-        wait_for(lambda before=before: tmux.cursor("d") != before)  # type: ignore[misc]
-    wait_for(lambda: any(line.split()[1:3] == ["name", name] for line in tmux.screen("d").splitlines()))
+    for tabs, field, text in ((0, "dataset", "digits"), (5, "epochs", epochs), (2, "seed", seed), (3, "name", name)):
+        if tabs:
+            tmux("send-keys", "-t", "d", *["Tab"] * tabs, text)
+        wait_for(lambda words=[field, text]: tmux.cursor_line("d").split()[1:3] == words)  # type: ignore[misc]
     tmux("send-keys", "-t", "d", "C-s")
     wait_for(lambda: "New run" not in tmux.screen("d").splitlines()[0], timeout=60)
 

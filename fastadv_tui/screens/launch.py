@@ -36,6 +36,9 @@ class Launch(Screen[None]):
     BINDINGS = [
         Binding("ctrl+s", "start", "Start", id="launch-start", priority=True),
         Binding("escape", "app.pop_screen", "Back", id="launch-back"),
+        # before the field sees them: what is typed right behind a tab must not go to the field that is left
+        Binding("tab", "app.focus_next", priority=True, show=False),
+        Binding("shift+tab", "app.focus_previous", priority=True, show=False),
     ]
 
     def __init__(self, like: RunDir | None = None) -> None:

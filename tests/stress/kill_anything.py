@@ -29,6 +29,7 @@ from engine.presets import build
 from engine.rundir import RunDir
 from fastadv_tui import records, runner
 from fastadv_tui.history import History
+from fastadv_tui.historyfile import read_rows
 from fastadv_tui.home import history_path
 from fastadv_tui.records import ProcessRecord
 
@@ -165,7 +166,7 @@ def readers(findings: Findings) -> Iterator[None]:
             history = History()
             try:
                 if history_path().exists():
-                    history._read()
+                    read_rows(history.path)
             except Exception as error:
                 findings.wrong.append(f"the history could not be read: {error!r}")
             time.sleep(0.05)
