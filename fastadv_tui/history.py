@@ -8,16 +8,21 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
-from filelock import FileLock, Timeout
 
 from engine.rundir import RunDir
 from fastadv_tui.errors import UserError
-from fastadv_tui.historyfile import DAMAGED, Draft, read_rows
+from fastadv_tui.historyfile import DAMAGED, read_rows
 from fastadv_tui.home import RunNotFoundError, ensure_home, find_run, history_path, runs_dir
 from fastadv_tui.migrations import NewerSchemaError
 from fastadv_tui.rows import Notes, Row, read_notes, row_of, write_notes
+
+if TYPE_CHECKING:
+    from filelock import FileLock
+
+    from fastadv_tui.draft import Draft
 
 LOCK_SECONDS = 60.0
 
@@ -102,7 +107,7 @@ class History:
                 notes = read_notes(rundir)
                 change(notes)
                 write_notes(rundir, notes)
-        except (OSError, Timeout) as error:
+        except OSError as error:
             raise HistoryError(f"cannot write {rundir.notes} ({error})") from None
         return self.record(rundir)
 
@@ -157,7 +162,7 @@ class History:
                 beside = _unused(self.path.with_name(f"{self.path.name}.{why}-{time.strftime('%Y%m%d-%H%M%S')}"))
                 self.path.rename(beside)
             self.notices.append(f"{notice}; it is kept as {beside.name}, and rebuilt from the run folders")
-        except (OSError, Timeout):
+        except OSError:
             self.notices.append(f"{notice}; read from the run folders instead")
         return None
 
@@ -180,18 +185,23 @@ class History:
             self.notices.append(str(error))
 
     @contextmanager
-    def _writing(self) -> Iterator[Draft]:
+    def _writing(self) -> "Iterator[Draft]":
         """The rows, under the lock, read and written once whatever is done with them."""
+        from fastadv_tui.draft import Draft  # for the same reason
+
         ensure_home()
         try:
             with self._lock():
                 draft = Draft(self.path)
                 yield draft
                 draft.save()
-        except (OSError, Timeout, NewerSchemaError, *DAMAGED) as error:
+        except (OSError, NewerSchemaError, *DAMAGED) as error:
             raise HistoryError(f"cannot write the history {self.path} ({error}); nothing in it was changed") from None
 
-    def _lock(self) -> FileLock:
+    def _lock(self) -> "FileLock":
+        """Raises, when entered: OSError, of which filelock's Timeout is one."""
+        from filelock import FileLock  # here, as most who look at the history never write it
+
         return FileLock(f"{self.path}.lock", timeout=LOCK_SECONDS, mode=0o600)
 
 
@@ -207,7 +217,7 @@ def _run_ids() -> list[str]:
         return []
 
 
-def _newest(draft: Draft, row: Row) -> Row | None:
+def _newest(draft: "Draft", row: Row) -> Row | None:
     """What is to be written of a row that was derived before the lock was held; None if the run was removed since.
 
     A row that says ended will be believed, and the run may have been edited or resumed meanwhile.

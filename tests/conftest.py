@@ -1,13 +1,20 @@
 """Fixtures for every test."""
 
 import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the networks of the tests are small, and pytest-xdist fills the cores
+
 from collections.abc import Iterator
 from pathlib import Path
 
 import helpers
+import hypothesis
 import pytest
 
 from engine.rundir import RunDir
+
+hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one is no failure
+hypothesis.settings.load_profile("any machine")
 
 
 @pytest.fixture
