@@ -29,7 +29,10 @@ Kind = TypeVar("Kind", bound=Event)
 
 
 class Started(Event):
-    """A process began to work on the run; later steps of earlier attempts no longer count."""
+    """A process began to work on the run; later steps of earlier attempts no longer count.
+
+    `flops`: floating-point operations of the whole training, its attacks included and its evaluations not.
+    """
 
     attempt: int
     from_step: int
@@ -43,6 +46,7 @@ class Started(Event):
     test_images: int
     data_fingerprint: str
     official_data: bool
+    flops: int = 0
     versions: dict[str, str] = {}
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from engine import data
 from engine.config import ConfigError, RunConfig
+from engine.data.facts import DATASETS
 
 OK, REFUSED = 0, 2
 
@@ -64,6 +65,14 @@ def doctor(data_dir: str) -> int:
         },
         OK,
     )
+
+
+def flops(request: bytes) -> int:
+    """What one image costs the network of a run. `request` is a RunConfig as JSON. Prints a Passes, returns 0."""
+    from engine.models.counting import count_passes
+
+    config = msgspec.json.decode(request, type=RunConfig)
+    return _answer(msgspec.to_builtins(count_passes(config.model, DATASETS[config.dataset])), OK)
 
 
 def _found(dataset: str, data_dir: str) -> str:

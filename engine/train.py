@@ -20,10 +20,12 @@ from engine.devices import pick
 from engine.evaluate import Accuracy, attacked_accuracy, evaluate
 from engine.learner import Learner
 from engine.methods import METHODS, SIGNALLING, options
+from engine.models.counting import count_passes
 from engine.reporter import Reporter
 from engine.rundir import RunDir
 from engine.stopping import StopRequest
 from engine.streams import generator
+from engine.work import training_flops
 
 EVAL_IMAGES_ON_CPU = 1000  # of the final evaluation, unless asked otherwise
 GUARD_STEPS = 5  # PGD-5 on a training minibatch: the paper's check for early stopping
@@ -199,6 +201,7 @@ class Training:
         return problem
 
     def _announce(self, attempt: int, problem: str) -> None:
+        passes = count_passes(self.config.model, DATASETS[self.config.dataset])
         self.reporter.emit(
             events.Started(
                 attempt=attempt,
@@ -213,6 +216,7 @@ class Training:
                 test_images=len(self.test),
                 data_fingerprint=self.fingerprint,
                 official_data=self.official,
+                flops=training_flops(self.config, passes, len(self.batches.labels)),
                 versions={"python": platform.python_version(), "torch": str(torch.__version__)},
             )
         )

@@ -9,7 +9,7 @@ from msgspec import Struct
 from engine.config import fields, units
 from engine.presets import preset_settings
 from fastadv_tui.rows import UNCOUNTED, Row, plain
-from fastadv_tui.words import attack_name, duration, percent, size
+from fastadv_tui.words import attack_name, duration, percent, size, work
 
 SIZES = ("eps", "method.alpha", "eval.step_size")
 Better = Callable[[Sequence[float]], float]
@@ -119,6 +119,7 @@ def _results(rows: Sequence[Row]) -> list[tuple[str, list[Cell]]]:
         ("epochs", [Cell(f"{row.epochs:.4g}") for row in rows]),
         ("took", _marked([row.duration or None for row in rows], duration, min)),
         ("images/s", _marked([row.images_per_second or None for row in rows], _rate, max)),
+        ("work", _marked([row.flops or None for row in rows], _work, min)),
         ("memory", _marked([row.peak_memory or None for row in rows], _memory, min)),
     ]
 
@@ -135,6 +136,10 @@ def _rate(figure: float | None) -> str:
 
 def _memory(figure: float | None) -> str:
     return "-" if figure is None else size(figure)
+
+
+def _work(figure: float | None) -> str:
+    return "-" if figure is None else work(figure)
 
 
 def _shown(key: str, value: Any) -> str:

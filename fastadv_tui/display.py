@@ -12,7 +12,7 @@ from engine import events
 from fastadv_tui import safe
 from fastadv_tui.state import RunState
 from fastadv_tui.status import Verdict
-from fastadv_tui.words import attack_name, duration, first_images, percent
+from fastadv_tui.words import attack_name, duration, first_images, percent, work
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -153,7 +153,8 @@ def _started_line(event: events.Started) -> str:
     data = f"{event.train_images:,} training and {event.test_images:,} test images, data {event.data_fingerprint}"
     official = "" if event.official_data else " (not the official files)"
     again = f"attempt {event.attempt} from step {event.from_step:,} · " if event.from_step else ""
-    return f"{again}{event.device} · {event.precision} · {event.parameters:,} parameters · {data}{official}"
+    size = f"{event.parameters:,} parameters" + (f", {work(event.flops)} of training" if event.flops else "")
+    return f"{again}{event.device} · {event.precision} · {size} · {data}{official}"
 
 
 def accuracy_line(event: events.Evaluated, state: RunState) -> str:

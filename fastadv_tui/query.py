@@ -41,11 +41,11 @@ SHARES = {"clean", "robust"}
 TIMES = {"submitted", "started", "ended"}
 WORDS = {"id", "name", "dataset", "method", "preset", "status", "host", "attack", "note", "final", "pinned"}
 WORDS |= {"data_fingerprint", "code_fingerprint"}
-ZERO_IS_UNKNOWN = {*TIMES, "duration", "peak_memory", "images_per_second"}
+ZERO_IS_UNKNOWN = {*TIMES, "duration", "peak_memory", "images_per_second", "flops"}
 COLUMNS = (
     "id", "name", "dataset", "method", "eps", "alpha", "preset", "seed", "status", "host", "submitted", "started",
     "ended", "duration", "epochs", "total_epochs", "clean", "robust", "attack", "images", "final", "peak_memory",
-    "images_per_second", "data_fingerprint", "code_fingerprint", "note", "pinned",
+    "images_per_second", "flops", "data_fingerprint", "code_fingerprint", "note", "pinned",
 )  # fmt: skip
 
 

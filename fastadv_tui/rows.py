@@ -19,7 +19,8 @@ UNCOUNTED = ("dataset", "preset", "name", "data_dir", "seed")  # have a column o
 
 
 class Row(Struct, kw_only=True):
-    """One run. Accuracies, eps and alpha are in [0,1]; times are unix times or seconds; memory is in bytes.
+    """One run. Accuracies, eps and alpha are in [0,1]; times are unix times or seconds; memory is in bytes; flops are
+    those of the whole training.
 
     clean and robust are those of the final evaluation if `final`, else the last ones watched.
     curve: (epoch, clean, robust), thinned to at most CURVE_POINTS.
@@ -52,6 +53,7 @@ class Row(Struct, kw_only=True):
     alarms: list[str] = []
     peak_memory: int = 0
     images_per_second: float = 0.0
+    flops: int = 0
     data_fingerprint: str = ""
     code_fingerprint: str = ""
     tags: list[str] = []
@@ -137,7 +139,8 @@ def _take_submission(row: Row, rundir: RunDir) -> None:
 def _take_progress(row: Row, run: state.RunState) -> None:
     row.started, row.duration, row.epochs = run.begun, run.elapsed, round(run.epochs, 3)
     row.curve, row.alarms = thin(run.watch), [alarm.kind for alarm in run.alarms]
-    row.data_fingerprint = run.started.data_fingerprint if run.started else ""
+    if run.started:
+        row.data_fingerprint, row.flops = run.started.data_fingerprint, run.started.flops
     row.images_per_second = run.last_step.images_per_second if run.last_step else 0.0
     last = run.last_accuracy
     if last is not None:

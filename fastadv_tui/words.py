@@ -42,6 +42,14 @@ def size(count: float) -> str:
     return f"{count / 1e6:,.1f} MB" if count < 1e9 else f"{count / 1e9:,.1f} GB"
 
 
+def work(flops: float) -> str:
+    """Floating-point operations as `4.2 PFLOP`."""
+    for factor, unit in ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G")):
+        if flops >= factor:
+            return f"{flops / factor:.3g} {unit}FLOP"
+    return f"{flops:,.0f} FLOP"
+
+
 def when(unix: float) -> str:
     """A local date and time; `-` for none."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(unix)) if unix else "-"

@@ -24,7 +24,7 @@ from fastadv_tui.screens.ask import Ask
 from fastadv_tui.screens.compare import CompareScreen
 from fastadv_tui.screens.confirm import Confirm
 from fastadv_tui.screens.launch import Launch
-from fastadv_tui.words import GLYPHS, ago, attack_name, duration, percent, size
+from fastadv_tui.words import GLYPHS, ago, attack_name, duration, percent, size, work
 
 if TYPE_CHECKING:
     from fastadv_tui.app import Fastadv
@@ -308,6 +308,7 @@ CELLS: dict[str, Callable[[Row], str]] = {
     "duration": lambda row: duration(row.duration),
     "images_per_second": lambda row: f"{row.images_per_second:,.0f}",
     "peak_memory": lambda row: size(row.peak_memory) if row.peak_memory else "",
+    "flops": lambda row: work(row.flops) if row.flops else "",
     "submitted": lambda row: ago(row.submitted),
     "tags": lambda row: " ".join(row.tags),
     "note": lambda row: row.note,

@@ -1,6 +1,7 @@
 """The launch form: made from RunConfig itself, read as the command line reads it."""
 
 import shlex
+import time
 from typing import TYPE_CHECKING, Any, cast
 
 from textual import work
@@ -9,21 +10,25 @@ from textual.binding import Binding
 from textual.containers import Horizontal, VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Collapsible, Footer, Input, Label, Static
+from textual.worker import get_current_worker
 
 from engine.config import ConfigError, RunConfig, fields
 from engine.rundir import RunDir
 from fastadv_tui import runner
 from fastadv_tui.errors import UserError
+from fastadv_tui.flops import FlopCounter
 from fastadv_tui.history import History
 from fastadv_tui.plan import Plan, expected_seconds, meaning, placeholder, plan, texts_of
 from fastadv_tui.rows import Notes
 from fastadv_tui.safe import line
 from fastadv_tui.submission import understood
 from fastadv_tui.words import duration
+from fastadv_tui.words import work as work_of
 
 if TYPE_CHECKING:
     from fastadv_tui.app import Fastadv
 
+PAUSE = 0.3  # seconds without a key before a network is counted
 FIRST = (
     "dataset", "method.name", "preset", "eps", "method.alpha", "epochs", "batch_size", "seed", "precision", "device",
     "name",
@@ -45,6 +50,7 @@ class Launch(Screen[None]):
         super().__init__()
         self._texts = texts_of(like) if like else {"dataset": "digits"}
         self._plan: Plan | None = None
+        self._flops = FlopCounter()
 
     @property
     def fastadv(self) -> "Fastadv":
@@ -100,6 +106,8 @@ class Launch(Screen[None]):
             self._plan, text = None, f"! {error}"
         self.query_one("#planned", Static).update(line_by_line(text))
         if self._plan:
+            if self._flops.missing(self._plan.configs):
+                self.count_flops(self._plan)
             for key in fields():
                 self.query_one(f"#{_id(key)}", Input).placeholder = placeholder(self._plan.configs[0], key)
 
@@ -108,9 +116,28 @@ class Launch(Screen[None]):
         seconds = [expected_seconds(config, self.fastadv.snapshot.rows) for config in planned.configs]
         known = [second for second in seconds if second is not None]
         all_known = len(known) == count
-        time = f"about {duration(sum(known))}, from past runs here" if all_known else "no past run to tell from"
+        took = f"about {duration(sum(known))}, from past runs here" if all_known else "no past run to tell from"
         parts = [f"{count} run{'s' if count > 1 else ''}", understood(planned.configs[0]).replace(" · ", "\n")]
-        return "\n\n".join([*parts, f"time: {time}", f"as a command:\n{shlex.join(planned.command)}"])
+        parts.append(f"work: {self._work(planned)}\ntime: {took}")
+        return "\n\n".join([*parts, f"as a command:\n{shlex.join(planned.command)}"])
+
+    def _work(self, planned: Plan) -> str:
+        if self._flops.missing(planned.configs):
+            return "counting ..."
+        totals = [total for config in planned.configs if (total := self._flops.total(config))]
+        return f"{work_of(sum(totals))} of training" if len(totals) == len(planned.configs) else "unknown"
+
+    @work(thread=True, exclusive=True, group="flops")
+    def count_flops(self, planned: Plan) -> None:
+        """Count the networks that are new; those that were typed over meanwhile are left alone."""
+        worker = get_current_worker()
+        time.sleep(PAUSE)
+        for config in self._flops.missing(planned.configs):
+            if worker.is_cancelled:
+                return
+            self._flops.count(config)
+        if not worker.is_cancelled:
+            self.app.call_from_thread(self._replan)
 
     # -- the start --------------------------------------------------------------------------------------------
 

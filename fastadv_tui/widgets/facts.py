@@ -8,7 +8,7 @@ from fastadv_tui.book import View
 from fastadv_tui.plan import as_text
 from fastadv_tui.rows import Row
 from fastadv_tui.safe import line
-from fastadv_tui.words import GLYPHS, attack_name, duration, percent, size
+from fastadv_tui.words import GLYPHS, attack_name, duration, percent, size, work
 
 WIDEST = 60
 SHOWN = {"eps", "epochs", "method.name", "method.alpha"}  # have a line of their own
@@ -36,6 +36,7 @@ def facts(row: Row, view: View | None) -> list[tuple[str, str]]:
         *_pace(view),
         ("data", f"{row.dataset} {row.data_fingerprint}"),
         *[(key, as_text(key, value)) for key, value in row.settings.items() if key not in SHOWN],
+        ("work", work(row.flops) if row.flops else ""),
         ("memory", size(row.peak_memory) if row.peak_memory else ""),
         ("seed", str(row.seed)),
         ("tags", ", ".join(row.tags)),

@@ -1,0 +1,34 @@
+"""The work of a run in floating-point operations: it compares recipes across machines."""
+
+from msgspec import Struct
+
+from engine.config import RunConfig
+
+
+class Passes(Struct, frozen=True):
+    """What one image costs a network, in floating-point operations (a multiplication and an addition are two).
+
+    The backward passes are without the forward one before them: for the image alone, for the weights alone, both.
+    """
+
+    forward: int
+    to_image: int
+    to_weights: int
+    to_both: int
+
+
+def training_flops(config: RunConfig, passes: Passes, train_images: int) -> int:
+    """The floating-point operations of a whole training, its attacks included and its evaluations not."""
+    attack = passes.forward + passes.to_image
+    update = passes.forward + passes.to_weights
+    match config.method.name:
+        case "standard":
+            each = update
+        case "fgsm":
+            each = attack + update
+        case "pgd":
+            choosing = config.method.restarts if config.method.restarts > 1 else 0  # a look at each restart's losses
+            each = (config.method.steps * config.method.restarts + choosing) * attack + update
+        case "free":
+            each = config.method.replays * (passes.forward + passes.to_both)
+    return round(config.epochs * train_images * each)

@@ -1,0 +1,86 @@
+"""The work of a run: against the textbook's count by hand, and against counting what the methods really do."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from engine import models
+from engine.attacks import Threat
+from engine.data.facts import DATASETS
+from engine.learner import Learner
+from engine.methods import METHODS, options
+from engine.models.counting import count_passes
+from engine.presets import build
+from engine.work import Passes, training_flops
+from fastadv_tui.flops import FlopCounter
+from fastadv_tui.words import work
+
+
+def test_the_mnist_network_by_hand() -> None:
+    """A convolution: 2 x inputs x kernel area x outputs x positions; a linear layer: 2 x inputs x outputs."""
+    first, second, linear = 2 * 1 * 16 * 16 * 14 * 14, 2 * 16 * 16 * 32 * 7 * 7, 2 * 1568 * 100 + 2 * 100 * 10
+    passes = count_passes(build("mnist", {}).model, DATASETS["mnist"])
+    assert passes.forward == passes.to_image == first + second + linear
+    assert passes.to_both == 2 * passes.forward
+    assert passes.to_weights == 2 * passes.forward - first  # nobody asks for the gradient of the images
+
+
+class Counting(TorchDispatchMode):
+    """Adds up what every operator says that it computes; FlopCounterMode cannot watch `autograd.grad`."""
+
+    total = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if count := flop_registry.get(func.overloadpacket):
+            self.total += count(*args, **(kwargs or {}), out_val=out)
+        return out
+
+
+@pytest.mark.parametrize(
+    ("method", "more"),
+    [("standard", {}), ("fgsm", {}), ("pgd", {"steps": 3}), ("pgd", {"steps": 2, "restarts": 2}), ("free", {})],
+)
+def test_a_step_computes_what_is_said(method: str, more: dict[str, int]) -> None:
+    typed = {"method.name": method, **{f"method.{key}": value for key, value in more.items()}}
+    config = build("cifar", {**typed, "model.width": 4, "epochs": 1})
+    facts, device = DATASETS["cifar10"], torch.device("cpu")
+    learner = Learner(models.build(config.model, facts), config.optim, 10, device, "fp32")
+    x, y = torch.rand(4, 3, 32, 32), torch.tensor([0, 1, 2, 3])
+    with Counting() as counting:
+        for _ in range(config.replays):
+            METHODS[method](learner, x, y, None, Threat(config.eps), torch.Generator(), **options(config))
+    assert counting.total == training_flops(config, count_passes(config.model, facts), 4)
+
+
+def test_the_paper_recipe() -> None:
+    """15 epochs of FGSM on PreActResNet18, the input gradient without those of the weights."""
+    config = build("cifar", {})
+    assert work(training_flops(config, count_passes(config.model, DATASETS["cifar10"]), 50_000)) == "4.16 PFLOP"
+
+
+def test_the_counter_asks_the_engine_once_for_each_network() -> None:
+    counter = FlopCounter()
+    configs = [build("digits", {"epochs": epochs}) for epochs in (1, 2)]
+    assert counter.missing(configs) == configs[1:]
+    assert counter.total(configs[0]) is None
+    counter.count(configs[0])
+    assert counter.missing(configs) == []
+    once, twice = (counter.total(config) for config in configs)
+    assert once
+    assert twice == 2 * once
+
+
+@pytest.mark.parametrize(
+    ("flops", "said"), [(4.2e15, "4.2 PFLOP"), (1.5e13, "15 TFLOP"), (3e9, "3 GFLOP"), (7, "7 FLOP")]
+)
+def test_how_work_is_said(flops: float, said: str) -> None:
+    assert work(flops) == said
+
+
+def test_pgd_costs_a_forward_and_a_backward_pass_for_each_step() -> None:
+    config = build("cifar", {"method.name": "pgd", "method.steps": 7, "epochs": 2})
+    assert training_flops(config, Passes(1, 10, 100, 1000), 3) == 2 * 3 * (7 * 11 + 101)
