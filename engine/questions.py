@@ -10,6 +10,7 @@ import msgspec
 from engine import data
 from engine.config import ConfigError, RunConfig
 from engine.data.facts import DATASETS
+from engine.work import Counted
 
 OK, REFUSED = 0, 2
 
@@ -68,11 +69,12 @@ def doctor(data_dir: str) -> int:
 
 
 def flops(request: bytes) -> int:
-    """What one image costs the network of a run. `request` is a RunConfig as JSON. Prints a Passes, returns 0."""
+    """What one image costs the network of a run. `request` is a RunConfig as JSON. Prints a Counted, returns 0."""
     from engine.models.counting import count_passes
 
     config = msgspec.json.decode(request, type=RunConfig)
-    return _answer(msgspec.to_builtins(count_passes(config.model, DATASETS[config.dataset])), OK)
+    facts = DATASETS[config.dataset]
+    return _answer(msgspec.to_builtins(Counted(count_passes(config.model, facts), facts.train_images)), OK)
 
 
 def _found(dataset: str, data_dir: str) -> str:

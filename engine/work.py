@@ -17,6 +17,13 @@ class Passes(Struct, frozen=True):
     to_both: int
 
 
+class Counted(Struct, frozen=True):
+    """The engine's answer to `--flops`: the network's cost of an image, and how many the data's release has."""
+
+    passes: Passes
+    train_images: int
+
+
 def training_flops(config: RunConfig, passes: Passes, train_images: int) -> int:
     """The floating-point operations of a whole training, its attacks included and its evaluations not."""
     attack = passes.forward + passes.to_image

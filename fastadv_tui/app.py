@@ -2,27 +2,26 @@
 
 import contextlib
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 from textual import work
-from textual.app import App
+from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.css.query import NoMatches
-from textual.message import Message
-from textual.worker import get_current_worker
 
 from engine.rundir import RunDir
-from fastadv_tui import runner
+from fastadv_tui import palette, runner, settings, themes
 from fastadv_tui.book import EMPTY, Book, Snapshot
 from fastadv_tui.errors import UserError
 from fastadv_tui.history import History
+from fastadv_tui.messages import Refreshed, Sampled
 from fastadv_tui.safe import line
 from fastadv_tui.screens.dashboard import Dashboard
 from fastadv_tui.screens.history import HistoryScreen
 from fastadv_tui.screens.launch import Launch
 from fastadv_tui.settings import Settings
-from fastadv_tui.telemetry import Sample, Sampler
-from fastadv_tui.themes import THEMES
+from fastadv_tui.telemetry import Sampler
 
 SAMPLE = 1.0  # seconds between looks at the machine
 
@@ -41,63 +40,49 @@ class Fastadv(App[str]):
         Binding("q", "leave", "Quit", id="quit"),
     ]
 
-    class Refreshed(Message):
-        """The book was looked at again."""
-
-        def __init__(self, snapshot: Snapshot) -> None:
-            super().__init__()
-            self.snapshot = snapshot
-
-    class Sampled(Message):
-        """The machine was looked at again."""
-
-        def __init__(self, sample: Sample) -> None:
-            super().__init__()
-            self.sample = sample
-
     def __init__(self, settings: Settings, readonly: bool = False) -> None:
         super().__init__()
         self.settings, self.readonly = settings, readonly
         self.snapshot: Snapshot = EMPTY
         self.marked: set[str] = set()
         self.looked_at: set[str] = set()
-        self._wake = threading.Event()
+        self._wake, self._leaving = threading.Event(), threading.Event()
 
     def on_mount(self) -> None:
-        for theme in THEMES:
-            self.register_theme(theme)
-        self.theme = self.settings.theme
+        themes.set_up(self, self.settings.theme)
+        self.theme_changed_signal.subscribe(self, lambda theme: self.remember("theme", theme.name))
         self.set_keymap(self.settings.keymap)
         self.push_screen(Dashboard())
         self.follow()
         self.sample()
 
     def on_unmount(self) -> None:
+        self._leaving.set()
         self._wake.set()
 
     @work(thread=True, exclusive=True, group="follow")
     def follow(self) -> None:
         """Read files in a thread; widgets learn of it by a message."""
-        worker, book = get_current_worker(), Book()
-        while not worker.is_cancelled:
-            self.post_message(self.Refreshed(book.refresh(self.looked_at | self.marked)))
+        book = Book()
+        while not self._leaving.is_set():
+            self.post_message(Refreshed(book.refresh(self.looked_at | self.marked)))
             self._wake.wait(self.settings.refresh)
             self._wake.clear()
 
     @work(thread=True, exclusive=True, group="sample")
     def sample(self) -> None:
-        worker, sampler, pause = get_current_worker(), Sampler(), threading.Event()
-        while not worker.is_cancelled:
-            self.post_message(self.Sampled(sampler.sample(self.snapshot.engines())))
-            pause.wait(SAMPLE)
+        sampler = Sampler()
+        while not self._leaving.is_set():
+            self.post_message(Sampled(sampler.sample(self.snapshot.engines())))
+            self._leaving.wait(SAMPLE)
 
-    def on_fastadv_refreshed(self, message: Refreshed) -> None:
+    def on_refreshed(self, message: Refreshed) -> None:
         self.snapshot = message.snapshot
         for notice in message.snapshot.notices:
             self.notify(line(notice), severity="warning", markup=False)
         self._tell_screens("take", message.snapshot)
 
-    def on_fastadv_sampled(self, message: Sampled) -> None:
+    def on_sampled(self, message: Sampled) -> None:
         self._tell_screens("take_machine", message.sample)
 
     def _tell_screens(self, method: str, news: Any) -> None:
@@ -125,12 +110,22 @@ class Fastadv(App[str]):
         self._wake.set()
         return True
 
+    def remember(self, key: str, value: Any) -> None:
+        """Keep a setting that was chosen here."""
+        setattr(self.settings, key, value)
+        if not self.readonly:
+            self.attempt(settings.remember, key, value)
+
     def stop(self, rundir: RunDir, now: bool) -> None:
         self.attempt(runner.stop, rundir, now=now)
 
     def resume(self, rundir: RunDir) -> None:
         if self.attempt(runner.resume, rundir):
             self.attempt(History().record, rundir)
+
+    def get_system_commands(self, screen: Any) -> Iterator[SystemCommand]:
+        yield from palette.commands(self, screen)
+        yield from super().get_system_commands(screen)
 
     def action_turn_help(self) -> None:
         """The keys of the present screen, at the side; the same key puts them away."""

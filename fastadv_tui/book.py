@@ -27,14 +27,16 @@ class View(Struct, frozen=True):
     verdict: Verdict
     place: int | None = None
     engine: int | None = None  # pid, while it runs here
+    device: str = ""  # of the slot that it holds: `cpu` or a GPU's UUID
 
 
 class Snapshot(Struct, frozen=True):
-    """All runs, the last submitted first, and the followed ones by id."""
+    """All runs, the last submitted first, and the followed ones by id; `loaded` once there was a look at them."""
 
     rows: list[Row]
     views: dict[str, View]
     notices: list[str] = []
+    loaded: bool = False
 
     def count(self, *wanted: str) -> int:
         return sum(row.status in wanted for row in self.rows)
@@ -43,6 +45,15 @@ class Snapshot(Struct, frozen=True):
         """Names of the runs that train here, by the pid of their engine."""
         names = {row.id: row.name for row in self.rows}
         return {view.engine: names[run_id] for run_id, view in self.views.items() if view.engine and run_id in names}
+
+    def devices(self) -> dict[str, list[str]]:
+        """Names of the runs that train here, by the device whose slot they hold."""
+        found: dict[str, list[str]] = {}
+        for row in self.rows:
+            view = self.views.get(row.id)
+            if view and view.engine:
+                found.setdefault(view.device, []).append(row.name)
+        return found
 
     def row(self, run_id: str | None) -> Row | None:
         return next((row for row in self.rows if row.id == run_id), None)
@@ -66,14 +77,14 @@ class Book:
         live = {run_id for run_id, row in self._rows.items() if row.live}
         wanted = live | {run_id for run_id in looked_at if run_id in self._rows}
         self._followed = {
-            run_id: self._followed.get(run_id) or Followed(RunDir(runs_dir() / run_id)) for run_id in wanted
+            run_id: self._followed.get(run_id) or Followed(RunDir(runs_dir() / run_id)) for run_id in sorted(wanted)
         }
         views = {run_id: followed.look() for run_id, followed in self._followed.items()}
         for run_id in live:
             self._update_row(run_id, views[run_id])
         notices, self._history.notices = self._history.notices, []
         rows = sorted(self._rows.values(), key=lambda row: row.submitted, reverse=True)
-        return Snapshot(rows, views, notices)
+        return Snapshot(rows, views, notices, loaded=True)
 
     def _read_rows(self) -> None:
         stamp = (_stamp(history_path()), _stamp(runs_dir()))
@@ -112,11 +123,12 @@ class Followed:
             self._state = RunState()
         verdict = status.derive(self.rundir, self._state)
         place = runner.place_in_line(self.rundir) if verdict.status == "queued" else None
-        return View(self.rundir, self._state, verdict, place, self._engine(verdict))
+        return View(self.rundir, self._state, verdict, place, *self._engine(verdict))
 
-    def _engine(self, verdict: Verdict) -> int | None:
+    def _engine(self, verdict: Verdict) -> tuple[int | None, str]:
+        """Pid and device of a run that trains here."""
         record = records.read(self.rundir.process, ProcessRecord) if verdict.status == "running" else None
-        return record.engine.pid if record and record.engine and not verdict.host else None
+        return (record.engine.pid, record.device) if record and record.engine and not verdict.host else (None, "")
 
 
 def _stamp(path: Path) -> int:

@@ -26,6 +26,7 @@ MODULES = {  # of fastadv_tui.commands, and what each registers, in the order in
     "looking": ("runs", "show", "logs", "export"),
     "comparing": ("compare",),
     "keeping": ("tag", "note", "rm", "prune", "reindex"),
+    "serving": ("serve",),
     "machine": ("doctor",),
 }
 

@@ -17,6 +17,7 @@ from fastadv_tui.words import attack_name, duration, first_images, percent, work
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
+LARGE = 1_000_000  # parameters: of the networks, only the one that is too slow for a CPU has so many
 LONG = 1800  # seconds of training after which a machine without a GPU gets advice
 
 
@@ -185,10 +186,8 @@ def eta_lines(state: RunState) -> list[str]:
     eta = state.eta_seconds or 0.0
     lines = [f"training will take about {duration(eta)} more"]
     if eta > LONG and state.started is not None and state.started.device.startswith("cpu"):
-        lines.append(
-            "that is long, for want of a GPU; smaller: --set model.width=16 (a sixteenth of the work), --epochs 5,"
-            " or `fastadv run digits`"
-        )
+        thinner = "--set model.width=16 (a sixteenth of the work), " if state.started.parameters > LARGE else ""
+        lines.append(f"that is long, for want of a GPU; smaller: {thinner}--epochs 5, or `fastadv run digits`")
     return lines
 
 

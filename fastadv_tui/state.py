@@ -16,6 +16,10 @@ from engine.events import (
 )
 from engine.rundir import RunDir
 
+WARM_UP = 2.0  # seconds of training in which caches fill and kernels are chosen
+
+MOST_STEPS = 8192
+
 
 class RunState(Struct):
     """Figures as in the events: accuracies in [0,1], times in seconds. Lists are in the order of training."""
@@ -33,6 +37,8 @@ class RunState(Struct):
     begun: float = 0.0  # unix time of the first attempt's start
     last_event: float = 0.0  # unix time
     elapsed: float = 0.0  # seconds of training over all attempts
+    stride: int = 1  # of the steps that happened, those that are kept
+    unkept: int = 0  # steps that the last one in the list stands for
 
     @property
     def attempt(self) -> int:
@@ -69,13 +75,18 @@ class RunState(Struct):
 
     @property
     def seconds_per_step(self) -> float | None:
-        """Measured over this attempt, evaluations included; None until two of its steps have been seen."""
+        """Measured over this attempt, evaluations included and its slow first steps not; None until that is known."""
         since = self.started.from_step if self.started else 0
-        first = next((step for step in self.steps if step.step > since), None)
-        last = self.last_step
-        if first is None or last is None or last.step <= first.step or last.elapsed <= first.elapsed:
+        steps, last = iter(self.steps), self.last_step
+        first = next((step for step in steps if step.step > since), None)
+        if first is None or last is None or last.elapsed < first.elapsed + WARM_UP:
             return None
-        return (last.elapsed - first.elapsed) / (last.step - first.step)
+        warm = first
+        for step in steps:
+            if step is last or step.elapsed > first.elapsed + WARM_UP:
+                break
+            warm = step
+        return (last.elapsed - warm.elapsed) / (last.step - warm.step) if last.elapsed > warm.elapsed else None
 
     @property
     def eta_seconds(self) -> float | None:
@@ -96,7 +107,7 @@ def apply(state: RunState, event: AnyEvent) -> RunState:
     match event:
         case Step():  # most events are
             if event.step > (state.steps[-1].step if state.steps else 0):
-                state.steps.append(event)
+                _keep(state, event)
         case Started():
             _start(state, event)
         case Evaluated():
@@ -132,6 +143,18 @@ def _start(state: RunState, event: Started) -> None:
     state.final = []
     state.started, state.finished, state.progress, state.saved = event, None, None, None
     state.begun = state.begun or event.t
+
+
+def _keep(state: RunState, event: Step) -> None:
+    """Of a run of days every n-th step is kept, evenly, and always the last: more points draw the same curve."""
+    if 0 < state.unkept < state.stride:
+        state.steps[-1] = event
+    else:
+        state.steps.append(event)
+        state.unkept = 0
+    state.unkept += 1
+    if len(state.steps) > MOST_STEPS:
+        state.steps, state.stride = [*state.steps[:-1:2], event], 2 * state.stride
 
 
 def _evaluated(state: RunState, event: Evaluated) -> None:

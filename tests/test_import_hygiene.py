@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FREE = {"config", "presets", "events", "rundir", "schedules", "atomic", "provenance"}
+FREE = {"config", "presets", "events", "rundir", "schedules", "atomic", "provenance", "work"}
 HEAVY = ("torch", "torchvision", "sklearn", "numpy", "textual")
 
 

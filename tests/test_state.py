@@ -1,5 +1,6 @@
 """RunState and apply, held against what the events say."""
 
+import itertools
 import random
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.events import Alarm, AnyEvent, Event, Finished, Note, Progress, Saved
-from fastadv_tui.state import RunState, apply, load
+from fastadv_tui.state import MOST_STEPS, RunState, apply, load
 
 
 def after(*events: AnyEvent) -> RunState:
@@ -135,3 +136,24 @@ def test_live_and_whole_reading_agree(tmp_path) -> None:  # type: ignore[no-unty
         write_events(rundir, event)  # type: ignore[arg-type]
         live = apply(live, event)  # type: ignore[arg-type]
     assert load(rundir) == live
+
+
+def test_the_time_that_remains_leaves_out_the_slow_first_steps() -> None:
+    """Three steps of half a second each, then ten a second: 880 steps are 88 seconds."""
+    slow = [step(n, n / 2) for n in range(1, 4)]
+    quick = [step(3 + n, 1.5 + n / 10) for n in range(1, 118)]
+    assert after(started(total_steps=1000), *slow).eta_seconds is None
+    assert after(started(total_steps=1000), *slow, *quick).eta_seconds == pytest.approx(88.0)
+
+
+def test_steps_of_many_seconds_have_an_estimate_from_the_second_on() -> None:
+    assert after(started(total_steps=10), step(1, 6.0), step(2, 12.0)).eta_seconds == pytest.approx(48.0)
+
+
+def test_a_run_of_days_keeps_a_bounded_number_of_points_over_all_its_length() -> None:
+    state = after(started(total_steps=10**6), *(step(n) for n in range(1, 30_001)))
+    assert len(state.steps) <= MOST_STEPS
+    kept = [point.step for point in state.steps]
+    assert (kept[0], kept[-1]) == (1, 30_000)
+    assert kept == sorted(set(kept))
+    assert max(later - earlier for earlier, later in itertools.pairwise(kept)) <= 16

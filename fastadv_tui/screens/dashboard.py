@@ -83,11 +83,12 @@ class Dashboard(Screen[None]):
         self._snapshot = snapshot
         self._raise_alarms(snapshot)
         self.query_one(TopBar).show(snapshot)
+        self.query_one(Machine).name_runs(snapshot.engines(), snapshot.devices())
         self.query_one(RunList).show(snapshot, self.fastadv.marked)
         self._show_chosen()
 
     def take_machine(self, sample: Sample) -> None:
-        self.query_one(Machine).show(sample, self._snapshot.engines())
+        self.query_one(Machine).show(sample)
 
     def _show_chosen(self) -> None:
         view = self._chosen_view()

@@ -21,6 +21,7 @@ from fastadv_tui.query import QueryError, ordered, parse
 from fastadv_tui.rows import Notes, Row
 from fastadv_tui.safe import line
 from fastadv_tui.screens.ask import Ask
+from fastadv_tui.screens.columns import Columns
 from fastadv_tui.screens.compare import CompareScreen
 from fastadv_tui.screens.confirm import Confirm
 from fastadv_tui.screens.launch import Launch
@@ -41,7 +42,8 @@ class HistoryScreen(Screen[None]):
         Binding("slash", "filter", "Filter", id="history-filter", key_display="/"),
         Binding("space", "mark", "Mark", id="history-mark"),
         Binding("c", "compare", "Compare", id="history-compare"),
-        Binding("o", "sort", "Sort by this column", id="history-sort"),
+        Binding("o", "sort", "Sort", id="history-sort"),
+        Binding("v", "columns", "Columns", id="history-columns", show=False),
         Binding("g", "group", "Seeds", id="history-group"),
         Binding("P", "pin", "Pin", id="history-pin", show=False),
         Binding("T", "tag", "Tag", id="history-tag", show=False),
@@ -77,12 +79,17 @@ class HistoryScreen(Screen[None]):
         yield Footer()
 
     def on_mount(self) -> None:
+        self._make_columns()
+        self.query_one(DataTable).focus()
+        self.take(self.fastadv.snapshot)
+
+    def _make_columns(self) -> None:
         table = self.query_one(DataTable)
+        table.clear(columns=True)
         table.add_column("", key="mark")
         for key in self.columns:
             table.add_column(key, key=key)
-        table.focus()
-        self.take(self.fastadv.snapshot)
+        self._cells = {}
 
     def take(self, snapshot: Snapshot) -> None:
         """Show what changed."""
@@ -101,7 +108,7 @@ class HistoryScreen(Screen[None]):
         found.sort(key=lambda row: not row.pinned)
         lines = self._lines(found)
         self._patch(dict(list(lines.items())[:PAGE]))
-        self._summarise(len(found))
+        self._summarise(len(found), len(self._shown))
 
     def _lines(self, rows: list[Row]) -> dict[str, list[Text]]:
         """The cells of each line by its key, which is the id of its (first) run."""
@@ -127,6 +134,8 @@ class HistoryScreen(Screen[None]):
     def _group_cells(self, group: Group) -> list[Text]:
         said = {"clean": mean_std(group.clean, group.clean_std), "robust": mean_std(group.robust, group.robust_std)}
         first = group.rows[0]
+        if len({row.status for row in group.rows}) > 1:
+            said["status"] = "several"
         cells = [Text(said[key] if key in said else line(CELLS[key](first), WIDEST)) for key in self.columns]
         return [Text(f"n={group.count}"), *cells]
 
@@ -149,11 +158,12 @@ class HistoryScreen(Screen[None]):
                 table.cursor_coordinate = Coordinate(list(lines).index(chosen), column)
         self._cells = lines
 
-    def _summarise(self, found: int) -> None:
+    def _summarise(self, found: int, lines: int) -> None:
         total, marked = len(self._snapshot.rows), len(self.fastadv.marked)
         parts = [f"{found:,} of {total:,} runs", f"sorted by {self._sort}"]
         parts += [f"{marked} marked"] if marked else []
-        parts += [f"the first {PAGE} are shown"] if found > PAGE else []
+        parts += [f"{lines:,} groups that differ in more than the seed"] if self._grouped else []
+        parts += [f"the first {PAGE} are shown"] if lines > PAGE else []
         text = "   ".join(parts) if total else "No runs yet. Press escape, then n to start one."
         self.query_one("#summary", Static).update(text)
 
@@ -199,6 +209,16 @@ class HistoryScreen(Screen[None]):
         if key in CELLS:
             self._sort = f"+{key}" if self._sort == key else key
             self._draw()
+
+    def action_columns(self) -> None:
+        def chosen(columns: tuple[str, ...] | None) -> None:
+            if columns:
+                self.fastadv.remember("columns", columns)
+                self._make_columns()
+                self._draw()
+
+        others = [key for key in CELLS if key not in self.columns]
+        self.app.push_screen(Columns(self.columns, others), chosen)
 
     def action_group(self) -> None:
         self._grouped = not self._grouped

@@ -40,7 +40,7 @@ class Curves(Vertical):
 
     def show(self, runs: Sequence[Named]) -> None:
         """Draw these runs, the chosen one first; nothing is drawn again that has not changed."""
-        state = [(name, id(run), len(run.steps), len(run.watch), len(run.alarms), run.attempt) for name, run in runs]
+        state = [(name, id(run), run.step, len(run.watch), len(run.alarms), run.attempt) for name, run in runs]
         if state != self._drawn:
             self._drawn, self._runs = state, list(runs)
             self._draw()

@@ -50,14 +50,14 @@ def _pace(view: View | None) -> list[tuple[str, str]]:
     if view is None or view.state.started is None:
         return []
     state, started = view.state, view.state.started
-    found = [("device", f"{started.device}, {started.precision}")]
+    found = [("device", f"{started.device.removeprefix('NVIDIA ')}, {started.precision}")]
     if state.last_step is not None:
         found += [("loss", f"{state.last_step.loss:.3f}"), ("lr", f"{state.last_step.lr:.4g}")]
         found += [("speed", f"{state.last_step.images_per_second:,.0f} images/s")]
     if state.progress is not None:
-        found += [("evaluating", f"{state.progress.done / max(state.progress.total, 1):.0%}")]
+        found += [("eval", f"{state.progress.done / max(state.progress.total, 1):.0%}")]
     return [*found, ("ETA", duration(state.eta_seconds) if state.eta_seconds else "")]
 
 
 def _line(label: str, value: str) -> Text:
-    return Text.assemble((f"{line(label, 18):<11} ", "dim"), line(value, WIDEST))
+    return Text.assemble((f"{line(label, 18):<8} ", "dim"), line(value, WIDEST))

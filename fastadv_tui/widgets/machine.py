@@ -19,18 +19,37 @@ class Machine(Static):
     def __init__(self, **options: object) -> None:
         super().__init__(markup=False, **options)  # type: ignore[arg-type]
         self._past: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=HISTORY))
+        self._sample: Sample | None = None
+        self._names: dict[int, str] = {}
+        self._devices: dict[str, list[str]] = {}
 
-    def show(self, sample: Sample, names: dict[int, str]) -> None:
-        """Show a sample. names: of the runs, by the pid of their engine."""
-        lines = [text for gpu in sample.gpus for text in self._gpu(gpu, names)] or self._host(sample)
+    def show(self, sample: Sample) -> None:
+        """Show a sample, and take it into the short history."""
+        self._sample = sample
+        for key, share in (("cpu", sample.host.cpu), *((f"util {gpu.index}", gpu.utilisation) for gpu in sample.gpus)):
+            if share is not None:
+                self._past[key].append(share)
+        self._draw()
+
+    def name_runs(self, names: dict[int, str], devices: dict[str, list[str]]) -> None:
+        """Say which runs train here. names: by the pid of their engine; devices: by the device whose slot they hold."""
+        if (names, devices) != (self._names, self._devices):
+            self._names, self._devices = names, devices
+            self._draw()
+
+    def _draw(self) -> None:
+        if (sample := self._sample) is None:
+            return
+        lines = [text for gpu in sample.gpus for text in self._gpu(gpu)] or self._host(sample)
         for pid, usage in sample.usage.items():
             share = "" if usage.cpu is None else f"{usage.cpu:.1f} cores, "
-            lines.append(f"{names.get(pid, str(pid))}: {share}{size(usage.rss)}")
+            lines.append(f"{self._names.get(pid, str(pid))}: {share}{size(usage.rss)}")
         self.update(Text("\n".join(line(text, 44) for text in lines)))
 
-    def _gpu(self, gpu: Gpu, names: dict[int, str]) -> list[str]:
+    def _gpu(self, gpu: Gpu) -> list[str]:
+        """Lines on one GPU; the run on it is known by its slot, as a container cannot see pids as the driver does."""
         head = f"GPU {gpu.index} {gpu.name or ''}{' is lost' if gpu.lost else ''}"
-        on_it = ", ".join(names[pid] for pid in gpu.pids or () if pid in names)
+        on_it = ", ".join(self._devices.get(gpu.uuid or "", []))
         power = "" if gpu.power is None else f"{gpu.power:.0f} W"
         heat = [power, "" if gpu.temperature is None else f"{gpu.temperature} °C"]
         lines = [head, self._line(f"util {gpu.index}", "util", gpu.utilisation)]
@@ -47,7 +66,6 @@ class Machine(Static):
         """A label, per cent and a sparkline. share: in [0,1]."""
         if share is None:
             return ""
-        self._past[key].append(share)
         spark = "".join(BLOCKS[min(int(past * len(BLOCKS)), len(BLOCKS) - 1)] for past in self._past[key])
         return f"{label} {share:4.0%} {spark}"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from helpers import evaluated, make_run, started, step, wait_for_status, write_events
+from textual.binding import Binding
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, Static
 
@@ -17,12 +18,13 @@ from fastadv_tui import runner
 from fastadv_tui.app import Fastadv
 from fastadv_tui.history import History
 from fastadv_tui.home import ensure_home, runs_dir
+from fastadv_tui.screens.columns import Columns
 from fastadv_tui.screens.compare import CompareScreen
 from fastadv_tui.screens.confirm import Confirm
 from fastadv_tui.screens.history import HistoryScreen
 from fastadv_tui.screens.launch import Launch
 from fastadv_tui.screens.log import LogScreen
-from fastadv_tui.settings import Settings
+from fastadv_tui.settings import Settings, load, path
 from fastadv_tui.widgets.chart import Chart
 from fastadv_tui.widgets.run_list import RunList
 
@@ -34,11 +36,13 @@ def _home(home: Path) -> None:
     ensure_home()
 
 
-def play(script: Script, size: tuple[int, int] = (120, 40), readonly: bool = False) -> None:
+def play(
+    script: Script, size: tuple[int, int] = (120, 40), readonly: bool = False, theme: str = "fastadv-dark"
+) -> None:
     """Open the dashboard in a terminal of that size and do what the script says."""
 
     async def run() -> None:
-        app = Fastadv(Settings(refresh=0.1), readonly)
+        app = Fastadv(Settings(refresh=0.1, theme=theme), readonly)
         async with app.run_test(size=size, notifications=True) as pilot:
             await until(pilot, lambda: bool(app.screen.query(RunList)))
             await script(app, pilot)
@@ -296,3 +300,68 @@ def test_a_readonly_dashboard_changes_nothing() -> None:
 def test_the_app_stays_small() -> None:
     source = (Path(__file__).parents[2] / "fastadv_tui" / "app.py").read_text()
     assert len(source.splitlines()) < 150
+
+
+def test_every_action_is_in_the_command_palette() -> None:
+    a_run("a1")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "run a1" in shown(app))
+        named = {command.title for command in app.get_system_commands(app.screen)}
+        bindings = [*type(app.screen).BINDINGS, *Fastadv.BINDINGS]
+        wanted = {binding.description for binding in bindings if isinstance(binding, Binding) and binding.id}
+        assert wanted <= named
+        await pilot.press("ctrl+p")
+        await pilot.press(*"New run")
+        await until(pilot, lambda: "key n" in shown(app))
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: isinstance(app.screen, Launch))
+
+    play(script)
+
+
+def test_columns_and_theme_are_remembered() -> None:
+    a_run("a1")
+
+    async def choose(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("h")
+        await until(pilot, lambda: isinstance(app.screen, HistoryScreen))
+        await pilot.press("v")
+        await until(pilot, lambda: isinstance(app.screen, Columns))
+        await pilot.press("space", "end", "space", "enter")  # the first one off, the last one on
+        await until(pilot, lambda: isinstance(app.screen, HistoryScreen))
+        app.theme = "ansi-dark"
+        await until(pilot, lambda: load().theme == "ansi-dark")
+        assert [str(column.label) for column in app.screen.query_one(DataTable).ordered_columns][1] == "name"
+
+    play(choose)
+    columns = load().columns
+    assert (columns[0], columns[-1]) == ("name", "note")
+    assert "status" not in columns
+
+
+def test_a_readonly_dashboard_remembers_nothing() -> None:
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        app.theme = "ansi-dark"
+        await pilot.pause(0.2)
+        assert not path().exists()
+
+    play(script, readonly=True)
+
+
+def test_a_theme_that_is_not_there_is_said() -> None:
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "no theme 'neon'" in shown(app))
+        assert app.theme == "fastadv-dark"
+
+    play(script, theme="neon")
+
+
+def test_the_terminals_own_colours() -> None:
+    a_run("a1")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "80.0/45.0" in shown(app))
+        assert app.theme == "ansi-dark"
+
+    play(script, theme="ansi")

@@ -1,0 +1,70 @@
+"""The settings file: what it may hold, and what is kept of it when the dashboard writes one setting."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from fastadv_tui import settings
+from fastadv_tui.errors import UserError
+
+WRITTEN = """# mine
+refresh = 2
+theme = "ansi"  # over ssh
+columns = [
+    "name",
+    "robust",
+]
+
+[keymap]
+stop = "ctrl+x"
+"""
+
+
+def write(home: Path, text: str) -> None:
+    home.mkdir()
+    settings.path().write_text(text)
+
+
+def test_without_a_file_there_are_defaults(home: Path) -> None:
+    assert settings.load() == settings.Settings()
+
+
+def test_what_the_user_wrote_is_read(home: Path) -> None:
+    write(home, WRITTEN)
+    loaded = settings.load()
+    assert (loaded.theme, loaded.refresh, loaded.columns) == ("ansi", 2.0, ("name", "robust"))
+    assert loaded.keymap == {"stop": "ctrl+x"}
+
+
+@pytest.mark.parametrize("text", ["refresh = 0", "colour = 1", "theme = ", 'columns = "name"', "\udcff"])
+def test_a_file_that_is_no_good_is_named(home: Path, text: str) -> None:
+    home.mkdir()
+    settings.path().write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(UserError, match=r"settings.toml: .*put it right or remove it"):
+        settings.load()
+
+
+def test_one_setting_is_changed_and_the_rest_is_left(home: Path) -> None:
+    write(home, WRITTEN)
+    settings.remember("columns", ("name", "clean", 'od"d\\'))
+    settings.remember("theme", "textual-light")
+    text = settings.path().read_text()
+    assert text.startswith("# mine\nrefresh = 2\n")
+    assert tomllib.loads(text) == {
+        "refresh": 2,
+        "theme": "textual-light",
+        "columns": ["name", "clean", 'od"d\\'],
+        "keymap": {"stop": "ctrl+x"},
+    }
+
+
+def test_a_setting_that_was_not_there_goes_before_every_table(home: Path) -> None:
+    write(home, '[keymap]\nstop = "ctrl+x"\n')
+    settings.remember("theme", "ansi")
+    assert settings.load() == settings.Settings(theme="ansi", keymap={"stop": "ctrl+x"})
+
+
+def test_the_first_setting_makes_the_file(home: Path) -> None:
+    settings.remember("theme", "ansi")
+    assert settings.load().theme == "ansi"
