@@ -63,9 +63,11 @@ class Fastadv(App[str]):
     @work(thread=True, exclusive=True, group="follow")
     def follow(self) -> None:
         """Read files in a thread; widgets learn of it by a message."""
-        book = Book()
+        book, told = Book(), EMPTY
         while not self._leaving.is_set():
-            self.post_message(Refreshed(book.refresh(self.looked_at | self.marked)))
+            if (snapshot := book.refresh(self.looked_at | self.marked)) is not told:
+                told = snapshot
+                self.post_message(Refreshed(snapshot))
             self._wake.wait(self.settings.refresh)
             self._wake.clear()
 

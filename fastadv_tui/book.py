@@ -3,8 +3,10 @@
 Made for one thread; what it returns may be read by another one.
 """
 
+import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
@@ -20,10 +22,11 @@ from fastadv_tui.status import Verdict
 
 
 class View(Struct, frozen=True):
-    """One run as it is now."""
+    """One run as it is now. `news` says whether two views are of the same moment: the state grows in place."""
 
     rundir: RunDir
     state: RunState
+    news: tuple[int, int]  # events that were read, bytes of the log
     verdict: Verdict
     place: int | None = None
     engine: int | None = None  # pid, while it runs here
@@ -59,6 +62,7 @@ class Snapshot(Struct, frozen=True):
         return next((row for row in self.rows if row.id == run_id), None)
 
 
+STALE = 20.0  # seconds after which a snapshot is made anew though nothing has happened
 EMPTY = Snapshot([], {})
 
 
@@ -70,27 +74,40 @@ class Book:
         self._rows: dict[str, Row] = {}
         self._stamp: tuple[int, int] | None = None
         self._followed: dict[str, Followed] = {}
+        self._snapshot = EMPTY
+        self._moments: dict[str, Any] = {}
+        self._made = 0.0
 
     def refresh(self, looked_at: Iterable[str]) -> Snapshot:
-        """The present state of things; `looked_at` are the ids that somebody wants curves of, live or not."""
-        self._read_rows()
+        """The present state of things; `looked_at` are the ids that somebody wants curves of, live or not.
+
+        Returns the snapshot of before where nothing has happened, but for what is said of the time ("3 min ago").
+        """
+        read = self._read_rows()
         live = {run_id for run_id, row in self._rows.items() if row.live}
         wanted = live | {run_id for run_id in looked_at if run_id in self._rows}
         self._followed = {
             run_id: self._followed.get(run_id) or Followed(RunDir(runs_dir() / run_id)) for run_id in sorted(wanted)
         }
         views = {run_id: followed.look() for run_id, followed in self._followed.items()}
+        if not read and _moments(views) == self._moments and time.monotonic() - self._made < STALE:
+            return self._snapshot
+        self._moments = _moments(views)
         for run_id in live:
             self._update_row(run_id, views[run_id])
         notices, self._history.notices = self._history.notices, []
         rows = sorted(self._rows.values(), key=lambda row: row.submitted, reverse=True)
-        return Snapshot(rows, views, notices, loaded=True)
+        self._snapshot, self._made = Snapshot(rows, views, notices, loaded=True), time.monotonic()
+        return self._snapshot
 
-    def _read_rows(self) -> None:
+    def _read_rows(self) -> bool:
+        """Whether there was anything new to read."""
         stamp = (_stamp(history_path()), _stamp(runs_dir()))
-        if stamp != self._stamp:
-            self._rows = {row.id: row for row in self._history.sync()}
-            self._stamp = (_stamp(history_path()), stamp[1])
+        if stamp == self._stamp:
+            return False
+        self._rows = {row.id: row for row in self._history.sync()}
+        self._stamp = (_stamp(history_path()), stamp[1])
+        return True
 
     def _update_row(self, run_id: str, view: View) -> None:
         """A live row shows the newest figures; one that has ended is written down."""
@@ -112,23 +129,37 @@ class Followed:
         self.rundir = rundir
         self._follower = Follower(rundir.events)
         self._state = RunState()
+        self._read = 0
 
     def look(self) -> View:
         while events := self._follower.poll():
             if self._follower.restarted:  # the file was cut or replaced: what was read before is void
                 self._state = RunState()
+            self._read += len(events)
             for event in events:
                 self._state = apply(self._state, event)
         if self._follower.restarted:
-            self._state = RunState()
+            self._state, self._read = RunState(), self._read + 1
         verdict = status.derive(self.rundir, self._state)
         place = runner.place_in_line(self.rundir) if verdict.status == "queued" else None
-        return View(self.rundir, self._state, verdict, place, *self._engine(verdict))
+        news = self._read, _size(self.rundir.log)
+        return View(self.rundir, self._state, news, verdict, place, *self._engine(verdict))
 
     def _engine(self, verdict: Verdict) -> tuple[int | None, str]:
         """Pid and device of a run that trains here."""
         record = records.read(self.rundir.process, ProcessRecord) if verdict.status == "running" else None
         return (record.engine.pid, record.device) if record and record.engine and not verdict.host else (None, "")
+
+
+def _moments(views: dict[str, View]) -> dict[str, Any]:
+    return {run_id: (view.news, view.verdict, view.place, view.engine) for run_id, view in views.items()}
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _stamp(path: Path) -> int:

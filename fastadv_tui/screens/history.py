@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.coordinate import Coordinate
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widgets import DataTable, Footer, Input, Static
 
 from engine.config import units
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from fastadv_tui.app import Fastadv
 
 PAGE = 500  # rows in the table; the filter reaches all of them
+SLICE = 40  # rows that are put in at once: measuring a cell takes 40 microseconds
+PAUSE = 0.15  # seconds without a key before the filter is looked at
+NEWEST_FIRST = "submitted"
 WIDEST = 28
 
 
@@ -59,10 +63,12 @@ class HistoryScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._snapshot: Snapshot = EMPTY
-        self._sort = "submitted"
+        self._sort = NEWEST_FIRST
         self._grouped = False
         self._cells: dict[str, list[Text]] = {}
         self._shown: list[Row] = []
+        self._return_to: tuple[str | None, int] = (None, 0)
+        self._filling = self._typing = Timer(self, 1.0, pause=True)  # never started
 
     @property
     def fastadv(self) -> "Fastadv":
@@ -104,7 +110,9 @@ class HistoryScreen(Screen[None]):
         except QueryError as error:
             self.query_one("#summary", Static).update(str(error))
             return
-        found = ordered((row for row in self._snapshot.rows if matches(row)), self._sort)
+        found = [row for row in self._snapshot.rows if matches(row)]
+        if self._sort != NEWEST_FIRST:  # as they come
+            found = ordered(found, self._sort)
         found.sort(key=lambda row: not row.pinned)
         lines = self._lines(found)
         self._patch(dict(list(lines.items())[:PAGE]))
@@ -117,11 +125,11 @@ class HistoryScreen(Screen[None]):
             self._shown = [group.rows[0] for group in groups]
             return {group.rows[0].id: self._group_cells(group) for group in groups}
         self._shown = rows
-        return {row.id: self._row_cells(row) for row in rows[:PAGE]}
+        baseline = next((row for row in rows if row.pinned), None)
+        return {row.id: self._row_cells(row, baseline) for row in rows[:PAGE]}
 
-    def _row_cells(self, row: Row) -> list[Text]:
+    def _row_cells(self, row: Row, baseline: Row | None) -> list[Text]:
         marks = ("⚑" if row.pinned else " ") + ("▣" if row.id in self.fastadv.marked else " ")
-        baseline = next((other for other in self._shown if other.pinned), None)
         return [Text(marks), *(self._cell(row, key, baseline) for key in self.columns)]
 
     def _cell(self, row: Row, key: str, baseline: Row | None) -> Text:
@@ -142,21 +150,29 @@ class HistoryScreen(Screen[None]):
     def _patch(self, lines: dict[str, list[Text]]) -> None:
         """Update single cells where the lines are the same; else fill anew, the cursor on the run it was on."""
         table = self.query_one(DataTable)
-        keys = ["mark", *self.columns]
-        if list(lines) == list(self._cells):
-            for run_id, cells in lines.items():
-                for key, new, old in zip(keys, cells, self._cells[run_id], strict=True):
-                    if new != old:
-                        table.update_cell(run_id, key, new, update_width=True)
-        else:
-            chosen, column = self._chosen_id(), table.cursor_column
+        before, self._cells = self._cells, lines
+        if list(lines) != list(before):
+            self._return_to = self._chosen_of(list(before)), table.cursor_column
             with self.app.batch_update():
                 table.clear()
-                for run_id, cells in lines.items():
-                    table.add_row(*cells, key=run_id)
-            if chosen in lines:
-                table.cursor_coordinate = Coordinate(list(lines).index(chosen), column)
-        self._cells = lines
+                self._fill()
+            return
+        for run_id, cells in list(lines.items())[: table.row_count]:
+            for key, new, old in zip(["mark", *self.columns], cells, before[run_id], strict=True):
+                if new != old:
+                    table.update_cell(run_id, key, new, update_width=True)
+
+    def _fill(self) -> None:
+        """Put in the next lines; slice by slice, so that a key need not wait for all of them."""
+        table = self.query_one(DataTable)
+        start, (chosen, column) = table.row_count, self._return_to
+        for number, run_id in enumerate(list(self._cells)[start : start + SLICE], start):
+            table.add_row(*self._cells[run_id], key=run_id)
+            if run_id == chosen:
+                table.cursor_coordinate = Coordinate(number, column)
+        if table.row_count < len(self._cells):
+            self._filling.stop()
+            self._filling = self.set_timer(0.01, self._fill)
 
     def _summarise(self, found: int, lines: int) -> None:
         total, marked = len(self._snapshot.rows), len(self.fastadv.marked)
@@ -170,15 +186,18 @@ class HistoryScreen(Screen[None]):
     # -- what the user does -----------------------------------------------------------------------------------
 
     def _chosen_id(self) -> str | None:
-        table = self.query_one(DataTable)
-        ids = list(self._cells)
-        return ids[table.cursor_row] if 0 <= table.cursor_row < len(ids) else None
+        return self._chosen_of(list(self._cells))
+
+    def _chosen_of(self, ids: list[str]) -> str | None:
+        row = self.query_one(DataTable).cursor_row
+        return ids[row] if 0 <= row < len(ids) else None
 
     def _chosen(self) -> Row | None:
         return self._snapshot.row(self._chosen_id())
 
     def on_input_changed(self) -> None:
-        self._draw()
+        self._typing.stop()
+        self._typing = self.set_timer(PAUSE, self._draw)
 
     def on_input_submitted(self) -> None:
         self.query_one(DataTable).focus()

@@ -117,7 +117,8 @@ class Launch(Screen[None]):
         known = [second for second in seconds if second is not None]
         all_known = len(known) == count
         took = f"about {duration(sum(known))}, from past runs here" if all_known else "no past run to tell from"
-        parts = [f"{count} runs; of the first:" if count > 1 else "1 run", understood(planned.configs[0]).replace(" · ", "\n")]
+        many = f"{count} runs; of the first:" if count > 1 else "1 run"
+        parts = [many, understood(planned.configs[0]).replace(" · ", "\n")]
         parts.append(f"work: {self._work(planned)}\ntime: {took}")
         return "\n\n".join([*parts, f"as a command:\n{shlex.join(planned.command)}"])
 
