@@ -1,6 +1,7 @@
 """The dashboard: screens, bindings, theme, and the worker that keeps them up to date."""
 
 import contextlib
+import gc
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -17,9 +18,8 @@ from fastadv_tui.errors import UserError
 from fastadv_tui.history import History
 from fastadv_tui.messages import Refreshed, Sampled
 from fastadv_tui.safe import line
+from fastadv_tui.screens import later
 from fastadv_tui.screens.dashboard import Dashboard
-from fastadv_tui.screens.history import HistoryScreen
-from fastadv_tui.screens.launch import Launch
 from fastadv_tui.settings import Settings
 from fastadv_tui.telemetry import Sampler
 
@@ -55,6 +55,7 @@ class Fastadv(App[str]):
         self.push_screen(Dashboard())
         self.follow()
         self.sample()
+        self.call_after_refresh(gc.enable)  # put off by whoever started us
 
     def on_unmount(self) -> None:
         self._leaving.set()
@@ -135,11 +136,11 @@ class Fastadv(App[str]):
 
     def action_launch(self) -> None:
         if not self.readonly:
-            self.push_screen(Launch())
+            self.push_screen(later.launch())
 
     def action_history(self) -> None:
-        if not isinstance(self.screen, HistoryScreen):
-            self.push_screen(HistoryScreen())
+        if self.screen.id != "history":
+            self.push_screen(later.history())
 
     def action_leave(self) -> None:
         live = self.snapshot.count("running", "queued")

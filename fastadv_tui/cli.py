@@ -1,16 +1,11 @@
 """The command line. Commands are thin; what they need is imported when they run, so that every start is quick."""
 
-import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Annotated
 
 import typer
 
-from engine.config import ConfigError
-from fastadv_tui.errors import UserError
-
-USAGE = 2
 EPILOG = "Start with `fastadv run digits`: real data, no download, under a minute."
 
 app = typer.Typer(
@@ -56,33 +51,12 @@ def common(
 ) -> None:
     """Fast adversarial training: launch, supervise, watch and compare runs. Without a command: the dashboard."""
     if context.invoked_subcommand is None:
+        from fastadv_tui.entry import dashboard
+
         dashboard(readonly)
 
 
-def dashboard(readonly: bool) -> None:
-    """Open the dashboard and stay in it until the user leaves."""
-    from fastadv_tui.app import Fastadv
-    from fastadv_tui.home import ensure_home
-    from fastadv_tui.settings import load
-
-    ensure_home()
-    said = Fastadv(load(), readonly).run()
-    if said:
-        print(said, file=sys.stderr)
-
-
-def main() -> None:
-    """Run the command line; what a user can put right is one line and exit code 2."""
-    register(sys.argv[1:])
-    try:
-        app()
-    except (ConfigError, UserError) as error:
-        print(f"fastadv: {error}", file=sys.stderr)
-        sys.exit(USAGE)
-    except BrokenPipeError:  # `fastadv runs | head`
-        sys.stderr.close()
-        sys.exit(0)
-
-
-if __name__ == "__main__":
-    main()
+def run(words: Sequence[str]) -> None:
+    """Run a command line. Raises: ConfigError and UserError, which `entry.main` says in one line."""
+    register(words)
+    app()

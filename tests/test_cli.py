@@ -18,7 +18,7 @@ from engine import events
 from engine.rundir import RunDir
 from fastadv_tui.state import load
 
-FASTADV = [sys.executable, "-P", "-m", "fastadv_tui.cli"]
+FASTADV = [sys.executable, "-P", "-m", "fastadv_tui.entry"]
 QUICK = ["--epochs", "1", "--set", "model.width=4", "--set", "watch.images=50", "--eval", "pgd-2"]
 LONG = ["--epochs", "1000", "--set", "model.width=4", "--eval", "none"]
 

@@ -34,7 +34,7 @@ from engine.rundir import RunDir
 from fastadv_tui import runner
 from fastadv_tui.state import load
 
-FASTADV = [sys.executable, "-P", "-m", "fastadv_tui.cli"]
+FASTADV = [sys.executable, "-P", "-m", "fastadv_tui.entry"]
 STATIC = "/static/js/textual.js"
 FORM = "─ New run"  # in its border; the footer names the key for it, too
 

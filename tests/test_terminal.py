@@ -15,7 +15,7 @@ from fastadv_tui import runner
 from fastadv_tui.state import load
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
-FASTADV = f"{shlex.quote(sys.executable)} -P -m fastadv_tui.cli"
+FASTADV = f"{shlex.quote(sys.executable)} -P -m fastadv_tui.entry"
 LONG = "--epochs 1000 --set model.width=4 --set watch.images=50 --eval none"
 
 

@@ -10,10 +10,8 @@ from textual.widgets import Footer, Input
 
 from fastadv_tui.book import EMPTY, Snapshot, View
 from fastadv_tui.safe import line
-from fastadv_tui.screens.compare import CompareScreen
+from fastadv_tui.screens import later
 from fastadv_tui.screens.confirm import Confirm
-from fastadv_tui.screens.launch import Launch
-from fastadv_tui.screens.log import LogScreen
 from fastadv_tui.telemetry import Sample
 from fastadv_tui.widgets.curves import Curves
 from fastadv_tui.widgets.facts import Facts
@@ -173,11 +171,11 @@ class Dashboard(Screen[None]):
         if len(runs) < 2:
             self.notify("mark runs with space, then press c")
         else:
-            self.app.push_screen(CompareScreen(runs))
+            self.app.push_screen(later.compare(runs))
 
     def action_log(self) -> None:
         if view := self._chosen_view():
-            self.app.push_screen(LogScreen(view))
+            self.app.push_screen(later.log(view))
 
     def action_stop(self, now: bool) -> None:
         view = self._chosen_view()
@@ -194,7 +192,7 @@ class Dashboard(Screen[None]):
 
     def action_again(self) -> None:
         if (view := self._chosen_view()) and not self.fastadv.readonly:
-            self.app.push_screen(Launch(view.rundir))
+            self.app.push_screen(later.launch(view.rundir))
 
     def action_curves(self, what: str, *arguments: int) -> None:
         getattr(self.query_one(Curves), what)(*arguments)

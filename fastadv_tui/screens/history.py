@@ -61,7 +61,7 @@ class HistoryScreen(Screen[None]):
     ]
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(id="history")
         self._snapshot: Snapshot = EMPTY
         self._sort = NEWEST_FIRST
         self._grouped = False

@@ -12,7 +12,7 @@ from fastadv_tui.rows import Row
 from fastadv_tui.safe import line
 from fastadv_tui.words import GLYPHS, ago, ordinal, percent
 
-SHOWN = 200  # runs; older ones are in the history
+SHOWN = 100  # runs; older ones are in the history
 BAR = 8  # cells of the progress bar
 NAME = 18  # cells of a name
 EMPTY_TEXT = "No runs yet.\n\nPress n to start one: the digits\ntake a minute and no download."

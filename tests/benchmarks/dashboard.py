@@ -111,7 +111,7 @@ def opened() -> Iterator[tuple[psutil.Process, Terminal]]:
     """The dashboard in a terminal of its own; ends with it."""
     terminal = Terminal()
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    command = [sys.executable, "-P", "-m", "fastadv_tui.cli"]
+    command = [sys.executable, "-P", "-m", "fastadv_tui.entry"]
     child = subprocess.Popen(
         command,
         stdin=terminal.slave,

@@ -1,0 +1,44 @@
+"""Where `fastadv` starts: the dashboard alone needs no command line, and its first picture should not wait for one."""
+
+import gc
+import sys
+
+from engine.config import ConfigError
+from fastadv_tui.errors import UserError
+
+USAGE = 2
+
+
+def main() -> None:
+    """Run what was asked for; what a user can put right is one line and exit code 2."""
+    words = sys.argv[1:]
+    try:
+        if words in ([], ["--readonly"]):
+            dashboard(readonly=bool(words))
+        else:
+            from fastadv_tui.cli import run
+
+            run(words)
+    except (ConfigError, UserError) as error:
+        print(f"fastadv: {error}", file=sys.stderr)
+        sys.exit(USAGE)
+    except BrokenPipeError:  # `fastadv runs | head`
+        sys.stderr.close()
+        sys.exit(0)
+
+
+def dashboard(readonly: bool) -> None:
+    """Open the dashboard and stay in it until the user leaves."""
+    gc.disable()  # until the first picture stands: what is loaded for it stays, and looking at it again and again costs
+    from fastadv_tui.app import Fastadv
+    from fastadv_tui.home import ensure_home
+    from fastadv_tui.settings import load
+
+    ensure_home()
+    said = Fastadv(load(), readonly).run()
+    if said:
+        print(said, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""The screens that are not the first one: imported when they are opened, or the first picture would wait for them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from textual.screen import Screen
+
+from engine.rundir import RunDir
+from fastadv_tui.book import View
+
+
+def launch(like: RunDir | None = None) -> Screen[Any]:
+    from fastadv_tui.screens.launch import Launch
+
+    return Launch(like)
+
+
+def history() -> Screen[Any]:
+    from fastadv_tui.screens.history import HistoryScreen
+
+    return HistoryScreen()
+
+
+def compare(run_ids: Iterable[str]) -> Screen[Any]:
+    from fastadv_tui.screens.compare import CompareScreen
+
+    return CompareScreen(list(run_ids))
+
+
+def log(view: View) -> Screen[Any]:
+    from fastadv_tui.screens.log import LogScreen
+
+    return LogScreen(view)
