@@ -187,7 +187,8 @@ class RunConfig(Section, frozen=True):
     @property
     def title(self) -> str:
         """The name that the user gave, else one that says what the run is."""
-        return self.name or f"{self.dataset}-{self.method.name}-eps{units(self.eps)}"
+        size = units(self.eps) if units(self.eps).isdecimal() else f"{self.eps:.4g}"  # 8 of 255, but 0.3 on MNIST
+        return self.name or f"{self.dataset}-{self.method.name}-eps{size}"
 
 
 def units(size: float) -> str:

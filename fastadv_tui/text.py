@@ -26,11 +26,14 @@ class LineFollower:
         self._rest = b""
 
     def poll(self) -> list[str]:
-        """New lines, at most 64 KB at a time; a file that was cut is read from its start."""
+        """New lines, but of a flood only the last 64 KB; a file that was cut is read from its start."""
         try:
             with self._path.open("rb") as file:
-                if file.seek(0, io.SEEK_END) < self._offset:
+                size = file.seek(0, io.SEEK_END)
+                if size < self._offset:
                     self._offset, self._rest = 0, b""
+                if size - self._offset > TAIL_BYTES:
+                    self._offset, self._rest = size - TAIL_BYTES, b""
                 file.seek(self._offset)
                 chunk = file.read(TAIL_BYTES)
         except OSError:

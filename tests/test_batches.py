@@ -13,7 +13,7 @@ from engine.data.facts import DATASETS, Facts
 
 PLAIN = DATASETS["digits"]
 AUGMENTED = DATASETS["cifar10"]
-TINY = Facts(2, 5, 7, 3, (0.0,), (1.0,), padding=2, flip=True)
+TINY = Facts(2, 5, 7, 3, 12, (0.0,), (1.0,), padding=2, flip=True)
 
 
 def random_images(count: int, facts: Facts) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

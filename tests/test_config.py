@@ -326,6 +326,7 @@ def test_only_free_replays() -> None:
 
 def test_the_title_is_the_name_or_says_what_the_run_is() -> None:
     assert build("cifar").title == "cifar10-fgsm-eps8"
+    assert build("mnist").title == "mnist-fgsm-eps0.3"
     assert build("cifar", {"name": "mine"}).title == "mine"
 
 

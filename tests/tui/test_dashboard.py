@@ -2,6 +2,9 @@
 
 import asyncio
 import shutil
+import subprocess
+import threading
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -14,10 +17,11 @@ from textual.widgets import DataTable, Input, Static
 from engine.events import Alarm, Finished
 from engine.presets import build
 from engine.rundir import RunDir
-from fastadv_tui import runner
+from fastadv_tui import identity, records, runner
 from fastadv_tui.app import Fastadv
 from fastadv_tui.history import History
 from fastadv_tui.home import ensure_home, runs_dir
+from fastadv_tui.records import ProcessRecord
 from fastadv_tui.screens.columns import Columns
 from fastadv_tui.screens.compare import CompareScreen
 from fastadv_tui.screens.confirm import Confirm
@@ -365,3 +369,53 @@ def test_the_terminals_own_colours() -> None:
         assert app.theme == "ansi-dark"
 
     play(script, theme="ansi")
+
+
+def test_a_run_that_dies_while_it_is_shown() -> None:
+    rundir = make_run(runs_dir() / "a1", chosen=build("cifar", {"name": "run a1"}))
+    write_events(rundir, started(), *(step(n) for n in range(1, 50)))
+    engine = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+    identity_of = identity.of(engine.pid)
+    assert identity_of is not None
+    records.write(rundir.process, ProcessRecord(attempt=1, supervisor=identity_of, engine=identity_of))
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "● 1 running" in shown(app))
+        engine.kill()
+        engine.wait()
+        await until(pilot, lambda: "? 1 lost" in shown(app))
+        assert "run a1 lost: it and its supervisor were killed" in " ".join(shown(app).split())
+
+    play(script, size=(200, 60))
+
+
+def test_a_flood_in_the_log_holds_nothing_up_and_its_end_is_shown() -> None:
+    """A hundred lines a millisecond, as far as this machine can write them."""
+    rundir, leaving, written = a_run("a1"), threading.Event(), [0]
+
+    def flood() -> None:
+        with rundir.log.open("a") as log:
+            while not leaving.wait(0.001):
+                log.writelines(f"line {written[0] + n}\n" for n in range(100))
+                log.flush()
+                written[0] += 100
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "line" in shown(app))
+        await until(pilot, lambda: written[0] > 50_000)
+        begun = time.perf_counter()
+        await pilot.press("h")
+        await until(pilot, lambda: isinstance(app.screen, HistoryScreen))
+        assert time.perf_counter() - begun < 5
+        await pilot.press("escape")
+        leaving.set()
+        thread.join()
+        await until(pilot, lambda: f"line {written[0] - 1} " in shown(app))
+
+    thread = threading.Thread(target=flood)
+    thread.start()
+    try:
+        play(script)
+    finally:
+        leaving.set()
+        thread.join()
