@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING, Any, cast
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.coordinate import Coordinate
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import DataTable, Footer, Input, Static
 
-from engine.config import units
 from engine.rundir import RunDir
 from fastadv_tui import runner
 from fastadv_tui.book import EMPTY, Snapshot
+from fastadv_tui.cells import CELLS
 from fastadv_tui.compare import Group, group_by_seed, mean_std
 from fastadv_tui.history import History
 from fastadv_tui.home import runs_dir
@@ -26,13 +25,12 @@ from fastadv_tui.screens.columns import Columns
 from fastadv_tui.screens.compare import CompareScreen
 from fastadv_tui.screens.confirm import Confirm
 from fastadv_tui.screens.launch import Launch
-from fastadv_tui.words import GLYPHS, ago, attack_name, duration, percent, size, work
+from fastadv_tui.widgets.history_table import HistoryTable
 
 if TYPE_CHECKING:
     from fastadv_tui.app import Fastadv
 
 PAGE = 500  # rows in the table; the filter reaches all of them
-SLICE = 40  # rows that are put in at once: measuring a cell takes 40 microseconds
 PAUSE = 0.15  # seconds without a key before the filter is looked at
 NEWEST_FIRST = "submitted"
 WIDEST = 28
@@ -65,14 +63,16 @@ class HistoryScreen(Screen[None]):
         self._snapshot: Snapshot = EMPTY
         self._sort = NEWEST_FIRST
         self._grouped = False
-        self._cells: dict[str, list[Text]] = {}
         self._shown: list[Row] = []
-        self._return_to: tuple[str | None, int] = (None, 0)
-        self._filling = self._typing = Timer(self, 1.0, pause=True)  # never started
+        self._typing = Timer(self, 1.0, pause=True)  # never started
 
     @property
     def fastadv(self) -> "Fastadv":
         return cast("Fastadv", self.app)
+
+    @property
+    def _table(self) -> HistoryTable:
+        return self.query_one(HistoryTable)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -80,22 +80,14 @@ class HistoryScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield Input(placeholder="method=fgsm eps>=8 robust>0.4 tag:paper since:7d text", id="query")
-        yield DataTable(id="table", cursor_type="cell", zebra_stripes=False)
+        yield HistoryTable(id="table")
         yield Static(id="summary", markup=False)
         yield Footer()
 
     def on_mount(self) -> None:
-        self._make_columns()
-        self.query_one(DataTable).focus()
+        self._table.set_columns(self.columns)
+        self._table.focus()
         self.take(self.fastadv.snapshot)
-
-    def _make_columns(self) -> None:
-        table = self.query_one(DataTable)
-        table.clear(columns=True)
-        table.add_column("", key="mark")
-        for key in self.columns:
-            table.add_column(key, key=key)
-        self._cells = {}
 
     def take(self, snapshot: Snapshot) -> None:
         """Show what changed."""
@@ -115,7 +107,7 @@ class HistoryScreen(Screen[None]):
             found = ordered(found, self._sort)
         found.sort(key=lambda row: not row.pinned)
         lines = self._lines(found)
-        self._patch(dict(list(lines.items())[:PAGE]))
+        self._table.show(dict(list(lines.items())[:PAGE]))
         self._summarise(len(found), len(self._shown))
 
     def _lines(self, rows: list[Row]) -> dict[str, list[Text]]:
@@ -147,33 +139,6 @@ class HistoryScreen(Screen[None]):
         cells = [Text(said[key] if key in said else line(CELLS[key](first), WIDEST)) for key in self.columns]
         return [Text(f"n={group.count}"), *cells]
 
-    def _patch(self, lines: dict[str, list[Text]]) -> None:
-        """Update single cells where the lines are the same; else fill anew, the cursor on the run it was on."""
-        table = self.query_one(DataTable)
-        before, self._cells = self._cells, lines
-        if list(lines) != list(before):
-            self._return_to = self._chosen_of(list(before)), table.cursor_column
-            with self.app.batch_update():
-                table.clear()
-                self._fill()
-            return
-        for run_id, cells in list(lines.items())[: table.row_count]:
-            for key, new, old in zip(["mark", *self.columns], cells, before[run_id], strict=True):
-                if new != old:
-                    table.update_cell(run_id, key, new, update_width=True)
-
-    def _fill(self) -> None:
-        """Put in the next lines; slice by slice, so that a key need not wait for all of them."""
-        table = self.query_one(DataTable)
-        start, (chosen, column) = table.row_count, self._return_to
-        for number, run_id in enumerate(list(self._cells)[start : start + SLICE], start):
-            table.add_row(*self._cells[run_id], key=run_id)
-            if run_id == chosen:
-                table.cursor_coordinate = Coordinate(number, column)
-        if table.row_count < len(self._cells):
-            self._filling.stop()
-            self._filling = self.set_timer(0.01, self._fill)
-
     def _summarise(self, found: int, lines: int) -> None:
         total, marked = len(self._snapshot.rows), len(self.fastadv.marked)
         parts = [f"{found:,} of {total:,} runs", f"sorted by {self._sort}"]
@@ -185,22 +150,15 @@ class HistoryScreen(Screen[None]):
 
     # -- what the user does -----------------------------------------------------------------------------------
 
-    def _chosen_id(self) -> str | None:
-        return self._chosen_of(list(self._cells))
-
-    def _chosen_of(self, ids: list[str]) -> str | None:
-        row = self.query_one(DataTable).cursor_row
-        return ids[row] if 0 <= row < len(ids) else None
-
     def _chosen(self) -> Row | None:
-        return self._snapshot.row(self._chosen_id())
+        return self._snapshot.row(self._table.chosen)
 
     def on_input_changed(self) -> None:
         self._typing.stop()
         self._typing = self.set_timer(PAUSE, self._draw)
 
     def on_input_submitted(self) -> None:
-        self.query_one(DataTable).focus()
+        self._table.focus()
 
     def on_data_table_header_selected(self, event: DataTable.HeaderSelected) -> None:
         self._sort_by(str(event.column_key.value))
@@ -210,7 +168,7 @@ class HistoryScreen(Screen[None]):
 
     def action_back(self) -> None:
         if self.query_one("#query", Input).has_focus:
-            self.query_one(DataTable).focus()
+            self._table.focus()
         else:
             self.app.pop_screen()
 
@@ -218,11 +176,10 @@ class HistoryScreen(Screen[None]):
         self.query_one("#query").focus()
 
     def action_cursor(self, by: int) -> None:
-        table = self.query_one(DataTable)
-        table.move_cursor(row=table.cursor_row + by)
+        self._table.move_cursor(row=self._table.cursor_row + by)
 
     def action_sort(self) -> None:
-        self._sort_by(["", *self.columns][self.query_one(DataTable).cursor_column])
+        self._sort_by(["", *self.columns][self._table.cursor_column])
 
     def _sort_by(self, key: str) -> None:
         if key in CELLS:
@@ -233,7 +190,7 @@ class HistoryScreen(Screen[None]):
         def chosen(columns: tuple[str, ...] | None) -> None:
             if columns:
                 self.fastadv.remember("columns", columns)
-                self._make_columns()
+                self._table.set_columns(self.columns)
                 self._draw()
 
         others = [key for key in CELLS if key not in self.columns]
@@ -244,7 +201,7 @@ class HistoryScreen(Screen[None]):
         self._draw()
 
     def action_mark(self) -> None:
-        if run_id := self._chosen_id():
+        if run_id := self._table.chosen:
             self.fastadv.marked ^= {run_id}
             self._draw()
 
@@ -328,27 +285,3 @@ class HistoryScreen(Screen[None]):
 
 def _folder(row: Row) -> RunDir:
     return RunDir(runs_dir() / row.id)
-
-
-CELLS: dict[str, Callable[[Row], str]] = {
-    "id": lambda row: row.id,
-    "status": lambda row: f"{GLYPHS[row.status]} {row.status}",
-    "name": lambda row: row.name,
-    "dataset": lambda row: row.dataset,
-    "method": lambda row: row.method,
-    "preset": lambda row: row.preset,
-    "eps": lambda row: units(row.eps),
-    "alpha": lambda row: units(row.alpha),
-    "seed": lambda row: str(row.seed),
-    "clean": lambda row: percent(row.clean),
-    "robust": lambda row: percent(row.robust),
-    "attack": lambda row: attack_name(row.attack) if row.final or not row.attack else f"({attack_name(row.attack)})",
-    "epochs": lambda row: f"{row.epochs:.3g}/{row.total_epochs:.3g}",
-    "duration": lambda row: duration(row.duration),
-    "images_per_second": lambda row: f"{row.images_per_second:,.0f}",
-    "peak_memory": lambda row: size(row.peak_memory) if row.peak_memory else "",
-    "flops": lambda row: work(row.flops) if row.flops else "",
-    "submitted": lambda row: ago(row.submitted),
-    "tags": lambda row: " ".join(row.tags),
-    "note": lambda row: row.note,
-}

@@ -8,6 +8,7 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, VerticalScroll
+from textual.events import DescendantFocus
 from textual.screen import Screen
 from textual.widgets import Collapsible, Footer, Input, Label, Static
 from textual.worker import get_current_worker
@@ -61,13 +62,14 @@ class Launch(Screen[None]):
             with VerticalScroll(id="form"):
                 for key in FIRST:
                     yield from self._field(key)
-                yield from self._field("tags", "words for the group, with spaces between")
+                yield from self._field("tags")
                 with Collapsible(title="everything else", id="more"):
                     for key in fields():
                         if key not in (*FIRST, "data_dir"):
                             yield from self._field(key)
                     yield from self._field("data_dir")
             with VerticalScroll(id="plan"):
+                yield Static(id="meaning", markup=False)
                 yield Static(id="planned", markup=False)
         yield Footer()
 
@@ -77,11 +79,16 @@ class Launch(Screen[None]):
         self.query_one(Input).focus()
         self._replan()
 
-    def _field(self, key: str, help_text: str | None = None) -> ComposeResult:
+    def _field(self, key: str) -> ComposeResult:
         with Horizontal(classes="field"):
             yield Label(key, classes="key")
             yield Input(self._texts.get(key, ""), id=_id(key), compact=True)
-            yield Label(help_text or meaning(key), classes="meaning", markup=False)
+            yield Label(_meaning(key), classes="meaning", markup=False)
+
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        """Beside the field there may be no room for all that it means."""
+        key = next((key for key in [*fields(), "tags"] if _id(key) == event.widget.id), None)
+        self.query_one("#meaning", Static).update(f"{key}: {_meaning(key)}" if key else "")
 
     # -- the plan ---------------------------------------------------------------------------------------------
 
@@ -176,6 +183,10 @@ class Launch(Screen[None]):
 def line_by_line(text: str) -> str:
     """Several lines, each safe to show."""
     return "\n".join(line(part) for part in text.split("\n"))
+
+
+def _meaning(key: str) -> str:
+    return "words for the group, with spaces between" if key == "tags" else meaning(key)
 
 
 def _id(key: str) -> str:

@@ -71,7 +71,7 @@ class Curves(Vertical):
         marks = tuple(Mark(self._x(alarm), "!", alarm.kind) for alarm in chosen.alarms)
         options = Options(x="time" if self._time else "epoch", marks=marks)
         accuracy = self.query_one("#accuracy", Chart)
-        accuracy.options = replace(options, y="percent", empty="accuracy is measured after each epoch")
+        accuracy.options = replace(options, y="percent", empty="measured after each epoch")
         accuracy.series = [series for number, run in enumerate(self._runs) for series in self._accuracy(number, *run)]
         smoothing = SMOOTHING if self._smooth else 0.0
         self._draw_small("loss", lambda step: step.loss, replace(options, log_y=self._log, smoothing=smoothing))
