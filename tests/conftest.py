@@ -17,6 +17,21 @@ hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one
 hypothesis.settings.load_profile("any machine")
 
 
+# First, or cores idle last:
+LONGEST = ("test_terminal", "test_engine_process", "test_cli", "test_history", "test_serve")
+    "test_terminal",
+    "test_engine_process",
+    "test_cli",
+    "test_history",
+    "test_serve",
+)  # first, or cores idle last
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that wait for processes go first; the others keep their order."""
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty home of this test's own."""

@@ -19,8 +19,9 @@ from engine.presets import build
 from engine.rundir import RunDir
 from fastadv_tui import identity, records, runner
 from fastadv_tui.app import Fastadv
+from fastadv_tui.flops import FlopCounter
 from fastadv_tui.history import History
-from fastadv_tui.home import ensure_home, runs_dir
+from fastadv_tui.home import ensure_home, home, runs_dir
 from fastadv_tui.records import ProcessRecord
 from fastadv_tui.screens.columns import Columns
 from fastadv_tui.screens.compare import CompareScreen
@@ -36,8 +37,10 @@ Script = Callable[[Fastadv, Pilot[str]], Awaitable[None]]
 
 
 @pytest.fixture(autouse=True)
-def _home(home: Path) -> None:
+def _home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty home; and no process that loads torch to count the work of a run, each time the form is opened."""
     ensure_home()
+    monkeypatch.setattr(FlopCounter, "missing", lambda *_: [])
 
 
 def play(
@@ -419,3 +422,17 @@ def test_a_flood_in_the_log_holds_nothing_up_and_its_end_is_shown() -> None:
     finally:
         leaving.set()
         thread.join()
+
+
+def test_the_form_counts_the_work_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the engine's own answer: 30 epochs of FGSM on the digits."""
+    folder = str(home())
+    monkeypatch.undo()
+    monkeypatch.setenv("FASTADV_HOME", folder)
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("n")
+        await until(pilot, lambda: "work: counting ..." in shown(app))
+        await until(pilot, lambda: "work: 685 GFLOP of training" in shown(app), seconds=60.0)
+
+    play(script)
