@@ -19,12 +19,6 @@ hypothesis.settings.load_profile("any machine")
 
 # First, or cores idle last:
 LONGEST = ("test_terminal", "test_engine_process", "test_cli", "test_history", "test_serve")
-    "test_terminal",
-    "test_engine_process",
-    "test_cli",
-    "test_history",
-    "test_serve",
-)  # first, or cores idle last
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
