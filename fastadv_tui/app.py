@@ -80,6 +80,8 @@ class Fastadv(App[str]):
             self._leaving.wait(SAMPLE)
 
     def on_refreshed(self, message: Refreshed) -> None:
+        if not self.snapshot.loaded:
+            gc.freeze()  # ten thousand rows stay: looking through them again takes longer than opening the history
         self.snapshot = message.snapshot
         for notice in message.snapshot.notices:
             self.notify(line(notice), severity="warning", markup=False)
