@@ -387,7 +387,8 @@ def test_a_run_that_dies_while_it_is_shown() -> None:
         engine.kill()
         engine.wait()
         await until(pilot, lambda: "? 1 lost" in shown(app))
-        assert "run a1 lost: it and its supervisor were killed" in " ".join(shown(app).split())
+        said = "run a1 lost: it and its supervisor were killed"  # a toast, which comes a moment later
+        await until(pilot, lambda: said in " ".join(shown(app).split()))
 
     play(script, size=(200, 60))
 
