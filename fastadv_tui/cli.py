@@ -28,6 +28,8 @@ MODULES = {  # of fastadv_tui.commands, and what each registers, in the order in
 
 def register(words: Sequence[str]) -> None:
     """Load the module of the command that is asked for, or all of them when it is not clear which one that is."""
+    if words[:1] == ["--version"]:
+        return  # answered before any command is looked for
     asked = [module for module, names in MODULES.items() if words and words[0] in names]
     for module in asked or MODULES:
         import_module(f"fastadv_tui.commands.{module}").register(app)
