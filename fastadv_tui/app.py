@@ -23,7 +23,7 @@ from fastadv_tui.screens.dashboard import Dashboard
 from fastadv_tui.settings import Settings
 from fastadv_tui.telemetry import Sampler
 
-SAMPLE = 1.0  # seconds between looks at the machine
+SAMPLE, SAMPLE_IDLE = 1.0, 2.0  # seconds between looks at the machine, with a run training here and without
 
 
 class Fastadv(App[str]):
@@ -76,8 +76,8 @@ class Fastadv(App[str]):
     def sample(self) -> None:
         sampler = Sampler()
         while not self._leaving.is_set():
-            self.post_message(Sampled(sampler.sample(self.snapshot.engines())))
-            self._leaving.wait(SAMPLE)
+            self.post_message(Sampled(sampler.sample(engines := self.snapshot.engines())))
+            self._leaving.wait(SAMPLE if engines else SAMPLE_IDLE)
 
     def on_refreshed(self, message: Refreshed) -> None:
         if not self.snapshot.loaded:
