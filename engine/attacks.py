@@ -6,7 +6,6 @@ Perturbations are in units of the image, which lies in [0,1]: eps = 8/255 is 0.0
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.streams import image_noise
@@ -48,35 +47,67 @@ class Pgd:
         return f"pgd-{self.steps}-{self.restarts}" if self.restarts > 1 else f"pgd-{self.steps}"
 
 
+class Probe:
+    """A model under attack: gradients to search with, in low precision where that is faster, and verdicts in fp32.
+
+    dtype: of the search under autocast, or None for fp32. The model must be in eval mode and frozen. `gradients`
+    counts the images that went through a forward and a backward pass.
+    """
+
+    def __init__(self, model: nn.Module, dtype: torch.dtype | None = None) -> None:
+        self.model, self.dtype = model, dtype
+        self.gradients = 0
+
+    def fooled(self, x: Tensor, y: Tensor) -> Tensor:
+        """Which images of [0,1], (B, C, H, W), are misclassified: bool, (B,)."""
+        with torch.no_grad():
+            wrong: Tensor = self.model(x).argmax(1) != y
+        return wrong
+
+    def look(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Which images are misclassified, and a gradient of the loss with respect to them, of the right signs."""
+        self.gradients += len(y)
+        with torch.autocast(x.device.type, dtype=self.dtype, enabled=self.dtype is not None):
+            logits = self.model(x.requires_grad_())
+        gradient = torch.autograd.grad(logits, x, _direction(logits.detach().float(), y).to(logits.dtype))[0]
+        fooled = logits.detach().argmax(1) != y
+        if self.dtype is not None:
+            gradient.nan_to_num_()  # what overflowed has no sign, and must not become a perturbation
+            if bool(fooled.any()):  # what the search takes for a success may be its rounding
+                fooled[fooled.clone()] = self.fooled(x.detach()[fooled], y[fooled])
+        return fooled, gradient
+
+
+def _direction(logits: Tensor, y: Tensor) -> Tensor:
+    """The gradient of the cross-entropy with respect to the logits, (B, classes), each row brought near 1.
+
+    Steps look at signs alone, and gradients of confident examples flush to zero on their way back through a network
+    in low precision. The factors are powers of two: in fp32 nothing else changes.
+    """
+    gradient = torch.softmax(logits, 1)
+    gradient[torch.arange(len(y), device=y.device), y] -= 1
+    exponent = torch.frexp(gradient.abs().amax(1, keepdim=True))[1]
+    return torch.ldexp(gradient, -exponent.clamp(min=-120))
+
+
 def broken_by_restart(
-    model: nn.Module, x: Tensor, y: Tensor, images: Tensor, threat: Threat, attack: Pgd, seed: int, restart: int
+    probe: Probe, x: Tensor, y: Tensor, images: Tensor, threat: Threat, attack: Pgd, seed: int, restart: int
 ) -> Tensor:
     """Which images one restart of PGD breaks: those that are misclassified at any of its iterates, start included.
 
     x: in [0,1], (B, C, H, W); y: labels, (B,); images: their indices in the data set, which decide the noise.
-    The model must be in eval mode. Returns a mask, bool, (B,).
+    Returns a mask, bool, (B,).
     """
     broken = torch.zeros_like(y, dtype=torch.bool)
     place = torch.arange(len(y), device=y.device)
     delta = threat.project(x, threat.eps * image_noise(seed, restart, images, x.shape[1:]))
-    for step in range(attack.steps + 1):
-        last = step == attack.steps
-        logits, gradient = _logits_and_gradient(model, x + delta, y, wanted=not last)
-        fooled = logits.argmax(1) != y
+    for _ in range(attack.steps):
+        fooled, gradient = probe.look(x + delta, y)
         broken[place[fooled]] = True
-        if last or bool(fooled.all()):
+        if bool(fooled.all()):
             return broken
         delta = threat.step(x, delta, gradient, attack.step_size)
         if fooled.sum() >= COMPACT_AT * len(y):
             x, y, delta, place = (t[~fooled] for t in (x, y, delta, place))
+    broken[place[probe.fooled(x + delta, y)]] = True
     return broken
-
-
-def _logits_and_gradient(model: nn.Module, x: Tensor, y: Tensor, wanted: bool) -> tuple[Tensor, Tensor]:
-    """Logits and the input gradient of the summed loss (only if `wanted`)."""
-    with torch.set_grad_enabled(wanted):
-        logits = model(x.requires_grad_(wanted))
-        if not wanted:
-            return logits, x
-        loss = F.cross_entropy(logits, y, reduction="sum")
-    return logits.detach(), torch.autograd.grad(loss, x)[0]

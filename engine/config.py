@@ -114,6 +114,9 @@ class EvalConfig(Section, frozen=True):
     attack: Annotated[str, Meta(description="final evaluation: auto, none or pgd-STEPS[-RESTARTS]")] = "auto"
     step_size: Annotated[Size | None, Meta(description="step size of the evaluation; empty follows eps")] = None
     images: Annotated[int, Meta(ge=0, description="first N test images; 0 is all (auto: 1,000 on a CPU)")] = 0
+    search: Annotated[Precision, Meta(description="arithmetic of the search; what it finds is confirmed in fp32")] = (
+        "auto"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,17 +1,18 @@
-"""Clean and robust accuracy: eval mode, fp32, and an image that any restart breaks is broken."""
+"""Clean and robust accuracy: eval mode, verdicts in fp32, and an image that any restart breaks is broken."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from engine.attacks import Pgd, Threat, broken_by_restart
+from engine.attacks import Pgd, Probe, Threat, broken_by_restart
 from engine.data.batches import TestImages
 from engine.modes import evaluating
 
 BATCH = 250
-Tick = Callable[[int, int], None]  # (images done over all restarts, total)
+Tick = Callable[[int, int], None]  # (gradients computed, an estimate of how many it will be in all)
 
 
 @dataclass(frozen=True)
@@ -23,29 +24,104 @@ class Accuracy:
     images: int
 
 
+class Evaluation:
+    """Clean accuracy, and accuracy under each of several attacks; what is broken is not attacked again.
+
+    An image's noise depends on (seed, image, restart) alone, so an evaluation that was saved between two batches
+    goes on to the figures that it would have had. dtype: of the search for perturbations, None for fp32.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        data: TestImages,
+        attacks: Sequence[tuple[Threat, Pgd]],
+        seed: int,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        self.model, self.data, self.attacks, self.seed = model, data, attacks, seed
+        self.accuracies: list[Accuracy] = []  # of the attacks that are over
+        self.survivors: list[Tensor] = []  # masks of the images that they did not break, bool, (N,)
+        self._probe = Probe(model, dtype)
+        self._clean: Tensor | None = None  # masks, bool, (N,)
+        self._alive = torch.zeros_like(data.labels, dtype=torch.bool)
+        self._restart, self._next = 0, 0  # of the present attack; its next image
+        self._here = self._before = 0  # gradients of this attack, and of the attacks before
+
+    def run(self, tick: Tick = lambda done, total: None) -> list[Accuracy]:
+        """Evaluate what is left. tick: called after every batch; what it raises ends the evaluation for now."""
+        with evaluating(self.model):
+            if self._clean is None:
+                self._clean = clean_correct(self.model, self.data)
+                self._alive = self._clean.clone()
+            for threat, attack in self.attacks[len(self.accuracies) :]:
+                for _ in self._batches(threat, attack):
+                    tick(self._before + self._here, self._forecast(attack))
+                self._close(attack)
+        tick(self._before, self._before)
+        return self.accuracies
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "clean": self._clean,
+            "alive": self._alive,
+            "survivors": self.survivors,
+            "accuracies": [(a.clean, a.robust, a.images) for a in self.accuracies],
+            "place": (self._restart, self._next, self._here, self._before),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._clean, self._alive, self.survivors = state["clean"], state["alive"], state["survivors"]
+        self.accuracies = [Accuracy(*figures) for figures in state["accuracies"]]
+        self._restart, self._next, self._here, self._before = state["place"]
+
+    def _batches(self, threat: Threat, attack: Pgd) -> Iterator[None]:
+        """Attack one batch after the other, from the present place on."""
+        while self._restart < attack.restarts and bool(self._alive.any()):
+            waiting = self._waiting()
+            for images in torch.split(waiting, BATCH) if len(waiting) else ():
+                x, y = self.data[images]
+                before = self._probe.gradients
+                broken = broken_by_restart(self._probe, x, y, images, threat, attack, self.seed, self._restart)
+                self._here += self._probe.gradients - before
+                self._alive[images[broken]] = False
+                self._next = int(images[-1]) + 1
+                yield
+            self._restart, self._next = self._restart + 1, 0
+
+    def _waiting(self) -> Tensor:
+        """Indices of the images that this restart has still to attack."""
+        alive = self._alive.nonzero().flatten()
+        return alive[alive >= self._next]
+
+    def _close(self, attack: Pgd) -> None:
+        assert self._clean is not None
+        count = len(self.data)
+        self.accuracies.append(Accuracy(int(self._clean.sum()) / count, int(self._alive.sum()) / count, count))
+        self.survivors.append(self._alive)
+        self._before, self._here = self._before + self._here, 0
+        self._alive, self._restart, self._next = self._clean.clone(), 0, 0
+
+    def _forecast(self, attack: Pgd) -> int:
+        """Gradients in all, if the images to come are like those so far: survivors of a restart cost all its steps."""
+        assert self._clean is not None
+        waiting, alive = len(self._waiting()), int(self._alive.sum())
+        if self._restart:
+            here = self._here + waiting * attack.steps
+            survivors = alive
+        else:
+            seen = int(self._clean[: self._next].sum())
+            here = self._here + round(waiting * self._here / max(seen, 1))
+            survivors = alive - waiting + round(waiting * (alive - waiting) / max(seen, 1))
+        here += (attack.restarts - 1 - self._restart) * survivors * attack.steps
+        return self._before + here * (len(self.attacks) - len(self.accuracies))
+
+
 def evaluate(
     model: nn.Module, data: TestImages, threat: Threat, attack: Pgd, seed: int, tick: Tick = lambda done, total: None
 ) -> Accuracy:
-    """Clean accuracy, and accuracy under the attack; broken images are not attacked again.
-
-    tick: called after every batch; what it raises ends the evaluation.
-    """
-    with evaluating(model):
-        everything = torch.arange(len(data), device=data.labels.device)
-        alive = everything[clean_correct(model, data)]
-        clean = len(alive)
-        for restart in range(attack.restarts):
-            if not len(alive):
-                break
-            survivors = []
-            for number, images in enumerate(torch.split(alive, BATCH)):
-                x, y = data[images]
-                broken = broken_by_restart(model, x, y, images, threat, attack, seed, restart)
-                survivors.append(images[~broken])
-                tick(restart * len(data) + min((number + 1) * BATCH, len(data)), attack.restarts * len(data))
-            alive = torch.cat(survivors)
-        tick(attack.restarts * len(data), attack.restarts * len(data))
-    return Accuracy(clean / len(data), len(alive) / len(data), len(data))
+    """An evaluation of one attack, searched for in fp32 and without a break."""
+    return Evaluation(model, data, [(threat, attack)], seed).run(tick)[0]
 
 
 def clean_correct(model: nn.Module, data: TestImages) -> Tensor:
@@ -60,9 +136,9 @@ def attacked_accuracy(model: nn.Module, x: Tensor, y: Tensor, threat: Threat, at
     """Clean and robust accuracy on one minibatch: images in [0,1] (B, C, H, W), labels (B,)."""
     images = torch.arange(len(y), device=y.device)
     with evaluating(model):
-        with torch.no_grad():
-            alive = model(x).argmax(1) == y
+        probe = Probe(model)
+        alive = ~probe.fooled(x, y)
         clean = alive.float().mean()
         for restart in range(attack.restarts):
-            alive &= ~broken_by_restart(model, x, y, images, threat, attack, seed, restart)
+            alive &= ~broken_by_restart(probe, x, y, images, threat, attack, seed, restart)
     return Accuracy(float(clean), float(alive.float().mean()), len(y))

@@ -34,6 +34,7 @@ class RunDir:
         self.last = path / "last.pt"
         self.previous = path / "previous.pt"
         self.best = path / "best.pt"
+        self.evaluation = path / "evaluation.pt"
         self.stop = path / "stop"
         self.process = path / "process.json"
         self.exit = path / "exit.json"

@@ -17,11 +17,12 @@ from engine.config import RunConfig, parse_attack
 from engine.data.batches import TestImages, TrainBatches
 from engine.data.facts import DATASETS
 from engine.devices import pick
-from engine.evaluate import Accuracy, attacked_accuracy, evaluate
+from engine.evaluate import Accuracy, Evaluation, attacked_accuracy
 from engine.learner import Learner
 from engine.methods import METHODS, SIGNALLING, options
 from engine.models.counting import count_passes
 from engine.reporter import Reporter
+from engine.resumable import Resumable, question
 from engine.rundir import RunDir
 from engine.stopping import StopRequest
 from engine.streams import generator
@@ -38,6 +39,7 @@ class Training:
         self.config, self.rundir, self.stop = config, rundir, stop
         self.device = pick(config.device)
         self.precision, _ = precision.choose(config.precision, self.device)
+        self.search, _ = precision.choose(config.eval.search, self.device)
         self._load_data()
         self.steps_per_epoch = len(self.batches) * config.replays
         self.learner = self._new_learner()
@@ -129,9 +131,7 @@ class Training:
         if not watch.images:
             return None
         attack = self._attack(watch.steps, 1)
-        return evaluate(
-            self.learner.model, self.test.first(watch.images), self.threat, attack, self.config.seed, self._look
-        )
+        return self._evaluation(self.test.first(watch.images), attack).run(self._look)[0]
 
     def _look(self, done: int, total: int) -> None:
         """An evaluation is cut short by a stop, and made again by whoever resumes."""
@@ -151,7 +151,7 @@ class Training:
             self.reporter.emit(events.Saved(step=self.learner.step, file=self.rundir.best.name, bytes=size))
 
     def _evaluate(self) -> None:
-        """The final evaluation."""
+        """The final evaluation; a stop saves it, and whoever resumes goes on with it."""
         chosen = self.config.eval
         if chosen.attack == "none":
             return
@@ -161,12 +161,17 @@ class Training:
         tick = self.reporter.ticker(attack.name)
 
         def look(done: int, total: int) -> None:
-            self.stop.check()  # the end of training has been saved
             tick(done, total)
+            self.stop.check()  # the end of training has been saved
 
-        test = self.test.first(limit)
-        accuracy = evaluate(self.learner.model, test, self.threat, attack, self.config.seed, look)
+        evaluation = self._evaluation(self.test.first(limit), attack)
+        asked = question(self.learner.model, self.fingerprint, evaluation.attacks, self.config.seed, limit, self.search)
+        accuracy = Resumable(evaluation, self.rundir.evaluation, asked).run(look)[0]
         self._report("final", "test", attack.name, accuracy)
+
+    def _evaluation(self, test: TestImages, attack: Pgd) -> Evaluation:
+        dtype = precision.DTYPES[self.search]
+        return Evaluation(self.learner.model, test, [(self.threat, attack)], self.config.seed, dtype)
 
     def _attack(self, steps: int, restarts: int) -> Pgd:
         return Pgd(steps, restarts, self.config.eval_step)

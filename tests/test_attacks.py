@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from engine.attacks import Pgd, Threat, broken_by_restart
+from engine.attacks import Pgd, Probe, Threat, broken_by_restart
 from engine.modes import evaluating, frozen
 from engine.streams import image_noise
 
@@ -88,7 +88,7 @@ def test_pgd_breaks_the_images_that_the_textbook_breaks() -> None:
         [textbook(model, x[n : n + 1], y[n : n + 1], int(numbers[n]), 0.1, attack, seed=5) for n in range(50)]
     )
     with evaluating(model):
-        found = [broken_by_restart(model, x, y, numbers, Threat(0.1), attack, 5, restart) for restart in (0, 1)]
+        found = [broken_by_restart(Probe(model), x, y, numbers, Threat(0.1), attack, 5, restart) for restart in (0, 1)]
     assert torch.equal(torch.stack(found, 1), expected)
     assert 5 < expected[:, 0].sum() < 45  # it was a question
 
@@ -99,7 +99,7 @@ def test_the_same_in_float32_but_for_ties() -> None:
 
     def attacked(size: int) -> Tensor:
         parts = [
-            broken_by_restart(model, images[n], labels[n], n, Threat(0.1), Pgd(5, 1, 0.04), 0, 0)
+            broken_by_restart(Probe(model), images[n], labels[n], n, Threat(0.1), Pgd(5, 1, 0.04), 0, 0)
             for n in numbers.split(size)
         ]
         return torch.cat(parts)
@@ -122,14 +122,14 @@ def test_an_iterate_on_the_way_counts(steps: int, broken: bool) -> None:
     """From 0.5 by 0.06: 0.56, 0.62 (fooled), 0.68, ... 0.8: the last iterate is classified correctly again."""
     x, y = torch.full((1, 1, 1, 1), 0.5), torch.tensor([0])
     seed = next(n for n in range(10**5) if abs(float(image_noise(n, 0, torch.tensor([0]), x.shape[1:]))) < 0.01)
-    mask = broken_by_restart(Band(), x, y, torch.tensor([0]), Threat(0.3), Pgd(steps, 1, 0.06), seed, 0)
+    mask = broken_by_restart(Probe(Band()), x, y, torch.tensor([0]), Threat(0.3), Pgd(steps, 1, 0.06), seed, 0)
     assert mask.tolist() == [broken]
     assert not Band()(torch.full((1, 1, 1, 1), 0.8)).argmax(1).any()
 
 
 def test_a_start_that_fools_counts_without_a_step() -> None:
     x, y = torch.full((1, 1, 1, 1), 0.62), torch.tensor([0])
-    assert broken_by_restart(Band(), x, y, torch.tensor([0]), Threat(0.0), Pgd(1, 1, 0.1), 0, 0).all()
+    assert broken_by_restart(Probe(Band()), x, y, torch.tensor([0]), Threat(0.0), Pgd(1, 1, 0.1), 0, 0).all()
 
 
 def test_an_attack_touches_neither_images_nor_parameters() -> None:
@@ -137,7 +137,7 @@ def test_an_attack_touches_neither_images_nor_parameters() -> None:
     before = images[:20].clone()
     x = images[:20]
     with evaluating(model):
-        broken_by_restart(model, x, labels[:20], torch.arange(20), Threat(0.2), Pgd(3, 1, 0.1), 0, 0)
+        broken_by_restart(Probe(model), x, labels[:20], torch.arange(20), Threat(0.2), Pgd(3, 1, 0.1), 0, 0)
     assert torch.equal(x, before)
     assert not x.requires_grad
     assert all(p.grad is None and p.requires_grad for p in model.parameters())

@@ -1,5 +1,7 @@
 """Clean and robust accuracy: independent of the batch, never helped by a stronger attack, equal to the textbook's."""
 
+import copy
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -8,12 +10,15 @@ import pytest
 import torch
 from engine_helpers import CPU, InDouble, digits_model, trained_digits
 from test_attacks import textbook
+from textbook import pgd_robust
 from torch import nn
 
 from engine import data
 from engine.attacks import Pgd, Threat
 from engine.data.batches import TestImages
-from engine.evaluate import Accuracy, attacked_accuracy, clean_correct, evaluate
+from engine.evaluate import Accuracy, Evaluation, attacked_accuracy, clean_correct, evaluate
+from engine.modes import evaluating
+from engine.streams import image_noise
 
 THREAT = Threat(0.1)
 
@@ -88,9 +93,123 @@ def test_a_model_that_is_always_wrong_is_not_attacked() -> None:
 def test_progress_rises_to_its_end(restarts: int) -> None:
     ticks: list[tuple[int, int]] = []
     evaluate(model(), images(), THREAT, Pgd(1, restarts, 0.1), 0, lambda done, total: ticks.append((done, total)))
-    assert ticks == sorted(ticks)
-    assert ticks[-1] == (360 * restarts, 360 * restarts)
+    assert [done for done, _ in ticks] == sorted(done for done, _ in ticks)
+    assert all(done <= total for done, total in ticks)
+    assert ticks[-1][0] == ticks[-1][1]
     assert len(ticks) > restarts
+
+
+def test_the_forecast_is_near_the_truth_early_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.evaluate.BATCH", 20)
+    ticks: list[tuple[int, int]] = []
+    evaluate(model(), images(), THREAT, Pgd(10, 5, 0.025), 0, lambda done, total: ticks.append((done, total)))
+    truth = ticks[-1][0]
+    assert all(0.7 * truth < total < 1.4 * truth for _, total in ticks[5:])
+
+
+class Interrupted(Exception):  # noqa: N818 - it is no error
+    pass
+
+
+@pytest.mark.parametrize("batches", [1, 4, 11])
+def test_an_evaluation_goes_on_where_it_was_interrupted(monkeypatch: pytest.MonkeyPatch, batches: int) -> None:
+    """Again and again, each time in a new object, as after a kill."""
+    monkeypatch.setattr("engine.evaluate.BATCH", 20)
+    attacks = [(Threat(0.05), Pgd(4, 2, 0.02)), (THREAT, Pgd(4, 2, 0.04))]
+    whole = Evaluation(model(), images(100), attacks, seed=0).run()
+    state, work, interruptions = None, [0], 0
+    while True:
+        evaluation = Evaluation(model(), images(100), attacks, seed=0)
+        if state:
+            evaluation.load_state_dict(copy.deepcopy(state))
+        ticks: list[tuple[int, int]] = []
+
+        def look(done: int, total: int, ticks: list[tuple[int, int]] = ticks) -> None:
+            ticks.append((done, total))
+            if len(ticks) == batches and done < total:
+                raise Interrupted
+
+        try:
+            assert evaluation.run(look) == whole
+            break
+        except Interrupted:
+            state, interruptions = evaluation.state_dict(), interruptions + 1
+            work.append(ticks[-1][0])
+    assert interruptions >= 1
+    assert work == sorted(set(work))  # each time something new was done
+
+
+def test_several_eps_are_those_of_one_at_a_time() -> None:
+    attacks = [(Threat(eps), Pgd(3, 2, eps / 2)) for eps in (0.02, 0.1, 0.05)]
+    together = Evaluation(model(), images(60), attacks, seed=0).run()
+    assert together == [evaluate(model(), images(60), threat, attack, 0) for threat, attack in attacks]
+    assert together[0].robust > together[2].robust > together[1].robust
+
+
+def test_what_a_search_in_low_precision_breaks_is_broken_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every success is confirmed: a model that fails in bf16 alone loses nothing."""
+
+    class FailsInLowPrecision(nn.Module):
+        def __init__(self, model: nn.Module) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            logits = self.model(x)
+            return -logits if torch.is_autocast_enabled("cpu") else logits
+
+    right = evaluate(model(), images(40), Threat(0.0), Pgd(3, 2, 0.0), 0)
+    found = Evaluation(
+        FailsInLowPrecision(model()), images(40), [(Threat(0.0), Pgd(3, 2, 0.0))], 0, torch.bfloat16
+    ).run()
+    assert found == [right]
+
+
+def collapsed() -> nn.Module:
+    """Gradients that are masked: its logits saturate, and sign steps stand still in most pixels."""
+
+    class Masked(nn.Module):
+        def __init__(self, model: nn.Module) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return 40 * self.model((8 * x).round() / 8 + 0.05 * (x - x.detach()))
+
+    return Masked(trained_digits(noise=0.0))
+
+
+@pytest.mark.parametrize("which", ["robust", "plain", "collapsed"])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_search_in_low_precision_is_as_strong_as_the_textbook(which: str, dtype: torch.dtype) -> None:
+    """The mean over 5 seeds is no higher than the textbook's plus its spread over the seeds."""
+    victim = {"robust": trained_digits(noise=0.1), "plain": trained_digits(noise=0.0), "collapsed": collapsed()}[which]
+    test, attack = images(120), Pgd(10, 3, 0.02)
+    x, y = test[torch.arange(120)]
+    with evaluating(victim):
+        plain = [share(pgd_robust(victim, x, y, 0.06, 0.02, 10, 3, start=starts(seed, x))) for seed in range(5)]
+    ours = [Evaluation(victim, test, [(Threat(0.06), attack)], seed, dtype).run()[0].robust for seed in range(5)]
+    assert np.mean(ours) <= np.mean(plain) + np.std(plain)
+
+
+def share(mask: torch.Tensor) -> float:
+    return int(mask.sum()) / len(mask)
+
+
+def starts(seed: int, x: torch.Tensor) -> Callable[[int], torch.Tensor]:
+    numbers = torch.arange(len(x))
+    return lambda restart: 0.06 * image_noise(seed, restart, numbers, x.shape[1:])
+
+
+def test_in_float32_what_the_textbook_breaks_is_broken() -> None:
+    """In float64, to be exact: sums in another order may move a tie."""
+    test, attack = images(80), Pgd(10, 3, 0.02)
+    x, y = test[torch.arange(80)]
+    left = pgd_robust(model(), x, y, 0.06, 0.02, 10, 3, start=starts(0, x))
+    evaluation = Evaluation(model(), test, [(Threat(0.06), attack)], seed=0)
+    evaluation.run()
+    assert not (evaluation.survivors[0] & ~left).any()
+    assert 0 < int(evaluation.survivors[0].sum()) < 80
 
 
 def test_what_the_tick_raises_ends_it_and_the_model_trains_on() -> None:

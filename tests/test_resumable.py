@@ -1,0 +1,91 @@
+"""Evaluations that were stopped or damaged go on, and never with the progress of another question."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from engine_helpers import CPU, InDouble, digits_model, trained_digits
+
+from engine import data
+from engine.attacks import Pgd, Threat
+from engine.data.batches import TestImages
+from engine.evaluate import Accuracy, Evaluation
+from engine.resumable import Resumable, question
+
+ATTACK = Pgd(3, 2, 0.04)
+
+
+class Killed(BaseException):
+    """Ends a process without a word, for all that the evaluation can tell."""
+
+
+@pytest.fixture(autouse=True)
+def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.evaluate.BATCH", 20)
+
+
+def images() -> TestImages:
+    arrays = data.open("digits", "")
+    return TestImages.load(arrays.test_images, arrays.test_labels, CPU).first(100)
+
+
+def new(path: Path, asked: str = "") -> Resumable:
+    evaluation = Evaluation(InDouble(trained_digits()), images(), [(Threat(0.1), ATTACK)], seed=0)
+    return Resumable(evaluation, path / "evaluation.pt", asked)
+
+
+def run(one: Resumable, stop_after: int = 0, how: type[BaseException] = RuntimeError) -> tuple[list[Accuracy], int]:
+    """Its accuracies, and the work that was known to be done at its first look."""
+    looks: list[int] = []
+
+    def look(done: int, total: int) -> None:
+        looks.append(done)
+        if len(looks) == stop_after:
+            raise how
+
+    return one.run(look), looks[0]
+
+
+def test_it_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    whole, first = run(new(tmp_path))
+    with pytest.raises(RuntimeError):
+        run(new(tmp_path), stop_after=6)
+    found, later = run(new(tmp_path))
+    assert found == whole
+    assert later > 3 * first
+    assert not (tmp_path / "evaluation.pt").exists()  # it is over
+
+
+def test_a_kill_costs_what_came_after_the_last_save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.resumable.SAVE_EVERY", 0.0)
+    whole, first = run(new(tmp_path))
+    with pytest.raises(Killed):
+        run(new(tmp_path), stop_after=6, how=Killed)
+    found, later = run(new(tmp_path))
+    assert found == whole
+    assert later > 3 * first
+
+
+@pytest.mark.parametrize("what", ["another question", "damaged", "no zip"])
+def test_progress_that_is_of_no_use_is_overwritten(tmp_path: Path, what: str) -> None:
+    whole, first = run(new(tmp_path))
+    with pytest.raises(RuntimeError):
+        run(new(tmp_path, asked="other" if what == "another question" else ""), stop_after=6)
+    path = tmp_path / "evaluation.pt"
+    if what != "another question":
+        path.write_bytes(path.read_bytes()[:100] if what == "damaged" else b"x")
+    assert run(new(tmp_path)) == (whole, first)
+
+
+def test_every_part_of_the_question_counts() -> None:
+    model, other = digits_model(seed=0), digits_model(seed=1)
+    assert question(model, "d", 1, 2) == question(digits_model(seed=0), "d", 1, 2)
+    asked = {
+        question(model, "d", 1, 2),
+        question(other, "d", 1, 2),
+        question(model, "e", 1, 2),
+        question(model, "d", 1),
+    }
+    with torch.no_grad():
+        next(model.parameters()).view(-1)[0] += 1e-6
+    assert len(asked | {question(model, "d", 1, 2)}) == 5
