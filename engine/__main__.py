@@ -1,5 +1,5 @@
-"""The engine's process: `python -P -m engine RUN_DIR` trains a run; `--check`, `--doctor` and
-`--flops` answer questions.
+"""The engine's process: `python -P -m engine RUN_DIR` trains a run; `--check`, `--doctor`,
+`--flops` and `--eval` answer questions.
 
 The last event of a run is always `finished`. Exit codes: 0 done, 1 failed, 2 refused by `--check`, 130 stopped.
 """
@@ -26,6 +26,10 @@ def main(arguments: list[str]) -> int:
         from engine.questions import doctor
 
         return doctor(arguments[1])
+    if arguments[:1] == ["--eval"]:
+        from engine.evaluating import evaluate
+
+        return evaluate(sys.stdin.buffer.read())
     if arguments[:1] == ["--flops"]:
         from engine.questions import flops
 

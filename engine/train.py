@@ -13,11 +13,12 @@ from torch import Tensor
 from engine import checkpoint, data, events, models, precision
 from engine.alarm import Watchdog
 from engine.attacks import Pgd, Threat
-from engine.config import RunConfig, parse_attack
+from engine.config import RunConfig
 from engine.data.batches import TestImages, TrainBatches
 from engine.data.facts import DATASETS
 from engine.devices import pick
 from engine.evaluate import Accuracy, Evaluation, attacked_accuracy
+from engine.evaluating import attack_of
 from engine.learner import Learner
 from engine.methods import METHODS, SIGNALLING, options
 from engine.models.counting import count_passes
@@ -28,7 +29,6 @@ from engine.stopping import StopRequest
 from engine.streams import generator
 from engine.work import training_flops
 
-EVAL_IMAGES_ON_CPU = 1000  # of the final evaluation, unless asked otherwise
 GUARD_STEPS = 5  # PGD-5 on a training minibatch: the paper's check for early stopping
 
 
@@ -152,12 +152,9 @@ class Training:
 
     def _evaluate(self) -> None:
         """The final evaluation; a stop saves it, and whoever resumes goes on with it."""
-        chosen = self.config.eval
-        if chosen.attack == "none":
+        if self.config.eval.attack == "none":
             return
-        on_cpu = self.device.type == "cpu"
-        limit = EVAL_IMAGES_ON_CPU if chosen.attack == "auto" and on_cpu and not chosen.images else chosen.images
-        attack = self._attack(*parse_attack("pgd-50-10" if chosen.attack == "auto" else chosen.attack))
+        attack, limit = attack_of(self.config, self.device)
         tick = self.reporter.ticker(attack.name)
 
         def look(done: int, total: int) -> None:

@@ -20,6 +20,7 @@ MODULES = {  # of fastadv_tui.commands, and what each registers, in the order in
     "sweeping": ("sweep",),
     "looking": ("runs", "show", "logs", "export"),
     "comparing": ("compare",),
+    "evaluating": ("eval",),
     "keeping": ("tag", "note", "rm", "prune", "reindex"),
     "serving": ("serve",),
     "machine": ("doctor",),

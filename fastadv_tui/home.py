@@ -37,6 +37,11 @@ def history_path() -> Path:
     return home() / "history.json"
 
 
+def evaluations_dir() -> Path:
+    """Progress and results of `fastadv eval`."""
+    return home() / "evaluations"
+
+
 def slots_dir() -> Path:
     return home() / "slots"
 
@@ -48,7 +53,7 @@ def ensure_home() -> Path:
     """
     base = home()
     try:
-        for folder in (base, runs_dir(), data_dir(), slots_dir()):
+        for folder in (base, runs_dir(), data_dir(), slots_dir(), evaluations_dir()):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise HomeError(f"cannot use the home folder {base} ({error.strerror}); set FASTADV_HOME to another") from None

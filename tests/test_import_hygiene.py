@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FREE = {"config", "presets", "events", "rundir", "schedules", "atomic", "provenance", "work"}
+FREE = {"config", "presets", "events", "rundir", "schedules", "atomic", "provenance", "work", "request"}
 HEAVY = ("torch", "torchvision", "sklearn", "numpy", "textual")
 
 

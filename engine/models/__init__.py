@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from engine.config import ModelConfig
 from engine.data.facts import Facts
-from engine.models.preact_resnet import preact_resnet18
+from engine.models.preact_resnet import common_names, preact_resnet18
 from engine.models.small import digits_cnn, mnist_cnn
 
 MODELS: dict[str, Callable[[ModelConfig, Facts], nn.Module]] = {
@@ -15,6 +15,7 @@ MODELS: dict[str, Callable[[ModelConfig, Facts], nn.Module]] = {
     "mnist-cnn": mnist_cnn,
     "digits-cnn": digits_cnn,
 }
+COMMON_NAMES = {"preact-resnet18": common_names}  # of modules, where the field has names for them
 
 
 class Normalize(nn.Module):

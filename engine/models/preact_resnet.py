@@ -38,3 +38,12 @@ def preact_resnet18(config: ModelConfig, facts: Facts) -> nn.Module:
             channels = out
     head = [nn.BatchNorm2d(channels), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
     return nn.Sequential(*layers, *head, nn.Linear(channels, facts.classes))
+
+
+def common_names(config: ModelConfig) -> dict[str, str]:
+    """What the field's common implementations call the modules that `preact_resnet18` numbers."""
+    names = {"0": "conv1", str(4 * config.depth + 1): "bn", str(4 * config.depth + 5): "linear"}
+    for stage in range(4):
+        for block in range(config.depth):
+            names[str(1 + stage * config.depth + block)] = f"layer{stage + 1}.{block}"
+    return names

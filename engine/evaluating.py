@@ -1,0 +1,118 @@
+"""`engine --eval`: the accuracy of given weights, in answers on standard output; a stop saves the progress."""
+
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import torch
+from msgspec import structs
+
+from engine import data, models, precision, weights
+from engine.atomic import write_atomic
+from engine.attacks import Pgd, Threat
+from engine.config import ConfigError, RunConfig, parse_attack
+from engine.data.batches import TestImages
+from engine.data.facts import DATASETS
+from engine.devices import pick
+from engine.evaluate import Accuracy, Evaluation
+from engine.request import AnyAnswer, EvalRequest, Measured, Refused, Understood, Working
+from engine.resumable import Resumable, question
+from engine.stopping import Stopped, StopRequest
+
+OK, FAILED, REFUSED, STOPPED = 0, 1, 2, 130
+EVAL_IMAGES_ON_CPU = 1000  # of `auto`, unless asked otherwise
+ANSWER_EVERY = 0.5  # seconds
+
+
+def evaluate(request: bytes) -> int:
+    """Answer an EvalRequest; returns the exit code."""
+    stop = StopRequest(Path(sys.executable).parent / "no such file")  # only signals stop it
+    try:
+        asked = msgspec.json.decode(request, type=EvalRequest)
+        _answer(_measure(asked, stop))
+    except ConfigError as error:
+        _answer(Refused(message=str(error)))
+        return REFUSED
+    except Stopped:
+        return STOPPED
+    return OK
+
+
+def attack_of(config: RunConfig, device: torch.device) -> tuple[Pgd, int]:
+    """The attack of an evaluation and how many test images it takes; 0 is all."""
+    chosen = config.eval
+    steps, restarts = parse_attack("pgd-50-10" if chosen.attack in ("auto", "none") else chosen.attack)
+    few = chosen.attack == "auto" and device.type == "cpu" and not chosen.images
+    return Pgd(steps, restarts, config.eval_step), EVAL_IMAGES_ON_CPU if few else chosen.images
+
+
+def _measure(asked: EvalRequest, stop: StopRequest) -> Measured:
+    config, begun = asked.config, time.monotonic()
+    device, facts = pick(config.device), DATASETS[config.dataset]
+    search, _ = precision.choose(config.eval.search, device)
+    path = Path(asked.weights)
+    tensors = weights.read(path)
+    model = models.build(config.model, facts)
+    ordered = path.suffix != ".safetensors"
+    matched, normalized = weights.fill(model, tensors, config.model, facts, asked.normalize, ordered)
+    model = model.to(device).to(memory_format=torch.channels_last).eval()
+    arrays = data.open(config.dataset, config.data_dir, fetch=True)
+    _, limit = attack_of(config, device)
+    everything = TestImages.load(arrays.test_images, arrays.test_labels, device)
+    test = everything.first(limit)
+    attacks = [(Threat(eps), attack_of(structs.replace(config, eps=eps), device)[0]) for eps in asked.eps]
+    name = attacks[0][1].name
+    _answer(
+        Understood(
+            device=str(device),
+            search=search,
+            matched=matched,
+            normalize=normalized,
+            attack=name,
+            images=len(test),
+            test_images=len(everything),
+            official_data=arrays.official,
+        )
+    )
+    key = question(model, data.fingerprint(arrays), attacks, config.seed, limit, search)
+    result = Path(asked.folder) / f"{key}.json"
+    if not asked.again and (known := _known(result)):
+        return known
+    evaluation = Evaluation(model, test, attacks, config.seed, precision.DTYPES[search])
+    found = Resumable(evaluation, result.with_suffix(".pt"), key).run(_Ticker(stop))
+    measured = _measured(name, asked.eps, found, time.monotonic() - begun)
+    write_atomic(result, msgspec.json.encode(measured))
+    return measured
+
+
+class _Ticker:
+    """Answers how far it is, at a bounded rate. Raises: Stopped."""
+
+    def __init__(self, stop: StopRequest) -> None:
+        self._stop, self._last = stop, 0.0
+
+    def __call__(self, done: int, total: int) -> None:
+        if time.monotonic() - self._last > ANSWER_EVERY or done == total:
+            self._last = time.monotonic()
+            _answer(Working(done=done, total=total))
+        self._stop.check()
+
+
+def _measured(attack: str, eps: tuple[float, ...], found: list[Accuracy], seconds: float) -> Measured:
+    robust = tuple(accuracy.robust for accuracy in found)
+    clean, images = found[0].clean, found[0].images
+    return Measured(attack=attack, eps=eps, clean=clean, robust=robust, images=images, seconds=round(seconds, 1))
+
+
+def _known(path: Path) -> Measured | None:
+    try:
+        measured = msgspec.json.decode(path.read_bytes(), type=Measured)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return structs.replace(measured, before=True)
+
+
+def _answer(answer: AnyAnswer) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
+    sys.stdout.buffer.flush()

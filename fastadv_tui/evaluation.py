@@ -1,0 +1,194 @@
+"""`fastadv eval`: what is asked of the engine, and its answers on the screen."""
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from engine.config import ConfigError, RunConfig, flatten, full_key, parse_size, parse_value, units
+from engine.presets import build
+from engine.provenance import engine_command
+from engine.request import AnyAnswer, EvalRequest, Measured, Refused, Understood, Working
+from fastadv_tui.errors import UserError
+from fastadv_tui.home import RunNotFoundError, ensure_home, evaluations_dir, find_run
+from fastadv_tui.safe import line
+from fastadv_tui.submission import configure
+from fastadv_tui.words import attack_name, first_images, percent
+
+STOPPED = 130
+
+
+def request(
+    target: str,
+    dataset: str | None,
+    typed: Mapping[str, str | None],
+    eps: str | None,
+    normalize: str | None,
+    which: str,
+    again: bool = False,
+) -> EvalRequest:
+    """What to measure: a file as typed, a run as it was trained but for what was typed.
+
+    Raises: ConfigError, UserError.
+    """
+    ensure_home()
+    path = Path(target).expanduser()
+    if path.is_file():
+        if dataset is None:
+            raise ConfigError("say which data set the weights are for: --dataset cifar, mnist or digits")
+        config, weights = configure(dataset, typed), path.absolute()
+    elif "/" in target or path.suffix:
+        raise UserError(f"{target} does not exist")
+    else:
+        config, weights = _of_run(target, dataset, typed, which)
+    sizes = tuple(parse_size(part) for part in eps.split(",") if part.strip()) if eps else (config.eps,)
+    if not sizes:
+        raise ConfigError(f"--eps {eps!r} has no values; write --eps 8 or --eps 2,4,8")
+    return EvalRequest(
+        config=config,
+        weights=str(weights),
+        eps=sizes,
+        folder=str(evaluations_dir()),
+        normalize=normalize or "",
+        again=again,
+    )
+
+
+def _of_run(name: str, dataset: str | None, typed: Mapping[str, str | None], which: str) -> tuple[RunConfig, Path]:
+    if which not in ("last", "best"):
+        raise ConfigError(f"--which {which!r}: use last or best")
+    try:
+        rundir = find_run(name)
+    except RunNotFoundError as error:
+        raise UserError(f"{error}; nor is there a file {name}") from None
+    trained = rundir.submission().config
+    settings = {full_key(key): parse_value(key, text) for key, text in typed.items() if text is not None}
+    kept = {**flatten(trained), **settings}
+    preset = kept.pop("preset")
+    config = build(dataset or trained.dataset, {k: v for k, v in kept.items() if k != "dataset"}, preset or None)
+    weights = rundir.last if which == "last" else rundir.best
+    if not weights.exists():
+        raise UserError(f"{rundir.id} has no {which} checkpoint: {weights} does not exist")
+    return config, weights
+
+
+def ask(asked: EvalRequest, as_json: bool) -> int:
+    """Have the engine measure, show its answers, and return the exit code."""
+    view: View = AsJson() if as_json else OnTerminal() if sys.stderr.isatty() else AsLines()
+    with _engine(asked) as process, view.open():
+        try:
+            for answer in _answers(process):
+                if isinstance(answer, Refused):
+                    process.wait()
+                    raise UserError(answer.message)
+                view.show(answer)
+        except KeyboardInterrupt:
+            process.terminate()  # it saves and ends; of a Ctrl-C it knows already, of a lone SIGINT not
+            process.wait()
+    if process.returncode == STOPPED:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+    return process.returncode
+
+
+@contextmanager
+def _engine(asked: EvalRequest) -> Iterator["subprocess.Popen[bytes]"]:
+    with subprocess.Popen(engine_command("--eval"), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write(msgspec.json.encode(asked))
+        process.stdin.close()
+        yield process
+
+
+def _answers(process: "subprocess.Popen[bytes]") -> Iterator[AnyAnswer]:
+    assert process.stdout is not None
+    for text in process.stdout:
+        yield msgspec.json.decode(text, type=AnyAnswer)
+
+
+class View(Protocol):
+    """Shows the answers as they come."""
+
+    @contextmanager
+    def open(self) -> Iterator[None]: ...
+
+    def show(self, answer: AnyAnswer) -> None: ...
+
+
+class AsJson:
+    """The answers as they are."""
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        yield
+
+    def show(self, answer: AnyAnswer) -> None:
+        print(msgspec.json.encode(answer).decode(), flush=True)
+
+
+class AsLines:
+    """For pipes and log files: a line every tenth of the way."""
+
+    def __init__(self) -> None:
+        self._told = 0
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        yield
+
+    def show(self, answer: AnyAnswer) -> None:
+        match answer:
+            case Understood():
+                print(understood(answer), file=sys.stderr, flush=True)
+            case Working() if 10 * answer.done // max(answer.total, 1) > self._told:
+                self._told = 10 * answer.done // max(answer.total, 1)
+                print(f"{10 * self._told}%", file=sys.stderr, flush=True)
+            case Measured():
+                print("\n".join(measured(answer)), flush=True)
+
+
+class OnTerminal(AsLines):
+    """A bar with the time left."""
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        columns = TextColumn("{task.description}"), BarColumn(bar_width=None), TextColumn("{task.percentage:>3.0f}%")
+        times = TextColumn("elapsed"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()
+        with Progress(*columns, *times, console=Console(stderr=True), transient=True) as self._progress:
+            self._task = self._progress.add_task("attacking", total=None)
+            yield
+
+    def show(self, answer: AnyAnswer) -> None:
+        if isinstance(answer, Working):
+            self._progress.update(self._task, completed=answer.done, total=answer.total)
+        else:
+            super().show(answer)
+
+
+def understood(answer: Understood) -> str:
+    """What will be measured, so that nobody has to guess."""
+    images = first_images(answer.images, answer.test_images)
+    official = "" if answer.official_data else " (not the official files)"
+    return line(
+        f"{attack_name(answer.attack)} on {images}{official} · {answer.device}, search in {answer.search} · weights "
+        f"matched {answer.matched} · normalised: {answer.normalize}"
+    )
+
+
+def measured(answer: Measured) -> list[str]:
+    """One line for each eps."""
+    when = ", measured before (--again measures anew)" if answer.before else f", {answer.seconds:,.0f} s"
+    head = f"clean {percent(answer.clean)} on {answer.images:,} images{when}"
+    return [
+        head,
+        *(
+            f"eps {units(eps):>5}/255  {attack_name(answer.attack)} {percent(robust)}"
+            for eps, robust in zip(answer.eps, answer.robust, strict=True)
+        ),
+    ]

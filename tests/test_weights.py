@@ -1,0 +1,205 @@
+"""Weights from elsewhere: another implementation's network must give the same logits once its weights are ours."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from engine import checkpoint, models, weights
+from engine.config import ConfigError, ModelConfig
+from engine.data.facts import DATASETS
+from engine.presets import build
+
+FACTS = DATASETS["cifar10"]
+MODEL = ModelConfig(name="preact-resnet18", width=4, depth=2)
+
+
+class Block(nn.Module):
+    """The pre-activation block as the field's common implementation has it, its shortcut registered first."""
+
+    def __init__(self, channels_in: int, channels: int, stride: int) -> None:
+        super().__init__()
+        if stride != 1 or channels_in != channels:
+            self.shortcut = nn.Sequential(nn.Conv2d(channels_in, channels, 1, stride, bias=False))
+        self.bn1, self.conv1 = nn.BatchNorm2d(channels_in), nn.Conv2d(channels_in, channels, 3, stride, 1, bias=False)
+        self.bn2, self.conv2 = nn.BatchNorm2d(channels), nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = F.relu(self.bn1(x))
+        shortcut = self.shortcut(out) if hasattr(self, "shortcut") else x
+        out = self.conv2(F.relu(self.bn2(self.conv1(out))))
+        return out + shortcut
+
+
+class Elsewhere(nn.Module):
+    """PreActResNet18 with names of its own; images are normalised by whoever calls it."""
+
+    def __init__(self, width: int = 4) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, width, 3, 1, 1, bias=False)
+        channels = [width, width, 2 * width, 4 * width, 8 * width]
+        for stage in range(1, 5):
+            blocks = [Block(channels[stage - 1], channels[stage], 1 if stage == 1 else 2)]
+            blocks.append(Block(channels[stage], channels[stage], 1))
+            setattr(self, f"layer{stage}", nn.Sequential(*blocks))
+        self.bn, self.linear = nn.BatchNorm2d(channels[4]), nn.Linear(channels[4], 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.layer4(self.layer3(self.layer2(self.layer1(self.conv1(x)))))
+        return self.linear(F.relu(self.bn(out)).mean((2, 3)))
+
+
+@pytest.fixture
+def elsewhere() -> nn.Module:
+    """With statistics that tell one BatchNorm from another."""
+    torch.manual_seed(0)
+    model = Elsewhere()
+    with torch.no_grad():
+        for name, value in model.state_dict().items():
+            if "running" in name or "bn" in name:
+                value.copy_(torch.rand(value.shape) + 0.5)
+    return model.eval()
+
+
+def filled(path: Path, normalize: str = "none") -> tuple[nn.Module, tuple[str, str]]:
+    model = models.build(MODEL, FACTS)
+    ordered = path.suffix != ".safetensors"
+    said = weights.fill(model, weights.read(path), MODEL, FACTS, normalize, ordered)
+    return model.eval(), said
+
+
+def same(model: nn.Module, reference: Callable[[Tensor], Tensor]) -> bool:
+    x = torch.rand(4, 3, 32, 32)
+    with torch.no_grad():
+        return torch.allclose(model(x), reference(x), atol=1e-5)
+
+
+WRAPPED: dict[str, Callable[[dict[str, Tensor]], Any]] = {
+    "plain": lambda state: state,
+    "DataParallel": lambda state: {f"module.{name}": value for name, value in state.items()},
+    "compiled": lambda state: {f"module._orig_mod.{name}": value for name, value in state.items()},
+    "nested": lambda state: {"epoch": 3, "state_dict": state},
+    "old": lambda state: {name: value for name, value in state.items() if "num_batches" not in name},
+}
+
+
+@pytest.mark.parametrize("how", WRAPPED)
+def test_a_state_dict_of_another_implementation(elsewhere: nn.Module, tmp_path: Path, how: str) -> None:
+    torch.save(WRAPPED[how](elsewhere.state_dict()), tmp_path / "w.pt")
+    model, said = filled(tmp_path / "w.pt")
+    assert said == ("by name", "none")
+    assert same(model, elsewhere)
+
+
+def test_safetensors_of_the_common_names(elsewhere: nn.Module, tmp_path: Path) -> None:
+    """That format sorts tensors by name: the last BatchNorm comes first."""
+    save_file(elsewhere.state_dict(), tmp_path / "w.safetensors")
+    model, said = filled(tmp_path / "w.safetensors")
+    assert said == ("by name", "none")
+    assert same(model, elsewhere)
+
+
+def renamed(model: nn.Module) -> dict[str, Tensor]:
+    return {name.replace("layer", "stage").replace("conv", "c"): value for name, value in model.state_dict().items()}
+
+
+def test_unknown_names_are_matched_in_order_where_there_is_one(elsewhere: nn.Module, tmp_path: Path) -> None:
+    torch.save(renamed(elsewhere), tmp_path / "w.pt")
+    model, said = filled(tmp_path / "w.pt")
+    assert said == ("by order and shape", "none")
+    assert same(model, elsewhere)
+    save_file(renamed(elsewhere), tmp_path / "w.safetensors")
+    with pytest.raises(ConfigError, match="keeps no order"):
+        filled(tmp_path / "w.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("normalize", "mean", "std"),
+    [
+        ("none", 0.0, 1.0),
+        ("0.5/0.25", 0.5, 0.25),
+        ("dataset", torch.tensor(FACTS.mean).view(3, 1, 1), torch.tensor(FACTS.std).view(3, 1, 1)),
+        ("", torch.tensor(FACTS.mean).view(3, 1, 1), torch.tensor(FACTS.std).view(3, 1, 1)),
+        ("0.1,0.2,0.3/0.5", torch.tensor([0.1, 0.2, 0.3]).view(3, 1, 1), 0.5),
+    ],
+)
+def test_how_images_are_normalised(elsewhere: nn.Module, tmp_path: Path, normalize: str, mean: Any, std: Any) -> None:
+    torch.save(elsewhere.state_dict(), tmp_path / "w.pt")
+    model, _ = filled(tmp_path / "w.pt", normalize)
+    assert same(model, lambda x: elsewhere((x - mean) / std))
+
+
+def test_a_normalisation_that_is_in_the_file(elsewhere: nn.Module, tmp_path: Path) -> None:
+    mean, std = torch.tensor([0.1, 0.2, 0.3]), torch.tensor([0.5, 0.6, 0.7])
+    torch.save({"normalize.mean": mean, "normalize.std": std, **elsewhere.state_dict()}, tmp_path / "w.pt")
+    model, said = filled(tmp_path / "w.pt", "")
+    assert said[1] == "as the file says"
+    assert same(model, lambda x: elsewhere((x - mean.view(3, 1, 1)) / std.view(3, 1, 1)))
+
+
+def test_a_checkpoint_of_ours_goes_by_name(tmp_path: Path) -> None:
+    trained = models.build(MODEL, FACTS)
+    checkpoint.save(tmp_path / "last.pt", build("cifar", {}), {"model": trained.state_dict(), "step": 3})
+    model, said = filled(tmp_path / "last.pt", "")
+    assert said == ("by name", "as the file says")
+    assert same(model, trained.eval())
+
+
+class Code:
+    def __reduce__(self) -> Any:
+        return (print, ("code was run",))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (Code(), "could run code"),
+        ({"state_dict": {"a": 3}}, "holds no weights"),
+        ([1, 2], "holds no weights"),
+        (b"x", "damaged, or neither"),
+    ],
+)
+def test_files_that_hold_no_weights(tmp_path: Path, capsys: Any, content: Any, message: str) -> None:
+    path = tmp_path / "w.pt"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save(content, path)
+    with pytest.raises(ConfigError, match=message):
+        weights.read(path)
+    assert "code was run" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["w.safetensors", "w.pt"])
+def test_damaged_and_missing_files(elsewhere: nn.Module, tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    with pytest.raises(ConfigError, match="does not exist"):
+        weights.read(path)
+    (save_file if name.endswith("s") else torch.save)(elsewhere.state_dict(), path)
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(ConfigError, match="damaged"):
+        weights.read(path)
+
+
+def test_a_network_of_another_size_says_which(tmp_path: Path) -> None:
+    torch.save(Elsewhere(width=8).state_dict(), tmp_path / "w.pt")
+    with pytest.raises(ConfigError, match=r"try --set model\.width=8"):
+        filled(tmp_path / "w.pt")
+
+
+def test_weights_that_are_left_over_are_not_ignored(elsewhere: nn.Module, tmp_path: Path) -> None:
+    torch.save({**elsewhere.state_dict(), "second.head": torch.zeros(7)}, tmp_path / "w.pt")
+    with pytest.raises(ConfigError, match=r"second\.head"):
+        filled(tmp_path / "w.pt")
+
+
+@pytest.mark.parametrize("how", ["twice", "1/2/3", "1,2/1", "0.5/0"])
+def test_normalisations_that_make_no_sense(elsewhere: nn.Module, tmp_path: Path, how: str) -> None:
+    torch.save(elsewhere.state_dict(), tmp_path / "w.pt")
+    with pytest.raises(ConfigError, match="--normalize"):
+        filled(tmp_path / "w.pt", how)
