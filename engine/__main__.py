@@ -45,7 +45,9 @@ def train(rundir: RunDir) -> int:
         try:
             stop.check()
             from engine.train import Training
+            from engine.tuning import tune_allocator
 
+            tune_allocator()
             training = Training(rundir.submission().config, rundir, writer, stop)
             training.run(attempt)
             finished, code = events.Finished(status="done"), OK

@@ -144,6 +144,9 @@ class RunConfig(Section, frozen=True):
     batch_size: Annotated[Count, Meta(description="images in a minibatch")] = 128
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1, description="seed of weights, data order and noise")] = 0
     precision: Annotated[Precision, Meta(description="arithmetic of training; auto is the fastest native")] = "auto"
+    compile: Annotated[
+        Literal["auto", "on", "off"], Meta(description="torch.compile; auto is on a GPU for long runs only")
+    ] = "auto"
     device: Annotated[str, Meta(description="auto, cpu or cuda:N")] = "auto"
     data_dir: Annotated[str, Meta(description="folder of the data sets; empty is $FASTADV_HOME/data")] = ""
     checkpoint_minutes: Annotated[float, Meta(gt=0, le=1e6, description="longest time between two checkpoints")] = 5.0

@@ -19,6 +19,7 @@ from engine.evaluate import Accuracy, Evaluation
 from engine.request import AnyAnswer, EvalRequest, Measured, Refused, Understood, Working
 from engine.resumable import Resumable, question
 from engine.stopping import Stopped, StopRequest
+from engine.tuning import tune_allocator
 
 OK, FAILED, REFUSED, STOPPED = 0, 1, 2, 130
 EVAL_IMAGES_ON_CPU = 1000  # of `auto`, unless asked otherwise
@@ -28,6 +29,7 @@ ANSWER_EVERY = 0.5  # seconds
 def evaluate(request: bytes) -> int:
     """Answer an EvalRequest; returns the exit code."""
     stop = StopRequest(Path(sys.executable).parent / "no such file")  # only signals stop it
+    tune_allocator()
     try:
         asked = msgspec.json.decode(request, type=EvalRequest)
         _answer(_measure(asked, stop))

@@ -47,6 +47,7 @@ class Started(Event):
     data_fingerprint: str
     official_data: bool
     flops: int = 0
+    compiled: bool = False
     versions: dict[str, str] = {}
 
 

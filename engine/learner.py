@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.compiling import compiled
 from engine.config import OptimConfig
 from engine.modes import frozen
 from engine.precision import DTYPES
@@ -18,10 +19,20 @@ AVERAGE_DECAY = 0.98  # of the figures shown while training: an average over abo
 
 
 class Learner:
-    """Model, optimizer and precision of a run. Nothing here waits for the device but `figures`."""
+    """Model, optimizer and precision of a run. Nothing here waits for the device but `figures`.
+
+    compile_for: the minibatch size that the network is compiled for; others, and 0, go without.
+    """
 
     def __init__(
-        self, model: nn.Module, optim: OptimConfig, total_steps: int, device: torch.device, precision: str
+        self,
+        model: nn.Module,
+        optim: OptimConfig,
+        total_steps: int,
+        device: torch.device,
+        precision: str,
+        compile_for: int = 0,
+        compile_or_fail: bool = False,
     ) -> None:
         self.model = model.to(device).to(memory_format=torch.channels_last).train()
         self.optim, self.total_steps, self.device = optim, total_steps, device
@@ -31,11 +42,13 @@ class Learner:
         self.step = 0
         self.last_lr = 0.0
         self._average = torch.zeros(3, device=device)
+        self._compile_for = compile_for
+        self._compiled = compiled(self.model, compile_or_fail) if compile_for else self.model
 
     def logits(self, x: Tensor) -> Tensor:
         """Logits in float32, (B, classes), of images in [0,1], (B, C, H, W)."""
         with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not None):
-            logits: Tensor = self.model(x)
+            logits: Tensor = (self._compiled if len(x) == self._compile_for else self.model)(x)
         return logits.float()
 
     def input_grad(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,6 +13,7 @@ from torch import Tensor
 from engine import checkpoint, data, events, models, precision
 from engine.alarm import Watchdog
 from engine.attacks import Pgd, Threat
+from engine.compiling import pays
 from engine.config import RunConfig
 from engine.data.batches import TestImages, TrainBatches
 from engine.data.facts import DATASETS
@@ -42,6 +43,8 @@ class Training:
         self.search, _ = precision.choose(config.eval.search, self.device)
         self._load_data()
         self.steps_per_epoch = len(self.batches) * config.replays
+        passes = count_passes(config.model, DATASETS[config.dataset])
+        self.flops = training_flops(config, passes, len(self.batches.labels))
         self.learner = self._new_learner()
         self.threat = Threat(config.eps)
         watchdog = Watchdog(DATASETS[config.dataset].classes)
@@ -67,8 +70,11 @@ class Training:
     def _new_learner(self) -> Learner:
         torch.manual_seed(self.config.seed)
         model = models.build(self.config.model, DATASETS[self.config.dataset])
-        total_steps = self.config.epochs * self.steps_per_epoch
-        return Learner(model, self.config.optim, total_steps, self.device, self.precision)
+        config, total_steps = self.config, self.config.epochs * self.steps_per_epoch
+        self.compiled = pays(config.compile, self.device, self.flops)
+        batch = config.batch_size if self.compiled else 0
+        must = config.compile == "on"
+        return Learner(model, config.optim, total_steps, self.device, self.precision, batch, must)
 
     def run(self, attempt: int) -> None:
         """Train to the end, from the last checkpoint if there is one, and evaluate.
@@ -203,7 +209,6 @@ class Training:
         return problem
 
     def _announce(self, attempt: int, problem: str) -> None:
-        passes = count_passes(self.config.model, DATASETS[self.config.dataset])
         self.reporter.emit(
             events.Started(
                 attempt=attempt,
@@ -218,7 +223,8 @@ class Training:
                 test_images=len(self.test),
                 data_fingerprint=self.fingerprint,
                 official_data=self.official,
-                flops=training_flops(self.config, passes, len(self.batches.labels)),
+                flops=self.flops,
+                compiled=self.compiled,
                 versions={"python": platform.python_version(), "torch": str(torch.__version__)},
             )
         )

@@ -155,7 +155,9 @@ def _started_line(event: events.Started) -> str:
     official = "" if event.official_data else " (not the official files)"
     again = f"attempt {event.attempt} from step {event.from_step:,} · " if event.from_step else ""
     size = f"{event.parameters:,} parameters" + (f", {work(event.flops)} of training" if event.flops else "")
-    return f"{again}{event.device} · {event.precision} · {size} · {data}{official}"
+    return (
+        f"{again}{event.device} · {event.precision}{', compiled' if event.compiled else ''} · {size} · {data}{official}"
+    )
 
 
 def accuracy_line(event: events.Evaluated, state: RunState) -> str:

@@ -15,8 +15,8 @@ from fastadv_tui.submission import configure, grid
 
 OPTIONS = {
     "method.name": "--method", "eps": "--eps", "method.alpha": "--alpha", "epochs": "--epochs", "seed": "--seed",
-    "batch_size": "--batch-size", "precision": "--precision", "device": "--device", "data_dir": "--data-dir",
-    "preset": "--preset", "name": "--name", "eval.attack": "--eval",
+    "batch_size": "--batch-size", "precision": "--precision", "compile": "--compile", "device": "--device",
+    "data_dir": "--data-dir", "preset": "--preset", "name": "--name", "eval.attack": "--eval",
 }  # fmt: skip
 ALIKE = ("model.name", "model.width", "model.depth", "batch_size", "method.name", "method.steps", "method.replays")
 FREE_TEXT = ("name", "data_dir")

@@ -50,7 +50,12 @@ def _pace(view: View | None) -> list[tuple[str, str]]:
     if view is None or view.state.started is None:
         return []
     state, started = view.state, view.state.started
-    found = [("device", f"{started.device.removeprefix('NVIDIA ')}, {started.precision}")]
+    found = [
+        (
+            "device",
+            f"{started.device.removeprefix('NVIDIA ')}, {started.precision}{', compiled' if started.compiled else ''}",
+        )
+    ]
     if state.last_step is not None:
         found += [("loss", f"{state.last_step.loss:.3f}"), ("lr", f"{state.last_step.lr:.4g}")]
         found += [("speed", f"{state.last_step.images_per_second:,.0f} images/s")]

@@ -1,0 +1,120 @@
+"""What makes training fast changes no loss curve: each speed-up against the textbook's loop, with the same noise."""
+
+import shutil
+from functools import cache
+
+import pytest
+import torch
+import torch.nn.functional as F
+from engine_helpers import CPU, digits
+from torch import Tensor, nn
+
+from engine import models
+from engine.attacks import Threat
+from engine.compiling import PAYS_FROM, pays
+from engine.config import ModelConfig, OptimConfig
+from engine.data.facts import DATASETS
+from engine.learner import Learner
+from engine.methods import fgsm
+from engine.streams import generator
+
+EPS, ALPHA, UPDATES, BATCH = 0.1, 0.125, 30, 64
+OPTIM = OptimConfig(schedule="constant", lr=0.05)
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return models.build(ModelConfig(name="preact-resnet18", width=4, depth=1), DATASETS["digits"])
+
+
+def minibatches() -> list[tuple[Tensor, Tensor]]:
+    images, labels, _, _ = digits()
+    return [(images[n : n + BATCH], labels[n : n + BATCH]) for n in range(0, UPDATES // 2 * BATCH, BATCH)] * 2
+
+
+@cache
+def textbook(seed: int = 0) -> list[float]:
+    """The losses of the textbook: fp32, NCHW, full backward passes, the optimizer one tensor at a time."""
+    model, losses = network(), []
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4, foreach=False)
+    for number, (x, y) in enumerate(minibatches()):
+        x = x.contiguous()
+        delta = torch.empty_like(x).uniform_(-EPS, EPS, generator=generator(CPU, seed, "noise", number))
+        delta = torch.clamp(delta, -x, 1 - x).requires_grad_()
+        F.cross_entropy(model(x + delta), y).backward()
+        assert delta.grad is not None
+        delta = torch.clamp(torch.clamp(delta.detach() + ALPHA * delta.grad.sign(), -EPS, EPS), -x, 1 - x)
+        loss = F.cross_entropy(model(x + delta), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def ours(precision: str = "fp32", compile_for: int = 0) -> list[float]:
+    learner = Learner(network(), OPTIM, UPDATES, CPU, precision, compile_for, compile_or_fail=True)
+    losses: list[float] = []
+    watch = learner._observe
+
+    def observe(logits: Tensor, each: Tensor, y: Tensor, before: Tensor | None) -> None:
+        losses.append(each.mean().item())
+        watch(logits, each, y, before)
+
+    learner._observe = observe  # type: ignore[method-assign]
+    for number, (x, y) in enumerate(minibatches()):
+        rng = generator(CPU, 0, "noise", number)
+        fgsm(learner, x.contiguous(memory_format=torch.channels_last), y, None, Threat(EPS), rng, alpha=ALPHA)
+    return losses
+
+
+def distance(one: list[float], other: list[float]) -> float:
+    """The largest distance of the two curves, each smoothed over five updates."""
+    curves = [torch.tensor(curve).unfold(0, 5, 1).mean(1) for curve in (one, other)]
+    return float((curves[0] - curves[1]).abs().max())
+
+
+def agrees(found: list[float], first: float) -> None:
+    """The first five losses to within `first`; then, as a tie of signs that falls otherwise makes another run of it,
+    no further off than the textbook is from itself with other noise.
+    """
+    assert found[:5] == pytest.approx(textbook()[:5], abs=first)
+    assert distance(found, textbook()) < distance(textbook(1), textbook())
+
+
+def test_the_loss_falls_and_noise_is_no_matter_of_taste() -> None:
+    assert textbook()[-1] < textbook()[0] - 0.5
+    assert 0.02 < distance(textbook(1), textbook()) < 0.3
+
+
+def test_input_gradients_channels_last_and_a_fused_optimizer() -> None:
+    agrees(ours(), first=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_low_precision(precision: str) -> None:
+    agrees(ours(precision), first=0.05)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None and shutil.which("clang++") is None, reason="no C++ compiler here")
+def test_compilation() -> None:
+    agrees(ours(compile_for=BATCH), first=1e-4)
+
+
+def test_a_minibatch_of_another_size_goes_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last one of an epoch is smaller: it must not be compiled for."""
+    calls: list[int] = []
+    monkeypatch.setattr("engine.learner.compiled", lambda model, must: lambda x: (calls.append(len(x)), model(x))[1])
+    learner = Learner(network(), OPTIM, UPDATES, CPU, "fp32", BATCH)
+    for size in (BATCH, 10, BATCH):
+        learner.logits(torch.rand(size, 1, 8, 8))
+    assert calls == [BATCH, BATCH]
+
+
+def test_when_compilation_pays() -> None:
+    gpu = torch.device("cuda")
+    assert pays("on", CPU, 0)
+    assert not pays("off", gpu, 10**20)
+    assert pays("auto", gpu, int(PAYS_FROM))
+    assert not pays("auto", gpu, int(PAYS_FROM) - 1)
+    assert not pays("auto", CPU, 10**20)
