@@ -69,22 +69,22 @@ def ours(precision: str = "fp32", compile_for: int = 0) -> list[float]:
 
 
 def distance(one: list[float], other: list[float]) -> float:
-    """The largest distance of the two curves, each smoothed over five updates."""
+    """The mean distance of the two curves, each smoothed over five updates."""
     curves = [torch.tensor(curve).unfold(0, 5, 1).mean(1) for curve in (one, other)]
-    return float((curves[0] - curves[1]).abs().max())
+    return float((curves[0] - curves[1]).abs().mean())
 
 
 def agrees(found: list[float], first: float) -> None:
     """The first five losses to within `first`; then, as a tie of signs that falls otherwise makes another run of it,
-    no further off than the textbook is from itself with other noise.
+    no further off than the textbook is from itself with other noise, of three kinds.
     """
     assert found[:5] == pytest.approx(textbook()[:5], abs=first)
-    assert distance(found, textbook()) < distance(textbook(1), textbook())
+    assert distance(found, textbook()) < max(distance(textbook(seed), textbook()) for seed in (1, 2, 3))
 
 
 def test_the_loss_falls_and_noise_is_no_matter_of_taste() -> None:
     assert textbook()[-1] < textbook()[0] - 0.5
-    assert 0.02 < distance(textbook(1), textbook()) < 0.3
+    assert 0.01 < max(distance(textbook(seed), textbook()) for seed in (1, 2, 3)) < 0.15
 
 
 def test_input_gradients_channels_last_and_a_fused_optimizer() -> None:
