@@ -5,6 +5,8 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label
 
+from fastadv_tui.widgets.field import Field
+
 
 class Ask(ModalScreen[str | None]):
     """The text that was typed, or None if the user thought better of it."""
@@ -18,7 +20,7 @@ class Ask(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog"):
             yield Label(f"{self._label} (enter keeps it, escape does not)", markup=False)
-            yield Input(self._text)
+            yield Field(self._text)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self.dismiss(event.value)

@@ -15,6 +15,7 @@ from fastadv_tui.screens.confirm import Confirm
 from fastadv_tui.telemetry import Sample
 from fastadv_tui.widgets.curves import Curves
 from fastadv_tui.widgets.facts import Facts
+from fastadv_tui.widgets.field import Field
 from fastadv_tui.widgets.log_view import LogView
 from fastadv_tui.widgets.machine import Machine
 from fastadv_tui.widgets.run_list import RunList
@@ -58,7 +59,7 @@ class Dashboard(Screen[None]):
         yield TopBar()
         with Horizontal(id="main"):
             with Vertical(id="left"):
-                yield Input(placeholder="name or id", id="filter")
+                yield Field(placeholder="name or id", id="filter")
                 yield RunList(id="runs")
             with Vertical(id="centre"):
                 yield Curves(id="curves")

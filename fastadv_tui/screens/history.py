@@ -25,6 +25,7 @@ from fastadv_tui.screens.columns import Columns
 from fastadv_tui.screens.compare import CompareScreen
 from fastadv_tui.screens.confirm import Confirm
 from fastadv_tui.screens.launch import Launch
+from fastadv_tui.widgets.field import Field
 from fastadv_tui.widgets.history_table import HistoryTable
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class HistoryScreen(Screen[None]):
         return tuple(key for key in self.fastadv.settings.columns if key in CELLS)
 
     def compose(self) -> ComposeResult:
-        yield Input(placeholder="method=fgsm eps>=8 robust>0.4 tag:paper since:7d text", id="query")
+        yield Field(placeholder="method=fgsm eps>=8 robust>0.4 tag:paper since:7d text", id="query")
         yield HistoryTable(id="table")
         yield Static(id="summary", markup=False)
         yield Footer()

@@ -23,6 +23,7 @@ from fastadv_tui.plan import Plan, expected_seconds, meaning, placeholder, plan,
 from fastadv_tui.rows import Notes
 from fastadv_tui.safe import line
 from fastadv_tui.submission import understood
+from fastadv_tui.widgets.field import Field
 from fastadv_tui.words import duration
 from fastadv_tui.words import work as work_of
 
@@ -82,7 +83,7 @@ class Launch(Screen[None]):
     def _field(self, key: str) -> ComposeResult:
         with Horizontal(classes="field"):
             yield Label(key, classes="key")
-            yield Input(self._texts.get(key, ""), id=_id(key), compact=True)
+            yield Field(self._texts.get(key, ""), id=_id(key), compact=True)
             yield Label(_meaning(key), classes="meaning", markup=False)
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:

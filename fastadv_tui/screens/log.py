@@ -10,6 +10,7 @@ from textual.widgets import Footer, Input, Static
 from fastadv_tui.book import Snapshot, View
 from fastadv_tui.safe import line
 from fastadv_tui.text import tail
+from fastadv_tui.widgets.field import Field
 from fastadv_tui.widgets.log_view import LONGEST, event_lines
 
 LINES = 1000
@@ -31,7 +32,7 @@ class LogScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="whole-log"):
             yield Static(id="text", markup=False)
-        yield Input(placeholder="show only lines with ...", id="search")
+        yield Field(placeholder="show only lines with ...", id="search")
         yield Footer()
 
     def on_mount(self) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from helpers import evaluated, make_run, started, step, wait_for_status, write_events
 from textual.binding import Binding
+from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, Static
 
@@ -435,5 +436,23 @@ def test_the_form_counts_the_work_of_a_run(monkeypatch: pytest.MonkeyPatch) -> N
         await pilot.press("n")
         await until(pilot, lambda: "work: counting ..." in shown(app))
         await until(pilot, lambda: "work: 685 GFLOP of training" in shown(app), seconds=60.0)
+
+    play(script)
+
+
+def test_what_is_typed_behind_an_editing_key_stays() -> None:
+    """Keys that come in one go, as from a terminal that waited for a busy machine."""
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, Launch))
+        field = app.screen.query_one("#field-eps", Input)
+        field.focus()
+        await pilot.pause()
+        for key, character in (("1", "1"), ("ctrl+u", None), ("2", "2"), ("3", "3"), ("backspace", None), ("5", "5")):
+            app.post_message(Key(key, character))
+        await until(pilot, lambda: field.value == "25")
+        await pilot.pause(0.2)
+        assert field.value == "25"
 
     play(script)
