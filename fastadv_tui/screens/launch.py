@@ -30,6 +30,7 @@ from fastadv_tui.words import work as work_of
 if TYPE_CHECKING:
     from fastadv_tui.app import Fastadv
 
+HINT = "↑↓ move   8,16 starts two runs"
 PAUSE = 0.3  # seconds without a key before a network is counted
 FIRST = (
     "dataset", "method.name", "preset", "eps", "method.alpha", "epochs", "batch_size", "seed", "precision", "device",
@@ -46,6 +47,8 @@ class Launch(Screen[None]):
         # before the field sees them: what is typed right behind a tab must not go to the field that is left
         Binding("tab", "app.focus_next", priority=True, show=False),
         Binding("shift+tab", "app.focus_previous", priority=True, show=False),
+        Binding("down", "app.focus_next", priority=True, show=False),
+        Binding("up", "app.focus_previous", priority=True, show=False),
     ]
 
     def __init__(self, like: RunDir | None = None) -> None:
@@ -76,6 +79,7 @@ class Launch(Screen[None]):
 
     def on_mount(self) -> None:
         self.query_one("#form").border_title = "New run"
+        self.query_one("#form").border_subtitle = HINT
         self.query_one("#plan").border_title = "Plan"
         self.query_one(Input).focus()
         self._replan()
@@ -187,7 +191,11 @@ def line_by_line(text: str) -> str:
 
 
 def _meaning(key: str) -> str:
-    return "words for the group, with spaces between" if key == "tags" else meaning(key)
+    own = {
+        "tags": "words for the group, with spaces between",
+        "seed": "weights, data order, noise; 0-4 starts five runs",
+    }
+    return own.get(key) or meaning(key)
 
 
 def _id(key: str) -> str:

@@ -456,3 +456,13 @@ def test_what_is_typed_behind_an_editing_key_stays() -> None:
         assert field.value == "25"
 
     play(script)
+
+
+def test_the_form_says_how_to_move_and_how_to_start_several() -> None:
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("n")
+        await until(pilot, lambda: "↑↓ move   8,16 starts two runs" in shown(app))
+        await pilot.press("down", "down", "down", "up", "down")
+        await until(pilot, lambda: app.screen.query_one("#field-eps").has_focus)
+
+    play(script, size=(80, 24))
