@@ -43,6 +43,9 @@ class Dashboard(Screen[None]):
         Binding("left_square_bracket", "curves('move', -1)", "Cursor left", id="cursor-left", show=False),
         Binding("right_square_bracket", "curves('move', 1)", "Cursor right", id="cursor-right", show=False),
         Binding("escape", "back", "Back", id="back", show=False),
+        # also from a curve or the filter, which have no use for them
+        Binding("down,j", "cursor('down')", "Next run", show=False),
+        Binding("up,k", "cursor('up')", "Run before", show=False),
     ]
 
     def __init__(self) -> None:
@@ -159,6 +162,9 @@ class Dashboard(Screen[None]):
         else:
             self.fastadv.marked.clear()
             self.take(self._snapshot)
+
+    def action_cursor(self, way: str) -> None:
+        getattr(self.query_one(RunList), f"action_cursor_{way}")()
 
     def action_mark(self) -> None:
         if chosen := self.query_one(RunList).chosen:

@@ -466,3 +466,18 @@ def test_the_form_says_how_to_move_and_how_to_start_several() -> None:
         await until(pilot, lambda: app.screen.query_one("#field-eps").has_focus)
 
     play(script, size=(80, 24))
+
+
+def test_the_arrows_choose_a_run_wherever_the_focus_is() -> None:
+    for name in ("a1", "b2"):
+        a_run(name)
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "run a1" in shown(app) and "run b2" in shown(app))
+        runs = app.screen.query_one(RunList)
+        app.screen.query_one("#accuracy").focus()
+        for key, place in (("down", 1), ("up", 0), ("j", 1)):
+            await pilot.press(key)
+            assert runs.highlighted == place
+
+    play(script)
