@@ -23,6 +23,9 @@ class Machine(Static):
         self._names: dict[int, str] = {}
         self._devices: dict[str, list[str]] = {}
 
+    def on_resize(self) -> None:
+        self._draw()
+
     def show(self, sample: Sample) -> None:
         """Show a sample, and take it into the short history."""
         self._sample = sample
@@ -63,11 +66,13 @@ class Machine(Static):
         return [cpu, _memory(host.memory_used, host.memory_total), sample.no_gpus]
 
     def _line(self, key: str, label: str, share: float | None) -> str:
-        """A label, per cent and a sparkline. share: in [0,1]."""
+        """A label, per cent and as much of a sparkline as there is room for. share: in [0,1]."""
         if share is None:
             return ""
+        text = f"{label} {share:4.0%} "
         spark = "".join(BLOCKS[min(int(past * len(BLOCKS)), len(BLOCKS) - 1)] for past in self._past[key])
-        return f"{label} {share:4.0%} {spark}"
+        room = max(self.content_size.width - len(text), 0)
+        return text + spark[-room:] if room else text
 
 
 def _memory(used: int | None, total: int | None) -> str:

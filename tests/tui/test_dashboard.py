@@ -31,7 +31,9 @@ from fastadv_tui.screens.history import HistoryScreen
 from fastadv_tui.screens.launch import Launch
 from fastadv_tui.screens.log import LogScreen
 from fastadv_tui.settings import Settings, load, path
+from fastadv_tui.telemetry import Host, Sample
 from fastadv_tui.widgets.chart import Chart
+from fastadv_tui.widgets.machine import HISTORY, Machine
 from fastadv_tui.widgets.run_list import RunList
 
 Script = Callable[[Fastadv, Pilot[str]], Awaitable[None]]
@@ -479,5 +481,18 @@ def test_the_arrows_choose_a_run_wherever_the_focus_is() -> None:
         for key, place in (("down", 1), ("up", 0), ("j", 1)):
             await pilot.press(key)
             assert runs.highlighted == place
+
+    play(script)
+
+
+def test_a_sparkline_stays_on_the_line_of_its_label() -> None:
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        machine = app.screen.query_one(Machine)
+        for _ in range(HISTORY):
+            machine.show(Sample(t=0.0, host=Host(cores=2, cpu=1.0, memory_used=1, memory_total=2)))
+        await pilot.pause()
+        said = str(machine.render()).splitlines()
+        assert said[0].startswith("CPU, 2 cores 100% █")
+        assert len(said[0]) <= machine.content_size.width
 
     play(script)
