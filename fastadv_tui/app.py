@@ -17,6 +17,7 @@ from fastadv_tui.book import EMPTY, Book, Snapshot
 from fastadv_tui.errors import UserError
 from fastadv_tui.history import History
 from fastadv_tui.messages import Refreshed, Sampled
+from fastadv_tui.readonly import Guarded
 from fastadv_tui.safe import line
 from fastadv_tui.screens import later
 from fastadv_tui.screens.dashboard import Dashboard
@@ -26,7 +27,7 @@ from fastadv_tui.telemetry import Sampler
 SAMPLE, SAMPLE_IDLE = 1.0, 2.0  # seconds between looks at the machine, with a run training here and without
 
 
-class Fastadv(App[str]):
+class Fastadv(Guarded, App[str]):
     """The runs of one home, live."""
 
     TITLE = "fastadv"
@@ -137,8 +138,7 @@ class Fastadv(App[str]):
         (self.action_hide_help_panel if self.screen.query("HelpPanel") else self.action_show_help_panel)()
 
     def action_launch(self) -> None:
-        if not self.readonly:
-            self.push_screen(later.launch())
+        self.push_screen(later.launch())
 
     def action_history(self) -> None:
         if self.screen.id != "history":

@@ -81,6 +81,9 @@ class CompareScreen(Screen[None]):
 
     def action_export(self) -> None:
         """The table as CSV, Markdown and LaTeX, and the screen as SVG, in the current folder."""
+        if self.fastadv.readonly:  # also whoever looks on in a browser
+            self.notify("this dashboard is read-only", severity="warning")
+            return
         stem = Path.cwd() / f"fastadv-compare-{time.strftime('%Y%m%d-%H%M%S')}"
         table = compare(self._rows)
         try:

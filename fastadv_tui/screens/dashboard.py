@@ -9,6 +9,7 @@ from textual.screen import Screen
 from textual.widgets import Footer, Input
 
 from fastadv_tui.book import EMPTY, Snapshot, View
+from fastadv_tui.readonly import Guarded
 from fastadv_tui.safe import line
 from fastadv_tui.screens import later
 from fastadv_tui.screens.confirm import Confirm
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from fastadv_tui.app import Fastadv
 
 
-class Dashboard(Screen[None]):
+class Dashboard(Guarded, Screen[None]):
     """What a researcher leaves open all day."""
 
     BINDINGS = [
@@ -84,7 +85,7 @@ class Dashboard(Screen[None]):
         """Show the new state of things; only what changed is drawn."""
         self._snapshot = snapshot
         self._raise_alarms(snapshot)
-        self.query_one(TopBar).show(snapshot)
+        self.query_one(TopBar).show(snapshot, self.fastadv.readonly)
         self.query_one(Machine).name_runs(snapshot.engines(), snapshot.devices())
         self.query_one(RunList).show(snapshot, self.fastadv.marked)
         self._show_chosen()
@@ -198,7 +199,7 @@ class Dashboard(Screen[None]):
             self.fastadv.resume(view.rundir)
 
     def action_again(self) -> None:
-        if (view := self._chosen_view()) and not self.fastadv.readonly:
+        if view := self._chosen_view():
             self.app.push_screen(later.launch(view.rundir))
 
     def action_curves(self, what: str, *arguments: int) -> None:

@@ -18,6 +18,7 @@ from fastadv_tui.compare import Group, group_by_seed, mean_std
 from fastadv_tui.history import History
 from fastadv_tui.home import runs_dir
 from fastadv_tui.query import QueryError, ordered, parse
+from fastadv_tui.readonly import Guarded
 from fastadv_tui.rows import Notes, Row
 from fastadv_tui.safe import line
 from fastadv_tui.screens.ask import Ask
@@ -37,7 +38,7 @@ NEWEST_FIRST = "submitted"
 WIDEST = 28
 
 
-class HistoryScreen(Screen[None]):
+class HistoryScreen(Guarded, Screen[None]):
     """The index, live."""
 
     BINDINGS = [
@@ -145,6 +146,7 @@ class HistoryScreen(Screen[None]):
         parts = [f"{found:,} of {total:,} runs", f"sorted by {self._sort}"]
         parts += [f"{marked} marked"] if marked else []
         parts += [f"{lines:,} groups that differ in more than the seed"] if self._grouped else []
+        parts += ["read-only"] if self.fastadv.readonly else []
         parts += [f"the first {PAGE} are shown"] if lines > PAGE else []
         text = "   ".join(parts) if total else "No runs yet. Press escape, then n to start one."
         self.query_one("#summary", Static).update(text)
@@ -250,8 +252,7 @@ class HistoryScreen(Screen[None]):
         self._with_chosen(lambda row: self.fastadv.resume(_folder(row)))
 
     def action_again(self) -> None:
-        if not self.fastadv.readonly:
-            self._with_chosen(lambda row: self.app.push_screen(Launch(_folder(row))))
+        self._with_chosen(lambda row: self.app.push_screen(Launch(_folder(row))))
 
     def action_delete(self) -> None:
         def delete(row: Row) -> None:

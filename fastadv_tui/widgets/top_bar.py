@@ -12,7 +12,8 @@ STATES = ("running", "queued", "done", "stopped", "failed", "lost")
 class TopBar(Static):
     """Counts by state; the states that need nobody are left out when there are none."""
 
-    def show(self, snapshot: Snapshot) -> None:
+    def show(self, snapshot: Snapshot, readonly: bool) -> None:
         counts = [(state, snapshot.count(state)) for state in STATES]
         parts = [f"{GLYPHS[state]} {count:,} {state}" for state, count in counts if count]
-        self.update(Text.assemble((" fastadv ", "reverse bold"), "  ", "   ".join(parts) or "no runs yet"))
+        parts = [*(parts or ["no runs yet"]), *(["read-only"] if readonly else [])]
+        self.update(Text.assemble((" fastadv ", "reverse bold"), "  ", "   ".join(parts)))

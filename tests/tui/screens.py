@@ -20,7 +20,7 @@ SAMPLES = 12.0  # seconds, for the machine to have a past
 
 async def main() -> None:
     FOLDER.mkdir(exist_ok=True)
-    app = Fastadv(Settings(), readonly=True)
+    app = Fastadv(Settings())
     async with app.run_test(size=SIZE) as pilot:
         await until(pilot, lambda: app.snapshot.loaded and bool(app.screen.query_one("#accuracy", Chart).series))
         await pilot.pause(SAMPLES)

@@ -291,20 +291,27 @@ def test_names_are_data_and_never_markup() -> None:
     play(script)
 
 
-def test_a_readonly_dashboard_changes_nothing() -> None:
+def test_a_readonly_dashboard_offers_no_change_and_makes_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rundir = a_run("a1")
+    a_run("b2")
+    monkeypatch.chdir(tmp_path)
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
-        await until(pilot, lambda: "run a1" in shown(app))
-        await pilot.press("n", "R", "h")
+        await until(pilot, lambda: "run a1" in shown(app) and "read-only" in shown(app))
+        assert "Stop" not in shown(app)
+        await pilot.press("n", "R", "x", "e", "h")
         await until(pilot, lambda: isinstance(app.screen, HistoryScreen))
-        await until(pilot, lambda: "run a1" in shown(app))
-        await pilot.press("P", "n")
-        await until(pilot, lambda: "read-only" in shown(app))
-        assert isinstance(app.screen, HistoryScreen)
+        await until(pilot, lambda: "run a1" in shown(app) and "read-only" in shown(app))
+        named = {command.title for command in app.get_system_commands(app.screen)}
+        assert not named & {"New run", "Pin", "Tag", "Note", "Rename", "Resume", "Run again with changes", "Delete"}
+        await pilot.press("P", "D", "r", "n", "space", "j", "space", "c")
+        await until(pilot, lambda: isinstance(app.screen, CompareScreen))
+        await pilot.press("E")
+        await until(pilot, lambda: "this dashboard is read-only" in shown(app))
 
     play(script, readonly=True)
     assert not rundir.notes.exists()
+    assert not [*tmp_path.glob("fastadv-compare-*")]
 
 
 def test_the_app_stays_small() -> None:
