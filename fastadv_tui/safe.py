@@ -19,3 +19,8 @@ def _shown(character: str) -> str:
     if character in _JOINERS or unicodedata.category(character) not in _HIDDEN:
         return character
     return character.encode("unicode_escape").decode()
+
+
+def named(name: str, run_id: str) -> str:
+    """A run in a question or a title: with its id, as the runs of a sweep share their name."""
+    return f"{line(name, 30)} ({run_id})"

@@ -10,7 +10,7 @@ from textual.widgets import Footer, Input
 
 from fastadv_tui.book import EMPTY, Snapshot, View
 from fastadv_tui.readonly import Guarded
-from fastadv_tui.safe import line
+from fastadv_tui.safe import line, named
 from fastadv_tui.screens import later
 from fastadv_tui.screens.confirm import Confirm
 from fastadv_tui.telemetry import Sample
@@ -126,7 +126,7 @@ class Dashboard(Guarded, Screen[None]):
         if status in ("failed", "lost"):
             self._tell(f"{name} {status}: {reason}", "error")
         elif status in ("done", "stopped"):
-            self.notify(line(f"{name} is {status}"), markup=False)
+            self.notify(line(f"{name} is {status}{'; R goes on with it' * (status == 'stopped')}"), markup=False)
 
     def _tell(self, text: str, severity: Any) -> None:
         self.app.bell()
@@ -190,8 +190,9 @@ class Dashboard(Guarded, Screen[None]):
         if view is None or not view.verdict.live:
             self.notify("this run has ended already")
             return
-        what = "Kill it? Work since the last checkpoint is lost." if now else "Stop it? It saves a checkpoint first."
-        question = Confirm(f"{self._title(view)}\n{what}", "Kill" if now else "Stop")
+        row = self._snapshot.row(view.rundir.id)
+        name = named(row.name if row else "", view.rundir.id)
+        question = Confirm(f"{name}\n{_asked(view, now)}", "Kill" if now else "Stop")
         self.app.push_screen(question, lambda yes: self.fastadv.stop(view.rundir, now) if yes else None)
 
     def action_resume(self) -> None:
@@ -204,3 +205,9 @@ class Dashboard(Guarded, Screen[None]):
 
     def action_curves(self, what: str, *arguments: int) -> None:
         getattr(self.query_one(Curves), what)(*arguments)
+
+
+def _asked(view: View, now: bool) -> str:
+    if view.verdict.status == "queued":
+        return "Take it out of the queue? It has not begun."
+    return "Kill it? Work since the last checkpoint is lost." if now else "Stop it? It saves a checkpoint first."

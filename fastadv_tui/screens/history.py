@@ -20,7 +20,7 @@ from fastadv_tui.home import runs_dir
 from fastadv_tui.query import QueryError, ordered, parse
 from fastadv_tui.readonly import Guarded
 from fastadv_tui.rows import Notes, Row
-from fastadv_tui.safe import line
+from fastadv_tui.safe import line, named
 from fastadv_tui.screens.ask import Ask
 from fastadv_tui.screens.columns import Columns
 from fastadv_tui.screens.compare import CompareScreen
@@ -143,7 +143,7 @@ class HistoryScreen(Guarded, Screen[None]):
 
     def _summarise(self, found: int, lines: int) -> None:
         total, marked = len(self._snapshot.rows), len(self.fastadv.marked)
-        parts = [f"{found:,} of {total:,} runs", f"sorted by {self._sort}"]
+        parts = [f"{found:,} of {total:,} runs", f"sorted by {_said(self._sort)}"]
         parts += [f"{marked} marked"] if marked else []
         parts += [f"{lines:,} groups that differ in more than the seed"] if self._grouped else []
         parts += ["read-only"] if self.fastadv.readonly else []
@@ -226,7 +226,7 @@ class HistoryScreen(Guarded, Screen[None]):
             def change(notes: Notes, text: str) -> None:
                 notes.tags = text.split()
 
-            self._ask("Tags, with spaces between", " ".join(row.tags), change)
+            self._ask(row, "tags, with spaces between", " ".join(row.tags), change)
 
         self._with_chosen(ask)
 
@@ -235,7 +235,7 @@ class HistoryScreen(Guarded, Screen[None]):
             def change(notes: Notes, text: str) -> None:
                 notes.note = text
 
-            self._ask("Note", row.note, change)
+            self._ask(row, "note", row.note, change)
 
         self._with_chosen(ask)
 
@@ -244,7 +244,7 @@ class HistoryScreen(Guarded, Screen[None]):
             def change(notes: Notes, text: str) -> None:
                 notes.name = text
 
-            self._ask("Name", row.name, change)
+            self._ask(row, "name", row.name, change)
 
         self._with_chosen(ask)
 
@@ -265,7 +265,7 @@ class HistoryScreen(Guarded, Screen[None]):
                 if yes:
                     self.fastadv.attempt(delete, row)
 
-            question = Confirm(f"{line(row.name, 40)}\nDelete its folder and its row for good?", "Delete")
+            question = Confirm(f"{named(row.name, row.id)}\nDelete its folder and its row for good?", "Delete")
             self.app.push_screen(question, answered)
 
         self._with_chosen(ask)
@@ -277,12 +277,16 @@ class HistoryScreen(Guarded, Screen[None]):
     def _edit(self, change: Callable[[Notes], None]) -> None:
         self._with_chosen(lambda row: self.fastadv.attempt(History().edit, _folder(row), change))
 
-    def _ask(self, label: str, text: str, change: Callable[[Notes, str], None]) -> None:
+    def _ask(self, row: Row, label: str, text: str, change: Callable[[Notes, str], None]) -> None:
         def answered(answer: str | None) -> None:
             if answer is not None:
                 self._edit(lambda notes: change(notes, answer))
 
-        self.app.push_screen(Ask(label, text), answered)
+        self.app.push_screen(Ask(f"{named(row.name, row.id)}: {label}", text), answered)
+
+
+def _said(sort: str) -> str:
+    return f"{sort[1:]}, lowest first" if sort.startswith("+") else sort
 
 
 def _folder(row: Row) -> RunDir:

@@ -171,10 +171,14 @@ def test_tags_notes_names_and_pins_are_kept() -> None:
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await pilot.press("h")
         await until(pilot, lambda: "run a1" in shown(app))
-        await pilot.press("T", *"paper", "enter")
+        await pilot.press("T")
+        await until(pilot, lambda: "run a1 (a1): tags" in shown(app))
+        await pilot.press(*"paper", "enter")
         await until(pilot, lambda: "paper" in shown(app))
         await pilot.press("P")
         await until(pilot, lambda: "⚑" in shown(app))
+        await pilot.press("right", "right", "o", "o")
+        await until(pilot, lambda: "sorted by name, lowest first" in shown(app))
 
     play(script)
     row = History().find(rundir.id)
@@ -233,6 +237,7 @@ def test_stop_asks_first_and_resume_goes_on() -> None:
         await pilot.press("n")
         assert not rundir.stop.exists()
         await pilot.press("x")
+        await until(pilot, lambda: f"forever ({rundir.id})" in shown(app))
         await until(pilot, lambda: isinstance(app.screen, Confirm))
         await pilot.press("y")
         await until(pilot, lambda: "■ forever" in shown(app))
