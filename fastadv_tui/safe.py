@@ -1,6 +1,8 @@
 """Showing text of strangers: names, notes and logs are data, never control sequences and never markup."""
 
 import unicodedata
+from collections import Counter
+from collections.abc import Sequence
 
 WIDEST = 2000  # characters of one line that anybody wants to see
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # control, format (bidi overrides), surrogates, line separators
@@ -24,3 +26,9 @@ def _shown(character: str) -> str:
 def named(name: str, run_id: str) -> str:
     """A run in a question or a title: with its id, as the runs of a sweep share their name."""
     return f"{line(name, 30)} ({run_id})"
+
+
+def titles(runs: Sequence[tuple[str, str]], limit: int) -> list[str]:
+    """Names to tell runs apart by, from (name, id): the id stands in where several share a name, as in a sweep."""
+    shared = Counter(name for name, _ in runs)
+    return [run_id if shared[name] > 1 else line(name, limit) for name, run_id in runs]

@@ -15,7 +15,7 @@ from fastadv_tui.book import Snapshot
 from fastadv_tui.compare import Cell, compare
 from fastadv_tui.formats import FORMATS
 from fastadv_tui.rows import Row
-from fastadv_tui.safe import line
+from fastadv_tui.safe import line, titles
 from fastadv_tui.widgets.comparison_chart import ComparisonChart
 
 if TYPE_CHECKING:
@@ -66,11 +66,13 @@ class CompareScreen(Screen[None]):
             return
         self._rows = rows
         table = compare(rows)
-        names = [line(row.name, 20) for row in rows]
+        names = titles([(row.name, row.id) for row in rows], 20)
         self._fill("#results", names, table.results)
         self._fill("#settings", names, table.settings)
         fine = "data, evaluation and code agree"
-        self.query_one("#warnings", Static).update("\n".join(f"! {text}" for text in table.warnings) or fine)
+        warnings = self.query_one("#warnings", Static)
+        warnings.update("\n".join(f"! {text}" for text in table.warnings) or fine)
+        warnings.set_class(not table.warnings, "-fine")
         self.query_one(ComparisonChart).show(rows)
 
     def action_turn(self) -> None:

@@ -10,7 +10,7 @@ from textual.widgets import Footer, Input
 
 from fastadv_tui.book import EMPTY, Snapshot, View
 from fastadv_tui.readonly import Guarded
-from fastadv_tui.safe import line, named
+from fastadv_tui.safe import line, named, titles
 from fastadv_tui.screens import later
 from fastadv_tui.screens.confirm import Confirm
 from fastadv_tui.telemetry import Sample
@@ -100,11 +100,12 @@ class Dashboard(Guarded, Screen[None]):
         self.query_one(Facts).show(self._snapshot.row(chosen), view)
         marked = [self._snapshot.views[run] for run in sorted(self.fastadv.marked) if run in self._snapshot.views]
         views = [*([view] if view else []), *(other for other in marked if other is not view)]
-        self.query_one(Curves).show([(self._title(other), other.state) for other in views])
+        names = titles([(self._name_of(other), other.rundir.id) for other in views], 24)
+        self.query_one(Curves).show([(name, other.state) for name, other in zip(names, views, strict=True)])
 
-    def _title(self, view: View) -> str:
+    def _name_of(self, view: View) -> str:
         row = self._snapshot.row(view.rundir.id)
-        return line(row.name if row else view.rundir.id, 24)
+        return row.name if row else view.rundir.id
 
     def _chosen_view(self) -> View | None:
         return self._snapshot.views.get(self.query_one(RunList).chosen or "")
@@ -190,9 +191,9 @@ class Dashboard(Guarded, Screen[None]):
         if view is None or not view.verdict.live:
             self.notify("this run has ended already")
             return
-        row = self._snapshot.row(view.rundir.id)
-        name = named(row.name if row else "", view.rundir.id)
-        question = Confirm(f"{name}\n{_asked(view, now)}", "Kill" if now else "Stop")
+        question = Confirm(
+            f"{named(self._name_of(view), view.rundir.id)}\n{_asked(view, now)}", "Kill" if now else "Stop"
+        )
         self.app.push_screen(question, lambda yes: self.fastadv.stop(view.rundir, now) if yes else None)
 
     def action_resume(self) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from fastadv_tui.rows import Row
-from fastadv_tui.safe import line
+from fastadv_tui.safe import titles
 from fastadv_tui.series import Options, Series
 from fastadv_tui.widgets.chart import Chart
 
@@ -24,8 +24,8 @@ class ComparisonChart(Chart):
         self.border_title = f"{title} while training"
         self.options = Options(y="percent", empty="none of these runs has finished an epoch")
         self.series = [
-            Series(name=line(row.name, 24), xs=[point[0] for point in row.curve], ys=[p[place] for p in row.curve])
-            for row in rows
+            Series(name=name, xs=[point[0] for point in row.curve], ys=[p[place] for p in row.curve])
+            for name, row in zip(titles([(row.name, row.id) for row in rows], 24), rows, strict=True)
         ]
 
     def turn(self) -> None:

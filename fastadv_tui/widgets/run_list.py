@@ -1,5 +1,7 @@
 """The list of runs at the left: two lines each, patched in place."""
 
+from collections import Counter
+
 from rich.cells import set_cell_size
 from rich.text import Text
 from textual.binding import Binding
@@ -15,6 +17,7 @@ from fastadv_tui.words import GLYPHS, ago, ordinal, percent
 SHOWN = 100  # runs; older ones are in the history
 BAR = 8  # cells of the progress bar
 NAME = 18  # cells of a name
+STATE = NAME + 12  # cells of the second line
 EMPTY_TEXT = "No runs yet.\n\nPress n to start one: the digits\ntake a minute and no download."
 
 
@@ -47,7 +50,10 @@ class RunList(OptionList):
     def show(self, snapshot: Snapshot, marked: set[str]) -> None:
         """Bring the list up to date; only what changed is drawn again."""
         rows = [row for row in snapshot.rows if self.filter.casefold() in f"{row.name} {row.id}".casefold()][:SHOWN]
-        prompts = {row.id: prompt(row, snapshot.views.get(row.id), row.id in marked) for row in rows}
+        shared = Counter(row.name for row in rows)
+        prompts = {
+            row.id: prompt(row, snapshot.views.get(row.id), row.id in marked, shared[row.name] > 1) for row in rows
+        }
         ids = list(prompts)
         if ids != self._shown or not self.option_count:
             self._refill(ids, prompts)
@@ -71,13 +77,16 @@ class RunList(OptionList):
         self.post_message(self.Chosen(event.option_id))
 
 
-def prompt(row: Row, view: View | None, marked: bool) -> Text:
-    """Name and last clean/robust accuracy; state, in a glyph and a word, and progress."""
+def prompt(row: Row, view: View | None, marked: bool, twin: bool = False) -> Text:
+    """Name and last clean/robust accuracy; state, in a glyph and a word, and progress; the id of one among twins."""
     accuracy = f"{percent(row.clean)[:-1]}/{percent(row.robust)[:-1]}" if row.clean is not None else ""
     name = set_cell_size(_fit(line(row.name), NAME), NAME)
     mark = ("▣ " if marked else "  ", "bold")
     first = Text.assemble(mark, (f"{GLYPHS[row.status]} ", style(row)), (name, "bold"), f" {accuracy:>11}")
-    return Text("\n").join([first, Text(f"    {_fit(_state(row, view), NAME + 12)}", style="dim")])
+    state = _fit(_state(row, view), STATE)
+    if twin and len(state) + len(row.id) < STATE:
+        state = f"{state:<{STATE - len(row.id)}}{row.id}"
+    return Text("\n").join([first, Text(f"    {state}", style="dim")])
 
 
 def style(row: Row) -> str:

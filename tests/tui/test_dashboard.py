@@ -508,3 +508,19 @@ def test_a_sparkline_stays_on_the_line_of_its_label() -> None:
         assert len(said[0]) <= machine.content_size.width
 
     play(script)
+
+
+def test_runs_that_share_their_name_are_told_apart_by_their_ids() -> None:
+    for name in ("a1", "b2"):
+        a_run(name, name="twin")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: shown(app).count("twin") == 2)
+        assert "a1│" in shown(app).replace(" ", "")
+        await pilot.press("space", "down", "space")
+        await until(pilot, lambda: "a1 clean" in shown(app) and "b2 clean" in shown(app))
+        await pilot.press("c")
+        await until(pilot, lambda: isinstance(app.screen, CompareScreen))
+        await until(pilot, lambda: "● b2" in shown(app) and "data, evaluation and code agree" in shown(app))
+
+    play(script, size=(160, 50))
