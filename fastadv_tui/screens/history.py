@@ -56,6 +56,7 @@ class HistoryScreen(Guarded, Screen[None]):
         Binding("R", "resume", "Resume", id="history-resume", show=False),
         Binding("e", "again", "Run again with changes", id="history-again", show=False),
         Binding("D", "delete", "Delete", id="history-delete", show=False),
+        Binding("n", "app.launch", "New run", id="history-new", show=False),  # at 80 columns it hid the help
         Binding("j", "cursor(1)", "Down", show=False),
         Binding("k", "cursor(-1)", "Up", show=False),
     ]
