@@ -12,6 +12,8 @@ import hypothesis
 import pytest
 
 from engine.rundir import RunDir
+from fastadv_tui.flops import FlopCounter
+from fastadv_tui.home import ensure_home
 
 hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one is no failure
 hypothesis.settings.load_profile("any machine")
@@ -32,6 +34,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "home"
     monkeypatch.setenv("FASTADV_HOME", str(folder))
     return folder
+
+
+@pytest.fixture
+def quick_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty home; and no process that loads torch to count the work of a run, each time the form is opened."""
+    ensure_home()
+    monkeypatch.setattr(FlopCounter, "missing", lambda *_: [])
 
 
 @pytest.fixture

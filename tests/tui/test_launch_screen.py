@@ -1,0 +1,98 @@
+"""The form of a new run under a pilot."""
+
+import pytest
+from play import play, shown, until
+from textual.events import Key
+from textual.pilot import Pilot
+from textual.widgets import Input, Static
+
+from fastadv_tui import runner
+from fastadv_tui.app import Fastadv
+from fastadv_tui.history import History
+from fastadv_tui.home import home, runs_dir
+from fastadv_tui.screens.launch import Launch
+from fastadv_tui.widgets.run_list import RunList
+
+pytestmark = pytest.mark.usefixtures("quick_home")
+
+
+def test_the_form_is_read_as_the_command_line_is() -> None:
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, Launch))
+        field = {name: app.screen.query_one(f"#field-{name}", Input) for name in ("eps", "seed", "epochs")}
+        planned = app.screen.query_one("#planned", Static)
+        await until(pilot, lambda: "fastadv run digits" in str(planned.render()))
+        assert field["epochs"].placeholder == "30"
+        field["eps"].value, field["seed"].value = "2,4,8", "0-2"
+        await until(pilot, lambda: "9 runs" in str(planned.render()))
+        assert "fastadv sweep digits --grid eps=2,4,8 --seeds 0-2" in str(planned.render()).replace("\n", " ")
+        field["epochs"].value = "0"
+        await until(pilot, lambda: "! epochs = '0'" in str(planned.render()))
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        assert isinstance(app.screen, Launch)  # nothing is started that is not understood
+
+    play(script, (160, 50))
+    assert not [*runs_dir().iterdir()]
+
+
+@pytest.mark.usefixtures("fake_engine")
+def test_a_run_from_the_form_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "check", lambda config: {})  # the stand-in of the engine has no data to check
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, Launch))
+        app.screen.query_one("#field-name", Input).value = "mine"
+        app.screen.query_one("#field-tags", Input).value = "first try"
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: bool(app.screen.query(RunList)))
+        await until(pilot, lambda: "✓ mine" in shown(app))
+        await until(pilot, lambda: "mine is done" in shown(app))  # a toast
+
+    play(script)
+    (folder,) = runs_dir().iterdir()
+    assert History().find(folder.name).tags == ["first", "try"]
+
+
+def test_the_form_counts_the_work_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the engine's own answer: 30 epochs of FGSM on the digits."""
+    folder = str(home())
+    monkeypatch.undo()
+    monkeypatch.setenv("FASTADV_HOME", folder)
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("n")
+        await until(pilot, lambda: "work: counting ..." in shown(app))
+        await until(pilot, lambda: "work: 685 GFLOP of training" in shown(app), seconds=60.0)
+
+    play(script)
+
+
+def test_what_is_typed_behind_an_editing_key_stays() -> None:
+    """Keys that come in one go, as from a terminal that waited for a busy machine."""
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, Launch))
+        field = app.screen.query_one("#field-eps", Input)
+        field.focus()
+        await pilot.pause()
+        for key, character in (("1", "1"), ("ctrl+u", None), ("2", "2"), ("3", "3"), ("backspace", None), ("5", "5")):
+            app.post_message(Key(key, character))
+        await until(pilot, lambda: field.value == "25")
+        await pilot.pause(0.2)
+        assert field.value == "25"
+
+    play(script)
+
+
+def test_the_form_says_how_to_move_and_how_to_start_several() -> None:
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("n")
+        await until(pilot, lambda: "↑↓ move   8,16 starts two runs" in shown(app))
+        await pilot.press("down", "down", "down", "up", "down")
+        await until(pilot, lambda: app.screen.query_one("#field-eps").has_focus)
+
+    play(script, size=(80, 24))
