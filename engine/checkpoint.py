@@ -101,5 +101,5 @@ def load_model(run_dir: str | Path, which: Literal["last", "best"] = "last") -> 
         raise CheckpointError(f"{rundir.path} has no {which} checkpoint")
     config = msgspec.json.decode(state["config"], type=RunConfig)
     model = models.build(config.model, DATASETS[config.dataset])
-    model.load_state_dict(state["model"])
+    model.load_state_dict(state.get("averaged", state["model"]))
     return model.eval()

@@ -71,9 +71,11 @@ def _unchecked(kind: type[Struct]) -> type[Struct]:
 
 
 class ModelConfig(Section, frozen=True):
-    name: Annotated[Literal["preact-resnet18", "mnist-cnn", "digits-cnn"], Meta(description="network")]
+    name: Annotated[Literal["preact-resnet18", "pooled-cnn", "mnist-cnn", "digits-cnn"], Meta(description="network")]
     width: Annotated[int, Meta(ge=1, le=1024, description="channels of the first stage")] = 64
-    depth: Annotated[int, Meta(ge=1, le=16, description="blocks in each stage (preact-resnet18)")] = 2
+    depth: Annotated[
+        int, Meta(ge=1, le=16, description="blocks (preact-resnet18) or convolutions (pooled-cnn) in each stage")
+    ] = 2
 
 
 class MethodConfig(Section, frozen=True):
@@ -91,9 +93,16 @@ class MethodConfig(Section, frozen=True):
 
 
 class OptimConfig(Section, frozen=True):
-    name: Annotated[Literal["sgd", "adam"], Meta(description="optimizer")] = "sgd"
+    name: Annotated[Literal["sgd", "adam", "muon"], Meta(description="optimizer")] = "sgd"
     lr: Annotated[float, Meta(gt=0, le=100, description="largest learning rate")] = 0.2
-    momentum: Annotated[float, Meta(ge=0, lt=1, description="momentum of SGD")] = 0.9
+    momentum: Annotated[float, Meta(ge=0, lt=1, description="momentum of SGD and Muon")] = 0.9
+    nesterov: Annotated[bool, Meta(description="Nesterov momentum in SGD; Muon has it anyway")] = False
+    sgd_ratio: Annotated[
+        float, Meta(gt=0, le=1000, description="learning rate of what Muon leaves to SGD, as a multiple of its own")
+    ] = 2.5
+    average: Annotated[float, Meta(ge=0, lt=1, description="decay of a running average of the weights; 0 is none")] = (
+        0.0
+    )
     weight_decay: Annotated[float, Meta(ge=0, le=1, description="L2 penalty on every parameter")] = 5e-4
     schedule: Annotated[Literal["cyclic", "piecewise", "constant"], Meta(description="learning rate over training")] = (
         "cyclic"

@@ -8,10 +8,12 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from engine.compiling import compiled
 from engine.config import OptimConfig
 from engine.modes import frozen
+from engine.muon import Muon
 from engine.precision import DTYPES
 from engine.schedules import learning_rate
 
@@ -38,12 +40,18 @@ class Learner:
         self.optim, self.total_steps, self.device = optim, total_steps, device
         self.dtype = DTYPES[precision]
         self.optimizer = _optimizer(model, optim, fused=precision != "fp16")
+        self.averaged = _averaged(self.model, optim.average)
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
         self.step = 0
         self.last_lr = 0.0
         self._average = torch.zeros(3, device=device)
         self._compile_for = compile_for
         self._compiled = compiled(self.model, compile_or_fail) if compile_for else self.model
+
+    @property
+    def result(self) -> nn.Module:
+        """What is evaluated and kept: the model, or the average of its weights over time."""
+        return self.model if self.averaged is None else self.averaged.module
 
     def logits(self, x: Tensor) -> Tensor:
         """Logits in float32, (B, classes), of images in [0,1], (B, C, H, W)."""
@@ -80,6 +88,8 @@ class Learner:
         torch.autograd.backward(self.scaler.scale(losses.mean()))
         self.scaler.step(self.optimizer)
         self.scaler.update()
+        if self.averaged is not None:
+            self.averaged.update_parameters(self.model)
         self.step += 1
         self._observe(logits.detach(), losses.detach(), y, before)
         return x.grad if input_grad else None
@@ -93,6 +103,7 @@ class Learner:
         return {
             "step": self.step,
             "model": self.model.state_dict(),
+            **({"averaged": self.result.state_dict()} if self.averaged else {}),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
             "average": self._average,
@@ -100,6 +111,9 @@ class Learner:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
+        if self.averaged is not None:
+            self.result.load_state_dict(state["averaged"])
+            self.averaged.n_averaged.fill_(state["step"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
         self._average.copy_(state["average"])
@@ -114,8 +128,17 @@ class Learner:
 def _optimizer(model: nn.Module, optim: OptimConfig, fused: bool) -> torch.optim.Optimizer:
     """Weight decay applies to every parameter, as in the reference code."""
     how: dict[str, Any] = {"fused": True} if fused else {"foreach": True}
+    if optim.name == "muon":
+        return Muon(model, optim.lr, optim.momentum, optim.weight_decay, optim.sgd_ratio)
     if optim.name == "adam":
         return torch.optim.Adam(model.parameters(), lr=optim.lr, weight_decay=optim.weight_decay, **how)
-    return torch.optim.SGD(
-        model.parameters(), lr=optim.lr, momentum=optim.momentum, weight_decay=optim.weight_decay, **how
-    )
+    how |= {"momentum": optim.momentum, "nesterov": optim.nesterov}
+    return torch.optim.SGD(model.parameters(), lr=optim.lr, weight_decay=optim.weight_decay, **how)
+
+
+def _averaged(model: nn.Module, decay: float) -> AveragedModel | None:
+    """Exponential averages of weights and BatchNorm statistics."""
+    if not decay:
+        return None
+    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)  # type: ignore[no-untyped-call]
+    return averaged.requires_grad_(False)

@@ -130,7 +130,7 @@ class Training:
         whole = len(self.batches.labels) // self.config.batch_size
         x, y = next(self.batches.epoch(epoch, whole - 1))
         attack = self._attack(GUARD_STEPS, 1)
-        return attacked_accuracy(self.learner.model, x, y, self.threat, attack, self.config.seed)
+        return attacked_accuracy(self.learner.result, x, y, self.threat, attack, self.config.seed)
 
     def _watched_accuracy(self) -> Accuracy | None:
         watch = self.config.watch
@@ -148,12 +148,12 @@ class Training:
         before, self.guarded = self.guarded, robust
         stop = self.config.early_stop
         if stop.enabled and before - robust > stop.drop:
-            self.learner.model.load_state_dict(checkpoint.load(self.rundir.best, self.device)["model"])
+            self.learner.result.load_state_dict(checkpoint.load(self.rundir.best, self.device)["model"])
             self.ended_early = True
             fell = f"PGD-{GUARD_STEPS} accuracy on a training minibatch fell from {before:.1%} to {robust:.1%}"
             self.reporter.emit(events.Note(message=f"stopped early: {fell}; the weights of the epoch before are kept"))
         elif stop.enabled or "guard" not in self.reporter.watchdog.collapsed:  # never chosen by test images
-            size = checkpoint.save(self.rundir.best, self.config, {"model": self.learner.model.state_dict()})
+            size = checkpoint.save(self.rundir.best, self.config, {"model": self.learner.result.state_dict()})
             self.reporter.emit(events.Saved(step=self.learner.step, file=self.rundir.best.name, bytes=size))
 
     def _evaluate(self) -> None:
@@ -168,13 +168,15 @@ class Training:
             self.stop.check()  # the end of training has been saved
 
         evaluation = self._evaluation(self.test.first(limit), attack)
-        asked = question(self.learner.model, self.fingerprint, evaluation.attacks, self.config.seed, limit, self.search)
+        asked = question(
+            self.learner.result, self.fingerprint, evaluation.attacks, self.config.seed, limit, self.search
+        )
         accuracy = Resumable(evaluation, self.rundir.evaluation, asked).run(look)[0]
         self._report("final", "test", attack.name, accuracy)
 
     def _evaluation(self, test: TestImages, attack: Pgd) -> Evaluation:
         dtype = precision.DTYPES[self.search]
-        return Evaluation(self.learner.model, test, [(self.threat, attack)], self.config.seed, dtype)
+        return Evaluation(self.learner.result, test, [(self.threat, attack)], self.config.seed, dtype)
 
     def _attack(self, steps: int, restarts: int) -> Pgd:
         return Pgd(steps, restarts, self.config.eval_step)

@@ -15,7 +15,14 @@ from engine.config import ConfigError, ModelConfig
 from engine.data.facts import Facts
 from engine.models import COMMON_NAMES, Normalize
 
-NESTED = ("state_dict", "model_state_dict", "model", "net", "weights")  # where scripts keep it in a checkpoint
+NESTED = (
+    "averaged",
+    "state_dict",
+    "model_state_dict",
+    "model",
+    "net",
+    "weights",
+)  # where scripts keep it in a checkpoint
 PREFIXES = ("module.", "_orig_mod.", "model.")  # of DataParallel, torch.compile and wrappers
 MEANS, STDS = ("mean", "mu"), ("std", "sigma")  # what normalisation layers call their buffers
 WORDS = {"none": ((0.0,), (1.0,))}

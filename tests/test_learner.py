@@ -129,7 +129,29 @@ def test_figures_are_a_moving_average(x: Tensor, y: Tensor) -> None:
         assert learner.figures() == pytest.approx(average / (1 - AVERAGE_DECAY**step), rel=1e-4)
 
 
-@pytest.mark.parametrize("optim", [{"name": "sgd"}, {"name": "adam", "lr": 0.01}])
+def test_averaged_weights_by_hand(x: Tensor, y: Tensor) -> None:
+    """The first update is the start of the average."""
+    learner = make_learner(average=0.8)
+    expected: list[Tensor] = []
+    for _ in range(5):
+        learner.update(x, y)
+        now = [p.detach().clone() for p in learner.model.parameters()]
+        expected = [0.8 * p + 0.2 * q for p, q in zip(expected, now, strict=True)] if expected else now
+    for p, q in zip(learner.result.parameters(), expected, strict=True):
+        torch.testing.assert_close(p.data, q)
+    assert learner.result is not learner.model
+    assert make_learner().result is not None
+
+
+OPTIMIZERS = [
+    {"name": "sgd"},
+    {"name": "sgd", "nesterov": True, "average": 0.9},
+    {"name": "adam", "lr": 0.01},
+    {"name": "muon", "lr": 0.02, "average": 0.9},
+]
+
+
+@pytest.mark.parametrize("optim", OPTIMIZERS)
 def test_a_restored_learner_goes_on_to_the_same_weights(x: Tensor, y: Tensor, optim: dict[str, Any]) -> None:
     learner = make_learner(schedule="cyclic", **optim)
     for _ in range(3):
@@ -141,6 +163,8 @@ def test_a_restored_learner_goes_on_to_the_same_weights(x: Tensor, y: Tensor, op
         for _ in range(3):
             one.update(x, y)
     for p, q in zip(learner.model.parameters(), other.model.parameters(), strict=True):
+        assert torch.equal(p, q)
+    for p, q in zip(learner.result.parameters(), other.result.parameters(), strict=True):
         assert torch.equal(p, q)
     assert learner.figures() == other.figures()
     assert other.step == 6

@@ -15,6 +15,8 @@ FITS = [
     ("preact-resnet18", "cifar100"),
     ("preact-resnet18", "mnist"),
     ("preact-resnet18", "digits"),
+    ("pooled-cnn", "cifar10"),
+    ("pooled-cnn", "digits"),
     ("mnist-cnn", "mnist"),
     ("digits-cnn", "digits"),
     ("digits-cnn", "mnist"),

@@ -81,6 +81,12 @@ def test_how_work_is_said(flops: float, said: str) -> None:
     assert work(flops) == said
 
 
+def test_muon_costs_something_for_each_update() -> None:
+    config = build("cifar", {"optim.name": "muon", "epochs": 2, "batch_size": 4, "method.name": "standard"})
+    assert training_flops(config, Passes(1, 10, 100, 1000, muon=7), 9) == 2 * 9 * 101 + 2 * 3 * 7
+    assert count_passes(config.model, DATASETS["cifar10"]).muon > 0
+
+
 def test_pgd_costs_a_forward_and_a_backward_pass_for_each_step() -> None:
     config = build("cifar", {"method.name": "pgd", "method.steps": 7, "epochs": 2})
     assert training_flops(config, Passes(1, 10, 100, 1000), 3) == 2 * 3 * (7 * 11 + 101)

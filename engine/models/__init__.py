@@ -7,11 +7,13 @@ from torch import Tensor, nn
 
 from engine.config import ModelConfig
 from engine.data.facts import Facts
+from engine.models.pooled_cnn import pooled_cnn
 from engine.models.preact_resnet import common_names, preact_resnet18
 from engine.models.small import digits_cnn, mnist_cnn
 
 MODELS: dict[str, Callable[[ModelConfig, Facts], nn.Module]] = {
     "preact-resnet18": preact_resnet18,
+    "pooled-cnn": pooled_cnn,
     "mnist-cnn": mnist_cnn,
     "digits-cnn": digits_cnn,
 }

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from engine import muon
 from engine.config import ModelConfig
 from engine.data.facts import Facts
 from engine.models import build
@@ -24,6 +25,7 @@ def count_passes(config: ModelConfig, facts: Facts) -> Passes:
         to_image=_count(model, facts, image=True, weights=False) - forward,
         to_weights=_count(model, facts, image=False, weights=True) - forward,
         to_both=_count(model, facts, image=True, weights=True) - forward,
+        muon=muon.flops(muon.filters(model)),
     )
 
 

@@ -1,0 +1,22 @@
+"""A plain convolutional network that learns fast: pooling early and no shortcuts, after airbench (Jordan, 2024)."""
+
+from torch import nn
+
+from engine.config import ModelConfig
+from engine.data.facts import Facts
+
+WIDTHS = (1, 4, 4)  # of the three blocks, as multiples of the width
+
+
+def pooled_cnn(config: ModelConfig, facts: Facts) -> nn.Module:
+    """Three blocks of `depth` 3x3 convolutions, each with BatchNorm and ReLU, the first one max-pooled by 2."""
+    layers: list[nn.Module] = []
+    channels = facts.channels
+    for block in WIDTHS:
+        for number in range(config.depth):
+            layers.append(nn.Conv2d(channels, block * config.width, 3, 1, 1, bias=False))
+            channels = block * config.width
+            if not number:
+                layers.append(nn.MaxPool2d(2))
+            layers += [nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, facts.classes))

@@ -1,0 +1,77 @@
+"""Muon (Jordan et al., 2024): momentum whose matrices are brought near the closest orthogonal ones."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+ITERATIONS = 5
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic that brings every singular value between 0.7 and 1.2
+
+
+def orthogonalized(gradient: Tensor) -> Tensor:
+    """U V^T of the gradient's singular value decomposition, roughly, by Newton-Schulz; (out, in, ...) as a matrix."""
+    x = gradient.reshape(len(gradient), -1)
+    tall = x.shape[0] > x.shape[1]
+    x = x.T if tall else x
+    x = x / (x.norm() + 1e-7)
+    a, b, c = COEFFICIENTS
+    for _ in range(ITERATIONS):
+        square = x @ x.T
+        x = a * x + (b * square + c * square @ square) @ x
+    found: Tensor = (x.T if tall else x).reshape(gradient.shape)
+    return found
+
+
+def flops(filters: Iterable[Tensor]) -> int:
+    """Floating-point operations of orthogonalising each of these once."""
+    shapes = ((len(f), f.numel() // len(f)) for f in filters)
+    sides = ((min(shape), max(shape)) for shape in shapes)
+    return sum(ITERATIONS * (4 * short * short * long + 2 * short**3) for short, long in sides)
+
+
+def filters(model: nn.Module) -> list[nn.Parameter]:
+    """The parameters that are matrices between feature maps: of convolutions, not of the last, linear layer."""
+    return [p for p in model.parameters() if p.ndim == 4]
+
+
+class Muon(torch.optim.Optimizer):
+    """Convolutions by orthogonalised Nesterov momentum, all else by SGD with Nesterov momentum and weight decay.
+
+    ratio: the learning rate of that SGD, as a multiple of Muon's.
+    """
+
+    def __init__(self, model: nn.Module, lr: float, momentum: float, weight_decay: float, ratio: float) -> None:
+        matrices = filters(model)
+        known = {id(p) for p in matrices}
+        others = [p for p in model.parameters() if id(p) not in known]
+        groups = [{"params": matrices, "matrices": True}, {"params": others, "matrices": False}]
+        super().__init__(groups, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "ratio": ratio})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """One update; a closure is never called."""
+        for group in self.param_groups:
+            update = self._orthogonal if group["matrices"] else self._plain
+            for p in group["params"]:
+                if p.grad is not None:
+                    update(p, p.grad, group)
+
+    def _orthogonal(self, p: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        momentum = self._momentum(p).lerp_(gradient, 1 - group["momentum"])
+        direction = orthogonalized(gradient.lerp(momentum, group["momentum"]))
+        wide = max(1.0, len(p) / (p.numel() // len(p))) ** 0.5
+        p.add_(direction, alpha=-group["lr"] * wide)
+
+    def _plain(self, p: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        gradient = gradient.add(p, alpha=group["weight_decay"])
+        momentum = self._momentum(p).mul_(group["momentum"]).add_(gradient)
+        p.add_(gradient.add(momentum, alpha=group["momentum"]), alpha=-group["lr"] * group["ratio"])
+
+    def _momentum(self, p: Tensor) -> Tensor:
+        state = self.state[p]
+        if "momentum" not in state:
+            state["momentum"] = torch.zeros_like(p)
+        found: Tensor = state["momentum"]
+        return found

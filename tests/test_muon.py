@@ -1,0 +1,84 @@
+"""Muon against the singular value decomposition, and its SGD part against torch's."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from engine.muon import Muon, filters, flops, orthogonalized
+
+
+@pytest.mark.parametrize("shape", [(8, 3, 3, 3), (64, 4, 3, 3), (16, 16, 1, 1), (30, 50)])
+def test_singular_values_come_near_one_and_the_directions_stay(shape: tuple[int, ...]) -> None:
+    gradient = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    found = orthogonalized(gradient).reshape(shape[0], -1)
+    assert 0.6 < torch.linalg.svdvals(found).min() <= torch.linalg.svdvals(found).max() < 1.3
+    u, _, v = torch.linalg.svd(gradient.reshape(shape[0], -1), full_matrices=False)
+    assert F.cosine_similarity(found.flatten(), (u @ v).flatten(), dim=0) > 0.97
+
+
+def test_the_scale_of_a_gradient_is_no_matter() -> None:
+    gradient = torch.randn(8, 4, 3, 3)
+    torch.testing.assert_close(orthogonalized(1e-3 * gradient), orthogonalized(1e3 * gradient), rtol=1e-2, atol=1e-3)
+    assert torch.equal(orthogonalized(torch.zeros(4, 4)), torch.zeros(4, 4))
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8), nn.Flatten(), nn.Linear(8 * 36, 10))
+
+
+def descend(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    x, y = torch.rand(16, 3, 8, 8, generator=torch.Generator().manual_seed(1)), torch.arange(16) % 10
+    optimizer.zero_grad()
+    F.cross_entropy(model(x), y).backward()
+    optimizer.step()
+
+
+def test_all_but_convolutions_go_by_sgd() -> None:
+    model, other = network(), network()
+    muon = Muon(model, lr=0.01, momentum=0.9, weight_decay=0.1, ratio=3.0)
+    rest = [p for p in other.parameters() if p.ndim != 4]
+    sgd = torch.optim.SGD(rest, lr=0.03, momentum=0.9, weight_decay=0.1, nesterov=True)
+    for _ in range(3):
+        before = model[0].weight.detach().clone()
+        descend(model, muon)
+        descend(other, sgd)
+        other[0].weight.data.copy_(model[0].weight.data)  # what the other has no optimizer for
+        assert not torch.equal(model[0].weight, before)
+    for p, q in zip(model.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(p, q)
+
+
+def test_the_first_step_of_a_convolution_by_hand() -> None:
+    model = network()
+    before, grads = model[0].weight.detach().clone(), []
+    model[0].weight.register_hook(lambda grad: grads.append(grad.clone()))
+    descend(model, Muon(model, lr=0.01, momentum=0.9, weight_decay=0.1, ratio=1.0))
+    step = before - model[0].weight.detach()
+    torch.testing.assert_close(step, 0.01 * orthogonalized(grads[0]), rtol=1e-2, atol=1e-5)  # 8 x 27: no wider factor
+
+
+def test_its_state_comes_back() -> None:
+    model = network()
+    muon = Muon(model, lr=0.01, momentum=0.9, weight_decay=0.0, ratio=1.0)
+    descend(model, muon)
+    other = copy.deepcopy(model)
+    again = Muon(other, lr=0.5, momentum=0.0, weight_decay=0.0, ratio=1.0)
+    again.load_state_dict(copy.deepcopy(muon.state_dict()))
+    descend(model, muon)
+    descend(other, again)
+    for p, q in zip(model.parameters(), other.parameters(), strict=True):
+        assert torch.equal(p, q)
+
+
+def test_its_work_is_counted() -> None:
+    tensors: list[Tensor] = [torch.randn(8, 3, 3, 3), torch.randn(64, 4, 3, 3)]
+    with FlopCounterMode(display=False) as counter:
+        for tensor in tensors:
+            orthogonalized(tensor)
+    assert flops(tensors) == counter.get_total_flops()
+    assert len(filters(network())) == 1
