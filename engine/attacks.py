@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from engine.streams import image_noise
 
-COMPACT_AT = 0.125  # drop broken images from a batch once they are this share of it
+COMPACT_AT = 0.03  # drop broken images from a batch once they are this share of it: to copy the rest costs little
 
 
 @dataclass(frozen=True)

@@ -154,7 +154,8 @@ class RunConfig(Section, frozen=True):
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1, description="seed of weights, data order and noise")] = 0
     precision: Annotated[Precision, Meta(description="arithmetic of training; auto is the fastest native")] = "auto"
     compile: Annotated[
-        Literal["auto", "on", "off"], Meta(description="torch.compile; auto is on a GPU for long runs only")
+        Literal["auto", "on", "off"],
+        Meta(description="torch.compile; auto: for runs long enough to pay for a minute of it"),
     ] = "auto"
     device: Annotated[str, Meta(description="auto, cpu or cuda:N")] = "auto"
     data_dir: Annotated[str, Meta(description="folder of the data sets; empty is $FASTADV_HOME/data")] = ""

@@ -230,6 +230,8 @@ class Training:
                 versions={"python": platform.python_version(), "torch": str(torch.__version__)},
             )
         )
+        if self.compiled:
+            self.reporter.emit(events.Note(message="compiling the network: about a minute before the first step"))
         if problem:
             self.reporter.emit(events.Note(message=f"{problem}; going on from the checkpoint before"))
 

@@ -111,10 +111,13 @@ def test_a_minibatch_of_another_size_goes_without(monkeypatch: pytest.MonkeyPatc
     assert calls == [BATCH, BATCH]
 
 
-def test_when_compilation_pays() -> None:
-    gpu = torch.device("cuda")
-    assert pays("on", CPU, 0)
-    assert not pays("off", gpu, 10**20)
-    assert pays("auto", gpu, int(PAYS_FROM))
-    assert not pays("auto", gpu, int(PAYS_FROM) - 1)
-    assert not pays("auto", CPU, 10**20)
+@pytest.mark.parametrize("kind", ["cpu", "cuda"])
+def test_when_compilation_pays(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    device = torch.device(kind)
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    assert pays("on", device, 0)
+    assert not pays("off", device, 10**20)
+    assert pays("auto", device, int(PAYS_FROM[kind]))
+    assert not pays("auto", device, int(PAYS_FROM[kind]) - 1)
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert pays("auto", device, 10**20) == (kind == "cuda")  # without a C++ compiler
