@@ -24,10 +24,11 @@ class Threat:
         low, high = (-x).clamp_(min=-self.eps), (1 - x).clamp_(max=self.eps)
         return torch.maximum(torch.minimum(delta, high), low)
 
-    def uniform(self, x: Tensor, rng: torch.Generator, in_box: bool = True) -> Tensor:
-        """Uniform noise in the ball (paper, algorithm 3); `in_box` clips it to the image box, too."""
-        noise = torch.empty_like(x).uniform_(-self.eps, self.eps, generator=rng)
-        return self.project(x, noise) if in_box else noise
+    def uniform(self, x: Tensor, rng: torch.Generator, in_box: bool = True, scale: float = 1.0) -> Tensor:
+        """Uniform noise in `scale` times the ball (paper, algorithm 3); `in_box` clips it to the image box, too."""
+        radius = scale * self.eps
+        noise = torch.empty_like(x).uniform_(-radius, radius, generator=rng)
+        return Threat(radius).project(x, noise) if in_box else noise
 
     def step(self, x: Tensor, delta: Tensor, gradient: Tensor, alpha: float) -> Tensor:
         """A step of size `alpha` (in [0,1]) along the gradient's sign, projected."""

@@ -87,6 +87,9 @@ class MethodConfig(Section, frozen=True):
         "random"
     )
     start_in_box: Annotated[bool, Meta(description="clip the random start to [0,1], not just what comes of it")] = True
+    noise: Annotated[
+        float, Meta(gt=0, le=16, description="random start of FGSM, as a multiple of eps; above 1 it is N-FGSM")
+    ] = 1.0
     steps: Annotated[Count, Meta(description="steps of PGD training")] = 7
     restarts: Annotated[Count, Meta(description="restarts of PGD training")] = 1
     replays: Annotated[Count, Meta(description="replays of each minibatch in free training (m)")] = 8
@@ -178,12 +181,16 @@ class RunConfig(Section, frozen=True):
 
     @property
     def alpha(self) -> float:
-        """Step size of the training attack, as a fraction in [0,1] (paper: 1.25 eps for FGSM, eps for free)."""
+        """Step size of the training attack, as a fraction in [0,1] (paper: 1.25 eps for FGSM, eps for free).
+
+        N-FGSM steps by eps (de Jorge et al., 2022).
+        """
         if self.method.alpha is not None:
             return self.method.alpha
         if self.method.name == "pgd":
             return self.pgd_step
-        return self.eps if self.method.name == "free" else min(1.25 * self.eps, 1.0)
+        n_fgsm = self.method.name == "fgsm" and self.method.noise > 1
+        return self.eps if n_fgsm or self.method.name == "free" else min(1.25 * self.eps, 1.0)
 
     @property
     def eval_step(self) -> float:

@@ -35,11 +35,18 @@ def fgsm(
     *,
     alpha: float,
     init: str = "random",
+    noise: float = 1.0,
     start_in_box: bool = True,
 ) -> Tensor:
-    """One sign step from a random start in the ball (paper, algorithm 3), from zero, or from the step before."""
-    if init == "random":
-        start = threat.uniform(x, rng, start_in_box)
+    """One sign step from a random start in the ball (paper, algorithm 3), from zero, or from the step before.
+
+    noise: the size of a random start, as a multiple of eps. Above 1 it leaves the ball, and what comes of it is
+    clipped to the image box only: N-FGSM (de Jorge et al., 2022, algorithm 1).
+    """
+    if noise > 1 and init == "random":
+        threat, start = Threat(noise * threat.eps + alpha), threat.uniform(x, rng, in_box=False, scale=noise)
+    elif init == "random":
+        start = threat.uniform(x, rng, start_in_box, noise)
     else:
         start = _carried(x, delta if init == "previous" else None, threat)
     gradient, before = learner.input_grad(x + start, y)
@@ -102,7 +109,12 @@ def options(config: RunConfig) -> dict[str, Any]:
     method = config.method
     by_name: dict[str, dict[str, Any]] = {
         "standard": {},
-        "fgsm": {"alpha": config.alpha, "init": method.init, "start_in_box": method.start_in_box},
+        "fgsm": {
+            "alpha": config.alpha,
+            "init": method.init,
+            "noise": method.noise,
+            "start_in_box": method.start_in_box,
+        },
         "pgd": {
             "alpha": config.alpha,
             "steps": method.steps,

@@ -93,6 +93,29 @@ def test_fgsm_with_a_random_start_by_hand(start_in_box: bool) -> None:
         assert_same_weights(learner.model, model)
 
 
+@pytest.mark.parametrize("seed", [3, 4])
+def test_n_fgsm_by_hand(seed: int) -> None:
+    """From noise beyond the ball, a step of its own, clipped to [0,1] and not to the ball."""
+    x, y = minibatch()
+    learner, model = make_learner(**SGD), digits_model()
+    delta = fgsm(learner, x, y, None, Threat(EPS), rng(seed), alpha=0.2, noise=2.0)
+    noise = uniform(x, seed, 2 * EPS)
+    gradient, _ = full_backward(model, x + noise, y)
+    expected = (x + noise + 0.2 * gradient.sign()).clamp(0, 1) - x
+    assert delta is not None
+    torch.testing.assert_close(delta, expected, atol=1e-6, rtol=0)
+    assert delta.abs().max() > 2 * EPS
+    full_backward(model, x + expected, y)
+    descend(model)
+    assert_same_weights(learner.model, model)
+
+
+def test_less_noise_is_a_smaller_start() -> None:
+    x, y = minibatch()
+    delta = fgsm(make_learner(**SGD), x, y, None, Threat(EPS), rng(), alpha=0.0, noise=0.25)
+    torch.testing.assert_close(delta, projected(x, uniform(x, 3, EPS / 4)))
+
+
 def test_fgsm_from_zero_forgets_what_was() -> None:
     x, y = minibatch()
     expected = moved(x, torch.zeros_like(x), full_backward(digits_model(), x, y)[0], ALPHA)
