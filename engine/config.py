@@ -162,6 +162,9 @@ class RunConfig(Section, frozen=True):
     ] = "auto"
     device: Annotated[str, Meta(description="auto, cpu or cuda:N")] = "auto"
     data_dir: Annotated[str, Meta(description="folder of the data sets; empty is $FASTADV_HOME/data")] = ""
+    holdout: Annotated[
+        int, Meta(ge=0, description="training images held out and evaluated on, to choose settings by; 0: test images")
+    ] = 0
     checkpoint_minutes: Annotated[float, Meta(gt=0, le=1e6, description="longest time between two checkpoints")] = 5.0
     grace_seconds: Annotated[
         float, Meta(ge=0, le=86_400, description="time to save after a stop before the run is killed")

@@ -59,7 +59,7 @@ def _measure(asked: EvalRequest, stop: StopRequest) -> Measured:
     ordered = path.suffix != ".safetensors"
     matched, normalized = weights.fill(model, tensors, config.model, facts, asked.normalize, ordered)
     model = model.to(device).to(memory_format=torch.channels_last).eval()
-    arrays = data.open(config.dataset, config.data_dir, fetch=True)
+    arrays = data.hold_out(data.open(config.dataset, config.data_dir, fetch=True), config.holdout)
     _, limit = attack_of(config, device)
     everything = TestImages.load(arrays.test_images, arrays.test_labels, device)
     test = everything.first(limit)
@@ -75,6 +75,7 @@ def _measure(asked: EvalRequest, stop: StopRequest) -> Measured:
             images=len(test),
             test_images=len(everything),
             official_data=arrays.official,
+            held_out=bool(config.holdout),
         )
     )
     key = question(model, data.fingerprint(arrays), attacks, config.seed, limit, search)

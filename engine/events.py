@@ -48,6 +48,7 @@ class Started(Event):
     official_data: bool
     flops: int = 0
     compiled: bool = False
+    held_out: bool = False  # the "test images" are training images that were held out
     versions: dict[str, str] = {}
 
 

@@ -35,6 +35,7 @@ def _check(config: RunConfig) -> dict[str, Any]:
 
         devices.check(config.device)
     arrays = data.open(config.dataset, config.data_dir, fetch=True)
+    arrays = data.hold_out(arrays, config.holdout)
     data.check_batch_size(config.batch_size, arrays)
     return {
         "train_images": len(arrays.train_labels),

@@ -35,6 +35,7 @@ class Understood(Answer):
     images: int
     test_images: int
     official_data: bool
+    held_out: bool
 
 
 class Working(Answer):

@@ -59,6 +59,7 @@ class Training:
     def _load_data(self) -> None:
         config = self.config
         arrays = data.open(config.dataset, config.data_dir)
+        arrays = data.hold_out(arrays, config.holdout)
         data.check_batch_size(config.batch_size, arrays)
         self.official, self.fingerprint = arrays.official, data.fingerprint(arrays)
         facts = DATASETS[config.dataset]
@@ -225,6 +226,7 @@ class Training:
                 test_images=len(self.test),
                 data_fingerprint=self.fingerprint,
                 official_data=self.official,
+                held_out=bool(self.config.holdout),
                 flops=self.flops,
                 compiled=self.compiled,
                 versions={"python": platform.python_version(), "torch": str(torch.__version__)},

@@ -12,7 +12,7 @@ from engine import events
 from fastadv_tui import safe
 from fastadv_tui.state import RunState
 from fastadv_tui.status import Verdict
-from fastadv_tui.words import attack_name, duration, first_images, percent, work
+from fastadv_tui.words import attack_name, duration, first_images, kind_of_images, percent, work
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -151,7 +151,8 @@ def event_line(event: events.AnyEvent, state: RunState) -> str:
 
 
 def _started_line(event: events.Started) -> str:
-    data = f"{event.train_images:,} training and {event.test_images:,} test images, data {event.data_fingerprint}"
+    other = f"{event.test_images:,} {kind_of_images(event.held_out)}"
+    data = f"{event.train_images:,} training and {other}, data {event.data_fingerprint}"
     official = "" if event.official_data else " (not the official files)"
     again = f"attempt {event.attempt} from step {event.from_step:,} · " if event.from_step else ""
     size = f"{event.parameters:,} parameters" + (f", {work(event.flops)} of training" if event.flops else "")
@@ -175,7 +176,8 @@ def _epoch_line(event: events.Evaluated, state: RunState) -> str:
 
 
 def _final_line(event: events.Evaluated, state: RunState) -> str:
-    which = first_images(event.images, state.started.test_images if state.started else 0)
+    began = state.started
+    which = first_images(event.images, began.test_images, began.held_out) if began else f"{event.images:,} images"
     return f"final: clean {percent(event.clean)}, {attack_name(event.attack)} {percent(event.robust)} on {which}"
 
 

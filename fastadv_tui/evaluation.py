@@ -173,7 +173,7 @@ class OnTerminal(AsLines):
 
 def understood(answer: Understood) -> str:
     """What will be measured, so that nobody has to guess."""
-    images = first_images(answer.images, answer.test_images)
+    images = first_images(answer.images, answer.test_images, answer.held_out)
     official = "" if answer.official_data else " (not the official files)"
     return line(
         f"{attack_name(answer.attack)} on {images}{official} · {answer.device}, search in {answer.search} · weights "

@@ -32,9 +32,14 @@ def ordinal(number: int) -> str:
     return f"{number}{ending}"
 
 
-def first_images(images: int, total: int) -> str:
-    """Which test images a figure stands on."""
-    return f"all {images:,} test images" if images == total else f"the first {images:,} test images"
+def first_images(images: int, total: int, held_out: bool = False) -> str:
+    """Which images a figure stands on."""
+    return f"{'all' if images == total else 'the first'} {images:,} {kind_of_images(held_out)}"
+
+
+def kind_of_images(held_out: bool) -> str:
+    """What a run is evaluated on."""
+    return "held-out training images" if held_out else "test images"
 
 
 def size(count: float) -> str:

@@ -278,6 +278,20 @@ def test_the_fingerprint_is_equal_exactly_when_the_data_are(tmp_path: Path) -> N
     assert data.fingerprint(one) != data.fingerprint(two)
 
 
+def test_held_out_images_are_the_same_ones_each_time_and_no_longer_trained_on() -> None:
+    arrays = data.open("digits", "")
+    held = data.hold_out(arrays, 300)
+    assert (len(held.train_labels), len(held.test_labels)) == (1137, 300)
+    together = np.concatenate((held.train_images, held.test_images)).reshape(1437, -1)
+    assert np.array_equal(np.sort(together, 0), np.sort(arrays.train_images.reshape(1437, -1), 0))
+    assert np.array_equal(data.hold_out(arrays, 300).test_images, held.test_images)
+    assert len(set(held.test_labels[:100].tolist())) == 10  # a mixture, not one end of the file
+    assert data.fingerprint(held) != data.fingerprint(arrays)  # so comparisons warn
+    assert data.hold_out(arrays, 0) is arrays
+    with pytest.raises(ConfigError, match="holdout = 1437: the data has only 1437"):
+        data.hold_out(arrays, 1437)
+
+
 def test_a_minibatch_must_not_be_larger_than_the_data() -> None:
     arrays = data.open("digits", "")
     data.check_batch_size(len(arrays.train_labels), arrays)

@@ -70,6 +70,17 @@ def test_a_run_is_measured_as_it_was_trained(home: Path) -> None:
     assert isinstance(checkpoint.load_model(rundir.path), torch.nn.Module)
 
 
+def test_a_run_that_held_images_out_is_measured_on_them_and_says_so(home: Path) -> None:
+    trained = fastadv("run", "digits", *QUICK, "--set", "holdout=100")
+    assert "1,337 training and 100 held-out training images" in trained.stdout
+    assert "on all 100 held-out training images" in trained.stdout
+    assert "held-out training images" in fastadv("show", "last").stdout
+    again = fastadv("eval", "last")
+    assert "all 100 held-out training images" in again.stderr
+    on_test = fastadv("eval", "last", "--set", "holdout=0")
+    assert "all 360 test images" in on_test.stderr
+
+
 def test_an_evaluation_that_was_interrupted_goes_on(home: Path, weights: Path) -> None:
     words = ["eval", str(weights), *DIGITS, "--eps", "0.02", "--attack", "pgd-50-400", "--json"]
     done, message = _interrupted(words, after=2)

@@ -12,6 +12,7 @@ from engine.data.arrays import Arrays, DataError
 from engine.data.download import download
 from engine.data.facts import DATASETS
 
+HOLDOUT_SEED = 0
 READERS: dict[str, Callable[[Path], Arrays | None]] = {
     "digits": digits.read,
     "mnist": mnist.read,
@@ -37,6 +38,21 @@ def open(dataset: str, data_dir: str, fetch: bool = False) -> Arrays:
     if arrays is None:
         raise DataError(f"no {dataset} in {folder}; {where(dataset)}")
     return _checked(arrays, dataset, folder)
+
+
+def hold_out(arrays: Arrays, count: int) -> Arrays:
+    """The data with `count` random training images, always the same, in place of the test images; all if 0.
+
+    Settings that are chosen by these are not chosen by test images. Raises: ConfigError, if there are not so many.
+    """
+    if not count:
+        return arrays
+    if count >= len(arrays.train_labels):
+        raise ConfigError(f"holdout = {count}: the data has only {len(arrays.train_labels)} training images")
+    order = np.random.default_rng(HOLDOUT_SEED).permutation(len(arrays.train_labels))
+    held, kept = order[:count], order[count:]
+    images, labels = arrays.train_images, arrays.train_labels
+    return Arrays(images[kept], labels[kept], images[held], labels[held], arrays.official)
 
 
 def where(dataset: str) -> str:

@@ -14,7 +14,7 @@ from fastadv_tui.commands.running import Run
 from fastadv_tui.errors import UserError
 from fastadv_tui.safe import line
 from fastadv_tui.table import aligned
-from fastadv_tui.words import GLYPHS, ago, attack_name, duration, percent, size, when
+from fastadv_tui.words import GLYPHS, ago, attack_name, duration, kind_of_images, percent, size, when
 
 if TYPE_CHECKING:
     from fastadv_tui.rows import Row
@@ -159,8 +159,9 @@ def facts(row: "Row") -> list[tuple[str, str]]:
 def _measured(row: "Row") -> str:
     if not row.attack:
         return ""
+    held_out = bool(row.settings.get("holdout"))
     stage = "final evaluation" if row.final else "watched while training"
-    return f" under {attack_name(row.attack)} on {row.images:,} test images, {stage}"
+    return f" under {attack_name(row.attack)} on {row.images:,} {kind_of_images(held_out)}, {stage}"
 
 
 def _cells(row: "Row") -> list[str]:
