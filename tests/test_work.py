@@ -62,6 +62,13 @@ def test_the_paper_recipe() -> None:
     assert work(training_flops(config, count_passes(config.model, DATASETS["cifar10"]), 50_000)) == "4.16 PFLOP"
 
 
+def test_the_speed_preset() -> None:
+    """The reference code computes the weight gradients of the attack, too: 5.0 PFLOP."""
+    config = build("cifar", {}, "speed")
+    passes = count_passes(config.model, DATASETS["cifar10"])
+    assert work(training_flops(config, passes, 50_000)) == "191 TFLOP"
+
+
 def test_the_counter_asks_the_engine_once_for_each_network() -> None:
     counter = FlopCounter()
     configs = [build("digits", {"epochs": epochs}) for epochs in (1, 2)]
