@@ -1,5 +1,6 @@
 """`fastadv eval`: what is asked of the engine, and its answers on the screen."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -78,6 +79,7 @@ def _of_run(name: str, dataset: str | None, typed: Mapping[str, str | None], whi
 
 def ask(asked: EvalRequest, as_json: bool) -> int:
     """Have the engine measure, show its answers, and return the exit code."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what it starts behind a `&`
     view: View = AsJson() if as_json else OnTerminal() if sys.stderr.isatty() else AsLines()
     with _engine(asked) as process, view.open():
         try:

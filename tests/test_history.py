@@ -322,7 +322,14 @@ def test_what_the_user_writes_is_stored_as_it_is_and_stays_inside(home: Path) ->
     row = History().edit(rundir, change)
     assert (row.name, row.note, row.tags) == (NASTY, NASTY, [NASTY])
     assert History().rows() == [row]
-    assert {path.name for path in home.iterdir()} <= {"runs", "data", "slots", "history.json", "history.json.lock"}
+    assert {path.name for path in home.iterdir()} <= {
+        "runs",
+        "data",
+        "slots",
+        "evaluations",
+        "history.json",
+        "history.json.lock",
+    }
     listed = subprocess.run(
         [sys.executable, "-P", "-m", "fastadv_tui.entry", "runs"], capture_output=True, text=True, check=True
     ).stdout
