@@ -117,13 +117,6 @@ class Evaluation:
         return self._before + here * (len(self.attacks) - len(self.accuracies))
 
 
-def evaluate(
-    model: nn.Module, data: TestImages, threat: Threat, attack: Pgd, seed: int, tick: Tick = lambda done, total: None
-) -> Accuracy:
-    """An evaluation of one attack, searched for in fp32 and without a break."""
-    return Evaluation(model, data, [(threat, attack)], seed).run(tick)[0]
-
-
 def clean_correct(model: nn.Module, data: TestImages) -> Tensor:
     """Which images are classified correctly as they are: bool, (N,)."""
     everything = torch.arange(len(data), device=data.labels.device)

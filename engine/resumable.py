@@ -38,7 +38,7 @@ class Resumable:
         self._restore()
         try:
             accuracies = self.evaluation.run(lambda done, total: self._look(tick, done, total))
-        except Exception:
+        except Exception:  # a stop, or whatever broke: it was right up to here
             self._save()
             raise
         self.path.unlink(missing_ok=True)

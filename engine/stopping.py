@@ -17,9 +17,12 @@ class Stopped(Exception):  # noqa: N818 - it is no error
 
 
 class StopRequest:
-    """Watches for a request to stop; SIGTERM and SIGINT count from the moment it is made."""
+    """Watches for a request to stop; SIGTERM and SIGINT count from the moment it is made.
 
-    def __init__(self, file: Path) -> None:
+    file: what asks for a stop by being there, if anything does.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
         self._file = file
         self._parent = os.getppid()
         self._asked = False
@@ -35,7 +38,8 @@ class StopRequest:
         now = time.monotonic()
         if not self._asked and now - self._looked > LOOK_EVERY:
             self._looked = now
-            self._asked = self._file.exists() or os.getppid() != self._parent
+            there = self._file is not None and self._file.exists()
+            self._asked = there or os.getppid() != self._parent
         return self._asked
 
     def check(self) -> None:

@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from engine import checkpoint, data, events, models
+from engine.attacks import Pgd, Threat
 from engine.config import ModelConfig, OptimConfig
-from engine.data.batches import to_images
+from engine.data.batches import TestImages, to_images
 from engine.data.facts import DATASETS
+from engine.evaluate import Accuracy, Evaluation, Tick
 from engine.learner import Learner
 from engine.presets import build
 from engine.rundir import RunDir
@@ -53,6 +55,13 @@ def digits() -> tuple[Tensor, Tensor, Tensor, Tensor]:
         to_images(torch.from_numpy(arrays.test_images)),
         torch.from_numpy(arrays.test_labels),
     )
+
+
+def evaluate(
+    model: nn.Module, data: TestImages, threat: Threat, attack: Pgd, seed: int, tick: Tick = lambda done, total: None
+) -> Accuracy:
+    """An evaluation of one attack, searched for in fp32 and without a break."""
+    return Evaluation(model, data, [(threat, attack)], seed).run(tick)[0]
 
 
 class InDouble(nn.Module):

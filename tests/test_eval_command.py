@@ -9,14 +9,13 @@ from typing import Any
 import psutil
 import pytest
 import torch
-from engine_helpers import InDouble, trained_digits
+from engine_helpers import InDouble, evaluate, trained_digits
 from helpers import wait_for
 from test_cli import QUICK, fastadv, only_run, start
 
 from engine import checkpoint, data
 from engine.attacks import Pgd, Threat
 from engine.data.batches import TestImages
-from engine.evaluate import evaluate
 
 
 @pytest.fixture

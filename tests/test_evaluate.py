@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from engine_helpers import CPU, InDouble, digits_model, trained_digits
+from engine_helpers import CPU, InDouble, digits_model, evaluate, trained_digits
 from test_attacks import textbook
 from textbook import pgd_robust
 from torch import nn
@@ -16,7 +16,7 @@ from torch import nn
 from engine import data
 from engine.attacks import Pgd, Threat
 from engine.data.batches import TestImages
-from engine.evaluate import Accuracy, Evaluation, attacked_accuracy, clean_correct, evaluate
+from engine.evaluate import Accuracy, Evaluation, attacked_accuracy, clean_correct
 from engine.modes import evaluating
 from engine.streams import image_noise
 
