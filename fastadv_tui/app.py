@@ -54,9 +54,8 @@ class Fastadv(Guarded, App[str]):
         self.theme_changed_signal.subscribe(self, lambda theme: self.remember("theme", theme.name))
         self.set_keymap(self.settings.keymap)
         self.push_screen(Dashboard())
-        self.follow()
-        self.sample()
-        self.call_after_refresh(gc.enable)  # put off by whoever started us
+        for begin in (gc.enable, self.follow, self.sample):  # all of them would hold up the first picture
+            self.call_after_refresh(begin)
 
     def on_unmount(self) -> None:
         self._leaving.set()

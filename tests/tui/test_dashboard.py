@@ -139,6 +139,7 @@ def test_the_arrows_choose_a_run_wherever_the_focus_is() -> None:
 def test_a_sparkline_stays_on_the_line_of_its_label() -> None:
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         machine = app.screen.query_one(Machine)
+        await until(pilot, lambda: "CPU" in shown(app))
         for _ in range(HISTORY):
             machine.show(Sample(t=0.0, host=Host(cores=2, cpu=1.0, memory_used=1, memory_total=2)))
         await pilot.pause()

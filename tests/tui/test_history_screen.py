@@ -63,7 +63,7 @@ def test_tags_notes_names_and_pins_are_kept() -> None:
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await pilot.press("h")
-        await until(pilot, lambda: "run a1" in shown(app))
+        await until(pilot, lambda: isinstance(app.screen, HistoryScreen) and "run a1" in shown(app))
         await pilot.press("T")
         await until(pilot, lambda: "run a1 (a1): tags" in shown(app))
         await pilot.press(*"paper", "enter")
