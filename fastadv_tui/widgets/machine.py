@@ -63,7 +63,8 @@ class Machine(Static):
     def _host(self, sample: Sample) -> list[str]:
         host = sample.host
         label = f"CPU, {host.cores} cores"
-        return [self._line("cpu", label, host.cpu) or label, _memory(host.memory_used, host.memory_total), sample.no_gpus]
+        cpu = self._line("cpu", label, host.cpu) or label
+        return [cpu, _memory(host.memory_used, host.memory_total), sample.no_gpus]
 
     def _line(self, key: str, label: str, share: float | None) -> str:
         """A label, per cent and as much of a sparkline as there is room for. share: in [0,1]."""
