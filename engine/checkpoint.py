@@ -15,7 +15,7 @@ from torch import nn
 from engine import models
 from engine.atomic import replacing
 from engine.config import RunConfig
-from engine.data.facts import DATASETS
+from engine.data.facts import DATASETS, Facts
 from engine.rundir import RunDir
 
 SCHEMA = 1
@@ -100,6 +100,7 @@ def load_model(run_dir: str | Path, which: Literal["last", "best"] = "last") -> 
     if state is None:
         raise CheckpointError(f"{rundir.path} has no {which} checkpoint")
     config = msgspec.json.decode(state["config"], type=RunConfig)
-    model = models.build(config.model, DATASETS[config.dataset])
+    facts = msgspec.json.decode(state["facts"], type=Facts) if "facts" in state else DATASETS[config.dataset]
+    model = models.build(config.model, facts)
     model.load_state_dict(state.get("averaged", state["model"]))
     return model.eval()

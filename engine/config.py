@@ -4,18 +4,36 @@ Fields are addressed by dotted keys (`model.width`), on the command line, in pre
 Perturbation sizes are stored as fractions in [0,1]; people type and read them in units of 1/255.
 """
 
-import math
 import re
 from collections.abc import Mapping
 from functools import cache
+from pathlib import PurePath
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
-from msgspec import Meta, Struct, structs
+from msgspec import Meta, structs
 
-Dataset = Literal["digits", "cifar10", "cifar100", "mnist"]
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
+from engine.phases import Phase
+from engine.phases import parse as parse_phases
+from engine.sections import ConfigError as ConfigError
+from engine.sections import (
+    Count,
+    EarlyStopConfig,
+    EvalConfig,
+    MethodConfig,
+    ModelConfig,
+    OptimConfig,
+    Precision,
+    Section,
+    Size,
+    WatchConfig,
+    fields_of,
+)
+from engine.sections import parse_attack as parse_attack
+
+DATASETS = ("digits", "cifar10", "cifar100", "mnist", "imagenet")
 DATASET_ALIASES = {"cifar": "cifar10"}
+FOLDER = "imagefolder:"  # and a path: any folder of images
 MAX_EPOCHS = 100_000
 SHORT_KEYS = {  # what people type for the settings that they type most
     "method": "method.name",
@@ -26,134 +44,23 @@ SHORT_KEYS = {  # what people type for the settings that they type most
     "eval": "eval.attack",
 }
 
-Size = Annotated[float, Meta(ge=0, le=1, extra={"unit": "1/255"})]
-Count = Annotated[int, Meta(ge=1, le=1_000_000)]
-Share = Annotated[float, Meta(ge=0, le=1)]
-
-
-@cache
-def _fields_of(kind: type[Struct]) -> tuple[structs.FieldInfo, ...]:
-    """The fields of a struct; msgspec finds their types anew at each call."""
-    return structs.fields(kind)
-
-
-class ConfigError(ValueError):
-    """A setting that a user can put right; the message is one line that names it, its value and what is allowed."""
-
-
-class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Validated when built by hand, too: msgspec alone checks only what it decodes."""
-
-    def __post_init__(self) -> None:
-        values = structs.asdict(self)
-        for name, value in values.items():
-            if isinstance(value, float) and not math.isfinite(value):
-                raise ConfigError(f"{name} must be finite, not {value}")
-        try:
-            msgspec.convert(values, _unchecked(type(self)))
-        except msgspec.ValidationError:
-            self._name_what_is_wrong()
-
-    def _name_what_is_wrong(self) -> None:
-        """Field by field, which is slow: ten thousand configs are read for a history."""
-        for field in _fields_of(type(self)):
-            value = getattr(self, field.name)
-            try:
-                msgspec.convert(value, field.type)
-            except msgspec.ValidationError as error:
-                raise ConfigError(f"{field.name} = {value!r}: {error}") from None
-
-
-@cache
-def _unchecked(kind: type[Struct]) -> type[Struct]:
-    """A struct with the same fields and no check of its own, for msgspec to check them all at once."""
-    return msgspec.defstruct(kind.__name__, [(field.name, field.type) for field in _fields_of(kind)], kw_only=True)
-
-
-class ModelConfig(Section, frozen=True):
-    name: Annotated[Literal["preact-resnet18", "pooled-cnn", "mnist-cnn", "digits-cnn"], Meta(description="network")]
-    width: Annotated[int, Meta(ge=1, le=1024, description="channels of the first stage")] = 64
-    depth: Annotated[
-        int, Meta(ge=1, le=16, description="blocks (preact-resnet18) or convolutions (pooled-cnn) in each stage")
-    ] = 2
-
-
-class MethodConfig(Section, frozen=True):
-    name: Annotated[
-        Literal["standard", "fgsm", "pgd", "free"], Meta(description="how training examples are perturbed")
-    ] = "fgsm"
-    alpha: Annotated[Size | None, Meta(description="step size of the training attack; empty follows eps")] = None
-    init: Annotated[Literal["random", "zero", "previous"], Meta(description="where the FGSM perturbation starts")] = (
-        "random"
-    )
-    start_in_box: Annotated[bool, Meta(description="clip the random start to [0,1], not just what comes of it")] = True
-    noise: Annotated[
-        float, Meta(gt=0, le=16, description="random start of FGSM, as a multiple of eps; above 1 it is N-FGSM")
-    ] = 1.0
-    steps: Annotated[Count, Meta(description="steps of PGD training")] = 7
-    restarts: Annotated[Count, Meta(description="restarts of PGD training")] = 1
-    replays: Annotated[Count, Meta(description="replays of each minibatch in free training (m)")] = 8
-
-
-class OptimConfig(Section, frozen=True):
-    name: Annotated[Literal["sgd", "adam", "muon"], Meta(description="optimizer")] = "sgd"
-    lr: Annotated[float, Meta(gt=0, le=100, description="largest learning rate")] = 0.2
-    momentum: Annotated[float, Meta(ge=0, lt=1, description="momentum of SGD and Muon")] = 0.9
-    nesterov: Annotated[bool, Meta(description="Nesterov momentum in SGD; Muon has it anyway")] = False
-    sgd_ratio: Annotated[
-        float, Meta(gt=0, le=1000, description="learning rate of what Muon leaves to SGD, as a multiple of its own")
-    ] = 2.5
-    average: Annotated[float, Meta(ge=0, lt=1, description="decay of a running average of the weights; 0 is none")] = (
-        0.0
-    )
-    weight_decay: Annotated[float, Meta(ge=0, le=1, description="L2 penalty on every parameter")] = 5e-4
-    schedule: Annotated[Literal["cyclic", "piecewise", "constant"], Meta(description="learning rate over training")] = (
-        "cyclic"
-    )
-    peak: Annotated[Share, Meta(description="where the cyclic schedule peaks, as a share of training")] = 0.5
-    milestones: Annotated[
-        tuple[Share, ...], Meta(description="where the piecewise schedule drops, as shares of training")
-    ] = (0.5, 0.75)
-    gamma: Annotated[float, Meta(gt=0, le=1, description="factor of each drop of the piecewise schedule")] = 0.1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if list(self.milestones) != sorted(set(self.milestones)):
-            raise ConfigError(f"milestones must rise, not {self.milestones}")
-
-
-class EvalConfig(Section, frozen=True):
-    attack: Annotated[str, Meta(description="final evaluation: auto, none or pgd-STEPS[-RESTARTS]")] = "auto"
-    step_size: Annotated[Size | None, Meta(description="step size of the evaluation; empty follows eps")] = None
-    images: Annotated[int, Meta(ge=0, description="first N test images; 0 is all (auto: 1,000 on a CPU)")] = 0
-    search: Annotated[Precision, Meta(description="arithmetic of the search; what it finds is confirmed in fp32")] = (
-        "auto"
-    )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.attack not in ("auto", "none"):
-            parse_attack(self.attack)
-
-
-class WatchConfig(Section, frozen=True):
-    images: Annotated[int, Meta(ge=0, description="test images watched after each epoch; 0 is none")] = 1000
-    steps: Annotated[Count, Meta(description="PGD steps of that evaluation")] = 10
-
-
-class EarlyStopConfig(Section, frozen=True):
-    enabled: Annotated[bool, Meta(description="stop when the model collapses, keep the epoch before")] = False
-    drop: Annotated[Share, Meta(description="fall of PGD-5 accuracy on a training minibatch that stops")] = 0.2
-
 
 class RunConfig(Section, frozen=True):
-    dataset: Annotated[Dataset, Meta(description="data set")]
+    dataset: Annotated[
+        str, Meta(description=f"data set: {', '.join(DATASETS)}, or {FOLDER}PATH for any folder of images")
+    ]
     model: ModelConfig
     preset: Annotated[str, Meta(description="recipe that the other settings start from")] = ""
     name: Annotated[str, Meta(max_length=10_000, description="name of the run; for the eyes only")] = ""
     eps: Annotated[Size, Meta(description="radius of the l-infinity ball")] = 8 / 255
     epochs: Annotated[int, Meta(ge=1, le=MAX_EPOCHS, description="passes over the training data")] = 15
     batch_size: Annotated[Count, Meta(description="images in a minibatch")] = 128
+    phases: Annotated[
+        str, Meta(description="stretches of epochs with sizes of their own: EPOCHS:SIZE/CROP:BATCH:LR..LR, ...")
+    ] = ""
+    micro_batch: Annotated[
+        int, Meta(ge=0, description="images computed at once; a larger minibatch adds up their gradients; 0: all")
+    ] = 0
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1, description="seed of weights, data order and noise")] = 0
     precision: Annotated[Precision, Meta(description="arithmetic of training; auto is the fastest native")] = "auto"
     compile: Annotated[
@@ -179,8 +86,30 @@ class RunConfig(Section, frozen=True):
         super().__post_init__()
         if not re.fullmatch(r"auto|cpu|cuda:\d{1,3}", self.device):
             raise ConfigError(f"device = {self.device!r}: use auto, cpu or cuda:N")
+        if self.dataset not in DATASETS and not self.dataset.startswith(FOLDER):
+            raise ConfigError(f"unknown data set {self.dataset!r}; use {', '.join(DATASETS)} or {FOLDER}PATH")
         if self.model.name == "mnist-cnn" and self.dataset != "mnist":
             raise ConfigError(f"model.name = mnist-cnn takes mnist only, not {self.dataset}")
+        given = parse_phases(self.phases)
+        if given and given[-1].end != self.epochs:
+            raise ConfigError(
+                f"the phases end at epoch {given[-1].end}, epochs = {self.epochs}: change both, or neither"
+            )
+        if any(phase.size for phase in given) and not self.in_folder:
+            raise ConfigError(
+                f"{self.dataset} has images of one size only: write 0/{given[0].crop or 16} in its phases"
+            )
+
+    @property
+    def in_folder(self) -> bool:
+        """Whether the images lie in a folder, one file each, and not in memory."""
+        return self.dataset == "imagenet" or self.dataset.startswith(FOLDER)
+
+    @property
+    def phase_list(self) -> tuple[Phase, ...]:
+        """At least one phase, each with its minibatch size."""
+        given = parse_phases(self.phases) or (Phase(0, self.epochs),)
+        return tuple(structs.replace(phase, batch_size=phase.batch_size or self.batch_size) for phase in given)
 
     @property
     def alpha(self) -> float:
@@ -214,7 +143,8 @@ class RunConfig(Section, frozen=True):
     def title(self) -> str:
         """The name that the user gave, else one that says what the run is."""
         size = units(self.eps) if units(self.eps).isdecimal() else f"{self.eps:.4g}"  # 8 of 255, but 0.3 on MNIST
-        return self.name or f"{self.dataset}-{self.method.name}-eps{size}"
+        dataset = PurePath(self.dataset.removeprefix(FOLDER)).name
+        return self.name or f"{dataset}-{self.method.name}-eps{size}"
 
 
 def units(size: float) -> str:
@@ -247,17 +177,6 @@ def parse_size(text: str) -> float:
     return size
 
 
-def parse_attack(name: str) -> tuple[int, int]:
-    """Steps and restarts of an attack's name: `pgd-50-10` is (50, 10), `pgd-10` is (10, 1).
-
-    Raises: ConfigError, if it is not such a name.
-    """
-    match = re.fullmatch(r"pgd-([1-9]\d{0,5})(?:-([1-9]\d{0,5}))?", name)
-    if not match:
-        raise ConfigError(f"unknown attack {name!r}: use auto, none, pgd-50-10 (50 steps, 10 restarts) or pgd-10")
-    return int(match[1]), int(match[2] or 1)
-
-
 def choices(key: str) -> tuple[str, ...]:
     """The values that a field of fixed choices admits."""
     return get_args(_plain(fields()[key].type))
@@ -267,9 +186,9 @@ def choices(key: str) -> tuple[str, ...]:
 def fields() -> Mapping[str, structs.FieldInfo]:
     """Every leaf field of RunConfig by its dotted key, in the order in which they are declared."""
     found: dict[str, structs.FieldInfo] = {}
-    for field in _fields_of(RunConfig):
+    for field in fields_of(RunConfig):
         if _is_section(field.type):
-            found |= {f"{field.name}.{leaf.name}": leaf for leaf in _fields_of(field.type)}
+            found |= {f"{field.name}.{leaf.name}": leaf for leaf in fields_of(field.type)}
         else:
             found[field.name] = field
     return found

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.attacks import Pgd, Probe, Threat, broken_by_restart
-from engine.data.batches import TestImages
+from engine.data.source import Images
 from engine.modes import evaluating
 
 BATCH = 250
@@ -28,17 +28,20 @@ class Evaluation:
     """Clean accuracy, and accuracy under each of several attacks; what is broken is not attacked again.
 
     An image's noise depends on (seed, image, restart) alone, so an evaluation that was saved between two batches
-    goes on to the figures that it would have had. dtype: of the search for perturbations, None for fp32.
+    goes on to the figures that it would have had. dtype: of the search for perturbations, None for fp32;
+    batch: images at once, which changes no figure.
     """
 
     def __init__(
         self,
         model: nn.Module,
-        data: TestImages,
+        data: Images,
         attacks: Sequence[tuple[Threat, Pgd]],
         seed: int,
         dtype: torch.dtype | None = None,
+        batch: int = BATCH,
     ) -> None:
+        self._batch = batch
         self.model, self.data, self.attacks, self.seed = model, data, attacks, seed
         self.accuracies: list[Accuracy] = []  # of the attacks that are over
         self.survivors: list[Tensor] = []  # masks of the images that they did not break, bool, (N,)
@@ -52,7 +55,7 @@ class Evaluation:
         """Evaluate what is left. tick: called after every batch; what it raises ends the evaluation for now."""
         with evaluating(self.model):
             if self._clean is None:
-                self._clean = clean_correct(self.model, self.data)
+                self._clean = clean_correct(self.model, self.data, self._batch)
                 self._alive = self._clean.clone()
             for threat, attack in self.attacks[len(self.accuracies) :]:
                 for _ in self._batches(threat, attack):
@@ -79,7 +82,7 @@ class Evaluation:
         """Attack one batch after the other, from the present place on."""
         while self._restart < attack.restarts and bool(self._alive.any()):
             waiting = self._waiting()
-            for images in torch.split(waiting, BATCH) if len(waiting) else ():
+            for images in torch.split(waiting, self._batch) if len(waiting) else ():
                 x, y = self.data[images]
                 before = self._probe.gradients
                 broken = broken_by_restart(self._probe, x, y, images, threat, attack, self.seed, self._restart)
@@ -117,11 +120,11 @@ class Evaluation:
         return self._before + here * (len(self.attacks) - len(self.accuracies))
 
 
-def clean_correct(model: nn.Module, data: TestImages) -> Tensor:
+def clean_correct(model: nn.Module, data: Images, batch: int = BATCH) -> Tensor:
     """Which images are classified correctly as they are: bool, (N,)."""
     everything = torch.arange(len(data), device=data.labels.device)
     with torch.no_grad():
-        parts = [model(x).argmax(1) == y for x, y in map(data.__getitem__, torch.split(everything, BATCH))]
+        parts = [model(x).argmax(1) == y for x, y in map(data.__getitem__, torch.split(everything, batch))]
     return torch.cat(parts)
 
 

@@ -8,14 +8,13 @@ import msgspec
 import torch
 from msgspec import structs
 
-from engine import data, models, precision, weights
+from engine import models, precision, weights
 from engine.atomic import write_atomic
 from engine.attacks import Pgd, Threat
 from engine.config import ConfigError, RunConfig, parse_attack
-from engine.data.batches import TestImages
-from engine.data.facts import DATASETS
+from engine.data.source import open_source
 from engine.devices import pick
-from engine.evaluate import Accuracy, Evaluation
+from engine.evaluate import BATCH, Accuracy, Evaluation
 from engine.request import AnyAnswer, EvalRequest, Measured, Refused, Understood, Working
 from engine.resumable import Resumable, question
 from engine.stopping import Stopped, StopRequest
@@ -49,9 +48,15 @@ def attack_of(config: RunConfig, device: torch.device) -> tuple[Pgd, int]:
     return Pgd(steps, restarts, config.eval_step), EVAL_IMAGES_ON_CPU if few else chosen.images
 
 
+def eval_batch(config: RunConfig) -> int:
+    """Images evaluated at once: of large ones no more than are trained at once, which is known to fit."""
+    return min(BATCH, config.micro_batch or config.phase_list[-1].batch_size) if config.in_folder else BATCH
+
+
 def _measure(asked: EvalRequest, stop: StopRequest) -> Measured:
     config, begun = asked.config, time.monotonic()
-    device, facts = pick(config.device), DATASETS[config.dataset]
+    device, source = pick(config.device), open_source(config, fetch=True)
+    facts = source.facts
     search, _ = precision.choose(config.eval.search, device)
     path = Path(asked.weights)
     tensors = weights.read(path)
@@ -59,9 +64,8 @@ def _measure(asked: EvalRequest, stop: StopRequest) -> Measured:
     ordered = path.suffix != ".safetensors"
     matched, normalized = weights.fill(model, tensors, config.model, facts, asked.normalize, ordered)
     model = model.to(device).to(memory_format=torch.channels_last).eval()
-    arrays = data.hold_out(data.open(config.dataset, config.data_dir, fetch=True), config.holdout)
     _, limit = attack_of(config, device)
-    everything = TestImages.load(arrays.test_images, arrays.test_labels, device)
+    everything = source.test(source.filled(config.phase_list[-1]), device)
     test = everything.first(limit)
     attacks = [(Threat(eps), attack_of(structs.replace(config, eps=eps), device)[0]) for eps in asked.eps]
     name = attacks[0][1].name
@@ -74,15 +78,15 @@ def _measure(asked: EvalRequest, stop: StopRequest) -> Measured:
             attack=name,
             images=len(test),
             test_images=len(everything),
-            official_data=arrays.official,
+            official_data=source.official,
             held_out=bool(config.holdout),
         )
     )
-    key = question(model, data.fingerprint(arrays), attacks, config.seed, limit, search)
+    key = question(model, source.fingerprint(), attacks, config.seed, limit, search)
     result = Path(asked.folder) / f"{key}.json"
     if not asked.again and (known := _known(result)):
         return known
-    evaluation = Evaluation(model, test, attacks, config.seed, precision.DTYPES[search])
+    evaluation = Evaluation(model, test, attacks, config.seed, precision.DTYPES[search], eval_batch(config))
     found = Resumable(evaluation, result.with_suffix(".pt"), key).run(_Ticker(stop))
     measured = _measured(name, asked.eps, found, time.monotonic() - begun)
     write_atomic(result, msgspec.json.encode(measured))

@@ -14,6 +14,8 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from msgspec import Struct
 
+from engine.timeline import Stretch
+
 TAIL_BYTES = 1 << 20  # read a followed file in slices of this size
 LAST_BYTES = 1 << 16  # at the end of a file: enough for its last words, however long the run was
 
@@ -49,6 +51,7 @@ class Started(Event):
     flops: int = 0
     compiled: bool = False
     held_out: bool = False  # the "test images" are training images that were held out
+    stretches: tuple[Stretch, ...] = ()  # the phases as they are trained
     versions: dict[str, str] = {}
 
 

@@ -3,6 +3,9 @@
 Attacks run in train mode, as in the reference code: their forward passes move the BatchNorm statistics, too.
 """
 
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,40 +14,52 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from engine.compiling import compiled
-from engine.config import OptimConfig
 from engine.modes import frozen
 from engine.muon import Muon
 from engine.precision import DTYPES
-from engine.schedules import learning_rate
+from engine.sections import OptimConfig
 
+NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
 AVERAGE_DECAY = 0.98  # of the figures shown while training: an average over about the last 50 updates
+
+
+@dataclass(frozen=True)
+class Share:
+    """A part of a minibatch: its share of the images in [0,1], and whether it is the first and the last one."""
+
+    size: float = 1.0
+    first: bool = True
+    last: bool = True
 
 
 class Learner:
     """Model, optimizer and precision of a run. Nothing here waits for the device but `figures`.
 
-    compile_for: the minibatch size that the network is compiled for; others, and 0, go without.
+    lr_at: the learning rate of an update by its number; compile_for: the minibatch sizes that the network is
+    compiled for; others go without.
     """
 
     def __init__(
         self,
         model: nn.Module,
         optim: OptimConfig,
-        total_steps: int,
+        lr_at: Callable[[int], float],
         device: torch.device,
         precision: str,
-        compile_for: int = 0,
+        compile_for: Collection[int] = (),
         compile_or_fail: bool = False,
     ) -> None:
         self.model = model.to(device).to(memory_format=torch.channels_last).train()
-        self.optim, self.total_steps, self.device = optim, total_steps, device
+        self.device, self._lr_at = device, lr_at
         self.dtype = DTYPES[precision]
         self.optimizer = _optimizer(model, optim, fused=precision != "fp16")
         self.averaged = _averaged(self.model, optim.average)
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
         self.step = 0
         self.last_lr = 0.0
+        self._share = Share()
         self._average = torch.zeros(3, device=device)
+        self._seen = torch.zeros(3, device=device)
         self._compile_for = compile_for
         self._compiled = compiled(self.model, compile_or_fail) if compile_for else self.model
 
@@ -56,7 +71,7 @@ class Learner:
     def logits(self, x: Tensor) -> Tensor:
         """Logits in float32, (B, classes), of images in [0,1], (B, C, H, W)."""
         with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not None):
-            logits: Tensor = (self._compiled if len(x) == self._compile_for else self.model)(x)
+            logits: Tensor = (self._compiled if len(x) in self._compile_for else self.model)(x)
         return logits.float()
 
     def input_grad(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -73,26 +88,43 @@ class Learner:
             return torch.autograd.grad(loss, x)[0], losses.detach()
 
     def update(self, x: Tensor, y: Tensor, before: Tensor | None = None, input_grad: bool = False) -> Tensor | None:
-        """One weight update on (x, y), at the schedule's learning rate.
+        """One weight update on (x, y), or a `part` of one, at the schedule's learning rate.
 
         before: each example's loss before it was attacked, (B,), for the overfitting signal. With `input_grad`,
         returns the gradient with respect to x of the same backward pass (what makes free training free).
         """
-        self.last_lr = learning_rate(self.optim, self.step, self.total_steps)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.last_lr
         x = x.detach().requires_grad_(input_grad)
         logits = self.logits(x)
         losses = F.cross_entropy(logits, y, reduction="none")
-        self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(self.scaler.scale(losses.mean()))
+        share = self._share
+        if share.first:
+            self.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(self.scaler.scale(losses.mean() * share.size))
+        self._observe(logits.detach(), losses.detach(), y, before)
+        if share.last:
+            self._step()
+        return x.grad if input_grad else None
+
+    @contextmanager
+    def part(self, share: "Share") -> Iterator[None]:
+        """Updates in the block are parts of one, whose gradients add up: for minibatches that do not fit at once."""
+        self._share = share
+        try:
+            yield
+        finally:
+            self._share = Share()
+
+    def _step(self) -> None:
+        self.last_lr = self._lr_at(self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.last_lr
         self.scaler.step(self.optimizer)
         self.scaler.update()
         if self.averaged is not None:
             self.averaged.update_parameters(self.model)
         self.step += 1
-        self._observe(logits.detach(), losses.detach(), y, before)
-        return x.grad if input_grad else None
+        self._average.lerp_(self._seen, 1 - AVERAGE_DECAY)
+        self._seen.zero_()
 
     def figures(self) -> tuple[float, float, float]:
         """Moving averages of loss, accuracy in [0,1] and overfitting signal; waits for the device."""
@@ -122,18 +154,29 @@ class Learner:
     def _observe(self, logits: Tensor, losses: Tensor, y: Tensor, before: Tensor | None) -> None:
         correct = (logits.argmax(1) == y).float().mean()
         fell = torch.zeros_like(correct) if before is None else (losses < before).float().mean()
-        self._average.lerp_(torch.stack((losses.mean(), correct, fell)), 1 - AVERAGE_DECAY)
+        self._seen.add_(torch.stack((losses.mean(), correct, fell)), alpha=self._share.size)
 
 
 def _optimizer(model: nn.Module, optim: OptimConfig, fused: bool) -> torch.optim.Optimizer:
-    """Weight decay applies to every parameter, as in the reference code."""
     how: dict[str, Any] = {"fused": True} if fused else {"foreach": True}
     if optim.name == "muon":
         return Muon(model, optim.lr, optim.momentum, optim.weight_decay, optim.sgd_ratio)
+    groups = _groups(model, optim)
     if optim.name == "adam":
-        return torch.optim.Adam(model.parameters(), lr=optim.lr, weight_decay=optim.weight_decay, **how)
+        return torch.optim.Adam(groups, lr=optim.lr, **how)
     how |= {"momentum": optim.momentum, "nesterov": optim.nesterov}
-    return torch.optim.SGD(model.parameters(), lr=optim.lr, weight_decay=optim.weight_decay, **how)
+    return torch.optim.SGD(groups, lr=optim.lr, **how)
+
+
+def _groups(model: nn.Module, optim: OptimConfig) -> list[dict[str, Any]]:
+    """All parameters, and the weight decay that applies to them."""
+    if optim.decay_norms:
+        return [{"params": list(model.parameters()), "weight_decay": optim.weight_decay}]
+    norms = [p for layer in model.modules() if isinstance(layer, NORMS) for p in layer.parameters(recurse=False)]
+    known = {id(p) for p in norms}
+    others = [p for p in model.parameters() if id(p) not in known]
+    groups = [{"params": others, "weight_decay": optim.weight_decay}, {"params": norms, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
 
 
 def _averaged(model: nn.Module, decay: float) -> AveragedModel | None:

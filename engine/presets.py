@@ -9,9 +9,17 @@ from typing import Any
 
 from msgspec import Struct
 
-from engine.config import DATASET_ALIASES, ConfigError, RunConfig, assemble, choices
+from engine import phases
+from engine.config import DATASET_ALIASES, DATASETS, FOLDER, ConfigError, RunConfig, assemble
 
-DEFAULT_PRESET = {"digits": "digits", "cifar10": "wong2020", "cifar100": "wong2020", "mnist": "wong2020-mnist"}
+DEFAULT_PRESET = {
+    "digits": "digits",
+    "cifar10": "wong2020",
+    "cifar100": "wong2020",
+    "mnist": "wong2020-mnist",
+    "imagenet": "wong2020-imagenet",
+    FOLDER: "wong2020-imagenet",
+}
 
 
 class Preset(Struct, frozen=True):
@@ -76,6 +84,25 @@ PRESETS: dict[str, Preset] = {
             # black pixels is lost, and FGSM training collapsed here in epoch 3
         },
     ),
+    "wong2020-imagenet": Preset(
+        "the ImageNet recipe of Wong, Rice and Kolter (2020): images that grow over three phases",
+        {
+            "model.name": "resnet50",
+            "eps": 2 / 255,
+            "epochs": 15,
+            "phases": (
+                "0-1:160/128:512:0..0.4 1-6:160/128:512:0.4..0.04 "
+                "6-12:352/224:224:0.04..0.004 12-15:0/288:128:0.004..0.0004"
+            ),
+            "optim.name": "sgd",
+            "optim.momentum": 0.9,
+            "optim.weight_decay": 1e-4,
+            "optim.decay_norms": False,
+            "eval.step_size": 1 / 255,
+            "method.steps": 7,
+            "method.replays": 4,
+        },
+    ),
     "digits": Preset(
         "scikit-learn's 8x8 digits on a small network: a full run in seconds",
         {
@@ -100,10 +127,12 @@ def build(dataset: str, typed: Mapping[str, Any] | None = None, preset: str | No
     """
     typed = dict(typed or {})
     dataset = check_dataset(dataset)
-    name = preset or DEFAULT_PRESET[dataset]
+    name = preset or DEFAULT_PRESET[FOLDER if dataset.startswith(FOLDER) else dataset]
     if name not in PRESETS:
         raise ConfigError(f"unknown preset {name!r}; use {', '.join(PRESETS)}{_near(name, PRESETS)}")
     settings = preset_settings(name, typed.get("method.name", "fgsm"))
+    if "epochs" not in typed and (given := phases.parse(typed.get("phases", ""))):
+        settings["epochs"] = given[-1].end
     return assemble({**settings, **typed, "dataset": dataset, "preset": name})
 
 
@@ -118,12 +147,12 @@ def check_dataset(name: str) -> str:
 
     Raises: ConfigError, if there is none of that name.
     """
-    known = choices("dataset")
     full = DATASET_ALIASES.get(name, name)
-    if full == "imagenet":
-        raise ConfigError("imagenet is reserved for a coming release; use digits, cifar, cifar100 or mnist")
-    if full not in known:
-        raise ConfigError(f"unknown data set {name!r}; use cifar, {', '.join(known)}{_near(name, known)}")
+    if full.startswith(FOLDER) and full != FOLDER:
+        return full
+    if full not in DATASETS:
+        known = f"cifar, {', '.join(DATASETS)} or {FOLDER}PATH"
+        raise ConfigError(f"unknown data set {name!r}; use {known}{_near(name, DATASETS)}")
     return full
 
 

@@ -10,6 +10,8 @@ import msgspec
 from engine import data
 from engine.config import ConfigError, RunConfig
 from engine.data.facts import DATASETS
+from engine.data.source import open_source
+from engine.sections import NETWORKS
 from engine.work import Counted
 
 OK, REFUSED = 0, 2
@@ -34,14 +36,18 @@ def _check(config: RunConfig) -> dict[str, Any]:
         from engine import devices
 
         devices.check(config.device)
-    arrays = data.open(config.dataset, config.data_dir, fetch=True)
-    arrays = data.hold_out(arrays, config.holdout)
-    data.check_batch_size(config.batch_size, arrays)
+    if config.model.name not in NETWORKS:
+        from engine.models.classifiers import check_name  # and torchvision, which takes a while
+
+        check_name(config.model.name)
+    source = open_source(config, fetch=True)
+    for phase in config.phase_list:
+        source.filled(phase)
     return {
-        "train_images": len(arrays.train_labels),
-        "test_images": len(arrays.test_labels),
-        "official_data": arrays.official,
-        "data_fingerprint": data.fingerprint(arrays),
+        "train_images": source.train_images,
+        "test_images": source.test_images,
+        "official_data": source.official,
+        "data_fingerprint": source.fingerprint(),
     }
 
 
@@ -71,11 +77,16 @@ def doctor(data_dir: str) -> int:
 
 def flops(request: bytes) -> int:
     """What one image costs the network of a run. `request` is a RunConfig as JSON. Prints a Counted, returns 0."""
-    from engine.models.counting import count_passes
+    from engine.models.counting import count_crops
 
     config = msgspec.json.decode(request, type=RunConfig)
-    facts = DATASETS[config.dataset]
-    return _answer(msgspec.to_builtins(Counted(count_passes(config.model, facts), facts.train_images)), OK)
+    if config.in_folder:
+        source = open_source(config)
+        facts, images = source.facts, source.train_images
+    else:
+        facts = DATASETS[config.dataset]
+        images = facts.train_images
+    return _answer(msgspec.to_builtins(Counted(count_crops(config, facts), images), str_keys=True), OK)
 
 
 def _found(dataset: str, data_dir: str) -> str:

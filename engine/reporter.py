@@ -9,8 +9,10 @@ from engine import events
 from engine.alarm import Watchdog
 from engine.evaluate import Accuracy
 from engine.learner import Learner
+from engine.timeline import Timeline
 
 LOG_EVERY = 0.5  # seconds between two step events: the only moments at which training waits for the device
+LOG_SHARE, LOG_SELDOM = 1 / 2000, 3.0  # of the time trained, once that is more; at most so many seconds
 
 
 class DivergedError(RuntimeError):
@@ -21,9 +23,9 @@ class Reporter:
     """Writes the events of one attempt. `signalling`: whether the method has an overfitting signal."""
 
     def __init__(
-        self, writer: events.Writer, learner: Learner, steps_per_epoch: int, watchdog: Watchdog, signalling: bool
+        self, writer: events.Writer, learner: Learner, timeline: Timeline, watchdog: Watchdog, signalling: bool
     ) -> None:
-        self._writer, self._learner, self._steps_per_epoch = writer, learner, steps_per_epoch
+        self._writer, self._learner, self._timeline = writer, learner, timeline
         self.watchdog, self._signalling = watchdog, signalling
         self._elapsed_before = 0.0
         self._start = self._last_log = time.monotonic()
@@ -34,13 +36,18 @@ class Reporter:
         """Seconds of training over all attempts."""
         return self._elapsed_before + time.monotonic() - self._start
 
+    @property
+    def _interval(self) -> float:
+        """Seconds between events: 12 hours make 18,000 of them, and the first minutes are as lively as any."""
+        return min(max(LOG_EVERY, LOG_SHARE * self.elapsed), LOG_SELDOM)
+
     def continue_from(self, elapsed: float) -> None:
         """Go on from a checkpoint's training time."""
         self._elapsed_before, self._start = elapsed, time.monotonic()
 
     @property
     def epoch(self) -> float:
-        return self._learner.step / self._steps_per_epoch
+        return self._timeline.epochs_at(self._learner.step)
 
     def emit(self, event: events.AnyEvent) -> None:
         event.elapsed = round(self.elapsed, 3)
@@ -56,7 +63,7 @@ class Reporter:
         Raises: DivergedError, if the loss is not finite.
         """
         self._images += images
-        if self._learner.step == 1 or time.monotonic() - self._last_log >= LOG_EVERY:
+        if self._learner.step == 1 or time.monotonic() - self._last_log >= self._interval:
             self._log()
 
     def end_epoch(self) -> None:
@@ -120,7 +127,7 @@ class Reporter:
 
         def tick(done: int, total: int) -> None:
             nonlocal last
-            if time.monotonic() - last >= LOG_EVERY or done == total:
+            if time.monotonic() - last >= self._interval or done == total:
                 last = time.monotonic()
                 self.emit(events.Progress(attack=attack, done=done, total=total))
 

@@ -7,28 +7,30 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import torch
 from torch import Tensor
 
-from engine import checkpoint, data, events, models, precision
+from engine import checkpoint, events, models, precision
 from engine.alarm import Watchdog
 from engine.attacks import Pgd, Threat
 from engine.compiling import pays
 from engine.config import RunConfig
-from engine.data.batches import TestImages, TrainBatches
-from engine.data.facts import DATASETS
+from engine.data.source import Batches, Images, open_source
 from engine.devices import pick
 from engine.evaluate import Accuracy, Evaluation, attacked_accuracy
-from engine.evaluating import attack_of
-from engine.learner import Learner
+from engine.evaluating import attack_of, eval_batch
+from engine.learner import Learner, Share
 from engine.methods import METHODS, SIGNALLING, options
-from engine.models.counting import count_passes
+from engine.models.counting import count_crops
 from engine.reporter import Reporter
 from engine.resumable import Resumable, question
 from engine.rundir import RunDir
+from engine.schedules import learning_rate
 from engine.stopping import StopRequest
 from engine.streams import generator
-from engine.work import training_flops
+from engine.timeline import Timeline
+from engine.work import epoch_flops
 
 GUARD_STEPS = 5  # PGD-5 on a training minibatch: the paper's check for early stopping
 
@@ -42,14 +44,12 @@ class Training:
         self.precision, _ = precision.choose(config.precision, self.device)
         self.search, _ = precision.choose(config.eval.search, self.device)
         self._load_data()
-        self.steps_per_epoch = len(self.batches) * config.replays
-        passes = count_passes(config.model, DATASETS[config.dataset])
-        self.flops = training_flops(config, passes, len(self.batches.labels))
+        self.timeline = self._plan()
         self.learner = self._new_learner()
         self.threat = Threat(config.eps)
-        watchdog = Watchdog(DATASETS[config.dataset].classes)
+        watchdog = Watchdog(self.source.facts.classes)
         signalling = config.method.name in SIGNALLING
-        self.reporter = Reporter(writer, self.learner, self.steps_per_epoch, watchdog, signalling)
+        self.reporter = Reporter(writer, self.learner, self.timeline, watchdog, signalling)
         self.delta: Tensor | None = None
         self.epochs_ended = 0
         self.ended_early = False
@@ -57,25 +57,31 @@ class Training:
         self._last_save = time.monotonic()
 
     def _load_data(self) -> None:
-        config = self.config
-        arrays = data.open(config.dataset, config.data_dir)
-        arrays = data.hold_out(arrays, config.holdout)
-        data.check_batch_size(config.batch_size, arrays)
-        self.official, self.fingerprint = arrays.official, data.fingerprint(arrays)
-        facts = DATASETS[config.dataset]
-        self.batches = TrainBatches(
-            arrays.train_images, arrays.train_labels, facts, config.batch_size, config.seed, self.device
-        )
-        self.test = TestImages.load(arrays.test_images, arrays.test_labels, self.device)
+        self.source = open_source(self.config)
+        self.fingerprint = self.source.fingerprint()
+        self.phases = [self.source.filled(phase) for phase in self.config.phase_list]
+        self.batches = [self.source.batches(phase, self.config.seed, self.device) for phase in self.phases]
+        self.test = self.source.test(self.phases[-1], self.device)
+
+    def _plan(self) -> Timeline:
+        config, images = self.config, self.source.train_images
+        passes = count_crops(config, self.source.facts)
+        typed = zip(config.phase_list, self.phases, strict=True)
+        costs = [epoch_flops(config, phase, passes[asked.crop], images) for asked, phase in typed]
+        return Timeline.plan(self.phases, images, config.replays, costs)
 
     def _new_learner(self) -> Learner:
-        torch.manual_seed(self.config.seed)
-        model = models.build(self.config.model, DATASETS[self.config.dataset])
-        config, total_steps = self.config, self.config.epochs * self.steps_per_epoch
-        self.compiled = pays(config.compile, self.device, self.flops)
-        batch = config.batch_size if self.compiled else 0
+        config = self.config
+        torch.manual_seed(config.seed)
+        model = models.build(config.model, self.source.facts)
+        self.compiled = pays(config.compile, self.device, self.timeline.flops)
+        sizes = {min(phase.batch_size, config.micro_batch or phase.batch_size) for phase in self.phases}
         must = config.compile == "on"
-        return Learner(model, config.optim, total_steps, self.device, self.precision, batch, must)
+        return Learner(model, config.optim, self._lr, self.device, self.precision, sizes if self.compiled else (), must)
+
+    def _lr(self, step: int) -> float:
+        planned = self.timeline.lr_at(step)
+        return learning_rate(self.config.optim, step, self.timeline.total_steps) if planned is None else planned
 
     def run(self, attempt: int) -> None:
         """Train to the end, from the last checkpoint if there is one, and evaluate.
@@ -93,22 +99,41 @@ class Training:
 
     def _train_epoch(self, epoch: int) -> None:
         """What is left of an epoch."""
-        method, method_options = METHODS[self.config.method.name], options(self.config)
         self.reporter.start_epoch()
         for x, y in self._minibatches(epoch):
             self._stop_here()
-            rng = generator(self.device, self.config.seed, "noise", self.learner.step)
-            self.delta = method(self.learner, x, y, self.delta, self.threat, rng, **method_options)
+            self._update(x, y)
             self.reporter.updated(len(y))
             if time.monotonic() - self._last_save > 60 * self.config.checkpoint_minutes:
                 self._save()
         self.reporter.end_epoch()
 
+    def _update(self, x: Tensor, y: Tensor) -> None:
+        """One weight update by the run's method, in parts that fit."""
+        method, method_options = METHODS[self.config.method.name], options(self.config)
+        rng = generator(self.device, self.config.seed, "noise", self.learner.step)
+        size = self.config.micro_batch or len(y)
+        if self.delta is not None and self.delta.shape[2:] != x.shape[2:]:
+            self.delta = None  # of the phase before, whose images had another size
+        made: list[Tensor] = []
+        for begin in range(0, len(y), size):
+            part = slice(begin, begin + size)
+            delta = None if self.delta is None else self.delta[part]
+            share = Share(len(y[part]) / len(y), first=not begin, last=begin + size >= len(y))
+            with self.learner.part(share):
+                delta = method(self.learner, x[part], y[part], delta, self.threat, rng, **method_options)
+            made += [] if delta is None else [delta]
+        self.delta = torch.cat(made) if made else None
+
     def _minibatches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """The minibatches of an epoch, each as often as it is replayed, from the present step on."""
-        batch, replay = divmod(self.learner.step - epoch * self.steps_per_epoch, self.config.replays)
-        for number, minibatch in enumerate(self.batches.epoch(epoch, batch)):
-            yield from itertools.repeat(minibatch, self.config.replays - (0 if number else replay))
+        replays = self.config.replays
+        batch, replay = divmod(self.learner.step - self.timeline.first_step(epoch), replays)
+        for number, minibatch in enumerate(self._of_epoch(epoch).epoch(epoch, batch)):
+            yield from itertools.repeat(minibatch, replays - (0 if number else replay))
+
+    def _of_epoch(self, epoch: int) -> Batches:
+        return self.batches[self.timeline.stretches.index(self.timeline.of_epoch(epoch))]
 
     def _stop_here(self) -> None:
         """Raises: Stopped, after a checkpoint, if the run was asked to stop."""
@@ -128,8 +153,10 @@ class Training:
 
     def _guard_accuracy(self, epoch: int) -> Accuracy:
         """PGD-5 accuracy on the epoch's last whole minibatch: nothing is ever decided on test images."""
-        whole = len(self.batches.labels) // self.config.batch_size
-        x, y = next(self.batches.epoch(epoch, whole - 1))
+        batches, size = self._of_epoch(epoch), self.timeline.of_epoch(epoch).phase.batch_size
+        x, y = batches.batch(epoch, self.source.train_images // size - 1)
+        count = eval_batch(self.config)
+        x, y = x[:count], y[:count]
         attack = self._attack(GUARD_STEPS, 1)
         return attacked_accuracy(self.learner.result, x, y, self.threat, attack, self.config.seed)
 
@@ -154,7 +181,9 @@ class Training:
             fell = f"PGD-{GUARD_STEPS} accuracy on a training minibatch fell from {before:.1%} to {robust:.1%}"
             self.reporter.emit(events.Note(message=f"stopped early: {fell}; the weights of the epoch before are kept"))
         elif stop.enabled or "guard" not in self.reporter.watchdog.collapsed:  # never chosen by test images
-            size = checkpoint.save(self.rundir.best, self.config, {"model": self.learner.result.state_dict()})
+            size = checkpoint.save(
+                self.rundir.best, self.config, {**self._facts(), "model": self.learner.result.state_dict()}
+            )
             self.reporter.emit(events.Saved(step=self.learner.step, file=self.rundir.best.name, bytes=size))
 
     def _evaluate(self) -> None:
@@ -175,9 +204,11 @@ class Training:
         accuracy = Resumable(evaluation, self.rundir.evaluation, asked).run(look)[0]
         self._report("final", "test", attack.name, accuracy)
 
-    def _evaluation(self, test: TestImages, attack: Pgd) -> Evaluation:
+    def _evaluation(self, test: Images, attack: Pgd) -> Evaluation:
         dtype = precision.DTYPES[self.search]
-        return Evaluation(self.learner.result, test, [(self.threat, attack)], self.config.seed, dtype)
+        return Evaluation(
+            self.learner.result, test, [(self.threat, attack)], self.config.seed, dtype, eval_batch(self.config)
+        )
 
     def _attack(self, steps: int, restarts: int) -> Pgd:
         return Pgd(steps, restarts, self.config.eval_step)
@@ -185,8 +216,13 @@ class Training:
     def _report(self, stage: Any, split: Any, attack: str, accuracy: Accuracy) -> None:
         self.reporter.accuracy(stage, split, attack, accuracy, adversarial=self.config.method.name != "standard")
 
+    def _facts(self) -> dict[str, str]:
+        """What `checkpoint.load_model` needs to know of the data."""
+        return {"facts": msgspec.json.encode(self.source.facts).decode()}
+
     def _save(self) -> None:
         state = {
+            **self._facts(),
             **self.learner.state_dict(),
             "delta": self.delta,
             "epochs_ended": self.epochs_ended,
@@ -216,18 +252,19 @@ class Training:
             events.Started(
                 attempt=attempt,
                 from_step=self.learner.step,
-                total_steps=self.learner.total_steps,
-                steps_per_epoch=self.steps_per_epoch,
+                total_steps=self.timeline.total_steps,
+                steps_per_epoch=self.timeline.stretches[0].steps_per_epoch,
+                stretches=self.timeline.stretches,
                 device=self._device_name(),
                 precision=self.precision,
                 threads=torch.get_num_threads(),
                 parameters=sum(p.numel() for p in self.learner.model.parameters()),
-                train_images=len(self.batches.labels),
+                train_images=self.source.train_images,
                 test_images=len(self.test),
                 data_fingerprint=self.fingerprint,
-                official_data=self.official,
+                official_data=self.source.official,
                 held_out=bool(self.config.holdout),
-                flops=self.flops,
+                flops=self.timeline.flops,
                 compiled=self.compiled,
                 versions={"python": platform.python_version(), "torch": str(torch.__version__)},
             )

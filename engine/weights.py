@@ -11,9 +11,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from engine.config import ConfigError, ModelConfig
+from engine.config import ConfigError
 from engine.data.facts import Facts
 from engine.models import COMMON_NAMES, Normalize
+from engine.sections import ModelConfig
 
 NESTED = (
     "averaged",

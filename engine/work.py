@@ -1,10 +1,12 @@
 """The work of a run in floating-point operations: it compares recipes across machines."""
 
 import math
+from collections.abc import Mapping
 
 from msgspec import Struct
 
 from engine.config import RunConfig
+from engine.phases import Phase
 
 
 class Passes(Struct, frozen=True):
@@ -22,14 +24,25 @@ class Passes(Struct, frozen=True):
 
 
 class Counted(Struct, frozen=True):
-    """The engine's answer to `--flops`: the network's cost of an image, and how many the data's release has."""
+    """The engine's answer to `--flops`: the network's cost of an image by the crop of a phase, and how many images."""
 
-    passes: Passes
+    passes: dict[int, Passes]
     train_images: int
 
 
-def training_flops(config: RunConfig, passes: Passes, train_images: int) -> int:
-    """The floating-point operations of a whole training, its attacks included and its evaluations not."""
+def training_flops(config: RunConfig, passes: Mapping[int, Passes], images: int) -> int:
+    """The floating-point operations of a whole training, its attacks included and its evaluations not.
+
+    passes: by the crop of each phase; images: of the training data.
+    """
+    return sum(
+        (phase.end - phase.begin) * epoch_flops(config, phase, passes[phase.crop], images)
+        for phase in config.phase_list
+    )
+
+
+def epoch_flops(config: RunConfig, phase: Phase, passes: Passes, images: int) -> int:
+    """The floating-point operations of one epoch of a phase."""
     attack = passes.forward + passes.to_image
     update = passes.forward + passes.to_weights
     match config.method.name:
@@ -42,6 +55,6 @@ def training_flops(config: RunConfig, passes: Passes, train_images: int) -> int:
             each = (config.method.steps * config.method.restarts + choosing) * attack + update
         case "free":
             each = config.method.replays * (passes.forward + passes.to_both)
-    updates = config.epochs * config.replays * math.ceil(train_images / config.batch_size)
+    updates = config.replays * math.ceil(images / phase.batch_size)
     optimizer = passes.muon * updates if config.optim.name == "muon" else 0
-    return round(config.epochs * train_images * each) + optimizer
+    return images * each + optimizer

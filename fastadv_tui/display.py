@@ -12,7 +12,7 @@ from engine import events
 from fastadv_tui import safe
 from fastadv_tui.state import RunState
 from fastadv_tui.status import Verdict
-from fastadv_tui.words import attack_name, duration, first_images, kind_of_images, percent, work
+from fastadv_tui.words import attack_name, duration, first_images, kind_of_images, percent, phase_words, work
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -156,9 +156,10 @@ def _started_line(event: events.Started) -> str:
     official = "" if event.official_data else " (not the official files)"
     again = f"attempt {event.attempt} from step {event.from_step:,} · " if event.from_step else ""
     size = f"{event.parameters:,} parameters" + (f", {work(event.flops)} of training" if event.flops else "")
-    return (
-        f"{again}{event.device} · {event.precision}{', compiled' if event.compiled else ''} · {size} · {data}{official}"
-    )
+    stretches = event.stretches if len(event.stretches) > 1 else ()
+    phases = "".join(f" · {phase_words(stretch.phase)}" for stretch in stretches)
+    compiled = ", compiled" if event.compiled else ""
+    return f"{again}{event.device} · {event.precision}{compiled} · {size} · {data}{official}{phases}"
 
 
 def accuracy_line(event: events.Evaluated, state: RunState) -> str:

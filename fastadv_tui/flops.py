@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from engine.config import ModelConfig, RunConfig
+from engine.config import RunConfig
 from engine.provenance import engine_command
 from engine.work import Counted, training_flops
 
@@ -14,7 +14,7 @@ class FlopCounter:
     """What is known of networks so far. `count` waits for a process that takes seconds; `total` never waits."""
 
     def __init__(self) -> None:
-        self._counted: dict[tuple[str, ModelConfig], Counted | None] = {}
+        self._counted: dict[tuple[object, ...], Counted | None] = {}
 
     def missing(self, configs: Iterable[RunConfig]) -> list[RunConfig]:
         """Those whose networks have not been counted yet, one for each network."""
@@ -34,5 +34,5 @@ class FlopCounter:
         return training_flops(config, counted.passes, counted.train_images) if counted else None
 
 
-def _key(config: RunConfig) -> tuple[str, ModelConfig]:
-    return config.dataset, config.model
+def _key(config: RunConfig) -> tuple[object, ...]:
+    return config.dataset, config.data_dir, config.model, frozenset(phase.crop for phase in config.phase_list)

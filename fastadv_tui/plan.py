@@ -16,9 +16,12 @@ from fastadv_tui.submission import configure, grid
 OPTIONS = {
     "method.name": "--method", "eps": "--eps", "method.alpha": "--alpha", "epochs": "--epochs", "seed": "--seed",
     "batch_size": "--batch-size", "precision": "--precision", "compile": "--compile", "device": "--device",
-    "data_dir": "--data-dir", "preset": "--preset", "name": "--name", "eval.attack": "--eval",
+    "model.name": "--model", "data_dir": "--data-dir", "preset": "--preset", "name": "--name", "eval.attack": "--eval",
 }  # fmt: skip
-ALIKE = ("model.name", "model.width", "model.depth", "batch_size", "method.name", "method.steps", "method.replays")
+ALIKE = (
+    "model.name", "model.width", "model.depth", "batch_size", "phases", "micro_batch", "method.name", "method.steps",
+    "method.replays",
+)  # fmt: skip
 FREE_TEXT = ("name", "data_dir")
 
 

@@ -7,10 +7,11 @@ import msgspec
 from msgspec import Struct, field
 
 from engine.atomic import write_atomic
-from engine.config import ModelConfig, RunConfig, flatten
+from engine.config import RunConfig, flatten
 from engine.events import Evaluated
 from engine.presets import preset_settings
 from engine.rundir import RunDir
+from engine.sections import ModelConfig
 from fastadv_tui import records, state, status
 from fastadv_tui.records import ExitRecord
 

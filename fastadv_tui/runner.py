@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,11 @@ ID_LENGTH = 6
 
 class RunError(UserError):
     """What was asked cannot be done with that run as it is now."""
+
+
+def kinds(configs: Iterable[RunConfig]) -> list[RunConfig]:
+    """Of many runs one for each thing that `check` looks at."""
+    return list({(c.dataset, c.data_dir, c.phase_list, c.model.name, c.device): c for c in configs}.values())
 
 
 def check(config: RunConfig) -> dict[str, Any]:

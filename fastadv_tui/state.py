@@ -14,7 +14,9 @@ from engine.events import (
     Step,
     read,
 )
+from engine.phases import Phase
 from engine.rundir import RunDir
+from engine.timeline import Stretch, Timeline
 
 WARM_UP = 2.0  # seconds of training in which caches fill and kernels are chosen
 
@@ -49,8 +51,19 @@ class RunState(Struct):
         return self.started.total_steps if self.started else 0
 
     @property
+    def timeline(self) -> Timeline | None:
+        """Phases and their steps; None until that is known."""
+        started = self.started
+        if started is None or not (started.stretches or started.steps_per_epoch > 0):
+            return None
+        if started.stretches:
+            return Timeline(started.stretches)
+        epochs = round(started.total_steps / started.steps_per_epoch)  # written before there were phases
+        return Timeline([Stretch(Phase(0, epochs), 0, started.steps_per_epoch)])
+
+    @property
     def total_epochs(self) -> float:
-        return self.started.total_steps / max(self.started.steps_per_epoch, 1) if self.started else 0.0
+        return self.timeline.epochs if self.timeline else 0.0
 
     @property
     def last_step(self) -> Step | None:
@@ -66,7 +79,7 @@ class RunState(Struct):
     @property
     def epochs(self) -> float:
         """Epochs done."""
-        return self.step / self.started.steps_per_epoch if self.started and self.started.steps_per_epoch else 0.0
+        return self.timeline.epochs_at(self.step) if self.timeline else 0.0
 
     @property
     def last_accuracy(self) -> Evaluated | None:
@@ -75,8 +88,12 @@ class RunState(Struct):
 
     @property
     def seconds_per_step(self) -> float | None:
-        """Measured over this attempt, evaluations included and its slow first steps not; None until that is known."""
+        """Measured over what this attempt did of the present phase, evaluations included and slow first steps not;
+        None until that is known.
+        """
         since = self.started.from_step if self.started else 0
+        if self.timeline:
+            since = max(since, self.timeline.at(self.step).first_step)
         steps, last = iter(self.steps), self.last_step
         first = next((step for step in steps if step.step > since), None)
         if first is None or last is None or last.elapsed < first.elapsed + WARM_UP:
@@ -90,9 +107,14 @@ class RunState(Struct):
 
     @property
     def eta_seconds(self) -> float | None:
-        """Seconds of training that remain; None while unknown or when nothing remains."""
+        """Seconds of training that remain; None while unknown or when nothing remains.
+
+        Phases to come are taken to be slower or faster than this one by what they compute.
+        """
         pace, remaining = self.seconds_per_step, self.total_steps - self.step
-        return pace * remaining if pace is not None and remaining > 0 and self.finished is None else None
+        if pace is None or remaining <= 0 or self.finished is not None:
+            return None
+        return pace * (self.timeline.work_left(self.step) if self.timeline else remaining)
 
 
 def apply(state: RunState, event: AnyEvent) -> RunState:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.config import ConfigError, RunConfig, both_units, full_key, parse_value
+from engine.config import FOLDER, ConfigError, RunConfig, both_units, full_key, parse_value
 from engine.presets import build
 from fastadv_tui.home import data_dir, ensure_home
 
@@ -18,7 +18,7 @@ def configure(dataset: str, typed: Mapping[str, str | None], preset: str | None 
     """
     settings = {key: parse_value(key, text) for key, text in typed.items() if text is not None}
     settings["data_dir"] = _data_dir(settings.get("data_dir") or "")
-    return build(dataset, settings, preset)
+    return build(_absolute(dataset), settings, preset)
 
 
 def parse_pairs(pairs: Iterable[str]) -> dict[str, str]:
@@ -75,6 +75,12 @@ def understood(config: RunConfig) -> str:
     if config.eval.attack != "none":
         parts.append(f"evaluation step {both_units(config.eval_step)}")
     return " · ".join(parts)
+
+
+def _absolute(dataset: str) -> str:
+    """The engine works in another folder: the path of an image folder must not depend on ours."""
+    kind, colon, path = dataset.partition(":")
+    return f"{kind}:{Path(path).expanduser().absolute()}" if f"{kind}{colon}" == FOLDER and path else dataset
 
 
 def _data_dir(typed: str) -> str:

@@ -2,6 +2,8 @@
 
 import time
 
+from engine.phases import Phase
+
 GLYPHS = {"queued": "◌", "running": "●", "done": "✓", "stopped": "■", "failed": "✗", "lost": "?"}
 
 
@@ -69,3 +71,12 @@ def ago(unix: float) -> str:
         if seconds >= unit_seconds:
             return f"{int(seconds // unit_seconds)} {unit} ago"
     return "now"
+
+
+def phase_words(phase: Phase) -> str:
+    """A phase as it is trained: `epochs 1-6: 128 of 160 px, 512 at a time, lr 0.4 to 0.04`."""
+    pixels = (
+        f"{phase.crop} of {phase.size or 'full'} px, " if phase.size else f"{phase.crop} px, " if phase.crop else ""
+    )
+    lr = f", lr {phase.lr[0]:g} to {phase.lr[1]:g}" if phase.lr else ""
+    return f"epochs {phase.begin}-{phase.end}: {pixels}{phase.batch_size} at a time{lr}"

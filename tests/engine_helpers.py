@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
+import pytest
 import torch
 from helpers import make_run
 from numpy.typing import NDArray
@@ -18,16 +19,21 @@ from torch import Tensor, nn
 
 from engine import checkpoint, data, events, models
 from engine.attacks import Pgd, Threat
-from engine.config import ModelConfig, OptimConfig
 from engine.data.batches import TestImages, to_images
 from engine.data.facts import DATASETS
 from engine.evaluate import Accuracy, Evaluation, Tick
 from engine.learner import Learner
 from engine.presets import build
 from engine.rundir import RunDir
+from engine.schedules import learning_rate
+from engine.sections import ModelConfig, OptimConfig
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[1]
+IMAGENET_SAMPLE = Path(os.environ.get("FASTADV_TEST_DATA", "/nowhere")) / "imagenet-sample"
+needs_imagenet_sample = pytest.mark.skipif(
+    not IMAGENET_SAMPLE.is_dir(), reason="needs imagenet-sample in $FASTADV_TEST_DATA"
+)
 EventKind = TypeVar("EventKind", bound=events.Event)
 MNIST_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
@@ -43,7 +49,9 @@ def make_learner(
     """A learner on a small model; its schedule is constant unless given."""
     settings: dict[str, Any] = {"schedule": "constant", "lr": 0.1} | optim
     chosen = OptimConfig(**settings)
-    return Learner(model or digits_model(), chosen, total_steps, CPU, precision)
+    return Learner(
+        model or digits_model(), chosen, lambda step: learning_rate(chosen, step, total_steps), CPU, precision
+    )
 
 
 def digits() -> tuple[Tensor, Tensor, Tensor, Tensor]:

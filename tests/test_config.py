@@ -10,14 +10,11 @@ from msgspec import structs
 
 from engine import models
 from engine.config import (
+    DATASETS,
+    FOLDER,
     SHORT_KEYS,
     ConfigError,
-    EvalConfig,
-    MethodConfig,
-    ModelConfig,
-    OptimConfig,
     RunConfig,
-    Section,
     assemble,
     both_units,
     choices,
@@ -31,10 +28,11 @@ from engine.config import (
     units,
 )
 from engine.data import READERS
-from engine.data.facts import DATASETS
+from engine.data.facts import DATASETS as FACTS
 from engine.methods import METHODS, options
 from engine.precision import DTYPES
 from engine.presets import DEFAULT_PRESET, PRESETS, build
+from engine.sections import NETWORKS, EvalConfig, MethodConfig, ModelConfig, OptimConfig, Section
 
 DIGITS = {"dataset": "digits", "model.name": "digits-cnn"}
 BAD_VALUES: list[tuple[str, Any]] = [
@@ -53,10 +51,10 @@ BAD_VALUES: list[tuple[str, Any]] = [
     ("device", "cuda"),
     ("device", "cuda:-1"),
     ("device", "cpu\n"),
-    ("dataset", "imagenet"),
+    ("dataset", "imagenets"),
     ("checkpoint_minutes", 0.0),
     ("checkpoint_minutes", float("inf")),
-    ("model.name", "resnet"),
+    ("model.name", "res-net"),
     ("model.width", 0),
     ("method.name", "pgd2"),
     ("method.alpha", 1.5),
@@ -337,8 +335,9 @@ def test_a_section_cannot_be_changed_after_it_was_checked() -> None:
 
 def test_registries_hold_what_the_configuration_admits() -> None:
     assert set(METHODS) == set(choices("method.name"))
-    assert set(models.MODELS) == set(choices("model.name"))
-    assert set(READERS) == set(DATASETS) == set(choices("dataset")) == set(DEFAULT_PRESET)
+    assert set(models.MODELS) == set(NETWORKS)
+    assert set(READERS) == set(FACTS) == set(DATASETS) - {"imagenet"}
+    assert set(DEFAULT_PRESET) == {*DATASETS, FOLDER}
     assert set(DTYPES) | {"auto"} == set(choices("precision"))
     assert set(DEFAULT_PRESET.values()) <= set(PRESETS)
     for method in METHODS:

@@ -17,6 +17,9 @@ from engine import data
 from engine.config import ConfigError
 from engine.data.arrays import DataError
 from engine.data.digits import TEST_IMAGES
+from engine.data.source import open_source
+from engine.phases import Phase
+from engine.presets import build
 
 INNER = "cifar-10-batches-py"
 REAL = os.environ.get("FASTADV_TEST_DATA", "")
@@ -293,10 +296,10 @@ def test_held_out_images_are_the_same_ones_each_time_and_no_longer_trained_on() 
 
 
 def test_a_minibatch_must_not_be_larger_than_the_data() -> None:
-    arrays = data.open("digits", "")
-    data.check_batch_size(len(arrays.train_labels), arrays)
+    source = open_source(build("digits"))
+    assert source.filled(Phase(0, 1, batch_size=1437)).crop == 8
     with pytest.raises(ConfigError, match="batch_size = 1438: the data has only 1437 training images"):
-        data.check_batch_size(1438, arrays)
+        source.filled(Phase(0, 1, batch_size=1438))
 
 
 @needs_real_data

@@ -11,9 +11,9 @@ from engine_helpers import CPU, digits, digits_model, make_learner, trained_digi
 from torch import Tensor, nn
 
 from engine import models
-from engine.config import ModelConfig
 from engine.data.facts import DATASETS
 from engine.learner import AVERAGE_DECAY, Learner
+from engine.sections import ModelConfig, OptimConfig
 
 SIGNS_AGREE = 0.95
 
@@ -218,7 +218,7 @@ def test_low_precision_gradients_have_the_signs_of_fp32(name: str, precision: st
     images, labels, _, _ = digits()
 
     def signs(precision: str) -> Tensor:
-        learner = Learner(copy.deepcopy(model), make_learner().optim, 1, CPU, precision)
+        learner = Learner(copy.deepcopy(model), OptimConfig(), lambda step: 0.1, CPU, precision)
         return learner.input_grad(images[:200], labels[:200])[0].sign()
 
     exact = signs("fp32")

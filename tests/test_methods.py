@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from engine.attacks import Threat
-from engine.config import OptimConfig
 from engine.learner import Learner
 from engine.methods import METHODS, fgsm, free, options, pgd, standard
 from engine.presets import build
+from engine.sections import OptimConfig
 
 EPS, ALPHA, RATE = 0.2, 0.25, 0.05
 SGD: dict[str, Any] = {"lr": RATE, "momentum": 0.0, "weight_decay": 0.0}
@@ -233,7 +233,9 @@ class Spy(Learner):
     """Notes what it is trained on."""
 
     def __init__(self, model: nn.Module | None = None) -> None:
-        super().__init__(model or digits_model(), OptimConfig(**SGD, schedule="constant"), 100, CPU, "fp32")
+        super().__init__(
+            model or digits_model(), OptimConfig(**SGD, schedule="constant"), lambda step: RATE, CPU, "fp32"
+        )
         self.trained_on: list[Tensor] = []
 
     def update(self, x: Tensor, y: Tensor, before: Tensor | None = None, input_grad: bool = False) -> Tensor | None:

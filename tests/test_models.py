@@ -6,9 +6,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine import models
-from engine.config import ModelConfig
 from engine.data.facts import DATASETS
 from engine.models.preact_resnet import PreActBlock
+from engine.sections import ModelConfig
 
 FITS = [
     ("preact-resnet18", "cifar10"),

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from engine.config import ConfigError, assemble, choices, flatten
+from engine.config import DATASETS, ConfigError, assemble, choices, flatten
 from engine.presets import DEFAULT_PRESET, PRESETS, build, check_dataset, preset_settings
 
 
-@pytest.mark.parametrize("dataset", choices("dataset"))
+@pytest.mark.parametrize("dataset", DATASETS)
 @pytest.mark.parametrize("method", choices("method.name"))
 def test_every_data_set_has_a_recipe_for_every_method(dataset: str, method: str) -> None:
     config = build(dataset, {"method.name": method})
@@ -21,7 +21,8 @@ def test_a_preset_sets_only_what_exists_and_says_what_it_is(name: str) -> None:
     preset = PRESETS[name]
     assert preset.summary
     for settings in (preset.settings, *preset.methods.values()):
-        assemble({"dataset": "mnist", "model.name": "mnist-cnn"} | dict(settings))
+        dataset = "imagenet" if "imagenet" in name else "mnist"
+        assemble({"model.name": "mnist-cnn", **settings, "dataset": dataset})
     assert set(preset.methods) <= set(choices("method.name"))
 
 
@@ -78,8 +79,8 @@ def test_unknown_names_are_refused_with_what_there_is() -> None:
         build("cifar", preset="wong202")
     with pytest.raises(ConfigError, match=r"unknown data set 'mnst'.*did you mean mnist\?"):
         build("mnst")
-    with pytest.raises(ConfigError, match="imagenet is reserved"):
-        build("imagenet")
+    with pytest.raises(ConfigError, match=r"use cifar, .* or imagefolder:PATH"):
+        build("imagefolder:")
     with pytest.raises(ConfigError):
         build("digits", {"nonsense": 1})
     with pytest.raises(ConfigError, match="takes mnist only"):

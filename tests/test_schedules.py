@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.config import OptimConfig
 from engine.schedules import cyclic, learning_rate, piecewise
+from engine.sections import OptimConfig
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What makes training fast changes no loss curve: each speed-up against the textbook's loop, with the same noise."""
 
 import shutil
+from collections.abc import Collection
 from functools import cache
 
 import pytest
@@ -12,10 +13,11 @@ from torch import Tensor, nn
 from engine import models
 from engine.attacks import Threat
 from engine.compiling import PAYS_FROM, pays
-from engine.config import ModelConfig, OptimConfig
 from engine.data.facts import DATASETS
 from engine.learner import Learner
 from engine.methods import fgsm
+from engine.schedules import learning_rate
+from engine.sections import ModelConfig, OptimConfig
 from engine.streams import generator
 
 EPS, ALPHA, UPDATES, BATCH = 0.1, 0.125, 30, 64
@@ -52,8 +54,12 @@ def textbook(seed: int = 0) -> list[float]:
     return losses
 
 
-def ours(precision: str = "fp32", compile_for: int = 0) -> list[float]:
-    learner = Learner(network(), OPTIM, UPDATES, CPU, precision, compile_for, compile_or_fail=True)
+def lr_at(step: int) -> float:
+    return learning_rate(OPTIM, step, UPDATES)
+
+
+def ours(precision: str = "fp32", compile_for: Collection[int] = ()) -> list[float]:
+    learner = Learner(network(), OPTIM, lr_at, CPU, precision, compile_for, compile_or_fail=True)
     losses: list[float] = []
     watch = learner._observe
 
@@ -98,14 +104,14 @@ def test_low_precision(precision: str) -> None:
 
 @pytest.mark.skipif(shutil.which("g++") is None and shutil.which("clang++") is None, reason="no C++ compiler here")
 def test_compilation() -> None:
-    agrees(ours(compile_for=BATCH), first=1e-4)
+    agrees(ours(compile_for={BATCH}), first=1e-4)
 
 
 def test_a_minibatch_of_another_size_goes_without(monkeypatch: pytest.MonkeyPatch) -> None:
     """The last one of an epoch is smaller: it must not be compiled for."""
     calls: list[int] = []
     monkeypatch.setattr("engine.learner.compiled", lambda model, must: lambda x: (calls.append(len(x)), model(x))[1])
-    learner = Learner(network(), OPTIM, UPDATES, CPU, "fp32", BATCH)
+    learner = Learner(network(), OPTIM, lr_at, CPU, "fp32", {BATCH})
     for size in (BATCH, 10, BATCH):
         learner.logits(torch.rand(size, 1, 8, 8))
     assert calls == [BATCH, BATCH]

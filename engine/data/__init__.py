@@ -70,12 +70,6 @@ def fingerprint(arrays: Arrays) -> str:
     return digest.hexdigest()
 
 
-def check_batch_size(batch_size: int, arrays: Arrays) -> None:
-    """Raises: ConfigError, if a minibatch is larger than the training data."""
-    if batch_size > len(arrays.train_labels):
-        raise ConfigError(f"batch_size = {batch_size}: the data has only {len(arrays.train_labels)} training images")
-
-
 def _checked(arrays: Arrays, dataset: str, folder: Path) -> Arrays:
     facts = DATASETS[dataset]
     shape = (facts.height, facts.width, facts.channels)

@@ -1,5 +1,6 @@
 """Minibatches from a data set that lives on the device as uint8: crop, flip and cast are vectorised there."""
 
+import copy
 from collections.abc import Iterator
 
 import numpy as np
@@ -58,6 +59,13 @@ class TrainBatches:
         pad = facts.padding
         self.pixels = F.pad(pixels, (0, 0, pad, pad, pad, pad)) if pad else pixels
         self.labels = torch.from_numpy(labels).to(device)
+        self.crop = facts.height
+
+    def resized(self, batch_size: int, crop: int) -> "TrainBatches":
+        """The same images in other minibatches, shrunk or grown to `crop` pixels after they were augmented."""
+        other = copy.copy(self)  # shares the pixels
+        other.batch_size, other.crop = batch_size, crop
+        return other
 
     def __len__(self) -> int:
         """Minibatches in an epoch; the last one may be smaller."""
@@ -69,7 +77,16 @@ class TrainBatches:
         order = torch.randperm(len(self.labels), generator=rng).to(self.device)
         for number in range(first, len(self)):
             chosen = order[number * self.batch_size : (number + 1) * self.batch_size]
-            yield self._images(chosen, epoch, number), self.labels[chosen]
+            yield self._in_size(self._images(chosen, epoch, number)), self.labels[chosen]
+
+    def batch(self, epoch: int, number: int) -> tuple[Tensor, Tensor]:
+        """One minibatch alone."""
+        return next(self.epoch(epoch, number))
+
+    def _in_size(self, x: Tensor) -> Tensor:
+        if self.crop == x.shape[2]:
+            return x
+        return F.interpolate(x, size=self.crop, mode="bilinear", antialias=True).clamp_(0, 1)
 
     def _images(self, chosen: Tensor, epoch: int, number: int) -> Tensor:
         if not self.facts.padding:

@@ -5,11 +5,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from engine.config import ModelConfig
 from engine.data.facts import Facts
+from engine.models.classifiers import classifier
 from engine.models.pooled_cnn import pooled_cnn
 from engine.models.preact_resnet import common_names, preact_resnet18
 from engine.models.small import digits_cnn, mnist_cnn
+from engine.sections import ModelConfig
 
 MODELS: dict[str, Callable[[ModelConfig, Facts], nn.Module]] = {
     "preact-resnet18": preact_resnet18,
@@ -36,5 +37,10 @@ class Normalize(nn.Module):
 
 
 def build(config: ModelConfig, facts: Facts) -> nn.Module:
-    """A freshly initialised network for a data set, in train mode; draws from torch's global generator."""
-    return nn.Sequential(Normalize(facts.mean, facts.std), MODELS[config.name](config, facts))
+    """A freshly initialised network for a data set, in train mode; draws from torch's global generator.
+
+    Raises: ConfigError, if the network is neither ours nor torchvision's.
+    """
+    own = MODELS.get(config.name)
+    network = own(config, facts) if own else classifier(config.name, facts.classes)
+    return nn.Sequential(Normalize(facts.mean, facts.std), network)

@@ -6,14 +6,15 @@ import torch
 from torch import Tensor, nn
 
 from engine import muon
-from engine.config import ModelConfig
+from engine.config import RunConfig
 from engine.data.facts import Facts
 from engine.models import build
+from engine.sections import ModelConfig
 from engine.work import Passes
 
 
-def count_passes(config: ModelConfig, facts: Facts) -> Passes:
-    """What one image of that data set costs the network.
+def count_passes(config: ModelConfig, facts: Facts, crop: int = 0) -> Passes:
+    """What one image of that data set costs the network. crop: its side in pixels, 0 for the data set's own.
 
     Each backward pass to a layer's input, and each to its weights, costs what its forward pass does. The first
     layer's input needs none unless the image's gradient is wanted: seen from what the input depends on.
@@ -21,7 +22,9 @@ def count_passes(config: ModelConfig, facts: Facts) -> Passes:
     torch's own FlopCounterMode finds the same, but loads a compiler first, which takes two seconds.
     """
     model = build(config, facts)
-    all_layers, beyond_first = _forward(model, torch.zeros(1, facts.channels, facts.height, facts.width))
+    all_layers, beyond_first = _forward(
+        model, torch.zeros(1, facts.channels, crop or facts.height, crop or facts.width)
+    )
     return Passes(
         forward=all_layers,
         to_image=all_layers,
@@ -29,6 +32,11 @@ def count_passes(config: ModelConfig, facts: Facts) -> Passes:
         to_both=2 * all_layers,
         muon=muon.flops(muon.filters(model)),
     )
+
+
+def count_crops(config: RunConfig, facts: Facts) -> dict[int, Passes]:
+    """`count_passes` by the crop of each phase of a run."""
+    return {crop: count_passes(config.model, facts, crop) for crop in {phase.crop for phase in config.phase_list}}
 
 
 def _forward(model: nn.Module, x: Tensor) -> tuple[int, int]:

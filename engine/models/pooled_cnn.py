@@ -2,8 +2,8 @@
 
 from torch import nn
 
-from engine.config import ModelConfig
 from engine.data.facts import Facts
+from engine.sections import ModelConfig
 
 WIDTHS = (1, 4, 4)  # of the three blocks, as multiples of the width
 

@@ -3,8 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.config import ModelConfig
 from engine.data.facts import Facts
+from engine.sections import ModelConfig
 
 
 class PreActBlock(nn.Module):

@@ -2,8 +2,8 @@
 
 from torch import nn
 
-from engine.config import ModelConfig
 from engine.data.facts import Facts
+from engine.sections import ModelConfig
 
 
 def mnist_cnn(config: ModelConfig, facts: Facts) -> nn.Module:

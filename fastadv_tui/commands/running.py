@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 LOG_TAIL = 20  # lines shown of the log of a run that failed
 METHODS = "standard, fgsm, pgd or free"
-DATASETS = "digits, cifar (cifar10), cifar100 or mnist"
+DATASETS = "digits, cifar (cifar10), cifar100, mnist, imagenet or imagefolder:PATH"
 Dataset = Annotated[str, typer.Argument(help=f"Data set: {DATASETS}.", show_default=False)]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other setting; may be repeated.")
@@ -32,6 +32,7 @@ def register(app: typer.Typer) -> None:
 
 def run(
     dataset: Dataset,
+    model: Annotated[str | None, typer.Option(help="Network, e.g. preact-resnet18, or torchvision's resnet50.")] = None,
     method: Annotated[str | None, typer.Option(help=f"How training examples are perturbed: {METHODS}.")] = None,
     eps: Annotated[
         str | None, typer.Option(help="Radius of the l-infinity ball: 8 (means 8/255), 8/255 or 0.3.")
@@ -59,6 +60,7 @@ def run(
     from fastadv_tui.submission import configure, merge, parse_pairs
 
     typed: dict[str, str | None] = {
+        "model.name": model,
         "method.name": method,
         "eps": eps,
         "method.alpha": alpha,

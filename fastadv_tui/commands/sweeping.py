@@ -44,7 +44,7 @@ def sweep(
     print(f"{len(configs)} run(s), tagged {group}", file=sys.stderr)
     if len(configs) > MANY and not yes:
         typer.confirm("start them?", abort=True, err=True)
-    for config in {(config.batch_size, config.device): config for config in configs}.values():
+    for config in runner.kinds(configs):
         runner.check(config)
     history = History()
     for config in configs:

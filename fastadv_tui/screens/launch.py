@@ -2,7 +2,7 @@
 
 import shlex
 import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from textual import work
 from textual.app import ComposeResult
@@ -13,7 +13,7 @@ from textual.screen import Screen
 from textual.widgets import Collapsible, Footer, Input, Label, Static
 from textual.worker import get_current_worker
 
-from engine.config import ConfigError, RunConfig, fields
+from engine.config import ConfigError, fields
 from engine.rundir import RunDir
 from fastadv_tui import runner
 from fastadv_tui.errors import UserError
@@ -24,7 +24,7 @@ from fastadv_tui.rows import Notes
 from fastadv_tui.safe import line
 from fastadv_tui.submission import understood
 from fastadv_tui.widgets.field import Field
-from fastadv_tui.words import duration
+from fastadv_tui.words import duration, phase_words
 from fastadv_tui.words import work as work_of
 
 if TYPE_CHECKING:
@@ -131,6 +131,8 @@ class Launch(Screen[None]):
         took = f"about {duration(sum(known))}, from past runs here" if all_known else "no past run to tell from"
         many = f"{count} runs; of the first:" if count > 1 else "1 run"
         parts = [many, understood(planned.configs[0]).replace(" · ", "\n")]
+        if planned.configs[0].phases:
+            parts.append("\n".join(phase_words(phase) for phase in planned.configs[0].phase_list))
         parts.append(f"work: {self._work(planned)}\ntime: {took}")
         return "\n\n".join([*parts, f"as a command:\n{shlex.join(planned.command)}"])
 
@@ -176,8 +178,7 @@ class Launch(Screen[None]):
         def change(notes: Notes) -> None:
             notes.tags = tags
 
-        checked: dict[Any, RunConfig] = {(c.dataset, c.batch_size, c.device): c for c in planned.configs}
-        for config in checked.values():
+        for config in runner.kinds(planned.configs):
             runner.check(config)
         for config in planned.configs:
             rundir = runner.create(config, planned.command)

@@ -68,7 +68,7 @@ class Curves(Vertical):
 
     def _draw(self) -> None:
         chosen = self._runs[0][1] if self._runs else RunState()
-        marks = tuple(Mark(self._x(alarm), "!", alarm.kind) for alarm in chosen.alarms)
+        marks = tuple(Mark(self._x(alarm), "!", alarm.kind) for alarm in chosen.alarms) + self._phases(chosen)
         options = Options(x="time" if self._time else "epoch", marks=marks)
         accuracy = self.query_one("#accuracy", Chart)
         accuracy.options = replace(options, y="percent", empty="measured after each epoch")
@@ -96,6 +96,14 @@ class Curves(Vertical):
         clean = Series(name=f"{prefix}clean", xs=xs, ys=[point.clean for point in run.watch], look=2 * number)
         robust = Series(name=f"{prefix}{attack}", xs=xs, ys=[p.robust for p in run.watch], look=2 * number + 1)
         return [clean, robust]
+
+    def _phases(self, run: RunState) -> tuple[Mark, ...]:
+        """Where the phases after the first begin; in time, where they have begun."""
+        stretches = run.timeline.stretches[1:] if run.timeline else ()
+        if not self._time:
+            return tuple(Mark(float(stretch.phase.begin), "▽", "phase") for stretch in stretches)
+        begun = (next((s for s in run.steps if s.step > stretch.first_step), None) for stretch in stretches)
+        return tuple(Mark(self._x(step), "▽", "phase") for step in begun if step)
 
     def _x(self, event: Step | Evaluated | Any) -> float:
         return float(event.elapsed if self._time else event.epoch)

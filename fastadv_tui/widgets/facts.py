@@ -8,7 +8,7 @@ from fastadv_tui.book import View
 from fastadv_tui.plan import as_text
 from fastadv_tui.rows import Row
 from fastadv_tui.safe import line
-from fastadv_tui.words import GLYPHS, attack_name, duration, percent, size, work
+from fastadv_tui.words import GLYPHS, attack_name, duration, percent, phase_words, size, work
 
 WIDEST = 60
 SHOWN = {"eps", "epochs", "method.name", "method.alpha"}  # have a line of their own
@@ -59,6 +59,8 @@ def _pace(view: View | None) -> list[tuple[str, str]]:
     if state.last_step is not None:
         found += [("loss", f"{state.last_step.loss:.3f}"), ("lr", f"{state.last_step.lr:.4g}")]
         found += [("speed", f"{state.last_step.images_per_second:,.0f} images/s")]
+    if state.timeline and len(state.timeline.stretches) > 1:
+        found += [("phase", phase_words(state.timeline.at(state.step).phase))]
     if state.progress is not None:
         found += [("eval", f"{state.progress.done / max(state.progress.total, 1):.0%}")]
     return [*found, ("ETA", duration(state.eta_seconds) if state.eta_seconds else "")]

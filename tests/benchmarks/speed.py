@@ -28,7 +28,6 @@ from torch import Tensor, nn
 from engine import data, events, models, precision
 from engine.attacks import Pgd, Probe, Threat, broken_by_restart
 from engine.checkpoint import load_model
-from engine.config import ModelConfig, OptimConfig
 from engine.data.batches import TestImages
 from engine.data.facts import DATASETS
 from engine.evaluate import Evaluation
@@ -39,6 +38,7 @@ from engine.modes import evaluating
 from engine.presets import build
 from engine.provenance import engine_command
 from engine.rundir import RunDir, Submission
+from engine.sections import ModelConfig, OptimConfig
 from engine.streams import image_noise
 from engine.tuning import tune_allocator
 
@@ -95,7 +95,7 @@ class Steps:
         self.network = network(width, device)
         self.sgd = torch.optim.SGD(self.network.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
         self.precision, _ = precision.choose("auto", device)
-        self.learner = Learner(network(width, device), OptimConfig(), 10**6, device, self.precision)
+        self.learner = Learner(network(width, device), OptimConfig(), lambda step: 0.1, device, self.precision)
         self.mine = self.x.contiguous(memory_format=torch.channels_last)
         self.rng, self.threat = torch.Generator(device).manual_seed(0), Threat(EPS)
 

@@ -67,7 +67,7 @@ def test_tags_notes_names_and_pins_are_kept() -> None:
         await pilot.press("T")
         await until(pilot, lambda: "run a1 (a1): tags" in shown(app))
         await pilot.press(*"paper", "enter")
-        await until(pilot, lambda: "paper" in shown(app))
+        await until(pilot, lambda: isinstance(app.screen, HistoryScreen) and "paper" in shown(app))
         await pilot.press("P")
         await until(pilot, lambda: "⚑" in shown(app))
         await pilot.press("right", "right", "o", "o")

@@ -1,0 +1,110 @@
+"""A folder of images as a data set: which classes, sizes and files it has.
+
+Plain: ROOT/{train,val}/CLASS/FILE. Prepared: ROOT/{full,160,352,...}/{train,val}/CLASS/FILE and ROOT/prepared.json.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.data.arrays import DataError
+
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+FULL = "full"
+MANIFEST = "prepared.json"
+SPLITS = {"train": ("train",), "val": ("val", "valid", "validation", "test")}  # what people call them
+LAYOUT = "train/CLASS/FILE and val/CLASS/FILE"
+
+
+class ImageFolder:
+    """Classes and prepared sizes (shorter sides in pixels) of a folder; files are looked for when asked for.
+
+    Raises, when built: DataError, if it is no data set of images, or its splits do not have the same classes.
+    """
+
+    def __init__(self, root: Path) -> None:
+        if not root.is_dir():
+            raise DataError(f"the image folder {root} does not exist; `fastadv prepare` makes one, or name another")
+        self.root = root
+        self._full = root / FULL if (root / FULL).is_dir() else root
+        self.sizes = tuple(sorted(int(entry) for entry in os.listdir(root) if entry.isdecimal()))
+        self.classes = _classes(self._split("train", 0))
+        other = _classes(self._split("val", 0))
+        if odd := sorted(set(self.classes) ^ set(other)):
+            where = "train" if odd[0] in self.classes else "val"
+            raise DataError(f"{root}: the class {odd[0]} is only in {where}; both splits need the same classes")
+        self._broken = frozenset(_broken(root / MANIFEST))
+
+    def files(self, split: str, size: int) -> tuple[NDArray[np.bytes_], NDArray[np.int64]]:
+        """Absolute paths and class numbers, in the order of their names. split: train or val; size: 0 is full.
+
+        An array of bytes, as millions of strings would be copied into each worker as it counts references to them.
+
+        Raises: DataError, if the size is not prepared or a class is empty.
+        """
+        folder = self._split(split, size)
+        paths: list[bytes] = []
+        labels: list[int] = []
+        for number, name in enumerate(self.classes):
+            found = [
+                os.fsencode(folder / name / file)
+                for file in _images(folder / name)
+                if f"{split}/{name}/{file}" not in self._broken
+            ]
+            if not found:
+                raise DataError(f"the class {folder / name} has no images ({', '.join(EXTENSIONS)})")
+            paths += found
+            labels += [number] * len(found)
+        return np.array(paths), np.array(labels, dtype=np.int64)
+
+    def fingerprint(self) -> str:
+        """A hash of names, sizes and times of all files in full size: not of their pixels, which would take hours."""
+        digest = hashlib.blake2b(digest_size=6)
+        for split in SPLITS:
+            for name in self.classes:
+                for entry in sorted(os.scandir(self._split(split, 0) / name), key=lambda entry: entry.name):
+                    facts = entry.stat()
+                    digest.update(f"{split}/{name}/{entry.name} {facts.st_size} {int(facts.st_mtime)}\n".encode())
+        return digest.hexdigest()
+
+    def _split(self, split: str, size: int) -> Path:
+        base = self.root / str(size) if size else self._full
+        if size and size not in self.sizes:
+            known = f"it has {', '.join(map(str, self.sizes))}" if self.sizes else "it has only the full size"
+            how = f"`fastadv prepare NAME SRC --sizes {size}` makes it"
+            raise DataError(f"{self.root} is not prepared in size {size} ({known}); {how}")
+        for name in SPLITS[split]:
+            if (base / name).is_dir():
+                return base / name
+        raise DataError(f"{base} is no data set of images: it has no {split} folder; expected {LAYOUT}")
+
+
+def _classes(folder: Path) -> tuple[str, ...]:
+    names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    for name in names:
+        if not (folder / name).is_dir():
+            raise DataError(f"{folder / name} is a file; expected a folder for each class: {LAYOUT}")
+    if not names:
+        raise DataError(f"{folder} has no classes; expected {LAYOUT}")
+    return tuple(names)
+
+
+def _images(folder: Path) -> Iterator[str]:
+    return (
+        name for name in sorted(os.listdir(folder)) if name.lower().endswith(EXTENSIONS) and not name.startswith(".")
+    )
+
+
+def _broken(manifest: Path) -> list[str]:
+    """Images that could not be read when the folder was prepared, as `train/CLASS/FILE`."""
+    try:
+        return list(json.loads(manifest.read_bytes())["broken"])
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError):
+        raise DataError(f"{manifest} cannot be read; run `fastadv prepare` again, which makes it anew") from None

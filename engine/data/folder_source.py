@@ -1,0 +1,44 @@
+"""A folder of images as the data of a run."""
+
+from pathlib import Path
+
+import torch
+from msgspec import structs
+
+from engine.config import ConfigError
+from engine.data.facts import Facts
+from engine.data.folder import ImageFolder
+from engine.data.loading import FolderBatches, FolderImages
+from engine.phases import Phase
+
+CROP = 224  # pixels, where a run says nothing
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's channels
+MARGIN = 8 / 7  # of an evaluation: shorter side over crop, 256 over 224 as everywhere
+
+
+class FolderSource:
+    """Its images are decoded as they are needed. It is judged on val, in the last phase's crop."""
+
+    official = False  # nobody hashes 150 GB at each start
+
+    def __init__(self, root: Path) -> None:
+        self.folder = ImageFolder(root)
+        self.train_images = len(self.folder.files("train", 0)[1])
+        self.test_images = len(self.folder.files("val", 0)[1])
+        self.facts = Facts(3, CROP, CROP, len(self.folder.classes), self.train_images, MEAN, STD)
+
+    def fingerprint(self) -> str:
+        return self.folder.fingerprint()
+
+    def filled(self, phase: Phase) -> Phase:
+        """Raises: ConfigError, if the phase's size is not prepared or its minibatch larger than the data."""
+        if phase.batch_size > self.train_images:
+            raise ConfigError(f"batch_size = {phase.batch_size}: the data has only {self.train_images} training images")
+        self.folder.files("val", phase.size)  # there, and readable
+        return structs.replace(phase, crop=phase.crop or CROP)
+
+    def batches(self, phase: Phase, seed: int, device: torch.device) -> FolderBatches:
+        return FolderBatches(*self.folder.files("train", phase.size), phase.crop, phase.batch_size, seed, device)
+
+    def test(self, phase: Phase, device: torch.device) -> FolderImages:
+        return FolderImages(*self.folder.files("val", phase.size), round(MARGIN * phase.crop), phase.crop, device)

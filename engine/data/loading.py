@@ -1,0 +1,172 @@
+"""Minibatches of images that lie in files: worker processes decode them, the device gets bytes, flips and casts."""
+
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from engine.data.batches import to_images
+from engine.data.decode import DecodeError, eval_crop, train_crop
+from engine.streams import generator
+
+MOST_WORKERS = 16
+GREY = 128
+KEPT_BYTES = 2 * 10**9  # of decoded test images: an attack comes back to the survivors of each restart
+SHUFFLED = 0  # seed of the order of test images
+
+Decoded = tuple[Tensor, Tensor, list[str]]  # uint8 (B, crop, crop, 3), labels (B,), files that cannot be read
+
+
+def workers_for(device: torch.device) -> int:
+    """Processes that decode: beside a GPU all cores but the one that feeds it; a CPU that trains has none to spare."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 1 if device.type == "cpu" else max(1, min(cores - 1, MOST_WORKERS))
+
+
+class _Crops(Dataset[Decoded]):
+    """Whole minibatches of random crops, asked for by (epoch, indices)."""
+
+    def __init__(self, files: NDArray[np.bytes_], labels: NDArray[np.int64], crop: int, seed: int) -> None:
+        self.files, self.labels, self.crop, self.seed = files, labels, crop, seed
+
+    def __getitem__(self, asked: tuple[int, NDArray[np.int64]]) -> Decoded:
+        epoch, indices = asked
+        pixels = torch.full((len(indices), self.crop, self.crop, 3), GREY, dtype=torch.uint8)
+        broken = []
+        for place, index in enumerate(indices):
+            try:
+                pixels[place] = train_crop(self.files[index], self.crop, self.seed, epoch, int(index))
+            except DecodeError:
+                broken.append(os.fsdecode(self.files[index]))
+        return pixels, torch.from_numpy(self.labels[indices]), broken
+
+
+class FolderBatches:
+    """Shuffled random crops: each minibatch is a function of (seed, epoch, its number), whoever decodes it.
+
+    files, labels: of the training images; rank of world: this process's share of them, the same number in each.
+    `broken` collects the files that could not be read; they are grey.
+    """
+
+    def __init__(
+        self,
+        files: NDArray[np.bytes_],
+        labels: NDArray[np.int64],
+        crop: int,
+        batch_size: int,
+        seed: int,
+        device: torch.device,
+        workers: int | None = None,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self._crops = _Crops(files, labels, crop, seed)
+        self.batch_size, self.seed, self.device = batch_size, seed, device
+        self.workers = workers_for(device) if workers is None else workers
+        self.rank, self.world = rank, world
+        self.broken: set[str] = set()
+
+    def __len__(self) -> int:
+        """Minibatches in an epoch; the last one may be smaller."""
+        return -(-(len(self._crops.labels) // self.world) // self.batch_size)
+
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """The minibatches of an epoch from number `first` on: images in [0,1] (B, C, H, W), labels (B,).
+
+        The next one is on its way to the device while the present one is used.
+        """
+        asked = [(epoch, indices) for indices in self._indices(epoch)[first:]]
+        ahead: tuple[int, Tensor, Tensor] | None = None
+        for number, (pixels, labels, broken) in enumerate(self._loader(asked), first):
+            self.broken.update(broken)
+            coming = number, self._moved(pixels), self._moved(labels)
+            if ahead is not None:
+                yield self._flipped(epoch, *ahead)
+            ahead = coming
+        if ahead is not None:
+            yield self._flipped(epoch, *ahead)
+
+    def batch(self, epoch: int, number: int) -> tuple[Tensor, Tensor]:
+        """One minibatch alone, decoded here."""
+        pixels, labels, _ = self._crops[epoch, self._indices(epoch)[number]]
+        return self._flipped(epoch, number, self._moved(pixels), self._moved(labels))
+
+    def _indices(self, epoch: int) -> list[NDArray[np.int64]]:
+        """The images of each minibatch."""
+        count = len(self._crops.labels)
+        order = torch.randperm(count, generator=generator(torch.device("cpu"), self.seed, "order", epoch)).numpy()
+        mine = order[self.rank :: self.world][: count // self.world]
+        return [mine[begin : begin + self.batch_size] for begin in range(0, len(mine), self.batch_size)]
+
+    def _loader(self, asked: list[tuple[int, NDArray[np.int64]]]) -> DataLoader[Decoded]:
+        # Forked, as workers share the list of files; they run no OpenMP, which a fork would break, and no CUDA.
+        forked = {"multiprocessing_context": "fork", "worker_init_fn": _alone} if self.workers else {}
+        return DataLoader(
+            self._crops,
+            batch_size=None,
+            sampler=asked,
+            num_workers=self.workers,
+            pin_memory=self.device.type == "cuda",
+            **forked,  # type: ignore[arg-type]
+        )
+
+    def _moved(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self.device, non_blocking=True)
+
+    def _flipped(self, epoch: int, number: int, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        rng = generator(self.device, self.seed, "augment", epoch, number)
+        flip = torch.randint(2, (len(pixels), 1, 1, 1), generator=rng, device=self.device).bool()
+        return to_images(torch.where(flip, pixels.flip(2), pixels)), labels
+
+
+def _alone(worker: int) -> None:
+    """A Ctrl-C at the terminal reaches workers, too; it is the engine that decides what becomes of the run."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+class FolderImages:
+    """Test images by their number, in an order that mixes the classes and is always the same."""
+
+    def __init__(
+        self, files: NDArray[np.bytes_], labels: NDArray[np.int64], resize: int, crop: int, device: torch.device
+    ) -> None:
+        order = np.random.default_rng(SHUFFLED).permutation(len(labels))
+        self._take(files[order], torch.from_numpy(labels[order]).to(device), resize, crop)
+
+    def _take(self, files: NDArray[np.bytes_], labels: Tensor, resize: int, crop: int) -> None:
+        self._files, self.labels, self._resize, self._crop = files, labels, resize, crop
+        fits = 3 * crop**2 * len(labels) <= KEPT_BYTES
+        self._kept: dict[int, NDArray[np.uint8]] | None = {} if fits else None
+
+    def first(self, count: int) -> "FolderImages":
+        """The first `count` images, or all if it is 0."""
+        some = FolderImages.__new__(FolderImages)
+        count = count or len(self)
+        some._take(self._files[:count], self.labels[:count], self._resize, self._crop)
+        return some
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """Images in [0,1] (B, C, H, W) and labels (B,).
+
+        Raises: DecodeError: accuracy on images that nobody can see would be a lie.
+        """
+        with ThreadPoolExecutor(min(MOST_WORKERS, os.cpu_count() or 1)) as pool:
+            pixels = np.stack(list(pool.map(self._decoded, indices.tolist())))
+        return to_images(torch.from_numpy(pixels).to(self.labels.device)), self.labels[indices]
+
+    def _decoded(self, index: int) -> NDArray[np.uint8]:
+        if self._kept is None:
+            return eval_crop(self._files[index], self._resize, self._crop)
+        if index not in self._kept:
+            self._kept[index] = eval_crop(self._files[index], self._resize, self._crop)
+        return self._kept[index]

@@ -1,0 +1,115 @@
+"""Where a run's images come from: arrays in memory, or a folder with a file for each."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from msgspec import structs
+from torch import Tensor
+
+from engine import data
+from engine.config import FOLDER, ConfigError, RunConfig
+from engine.data.arrays import Arrays
+from engine.data.batches import TestImages, TrainBatches
+from engine.data.facts import DATASETS, Facts
+from engine.phases import Phase
+
+
+class Batches(Protocol):
+    """The training minibatches of a phase: each is a function of (seed, epoch, its number) alone."""
+
+    def __len__(self) -> int:
+        """Minibatches in an epoch; the last one may be smaller."""
+        ...
+
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """The minibatches of an epoch from number `first` on: images in [0,1] (B, C, H, W), labels (B,)."""
+        ...
+
+    def batch(self, epoch: int, number: int) -> tuple[Tensor, Tensor]:
+        """One of them."""
+        ...
+
+
+class Images(Protocol):
+    """Test images by their number. labels: int64, (N,)."""
+
+    labels: Tensor
+
+    def first(self, count: int) -> "Images":
+        """The first `count` images, or all if it is 0."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """Images in [0,1] (B, C, H, W) and labels (B,)."""
+        ...
+
+
+class Source(Protocol):
+    """A data set that has been found. official: whether its files have the checksums of the release."""
+
+    facts: Facts
+    official: bool
+    train_images: int
+    test_images: int
+
+    def fingerprint(self) -> str: ...
+
+    def filled(self, phase: Phase) -> Phase:
+        """The phase with its sizes filled in. Raises: ConfigError, if this data does not have them."""
+        ...
+
+    def batches(self, phase: Phase, seed: int, device: torch.device) -> Batches:
+        """phase: as `filled`."""
+        ...
+
+    def test(self, phase: Phase, device: torch.device) -> Images:
+        """The test images in the size that a run with this last phase (as `filled`) is judged by."""
+        ...
+
+
+class ArraySource:
+    """A data set in memory; it moves to the device once, and is judged in its own size."""
+
+    def __init__(self, arrays: Arrays, facts: Facts) -> None:
+        self.arrays, self.facts, self.official = arrays, facts, arrays.official
+        self.train_images, self.test_images = len(arrays.train_labels), len(arrays.test_labels)
+        self._whole: TrainBatches | None = None
+
+    def fingerprint(self) -> str:
+        return data.fingerprint(self.arrays)
+
+    def filled(self, phase: Phase) -> Phase:
+        if phase.batch_size > self.train_images:
+            raise ConfigError(f"batch_size = {phase.batch_size}: the data has only {self.train_images} training images")
+        return structs.replace(phase, crop=phase.crop or self.facts.height)
+
+    def batches(self, phase: Phase, seed: int, device: torch.device) -> TrainBatches:
+        if self._whole is None:
+            arrays = self.arrays
+            self._whole = TrainBatches(
+                arrays.train_images, arrays.train_labels, self.facts, phase.batch_size, seed, device
+            )
+        return self._whole.resized(phase.batch_size, phase.crop)
+
+    def test(self, phase: Phase, device: torch.device) -> TestImages:
+        return TestImages.load(self.arrays.test_images, self.arrays.test_labels, device)
+
+
+def open_source(config: RunConfig, fetch: bool = False) -> Source:
+    """The data of a run. fetch: download what is missing.
+
+    Raises: DataError, if the files are missing, damaged or not that data set; ConfigError.
+    """
+    if not config.in_folder:
+        arrays = data.hold_out(data.open(config.dataset, config.data_dir, fetch), config.holdout)
+        return ArraySource(arrays, DATASETS[config.dataset])
+    from engine.data.folder_source import FolderSource  # and the decoder of its images
+
+    if config.holdout:
+        raise ConfigError(f"holdout = {config.holdout}: only data in memory can be held out; use a folder's own val")
+    path = Path(config.data_dir) / "imagenet" if config.dataset == "imagenet" else config.dataset.removeprefix(FOLDER)
+    return FolderSource(Path(path))

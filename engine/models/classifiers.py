@@ -1,0 +1,40 @@
+"""torchvision's classifiers by name, freshly initialised."""
+
+import difflib
+import inspect
+
+from torch import nn
+
+from engine.config import ConfigError
+
+AUXILIARY = ("googlenet", "inception_v3")  # in training they return a tuple, unless told not to
+
+
+def known() -> list[str]:
+    """Names that `classifier` takes; without those of quantised copies and of other tasks."""
+    import torchvision  # takes a second, and most networks are our own
+
+    return list(torchvision.models.list_models(module=torchvision.models))
+
+
+def check_name(name: str) -> None:
+    """Raises: ConfigError, if torchvision has no classifier of that name."""
+    if name not in known():
+        near = difflib.get_close_matches(name, known(), n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise ConfigError(f"model.name = {name}: torchvision has no such classifier{hint}")
+
+
+def classifier(name: str, classes: int) -> nn.Module:
+    """The network of that name for so many classes.
+
+    Raises: ConfigError, if torchvision has none.
+    """
+    import torchvision
+
+    check_name(name)
+    builder = torchvision.models.get_model_builder(name)
+    options = {"aux_logits": False, "init_weights": True} if name in AUXILIARY else {}
+    assert "weights" in inspect.signature(builder).parameters
+    network: nn.Module = builder(weights=None, num_classes=classes, **options)
+    return network

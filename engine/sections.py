@@ -1,0 +1,153 @@
+"""The sections of a RunConfig, and the rules that every one of them follows."""
+
+import math
+import re
+from functools import cache
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct, structs
+
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+
+NETWORKS = ("preact-resnet18", "pooled-cnn", "mnist-cnn", "digits-cnn")
+
+Size = Annotated[float, Meta(ge=0, le=1, extra={"unit": "1/255"})]
+Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+
+@cache
+def fields_of(kind: type[Struct]) -> tuple[structs.FieldInfo, ...]:
+    """The fields of a struct; msgspec finds their types anew at each call."""
+    return structs.fields(kind)
+
+
+class ConfigError(ValueError):
+    """A setting that a user can put right; the message is one line that names it, its value and what is allowed."""
+
+
+class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Validated when built by hand, too: msgspec alone checks only what it decodes."""
+
+    def __post_init__(self) -> None:
+        values = structs.asdict(self)
+        for name, value in values.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ConfigError(f"{name} must be finite, not {value}")
+        try:
+            msgspec.convert(values, _unchecked(type(self)))
+        except msgspec.ValidationError:
+            self._name_what_is_wrong()
+
+    def _name_what_is_wrong(self) -> None:
+        """Field by field, which is slow: ten thousand configs are read for a history."""
+        for field in fields_of(type(self)):
+            value = getattr(self, field.name)
+            try:
+                msgspec.convert(value, field.type)
+            except msgspec.ValidationError as error:
+                raise ConfigError(f"{field.name} = {value!r}: {error}") from None
+
+
+@cache
+def _unchecked(kind: type[Struct]) -> type[Struct]:
+    """A struct with the same fields and no check of its own, for msgspec to check them all at once."""
+    return msgspec.defstruct(kind.__name__, [(field.name, field.type) for field in fields_of(kind)], kw_only=True)
+
+
+class ModelConfig(Section, frozen=True):
+    name: Annotated[
+        str, Meta(description=f"network: {', '.join(NETWORKS)}, or a classifier of torchvision such as resnet50")
+    ]
+    width: Annotated[
+        int, Meta(ge=1, le=1024, description="channels of the first stage; of torchvision's networks as they are")
+    ] = 64
+    depth: Annotated[
+        int, Meta(ge=1, le=16, description="blocks (preact-resnet18) or convolutions (pooled-cnn) in each stage")
+    ] = 2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.name not in NETWORKS and not re.fullmatch(r"[a-z]\w*", self.name):  # torchvision's have no hyphen
+            raise ConfigError(f"unknown network {self.name!r}; use {', '.join(NETWORKS)}, or one of torchvision's")
+
+
+class MethodConfig(Section, frozen=True):
+    name: Annotated[
+        Literal["standard", "fgsm", "pgd", "free"], Meta(description="how training examples are perturbed")
+    ] = "fgsm"
+    alpha: Annotated[Size | None, Meta(description="step size of the training attack; empty follows eps")] = None
+    init: Annotated[Literal["random", "zero", "previous"], Meta(description="where the FGSM perturbation starts")] = (
+        "random"
+    )
+    start_in_box: Annotated[bool, Meta(description="clip the random start to [0,1], not just what comes of it")] = True
+    noise: Annotated[
+        float, Meta(gt=0, le=16, description="random start of FGSM, as a multiple of eps; above 1 it is N-FGSM")
+    ] = 1.0
+    steps: Annotated[Count, Meta(description="steps of PGD training")] = 7
+    restarts: Annotated[Count, Meta(description="restarts of PGD training")] = 1
+    replays: Annotated[Count, Meta(description="replays of each minibatch in free training (m)")] = 8
+
+
+class OptimConfig(Section, frozen=True):
+    name: Annotated[Literal["sgd", "adam", "muon"], Meta(description="optimizer")] = "sgd"
+    lr: Annotated[float, Meta(gt=0, le=100, description="largest learning rate")] = 0.2
+    momentum: Annotated[float, Meta(ge=0, lt=1, description="momentum of SGD and Muon")] = 0.9
+    nesterov: Annotated[bool, Meta(description="Nesterov momentum in SGD; Muon has it anyway")] = False
+    sgd_ratio: Annotated[
+        float, Meta(gt=0, le=1000, description="learning rate of what Muon leaves to SGD, as a multiple of its own")
+    ] = 2.5
+    average: Annotated[float, Meta(ge=0, lt=1, description="decay of a running average of the weights; 0 is none")] = (
+        0.0
+    )
+    weight_decay: Annotated[float, Meta(ge=0, le=1, description="L2 penalty on the parameters")] = 5e-4
+    decay_norms: Annotated[bool, Meta(description="whether it is on those of BatchNorm, too")] = True
+    schedule: Annotated[Literal["cyclic", "piecewise", "constant"], Meta(description="learning rate over training")] = (
+        "cyclic"
+    )
+    peak: Annotated[Share, Meta(description="where the cyclic schedule peaks, as a share of training")] = 0.5
+    milestones: Annotated[
+        tuple[Share, ...], Meta(description="where the piecewise schedule drops, as shares of training")
+    ] = (0.5, 0.75)
+    gamma: Annotated[float, Meta(gt=0, le=1, description="factor of each drop of the piecewise schedule")] = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if list(self.milestones) != sorted(set(self.milestones)):
+            raise ConfigError(f"milestones must rise, not {self.milestones}")
+
+
+class EvalConfig(Section, frozen=True):
+    attack: Annotated[str, Meta(description="final evaluation: auto, none or pgd-STEPS[-RESTARTS]")] = "auto"
+    step_size: Annotated[Size | None, Meta(description="step size of the evaluation; empty follows eps")] = None
+    images: Annotated[int, Meta(ge=0, description="first N test images; 0 is all (auto: 1,000 on a CPU)")] = 0
+    search: Annotated[Precision, Meta(description="arithmetic of the search; what it finds is confirmed in fp32")] = (
+        "auto"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.attack not in ("auto", "none"):
+            parse_attack(self.attack)
+
+
+class WatchConfig(Section, frozen=True):
+    images: Annotated[int, Meta(ge=0, description="test images watched after each epoch; 0 is none")] = 1000
+    steps: Annotated[Count, Meta(description="PGD steps of that evaluation")] = 10
+
+
+class EarlyStopConfig(Section, frozen=True):
+    enabled: Annotated[bool, Meta(description="stop when the model collapses, keep the epoch before")] = False
+    drop: Annotated[Share, Meta(description="fall of PGD-5 accuracy on a training minibatch that stops")] = 0.2
+
+
+def parse_attack(name: str) -> tuple[int, int]:
+    """Steps and restarts of an attack's name: `pgd-50-10` is (50, 10), `pgd-10` is (10, 1).
+
+    Raises: ConfigError, if it is not such a name.
+    """
+    match = re.fullmatch(r"pgd-([1-9]\d{0,5})(?:-([1-9]\d{0,5}))?", name)
+    if not match:
+        raise ConfigError(f"unknown attack {name!r}: use auto, none, pgd-50-10 (50 steps, 10 restarts) or pgd-10")
+    return int(match[1]), int(match[2] or 1)

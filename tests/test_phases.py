@@ -1,0 +1,100 @@
+"""Phases: how they are typed, what they refuse, and where their steps, rates and costs lie."""
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.config import ConfigError
+from engine.phases import Phase, parse, written
+from engine.presets import build
+from engine.timeline import Stretch, Timeline
+
+WONG = build("imagenet").phases
+
+
+@st.composite
+def some_phases(draw: st.DrawFn) -> tuple[Phase, ...]:
+    ends = [0, *sorted(draw(st.sets(st.integers(1, 90), min_size=1, max_size=6)))]
+    with_lr = draw(st.booleans())
+    sizes, rates = st.integers(0, 512), st.floats(0, 10).map(lambda rate: float(f"{rate:g}"))
+    found = []
+    for begin, end in itertools.pairwise(ends):
+        lr = (draw(rates), draw(rates)) if with_lr else None
+        found.append(Phase(begin, end, draw(sizes), draw(sizes), draw(st.integers(0, 4096)), lr))
+    return tuple(found)
+
+
+@given(some_phases())
+def test_what_is_written_is_read_back(phases: tuple[Phase, ...]) -> None:
+    assert parse(written(phases)) == phases
+
+
+def test_the_recipe_of_the_paper_is_read_as_it_says() -> None:
+    warm, first, second, third = parse(WONG)
+    assert (warm.begin, first.end, second.end, third.end) == (0, 6, 12, 15)
+    assert [(p.size, p.crop, p.batch_size) for p in (first, second, third)] == [
+        (160, 128, 512),
+        (352, 224, 224),
+        (0, 288, 128),
+    ]
+    assert [p.lr for p in (warm, first, second, third)] == [(0, 0.4), (0.4, 0.04), (0.04, 0.004), (0.004, 0.0004)]
+
+
+def test_parts_may_be_left_out() -> None:
+    assert parse("0-5:0/16;5-8") == (Phase(0, 5, 0, 16), Phase(5, 8))
+    assert parse("0-2::64 2-3::128") == (Phase(0, 2, 0, 0, 64), Phase(2, 3, 0, 0, 128))
+    assert parse("") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1-5", "begin at epoch 1, not 0"),
+        ("0-5 6-9", "nothing covers epochs 5-6"),
+        ("0-5 4-9", "two phases cover epochs 4-5"),
+        ("0-0", "ends before it begins"),
+        ("0-5:160:128", "cannot be read: write EPOCHS:SIZE/CROP:BATCH:LR..LR"),
+        ("0-5:::1e999..2", "not finite"),
+        ("0-5:::0..1 5-9", "either every phase has a learning rate or none"),
+        ("nonsense", "'nonsense' cannot be read"),
+    ],
+)
+def test_what_is_wrong_is_said(text: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said.replace(".", r"\.")):
+        parse(text)
+
+
+def test_a_run_takes_its_epochs_from_its_phases_and_refuses_a_contradiction() -> None:
+    assert build("cifar", {"phases": "0-3:0/16 3-7"}).epochs == 7
+    with pytest.raises(ConfigError, match="the phases end at epoch 15, epochs = 5"):
+        build("imagenet", {"epochs": 5})
+    assert build("imagenet", {"epochs": 5, "phases": "", "optim.lr": 0.1}).epochs == 5
+    with pytest.raises(ConfigError, match="cifar10 has images of one size"):
+        build("cifar", {"phases": "0-3:160/128"})
+
+
+# 20 images in batches of 8 (3 updates an epoch, 2 replays), then of 20 (1 update)
+SHORT = (Phase(0, 2, 0, 8, 8, (0.0, 0.6)), Phase(2, 5, 0, 16, 20, (0.6, 0.0)))
+TIMELINE = Timeline.plan(SHORT, images=20, replays=2, flops=(60, 200))
+
+
+def test_steps_epochs_and_phases_belong_together() -> None:
+    assert [(s.first_step, s.steps_per_epoch, s.steps) for s in TIMELINE.stretches] == [(0, 6, 12), (12, 2, 6)]
+    assert (TIMELINE.total_steps, TIMELINE.epochs, TIMELINE.flops) == (18, 5, 2 * 60 + 3 * 200)
+    assert [TIMELINE.first_step(epoch) for epoch in range(5)] == [0, 6, 12, 14, 16]
+    assert [TIMELINE.epochs_at(step) for step in (0, 3, 6, 12, 13, 18)] == [0, 0.5, 1, 2, 2.5, 5]
+    phases = [SHORT.index(TIMELINE.at(step).phase) for step in (0, 11, 12, 17, 18, 99)]
+    assert phases == [0, 0, 1, 1, 1, 1]
+
+
+def test_the_learning_rate_is_linear_within_a_phase() -> None:
+    assert [TIMELINE.lr_at(step) for step in (0, 6, 12, 15)] == pytest.approx([0.0, 0.3, 0.6, 0.3])
+    assert Timeline([Stretch(Phase(0, 4), 0, 10)]).lr_at(3) is None
+
+
+def test_what_is_left_is_counted_in_updates_like_the_present_ones() -> None:
+    assert TIMELINE.work_left(6) == pytest.approx(6 + 6 * (100 / 10))  # an update of the second phase costs ten
+    assert TIMELINE.work_left(14) == 4
+    assert Timeline([Stretch(Phase(0, 4), 0, 10)]).work_left(15) == 25
