@@ -90,6 +90,7 @@ def _no_val(root: Path) -> None:
         (_no_val, "has no val folder; expected train/CLASS/FILE and val/CLASS/FILE"),
         (lambda root: root.rename(root.with_name("gone")), "does not exist"),
         (lambda root: (root / "prepared.json").write_text("{"), r"prepared.json cannot be read"),
+        (lambda root: (root / ".preparing.json").write_text("{}"), "is not whole yet: let `fastadv prepare` come"),
     ],
 )
 def test_what_is_no_data_set_is_refused(tmp_path: Path, spoil: object, said: str) -> None:

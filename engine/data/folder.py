@@ -16,7 +16,7 @@ from engine.data.arrays import DataError
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 FULL = "full"
-MANIFEST = "prepared.json"
+MANIFEST, BEGUN = "prepared.json", ".preparing.json"  # written at the end and at the begin of a preparation
 SPLITS = {"train": ("train",), "val": ("val", "valid", "validation", "test")}  # what people call them
 LAYOUT = "train/CLASS/FILE and val/CLASS/FILE"
 
@@ -38,7 +38,7 @@ class ImageFolder:
         if odd := sorted(set(self.classes) ^ set(other)):
             where = "train" if odd[0] in self.classes else "val"
             raise DataError(f"{root}: the class {odd[0]} is only in {where}; both splits need the same classes")
-        self._broken = frozenset(_broken(root / MANIFEST))
+        self._broken = _broken(root)
 
     def files(self, split: str, size: int) -> tuple[NDArray[np.bytes_], NDArray[np.int64]]:
         """Absolute paths and class numbers, in the order of their names. split: train or val; size: 0 is full.
@@ -100,11 +100,13 @@ def _images(folder: Path) -> Iterator[str]:
     )
 
 
-def _broken(manifest: Path) -> list[str]:
+def _broken(root: Path) -> frozenset[str]:
     """Images that could not be read when the folder was prepared, as `train/CLASS/FILE`."""
     try:
-        return list(json.loads(manifest.read_bytes())["broken"])
+        return frozenset(json.loads((root / MANIFEST).read_bytes())["broken"])
     except FileNotFoundError:
-        return []
+        if (root / BEGUN).exists():
+            raise DataError(f"{root} is not whole yet: let `fastadv prepare` come to its end") from None
+        return frozenset()
     except (OSError, ValueError, KeyError, TypeError):
-        raise DataError(f"{manifest} cannot be read; run `fastadv prepare` again, which makes it anew") from None
+        raise DataError(f"{root / MANIFEST} cannot be read; run `fastadv prepare` again, which makes it anew") from None
