@@ -36,13 +36,13 @@ def _check(config: RunConfig) -> dict[str, Any]:
         from engine import devices
 
         devices.check(config.device)
-    if config.model.name not in NETWORKS:
-        from engine.models.classifiers import check_name  # and torchvision, which takes a while
-
-        check_name(config.model.name)
     source = open_source(config, fetch=True)
     for phase in config.phase_list:
         source.filled(phase)
+    if config.phases or config.model.name not in NETWORKS:
+        from engine.models.counting import count_crops  # builds the network and looks through it
+
+        count_crops(config, source.facts)
     return {
         "train_images": source.train_images,
         "test_images": source.test_images,

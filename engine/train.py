@@ -4,7 +4,7 @@ import itertools
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any
 
 import msgspec
@@ -32,6 +32,7 @@ from engine.streams import generator
 from engine.timeline import Timeline
 from engine.work import epoch_flops
 
+NAMED = 20  # broken images; who has more needs `fastadv prepare`, not more lines
 GUARD_STEPS = 5  # PGD-5 on a training minibatch: the paper's check for early stopping
 
 
@@ -51,6 +52,7 @@ class Training:
         signalling = config.method.name in SIGNALLING
         self.reporter = Reporter(writer, self.learner, self.timeline, watchdog, signalling)
         self.delta: Tensor | None = None
+        self._named: set[str] = set()
         self.epochs_ended = 0
         self.ended_early = False
         self.guarded = 0.0
@@ -104,9 +106,16 @@ class Training:
             self._stop_here()
             self._update(x, y)
             self.reporter.updated(len(y))
+            self._name_broken(self._of_epoch(epoch).broken)
             if time.monotonic() - self._last_save > 60 * self.config.checkpoint_minutes:
                 self._save()
         self.reporter.end_epoch()
+
+    def _name_broken(self, files: Set[str]) -> None:
+        """A file that cannot be read is a grey image: a run of days must not die of it, nor keep silent."""
+        for file in sorted(files - self._named)[: max(NAMED - len(self._named), 0)]:
+            self.reporter.emit(events.Note(message=f"{file} cannot be read as an image: a grey one takes its place"))
+        self._named |= files
 
     def _update(self, x: Tensor, y: Tensor) -> None:
         """One weight update by the run's method, in parts that fit."""

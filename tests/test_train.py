@@ -64,6 +64,14 @@ METHODS: dict[str, dict[str, Any]] = {
     "previous": {"method.init": "previous", "optim.name": "sgd", "optim.lr": 0.05},
     "pgd": {"method.name": "pgd", "method.steps": 2},
     "free": {"method.name": "free", "method.replays": 3},
+    "phases": {
+        "phases": "0-1:0/6:40 1-2:0/8:30",
+        "micro_batch": 16,
+        "method.init": "previous",
+        "model.name": "preact-resnet18",
+        "model.width": 2,
+        "model.depth": 1,
+    },
 }
 FEW = {
     "batch_size": 40,

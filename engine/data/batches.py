@@ -45,6 +45,8 @@ class TestImages:
 class TrainBatches:
     """Shuffled and augmented minibatches: each one is a function of (seed, epoch, its number) alone."""
 
+    broken: frozenset[str] = frozenset()
+
     def __init__(
         self,
         images: NDArray[np.uint8],

@@ -1,6 +1,6 @@
 """Where a run's images come from: arrays in memory, or a folder with a file for each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import Protocol
 
@@ -17,7 +17,13 @@ from engine.phases import Phase
 
 
 class Batches(Protocol):
-    """The training minibatches of a phase: each is a function of (seed, epoch, its number) alone."""
+    """The training minibatches of a phase: each is a function of (seed, epoch, its number) alone.
+
+    `broken`: files that could not be read so far.
+    """
+
+    @property
+    def broken(self) -> Set[str]: ...
 
     def __len__(self) -> int:
         """Minibatches in an epoch; the last one may be smaller."""

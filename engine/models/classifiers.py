@@ -17,14 +17,6 @@ def known() -> list[str]:
     return list(torchvision.models.list_models(module=torchvision.models))
 
 
-def check_name(name: str) -> None:
-    """Raises: ConfigError, if torchvision has no classifier of that name."""
-    if name not in known():
-        near = difflib.get_close_matches(name, known(), n=1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        raise ConfigError(f"model.name = {name}: torchvision has no such classifier{hint}")
-
-
 def classifier(name: str, classes: int) -> nn.Module:
     """The network of that name for so many classes.
 
@@ -32,7 +24,10 @@ def classifier(name: str, classes: int) -> nn.Module:
     """
     import torchvision
 
-    check_name(name)
+    if name not in known():
+        near = difflib.get_close_matches(name, known(), n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise ConfigError(f"model.name = {name}: torchvision has no such classifier{hint}")
     builder = torchvision.models.get_model_builder(name)
     options = {"aux_logits": False, "init_weights": True} if name in AUXILIARY else {}
     assert "weights" in inspect.signature(builder).parameters

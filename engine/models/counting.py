@@ -16,6 +16,8 @@ from engine.work import Passes
 def count_passes(config: ModelConfig, facts: Facts, crop: int = 0) -> Passes:
     """What one image of that data set costs the network. crop: its side in pixels, 0 for the data set's own.
 
+    Raises: ConfigError, if the network does not take images of that size, or there is none of its name.
+
     Each backward pass to a layer's input, and each to its weights, costs what its forward pass does. The first
     layer's input needs none unless the image's gradient is wanted: seen from what the input depends on.
 

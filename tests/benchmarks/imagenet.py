@@ -1,0 +1,146 @@
+"""The ImageNet recipe in its full shape, a few steps of each phase: `python tests/benchmarks/imagenet.py FOLDER`.
+
+FOLDER holds train/CLASS/FILE and val/CLASS/FILE of at least 512 training images. ResNet-50, crops and minibatches are
+those of `wong2020-imagenet`, computed in parts; one epoch stands for each stretch of them. Prints operations, seconds
+and peak memory of each phase, and what the whole recipe would cost on the true data set.
+"""
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import torch
+
+from engine.data.facts import Facts
+from engine.data.folder_source import MEAN, STD
+from engine.events import Evaluated, Started, Step
+from engine.models.counting import count_crops
+from engine.phases import Phase, parse, written
+from engine.presets import build
+from engine.rundir import RunDir
+from engine.timeline import Timeline
+from engine.work import training_flops
+from fastadv_tui import runner, state
+from fastadv_tui.submission import configure
+
+IMAGES = 512  # one minibatch of the first phase
+TRUE_IMAGES, TRUE_CLASSES = 1_281_167, 1000
+GPU, GPU_FLOPS, GPU_SHARE = "A100 (bf16, 312 TFLOP/s)", 312e12, 0.2  # the share is a guess
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--micro-batch", type=int, default=16)
+    given = parser.parse_args()
+    print(f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}, {time.strftime('%Y-%m-%d')}")
+    whole()
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["FASTADV_HOME"] = folder
+        few(given.folder.absolute(), Path(folder) / "few")
+        prepare(Path(folder) / "few")
+        dry_run(given.micro_batch)
+
+
+def whole() -> None:
+    """The recipe on the true data, in operations; and in hours on a named GPU, as an estimate."""
+    config = build("imagenet")
+    passes = count_crops(config, Facts(3, 224, 224, TRUE_CLASSES, TRUE_IMAGES, MEAN, STD))
+    flops = training_flops(config, passes, TRUE_IMAGES)
+    hours = flops / (GPU_FLOPS * GPU_SHARE) / 3600
+    print(f"whole recipe: {flops / 1e18:.2f} EFLOP; ESTIMATE at {GPU_SHARE:.0%} of an {GPU}: {hours:.0f} h on one")
+
+
+def few(source: Path, target: Path) -> None:
+    """Links to so many training images, of all classes alike, and to all test images."""
+    classes = sorted(entry.name for entry in (source / "train").iterdir())
+    for number, name in enumerate(classes):
+        for split in ("train", "val"):
+            (target / split / name).mkdir(parents=True)
+        share = IMAGES // len(classes) + (number < IMAGES % len(classes))
+        for split, count in (("train", share), ("val", None)):
+            for path in sorted((source / split / name).iterdir())[:count]:
+                (target / split / name / path.name).symlink_to(path.resolve())
+
+
+def prepare(source: Path) -> None:
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "fastadv_tui.entry",
+        "prepare",
+        "imagenet",
+        str(source),
+        "--sizes",
+        "160,352",
+    ]
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+
+
+def dry_run(micro_batch: int) -> None:
+    """Train and evaluate in an engine of its own, and watch its memory."""
+    phases = [
+        Phase(n, n + 1, p.size, p.crop, p.batch_size, p.lr) for n, p in enumerate(parse(build("imagenet").phases))
+    ]
+    typed = {
+        "phases": written(tuple(phases)),
+        "micro_batch": str(micro_batch),
+        "watch.images": "16",
+        "eval.images": "16",
+        "eval.attack": "pgd-50-10",
+    }
+    rundir = runner.create(configure("imagenet", typed), sys.argv)
+    engine = subprocess.Popen([sys.executable, "-P", "-m", "engine", str(rundir.path)])
+    peaks = _watch(engine, rundir)
+    known = state.load(rundir)
+    if known.finished is None or known.finished.status != "done":
+        sys.exit(f"the engine ended with {engine.returncode}: {known.finished}")
+    _report(known, peaks)
+
+
+def _watch(engine: "subprocess.Popen[bytes]", rundir: RunDir) -> dict[int, int]:
+    """The largest resident memory by the phase that was on, in bytes."""
+    peaks: dict[int, int] = {}
+    process, done = psutil.Process(engine.pid), threading.Event()
+    while engine.poll() is None:
+        known = state.load(rundir)
+        if known.timeline is not None:
+            place = known.timeline.stretches.index(known.timeline.at(known.step))
+            try:
+                rss = sum(p.memory_info().rss for p in (process, *process.children(recursive=True)))
+            except psutil.Error:
+                break
+            peaks[place] = max(peaks.get(place, 0), rss)
+        done.wait(0.2)
+    engine.wait()
+    return peaks
+
+
+def _report(known: state.RunState, peaks: dict[int, int]) -> None:
+    timeline = known.timeline
+    assert isinstance(timeline, Timeline)
+    assert isinstance(known.started, Started)
+    ends = {timeline.at(step.step - 1).first_step: step for step in known.steps if isinstance(step, Step)}
+    for place, stretch in enumerate(timeline.stretches):
+        phase, last = stretch.phase, ends[stretch.first_step]
+        each = stretch.flops / known.started.train_images / 1e9
+        print(
+            f"epochs {phase.begin}-{phase.end}: source {phase.size or 'full'}, crop {phase.crop}, batch "
+            f"{phase.batch_size}: {stretch.steps} steps, {each:.1f} GFLOP an image, loss {last.loss:.2f}, peak "
+            f"{peaks.get(place, 0) / 1e9:.1f} GB"
+        )
+    final = known.final[-1]
+    assert isinstance(final, Evaluated)
+    print(f"evaluated: {final.attack} on {final.images} images, clean {final.clean:.1%}, robust {final.robust:.1%}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""Whole runs on a folder of images: phases that grow, in parts, stopped anywhere; and weights judged elsewhere."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from engine_helpers import ask, assert_same_end, of_kind, run_folder
+from test_folder import picture, tree
+from test_train import train
+
+from engine import events
+from engine.checkpoint import load_model
+from engine.config import ConfigError
+from engine.rundir import RunDir
+from engine.stopping import Stopped
+
+GROWING = "0-1:24/12:10:0..0.1 1-2:24/16:6:0.1..0.02 2-3:0/20:5:0.02..0"
+FEW: dict[str, Any] = {
+    "model.name": "preact-resnet18",
+    "model.width": 2,
+    "model.depth": 1,
+    "epochs": 3,
+    "phases": GROWING,
+    "micro_batch": 4,
+    "watch.images": 4,
+    "watch.steps": 1,
+    "eval.attack": "pgd-1",
+}
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.atomic.os.fsync", lambda handle: None)
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> str:
+    """Two classes of six pictures, prepared in two sizes."""
+    root = tmp_path / "pictures"
+    tree(root / "full", count=6)
+    tree(root / "24", count=6)
+    return f"imagefolder:{root}"
+
+
+def run(path: Path, dataset: str, **typed: Any) -> RunDir:
+    return run_folder(path, FEW | typed, dataset)
+
+
+@pytest.mark.parametrize(
+    "typed", [{}, {"method.name": "free", "method.replays": 2}, {"method.name": "pgd", "method.steps": 2}]
+)
+def test_a_run_over_phases_that_is_stopped_ends_with_the_same_numbers(
+    tmp_path: Path, dataset: str, typed: dict[str, Any]
+) -> None:
+    whole = run(tmp_path / "whole", dataset, **typed)
+    looks = train(whole).made
+    for stop_at in range(1, looks, 5):
+        broken = run(tmp_path / f"stopped {stop_at}", dataset, **typed)
+        with pytest.raises(Stopped):
+            train(broken, stop_at)
+        train(broken, attempt=2)
+        assert_same_end(whole, broken)
+
+
+def test_the_trained_network_knows_the_classes_of_its_folder(tmp_path: Path, dataset: str) -> None:
+    rundir = run(tmp_path / "run", dataset)
+    train(rundir)
+    model = load_model(rundir.path)
+    assert model(torch.rand(3, 3, 20, 20)).shape == (3, 2)
+    (final,) = [event for event in of_kind(rundir, events.Evaluated) if event.stage == "final"]
+    assert final.images == 12
+
+
+def test_a_size_that_is_not_prepared_is_refused_before_the_run(tmp_path: Path, dataset: str) -> None:
+    config = run(tmp_path / "run", dataset, phases="0-3:160/12:5:0.1..0").submission().config
+    with pytest.raises(ConfigError, match=r"is not prepared in size 160 \(it has 24\); `fastadv prepare"):
+        train(run(tmp_path / "other", dataset, phases="0-3:160/12:5:0.1..0"))
+    assert config.phase_list[0].size == 160
+
+
+def test_a_network_that_nobody_knows_is_refused_with_what_is_near(tmp_path: Path, dataset: str) -> None:
+    rundir = run(tmp_path / "run", dataset, **{"model.name": "resnet81"})
+    code, out, _ = ask("--check", stdin=json.dumps(json.loads(rundir.config.read_bytes())["config"]).encode())
+    assert code == 2
+    assert b"torchvision has no such classifier (did you mean resnet18?)" in out
+
+
+def test_a_network_that_cannot_take_the_crop_is_refused(tmp_path: Path) -> None:
+    rundir = run_folder(tmp_path / "run", {"phases": "0-2:0/6"})
+    code, out, _ = ask("--check", stdin=json.dumps(json.loads(rundir.config.read_bytes())["config"]).encode())
+    assert code == 2
+    assert b"digits-cnn does not take images of 6 pixels" in out
+
+
+def test_an_image_that_breaks_while_it_trains_is_named(tmp_path: Path, dataset: str) -> None:
+    root = Path(dataset.partition(":")[2])
+    (root / "full" / "train" / "a" / "2.JPEG").write_bytes(b"torn")
+    picture(root / "full" / "train" / "a" / "7.JPEG")
+    rundir = run(tmp_path / "run", dataset)
+    train(rundir)
+    said = [event.message for event in of_kind(rundir, events.Note)]
+    assert any("a/2.JPEG cannot be read" in message for message in said), said
