@@ -1,5 +1,5 @@
 """The engine's process: `python -P -m engine RUN_DIR` trains a run; `--check`, `--doctor`,
-`--flops` and `--eval` answer questions.
+`--flops` and `--eval` answer questions, `--prepare` resizes a data set.
 
 The last event of a run is always `finished`. Exit codes: 0 done, 1 failed, 2 refused by `--check`, 130 stopped.
 """
@@ -30,6 +30,10 @@ def main(arguments: list[str]) -> int:
         from engine.evaluating import evaluate
 
         return evaluate(sys.stdin.buffer.read())
+    if arguments[:1] == ["--prepare"]:
+        from engine.data.preparing import prepare
+
+        return prepare(sys.stdin.buffer.read())
     if arguments[:1] == ["--flops"]:
         from engine.questions import flops
 

@@ -21,6 +21,7 @@ MODULES = {  # of fastadv_tui.commands, and what each registers, in the order in
     "looking": ("runs", "show", "logs", "export"),
     "comparing": ("compare",),
     "evaluating": ("eval",),
+    "preparing": ("prepare",),
     "keeping": ("tag", "note", "rm", "prune", "reindex"),
     "serving": ("serve",),
     "machine": ("doctor",),

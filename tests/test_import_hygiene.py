@@ -8,7 +8,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FREE = {"config", "presets", "events", "rundir", "schedules", "atomic", "provenance", "work", "request"}
+FREE = {
+    "config",
+    "presets",
+    "events",
+    "rundir",
+    "schedules",
+    "atomic",
+    "provenance",
+    "work",
+    "request",
+    "prepare_request",
+}
 HEAVY = ("torch", "torchvision", "sklearn", "numpy", "textual")
 
 

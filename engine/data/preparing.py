@@ -1,0 +1,292 @@
+"""`engine --prepare`: resized copies of an image data set, in answers on standard output; a stop loses nothing."""
+
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+from filelock import FileLock, Timeout
+from msgspec import Struct
+
+from engine.atomic import write_atomic
+from engine.config import ConfigError
+from engine.data import tars
+from engine.data.copying import FULL, CopyError, Report, Task, cannot_write, made
+from engine.data.crew import Crew
+from engine.data.inventory import check, folders_of, missing
+from engine.data.resizing import BrokenImageError
+from engine.data.sources import VAL_NAMES, Source, SourceError, image_folder, is_image_folder
+from engine.prepare_request import (
+    LARGEST,
+    PREPARED,
+    SMALLEST,
+    Completed,
+    Failed,
+    Planned,
+    PrepareAnswer,
+    Prepared,
+    PrepareRequest,
+    Progress,
+    read_prepared,
+)
+from engine.request import Refused
+from engine.stopping import Stopped, StopRequest
+
+OK, FAILED, REFUSED, STOPPED = 0, 1, 2, 130
+PLAN, LOCK, INDEX = ".preparing.json", ".prepare.lock", ".tars.json"  # in OUT
+ANSWER_EVERY = 0.2  # seconds
+SAMPLE = 24  # images that are tried to estimate the room needed
+BLOCK = 4096  # bytes that a small file takes at least, and in steps of which it grows
+
+
+class Plan(Struct, frozen=True):
+    """What the copies in a folder were made from, from their first one on."""
+
+    source: str
+    quality: int
+
+
+def prepare(request: bytes) -> int:
+    """Answer a PrepareRequest; returns the exit code."""
+    stop = StopRequest()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})  # held back until here by the command
+    try:
+        return _prepare(request, stop)
+    except (Stopped, BrokenPipeError):  # nobody listens any more
+        return STOPPED
+
+
+def _prepare(request: bytes, stop: StopRequest) -> int:
+    try:
+        asked = msgspec.json.decode(request, type=PrepareRequest)
+        _check_request(asked)
+        with _held(Path(asked.out)):
+            _answer(_Preparation(asked, stop).run())
+    except ConfigError as error:
+        _answer(Refused(message=str(error)))
+        return REFUSED
+    except CopyError as error:
+        _answer(Failed(message=str(error)))
+        return FAILED
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _answer(Failed(message=cannot_write(Path(error.filename or asked.out), error)))
+        return FAILED
+    return OK
+
+
+class _held:  # noqa: N801 - it is used as a function
+    """OUT, which nobody else prepares meanwhile. Raises: SourceError."""
+
+    def __init__(self, out: Path) -> None:
+        self._out = out
+
+    def __enter__(self) -> None:
+        try:
+            self._out.mkdir(parents=True, exist_ok=True)
+            self._lock = FileLock(self._out / LOCK, timeout=0)
+            self._lock.acquire()
+        except Timeout:
+            raise SourceError(f"another `fastadv prepare` is at work on {self._out}; wait for it, or stop it") from None
+        except (FileExistsError, NotADirectoryError):
+            raise SourceError(f"{self._out} cannot be a folder: there is a file in its place") from None
+        except PermissionError as error:
+            raise SourceError(f"cannot write to {self._out}: {error.strerror}; choose another --out") from None
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+class _Preparation:
+    """One preparation, from the look at the source to `prepared.json`."""
+
+    def __init__(self, asked: PrepareRequest, stop: StopRequest) -> None:
+        self._asked, self._stop = asked, stop
+        self._out = Path(asked.out)
+        self._told, self._stage = 0.0, ""
+
+    def run(self) -> Completed:
+        """Raises: ConfigError, CopyError, Stopped, OSError."""
+        begun = time.monotonic()
+        before = self._claim()
+        source = self._source()
+        write_atomic(self._out / PLAN, msgspec.json.encode(Plan(self._asked.source, self._asked.quality)))
+        if source.folders:
+            _link_full(source, Path(self._asked.source), self._out)
+        sizes = tuple(sorted({*self._asked.sizes, *(before.sizes if before else ())}))
+        folders = folders_of(source, sizes)
+        tasks = missing(source, self._out, folders, self._asked.quality, self._ticker("looking"))
+        _answer(self._planned(source, sizes, tasks))
+        done = self._copied(tasks)
+        os.sync()  # before the file that says that everything is there
+        counts = check(source, self._out, folders, done.broken, self._ticker("checking"))
+        prepared = Prepared(
+            source=self._asked.source,
+            quality=self._asked.quality,
+            classes=source.labels(),
+            counts=counts,
+            sizes=sizes,
+            broken=tuple(sorted(done.broken)),
+        )
+        if prepared != before:
+            write_atomic(self._out / PREPARED, msgspec.json.format(msgspec.json.encode(prepared)))
+        return Completed(
+            out=str(self._out),
+            counts=counts,
+            sizes=sizes,
+            images=done.done,
+            resized=done.resized,
+            copied=done.copied,
+            seconds=round(time.monotonic() - begun, 3),
+            broken=dict(sorted(done.broken.items())),
+        )
+
+    def _claim(self) -> Prepared | None:
+        """What was prepared here before. Raises: SourceError, if it was made from something else, or by others."""
+        anew = f"remove {self._out} to start anew, or choose another --out"
+        try:
+            before, plan = read_prepared(self._out), _plan(self._out)
+        except msgspec.DecodeError as error:
+            raise SourceError(f"{self._out / PREPARED} or {PLAN} beside it is damaged ({error}); {anew}") from None
+        for known in (plan, before and Plan(before.source, before.quality)):
+            if known and known.source != self._asked.source:
+                raise SourceError(f"{self._out} was prepared from {known.source}; {anew}")
+            if known and known.quality != self._asked.quality:
+                raise SourceError(f"{self._out} was prepared with --quality {known.quality}; {anew}")
+        for name in (FULL, *map(str, self._asked.sizes)) if plan is before is None else ():
+            if (found := self._out / name).exists() and found.resolve() != Path(self._asked.source):
+                raise SourceError(f"{found} is there, and `fastadv prepare` did not make it; {anew}")
+        return before
+
+    def _source(self) -> Source:
+        folder = Path(self._asked.source)
+        try:
+            found = tars.official(folder, self._out / INDEX, self._ticker("reading the tar files"))
+            return found or image_folder(folder)
+        except PermissionError as error:
+            raise SourceError(f"cannot read {error.filename}: {error.strerror}") from None
+
+    def _planned(self, source: Source, sizes: tuple[int, ...], tasks: list[Task]) -> Planned:
+        return Planned(
+            kind=source.kind,
+            source=self._asked.source,
+            out=str(self._out),
+            classes=len(source.labels()),
+            images=source.counts(),
+            sizes=sizes,
+            quality=self._asked.quality,
+            workers=_workers(self._asked),
+            there=sum(source.counts().values()) - sum(len(task.missing) for task in tasks),
+            needed=_estimate(tasks),
+            free=shutil.disk_usage(self._out).free,
+        )
+
+    def _copied(self, tasks: list[Task]) -> Report:
+        """Everything that was done."""
+        everything, total = Report(), sum(len(task.missing) for task in tasks)
+        if not tasks:
+            return everything
+        tick = self._ticker("preparing")
+        with Crew(min(_workers(self._asked), len(tasks))) as crew:
+            tick(0, total)
+            for report in crew.perform(iter(tasks), self._stop.check):
+                _add(everything, report)
+                tick(everything.done, total)
+        return everything
+
+    def _ticker(self, stage: str) -> tars.Tick:
+        """Answers how far a stage is, at a bounded rate; what it returns raises Stopped."""
+
+        def tick(done: int, total: int) -> None:
+            if time.monotonic() - self._told > ANSWER_EVERY or done == total:
+                self._told = time.monotonic()
+                _answer(Progress(stage=stage, done=done, total=total))
+            self._stop.check()
+
+        return tick
+
+
+def _check_request(asked: PrepareRequest) -> None:
+    """Raises: ConfigError."""
+    source, out = Path(asked.source), Path(asked.out)
+    if not source.is_dir():
+        raise SourceError(f"{source} is no folder" if source.exists() else f"{source} does not exist")
+    if out == source or source in out.parents:
+        raise SourceError(f"the copies cannot go into {out}, which is in the source; choose another --out")
+    if not (source / tars.TRAIN).is_file() and not is_image_folder(source):
+        raise SourceError(
+            f"no data set in {source}: looked for {tars.TRAIN} with {tars.VAL} and {tars.DEVKIT}, and for the folders "
+            f"train/CLASS and {'|'.join(VAL_NAMES)}/CLASS"
+        )
+    if not asked.sizes or not all(SMALLEST <= size <= LARGEST for size in asked.sizes):
+        raise ConfigError(f"--sizes: each must be {SMALLEST} to {LARGEST} pixels, such as 160,352")
+    if not 1 <= asked.quality <= 100:
+        raise ConfigError(f"--quality {asked.quality}: a JPEG's quality is 1 to 100")
+    if asked.workers < 0:
+        raise ConfigError(f"--workers {asked.workers}: at least 1")
+
+
+def _plan(out: Path) -> Plan | None:
+    try:
+        return msgspec.json.decode((out / PLAN).read_bytes(), type=Plan)
+    except FileNotFoundError:
+        return None
+
+
+def _link_full(source: Source, folder: Path, out: Path) -> None:
+    """`full` of an ImageFolder is the source itself; its splits one by one if they have other names."""
+    if source.folders["val"].name == "val":
+        _link(out / FULL, folder)
+        return
+    (out / FULL).mkdir(exist_ok=True)
+    for split, target in source.folders.items():
+        _link(out / FULL / split, target)
+
+
+def _link(link: Path, target: Path) -> None:
+    if link.exists() and link.resolve() == target.resolve():
+        return
+    if link.is_symlink():
+        link.unlink()
+    elif link.exists():
+        raise SourceError(f"{link} is in the way of a link to {target}; remove it")
+    link.symlink_to(target)
+
+
+def _estimate(tasks: list[Task]) -> int:
+    """Bytes that the missing copies will take, from a few of them."""
+    todo = [(task, number) for task in tasks for number in range(len(task.missing))]
+    sample = random.Random(0).sample(todo, min(SAMPLE, len(todo)))
+    tried = [size for task, number in sample if (size := _room(task, number)) is not None]
+    return len(todo) * sum(tried) // len(tried) if tried else 0
+
+
+def _room(task: Task, number: int) -> int | None:
+    try:
+        contents = made(task.images.read(task.images.files[number]), task.missing[number], task.quality)
+    except (BrokenImageError, OSError):
+        return None
+    return sum(-(-len(data) // BLOCK) * BLOCK for data in contents.values())
+
+
+def _add(everything: Report, report: Report) -> None:
+    everything.done += report.done
+    everything.resized += report.resized
+    everything.copied += report.copied
+    everything.broken |= report.broken
+
+
+def _workers(asked: PrepareRequest) -> int:
+    if asked.workers:
+        return asked.workers
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def _answer(answer: PrepareAnswer) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
+    sys.stdout.buffer.flush()
