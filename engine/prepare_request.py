@@ -12,7 +12,7 @@ SMALLEST, LARGEST = 16, 1024  # pixels of a shorter side
 
 
 class PrepareRequest(Struct, frozen=True, kw_only=True):
-    """source, out: absolute folders; sizes: pixels of the shorter side; workers: processes, 0 for all available cores."""
+    """source, out: absolute folders; sizes: pixels of the shorter side; workers: processes, 0 for one a core."""
 
     source: str
     out: str

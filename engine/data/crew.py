@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from multiprocessing import connection, get_context
+from multiprocessing import connection, get_context, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
@@ -22,6 +22,7 @@ class Crew:
 
     def __init__(self, workers: int) -> None:
         context = get_context("spawn")  # a fork would inherit the others' pipes, and so outlive us
+        resource_tracker.ensure_running()  # or the first process starts it, which unblocks signals
         before = signal.pthread_sigmask(signal.SIG_BLOCK, NOT_FOR_WORKERS)  # inherited, from their first moment on
         try:
             self._members = dict(_start(context.Pipe(), context.Process) for _ in range(workers))

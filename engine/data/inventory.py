@@ -21,11 +21,12 @@ def missing(
 ) -> list[Task]:
     """What is left to do; removes what processes that died have left unfinished (nobody else may be at work)."""
     tasks: list[Task] = []
+    same: dict[tuple[str, ...], tuple[str, ...]] = {}  # one tuple for all images that lack the same: there are millions
     for number, images in enumerate(source.classes):
         tick(number, len(source.classes))
         there = {folder: _present(out / folder / images.place) for folder in folders}
         todo = [
-            (file, lacking)
+            (file, same.setdefault(lacking, lacking))
             for file in images.files
             if (lacking := tuple(folder for folder in folders if file.name not in there[folder]))
         ]

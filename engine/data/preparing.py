@@ -158,7 +158,7 @@ class _Preparation:
                 raise SourceError(f"{self._out} was prepared from {known.source}; {anew}")
             if known and known.quality != self._asked.quality:
                 raise SourceError(f"{self._out} was prepared with --quality {known.quality}; {anew}")
-        for name in (FULL, *map(str, self._asked.sizes)) if plan is before is None else ():
+        for name in (FULL, *map(str, self._asked.sizes)) if not plan and not before else ():
             if (found := self._out / name).exists() and found.resolve() != Path(self._asked.source):
                 raise SourceError(f"{found} is there, and `fastadv prepare` did not make it; {anew}")
         return before
@@ -260,10 +260,10 @@ def _link(link: Path, target: Path) -> None:
 
 def _estimate(tasks: list[Task]) -> int:
     """Bytes that the missing copies will take, from a few of them."""
-    todo = [(task, number) for task in tasks for number in range(len(task.missing))]
-    sample = random.Random(0).sample(todo, min(SAMPLE, len(todo)))
+    chance = random.Random(0)
+    sample = [(task, chance.randrange(len(task.missing))) for task in chance.choices(tasks, k=SAMPLE if tasks else 0)]
     tried = [size for task, number in sample if (size := _room(task, number)) is not None]
-    return len(todo) * sum(tried) // len(tried) if tried else 0
+    return sum(len(task.missing) for task in tasks) * sum(tried) // len(tried) if tried else 0
 
 
 def _room(task: Task, number: int) -> int | None:
