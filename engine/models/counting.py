@@ -24,9 +24,11 @@ def count_passes(config: ModelConfig, facts: Facts, crop: int = 0) -> Passes:
     torch's own FlopCounterMode finds the same, but loads a compiler first, which takes two seconds.
     """
     model = build(config, facts)
-    all_layers, beyond_first = _forward(
-        model, torch.zeros(1, facts.channels, crop or facts.height, crop or facts.width)
-    )
+    side = crop or facts.height
+    try:
+        all_layers, beyond_first = _forward(model, torch.zeros(1, facts.channels, side, crop or facts.width))
+    except RuntimeError:
+        raise ConfigError(f"{config.name} does not take images of {side} pixels; use another crop") from None
     return Passes(
         forward=all_layers,
         to_image=all_layers,
