@@ -120,9 +120,10 @@ class FolderBatches:
         return tensor.to(self.device, non_blocking=True)
 
     def _flipped(self, epoch: int, number: int, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        rng = generator(self.device, self.seed, "augment", epoch, number)
+        rng = generator(self.device, self.seed, "augment", epoch, number, self.rank)
         flip = torch.randint(2, (len(pixels), 1, 1, 1), generator=rng, device=self.device).bool()
-        return to_images(torch.where(flip, pixels.flip(2), pixels)), labels
+        across = pixels.permute(0, 3, 1, 2)  # in this order torch mirrors with vector instructions
+        return torch.where(flip, across.flip(3), across).float().div_(255), labels
 
 
 def _alone(worker: int) -> None:
@@ -147,8 +148,9 @@ class FolderImages:
 
     def first(self, count: int) -> "FolderImages":
         """The first `count` images, or all if it is 0."""
+        if not count or count >= len(self):
+            return self  # and what it has decoded
         some = FolderImages.__new__(FolderImages)
-        count = count or len(self)
         some._take(self._files[:count], self.labels[:count], self._resize, self._crop)
         return some
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from engine import muon
-from engine.config import RunConfig
+from engine.config import ConfigError, RunConfig
 from engine.data.facts import Facts
 from engine.models import build
 from engine.sections import ModelConfig
