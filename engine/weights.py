@@ -124,6 +124,10 @@ def _places(
         shapes = {name: given[source].shape for name, source in plain.items()}
         if shapes == {common[name]: value.shape for name, value in own.items()}:
             return {name: plain[common[name]] for name in own}, "by name"
+    if {name.partition(".")[2]: value.shape for name, value in own.items()} == {
+        name: value.shape for name, value in given.items()
+    }:
+        return {name: name.partition(".")[2] for name in own}, "by name"  # torchvision's own
     places = _match(own, given)
     kinds = {(name.rpartition(".")[2], value.shape) for name, value in own.items()}
     if not ordered and len(kinds) < len(own):

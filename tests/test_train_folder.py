@@ -4,16 +4,21 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import torch
+import torchvision
 from engine_helpers import ask, assert_same_end, of_kind, run_folder
+from msgspec import structs
 from test_folder import picture, tree
 from test_train import train
 
 from engine import events
 from engine.checkpoint import load_model
 from engine.config import ConfigError
+from engine.request import AnyAnswer, EvalRequest, Measured, Understood
 from engine.rundir import RunDir
+from engine.sections import EvalConfig
 from engine.stopping import Stopped
 
 GROWING = "0-1:24/12:10:0..0.1 1-2:24/16:6:0.1..0.02 2-3:0/20:5:0.02..0"
@@ -85,6 +90,34 @@ def test_a_network_that_nobody_knows_is_refused_with_what_is_near(tmp_path: Path
     code, out, _ = ask("--check", stdin=json.dumps(json.loads(rundir.config.read_bytes())["config"]).encode())
     assert code == 2
     assert b"torchvision has no such classifier (did you mean resnet18?)" in out
+
+
+def test_torchvisions_weights_are_judged_the_same_in_any_batch(tmp_path: Path, dataset: str) -> None:
+    torch.manual_seed(0)
+    theirs = torchvision.models.resnet18(num_classes=2)
+    for layer in theirs.modules():  # as trained ones: not all statistics the same
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.running_mean.normal_(0, 0.1)  # type: ignore[union-attr]
+    torch.save(theirs.state_dict(), tmp_path / "resnet18.pt")
+    found = []
+    for batch in (2, 5, 12):
+        config = run(tmp_path / str(batch), dataset, **{"model.name": "resnet18", "micro_batch": batch}).submission()
+        request = EvalRequest(
+            config=structs.replace(config.config, eval=EvalConfig(attack="pgd-2-2", search="fp32")),
+            weights=str(tmp_path / "resnet18.pt"),
+            eps=(2 / 255,),
+            folder=str(tmp_path),
+            again=True,
+        )
+        code, out, error = ask("--eval", stdin=msgspec.json.encode(request))
+        assert code == 0, error
+        answers = [msgspec.json.decode(line, type=AnyAnswer) for line in out.splitlines()]
+        assert isinstance(answers[0], Understood)
+        assert answers[0].matched == "by name"
+        assert isinstance(answers[-1], Measured)
+        found.append((answers[-1].clean, answers[-1].robust, answers[-1].images))
+    assert found[0] == found[1] == found[2]
+    assert found[0][2] == 12
 
 
 def test_a_network_that_cannot_take_the_crop_is_refused(tmp_path: Path) -> None:
