@@ -56,7 +56,7 @@ def ask(asked: PrepareRequest, as_json: bool) -> int:
         for answer in _answers(process):
             if isinstance(answer, Refused):
                 process.wait()
-                raise UserError(answer.message)
+                raise UserError(line(answer.message))
             if isinstance(answer, Failed):
                 print(f"fastadv: {line(answer.message)}", file=sys.stderr, flush=True)
             view.show(answer)

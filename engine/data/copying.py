@@ -60,8 +60,11 @@ def _copy(task: Task, file: File, folders: tuple[str, ...], report: Report) -> N
     try:
         content = task.images.read(file)
         contents = made(content, folders, task.quality)
-    except (BrokenImageError, FileNotFoundError, IsADirectoryError) as error:  # a link that leads nowhere is broken too
+    except BrokenImageError as error:
         report.broken[place] = str(error)
+        return
+    except (FileNotFoundError, IsADirectoryError):
+        report.broken[place] = "a link that leads to no file"
         return
     except OSError as error:
         raise CopyError(f"cannot read {task.images.container} ({place}): {error.strerror or error}") from None

@@ -81,7 +81,7 @@ def _classes(path: Path, tick: Callable[[int], None]) -> Iterator[tuple[str, lis
                 with tarfile.open(fileobj=inner, mode="r:") as images:
                     files = sorted(_file(image, member.offset_data, path) for image in images if image.isfile())
             except tarfile.TarError as error:
-                raise SourceError(f"{member.name} in {path} is damaged ({error}); fetch it anew") from None
+                raise SourceError(f"{member.name} in {path} is damaged ({_first_line(error)}); fetch it anew") from None
             _check_names(files, path)
             yield label, files
 
@@ -109,12 +109,22 @@ class _opened:  # noqa: N801 - it is used as a function
         return self._tar
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self._tar.close()
-        if isinstance(error, tarfile.TarError):
-            raise self._damaged(error) from None
+        with self._tar:
+            if isinstance(error, tarfile.TarError):
+                raise self._damaged(error) from None
+            if error is None and not self._has_end():
+                raise SourceError(f"{self._path} is cut short; fetch it anew")
+
+    def _has_end(self) -> bool:
+        """Whether an empty block follows the last member; tarfile takes a cut between two members for the end."""
+        last = self._tar.getmembers()[-1]
+        end = last.offset_data + -(-last.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+        with self._path.open("rb") as file:
+            file.seek(end)
+            return file.read(tarfile.BLOCKSIZE) == bytes(tarfile.BLOCKSIZE)
 
     def _damaged(self, error: BaseException) -> SourceError:
-        return SourceError(f"{self._path} is damaged or cut short ({error}); fetch it anew")
+        return SourceError(f"{self._path} is damaged or cut short ({_first_line(error)}); fetch it anew")
 
 
 def _file(member: tarfile.TarInfo, start: int, path: Path) -> File:
@@ -163,7 +173,13 @@ def _labels_of_devkit(path: Path, files: list[File]) -> dict[str, str]:
         named = dict(zip((int(n) for n in synsets["ILSVRC2012_ID"]), map(str, synsets["WNID"]), strict=True))
         labels = [named[number] for number in numbers]
     except (tarfile.TarError, OSError, KeyError, ValueError, EOFError) as error:
-        raise SourceError(f"{path} is not the development kit, or damaged ({error}); fetch it anew") from None
+        raise SourceError(
+            f"{path} is not the development kit, or damaged ({_first_line(error)}); fetch it anew"
+        ) from None
     if len(labels) != len(files):
         raise SourceError(f"{path} has classes for {len(labels):,} images, but {VAL} holds {len(files):,}")
     return {file.name: label for file, label in zip(sorted(files), labels, strict=True)}
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0]
