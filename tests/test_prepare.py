@@ -494,6 +494,8 @@ def test_tars_with_something_amiss_are_one_line(tmp_path: Path, official: Path) 
         for length in (0, 100, first.offset_data + 100, last.offset, last.offset_data + 100):
             (official / name).write_bytes(whole[:length])
             refused(prepare(official, out), "fetch it anew")
+        (official / name).write_bytes(tar({}))
+        refused(prepare(official, out), "in val but not in train" if "train" in name else "in train but not in val")
         (official / name).write_bytes(whole)
     (official / "val_labels.txt").write_text(f"ILSVRC2012_val_00000001.JPEG {CLASSES[0]}\n")
     refused(prepare(official, out), "no class is known for ILSVRC2012_val_0000000")

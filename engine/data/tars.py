@@ -117,7 +117,9 @@ class _opened:  # noqa: N801 - it is used as a function
 
     def _has_end(self) -> bool:
         """Whether an empty block follows the last member; tarfile takes a cut between two members for the end."""
-        last = self._tar.getmembers()[-1]
+        last = next(reversed(self._tar.getmembers()), None)
+        if last is None:
+            return True
         end = last.offset_data + -(-last.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
         with self._path.open("rb") as file:
             file.seek(end)
