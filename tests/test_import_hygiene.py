@@ -19,6 +19,9 @@ FREE = {
     "work",
     "request",
     "prepare_request",
+    "phases",
+    "sections",
+    "timeline",
 }
 HEAVY = ("torch", "torchvision", "sklearn", "numpy", "textual")
 
