@@ -39,9 +39,9 @@ class Evaluation:
         attacks: Sequence[tuple[Threat, Pgd]],
         seed: int,
         dtype: torch.dtype | None = None,
-        batch: int = BATCH,
+        batch: int | None = None,
     ) -> None:
-        self._batch = batch
+        self._batch = batch or BATCH
         self.model, self.data, self.attacks, self.seed = model, data, attacks, seed
         self.accuracies: list[Accuracy] = []  # of the attacks that are over
         self.survivors: list[Tensor] = []  # masks of the images that they did not break, bool, (N,)
@@ -120,7 +120,7 @@ class Evaluation:
         return self._before + here * (len(self.attacks) - len(self.accuracies))
 
 
-def clean_correct(model: nn.Module, data: Images, batch: int = BATCH) -> Tensor:
+def clean_correct(model: nn.Module, data: Images, batch: int) -> Tensor:
     """Which images are classified correctly as they are: bool, (N,)."""
     everything = torch.arange(len(data), device=data.labels.device)
     with torch.no_grad():

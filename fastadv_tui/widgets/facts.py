@@ -1,5 +1,7 @@
 """The facts of one run, label and value."""
 
+from pathlib import PurePath
+
 from rich.text import Text
 from textual.widgets import Static
 
@@ -34,7 +36,7 @@ def facts(row: Row, view: View | None) -> list[tuple[str, str]]:
         ("by", f"{attack_name(row.attack)} on {row.images:,}" if row.attack and row.images else ""),
         ("epoch", f"{row.epochs:.2f} of {row.total_epochs:.4g}"),
         *_pace(view),
-        ("data", f"{row.dataset} {row.data_fingerprint}"),
+        ("data", f"{PurePath(row.dataset).name} {row.data_fingerprint}"),
         *[(key, as_text(key, value)) for key, value in row.settings.items() if key not in SHOWN],
         ("work", work(row.flops) if row.flops else ""),
         ("memory", size(row.peak_memory) if row.peak_memory else ""),
