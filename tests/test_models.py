@@ -57,6 +57,21 @@ def test_width_and_depth_shrink_the_residual_network() -> None:
     assert [block.conv1.stride[0] for block in blocks] == [1, 1, 1, 2, 1, 1, 2, 1, 1, 2, 1, 1]
 
 
+@pytest.mark.parametrize("width", [2, 5, 8])
+def test_weight_gradients_of_narrow_networks_are_those_of_double_precision(width: int) -> None:
+    """On AVX2, torch's kernel for a strided 1x1 convolution of fewer than 8 channels is wrong, or crashes."""
+    model = build("preact-resnet18", "cifar10", width=width)
+    exact = build("preact-resnet18", "cifar10", width=width).double()
+    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    x, y = torch.rand(4, 3, 16, 16), torch.arange(4)
+    for net, images in ((model, x.contiguous(memory_format=torch.channels_last)), (exact, x.double())):
+        F.cross_entropy(net(images), y).backward()
+    for ours, theirs in zip(model.parameters(), exact.parameters(), strict=True):
+        assert ours.grad is not None
+        assert theirs.grad is not None
+        torch.testing.assert_close(ours.grad.double(), theirs.grad, rtol=1e-3, atol=1e-4)
+
+
 def _batch_norm(x: Tensor, bn: nn.BatchNorm2d) -> Tensor:
     mean, var = x.mean((0, 2, 3), keepdim=True), x.var((0, 2, 3), correction=0, keepdim=True)
     assert bn.weight is not None

@@ -6,6 +6,9 @@ from torch import Tensor, nn
 from engine.data.facts import Facts
 from engine.sections import ModelConfig
 
+NARROW = 8  # below so many channels, oneDNN's AVX2 weight gradient of a strided 1x1 convolution is wrong, or crashes
+# (github.com/uxlfoundation/oneDNN/issues/6035)
+
 
 class PreActBlock(nn.Module):
     """BN, ReLU, conv 3x3, twice; the shortcut is a 1x1 convolution of the activated input where shapes change."""
@@ -17,11 +20,12 @@ class PreActBlock(nn.Module):
         self.bn2 = nn.BatchNorm2d(channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
         changes = stride != 1 or channels_in != channels
-        self.shortcut = nn.Conv2d(channels_in, channels, 1, stride, bias=False) if changes else None
+        self.skip = stride if channels_in < NARROW else 1  # pixels left out before the shortcut and not by it
+        self.shortcut = nn.Conv2d(channels_in, channels, 1, stride // self.skip, bias=False) if changes else None
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = F.relu(self.bn1(x), inplace=True)
-        shortcut = x if self.shortcut is None else self.shortcut(out)
+        shortcut = x if self.shortcut is None else self.shortcut(out[:, :, :: self.skip, :: self.skip])
         out = self.conv1(out)
         out = self.conv2(F.relu(self.bn2(out), inplace=True))
         return out + shortcut
