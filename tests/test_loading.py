@@ -24,9 +24,11 @@ def folder(tmp_path: Path) -> Path:
     return tree(tmp_path / "data", ("a", "b", "c"), count=5)
 
 
-def batches(folder: Path, workers: int = 0, size: int = 4, rank: int = 0, world: int = 1) -> FolderBatches:
+def batches(
+    folder: Path, workers: int = 0, size: int = 4, rank: int = 0, world: int = 1, end: int | None = None
+) -> FolderBatches:
     files = ImageFolder(folder).files("train", 0)
-    return FolderBatches(*files, 16, size, 7, CPU, workers, rank, world)
+    return FolderBatches(*files, 16, size, 7, CPU, workers, rank, world, end)
 
 
 def test_a_minibatch_depends_on_neither_workers_nor_where_the_epoch_was_resumed(folder: Path) -> None:
@@ -39,6 +41,29 @@ def test_a_minibatch_depends_on_neither_workers_nor_where_the_epoch_was_resumed(
             assert torch.equal(y, labels)
     assert torch.equal(batches(folder).batch(2, 3)[0], whole[3][0])
     assert not torch.equal(next(batches(folder).epoch(3))[0], whole[0][0])
+
+
+def test_workers_go_on_from_one_epoch_to_the_next_and_end_with_the_last(folder: Path) -> None:
+    loader = batches(folder, workers=2, end=3)
+    list(loader.epoch(0))
+    workers = psutil.Process().children()
+    assert len(workers) == 2
+    for epoch in (1, 2):
+        for (x, y), (wanted, labels) in zip(loader.epoch(epoch), batches(folder).epoch(epoch), strict=True):
+            assert torch.equal(x, wanted)
+            assert torch.equal(y, labels)
+        if epoch == 1:
+            assert psutil.Process().children() == workers
+    _, alive = psutil.wait_procs(workers, timeout=20)
+    assert not alive
+
+
+def test_another_epoch_than_the_next_one_can_be_asked_for(folder: Path) -> None:
+    loader = batches(folder, workers=1, end=8)
+    list(loader.epoch(0))
+    for epoch, first in ((0, 0), (5, 2), (6, 1)):
+        wanted = list(batches(folder).epoch(epoch))[first:]
+        assert all(torch.equal(x, w) for (x, _), (w, _) in zip(loader.epoch(epoch, first), wanted, strict=True))
 
 
 def test_every_image_comes_once_an_epoch_and_ranks_share_them_evenly(folder: Path) -> None:

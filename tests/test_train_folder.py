@@ -85,6 +85,13 @@ def test_a_size_that_is_not_prepared_is_refused_before_the_run(tmp_path: Path, d
     assert config.phase_list[0].size == 160
 
 
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_size_that_lacks_images_is_refused_before_the_run(tmp_path: Path, dataset: str, split: str) -> None:
+    (Path(dataset.partition(":")[2]) / "24" / split / "a" / "2.JPEG").unlink()
+    with pytest.raises(ConfigError, match=rf"has 11 {split} images in size 24, in full size 12: run `fastadv prepare"):
+        train(run(tmp_path / "run", dataset))
+
+
 def test_a_network_that_nobody_knows_is_refused_with_what_is_near(tmp_path: Path, dataset: str) -> None:
     rundir = run(tmp_path / "run", dataset, **{"model.name": "resnet81"})
     code, out, _ = ask("--check", stdin=json.dumps(json.loads(rundir.config.read_bytes())["config"]).encode())
@@ -130,7 +137,8 @@ def test_a_network_that_cannot_take_the_crop_is_refused(tmp_path: Path) -> None:
 def test_an_image_that_breaks_while_it_trains_is_named(tmp_path: Path, dataset: str) -> None:
     root = Path(dataset.partition(":")[2])
     (root / "full" / "train" / "a" / "2.JPEG").write_bytes(b"torn")
-    picture(root / "full" / "train" / "a" / "7.JPEG")
+    for size in ("full", "24"):
+        picture(root / size / "train" / "a" / "7.JPEG")
     rundir = run(tmp_path / "run", dataset)
     train(rundir)
     said = [event.message for event in of_kind(rundir, events.Note)]

@@ -31,14 +31,20 @@ class FolderSource:
         return self.folder.fingerprint()
 
     def filled(self, phase: Phase) -> Phase:
-        """Raises: ConfigError, if the phase's size is not prepared or its minibatch larger than the data."""
+        """Raises: ConfigError, if the phase's size is not prepared whole or its minibatch larger than the data."""
         if phase.batch_size > self.train_images:
             raise ConfigError(f"batch_size = {phase.batch_size}: the data has only {self.train_images} training images")
-        self.folder.files("val", phase.size)  # there, and readable
+        for split, count in (("train", self.train_images), ("val", self.test_images)):
+            if (found := len(self.folder.files(split, phase.size)[1])) != count:
+                raise ConfigError(
+                    f"{self.folder.root} has {found:,} {split} images in size {phase.size}, in full size {count:,}: "
+                    "run `fastadv prepare` again"
+                )
         return structs.replace(phase, crop=phase.crop or CROP)
 
     def batches(self, phase: Phase, seed: int, device: torch.device) -> FolderBatches:
-        return FolderBatches(*self.folder.files("train", phase.size), phase.crop, phase.batch_size, seed, device)
+        files = self.folder.files("train", phase.size)
+        return FolderBatches(*files, phase.crop, phase.batch_size, seed, device, end=phase.end)
 
     def test(self, phase: Phase, device: torch.device) -> FolderImages:
         return FolderImages(*self.folder.files("val", phase.size), round(MARGIN * phase.crop), phase.crop, device)

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -20,7 +20,8 @@ GREY = 128
 KEPT_BYTES = 2 * 10**9  # of decoded test images: an attack comes back to the survivors of each restart
 SHUFFLED = 0  # seed of the order of test images
 
-Decoded = tuple[Tensor, Tensor, list[str]]  # uint8 (B, crop, crop, 3), labels (B,), files that cannot be read
+Place = tuple[int, int]  # epoch, number of a minibatch in it
+Decoded = tuple[Place, Tensor, Tensor, list[str]]  # uint8 (B, crop, crop, 3), labels (B,), files that cannot be read
 
 
 def workers_for(device: torch.device) -> int:
@@ -30,27 +31,45 @@ def workers_for(device: torch.device) -> int:
 
 
 class _Crops(Dataset[Decoded]):
-    """Whole minibatches of random crops, asked for by (epoch, indices)."""
+    """Whole minibatches of random crops, asked for by their place and the images in them."""
 
     def __init__(self, files: NDArray[np.bytes_], labels: NDArray[np.int64], crop: int, seed: int) -> None:
         self.files, self.labels, self.crop, self.seed = files, labels, crop, seed
 
-    def __getitem__(self, asked: tuple[int, NDArray[np.int64]]) -> Decoded:
-        epoch, indices = asked
+    def __getitem__(self, asked: tuple[Place, NDArray[np.int64]]) -> Decoded:
+        (epoch, number), indices = asked
         pixels = torch.full((len(indices), self.crop, self.crop, 3), GREY, dtype=torch.uint8)
         broken = []
-        for place, index in enumerate(indices):
+        for row, index in enumerate(indices):
             try:
-                pixels[place] = train_crop(self.files[index], self.crop, self.seed, epoch, int(index))
+                pixels[row] = train_crop(self.files[index], self.crop, self.seed, epoch, int(index))
             except DecodeError:
                 broken.append(os.fsdecode(self.files[index]))
-        return pixels, torch.from_numpy(self.labels[indices]), broken
+        return (epoch, number), pixels, torch.from_numpy(self.labels[indices]), broken
+
+
+class _Stream:
+    """Minibatches on the device from one place on, epoch after epoch; the next one is always on its way."""
+
+    def __init__(self, moved: Iterator[tuple[Place, Tensor, Tensor]]) -> None:
+        self._moved = moved
+        self._coming = next(moved, None)
+
+    @property
+    def place(self) -> Place | None:
+        return self._coming and self._coming[0]
+
+    def take(self) -> tuple[Tensor, Tensor]:
+        assert self._coming is not None  # asked for no more than the epochs have
+        (_, pixels, labels), self._coming = self._coming, next(self._moved, None)
+        return pixels, labels
 
 
 class FolderBatches:
     """Shuffled random crops: each minibatch is a function of (seed, epoch, its number), whoever decodes it.
 
-    files, labels: of the training images; rank of world: this process's share of them, the same number in each.
+    files, labels: of the training images; rank of world: this process's share of them, the same number in each;
+    end: the epoch up to which workers decode ahead, None: no further than the epoch that is asked for.
     `broken` collects the files that could not be read; they are grey.
     """
 
@@ -65,12 +84,14 @@ class FolderBatches:
         workers: int | None = None,
         rank: int = 0,
         world: int = 1,
+        end: int | None = None,
     ) -> None:
         self._crops = _Crops(files, labels, crop, seed)
-        self.batch_size, self.seed, self.device = batch_size, seed, device
+        self.batch_size, self.seed, self.device, self.end = batch_size, seed, device, end
         self.workers = workers_for(device) if workers is None else workers
         self.rank, self.world = rank, world
         self.broken: set[str] = set()
+        self._waiting: _Stream | None = None  # where the epoch before has ended
 
     def __len__(self) -> int:
         """Minibatches in an epoch; the last one may be smaller."""
@@ -79,22 +100,18 @@ class FolderBatches:
     def epoch(self, epoch: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """The minibatches of an epoch from number `first` on: images in [0,1] (B, C, H, W), labels (B,).
 
-        The next one is on its way to the device while the present one is used.
+        Workers go on with the next epoch, if there is one, while the end of this one is evaluated.
         """
-        asked = [(epoch, indices) for indices in self._indices(epoch)[first:]]
-        ahead: tuple[int, Tensor, Tensor] | None = None
-        for number, (pixels, labels, broken) in enumerate(self._loader(asked), first):
-            self.broken.update(broken)
-            coming = number, self._moved(pixels), self._moved(labels)
-            if ahead is not None:
-                yield self._flipped(epoch, *ahead)
-            ahead = coming
-        if ahead is not None:
-            yield self._flipped(epoch, *ahead)
+        stream, self._waiting = self._waiting, None
+        if stream is None or stream.place != (epoch, first):
+            stream = _Stream(self._from(epoch, first))
+        for number in range(first, len(self)):
+            yield self._flipped(epoch, number, *stream.take())
+        self._waiting = stream
 
     def batch(self, epoch: int, number: int) -> tuple[Tensor, Tensor]:
         """One minibatch alone, decoded here."""
-        pixels, labels, _ = self._crops[epoch, self._indices(epoch)[number]]
+        _, pixels, labels, _ = self._crops[(epoch, number), self._indices(epoch)[number]]
         return self._flipped(epoch, number, self._moved(pixels), self._moved(labels))
 
     def _indices(self, epoch: int) -> list[NDArray[np.int64]]:
@@ -104,7 +121,18 @@ class FolderBatches:
         mine = order[self.rank :: self.world][: count // self.world]
         return [mine[begin : begin + self.batch_size] for begin in range(0, len(mine), self.batch_size)]
 
-    def _loader(self, asked: list[tuple[int, NDArray[np.int64]]]) -> DataLoader[Decoded]:
+    def _from(self, epoch: int, first: int) -> Iterator[tuple[Place, Tensor, Tensor]]:
+        for (now, number), pixels, labels, broken in self._loader(self._asked(epoch, first)):  # tuples come as lists
+            self.broken.update(broken)
+            yield (now, number), self._moved(pixels), self._moved(labels)
+
+    def _asked(self, epoch: int, first: int) -> Iterator[tuple[Place, NDArray[np.int64]]]:
+        for later in range(epoch, max(self.end or 0, epoch + 1)):
+            for number, indices in enumerate(self._indices(later)):
+                if (later, number) >= (epoch, first):
+                    yield (later, number), indices
+
+    def _loader(self, asked: Iterable[tuple[Place, NDArray[np.int64]]]) -> DataLoader[Decoded]:
         # Forked, as workers share the list of files; they run no OpenMP, which a fork would break, and no CUDA.
         forked = {"multiprocessing_context": "fork", "worker_init_fn": _alone} if self.workers else {}
         return DataLoader(
