@@ -159,9 +159,9 @@ class Learner:
 
 def _optimizer(model: nn.Module, optim: OptimConfig, fused: bool) -> torch.optim.Optimizer:
     how: dict[str, Any] = {"fused": True} if fused else {"foreach": True}
-    if optim.name == "muon":
-        return Muon(model, optim.lr, optim.momentum, optim.weight_decay, optim.sgd_ratio)
     groups = _groups(model, optim)
+    if optim.name == "muon":
+        return Muon(groups, optim.lr, optim.momentum, optim.sgd_ratio)
     if optim.name == "adam":
         return torch.optim.Adam(groups, lr=optim.lr, **how)
     how |= {"momentum": optim.momentum, "nesterov": optim.nesterov}

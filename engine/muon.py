@@ -39,15 +39,17 @@ def filters(model: nn.Module) -> list[nn.Parameter]:
 class Muon(torch.optim.Optimizer):
     """Convolutions by orthogonalised Nesterov momentum, all else by SGD with Nesterov momentum and weight decay.
 
+    groups: parameters with the weight decay that applies to them, {"params": [...], "weight_decay": 5e-4};
     ratio: the learning rate of that SGD, as a multiple of Muon's.
     """
 
-    def __init__(self, model: nn.Module, lr: float, momentum: float, weight_decay: float, ratio: float) -> None:
-        matrices = filters(model)
-        known = {id(p) for p in matrices}
-        others = [p for p in model.parameters() if id(p) not in known]
-        groups = [{"params": matrices, "matrices": True}, {"params": others, "matrices": False}]
-        super().__init__(groups, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "ratio": ratio})
+    def __init__(self, groups: Iterable[dict[str, Any]], lr: float, momentum: float, ratio: float) -> None:
+        split = [
+            {**group, "params": [p for p in group["params"] if (p.ndim == 4) is matrices], "matrices": matrices}
+            for group in groups
+            for matrices in (True, False)
+        ]
+        super().__init__([g for g in split if g["params"]], {"lr": lr, "momentum": momentum, "ratio": ratio})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]

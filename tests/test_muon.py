@@ -8,7 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from engine.learner import Learner
 from engine.muon import Muon, filters, flops, orthogonalized
+from engine.sections import OptimConfig
 
 
 @pytest.mark.parametrize("shape", [(8, 3, 3, 3), (64, 4, 3, 3), (16, 16, 1, 1), (30, 50)])
@@ -31,6 +33,10 @@ def network() -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8), nn.Flatten(), nn.Linear(8 * 36, 10))
 
 
+def muon_of(model: nn.Module, weight_decay: float, **options: float) -> Muon:
+    return Muon([{"params": list(model.parameters()), "weight_decay": weight_decay}], **options)
+
+
 def descend(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     x, y = torch.rand(16, 3, 8, 8, generator=torch.Generator().manual_seed(1)), torch.arange(16) % 10
     optimizer.zero_grad()
@@ -40,7 +46,7 @@ def descend(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
 
 def test_all_but_convolutions_go_by_sgd() -> None:
     model, other = network(), network()
-    muon = Muon(model, lr=0.01, momentum=0.9, weight_decay=0.1, ratio=3.0)
+    muon = muon_of(model, 0.1, lr=0.01, momentum=0.9, ratio=3.0)
     rest = [p for p in other.parameters() if p.ndim != 4]
     sgd = torch.optim.SGD(rest, lr=0.03, momentum=0.9, weight_decay=0.1, nesterov=True)
     for _ in range(3):
@@ -57,17 +63,31 @@ def test_the_first_step_of_a_convolution_by_hand() -> None:
     model = network()
     before, grads = model[0].weight.detach().clone(), []
     model[0].weight.register_hook(lambda grad: grads.append(grad.clone()))
-    descend(model, Muon(model, lr=0.01, momentum=0.9, weight_decay=0.1, ratio=1.0))
+    descend(model, muon_of(model, 0.1, lr=0.01, momentum=0.9, ratio=1.0))
     step = before - model[0].weight.detach()
     torch.testing.assert_close(step, 0.01 * orthogonalized(grads[0]), rtol=1e-2, atol=1e-5)  # 8 x 27: no wider factor
 
 
+def test_norms_can_go_without_weight_decay() -> None:
+    model = network()
+    optim = OptimConfig(name="muon", lr=0.1, sgd_ratio=1.0, weight_decay=0.5, decay_norms=False)
+    learner = Learner(model, optim, lambda step: 0.1, torch.device("cpu"), "fp32")
+    linear = model[3].weight.detach().clone()
+    for p in model.parameters():
+        p.grad = torch.zeros_like(p)
+    for group in learner.optimizer.param_groups:
+        group["lr"] = 0.1
+    learner.optimizer.step()
+    assert torch.equal(model[1].weight.detach(), torch.ones(8))
+    torch.testing.assert_close(model[3].weight.detach(), linear * (1 - 0.1 * 0.5 * 1.9))  # Nesterov: 1 + momentum
+
+
 def test_its_state_comes_back() -> None:
     model = network()
-    muon = Muon(model, lr=0.01, momentum=0.9, weight_decay=0.0, ratio=1.0)
+    muon = muon_of(model, 0.0, lr=0.01, momentum=0.9, ratio=1.0)
     descend(model, muon)
     other = copy.deepcopy(model)
-    again = Muon(other, lr=0.5, momentum=0.0, weight_decay=0.0, ratio=1.0)
+    again = muon_of(other, 0.0, lr=0.5, momentum=0.0, ratio=1.0)
     again.load_state_dict(copy.deepcopy(muon.state_dict()))
     descend(model, muon)
     descend(other, again)

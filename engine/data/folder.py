@@ -51,10 +51,11 @@ class ImageFolder:
         paths: list[bytes] = []
         labels: list[int] = []
         for number, name in enumerate(self.classes):
+            inside = os.fsencode(folder / name) + b"/"
             found = [
-                os.fsencode(folder / name / file)
+                inside + os.fsencode(file)
                 for file in _images(folder / name)
-                if f"{split}/{name}/{file}" not in self._broken
+                if not self._broken or f"{split}/{name}/{file}" not in self._broken
             ]
             if not found:
                 raise DataError(f"the class {folder / name} has no images ({', '.join(EXTENSIONS)})")

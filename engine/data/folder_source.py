@@ -2,14 +2,18 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from msgspec import structs
+from numpy.typing import NDArray
 
 from engine.config import ConfigError
 from engine.data.facts import Facts
 from engine.data.folder import ImageFolder
 from engine.data.loading import FolderBatches, FolderImages
 from engine.phases import Phase
+
+Files = tuple[NDArray[np.bytes_], NDArray[np.int64]]
 
 CROP = 224  # pixels, where a run says nothing
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's channels
@@ -23,8 +27,9 @@ class FolderSource:
 
     def __init__(self, root: Path) -> None:
         self.folder = ImageFolder(root)
-        self.train_images = len(self.folder.files("train", 0)[1])
-        self.test_images = len(self.folder.files("val", 0)[1])
+        self._listed: dict[tuple[str, int], Files] = {}
+        self.train_images = len(self._files("train", 0)[1])
+        self.test_images = len(self._files("val", 0)[1])
         self.facts = Facts(3, CROP, CROP, len(self.folder.classes), self.train_images, MEAN, STD)
 
     def fingerprint(self) -> str:
@@ -35,7 +40,7 @@ class FolderSource:
         if phase.batch_size > self.train_images:
             raise ConfigError(f"batch_size = {phase.batch_size}: the data has only {self.train_images} training images")
         for split, count in (("train", self.train_images), ("val", self.test_images)):
-            if (found := len(self.folder.files(split, phase.size)[1])) != count:
+            if (found := len(self._files(split, phase.size)[1])) != count:
                 raise ConfigError(
                     f"{self.folder.root} has {found:,} {split} images in size {phase.size}, in full size {count:,}: "
                     "run `fastadv prepare` again"
@@ -43,8 +48,14 @@ class FolderSource:
         return structs.replace(phase, crop=phase.crop or CROP)
 
     def batches(self, phase: Phase, seed: int, device: torch.device) -> FolderBatches:
-        files = self.folder.files("train", phase.size)
+        files = self._files("train", phase.size)
         return FolderBatches(*files, phase.crop, phase.batch_size, seed, device, end=phase.end)
 
     def test(self, phase: Phase, device: torch.device) -> FolderImages:
-        return FolderImages(*self.folder.files("val", phase.size), round(MARGIN * phase.crop), phase.crop, device)
+        return FolderImages(*self._files("val", phase.size), round(MARGIN * phase.crop), phase.crop, device)
+
+    def _files(self, split: str, size: int) -> Files:
+        """As `ImageFolder.files`, listed once: a million files take seconds."""
+        if (split, size) not in self._listed:
+            self._listed[split, size] = self.folder.files(split, size)
+        return self._listed[split, size]

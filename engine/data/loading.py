@@ -180,6 +180,8 @@ class FolderImages:
             return self  # and what it has decoded
         some = FolderImages.__new__(FolderImages)
         some._take(self._files[:count], self.labels[:count], self._resize, self._crop)
+        if self._kept is not None:
+            some._kept = self._kept  # they have the same numbers
         return some
 
     def __len__(self) -> int:

@@ -1,8 +1,9 @@
 """How fast images of a folder are loaded: `python tests/benchmarks/loader.py FOLDER`, with train/CLASS/FILE in it.
 
 Beside each other on the same files: torchvision's ImageFolder with RandomResizedCrop, flip and ToTensor through a
-DataLoader; this project's minibatches; and its decoder alone. Once for the files as they are, once for copies of them
-enlarged to 500x375, which is ImageNet's usual size. And the memory of all processes over 20 epochs.
+DataLoader whose workers persist; this project's minibatches; and its decoder alone. A few epochs each, the start of the
+workers included; once for the files as they are, once for copies of them enlarged to 500x375, which is ImageNet's usual
+size. And the memory of all processes over 20 epochs.
 """
 
 import argparse
@@ -30,6 +31,7 @@ from engine.data.folder import ImageFolder
 from engine.data.loading import FolderBatches
 
 CROP, BATCH = 128, 128
+EPOCHS = 3  # in each measurement: workers start once in a training
 USUAL = (500, 375)
 CPU = torch.device("cpu")
 
@@ -66,16 +68,15 @@ def compare(name: str, root: Path, workers: int, repeats: int) -> None:
     files, labels = ImageFolder(root).files("train", 0)
     rates: dict[str, list[float]] = {"torchvision": [], "ours": [], "decoder": []}
     for number in range(repeats):
-        rates["torchvision"].append(rate(plain(root, workers)))
-        batches = FolderBatches(files, labels, CROP, BATCH, number, CPU, workers)
-        rates["ours"].append(rate(lambda batches=batches: sum(len(y) for _, y in batches.epoch(0))))
+        rates["torchvision"].append(rate(lambda: plain(root, workers)))
+        rates["ours"].append(rate(lambda seed=number: ours(files, labels, seed, workers)))
         rates["decoder"].append(rate(lambda seed=number: decoded(files, seed)))
     median = {key: statistics.median(found) for key, found in rates.items()}
-    theirs, ours, alone = (median[key] for key in ("torchvision", "ours", "decoder"))
+    theirs, mine, alone = (median[key] for key in ("torchvision", "ours", "decoder"))
     print(
-        f"{name}, {len(labels):,} images: torchvision {theirs:,.0f} images/s, ours {ours:,.0f} ({ours / theirs:.2f}x; "
+        f"{name}, {len(labels):,} images: torchvision {theirs:,.0f} images/s, ours {mine:,.0f} ({mine / theirs:.2f}x; "
         f"{min(rates['ours']):,.0f} to {max(rates['ours']):,.0f}), decoder alone {alone:,.0f} a process "
-        f"({ours / alone / workers:.0%} of it)"
+        f"({mine / alone / workers:.0%} of it)"
     )
 
 
@@ -85,10 +86,16 @@ def rate(load: Callable[[], int]) -> float:
     return load() / (time.perf_counter() - begun)
 
 
-def plain(root: Path, workers: int) -> Callable[[], int]:
+def plain(root: Path, workers: int) -> int:
     steps = [transforms.RandomResizedCrop(CROP), transforms.RandomHorizontalFlip(), transforms.ToTensor()]
     images = torchvision.datasets.ImageFolder(str(root / "train"), transforms.Compose(steps))
-    return lambda: sum(len(y) for _, y in DataLoader(images, BATCH, shuffle=True, num_workers=workers))
+    loader = DataLoader(images, BATCH, shuffle=True, num_workers=workers, persistent_workers=True)
+    return sum(len(y) for _ in range(EPOCHS) for _, y in loader)
+
+
+def ours(files: NDArray[np.bytes_], labels: NDArray[np.int64], seed: int, workers: int) -> int:
+    batches = FolderBatches(files, labels, CROP, BATCH, seed, CPU, workers, end=EPOCHS)
+    return sum(len(y) for epoch in range(EPOCHS) for _, y in batches.epoch(epoch))
 
 
 def decoded(files: NDArray[np.bytes_], seed: int) -> int:
@@ -101,12 +108,12 @@ def decoded(files: NDArray[np.bytes_], seed: int) -> int:
 
 def memory(root: Path, workers: int, epochs: int) -> None:
     """Resident bytes of this process and its workers at the end of each epoch."""
-    batches = FolderBatches(*ImageFolder(root).files("train", 0), CROP, BATCH, 0, CPU, workers)
+    batches = FolderBatches(*ImageFolder(root).files("train", 0), CROP, BATCH, 0, CPU, workers, end=epochs)
     sizes = []
     for epoch in range(epochs):
         for _ in batches.epoch(epoch):
-            pass
-        sizes.append(psutil.Process().memory_info().rss / 1e6)
+            processes = [psutil.Process(), *psutil.Process().children()]
+        sizes.append(sum(process.memory_info().rss for process in processes if process.is_running()) / 1e6)
     print(f"memory at the end of epochs 2, {epochs // 2} and {epochs}: ", end="")
     print(", ".join(f"{sizes[n]:.0f} MB" for n in (1, epochs // 2 - 1, epochs - 1)))
 
