@@ -1,17 +1,40 @@
-"""What the tests of `fastadv prepare` need: made-up images, data sets and tar files."""
+"""What the tests of `fastadv prepare` need: the command, made-up images, data sets and tar files."""
 
 import hashlib
 import io
 import os
+import subprocess
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
+from test_cli import fastadv
+
+from engine.prepare_request import Prepared
 
 CLASSES = ("n00000001", "n00000002")
+SIZES = ("32", "64")
+
+
+def prepare(source: Path, out: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    return fastadv("prepare", "imagenet", str(source), "--out", str(out), *(words or ("--sizes", "32,64")))
+
+
+def done_well(source: Path, out: Path, *words: str) -> Prepared:
+    done = prepare(source, out, *words)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    return msgspec.json.decode((out / "prepared.json").read_bytes(), type=Prepared)
+
+
+def refused(done: "subprocess.CompletedProcess[str]", message: str) -> None:
+    assert done.returncode == 2, done.stderr
+    (text,) = done.stderr.splitlines()
+    assert message in text
 
 
 def picture(width: int = 100, height: int = 80, seed: int = 0, mode: str = "RGB") -> Image.Image:

@@ -1,47 +1,41 @@
-"""`fastadv prepare` as a shell sees it: what the copies are, what is refused, what stops, kills and full disks do."""
+"""`fastadv prepare` as a shell sees it: what the copies are, and what is refused."""
 
-import gzip
 import io
 import json
 import os
-import signal
 import subprocess
 import sys
-import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
-import psutil
 import pytest
-from helpers import gone, wait_for
 from PIL import Image
-from preparing_helpers import CLASSES, encoded, few_real_ones, finished, image_folder, picture, put, tar, tree
-from test_cli import FASTADV, fastadv, start
+from preparing_helpers import (
+    CLASSES,
+    SIZES,
+    done_well,
+    encoded,
+    few_real_ones,
+    finished,
+    image_folder,
+    picture,
+    prepare,
+    put,
+    refused,
+    tree,
+)
+from test_cli import fastadv
 
 from engine.data.resizing import smaller
-from engine.prepare_request import Planned, Prepared
+from engine.prepare_request import Planned
 from fastadv_tui.preparation import planned
-
-SIZES = ("32", "64")
 
 
 @pytest.fixture(autouse=True)
 def _home(home: Path) -> None:
     """No test touches the user's home."""
-
-
-def prepare(source: Path, out: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    return fastadv("prepare", "imagenet", str(source), "--out", str(out), *(words or ("--sizes", "32,64")))
-
-
-def done_well(source: Path, out: Path, *words: str) -> Prepared:
-    done = prepare(source, out, *words)
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
-    return msgspec.json.decode((out / "prepared.json").read_bytes(), type=Prepared)
 
 
 def opened(content: Path | bytes) -> Image.Image:
@@ -273,12 +267,6 @@ def test_bad_words_are_one_line(tmp_path: Path) -> None:
     refused(fastadv("prepare", "../up", str(source)), "is no name")
 
 
-def refused(done: "subprocess.CompletedProcess[str]", message: str) -> None:
-    assert done.returncode == 2, done.stderr
-    (text,) = done.stderr.splitlines()
-    assert message in text
-
-
 def test_a_source_with_something_amiss_is_one_line(tmp_path: Path) -> None:
     for number, (change, message) in enumerate(
         [
@@ -306,106 +294,6 @@ def test_a_folder_of_another_source_or_quality_or_of_somebody_else(tmp_path: Pat
     refused(prepare(source, out), "damaged")
 
 
-# Stops, kills, full disks
-
-
-def begun(source: Path, out: Path, copies: int, **options: Any) -> "subprocess.Popen[str]":
-    """A preparation that has made so many copies, and is still at work."""
-    words = ["prepare", "imagenet", str(source), "--out", str(out), "--sizes", "160,200", "--workers", "2"]
-    process = subprocess.Popen([*FASTADV, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
-    wait_for(lambda: (out.exists() and finished(out) >= copies) or process.poll() is not None)
-    return process
-
-
-@pytest.fixture
-def photographs(tmp_path: Path) -> tuple[Path, dict[str, str]]:
-    """Real ones, and the copies that an undisturbed preparation makes of them."""
-    source = few_real_ones(tmp_path / "source", train=100, val=5)
-    done_well(source, tmp_path / "undisturbed", "--sizes", "160,200")
-    return source, tree(tmp_path / "undisturbed", ("160", "200"))
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_what_was_interrupted_goes_on_and_ends_the_same(
-    tmp_path: Path, photographs: tuple[Path, dict[str, str]], number: signal.Signals
-) -> None:
-    source, expected = photographs
-    out = tmp_path / "out"
-    for copies in (0, 1, 120):
-        process = begun(source, out, copies, start_new_session=True)
-        everybody = psutil.Process(process.pid).children(recursive=True)
-        os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
-        _, message = process.communicate(timeout=30)
-        assert "Traceback" not in message
-        if number == signal.SIGKILL:
-            wait_for(lambda: all(gone(child.pid) for child in everybody))  # noqa: B023 - it is called here
-        else:
-            assert process.returncode == 130
-            assert message.splitlines()[-1] == "stopped; the same command goes on from here"
-            assert not [child for child in everybody if not gone(child.pid)]
-        assert not (out / "prepared.json").exists()
-        known = {path: digest for path, digest in tree(out, ("160", "200")).items() if "/." not in path}
-        assert known.items() <= expected.items()  # nothing half-written has a name
-    done_well(source, out, "--sizes", "160,200")
-    assert tree(out, ("160", "200")) == expected
-    assert (out / "prepared.json").read_bytes() == (tmp_path / "undisturbed" / "prepared.json").read_bytes()
-
-
-@pytest.mark.parametrize("whose", ["engine", "worker"])
-def test_a_process_killed_from_within(tmp_path: Path, photographs: tuple[Path, dict[str, str]], whose: str) -> None:
-    source, expected = photographs
-    out = tmp_path / "out"
-    process = begun(source, out, 50)
-    (engine,) = psutil.Process(process.pid).children()
-    everybody = engine.children(recursive=True)
-    workers = [child for child in everybody if "spawn_main" in " ".join(child.cmdline())]
-    assert len(workers) == 2
-    (engine if whose == "engine" else workers[0]).kill()
-    _, message = process.communicate(timeout=30)
-    assert process.returncode == 1
-    assert "killed (signal 9)" in message if whose == "engine" else "a worker died (signal 9" in message
-    wait_for(lambda: all(gone(child.pid) for child in everybody))
-    done_well(source, out, "--sizes", "160,200")
-    assert tree(out, ("160", "200")) == expected
-
-
-def test_two_at_once_are_one_too_many(tmp_path: Path) -> None:
-    source, out = few_real_ones(tmp_path / "source", train=150), tmp_path / "out"
-    process = begun(source, out, 1)
-    refused(prepare(source, out, "--sizes", "160,200"), "another `fastadv prepare` is at work")
-    process.terminate()
-    process.communicate()
-    assert process.returncode == 130
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 600 kB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", folder], capture_output=True).returncode:
-        pytest.skip("needs the right to mount a tmpfs")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
-
-
-def test_a_full_disk_is_one_line_and_after_room_is_made_it_goes_on(tmp_path: Path, small_disk: Path) -> None:
-    source, out = image_folder(tmp_path / "source", train=40, val=10), small_disk / "out"
-    (small_disk / "ballast").write_bytes(b"x" * 400_000)
-    done = prepare(source, out)
-    assert done.returncode == 1
-    assert "WARNING: the disk will be full before the end" in done.stderr
-    error = done.stderr.splitlines()[-1]
-    assert "the disk is full" in error
-    assert "the same command goes on from here" in error
-    assert "Traceback" not in done.stderr
-    assert not (out / "prepared.json").exists()
-    subprocess.run(["mount", "-o", "remount,size=4m", small_disk], check=True)
-    done_well(source, out)
-    done_well(source, tmp_path / "undisturbed")
-    assert tree(out, SIZES) == tree(tmp_path / "undisturbed", SIZES)
-
-
 def test_the_warning_is_only_for_a_disk_that_is_too_small() -> None:
     plan = {"kind": "", "source": "", "out": "", "classes": 1, "images": {"train": 1, "val": 1}, "sizes": [32]}
     plan |= {"quality": 90, "workers": 1, "there": 0, "type": "Planned"}
@@ -417,102 +305,3 @@ def test_the_warning_is_only_for_a_disk_that_is_too_small() -> None:
 def test_nothing_here_loads_torch() -> None:
     code = "import engine.data.preparing, sys; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
-
-
-# The official tar files
-
-
-@pytest.fixture
-def official(tmp_path: Path) -> Path:
-    """Made-up tars of two classes, with three training images and two validation images each; one is broken."""
-    folder = tmp_path / "official"
-    inner = {
-        f"{label}.tar": tar({f"{label}_{n}.JPEG": encoded(picture(seed=10 * k + n)) for n in range(3)})
-        for k, label in enumerate(CLASSES)
-    }
-    put(folder / "ILSVRC2012_img_train.tar", tar(inner))
-    names = [f"ILSVRC2012_val_{n:08d}.JPEG" for n in (3, 1, 4, 2)]  # in no order
-    contents = {name: encoded(picture(seed=int(name[-6]))) for name in names}
-    put(folder / "ILSVRC2012_img_val.tar", tar(contents | {"ILSVRC2012_val_00000005.JPEG": b"broken"}))
-    return folder
-
-
-TRUTH = (2, 1, 1, 2, 1)  # of the validation images in order of their names
-
-
-def add_devkit(folder: Path) -> None:
-    from scipy import io as matlab
-
-    kinds = [("ILSVRC2012_ID", "O"), ("WNID", "O"), ("words", "O"), ("num_children", "O")]
-    rows = [(1, CLASSES[0], "a cat", 0), (2, CLASSES[1], "a dog", 0), (3, "n00000009", "an animal", 2)]
-    file = io.BytesIO()
-    matlab.savemat(file, {"synsets": np.array(rows, dtype=kinds).reshape(-1, 1)})
-    kit = {
-        "ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt": "\n".join(map(str, TRUTH)).encode(),
-        "ILSVRC2012_devkit_t12/data/meta.mat": file.getvalue(),
-    }
-    put(folder / "ILSVRC2012_devkit_t12.tar.gz", gzip.compress(tar(kit)))
-
-
-def add_text(folder: Path) -> None:
-    lines = [f"ILSVRC2012_val_{n:08d}.JPEG {CLASSES[label - 1]}" for n, label in enumerate(TRUTH, start=1)]
-    put(folder / "val_labels.txt", "\n".join(lines).encode())
-
-
-@pytest.mark.parametrize("labels", [add_devkit, add_text])
-def test_the_official_tars(tmp_path: Path, official: Path, labels: Any) -> None:
-    labels(official)
-    out = tmp_path / "out"
-    prepared = done_well(official, out)
-    assert (prepared.classes, prepared.counts) == (CLASSES, {"train": 6, "val": 4})
-    assert prepared.broken == (f"val/{CLASSES[0]}/ILSVRC2012_val_00000005.JPEG",)
-    full = {path.removeprefix("full/") for path in tree(out, ("full",))}
-    assert full == {path.removeprefix("64/") for path in tree(out, ("64",))}
-    assert {path for path in full if path.startswith("val")} == {
-        f"val/{CLASSES[label - 1]}/ILSVRC2012_val_{n:08d}.JPEG" for n, label in enumerate(TRUTH[:4], start=1)
-    }
-    for k, label in enumerate(CLASSES):
-        for n in range(3):
-            path = out / "full" / "train" / label / f"{label}_{n}.JPEG"
-            assert path.read_bytes() == encoded(picture(seed=10 * k + n))
-    expected = tree(out, ("full", *SIZES))
-    (out / "full" / "train" / CLASSES[0] / f"{CLASSES[0]}_1.JPEG").unlink()
-    done_well(official, out)
-    assert tree(out, ("full", *SIZES)) == expected
-
-
-def test_tars_with_something_amiss_are_one_line(tmp_path: Path, official: Path) -> None:
-    out = tmp_path / "out"
-    refused(prepare(official, out), "ILSVRC2012_devkit_t12.tar.gz nor val_labels.txt")
-    put(official / "ILSVRC2012_devkit_t12.tar.gz", b"no")
-    refused(prepare(official, out), "not the development kit")
-    add_text(official)
-    for name in ("ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"):
-        whole = (official / name).read_bytes()
-        with tarfile.open(official / name) as archive:
-            first, *_, last = archive.getmembers()
-        for length in (0, 100, first.offset_data + 100, last.offset, last.offset_data + 100):
-            (official / name).write_bytes(whole[:length])
-            refused(prepare(official, out), "fetch it anew")
-        (official / name).write_bytes(tar({}))
-        refused(prepare(official, out), "in val but not in train" if "train" in name else "in train but not in val")
-        (official / name).write_bytes(whole)
-    (official / "val_labels.txt").write_text(f"ILSVRC2012_val_00000001.JPEG {CLASSES[0]}\n")
-    refused(prepare(official, out), "no class is known for ILSVRC2012_val_0000000")
-    (official / "ILSVRC2012_img_val.tar").unlink()
-    refused(prepare(official, out), "no ILSVRC2012_img_val.tar")
-
-
-def test_an_interrupted_extraction_goes_on(tmp_path: Path, official: Path) -> None:
-    add_text(official)
-    inner = {f"{label}.tar": tar({f"{label}_{n}.JPEG": KINDS["cmyk.JPEG"] for n in range(600)}) for label in CLASSES}
-    put(official / "ILSVRC2012_img_train.tar", tar(inner))
-    out = tmp_path / "out"
-    process = start("prepare", "imagenet", str(official), "--out", str(out), "--sizes", "32,64")
-    wait_for(lambda: finished(out, "64") >= 30 or process.poll() is not None)
-    process.kill()
-    process.communicate()
-    assert not (out / "prepared.json").exists()
-    wait_for(lambda: prepare(official, out).returncode == 0)  # the engine may take a moment to see that it is alone
-    done_well(official, tmp_path / "undisturbed")
-    assert tree(out, ("full", *SIZES)) == tree(tmp_path / "undisturbed", ("full", *SIZES))
