@@ -6,19 +6,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+FOR_US, FOR_ALL = 0o600, 0o666
 
-def write_atomic(path: Path, data: bytes) -> None:
+
+def write_atomic(path: Path, data: bytes, mode: int = FOR_US) -> None:
     """Replace a file so that a reader, or a machine that lost power, sees the old or the new one, never a part."""
-    with replacing(path) as file:
+    with replacing(path, mode) as file:
         file.write(data)
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write that takes the place of `path` when the block ends well, and leaves no trace when not."""
+def replacing(path: Path, mode: int = FOR_US) -> Iterator[BinaryIO]:
+    """A file to write that takes the place of `path` when the block ends well, and leaves no trace when not.
+
+    mode: who may read and write it, less the user's umask.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
-        with open(temporary, "xb", opener=_for_us_alone) as file:
+        with open(temporary, "xb", opener=lambda path, flags: os.open(path, flags, mode)) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -27,10 +32,6 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
-
-
-def _for_us_alone(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _sync_folder(path: Path) -> None:

@@ -1,5 +1,6 @@
 """`fastadv prepare`: what is asked of the engine, and its answers on the screen."""
 
+import shlex
 import signal
 import subprocess
 import sys
@@ -187,6 +188,8 @@ def completed(answer: Completed) -> list[str]:
         f"{answer.images:,} images now in {answer.seconds:,.1f} s{rate}: {answer.resized:,} files resized, "
         f"{answer.copied:,} copied as they are",
     ]
+    usual = Path(answer.out) == (data_dir() / "imagenet").resolve()
+    lines.append(f"train on it: fastadv run {'imagenet' if usual else f'imagefolder:{shlex.quote(answer.out)}'}")
     if answer.broken:
         lines.append(f"{len(answer.broken):,} broken images were left out, all named in prepared.json:")
         lines += [f"  {place}: {why}" for place, why in [*answer.broken.items()][:NAMED]]

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -71,6 +72,8 @@ def test_copies_have_the_size_and_the_pixels_of_their_source(tmp_path: Path) -> 
             assert opened(copy).size == (160 // factor, 128 // factor)
             assert abs(pixels(copy) - halved(original, factor)).mean() < 4
     assert (tmp_path / "out" / "full").resolve() == source
+    modes = {stat.S_IMODE((tmp_path / "out" / name).stat().st_mode) for name in ("prepared.json", "32/" + path)}
+    assert len(modes) == 1  # whoever may read the copies may read what they are
 
 
 def test_real_photographs_are_close_to_an_independent_resize(tmp_path: Path) -> None:
@@ -145,13 +148,14 @@ def test_broken_images_are_left_out_and_named(tmp_path: Path) -> None:
     for name, content in {"cut": whole[:-60], "empty": b"", "text": b"<html>not found"}.items():
         put(folder / f"{name}.JPEG", content)
     (folder / "nowhere.JPEG").symlink_to(tmp_path / "nothing")
-    expected = tuple(f"train/{CLASSES[0]}/{name}.JPEG" for name in ("cut", "empty", "nowhere", "text"))
+    (folder / "round.JPEG").symlink_to(folder / "round.JPEG")
+    expected = tuple(f"train/{CLASSES[0]}/{name}.JPEG" for name in ("cut", "empty", "nowhere", "round", "text"))
     prepared = done_well(source, tmp_path / "out")
     assert prepared.broken == expected
     assert prepared.counts == {"train": 6, "val": 4}
     assert finished(tmp_path / "out", "32") == 10
     again = prepare(source, tmp_path / "out")
-    assert "4 broken images" in again.stdout
+    assert "5 broken images" in again.stdout
     assert f"{expected[0]}: image file is truncated" in again.stdout
     assert f"{expected[2]}: a link that leads to no file" in again.stdout
 
@@ -210,6 +214,24 @@ def test_what_is_missing_is_made_again_and_what_is_too_much_is_named(tmp_path: P
     done = prepare(source, out)
     assert done.returncode == 1
     assert "stranger.JPEG" in done.stderr
+
+
+def test_an_image_that_was_replaced_is_copied_anew(tmp_path: Path) -> None:
+    source, out = image_folder(tmp_path / "source"), tmp_path / "out"
+    done_well(source, out)
+    path = f"train/{CLASSES[0]}/train_1.JPEG"
+    put(source / path, encoded(Image.new("RGB", (100, 80), "red")))
+    done = prepare(source, out)
+    assert "1 images now" in done.stdout
+    for size in SIZES:
+        assert pixels(out / size / path).mean((0, 1)).round() == pytest.approx([254, 0, 0], abs=2)
+
+
+def test_it_says_how_to_train_on_it(tmp_path: Path, home: Path) -> None:
+    source = image_folder(tmp_path / "source")
+    assert f"fastadv run imagefolder:{tmp_path}/out\n" in prepare(source, tmp_path / "out").stdout
+    done = fastadv("prepare", "imagenet", str(source), "--sizes", "32")
+    assert "train on it: fastadv run imagenet\n" in done.stdout
 
 
 def test_json_is_the_answers_and_nothing_else(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.data.resizing import BrokenImageError, copies
+from engine.data.resizing import OF_ONE_FILE, BrokenImageError, copies
 from engine.data.sources import File, ImageClass
 
 FULL = "full"
@@ -63,10 +63,13 @@ def _copy(task: Task, file: File, folders: tuple[str, ...], report: Report) -> N
     except BrokenImageError as error:
         report.broken[place] = str(error)
         return
-    except (FileNotFoundError, IsADirectoryError):
+    except FileNotFoundError:
         report.broken[place] = "a link that leads to no file"
         return
     except OSError as error:
+        if error.errno in OF_ONE_FILE:
+            report.broken[place] = error.strerror or str(error)
+            return
         raise CopyError(f"cannot read {task.images.container} ({place}): {error.strerror or error}") from None
     except MemoryError:
         raise CopyError(f"not enough memory for {place}; use fewer --workers") from None

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.data.copying import FULL, LEFTOVER, CopyError, Task
-from engine.data.sources import Source
+from engine.data.sources import File, ImageClass, Source
 
 AT_ONCE = 16  # images of a task: enough to make talk cheap, few enough to show progress
 
@@ -28,7 +28,7 @@ def missing(
         todo = [
             (file, same.setdefault(lacking, lacking))
             for file in images.files
-            if (lacking := tuple(folder for folder in folders if file.name not in there[folder]))
+            if (lacking := tuple(folder for folder in folders if _stale(images, file, there[folder])))
         ]
         for start in range(0, len(todo), AT_ONCE):
             files, lacks = zip(*todo[start : start + AT_ONCE], strict=True)
@@ -56,7 +56,7 @@ def check(
 
 
 def _compare(folder: Path, sound: set[str]) -> None:
-    present = _present(folder)
+    present = set(_present(folder))
     if present == sound:
         return
     lacking, foreign = sorted(sound - present), sorted(present - sound)
@@ -71,15 +71,27 @@ def _compare(folder: Path, sound: set[str]) -> None:
     )
 
 
-def _present(folder: Path) -> set[str]:
-    found: set[str] = set()
+def _stale(images: ImageClass, file: File, present: dict[str, float]) -> bool:
+    """Whether a copy is not there, or older than its source; what lies in tar files does not change."""
+    made = present.get(file.name)
+    if made is None or file.offset >= 0:
+        return made is None
+    try:
+        return (images.container / file.name).stat().st_mtime > made
+    except OSError:
+        return True  # the copying will say what is wrong
+
+
+def _present(folder: Path) -> dict[str, float]:
+    """The whole files of a folder, and when they were made."""
+    found: dict[str, float] = {}
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name.startswith(".") and entry.name.endswith(LEFTOVER):
                     os.unlink(entry.path)  # noqa: PTH108
-                elif entry.is_file() and entry.stat().st_size:
-                    found.add(entry.name)
+                elif entry.is_file() and (facts := entry.stat()).st_size:
+                    found[entry.name] = facts.st_mtime
     except FileNotFoundError:
         pass
     return found

@@ -12,7 +12,7 @@ import msgspec
 from filelock import FileLock, Timeout
 from msgspec import Struct
 
-from engine.atomic import write_atomic
+from engine.atomic import FOR_ALL, write_atomic
 from engine.config import ConfigError
 from engine.data import tars
 from engine.data.copying import FULL, CopyError, Report, Task, cannot_write, made
@@ -115,7 +115,8 @@ class _Preparation:
         begun = time.monotonic()
         before = self._claim()
         source = self._source()
-        write_atomic(self._out / PLAN, msgspec.json.encode(Plan(self._asked.source, self._asked.quality)))
+        plan = msgspec.json.encode(Plan(self._asked.source, self._asked.quality))
+        write_atomic(self._out / PLAN, plan, FOR_ALL)  # as the copies, which a group may share
         if source.folders:
             _link_full(source, Path(self._asked.source), self._out)
         sizes = tuple(sorted({*self._asked.sizes, *(before.sizes if before else ())}))
@@ -134,7 +135,7 @@ class _Preparation:
             broken=tuple(sorted(done.broken)),
         )
         if prepared != before:
-            write_atomic(self._out / PREPARED, msgspec.json.format(msgspec.json.encode(prepared)))
+            write_atomic(self._out / PREPARED, msgspec.json.format(msgspec.json.encode(prepared)), FOR_ALL)
         return Completed(
             out=str(self._out),
             counts=counts,
@@ -160,7 +161,7 @@ class _Preparation:
                 raise SourceError(f"{self._out} was prepared with --quality {known.quality}; {anew}")
         for name in (FULL, *map(str, self._asked.sizes)) if not plan and not before else ():
             if (found := self._out / name).exists() and found.resolve() != Path(self._asked.source):
-                raise SourceError(f"{found} is there, and `fastadv prepare` did not make it; {anew}")
+                raise SourceError(f"{found} is there, and `fastadv prepare` did not make it; choose another --out")
         return before
 
     def _source(self) -> Source:

@@ -1,11 +1,13 @@
 """One image and its smaller copies, from bytes to bytes."""
 
+import errno
 import warnings
 from collections.abc import Sequence
 from io import BytesIO
 
 from PIL import Image, UnidentifiedImageError
 
+OF_ONE_FILE = (errno.EISDIR, errno.ELOOP, errno.EACCES, errno.EPERM)  # faults in reading that say nothing of others
 SUBSAMPLING = "4:2:0"  # as nearly all of ImageNet has it; 4:4:4 takes a third more bytes and time at every epoch
 DRAFT_ROOM = 2  # JPEGs may be decoded at an 1/2, 1/4 or 1/8, as long as this many times the largest copy is left
 
@@ -22,9 +24,16 @@ def copies(content: bytes, sizes: Sequence[int], quality: int) -> list[bytes]:
     """
     image, original = _decoded(content, max(sizes, default=1))
     kept = image.format == "JPEG" and image.mode == "RGB"
-    rgb = image.convert("RGB")
+    rgb = to_rgb(image)
     rgb.info.clear()  # comments, profiles
     return [content if kept and min(original) <= size else _encoded(rgb, original, size, quality) for size in sizes]
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """The image in RGB. Pillow alone would cut 16 bits of grey off at 255, which is white."""
+    if image.mode.startswith("I;16"):
+        image = image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
+    return image.convert("RGB")
 
 
 def smaller(size: tuple[int, int], shorter: int) -> tuple[int, int]:
