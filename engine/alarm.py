@@ -13,6 +13,7 @@ from typing import Any, Literal
 THRESHOLD = 0.35
 WARM_UP = 20  # updates before the moving average means anything
 FALL = 0.2  # of robust accuracy since its best, in [0,1]: the paper's own criterion for early stopping
+SURE = 0.01  # how often chance alone may make a healthy network look collapsed, at most
 
 Kind = Literal["overfitting", "collapse"]
 
@@ -24,7 +25,7 @@ class Watchdog:
         self.chance = 1 / classes
         self.best: dict[str, float] = {}
         self.raised: set[str] = set()
-        self.collapsed: set[str] = set()  # the stages of evaluation that saw it
+        self.collapsed: set[str] = set()  # the stages of evaluation that saw it the last time
 
     def training(self, updates: int, signal: float) -> str | None:
         """A message if the overfitting signal (a share in [0,1]) says so. updates: weight updates so far."""
@@ -40,13 +41,21 @@ class Watchdog:
         images: how many they were measured on; of a few, a fall must be larger than chance would make it.
         """
         best = self.best[stage] = max(self.best.get(stage, 0.0), robust)
-        fell = best - robust > FALL + 2 * math.sqrt(0.5 / images)  # two standard errors of a difference, at most
-        below_chance = robust < self.chance / 2 and clean > 3 * self.chance
-        if not (fell or below_chance):
+        fell = best - robust > FALL + doubt(images)
+        if not (fell or self._far_below(clean, robust, images)):
+            self.collapsed.discard(stage)
             return None
         self.collapsed.add(stage)
         why = f"robust accuracy fell from {best:.1%} to {robust:.1%}" if fell else f"robust accuracy is {robust:.1%}"
         return self._once("collapse", f"{why} with clean accuracy at {clean:.1%}: the model has collapsed")
+
+    def _far_below(self, clean: float, robust: float, images: int) -> bool:
+        """Robust accuracy below half of chance and a fiftieth of clean accuracy, which is far above chance.
+
+        With a thousand classes chance is so small that a minibatch says nothing of it.
+        """
+        limit = max(self.chance / 2, clean / 50)
+        return clean > 3 * self.chance and robust < limit and _surely_below(robust, 2 * limit, images)
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best, "raised": sorted(self.raised), "collapsed": sorted(self.collapsed)}
@@ -60,3 +69,16 @@ class Watchdog:
             return None
         self.raised.add(kind)
         return message
+
+
+def doubt(images: int) -> float:
+    """Two standard errors of the difference of two accuracies on so many images, at most."""
+    return 2 * math.sqrt(0.5 / images)
+
+
+def _surely_below(share: float, true: float, images: int) -> bool:
+    """Whether so small a share of `images` is improbable where the true one is `true` (Chernoff's bound)."""
+    if true >= 1:
+        return share < 1
+    divergence = (1 - share) * math.log((1 - share) / (1 - true)) + (share * math.log(share / true) if share else 0.0)
+    return math.exp(-images * divergence) < SURE

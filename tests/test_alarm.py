@@ -78,3 +78,24 @@ def test_of_few_images_a_fall_must_be_larger_than_chance_makes_it(images: int, r
     watchdog = Watchdog(10)
     watchdog.evaluated("guard", 1.0, 0.76, images)
     assert bool(watchdog.evaluated("guard", 1.0, robust, images)) is collapsed
+
+
+@pytest.mark.parametrize("hits", [0, 1, 2])
+@pytest.mark.parametrize(("clean", "images"), [(0.03, 128), (0.08, 128), (0.08, 16), (0.3, 64), (0.03, 1000)])
+def test_with_many_classes_a_few_images_say_nothing_of_chance(clean: float, images: int, hits: int) -> None:
+    assert Watchdog(1000).evaluated("guard", clean, hits / images, images) is None
+
+
+@pytest.mark.parametrize(("classes", "clean", "images"), [(1000, 0.5, 1000), (1000, 0.1, 50_000), (10, 0.8, 60)])
+def test_nobody_right_under_attack_is_a_collapse_where_there_are_enough_images(
+    classes: int, clean: float, images: int
+) -> None:
+    assert Watchdog(classes).evaluated("watch", clean, 0.0, images) is not None
+
+
+def test_a_stage_that_recovers_has_not_collapsed() -> None:
+    watchdog = Watchdog(10)
+    watchdog.evaluated("guard", 0.8, 0.0, 128)
+    assert watchdog.collapsed == {"guard"}
+    watchdog.evaluated("guard", 0.8, 0.4, 128)
+    assert watchdog.collapsed == set()
