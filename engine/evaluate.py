@@ -55,7 +55,7 @@ class Evaluation:
         """Evaluate what is left. tick: called after every batch; what it raises ends the evaluation for now."""
         with evaluating(self.model):
             if self._clean is None:
-                self._clean = clean_correct(self.model, self.data, self._batch)
+                self._clean = clean_correct(self.model, self.data, self._batch, tick)
                 self._alive = self._clean.clone()
             for threat, attack in self.attacks[len(self.accuracies) :]:
                 for _ in self._batches(threat, attack):
@@ -120,19 +120,24 @@ class Evaluation:
         return self._before + here * (len(self.attacks) - len(self.accuracies))
 
 
-def clean_correct(model: nn.Module, data: Images, batch: int) -> Tensor:
+def clean_correct(model: nn.Module, data: Images, batch: int, tick: Tick = lambda done, total: None) -> Tensor:
     """Which images are classified correctly as they are: bool, (N,)."""
-    everything = torch.arange(len(data), device=data.labels.device)
-    with torch.no_grad():
-        parts = [model(x).argmax(1) == y for x, y in map(data.__getitem__, torch.split(everything, batch))]
+    parts = []
+    for images in torch.split(torch.arange(len(data), device=data.labels.device), batch):
+        x, y = data[images]
+        with torch.no_grad():
+            parts.append(model(x).argmax(1) == y)
+        tick(0, len(data))
     return torch.cat(parts)
 
 
-def attacked_accuracy(model: nn.Module, x: Tensor, y: Tensor, threat: Threat, attack: Pgd, seed: int) -> Accuracy:
-    """Clean and robust accuracy on one minibatch: images in [0,1] (B, C, H, W), labels (B,)."""
+def attacked_accuracy(
+    model: nn.Module, x: Tensor, y: Tensor, threat: Threat, attack: Pgd, seed: int, dtype: torch.dtype | None = None
+) -> Accuracy:
+    """Clean and robust accuracy on one minibatch: images in [0,1] (B, C, H, W), labels (B,). dtype: as `Evaluation`."""
     images = torch.arange(len(y), device=y.device)
     with evaluating(model):
-        probe = Probe(model)
+        probe = Probe(model, dtype)
         alive = ~probe.fooled(x, y)
         clean = alive.float().mean()
         for restart in range(attack.restarts):

@@ -65,7 +65,8 @@ def _measure(asked: EvalRequest, stop: StopRequest) -> Measured:
     matched, normalized = weights.fill(model, tensors, config.model, facts, asked.normalize, ordered)
     model = model.to(device).to(memory_format=torch.channels_last).eval()
     _, limit = attack_of(config, device)
-    everything = source.test(source.filled(config.phase_list[-1]), device)
+    phase = source.filled(config.phase_list[-1])
+    everything = source.test(phase, device)
     test = everything.first(limit)
     attacks = [(Threat(eps), attack_of(structs.replace(config, eps=eps), device)[0]) for eps in asked.eps]
     name = attacks[0][1].name
@@ -82,13 +83,13 @@ def _measure(asked: EvalRequest, stop: StopRequest) -> Measured:
             held_out=bool(config.holdout),
         )
     )
-    key = question(model, source.fingerprint(), attacks, config.seed, limit, search)
+    key = question(model, source.fingerprint(), phase.size, phase.crop, attacks, config.seed, limit, search)
     result = Path(asked.folder) / f"{key}.json"
     if not asked.again and (known := _known(result)):
         return known
     evaluation = Evaluation(model, test, attacks, config.seed, precision.DTYPES[search], eval_batch(config))
     found = Resumable(evaluation, result.with_suffix(".pt"), key).run(_Ticker(stop))
-    measured = _measured(name, asked.eps, found, time.monotonic() - begun)
+    measured = _measured(name, asked.eps, found, time.monotonic() - begun, len(test.broken))
     write_atomic(result, msgspec.json.encode(measured))
     return measured
 
@@ -106,10 +107,18 @@ class _Ticker:
         self._stop.check()
 
 
-def _measured(attack: str, eps: tuple[float, ...], found: list[Accuracy], seconds: float) -> Measured:
+def _measured(attack: str, eps: tuple[float, ...], found: list[Accuracy], seconds: float, unreadable: int) -> Measured:
     robust = tuple(accuracy.robust for accuracy in found)
     clean, images = found[0].clean, found[0].images
-    return Measured(attack=attack, eps=eps, clean=clean, robust=robust, images=images, seconds=round(seconds, 1))
+    return Measured(
+        attack=attack,
+        eps=eps,
+        clean=clean,
+        robust=robust,
+        images=images,
+        seconds=round(seconds, 1),
+        unreadable=unreadable,
+    )
 
 
 def _known(path: Path) -> Measured | None:

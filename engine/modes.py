@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
 from torch import nn
 
 
@@ -21,11 +22,13 @@ def frozen(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Eval mode, frozen."""
-    was_training = model.training
+    """Eval mode, frozen, with a whole fp32: GPUs round the inputs of convolutions to TF32's 10 bits otherwise."""
+    was_training, rounds = model.training, torch.backends.cudnn.allow_tf32
     model.eval()
+    torch.backends.cudnn.allow_tf32 = False
     try:
         with frozen(model):
             yield
     finally:
+        torch.backends.cudnn.allow_tf32 = rounds
         model.train(was_training)

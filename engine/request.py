@@ -46,7 +46,10 @@ class Working(Answer):
 
 
 class Measured(Answer):
-    """Accuracies in [0,1], one robust accuracy for each eps; `before`: it was measured at another time."""
+    """Accuracies in [0,1], one robust accuracy for each eps; `before`: it was measured at another time.
+
+    unreadable: images among them that could not be read, and count as wrong.
+    """
 
     attack: str
     eps: tuple[float, ...]
@@ -55,6 +58,7 @@ class Measured(Answer):
     images: int
     seconds: float
     before: bool = False
+    unreadable: int = 0
 
 
 class Refused(Answer):

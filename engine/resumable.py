@@ -15,7 +15,7 @@ SAVE_EVERY = 60.0  # seconds
 
 
 def question(model: nn.Module, data: str, *details: object) -> str:
-    """A hash of what an evaluation asks: the weights, the data's fingerprint, attacks, seed, arithmetic."""
+    """A hash of what an evaluation asks: weights, fingerprint of the data, image sizes, attacks, seed, arithmetic."""
     digest = hashlib.blake2b(repr((data, details)).encode(), digest_size=8)
     for name, value in model.state_dict().items():
         digest.update(name.encode())

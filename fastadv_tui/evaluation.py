@@ -42,6 +42,8 @@ def request(
         if dataset is None:
             raise ConfigError("say which data set the weights are for: --dataset cifar, mnist or digits")
         config, weights = configure(dataset, typed), path.absolute()
+    elif path.is_dir():
+        raise UserError(f"{target} is a folder; name a file of weights, or a run by its id")
     elif "/" in target or path.suffix:
         raise UserError(f"{target} does not exist")
     else:
@@ -186,7 +188,8 @@ def understood(answer: Understood) -> str:
 def measured(answer: Measured) -> list[str]:
     """One line for each eps."""
     when = ", measured before (--again measures anew)" if answer.before else f", {answer.seconds:,.0f} s"
-    head = f"clean {percent(answer.clean)} on {answer.images:,} images{when}"
+    wrong = f", {answer.unreadable} of them unreadable and counted as wrong" if answer.unreadable else ""
+    head = f"clean {percent(answer.clean)} on {answer.images:,} images{wrong}{when}"
     return [
         head,
         *(

@@ -143,6 +143,14 @@ def test_an_attack_touches_neither_images_nor_parameters() -> None:
     assert all(p.grad is None and p.requires_grad for p in model.parameters())
 
 
+def test_verdicts_are_not_rounded_to_tf32() -> None:
+    model = nn.Linear(1, 1)
+    assert torch.backends.cudnn.allow_tf32  # torch's own choice, for training
+    with evaluating(model):
+        assert not torch.backends.cudnn.allow_tf32
+    assert torch.backends.cudnn.allow_tf32
+
+
 def test_modes_are_given_back_whatever_happens() -> None:
     model = digits_model()
     model[1][0].bias.requires_grad_(False)

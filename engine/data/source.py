@@ -39,9 +39,12 @@ class Batches(Protocol):
 
 
 class Images(Protocol):
-    """Test images by their number. labels: int64, (N,)."""
+    """Test images by their number. labels: int64, (N,); `broken`: files that could not be read so far."""
 
     labels: Tensor
+
+    @property
+    def broken(self) -> Set[str]: ...
 
     def first(self, count: int) -> "Images":
         """The first `count` images, or all if it is 0."""
@@ -50,14 +53,17 @@ class Images(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """Images in [0,1] (B, C, H, W) and labels (B,)."""
+        """Images in [0,1] (B, C, H, W) and labels (B,), -1 for an image that cannot be read."""
         ...
 
 
 class Source(Protocol):
-    """A data set that has been found. official: whether its files have the checksums of the release."""
+    """A data set that has been found. official: whether its files have the checksums of the release; shape: what must
+    not change while a run is trained on it, in words.
+    """
 
     facts: Facts
+    shape: str
     official: bool
     train_images: int
     test_images: int
@@ -83,6 +89,7 @@ class ArraySource:
     def __init__(self, arrays: Arrays, facts: Facts) -> None:
         self.arrays, self.facts, self.official = arrays, facts, arrays.official
         self.train_images, self.test_images = len(arrays.train_labels), len(arrays.test_labels)
+        self.shape = f"{self.train_images:,} training images"
         self._whole: TrainBatches | None = None
 
     def fingerprint(self) -> str:
