@@ -58,7 +58,8 @@ def train(rundir: RunDir) -> int:
         except Stopped:
             finished, code = events.Finished(status="stopped"), STOPPED
         except BaseException as error:
-            print(traceback.format_exc(), file=sys.stderr, flush=True)
+            plain = isinstance(error, ConfigError)  # a user can put it right, and needs no traceback for it
+            print(error if plain else traceback.format_exc(), file=sys.stderr, flush=True)
             finished, code = events.Finished(status="failed", error=_one_line(error)), FAILED
         with contextlib.suppress(NameError):
             finished.step, finished.elapsed = training.learner.step, round(training.reporter.elapsed, 3)

@@ -14,7 +14,7 @@ from torch import nn
 
 from engine import models
 from engine.atomic import replacing
-from engine.config import RunConfig
+from engine.config import ConfigError, RunConfig
 from engine.data.facts import DATASETS, Facts
 from engine.rundir import RunDir
 
@@ -83,6 +83,17 @@ def load_latest(rundir: RunDir, device: torch.device | str = "cpu") -> tuple[dic
     if problems:
         raise CheckpointError("; ".join(problems))
     return None, ""
+
+
+def compare_data(state: dict[str, Any], shape: str, fingerprint: str) -> list[str]:
+    """What there is to say if the data is no longer that of a checkpoint.
+
+    Raises: ConfigError, if its `shape` has changed: then neither order nor classes can be continued.
+    """
+    before, known = state.get("data", (shape, fingerprint))  # older checkpoints do not say
+    if before != shape:
+        raise ConfigError(f"this run was trained on {before}, and now there are {shape}: put them back, or start anew")
+    return [] if known == fingerprint else [f"the data is no longer that of the checkpoint: {known}, now {fingerprint}"]
 
 
 def load_model(run_dir: str | Path, which: Literal["last", "best"] = "last") -> nn.Module:

@@ -148,7 +148,9 @@ def check_dataset(name: str) -> str:
     Raises: ConfigError, if there is none of that name.
     """
     full = DATASET_ALIASES.get(name, name)
-    if full.startswith(FOLDER) and full != FOLDER:
+    if full == FOLDER:
+        raise ConfigError(f"{FOLDER} names no folder; write {FOLDER}PATH, with {FOLDER}PATH/train/CLASS/FILE in it")
+    if full.startswith(FOLDER):
         return full
     if full not in DATASETS:
         known = f"cifar, {', '.join(DATASETS)} or {FOLDER}PATH"

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Literal
 
 from engine import events
@@ -12,6 +12,7 @@ from engine.learner import Learner
 from engine.timeline import Timeline
 
 LOG_EVERY = 0.5  # seconds between two step events: the only moments at which training waits for the device
+NAMED = 20  # unreadable images; of more, each doubling of their number is told
 LOG_SHARE, LOG_SELDOM = 1 / 2000, 3.0  # of the time trained, once that is more; at most so many seconds
 
 
@@ -30,6 +31,8 @@ class Reporter:
         self._elapsed_before = 0.0
         self._start = self._last_log = time.monotonic()
         self._images = 0
+        self._unreadable: set[str] = set()
+        self._told = NAMED
 
     @property
     def elapsed(self) -> float:
@@ -80,7 +83,8 @@ class Reporter:
         images_per_second = self._images / (time.monotonic() - self._last_log)  # now that the device has caught up
         self._last_log, self._images = time.monotonic(), 0
         if not math.isfinite(loss):
-            message = f"the loss is {loss} at step {learner.step}; lower the learning rate (--set optim.lr=...)"
+            setting = "phases" if self._timeline.lr_at(learner.step) is not None else "optim.lr"
+            message = f"the loss is {loss} at step {learner.step}; lower the learning rate (--set {setting}=...)"
             self._alarm("diverged", message)
             raise DivergedError(message)
         self.emit(
@@ -120,6 +124,16 @@ class Reporter:
         )
         if adversarial:
             self._alarm("collapse", self.watchdog.evaluated(stage, accuracy.clean, accuracy.robust, accuracy.images))
+
+    def unreadable(self, files: Set[str], fate: str) -> None:
+        """Name files that cannot be read, once each: a run of days must neither die of them nor keep silent."""
+        new = sorted(files - self._unreadable)
+        for file in new[: max(NAMED - len(self._unreadable), 0)]:
+            self.emit(events.Note(message=f"{file} cannot be read as an image: {fate}"))
+        self._unreadable.update(new)
+        if (count := len(self._unreadable)) >= 2 * self._told:
+            self._told = count
+            self.emit(events.Note(message=f"{count:,} images cannot be read so far; `fastadv prepare` leaves them out"))
 
     def ticker(self, attack: str) -> Callable[[int, int], None]:
         """Reports the progress of one evaluation, at most twice a second and at its end."""

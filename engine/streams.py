@@ -15,8 +15,13 @@ _MIX = ((30, -4658895280553007687), (27, -7723592293110705685))
 
 def generator(device: torch.device, *key: int | str) -> torch.Generator:
     """A random generator on `device`, seeded from `key`."""
+    return torch.Generator(device).manual_seed(seed_of(*key))
+
+
+def seed_of(*key: int | str) -> int:
+    """A seed of 63 bits."""
     digest = hashlib.blake2b(repr(key).encode(), digest_size=8).digest()
-    return torch.Generator(device).manual_seed(int.from_bytes(digest, "little") >> 1)
+    return int.from_bytes(digest, "little") >> 1
 
 
 def image_noise(seed: int, restart: int, images: Tensor, shape: torch.Size) -> Tensor:

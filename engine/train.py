@@ -4,7 +4,7 @@ import itertools
 import os
 import platform
 import time
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from engine import checkpoint, events, models, precision
-from engine.alarm import Watchdog
+from engine.alarm import Watchdog, doubt
 from engine.attacks import Pgd, Threat
 from engine.compiling import pays
 from engine.config import RunConfig
@@ -28,12 +28,12 @@ from engine.resumable import Resumable, question
 from engine.rundir import RunDir
 from engine.schedules import learning_rate
 from engine.stopping import StopRequest
-from engine.streams import generator
+from engine.streams import generator, seed_of
 from engine.timeline import Timeline
 from engine.work import epoch_flops
 
-NAMED = 20  # broken images; who has more needs `fastadv prepare`, not more lines
 GUARD_STEPS = 5  # PGD-5 on a training minibatch: the paper's check for early stopping
+GUARD_IMAGES = 128  # in the paper's minibatch; where fewer fit, a fall must be larger to count
 
 
 class Training:
@@ -52,7 +52,6 @@ class Training:
         signalling = config.method.name in SIGNALLING
         self.reporter = Reporter(writer, self.learner, self.timeline, watchdog, signalling)
         self.delta: Tensor | None = None
-        self._named: set[str] = set()
         self.epochs_ended = 0
         self.ended_early = False
         self.guarded = 0.0
@@ -90,8 +89,7 @@ class Training:
 
         Raises: Stopped, after a checkpoint; DivergedError; CheckpointError; OSError, if a file cannot be written.
         """
-        problem = self._restore()
-        self._announce(attempt, problem)
+        self._announce(attempt, self._restore())
         for epoch in range(self.epochs_ended, 0 if self.ended_early else self.config.epochs):
             self._train_epoch(epoch)
             self._end_epoch(epoch)
@@ -106,20 +104,14 @@ class Training:
             self._stop_here()
             self._update(x, y)
             self.reporter.updated(len(y))
-            self._name_broken(self._of_epoch(epoch).broken)
-            if time.monotonic() - self._last_save > 60 * self.config.checkpoint_minutes:
-                self._save()
+            self.reporter.unreadable(self._of_epoch(epoch).broken, "a grey one takes its place")
+            self._save_after(60 * self.config.checkpoint_minutes)
         self.reporter.end_epoch()
-
-    def _name_broken(self, files: Set[str]) -> None:
-        """A file that cannot be read is a grey image: a run of days must not die of it, nor keep silent."""
-        for file in sorted(files - self._named)[: max(NAMED - len(self._named), 0)]:
-            self.reporter.emit(events.Note(message=f"{file} cannot be read as an image: a grey one takes its place"))
-        self._named |= files
 
     def _update(self, x: Tensor, y: Tensor) -> None:
         """One weight update by the run's method, in parts that fit."""
         method, method_options = METHODS[self.config.method.name], options(self.config)
+        torch.manual_seed(seed_of(self.config.seed, "network", self.learner.step))  # of its dropout, if it has some
         rng = generator(self.device, self.config.seed, "noise", self.learner.step)
         size = self.config.micro_batch or len(y)
         if self.delta is not None and self.delta.shape[2:] != x.shape[2:]:
@@ -151,12 +143,13 @@ class Training:
             self.stop.check()
 
     def _end_epoch(self, epoch: int) -> None:
+        self._save_after(self.config.grace_seconds)  # a stop may find the evaluation longer than its patience
         guard = self._guard_accuracy(epoch)
         watched = self._watched_accuracy()
         self._report("guard", "train", f"pgd-{GUARD_STEPS}", guard)
         if watched:
             self._report("watch", "test", f"pgd-{self.config.watch.steps}", watched)
-        self._keep_or_go_back(guard.robust)
+        self._keep_or_go_back(guard)
         self.epochs_ended = epoch + 1
         self._save()
 
@@ -167,24 +160,28 @@ class Training:
         count = eval_batch(self.config)
         x, y = x[:count], y[:count]
         attack = self._attack(GUARD_STEPS, 1)
-        return attacked_accuracy(self.learner.result, x, y, self.threat, attack, self.config.seed)
+        dtype = precision.DTYPES[self.search]  # as in training, whose minibatches fit
+        return attacked_accuracy(self.learner.result, x, y, self.threat, attack, self.config.seed, dtype)
 
     def _watched_accuracy(self) -> Accuracy | None:
         watch = self.config.watch
         if not watch.images:
             return None
         attack = self._attack(watch.steps, 1)
-        return self._evaluation(self.test.first(watch.images), attack).run(self._look)[0]
+        watched = self._evaluation(self.test.first(watch.images), attack).run(self._look)[0]
+        self.reporter.unreadable(self.test.broken, "it counts as wrong")
+        return watched
 
     def _look(self, done: int, total: int) -> None:
         """An evaluation is cut short by a stop, and made again by whoever resumes."""
         self._stop_here()
 
-    def _keep_or_go_back(self, robust: float) -> None:
+    def _keep_or_go_back(self, guard: Accuracy) -> None:
         """Keep the weights of an epoch that has not collapsed; early stopping goes back to them from one that has."""
+        robust = guard.robust
         before, self.guarded = self.guarded, robust
         stop = self.config.early_stop
-        if stop.enabled and before - robust > stop.drop:
+        if stop.enabled and before - robust > stop.drop + max(doubt(guard.images) - doubt(GUARD_IMAGES), 0):
             self.learner.result.load_state_dict(checkpoint.load(self.rundir.best, self.device)["model"])
             self.ended_early = True
             fell = f"PGD-{GUARD_STEPS} accuracy on a training minibatch fell from {before:.1%} to {robust:.1%}"
@@ -207,10 +204,11 @@ class Training:
             self.stop.check()  # the end of training has been saved
 
         evaluation = self._evaluation(self.test.first(limit), attack)
-        asked = question(
-            self.learner.result, self.fingerprint, evaluation.attacks, self.config.seed, limit, self.search
-        )
+        last = self.phases[-1]
+        details = last.size, last.crop, evaluation.attacks, self.config.seed, limit, self.search
+        asked = question(self.learner.result, self.fingerprint, *details)
         accuracy = Resumable(evaluation, self.rundir.evaluation, asked).run(look)[0]
+        self.reporter.unreadable(self.test.broken, "it counts as wrong")
         self._report("final", "test", attack.name, accuracy)
 
     def _evaluation(self, test: Images, attack: Pgd) -> Evaluation:
@@ -225,6 +223,10 @@ class Training:
     def _report(self, stage: Any, split: Any, attack: str, accuracy: Accuracy) -> None:
         self.reporter.accuracy(stage, split, attack, accuracy, adversarial=self.config.method.name != "standard")
 
+    def _save_after(self, seconds: float) -> None:
+        if time.monotonic() - self._last_save > seconds:
+            self._save()
+
     def _facts(self) -> dict[str, str]:
         """What `checkpoint.load_model` needs to know of the data."""
         return {"facts": msgspec.json.encode(self.source.facts).decode()}
@@ -233,6 +235,7 @@ class Training:
         state = {
             **self._facts(),
             **self.learner.state_dict(),
+            "data": [self.source.shape, self.fingerprint],
             "delta": self.delta,
             "epochs_ended": self.epochs_ended,
             "ended_early": self.ended_early,
@@ -244,19 +247,24 @@ class Training:
         self._last_save = time.monotonic()
         self.reporter.emit(events.Saved(step=self.learner.step, file=self.rundir.last.name, bytes=size))
 
-    def _restore(self) -> str:
-        """Go back to the last checkpoint, if there is one; returns what was wrong with a later one, if anything."""
+    def _restore(self) -> list[str]:
+        """Go back to the last checkpoint, if there is one; returns what there is to say of it.
+
+        Raises: ConfigError, if it was trained on other data.
+        """
         state, problem = checkpoint.load_latest(self.rundir, self.device)
+        notes = [f"{problem}; going on from the checkpoint before"] if problem else []
         if state is not None:
+            notes += checkpoint.compare_data(state, self.source.shape, self.fingerprint)
             self.learner.load_state_dict(state)
             self.delta = state["delta"]
             self.epochs_ended, self.ended_early = state["epochs_ended"], state["ended_early"]
             self.guarded = state["guarded"]
             self.reporter.continue_from(state["elapsed"])
             self.reporter.watchdog.load_state_dict(state["watchdog"])
-        return problem
+        return notes
 
-    def _announce(self, attempt: int, problem: str) -> None:
+    def _announce(self, attempt: int, notes: list[str]) -> None:
         self.reporter.emit(
             events.Started(
                 attempt=attempt,
@@ -279,9 +287,9 @@ class Training:
             )
         )
         if self.compiled:
-            self.reporter.emit(events.Note(message="compiling the network: about a minute before the first step"))
-        if problem:
-            self.reporter.emit(events.Note(message=f"{problem}; going on from the checkpoint before"))
+            notes.append("compiling the network: about a minute before the first step")
+        for note in notes:
+            self.reporter.emit(events.Note(message=note))
 
     def _device_name(self) -> str:
         if self.device.type == "cuda":

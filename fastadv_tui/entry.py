@@ -6,13 +6,14 @@ import sys
 from engine.config import ConfigError
 from fastadv_tui.errors import UserError
 
-USAGE = 2
+USAGE, STOPPED = 2, 130
 
 
 def main() -> None:
     """Run what was asked for; what a user can put right is one line and exit code 2."""
     words = sys.argv[1:]
     try:
+        _check_words(words)
         if words in ([], ["--readonly"]):
             dashboard(readonly=bool(words))
         else:
@@ -22,9 +23,20 @@ def main() -> None:
     except (ConfigError, UserError) as error:
         print(f"fastadv: {error}", file=sys.stderr)
         sys.exit(USAGE)
+    except KeyboardInterrupt:  # before any command had a way of its own
+        sys.exit(STOPPED)
     except BrokenPipeError:  # `fastadv runs | head`
         sys.stderr.close()
         sys.exit(0)
+
+
+def _check_words(words: list[str]) -> None:
+    """Raises: UserError, if a word cannot be written into files, or shown."""
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            raise UserError(f"{word!r} is not UTF-8; rename the file, or link to it by another name") from None
 
 
 def dashboard(readonly: bool) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from engine import phases
 from engine.config import FOLDER, ConfigError, RunConfig, both_units, full_key, parse_value
 from engine.presets import build
 from fastadv_tui.home import data_dir, ensure_home
@@ -17,8 +18,21 @@ def configure(dataset: str, typed: Mapping[str, str | None], preset: str | None 
     Raises: ConfigError, naming the setting, its value and what is allowed; HomeError, if the home is unusable.
     """
     settings = {key: parse_value(key, text) for key, text in typed.items() if text is not None}
+    keys = set(settings)
     settings["data_dir"] = _data_dir(settings.get("data_dir") or "")
-    return build(_absolute(dataset), settings, preset)
+    config = build(_absolute(dataset), settings, preset)
+    _check_phases(config, keys)
+    return config
+
+
+def _check_phases(config: RunConfig, typed: set[str]) -> None:
+    """Raises: ConfigError, if something was typed that every phase overrules: it would change nothing."""
+    given = phases.parse(config.phases)
+    overruled = {"batch_size"} if given and all(phase.batch_size for phase in given) else set()
+    if given and given[0].lr is not None:
+        overruled |= {f"optim.{name}" for name in ("lr", "schedule", "peak", "milestones", "gamma")}
+    if dead := sorted(overruled & typed):
+        raise ConfigError(f'{dead[0]}: each phase has its own; change --set phases="{config.phases}" instead')
 
 
 def parse_pairs(pairs: Iterable[str]) -> dict[str, str]:

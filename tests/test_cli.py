@@ -151,6 +151,10 @@ def test_a_crash_shows_its_last_lines_and_the_log(home: Path) -> None:
 BAD = {
     "unknown data set": (["cifer"], "did you mean cifar10?"),
     "no ImageNet": (["imagenet"], "does not exist; `fastadv prepare` makes one"),
+    "no folder": (["imagefolder:"], "imagefolder: names no folder"),
+    "file for a folder": ([f"imagefolder:{__file__}"], "test_cli.py is a file; an image folder holds train/CLASS/FILE"),
+    "no UTF-8": ([f"imagefolder:{os.fsdecode(bytes([255]))}"], "is not UTF-8"),
+    "overruled by phases": (["imagenet", "--batch-size", "64"], "batch_size: each phase has its own"),
     "unknown method": (["digits", "--method", "fsgm"], "method.name = 'fsgm': use standard, fgsm, pgd, free"),
     "unknown preset": (["digits", "--preset", "wong"], "unknown preset 'wong'"),
     "unknown key": (["digits", "--set", "model.widht=16"], "did you mean model.width?"),

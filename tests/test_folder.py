@@ -15,6 +15,7 @@ from torchvision import transforms
 from engine.data.arrays import DataError
 from engine.data.decode import DecodeError, eval_crop, random_box, train_crop
 from engine.data.folder import ImageFolder
+from engine.data.sources import EXTENSIONS
 
 
 def picture(path: Path, size: tuple[int, int] = (40, 30), mode: str = "RGB", seed: int = 0, **options: object) -> None:
@@ -103,6 +104,46 @@ def test_what_is_no_data_set_is_refused(tmp_path: Path, spoil: object, said: str
 def test_a_size_that_is_not_prepared_is_refused_with_what_there_is(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"not prepared in size 160 \(it has only the full size\); `fastadv prepare"):
         ImageFolder(tree(tmp_path)).files("train", 160)
+
+
+def test_a_source_that_was_moved_away_is_said_to_be(tmp_path: Path) -> None:
+    root = tree(tmp_path / "source").parent / "data"
+    root.mkdir()
+    (root / "full").symlink_to(tmp_path / "source")
+    assert len(ImageFolder(root).classes) == 2
+    (tmp_path / "source").rename(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match=r"data/full is a link to .*/source, which is gone; put it back"):
+        ImageFolder(root)
+
+
+def test_deep_grey_keeps_its_shades(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 65535, 64 * 64).reshape(64, 64)
+    Image.fromarray(ramp.astype(np.uint16)).save(tmp_path / "grey.png")
+    found = eval_crop(os.fsencode(tmp_path / "grey.png"), 64, 64).astype(float)
+    assert abs(found - (ramp / 257)[:, :, None]).max() <= 1
+
+
+def test_a_size_that_was_begun_is_refused(tmp_path: Path) -> None:
+    root = tree(tmp_path / "data")
+    (root / "prepared.json").write_text('{"broken": []}')
+    (root / "160" / "train").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"160/train/a has no images \(let `fastadv prepare` come to its end"):
+        ImageFolder(root).files("train", 160)
+
+
+def test_every_format_that_is_prepared_is_trained_on(tmp_path: Path) -> None:
+    root = tree(tmp_path / "data", count=1)
+    for ending in EXTENSIONS:
+        picture(root / "train" / "a" / f"x{ending}", format="PNG", quality=None)
+    assert len(ImageFolder(root).files("train", 0)[0]) == 2 + len(EXTENSIONS)
+
+
+def test_a_link_that_leads_nowhere_has_a_fingerprint(tmp_path: Path) -> None:
+    root = tree(tmp_path / "data")
+    (root / "val" / "a" / "lost.JPEG").symlink_to(tmp_path / "nothing")
+    before = ImageFolder(root).fingerprint()
+    picture(tmp_path / "nothing", format="JPEG")
+    assert ImageFolder(root).fingerprint() != before
 
 
 @pytest.mark.parametrize(("width", "height"), [(224, 224), (500, 375), (300, 60)])

@@ -14,7 +14,8 @@ import torch
 from engine_helpers import CPU
 from test_folder import picture, tree
 
-from engine.data.decode import DecodeError, _decoded
+from engine.data.arrays import DataError
+from engine.data.decode import _decoded
 from engine.data.folder import ImageFolder
 from engine.data.loading import FolderBatches, FolderImages
 
@@ -83,7 +84,7 @@ def test_half_of_the_images_are_mirrored(folder: Path) -> None:
     assert mirrored == pytest.approx(0.5, abs=0.06)
 
 
-def test_a_broken_image_is_grey_and_named_and_stops_an_evaluation(folder: Path) -> None:
+def test_a_broken_image_is_grey_and_named_and_wrong_whatever_is_answered(folder: Path) -> None:
     bad = folder / "train" / "b" / "3.JPEG"
     bad.write_bytes(b"torn")
     loader = batches(folder, workers=1)
@@ -91,8 +92,37 @@ def test_a_broken_image_is_grey_and_named_and_stops_an_evaluation(folder: Path) 
     assert (greys, loader.broken) == (1, {str(bad)})
     (folder / "val" / "a" / "0.JPEG").write_bytes(b"torn")
     images = FolderImages(*ImageFolder(folder).files("val", 0), 18, 16, CPU)
-    with pytest.raises(DecodeError, match=r"val/a/0\.JPEG"):
-        images[torch.arange(len(images))]
+    x, y = images.first(15)[torch.arange(15)]
+    (place,) = (y == -1).nonzero().flatten().tolist()
+    assert torch.equal(x[place], torch.full_like(x[place], 128 / 255))
+    assert sorted(y.tolist()) == [-1, *[0] * 4, *[1] * 5, *[2] * 5]
+    assert images.broken == {str(folder / "val" / "a" / "0.JPEG")}
+
+
+def test_a_folder_that_is_gone_ends_the_training(folder: Path) -> None:
+    loader = batches(folder, workers=1)
+    for path in (folder / "train").glob("*/*"):
+        path.unlink()
+    with pytest.raises(DataError, match=r"4 of 4 images are gone, .*JPEG for one: put them back"):
+        next(loader.epoch(0))
+
+
+def test_a_worker_that_was_killed_is_one_line(folder: Path) -> None:
+    epoch = batches(folder, workers=1, size=1).epoch(0)
+    next(epoch)
+    (worker,) = psutil.Process().children()
+    worker.kill()
+    with pytest.raises(DataError, match="a process that decodes images was killed, perhaps for want of memory"):
+        list(epoch)
+
+
+def test_a_fault_of_the_disk_is_not_taken_for_a_broken_image(folder: Path) -> None:
+    odd = folder / "train" / "b" / "3.JPEG"
+    loader = batches(folder, workers=1)
+    odd.unlink()
+    odd.symlink_to("/proc/self/mem")  # whose first byte cannot be read: an input/output error
+    with pytest.raises(OSError, match="Input/output error"):
+        list(loader.epoch(0))
 
 
 def test_test_images_are_the_same_in_any_batch_and_mixed(folder: Path) -> None:

@@ -49,6 +49,19 @@ def test_twelve_hours_make_at_most_20_000_lines_and_the_first_minute_is_lively(m
     assert max(gaps) < 5.0  # nobody takes it for stalled
 
 
+def test_unreadable_images_are_named_and_of_many_the_number_is_told() -> None:
+    lines: list[Any] = []
+    learner: Any = SimpleNamespace(step=0)
+    writer: Any = SimpleNamespace(write=lines.append)
+    told = reporter.Reporter(writer, learner, ONE_PHASE, Watchdog(10), signalling=True)
+    for count in range(1, 1001):
+        told.unreadable({f"{number:04d}.jpg" for number in range(count)}, "it counts as wrong")
+    messages = [line.message for line in lines]
+    assert messages[:2] == [f"000{n}.jpg cannot be read as an image: it counts as wrong" for n in (0, 1)]
+    assert sum("as an image" in message for message in messages) == 20
+    assert [message.split()[0] for message in messages[20:]] == ["40", "80", "160", "320", "640"]
+
+
 def known(*events: AnyEvent) -> RunState:
     state = RunState()
     for event in events:

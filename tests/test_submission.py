@@ -59,3 +59,14 @@ def test_what_was_understood_is_said_in_both_units(home: Path) -> None:
     assert understood(configure("cifar", {"eps": "8"})) == (
         "eps 8/255 = 0.03137 · alpha 10/255 = 0.03922 · evaluation step 2/255 = 0.007843"
     )
+
+
+@pytest.mark.parametrize("typed", [{"optim.lr": "0.1"}, {"optim.schedule": "constant"}, {"batch_size": "64"}])
+def test_what_every_phase_overrules_is_refused(home: Path, typed: dict[str, str | None]) -> None:
+    (key,) = typed
+    with pytest.raises(
+        ConfigError, match=rf"{key}: each phase has its own; change --set phases=\"0-1:160/128:512:0..0.4"
+    ):
+        configure("imagenet", typed)
+    assert configure("imagenet", {**typed, "phases": "0-3"}).epochs == 3
+    assert configure("cifar", {**typed, "phases": "0-3:0/16 3-5"}).epochs == 5

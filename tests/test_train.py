@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from engine_helpers import assert_same, assert_same_end, of_kind, run_folder, weights, without_clock, write_mnist
+from torch import nn
 
 import engine.__main__ as main
-from engine import checkpoint, data, events
+from engine import checkpoint, data, events, models
 from engine.config import ConfigError
 from engine.data import digits
 from engine.data.arrays import Arrays
@@ -81,6 +83,19 @@ FEW = {
     "eval.attack": "pgd-1-2",
     "eval.images": 40,
 }
+
+
+def test_a_network_with_dropout_is_resumed_bit_by_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build = models.build
+    monkeypatch.setattr(models, "build", lambda *which: nn.Sequential(build(*which), nn.Dropout(0.2)))
+    whole, broken = run_folder(tmp_path / "whole", FEW), run_folder(tmp_path / "broken", FEW)
+    train(whole)
+    with pytest.raises(Stopped):
+        train(broken, 3)
+    torch.rand(5)  # what an unstopped process would not have drawn
+    train(broken, attempt=2)
+    assert_same_end(whole, broken)
+
 
 DIVERGING = {"optim.name": "sgd", "optim.schedule": "constant", "optim.lr": 100.0, "optim.weight_decay": 1.0}
 

@@ -1,6 +1,7 @@
 """Whole runs on a folder of images: phases that grow, in parts, stopped anywhere; and weights judged elsewhere."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from test_train import train
 
 from engine import events
 from engine.checkpoint import load_model
-from engine.config import ConfigError
+from engine.config import ConfigError, RunConfig
 from engine.request import AnyAnswer, EvalRequest, Measured, Understood
 from engine.rundir import RunDir
 from engine.sections import EvalConfig
@@ -51,6 +52,19 @@ def dataset(tmp_path: Path) -> str:
 
 def run(path: Path, dataset: str, **typed: Any) -> RunDir:
     return run_folder(path, FEW | typed, dataset)
+
+
+def judged(folder: Path, config: RunConfig, again: bool = False) -> Measured:
+    """What `engine --eval` says of the weights in `folder`."""
+    weights = str(folder / "resnet18.pt")
+    request = EvalRequest(config=config, weights=weights, eps=(2 / 255,), folder=str(folder), again=again)
+    code, out, error = ask("--eval", stdin=msgspec.json.encode(request))
+    assert code == 0, error
+    answers = [msgspec.json.decode(line, type=AnyAnswer) for line in out.splitlines()]
+    assert isinstance(answers[0], Understood)
+    assert answers[0].matched == "by name"
+    assert isinstance(answers[-1], Measured)
+    return answers[-1]
 
 
 @pytest.mark.parametrize(
@@ -109,22 +123,54 @@ def test_torchvisions_weights_are_judged_the_same_in_any_batch(tmp_path: Path, d
     found = []
     for batch in (2, 5, 12):
         config = run(tmp_path / str(batch), dataset, **{"model.name": "resnet18", "micro_batch": batch}).submission()
-        request = EvalRequest(
-            config=structs.replace(config.config, eval=EvalConfig(attack="pgd-2-2", search="fp32")),
-            weights=str(tmp_path / "resnet18.pt"),
-            eps=(2 / 255,),
-            folder=str(tmp_path),
-            again=True,
-        )
-        code, out, error = ask("--eval", stdin=msgspec.json.encode(request))
-        assert code == 0, error
-        answers = [msgspec.json.decode(line, type=AnyAnswer) for line in out.splitlines()]
-        assert isinstance(answers[0], Understood)
-        assert answers[0].matched == "by name"
-        assert isinstance(answers[-1], Measured)
-        found.append((answers[-1].clean, answers[-1].robust, answers[-1].images))
+        asked = structs.replace(config.config, eval=EvalConfig(attack="pgd-2-2", search="fp32"))
+        answer = judged(tmp_path, asked, again=True)
+        found.append((answer.clean, answer.robust, answer.images))
     assert found[0] == found[1] == found[2]
     assert found[0][2] == 12
+
+
+def test_a_run_is_not_resumed_on_other_data(tmp_path: Path, dataset: str) -> None:
+    rundir, root = run(tmp_path / "run", dataset), Path(dataset.partition(":")[2])
+    with pytest.raises(Stopped):
+        train(rundir, 4)
+    for size in ("full", "24"):
+        picture(root / size / "train" / "a" / "7.JPEG")
+    with pytest.raises(ConfigError, match=r"was trained on 12 training images of 2 .*, and now there are 13 training"):
+        train(rundir, attempt=2)
+    for size in ("full", "24"):
+        (root / size / "train" / "a" / "7.JPEG").unlink()
+        for split in ("train", "val"):
+            (root / size / split / "a").rename(root / size / split / "z")  # so that the classes change their numbers
+    with pytest.raises(ConfigError, match=r"was trained on 12 .* \(names .*\), and now there are 12 .* \(names"):
+        train(rundir, attempt=2)
+    for size in ("full", "24"):
+        for split in ("train", "val"):
+            (root / size / split / "z").rename(root / size / split / "a")
+    os.utime(root / "full" / "train" / "a" / "1.JPEG", (0, 0))
+    train(rundir, attempt=2)
+    said = [event.message for event in of_kind(rundir, events.Note)]
+    assert any("the data is no longer that of the checkpoint" in message for message in said), said
+
+
+def test_an_accuracy_is_not_taken_for_that_of_another_size(tmp_path: Path, dataset: str) -> None:
+    torch.save(torchvision.models.resnet18(num_classes=2).state_dict(), tmp_path / "resnet18.pt")
+    keys = set()
+    for phases in ("0-3:0/16:4:0.1..0", "0-3:0/20:4:0.1..0", "0-3:24/16:4:0.1..0"):
+        config = run(tmp_path / phases.replace("/", "_"), dataset, phases=phases, **{"model.name": "resnet18"})
+        judged(tmp_path, structs.replace(config.submission().config, eval=EvalConfig(attack="pgd-1")))
+        keys = {path.name for path in tmp_path.glob("*.json")}
+    assert len(keys) == 3
+
+
+def test_a_test_image_that_cannot_be_read_counts_as_wrong(tmp_path: Path, dataset: str) -> None:
+    torch.save(torchvision.models.resnet18(num_classes=2).state_dict(), tmp_path / "resnet18.pt")
+    val = Path(dataset.partition(":")[2]) / "full" / "val"
+    for path in (*val.glob("a/*"), *val.glob("b/*")):
+        path.write_bytes(b"torn")
+    config = run(tmp_path / "run", dataset, **{"model.name": "resnet18"}).submission().config
+    found = judged(tmp_path, structs.replace(config, eval=EvalConfig(attack="pgd-1")))
+    assert (found.clean, found.robust, found.images, found.unreadable) == (0.0, (0.0,), 12, 12)
 
 
 def test_a_network_that_cannot_take_the_crop_is_refused(tmp_path: Path) -> None:

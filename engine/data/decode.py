@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from engine.data.resizing import OF_ONE_FILE, to_rgb
+
 AREA = (0.08, 1.0)  # of a training crop, as a share of the image: torchvision's RandomResizedCrop
 RATIO = (3 / 4, 4 / 3)  # of its width to its height
 TRIES = 10
@@ -33,10 +35,14 @@ class DecodeError(Exception):
     """A file is no image that can be read; the message names it."""
 
 
+class GoneError(DecodeError):
+    """There is no such file."""
+
+
 def train_crop(path: bytes, crop: int, *key: int) -> Tensor:
     """A random part of an image, resized to uint8 (crop, crop, 3): a function of `key` (seed, epoch, image) alone.
 
-    Raises: DecodeError.
+    Raises: DecodeError; OSError, if the file is there and cannot be read.
     """
     digest = hashlib.blake2b(repr(key).encode(), digest_size=8).digest()
     rng = random.Random(int.from_bytes(digest, "little"))
@@ -52,7 +58,7 @@ def eval_crop(path: bytes, resize: int, crop: int) -> Pixels:
     """The centre of an image whose shorter side was resized to `resize`, (crop, crop, 3): as torchvision's Resize and
     CenterCrop, but for rounding.
 
-    Raises: DecodeError.
+    Raises: DecodeError; OSError, if the file is there and cannot be read.
     """
     pixels, box = _decoded(path, lambda width, height: centre_box(width, height, resize, crop), SPARE * crop)
     return np.array(Image.fromarray(pixels).resize((crop, crop), Image.Resampling.BILINEAR, box=box))
@@ -88,6 +94,13 @@ def _decoded(path: bytes, choose: Callable[[int, int], Box], side: int) -> tuple
     """
     try:
         raw = Path(os.fsdecode(path)).read_bytes()
+    except FileNotFoundError:
+        raise GoneError(f"{os.fsdecode(path)} is gone") from None
+    except OSError as error:
+        if error.errno not in OF_ONE_FILE:  # the disk's
+            raise
+        raise DecodeError(f"{os.fsdecode(path)} cannot be read ({error.strerror})") from None
+    try:
         with Image.open(BytesIO(raw)) as image:  # reads no more than the header
             width, height = image.size
             box = choose(width, height)
@@ -95,7 +108,9 @@ def _decoded(path: bytes, choose: Callable[[int, int], Box], side: int) -> tuple
             halved = 2 ** min(max(int(math.log2(spare)), 0), 3)
             pixels = _jpeg(raw, width // halved, height // halved)
             if pixels is None:
-                pixels = np.array(image.convert("RGB"))
+                pixels = np.array(to_rgb(image))
+    except MemoryError:
+        raise
     except Exception as error:  # a damaged file can raise nearly anything
         raise DecodeError(f"{os.fsdecode(path)} cannot be read as an image ({error})") from None
     across, down = pixels.shape[1] / width, pixels.shape[0] / height

@@ -6,18 +6,17 @@ Plain: ROOT/{train,val}/CLASS/FILE. Prepared: ROOT/{full,160,352,...}/{train,val
 import hashlib
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.arrays import DataError
+from engine.data.sources import EXTENSIONS, VAL_NAMES
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 FULL = "full"
 MANIFEST, BEGUN = "prepared.json", ".preparing.json"  # written at the end and at the begin of a preparation
-SPLITS = {"train": ("train",), "val": ("val", "valid", "validation", "test")}  # what people call them
+SPLITS = {"train": ("train",), "val": VAL_NAMES}  # what people call them
 LAYOUT = "train/CLASS/FILE and val/CLASS/FILE"
 
 
@@ -28,10 +27,12 @@ class ImageFolder:
     """
 
     def __init__(self, root: Path) -> None:
+        if root.is_file():
+            raise DataError(f"{root} is a file; an image folder holds {LAYOUT}")
         if not root.is_dir():
             raise DataError(f"the image folder {root} does not exist; `fastadv prepare` makes one, or name another")
         self.root = root
-        self._full = root / FULL if (root / FULL).is_dir() else root
+        self._full = root / FULL if (root / FULL).is_dir() or (root / FULL).is_symlink() else root
         self.sizes = tuple(sorted(int(entry) for entry in os.listdir(root) if entry.isdecimal()))
         self.classes = _classes(self._split("train", 0))
         other = _classes(self._split("val", 0))
@@ -58,7 +59,8 @@ class ImageFolder:
                 if not self._broken or f"{split}/{name}/{file}" not in self._broken
             ]
             if not found:
-                raise DataError(f"the class {folder / name} has no images ({', '.join(EXTENSIONS)})")
+                how = "let `fastadv prepare` come to its end" if size else ", ".join(EXTENSIONS)
+                raise DataError(f"the class {folder / name} has no images ({how})")
             paths += found
             labels += [number] * len(found)
         return np.array(paths), np.array(labels, dtype=np.int64)
@@ -69,8 +71,7 @@ class ImageFolder:
         for split in SPLITS:
             for name in self.classes:
                 for entry in sorted(os.scandir(self._split(split, 0) / name), key=lambda entry: entry.name):
-                    facts = entry.stat()
-                    digest.update(f"{split}/{name}/{entry.name} {facts.st_size} {int(facts.st_mtime)}\n".encode())
+                    digest.update(f"{split}/{name}/{entry.name} {_facts(entry)}\n".encode(errors="surrogateescape"))
         return digest.hexdigest()
 
     def _split(self, split: str, size: int) -> Path:
@@ -79,6 +80,10 @@ class ImageFolder:
             known = f"it has {', '.join(map(str, self.sizes))}" if self.sizes else "it has only the full size"
             how = f"`fastadv prepare NAME SRC --sizes {size}` makes it"
             raise DataError(f"{self.root} is not prepared in size {size} ({known}); {how}")
+        if base.is_symlink() and not base.exists():
+            raise DataError(
+                f"{base} is a link to {base.readlink()}, which is gone; put it back, or link to where it is"
+            )
         for name in SPLITS[split]:
             if (base / name).is_dir():
                 return base / name
@@ -95,10 +100,23 @@ def _classes(folder: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _images(folder: Path) -> Iterator[str]:
-    return (
-        name for name in sorted(os.listdir(folder)) if name.lower().endswith(EXTENSIONS) and not name.startswith(".")
-    )
+def _facts(entry: "os.DirEntry[str]") -> str:
+    try:
+        facts = entry.stat()
+    except FileNotFoundError:
+        return "a link that leads nowhere"
+    return f"{facts.st_size} {int(facts.st_mtime)}"
+
+
+def _images(folder: Path) -> list[str]:
+    """Raises: DataError, if the folder cannot be listed; one that is not there has none."""
+    try:
+        names = sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read: {error.strerror}") from None
+    return [name for name in names if name.lower().endswith(EXTENSIONS) and not name.startswith(".")]
 
 
 def _broken(root: Path) -> frozenset[str]:
@@ -109,5 +127,7 @@ def _broken(root: Path) -> frozenset[str]:
         if (root / BEGUN).exists():
             raise DataError(f"{root} is not whole yet: let `fastadv prepare` come to its end") from None
         return frozenset()
+    except PermissionError:
+        raise DataError(f"{root / MANIFEST} may not be read by you; ask whoever prepared it for the right to") from None
     except (OSError, ValueError, KeyError, TypeError):
         raise DataError(f"{root / MANIFEST} cannot be read; run `fastadv prepare` again, which makes it anew") from None

@@ -1,5 +1,6 @@
 """A folder of images as the data of a run."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,10 @@ class FolderSource:
         self._listed: dict[tuple[str, int], Files] = {}
         self.train_images = len(self._files("train", 0)[1])
         self.test_images = len(self._files("val", 0)[1])
+        names = hashlib.blake2b(
+            "/".join(self.folder.classes).encode(errors="surrogateescape"), digest_size=3
+        ).hexdigest()
+        self.shape = f"{self.train_images:,} training images of {len(self.folder.classes):,} classes (names {names})"
         self.facts = Facts(3, CROP, CROP, len(self.folder.classes), self.train_images, MEAN, STD)
 
     def fingerprint(self) -> str:

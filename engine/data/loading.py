@@ -11,17 +11,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from engine.data.arrays import DataError
 from engine.data.batches import to_images
-from engine.data.decode import DecodeError, eval_crop, train_crop
+from engine.data.decode import DecodeError, GoneError, eval_crop, train_crop
 from engine.streams import generator
 
 MOST_WORKERS = 16
 GREY = 128
+BEARABLE = 0.1  # share of a minibatch that may be gone: of more it is the data set that is
+UNREADABLE = -1  # the label of a test image that nobody can see, which no network answers
 KEPT_BYTES = 2 * 10**9  # of decoded test images: an attack comes back to the survivors of each restart
 SHUFFLED = 0  # seed of the order of test images
 
 Place = tuple[int, int]  # epoch, number of a minibatch in it
-Decoded = tuple[Place, Tensor, Tensor, list[str]]  # uint8 (B, crop, crop, 3), labels (B,), files that cannot be read
+# uint8 (B, crop, crop, 3), labels (B,), files that cannot be read, those among them that are gone
+Decoded = tuple[Place, Tensor, Tensor, list[str], list[str]]
 
 
 def workers_for(device: torch.device) -> int:
@@ -39,13 +43,15 @@ class _Crops(Dataset[Decoded]):
     def __getitem__(self, asked: tuple[Place, NDArray[np.int64]]) -> Decoded:
         (epoch, number), indices = asked
         pixels = torch.full((len(indices), self.crop, self.crop, 3), GREY, dtype=torch.uint8)
-        broken = []
+        broken: list[str] = []
+        gone: list[str] = []
         for row, index in enumerate(indices):
             try:
                 pixels[row] = train_crop(self.files[index], self.crop, self.seed, epoch, int(index))
-            except DecodeError:
+            except DecodeError as error:
                 broken.append(os.fsdecode(self.files[index]))
-        return (epoch, number), pixels, torch.from_numpy(self.labels[indices]), broken
+                gone += broken[-1:] if isinstance(error, GoneError) else []
+        return (epoch, number), pixels, torch.from_numpy(self.labels[indices]), broken, gone
 
 
 class _Stream:
@@ -111,7 +117,7 @@ class FolderBatches:
 
     def batch(self, epoch: int, number: int) -> tuple[Tensor, Tensor]:
         """One minibatch alone, decoded here."""
-        _, pixels, labels, _ = self._crops[(epoch, number), self._indices(epoch)[number]]
+        _, pixels, labels, _, _ = self._crops[(epoch, number), self._indices(epoch)[number]]
         return self._flipped(epoch, number, self._moved(pixels), self._moved(labels))
 
     def _indices(self, epoch: int) -> list[NDArray[np.int64]]:
@@ -122,9 +128,19 @@ class FolderBatches:
         return [mine[begin : begin + self.batch_size] for begin in range(0, len(mine), self.batch_size)]
 
     def _from(self, epoch: int, first: int) -> Iterator[tuple[Place, Tensor, Tensor]]:
-        for (now, number), pixels, labels, broken in self._loader(self._asked(epoch, first)):  # tuples come as lists
-            self.broken.update(broken)
-            yield (now, number), self._moved(pixels), self._moved(labels)
+        """Raises: DataError, if so much is gone that the rest is no longer the data set, or a worker was killed."""
+        try:
+            for (now, number), pixels, labels, broken, gone in self._loader(
+                self._asked(epoch, first)
+            ):  # tuples as lists
+                if len(gone) > max(1, BEARABLE * len(labels)):
+                    raise DataError(f"{len(gone)} of {len(labels)} images are gone, {gone[0]} for one: put them back")
+                self.broken.update(broken)
+                yield (now, number), self._moved(pixels), self._moved(labels)
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise DataError(f"a process that decodes images was killed, perhaps for want of memory ({error})") from None
 
     def _asked(self, epoch: int, first: int) -> Iterator[tuple[Place, NDArray[np.int64]]]:
         for later in range(epoch, max(self.end or 0, epoch + 1)):
@@ -141,6 +157,7 @@ class FolderBatches:
             sampler=asked,
             num_workers=self.workers,
             pin_memory=self.device.type == "cuda",
+            generator=torch.Generator(),  # the global one is the network's
             **forked,  # type: ignore[arg-type]
         )
 
@@ -161,12 +178,16 @@ def _alone(worker: int) -> None:
 
 
 class FolderImages:
-    """Test images by their number, in an order that mixes the classes and is always the same."""
+    """Test images by their number, in an order that mixes the classes and is always the same.
+
+    `broken` collects the files that could not be read.
+    """
 
     def __init__(
         self, files: NDArray[np.bytes_], labels: NDArray[np.int64], resize: int, crop: int, device: torch.device
     ) -> None:
         order = np.random.default_rng(SHUFFLED).permutation(len(labels))
+        self.broken: set[str] = set()
         self._take(files[order], torch.from_numpy(labels[order]).to(device), resize, crop)
 
     def _take(self, files: NDArray[np.bytes_], labels: Tensor, resize: int, crop: int) -> None:
@@ -179,6 +200,7 @@ class FolderImages:
         if not count or count >= len(self):
             return self  # and what it has decoded
         some = FolderImages.__new__(FolderImages)
+        some.broken = self.broken
         some._take(self._files[:count], self.labels[:count], self._resize, self._crop)
         if self._kept is not None:
             some._kept = self._kept  # they have the same numbers
@@ -188,17 +210,23 @@ class FolderImages:
         return len(self.labels)
 
     def __getitem__(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """Images in [0,1] (B, C, H, W) and labels (B,).
-
-        Raises: DecodeError: accuracy on images that nobody can see would be a lie.
-        """
+        """Images in [0,1] (B, C, H, W) and labels (B,); one that cannot be read is grey and counts as wrong."""
         with ThreadPoolExecutor(min(MOST_WORKERS, os.cpu_count() or 1)) as pool:
-            pixels = np.stack(list(pool.map(self._decoded, indices.tolist())))
-        return to_images(torch.from_numpy(pixels).to(self.labels.device)), self.labels[indices]
+            found = list(pool.map(self._decoded, indices.tolist()))
+        grey = np.full((self._crop, self._crop, 3), GREY, dtype=np.uint8)
+        pixels = np.stack([grey if pixels is None else pixels for pixels in found])
+        seen = torch.tensor([pixels is not None for pixels in found], device=self.labels.device)
+        return to_images(torch.from_numpy(pixels).to(self.labels.device)), self.labels[indices].where(seen, UNREADABLE)
 
-    def _decoded(self, index: int) -> NDArray[np.uint8]:
-        if self._kept is None:
-            return eval_crop(self._files[index], self._resize, self._crop)
-        if index not in self._kept:
-            self._kept[index] = eval_crop(self._files[index], self._resize, self._crop)
-        return self._kept[index]
+    def _decoded(self, index: int) -> NDArray[np.uint8] | None:
+        """The pixels of an image, None if it cannot be read."""
+        if self._kept is not None and index in self._kept:
+            return self._kept[index]
+        try:
+            pixels = eval_crop(self._files[index], self._resize, self._crop)
+        except DecodeError:
+            self.broken.add(os.fsdecode(self._files[index]))
+            return None
+        if self._kept is not None:
+            self._kept[index] = pixels
+        return pixels

@@ -27,7 +27,7 @@ def count_passes(config: ModelConfig, facts: Facts, crop: int = 0) -> Passes:
     side = crop or facts.height
     try:
         all_layers, beyond_first = _forward(model, torch.zeros(1, facts.channels, side, crop or facts.width))
-    except RuntimeError:
+    except (RuntimeError, ValueError, AssertionError):  # networks differ in how they say it
         raise ConfigError(f"{config.name} does not take images of {side} pixels; use another crop") from None
     return Passes(
         forward=all_layers,

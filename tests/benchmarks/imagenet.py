@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 import torch
+from timing import resident
 
 from engine.data.facts import Facts
 from engine.data.folder_source import MEAN, STD
@@ -107,19 +108,15 @@ def dry_run(micro_batch: int) -> None:
 
 
 def _watch(engine: "subprocess.Popen[bytes]", rundir: RunDir) -> dict[int, int]:
-    """The largest resident memory by the phase that was on, in bytes."""
+    """The most memory of the engine and its workers by the phase that was on, in bytes."""
     peaks: dict[int, int] = {}
     process, done = psutil.Process(engine.pid), threading.Event()
     while engine.poll() is None:
         known = state.load(rundir)
         if known.timeline is not None:
             place = known.timeline.stretches.index(known.timeline.at(known.step))
-            try:
-                rss = sum(p.memory_info().rss for p in (process, *process.children(recursive=True)))
-            except psutil.Error:
-                break
-            peaks[place] = max(peaks.get(place, 0), rss)
-        done.wait(0.2)
+            peaks[place] = max(peaks.get(place, 0), resident(process))
+        done.wait(0.5)
     engine.wait()
     return peaks
 

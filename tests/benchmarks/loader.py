@@ -23,6 +23,7 @@ import torch
 import torchvision
 from numpy.typing import NDArray
 from PIL import Image
+from timing import resident
 from torch.utils.data import DataLoader
 from torchvision import transforms
 
@@ -107,13 +108,13 @@ def decoded(files: NDArray[np.bytes_], seed: int) -> int:
 
 
 def memory(root: Path, workers: int, epochs: int) -> None:
-    """Resident bytes of this process and its workers at the end of each epoch."""
-    batches = FolderBatches(*ImageFolder(root).files("train", 0), CROP, BATCH, 0, CPU, workers, end=epochs)
+    """Bytes of this process and its workers at the end of each epoch, none of which is the workers' last one."""
+    batches = FolderBatches(*ImageFolder(root).files("train", 0), CROP, BATCH, 0, CPU, workers, end=epochs + 1)
     sizes = []
     for epoch in range(epochs):
         for _ in batches.epoch(epoch):
-            processes = [psutil.Process(), *psutil.Process().children()]
-        sizes.append(sum(process.memory_info().rss for process in processes if process.is_running()) / 1e6)
+            pass
+        sizes.append(resident(psutil.Process()) / 1e6)
     print(f"memory at the end of epochs 2, {epochs // 2} and {epochs}: ", end="")
     print(", ".join(f"{sizes[n]:.0f} MB" for n in (1, epochs // 2 - 1, epochs - 1)))
 
