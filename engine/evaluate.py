@@ -12,7 +12,7 @@ from engine.data.source import Images
 from engine.modes import evaluating
 
 BATCH = 250
-Tick = Callable[[int, int], None]  # (gradients computed, an estimate of how many it will be in all)
+Tick = Callable[[int, int], None]  # (images seen and gradients computed, an estimate of how many it will be in all)
 
 
 @dataclass(frozen=True)
@@ -46,27 +46,29 @@ class Evaluation:
         self.accuracies: list[Accuracy] = []  # of the attacks that are over
         self.survivors: list[Tensor] = []  # masks of the images that they did not break, bool, (N,)
         self._probe = Probe(model, dtype)
-        self._clean: Tensor | None = None  # masks, bool, (N,)
-        self._alive = torch.zeros_like(data.labels, dtype=torch.bool)
+        self._clean = torch.zeros_like(data.labels, dtype=torch.bool)  # masks, bool, (N,)
+        self._alive = self._clean.clone()
+        self._seen = 0  # images that were looked at as they are
         self._restart, self._next = 0, 0  # of the present attack; its next image
         self._here = self._before = 0  # gradients of this attack, and of the attacks before
 
     def run(self, tick: Tick = lambda done, total: None) -> list[Accuracy]:
         """Evaluate what is left. tick: called after every batch; what it raises ends the evaluation for now."""
         with evaluating(self.model):
-            if self._clean is None:
-                self._clean = clean_correct(self.model, self.data, self._batch, tick)
-                self._alive = self._clean.clone()
+            while self._seen < len(self.data):
+                self._look_at_clean()
+                tick(self._seen, self._most())
             for threat, attack in self.attacks[len(self.accuracies) :]:
                 for _ in self._batches(threat, attack):
-                    tick(self._before + self._here, self._forecast(attack))
+                    tick(self._seen + self._before + self._here, self._seen + self._forecast(attack))
                 self._close(attack)
-        tick(self._before, self._before)
+        tick(self._seen + self._before, self._seen + self._before)
         return self.accuracies
 
     def state_dict(self) -> dict[str, Any]:
         return {
             "clean": self._clean,
+            "seen": self._seen,
             "alive": self._alive,
             "survivors": self.survivors,
             "accuracies": [(a.clean, a.robust, a.images) for a in self.accuracies],
@@ -74,9 +76,21 @@ class Evaluation:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._clean, self._alive, self.survivors = state["clean"], state["alive"], state["survivors"]
+        self._clean, self._seen = state["clean"], state["seen"]
+        self._alive, self.survivors = state["alive"], state["survivors"]
         self.accuracies = [Accuracy(*figures) for figures in state["accuracies"]]
         self._restart, self._next, self._here, self._before = state["place"]
+
+    def _look_at_clean(self) -> None:
+        images = torch.arange(len(self.data), device=self._clean.device)[self._seen :][: self._batch]
+        self._clean[images] = clean_correct(self.model, self.data, images)
+        self._alive = self._clean.clone()
+        self._seen += len(images)
+
+    def _most(self) -> int:
+        """Images and gradients in all, if those to come are like those so far and no attack breaks any."""
+        each = sum(attack.steps * attack.restarts for _, attack in self.attacks)
+        return len(self.data) + round(int(self._clean.sum()) / self._seen * len(self.data)) * each
 
     def _batches(self, threat: Threat, attack: Pgd) -> Iterator[None]:
         """Attack one batch after the other, from the present place on."""
@@ -98,7 +112,6 @@ class Evaluation:
         return alive[alive >= self._next]
 
     def _close(self, attack: Pgd) -> None:
-        assert self._clean is not None
         count = len(self.data)
         self.accuracies.append(Accuracy(int(self._clean.sum()) / count, int(self._alive.sum()) / count, count))
         self.survivors.append(self._alive)
@@ -107,7 +120,6 @@ class Evaluation:
 
     def _forecast(self, attack: Pgd) -> int:
         """Gradients in all, if the images to come are like those so far: survivors of a restart cost all its steps."""
-        assert self._clean is not None
         waiting, alive = len(self._waiting()), int(self._alive.sum())
         if self._restart:
             here = self._here + waiting * attack.steps
@@ -120,15 +132,12 @@ class Evaluation:
         return self._before + here * (len(self.attacks) - len(self.accuracies))
 
 
-def clean_correct(model: nn.Module, data: Images, batch: int, tick: Tick = lambda done, total: None) -> Tensor:
-    """Which images are classified correctly as they are: bool, (N,)."""
-    parts = []
-    for images in torch.split(torch.arange(len(data), device=data.labels.device), batch):
-        x, y = data[images]
-        with torch.no_grad():
-            parts.append(model(x).argmax(1) == y)
-        tick(0, len(data))
-    return torch.cat(parts)
+def clean_correct(model: nn.Module, data: Images, images: Tensor) -> Tensor:
+    """Which of these images (their numbers, (B,)) are classified correctly as they are: bool, (B,)."""
+    x, y = data[images]
+    with torch.no_grad():
+        right: Tensor = model(x).argmax(1) == y
+    return right
 
 
 def attacked_accuracy(

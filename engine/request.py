@@ -39,7 +39,7 @@ class Understood(Answer):
 
 
 class Working(Answer):
-    """Gradients computed so far, and an estimate of how many it will be in all."""
+    """Images looked at and gradients computed so far, and an estimate of how many it will be in all."""
 
     done: int
     total: int

@@ -107,15 +107,6 @@ def test_a_folder_that_is_gone_ends_the_training(folder: Path) -> None:
         next(loader.epoch(0))
 
 
-def test_a_worker_that_was_killed_is_one_line(folder: Path) -> None:
-    epoch = batches(folder, workers=1, size=1).epoch(0)
-    next(epoch)
-    (worker,) = psutil.Process().children()
-    worker.kill()
-    with pytest.raises(DataError, match="a process that decodes images was killed, perhaps for want of memory"):
-        list(epoch)
-
-
 def test_a_fault_of_the_disk_is_not_taken_for_a_broken_image(folder: Path) -> None:
     odd = folder / "train" / "b" / "3.JPEG"
     loader = batches(folder, workers=1)
@@ -160,6 +151,30 @@ next(epoch)
 print("ready", flush=True)
 time.sleep(600)
 """
+
+
+BEREFT = """
+import sys
+from pathlib import Path
+import psutil
+sys.path.insert(0, sys.argv[2])
+from test_loading import batches
+from engine.data.arrays import DataError
+epoch = batches(Path(sys.argv[1]), workers=1, size=1).epoch(0)
+next(epoch)
+try:
+    psutil.Process().children()[0].kill()
+    list(epoch)
+except DataError as error:
+    print(error)
+"""
+
+
+def test_a_worker_that_was_killed_is_one_line(folder: Path) -> None:
+    """In a process of its own: torch tells of the death of a worker by an exception at any place."""
+    command = [sys.executable, "-c", BEREFT, str(folder), str(Path(__file__).parent)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stdout.startswith("a process that decodes images was killed, perhaps for want of memory"), done.stderr
 
 
 def test_workers_die_with_a_parent_that_was_killed(folder: Path) -> None:
