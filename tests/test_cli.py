@@ -246,10 +246,15 @@ def test_no_command_has_more_than_seventeen_options_besides_set() -> None:
         assert sum(word.default is not word.empty for word in words) <= 18, command
 
 
-@pytest.mark.parametrize(("words", "limit"), [(["--version"], 0.15), (["runs"], 0.15), (["--help"], 0.3)])
+@pytest.mark.parametrize(("words", "limit"), [(["--version"], 2.5), (["runs"], 2.5), (["--help"], 5.0)])
 def test_start_up_is_quick(home: Path, words: list[str], limit: float) -> None:
-    """In seconds of the processor, so that what else the machine does is not counted."""
-    assert min(cpu_seconds(FASTADV + words) - cpu_seconds([sys.executable, "-c", "pass"]) for _ in range(7)) < limit
+    """Over a bare Python, in imports of asyncio (0.06 to 0.1 s): machines differ by a factor of two.
+
+    In seconds of the processor, so that what else the machine does is not counted.
+    """
+    commands = [sys.executable, "-c", "pass"], [sys.executable, "-c", "import asyncio"], FASTADV + words
+    bare, unit, ours = (min(found) for found in zip(*([*map(cpu_seconds, commands)] for _ in range(7)), strict=True))
+    assert (ours - bare) / (unit - bare) < limit
 
 
 def cpu_seconds(command: Sequence[str]) -> float:
