@@ -17,6 +17,7 @@ from engine.attacks import Pgd, Threat
 from engine.compiling import pays
 from engine.config import RunConfig
 from engine.data.source import Batches, Images, open_source
+from engine.data.workers import lost_workers
 from engine.devices import pick
 from engine.evaluate import Accuracy, Evaluation, attacked_accuracy
 from engine.evaluating import attack_of, eval_batch
@@ -87,8 +88,13 @@ class Training:
     def run(self, attempt: int) -> None:
         """Train to the end, from the last checkpoint if there is one, and evaluate.
 
-        Raises: Stopped, after a checkpoint; DivergedError; CheckpointError; OSError, if a file cannot be written.
+        Raises: Stopped, after a checkpoint; DivergedError; CheckpointError; DataError, if images are gone or a process
+        that decodes them was killed; OSError, if a file cannot be written.
         """
+        with lost_workers():
+            self._run(attempt)
+
+    def _run(self, attempt: int) -> None:
         self._announce(attempt, self._restore())
         for epoch in range(self.epochs_ended, 0 if self.ended_early else self.config.epochs):
             self._train_epoch(epoch)

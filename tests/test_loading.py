@@ -160,11 +160,13 @@ import psutil
 sys.path.insert(0, sys.argv[2])
 from test_loading import batches
 from engine.data.arrays import DataError
+from engine.data.workers import lost_workers
 epoch = batches(Path(sys.argv[1]), workers=1, size=1).epoch(0)
 next(epoch)
 try:
-    psutil.Process().children()[0].kill()
-    list(epoch)
+    with lost_workers():
+        psutil.Process().children()[0].kill()
+        list(epoch)
 except DataError as error:
     print(error)
 """

@@ -1,7 +1,6 @@
 """Minibatches of images that lie in files: worker processes decode them, the device gets bytes, flips and casts."""
 
 import os
-import signal
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,9 +13,9 @@ from torch.utils.data import DataLoader, Dataset
 from engine.data.arrays import DataError
 from engine.data.batches import to_images
 from engine.data.decode import DecodeError, GoneError, eval_crop, train_crop
+from engine.data.workers import MOST_WORKERS, alone, killed, lost_workers, workers_for
 from engine.streams import generator
 
-MOST_WORKERS = 16
 GREY = 128
 BEARABLE = 0.1  # share of a minibatch that may be gone: of more it is the data set that is
 UNREADABLE = -1  # the label of a test image that nobody can see, which no network answers
@@ -26,12 +25,6 @@ SHUFFLED = 0  # seed of the order of test images
 Place = tuple[int, int]  # epoch, number of a minibatch in it
 # uint8 (B, crop, crop, 3), labels (B,), files that cannot be read, those among them that are gone
 Decoded = tuple[Place, Tensor, Tensor, list[str], list[str]]
-
-
-def workers_for(device: torch.device) -> int:
-    """Processes that decode: beside a GPU all cores but the one that feeds it; a CPU that trains has none to spare."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 1 if device.type == "cpu" else max(1, min(cores - 1, MOST_WORKERS))
 
 
 class _Crops(Dataset[Decoded]):
@@ -129,18 +122,22 @@ class FolderBatches:
 
     def _from(self, epoch: int, first: int) -> Iterator[tuple[Place, Tensor, Tensor]]:
         """Raises: DataError, if so much is gone that the rest is no longer the data set, or a worker was killed."""
-        try:
-            for (now, number), pixels, labels, broken, gone in self._loader(
-                self._asked(epoch, first)
-            ):  # tuples as lists
+        decoded = iter(self._loader(self._asked(epoch, first)))
+        with lost_workers():
+            while (minibatch := self._next(decoded)) is not None:
+                (now, number), pixels, labels, broken, gone = minibatch  # the loader makes lists of tuples
                 if len(gone) > max(1, BEARABLE * len(labels)):
                     raise DataError(f"{len(gone)} of {len(labels)} images are gone, {gone[0]} for one: put them back")
                 self.broken.update(broken)
                 yield (now, number), self._moved(pixels), self._moved(labels)
-        except RuntimeError as error:
-            if "DataLoader worker" not in str(error):
-                raise
-            raise DataError(f"a process that decodes images was killed, perhaps for want of memory ({error})") from None
+
+    @staticmethod
+    def _next(decoded: Iterator[Decoded]) -> Decoded | None:
+        """Raises: DataError, if the pipe of a worker that was killed breaks, before torch tells of its death."""
+        try:
+            return next(decoded, None)
+        except (ConnectionError, EOFError, FileNotFoundError) as error:
+            raise killed(error) from None
 
     def _asked(self, epoch: int, first: int) -> Iterator[tuple[Place, NDArray[np.int64]]]:
         for later in range(epoch, max(self.end or 0, epoch + 1)):
@@ -150,7 +147,7 @@ class FolderBatches:
 
     def _loader(self, asked: Iterable[tuple[Place, NDArray[np.int64]]]) -> DataLoader[Decoded]:
         # Forked, as workers share the list of files; they run no OpenMP, which a fork would break, and no CUDA.
-        forked = {"multiprocessing_context": "fork", "worker_init_fn": _alone} if self.workers else {}
+        forked = {"multiprocessing_context": "fork", "worker_init_fn": alone} if self.workers else {}
         return DataLoader(
             self._crops,
             batch_size=None,
@@ -169,12 +166,6 @@ class FolderBatches:
         flip = torch.randint(2, (len(pixels), 1, 1, 1), generator=rng, device=self.device).bool()
         across = pixels.permute(0, 3, 1, 2)  # in this order torch mirrors with vector instructions
         return torch.where(flip, across.flip(3), across).float().div_(255), labels
-
-
-def _alone(worker: int) -> None:
-    """A Ctrl-C at the terminal reaches workers, too; it is the engine that decides what becomes of the run."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 class FolderImages:
