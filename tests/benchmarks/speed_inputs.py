@@ -1,0 +1,45 @@
+"""What the speed benchmarks measure on: images, networks, weights of a run."""
+
+import argparse
+import os
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from engine import data, models
+from engine.checkpoint import load_model
+from engine.data.batches import TestImages
+from engine.data.facts import DATASETS
+from engine.sections import ModelConfig
+
+EPS, ALPHA, STEP, BATCH = 8 / 255, 10 / 255, 2 / 255, 128
+FACTS = DATASETS["cifar10"]
+
+
+def network(width: int, device: torch.device) -> nn.Module:
+    torch.manual_seed(0)
+    return models.build(ModelConfig(name="preact-resnet18", width=width), FACTS).to(device)
+
+
+def minibatch(device: torch.device) -> tuple[Tensor, Tensor]:
+    """Training images, (128, 3, 32, 32) in [0,1], and their labels; noise where there are no data."""
+    if arrays := cifar():
+        images = torch.from_numpy(arrays.train_images[:BATCH]).permute(0, 3, 1, 2).float() / 255
+        return images.contiguous().to(device), torch.from_numpy(arrays.train_labels[:BATCH]).to(device)
+    return torch.rand(BATCH, 3, 32, 32, device=device), torch.randint(10, (BATCH,), device=device)
+
+
+def cifar() -> Any:
+    folder = os.environ.get("FASTADV_TEST_DATA")
+    return data.open("cifar10", folder) if folder else None
+
+
+def victim(options: argparse.Namespace) -> tuple[nn.Module, TestImages] | None:
+    """Trained weights, and the first test images."""
+    if not options.run or not (arrays := cifar()):
+        print("left out: it needs trained weights (--run FOLDER) and $FASTADV_TEST_DATA")
+        return None
+    model = load_model(options.run).to(options.device)
+    test = TestImages.load(arrays.test_images, arrays.test_labels, options.device)
+    return model, test
