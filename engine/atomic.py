@@ -28,7 +28,7 @@ def replacing(path: Path, mode: int = FOR_US) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
+    except BaseException:  # an interrupt, too, leaves no trace
         temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)

@@ -15,7 +15,7 @@ from engine import events
 from engine.config import RunConfig
 from engine.presets import build
 from engine.rundir import RunDir, Submission
-from fastadv_tui import identity, state, status
+from fastadv_tui import identity, runner, state, status
 from fastadv_tui.records import ExitRecord, ProcessRecord, read
 
 FAKE = Path(__file__).parent / "fake"  # on PYTHONPATH, its `engine` takes the place of ours and needs no torch
@@ -148,3 +148,10 @@ def kill_all_of(rundir: RunDir) -> None:
         if identity.alive(member):
             os.kill(member.pid, signal.SIGKILL)
             wait_for(partial(gone, member.pid))
+
+
+def submit(behaviour: str = "", grace: float = 30.0, slots: int = 1) -> RunDir:
+    """Start a run with a stand-in engine that behaves so; grace: in seconds."""
+    rundir = runner.create(config(behaviour, grace), ["fastadv", "run", "digits"], slots=slots)
+    runner.spawn(rundir)
+    return rundir

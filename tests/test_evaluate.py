@@ -1,7 +1,6 @@
 """Clean and robust accuracy: independent of the batch, never helped by a stronger attack, equal to the textbook's."""
 
 import copy
-import functools
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -192,7 +191,7 @@ def test_a_search_in_low_precision_is_as_strong_as_the_textbook(which: str, dtyp
     assert np.mean(ours) <= np.mean(plain) + np.std(plain)
 
 
-@functools.cache
+@cache
 def textbook_over_seeds(which: str) -> tuple[nn.Module, list[float]]:
     """A model and what the textbook leaves of its accuracy on 120 images, for each of 5 seeds."""
     victim = collapsed() if which == "collapsed" else trained_digits(noise=0.1 if which == "robust" else 0.0)

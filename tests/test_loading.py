@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from test_folder import picture, tree
 from engine.data.arrays import DataError
 from engine.data.decode import _decoded
 from engine.data.folder import ImageFolder
-from engine.data.loading import FolderBatches, FolderImages
+from engine.data.loading import Decoded, FolderBatches, FolderImages, _next
+from engine.data.workers import lost_workers
 
 
 @pytest.fixture
@@ -153,30 +155,21 @@ time.sleep(600)
 """
 
 
-BEREFT = """
-import sys
-from pathlib import Path
-import psutil
-sys.path.insert(0, sys.argv[2])
-from test_loading import batches
-from engine.data.arrays import DataError
-from engine.data.workers import lost_workers
-epoch = batches(Path(sys.argv[1]), workers=1, size=1).epoch(0)
-next(epoch)
-try:
-    with lost_workers():
-        psutil.Process().children()[0].kill()
-        list(epoch)
-except DataError as error:
-    print(error)
-"""
+@pytest.mark.parametrize("broken", [ConnectionResetError, EOFError, FileNotFoundError])
+def test_the_broken_pipe_of_a_killed_worker_is_one_line(broken: type[Exception]) -> None:
+    def decoded() -> Iterator[Decoded]:
+        raise broken("of the pipe")
+        yield
+
+    with pytest.raises(DataError, match=r"a process that decodes images was killed.*of the pipe"):
+        _next(decoded())
 
 
-def test_a_worker_that_was_killed_is_one_line(folder: Path) -> None:
-    """In a process of its own: torch tells of the death of a worker by an exception at any place."""
-    command = [sys.executable, "-c", BEREFT, str(folder), str(Path(__file__).parent)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.stdout.startswith("a process that decodes images was killed, perhaps for want of memory"), done.stderr
+def test_what_torch_says_of_a_killed_worker_is_one_line_and_other_errors_stay_what_they_are() -> None:
+    with pytest.raises(DataError, match="a process that decodes images was killed"), lost_workers():
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed.")
+    with pytest.raises(RuntimeError, match="Caught"), lost_workers():
+        raise RuntimeError("Caught RuntimeError in DataLoader worker process 0.")
 
 
 def test_workers_die_with_a_parent_that_was_killed(folder: Path) -> None:

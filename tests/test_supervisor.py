@@ -17,22 +17,16 @@ from helpers import (
     engine_pid,
     exit_record,
     gone,
+    submit,
     supervisor_pid,
     verdict,
     wait_for,
     wait_for_status,
 )
 
-from engine.rundir import RunDir
 from fastadv_tui import runner, state
 
 pytestmark = pytest.mark.usefixtures("fake_engine")
-
-
-def submit(behaviour: str = "", grace: float = 30.0, slots: int = 1) -> RunDir:
-    rundir = runner.create(config(behaviour, grace), ["fastadv", "run", "digits"], slots=slots)
-    runner.spawn(rundir)
-    return rundir
 
 
 def test_a_run_from_submission_to_its_end() -> None:
@@ -203,78 +197,6 @@ def test_when_both_die_the_run_is_lost() -> None:
     found = wait_for_status(rundir, "lost")
     assert "supervisor" in found.reason
     assert not rundir.exit.exists()
-
-
-def test_a_queued_run_waits_its_turn_and_says_its_place() -> None:
-    first, second, third = submit("forever"), submit(), submit()
-    engine_pid(first)
-    wait_for(lambda: runner.place_in_line(third) == 2)
-    assert runner.place_in_line(second) == 1
-    assert runner.place_in_line(first) is None
-    assert verdict(second).status == "queued"
-    runner.stop(first)
-    wait_for_status(third, "done")
-    begun = [state.load(rundir).begun for rundir in (first, second, third)]
-    assert begun == sorted(begun)
-
-
-def test_a_second_slot_lets_two_run_at_once() -> None:
-    first, second = submit("forever"), submit("forever", slots=2)
-    engine_pid(first)
-    engine_pid(second)
-    assert verdict(first).status == verdict(second).status == "running"
-
-
-def test_a_queued_run_can_be_cancelled_and_resumed() -> None:
-    first, second = submit("forever"), submit()
-    engine_pid(first)
-    wait_for(lambda: runner.place_in_line(second))
-    runner.stop(second)
-    found = wait_for_status(second, "stopped")
-    assert "cancelled" in found.reason
-    assert not second.events.exists()
-    runner.stop(first)
-    wait_for_status(first, "stopped")
-    runner.resume(second)
-    wait_for_status(second, "done")
-
-
-def test_a_run_cancelled_once_is_still_told_by_its_events_alone() -> None:
-    first, second = submit("forever"), submit("forever")
-    engine_pid(first)
-    runner.stop(second)
-    wait_for_status(second, "stopped")
-    runner.stop(first)
-    wait_for_status(first, "stopped")
-    runner.resume(second)
-    engine = engine_pid(second)
-    os.kill(supervisor_pid(second), signal.SIGKILL)
-    wait_for(lambda: gone(engine))
-    assert verdict(second).status == "stopped"
-
-
-def test_a_killed_supervisor_in_the_queue_frees_its_place() -> None:
-    first, second, third = submit("forever"), submit(), submit()
-    engine_pid(first)
-    wait_for(lambda: runner.place_in_line(third) == 2)
-    os.kill(supervisor_pid(second), signal.SIGKILL)
-    wait_for(lambda: runner.place_in_line(third) == 1)
-    wait_for_status(second, "lost")
-    runner.stop(first)
-    wait_for_status(third, "done")
-
-
-def test_the_slot_is_held_until_the_engine_is_gone() -> None:
-    rundir, second = submit("deaf forever"), submit()
-    engine = engine_pid(rundir)
-    os.kill(supervisor_pid(rundir), signal.SIGKILL)
-    wait_for(lambda: gone(supervisor_pid(rundir)))
-    before = state.load(rundir).step
-    wait_for(lambda: state.load(rundir).step > before + 60)
-    assert verdict(rundir).status == "running"
-    assert verdict(second).status == "queued"
-    os.kill(engine, signal.SIGKILL)
-    wait_for_status(second, "done")
 
 
 def test_two_supervisors_never_work_on_one_run() -> None:

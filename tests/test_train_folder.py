@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
 import pytest
 import torch
 import torchvision
-from engine_helpers import ask, assert_same_end, of_kind, run_folder
+from engine_helpers import ask, assert_same_end, finish, of_kind, run_folder, start
+from helpers import wait_for
 from msgspec import structs
 from test_folder import picture, tree
 from test_train import train
@@ -178,6 +180,18 @@ def test_a_network_that_cannot_take_the_crop_is_refused(tmp_path: Path) -> None:
     code, out, _ = ask("--check", stdin=json.dumps(json.loads(rundir.config.read_bytes())["config"]).encode())
     assert code == 2
     assert b"digits-cnn does not take images of 6 pixels" in out
+
+
+def test_a_run_whose_decoder_is_killed_fails_in_one_line(tmp_path: Path, dataset: str) -> None:
+    """In a process of its own: torch tells of the death at any place."""
+    rundir = run(tmp_path / "run", dataset, epochs=10_000, phases="0-10000:0/12:4:0.1..0")
+    with start(rundir) as engine:
+        wait_for(lambda: of_kind(rundir, events.Step), timeout=60)
+        psutil.Process(engine.pid).children()[0].kill()
+        assert finish(engine) == 1
+    (finished,) = of_kind(rundir, events.Finished)
+    assert finished.error.startswith("a process that decodes images was killed, perhaps for want of memory")
+    assert "Traceback" not in rundir.log.read_text()
 
 
 def test_an_image_that_breaks_while_it_trains_is_named(tmp_path: Path, dataset: str) -> None:

@@ -18,7 +18,7 @@ def workers_for(device: torch.device) -> int:
     return 1 if device.type == "cpu" else max(1, min(cores - 1, MOST_WORKERS))
 
 
-def alone(worker: int) -> None:
+def init_worker(worker: int) -> None:
     """A Ctrl-C at the terminal reaches workers, too; it is the engine that decides what becomes of the run."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -26,17 +26,17 @@ def alone(worker: int) -> None:
 
 @contextmanager
 def lost_workers() -> Iterator[None]:
-    """Around all that is done with minibatches, as torch tells of the death of a worker at any place, by a signal.
+    """Around a whole run: torch tells of the death of a worker by a signal, and so at any place.
 
-    Raises: DataError instead of its RuntimeError.
+    Raises: DataError instead of torch's RuntimeError.
     """
     try:
         yield
     except RuntimeError as error:
         if "DataLoader worker (pid" not in str(error):
             raise
-        raise killed(error) from None
+        raise worker_killed(error) from None
 
 
-def killed(error: Exception) -> DataError:
+def worker_killed(error: Exception) -> DataError:
     return DataError(f"a process that decodes images was killed, perhaps for want of memory ({error})")

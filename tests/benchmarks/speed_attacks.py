@@ -24,8 +24,7 @@ def evaluation(options: argparse.Namespace) -> None:
     tune_allocator()
     if (found := victim(options)) is None:
         return
-    model, test = found[0], found[1].first(options.images)
-    x, y = test[torch.arange(len(test), device=options.device)]
+    model, test, x, y = first(*found, options.images)
     robust: dict[str, Tensor] = {}
 
     def noise(restart: int) -> Tensor:
@@ -51,6 +50,12 @@ def evaluation(options: argparse.Namespace) -> None:
     )
 
 
+def first(model: nn.Module, test: TestImages, count: int) -> tuple[nn.Module, TestImages, Tensor, Tensor]:
+    """The model, the first test images, and their pixels and labels."""
+    some = test.first(count)
+    return model, some, *some[torch.arange(len(some), device=some.labels.device)]
+
+
 def left_by_ours(model: nn.Module, test: TestImages, device: torch.device) -> Tensor:
     """Which images our PGD-50-10 leaves robust: bool (N,)."""
     model.to(memory_format=torch.channels_last)
@@ -70,9 +75,8 @@ def autoattack(options: argparse.Namespace) -> None:
     except ImportError:
         print("left out: pyautoattack is not installed")
         return
-    model, test = found[0], found[1].first(options.images)
-    x, y = test[torch.arange(len(test), device=options.device)]
-    plain = load_like(model)
+    model, test, x, y = first(*found, options.images)
+    plain = in_nchw(model)
     theirs = AutoAttack(plain, eps=EPS, device=options.device, seed=0)
     robust: dict[str, Tensor] = {}
 
@@ -117,7 +121,7 @@ def attack(options: argparse.Namespace) -> None:
 def libraries(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, Any]:
     """PGD-10 by other libraries, on a network in the memory format that they leave it in."""
     found: dict[str, Any] = {}
-    plain = load_like(model)
+    plain = in_nchw(model)
     try:
         import torchattacks
 
@@ -135,5 +139,5 @@ def libraries(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, Any]:
     return found
 
 
-def load_like(model: nn.Module) -> nn.Module:
+def in_nchw(model: nn.Module) -> nn.Module:
     return copy.deepcopy(model).to(memory_format=torch.contiguous_format).eval()

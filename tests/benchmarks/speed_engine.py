@@ -32,7 +32,7 @@ def overhead(options: argparse.Namespace) -> None:
             return
         training = Training(rundir.submission().config, rundir, writer, stop)
         learner, spent = training.learner, []
-        training._announce(1, "")
+        training._announce(1, [])
         minibatches, count = training._minibatches, 12
         training._minibatches = lambda epoch: (pair for pair, _ in zip(minibatches(epoch), range(count), strict=False))  # type: ignore[method-assign]
         training._train_epoch(0)  # warm

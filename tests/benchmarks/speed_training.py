@@ -87,19 +87,10 @@ def memory(options: argparse.Namespace) -> None:
     for width in options.widths:
         peaks = {}
         for which in ("textbook", "ours"):
-            command = [
-                sys.executable,
-                str(Path(__file__).parent / "speed.py"),
-                "--peak",
-                which,
-                "--widths",
-                str(width),
-                "--device",
-                str(options.device),
-            ]
-            bare = {
-                key: value for key, value in os.environ.items() if key != "FASTADV_TEST_DATA"
-            }  # to read it is a peak
+            words = ["--peak", which, "--widths", str(width), "--device", str(options.device)]
+            command = [sys.executable, str(Path(__file__).parent / "speed.py"), *words]
+            bare = dict(os.environ)
+            bare.pop("FASTADV_TEST_DATA", None)  # to read it is a peak
             peaks[which] = float(subprocess.run(command, capture_output=True, text=True, check=True, env=bare).stdout)
         print(f"peak memory, width {width}: {peaks['textbook']:,.0f} MB -> {peaks['ours']:,.0f} MB")
 

@@ -1,0 +1,83 @@
+"""Runs that wait for a slot: in order, cancelled, resumed, and killed in the queue."""
+
+import os
+import signal
+
+import pytest
+from helpers import engine_pid, gone, submit, supervisor_pid, verdict, wait_for, wait_for_status
+
+from fastadv_tui import runner, state
+
+pytestmark = pytest.mark.usefixtures("fake_engine")
+
+
+def test_a_queued_run_waits_its_turn_and_says_its_place() -> None:
+    first, second, third = submit("forever"), submit(), submit()
+    engine_pid(first)
+    wait_for(lambda: runner.place_in_line(third) == 2)
+    assert runner.place_in_line(second) == 1
+    assert runner.place_in_line(first) is None
+    assert verdict(second).status == "queued"
+    runner.stop(first)
+    wait_for_status(third, "done")
+    begun = [state.load(rundir).begun for rundir in (first, second, third)]
+    assert begun == sorted(begun)
+
+
+def test_a_second_slot_lets_two_run_at_once() -> None:
+    first, second = submit("forever"), submit("forever", slots=2)
+    engine_pid(first)
+    engine_pid(second)
+    assert verdict(first).status == verdict(second).status == "running"
+
+
+def test_a_queued_run_can_be_cancelled_and_resumed() -> None:
+    first, second = submit("forever"), submit()
+    engine_pid(first)
+    wait_for(lambda: runner.place_in_line(second))
+    runner.stop(second)
+    found = wait_for_status(second, "stopped")
+    assert "cancelled" in found.reason
+    assert not second.events.exists()
+    runner.stop(first)
+    wait_for_status(first, "stopped")
+    runner.resume(second)
+    wait_for_status(second, "done")
+
+
+def test_a_run_cancelled_once_is_still_told_by_its_events_alone() -> None:
+    first, second = submit("forever"), submit("forever")
+    engine_pid(first)
+    runner.stop(second)
+    wait_for_status(second, "stopped")
+    runner.stop(first)
+    wait_for_status(first, "stopped")
+    runner.resume(second)
+    engine = engine_pid(second)
+    os.kill(supervisor_pid(second), signal.SIGKILL)
+    wait_for(lambda: gone(engine))
+    assert verdict(second).status == "stopped"
+
+
+def test_a_killed_supervisor_in_the_queue_frees_its_place() -> None:
+    first, second, third = submit("forever"), submit(), submit()
+    engine_pid(first)
+    wait_for(lambda: runner.place_in_line(third) == 2)
+    os.kill(supervisor_pid(second), signal.SIGKILL)
+    wait_for(lambda: runner.place_in_line(third) == 1)
+    wait_for_status(second, "lost")
+    runner.stop(first)
+    wait_for_status(third, "done")
+
+
+def test_the_slot_is_held_until_the_engine_is_gone() -> None:
+    rundir, second = submit("deaf forever"), submit()
+    engine = engine_pid(rundir)
+    os.kill(supervisor_pid(rundir), signal.SIGKILL)
+    wait_for(lambda: gone(supervisor_pid(rundir)))
+    before = state.load(rundir).step
+    wait_for(lambda: state.load(rundir).step > before + 60)
+    assert verdict(rundir).status == "running"
+    assert verdict(second).status == "queued"
+    os.kill(engine, signal.SIGKILL)
+    wait_for_status(second, "done")
