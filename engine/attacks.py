@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from engine.folding import folded
 from engine.streams import image_noise
 
 COMPACT_AT = 0.03  # drop broken images from a batch once they are this share of it: to copy the rest costs little
@@ -51,12 +52,13 @@ class Pgd:
 class Probe:
     """A model under attack: gradients to search with, in low precision where that is faster, and verdicts in fp32.
 
-    dtype: of the search under autocast, or None for fp32. The model must be in eval mode and frozen. `gradients`
-    counts the images that went through a forward and a backward pass.
+    dtype: of the search under autocast, or None for fp32. The model must be in eval mode and frozen, and must not
+    change meanwhile. `gradients` counts the images that went through a forward and a backward pass.
     """
 
     def __init__(self, model: nn.Module, dtype: torch.dtype | None = None) -> None:
         self.model, self.dtype = model, dtype
+        self._searched = model if dtype is None else folded(model, dtype)
         self.gradients = 0
 
     def fooled(self, x: Tensor, y: Tensor) -> Tensor:
@@ -69,7 +71,7 @@ class Probe:
         """Which images are misclassified, and a gradient of the loss with respect to them, of the right signs."""
         self.gradients += len(y)
         with torch.autocast(x.device.type, dtype=self.dtype, enabled=self.dtype is not None):
-            logits = self.model(x.requires_grad_())
+            logits = self._searched(x.requires_grad_())
         gradient = torch.autograd.grad(logits, x, _direction(logits.detach().float(), y).to(logits.dtype))[0]
         fooled = logits.detach().argmax(1) != y
         if self.dtype is not None:

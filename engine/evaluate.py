@@ -45,7 +45,7 @@ class Evaluation:
         self.model, self.data, self.attacks, self.seed = model, data, attacks, seed
         self.accuracies: list[Accuracy] = []  # of the attacks that are over
         self.survivors: list[Tensor] = []  # masks of the images that they did not break, bool, (N,)
-        self._probe = Probe(model, dtype)
+        self._dtype = dtype
         self._clean = torch.zeros_like(data.labels, dtype=torch.bool)  # masks, bool, (N,)
         self._alive = self._clean.clone()
         self._seen = 0  # images that were looked at as they are
@@ -58,8 +58,9 @@ class Evaluation:
             while self._seen < len(self.data):
                 self._look_at_clean()
                 tick(self._seen, self._most())
+            probe = Probe(self.model, self._dtype)
             for threat, attack in self.attacks[len(self.accuracies) :]:
-                for _ in self._batches(threat, attack):
+                for _ in self._batches(probe, threat, attack):
                     tick(self._seen + self._before + self._here, self._seen + self._forecast(attack))
                 self._close(attack)
         tick(self._seen + self._before, self._seen + self._before)
@@ -92,15 +93,15 @@ class Evaluation:
         each = sum(attack.steps * attack.restarts for _, attack in self.attacks)
         return len(self.data) + round(int(self._clean.sum()) / self._seen * len(self.data)) * each
 
-    def _batches(self, threat: Threat, attack: Pgd) -> Iterator[None]:
+    def _batches(self, probe: Probe, threat: Threat, attack: Pgd) -> Iterator[None]:
         """Attack one batch after the other, from the present place on."""
         while self._restart < attack.restarts and bool(self._alive.any()):
             waiting = self._waiting()
             for images in torch.split(waiting, self._batch) if len(waiting) else ():
                 x, y = self.data[images]
-                before = self._probe.gradients
-                broken = broken_by_restart(self._probe, x, y, images, threat, attack, self.seed, self._restart)
-                self._here += self._probe.gradients - before
+                before = probe.gradients
+                broken = broken_by_restart(probe, x, y, images, threat, attack, self.seed, self._restart)
+                self._here += probe.gradients - before
                 self._alive[images[broken]] = False
                 self._next = int(images[-1]) + 1
                 yield

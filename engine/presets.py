@@ -50,12 +50,13 @@ PRESETS: dict[str, Preset] = {
         {"free": {"epochs": 10, "optim.lr": 0.04}},
     ),
     "speed": Preset(
-        "robust accuracy on CIFAR-10 for the least work: a pooled network, Muon, N-FGSM, averaged weights",
+        "robust accuracy on CIFAR-10 for the least work: a narrow network with SiLU, Muon, N-FGSM, averaged weights",
         {
-            "model.name": "pooled-cnn",
+            "model.name": "preact-resnet18",
             "model.width": 32,
+            "model.activation": "silu",
             "eps": 8 / 255,
-            "epochs": 11,
+            "epochs": 5,
             "batch_size": 128,
             "method.noise": 1.5,
             "optim.name": "muon",

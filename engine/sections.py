@@ -11,6 +11,7 @@ from msgspec import Meta, Struct, structs
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 NETWORKS = ("preact-resnet18", "pooled-cnn", "mnist-cnn", "digits-cnn")
+ACTIVATED = ("preact-resnet18", "pooled-cnn")  # the networks whose nonlinearity is a setting
 
 Size = Annotated[float, Meta(ge=0, le=1, extra={"unit": "1/255"})]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -66,11 +67,16 @@ class ModelConfig(Section, frozen=True):
     depth: Annotated[
         int, Meta(ge=1, le=16, description="blocks (preact-resnet18) or convolutions (pooled-cnn) in each stage")
     ] = 2
+    activation: Annotated[
+        Literal["relu", "silu", "gelu"], Meta(description=f"nonlinearity of {' and '.join(ACTIVATED)}")
+    ] = "relu"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.name not in NETWORKS and not re.fullmatch(r"[a-z]\w*", self.name):  # torchvision's have no hyphen
             raise ConfigError(f"unknown network {self.name!r}; use {', '.join(NETWORKS)}, or one of torchvision's")
+        if self.activation != "relu" and self.name not in ACTIVATED:
+            raise ConfigError(f"model.activation is a choice of {' and '.join(ACTIVATED)}; {self.name} has its own")
 
 
 class MethodConfig(Section, frozen=True):

@@ -30,9 +30,10 @@ from engine.config import (
 from engine.data import READERS
 from engine.data.facts import DATASETS as FACTS
 from engine.methods import METHODS, options
+from engine.models.activations import ACTIVATIONS
 from engine.precision import DTYPES
 from engine.presets import DEFAULT_PRESET, PRESETS, build
-from engine.sections import NETWORKS, EvalConfig, MethodConfig, ModelConfig, OptimConfig, Section
+from engine.sections import ACTIVATED, NETWORKS, EvalConfig, MethodConfig, ModelConfig, OptimConfig, Section
 
 DIGITS = {"dataset": "digits", "model.name": "digits-cnn"}
 BAD_VALUES: list[tuple[str, Any]] = [
@@ -333,9 +334,18 @@ def test_a_section_cannot_be_changed_after_it_was_checked() -> None:
         MethodConfig().alpha = 7.0  # type: ignore[misc]
 
 
+def test_a_nonlinearity_is_a_choice_of_networks_that_have_one() -> None:
+    with pytest.raises(
+        ConfigError, match=r"model\.activation is a choice of preact-resnet18 and pooled-cnn; digits-cnn"
+    ):
+        build("digits", {"model.activation": "silu"})
+    assert build("cifar", {"model.activation": "silu"}).model.activation == "silu"
+
+
 def test_registries_hold_what_the_configuration_admits() -> None:
     assert set(METHODS) == set(choices("method.name"))
-    assert set(models.MODELS) == set(NETWORKS)
+    assert set(models.MODELS) == set(NETWORKS) > set(ACTIVATED)
+    assert set(ACTIVATIONS) == set(choices("model.activation"))
     assert set(READERS) == set(FACTS) == set(DATASETS) - {"imagenet"}
     assert set(DEFAULT_PRESET) == {*DATASETS, FOLDER}
     assert set(DTYPES) | {"auto"} == set(choices("precision"))

@@ -1,5 +1,7 @@
 """Networks: shapes, sizes, and PreActResNet18 against its paper's formula written out."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -8,7 +10,7 @@ from torch import Tensor, nn
 from engine import models
 from engine.data.facts import DATASETS
 from engine.models.preact_resnet import PreActBlock
-from engine.sections import ModelConfig
+from engine.sections import ACTIVATED, ModelConfig
 
 FITS = [
     ("preact-resnet18", "cifar10"),
@@ -78,18 +80,35 @@ def _batch_norm(x: Tensor, bn: nn.BatchNorm2d) -> Tensor:
     return (x - mean) / (var + bn.eps).sqrt() * bn.weight.view(1, -1, 1, 1) + bn.bias.view(1, -1, 1, 1)
 
 
+NONLINEAR: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": lambda x: x.clamp(min=0),
+    "silu": lambda x: x / (1 + (-x).exp()),
+    "gelu": lambda x: x * (1 + torch.erf(x / 2**0.5)) / 2,
+}
+
+
+@pytest.mark.parametrize("activation", NONLINEAR)
 @pytest.mark.parametrize(("channels", "stride"), [(4, 1), (8, 2)])
-def test_a_block_is_the_formula_of_identity_mappings(channels: int, stride: int) -> None:
+def test_a_block_is_the_formula_of_identity_mappings(channels: int, stride: int, activation: str) -> None:
     torch.manual_seed(1)
-    block, x = PreActBlock(4, channels, stride), torch.randn(2, 4, 6, 6)
+    act = NONLINEAR[activation]
+    block, x = PreActBlock(4, channels, stride, activation), torch.randn(2, 4, 6, 6)
     for bn in (block.bn1, block.bn2):
         nn.init.normal_(bn.weight)
         nn.init.normal_(bn.bias)
-    activated = _batch_norm(x, block.bn1).relu()
+    activated = act(_batch_norm(x, block.bn1))
     inner = F.conv2d(activated, block.conv1.weight, stride=stride, padding=1)
-    inner = F.conv2d(_batch_norm(inner, block.bn2).relu(), block.conv2.weight, padding=1)
+    inner = F.conv2d(act(_batch_norm(inner, block.bn2)), block.conv2.weight, padding=1)
     shortcut = x if block.shortcut is None else F.conv2d(activated, block.shortcut.weight, stride=stride)
     torch.testing.assert_close(block(x.clone()), inner + shortcut)
+
+
+@pytest.mark.parametrize("name", ACTIVATED)
+def test_the_nonlinearity_is_the_same_everywhere(name: str) -> None:
+    model = models.build(ModelConfig(name=name, width=4, activation="gelu"), DATASETS["cifar10"])
+    kinds = {type(layer) for layer in model.modules()}
+    assert nn.GELU in kinds
+    assert not {nn.ReLU, nn.SiLU} & kinds
 
 
 def test_a_block_leaves_its_input_as_it_was() -> None:

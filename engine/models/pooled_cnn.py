@@ -3,13 +3,14 @@
 from torch import nn
 
 from engine.data.facts import Facts
+from engine.models.activations import activation
 from engine.sections import ModelConfig
 
 WIDTHS = (1, 4, 4)  # of the three blocks, as multiples of the width
 
 
 def pooled_cnn(config: ModelConfig, facts: Facts) -> nn.Module:
-    """Three blocks of `depth` 3x3 convolutions, each with BatchNorm and ReLU, the first one max-pooled by 2."""
+    """Three blocks of `depth` 3x3 convolutions, with BatchNorm and a nonlinearity, the first one max-pooled by 2."""
     layers: list[nn.Module] = []
     channels = facts.channels
     for block in WIDTHS:
@@ -18,5 +19,5 @@ def pooled_cnn(config: ModelConfig, facts: Facts) -> nn.Module:
             channels = block * config.width
             if not number:
                 layers.append(nn.MaxPool2d(2))
-            layers += [nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]
+            layers += [nn.BatchNorm2d(channels), activation(config.activation)]
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, facts.classes))

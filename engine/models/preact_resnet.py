@@ -1,9 +1,9 @@
 """PreActResNet18: "Identity Mappings in Deep Residual Networks" (He et al., 2016) at CIFAR size."""
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.data.facts import Facts
+from engine.models.activations import activation
 from engine.sections import ModelConfig
 
 NARROW = 8  # below so many channels, oneDNN's AVX2 weight gradient of a strided 1x1 convolution is wrong, or crashes
@@ -11,10 +11,11 @@ NARROW = 8  # below so many channels, oneDNN's AVX2 weight gradient of a strided
 
 
 class PreActBlock(nn.Module):
-    """BN, ReLU, conv 3x3, twice; the shortcut is a 1x1 convolution of the activated input where shapes change."""
+    """BN, activation, conv 3x3, twice; the shortcut is a 1x1 convolution of what was activated where shapes change."""
 
-    def __init__(self, channels_in: int, channels: int, stride: int) -> None:
+    def __init__(self, channels_in: int, channels: int, stride: int, nonlinearity: str = "relu") -> None:
         super().__init__()
+        self.act = activation(nonlinearity)
         self.bn1 = nn.BatchNorm2d(channels_in)
         self.conv1 = nn.Conv2d(channels_in, channels, 3, stride, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(channels)
@@ -24,10 +25,10 @@ class PreActBlock(nn.Module):
         self.shortcut = nn.Conv2d(channels_in, channels, 1, stride // self.skip, bias=False) if changes else None
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = F.relu(self.bn1(x), inplace=True)
+        out: Tensor = self.act(self.bn1(x))
         shortcut = x if self.shortcut is None else self.shortcut(out[:, :, :: self.skip, :: self.skip])
         out = self.conv1(out)
-        out = self.conv2(F.relu(self.bn2(out), inplace=True))
+        out = self.conv2(self.act(self.bn2(out)))
         return out + shortcut
 
 
@@ -38,9 +39,9 @@ def preact_resnet18(config: ModelConfig, facts: Facts) -> nn.Module:
     for stage in range(4):
         for block in range(config.depth):
             out = config.width * 2**stage
-            layers.append(PreActBlock(channels, out, stride=2 if stage and not block else 1))
+            layers.append(PreActBlock(channels, out, 2 if stage and not block else 1, config.activation))
             channels = out
-    head = [nn.BatchNorm2d(channels), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    head = [nn.BatchNorm2d(channels), activation(config.activation), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
     return nn.Sequential(*layers, *head, nn.Linear(channels, facts.classes))
 
 

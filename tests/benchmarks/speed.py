@@ -15,6 +15,7 @@ import argparse
 import torch
 from speed_attacks import attack, autoattack, evaluation
 from speed_engine import event_writer, overhead, start
+from speed_steps import serve
 from speed_training import memory, peak, pgd7, step
 from timing import machine
 
@@ -33,15 +34,19 @@ def main() -> None:
     parser.add_argument("--widths", type=int, nargs="+", default=[64, 16])
     parser.add_argument("--run", help="folder of a run on CIFAR-10 whose weights are evaluated")
     parser.add_argument("--images", type=int, default=100, help="images of the evaluation")
-    parser.add_argument("--peak", choices=["textbook", "ours"], help=argparse.SUPPRESS)
+    parser.add_argument("--peak", choices=["textbook", "ours"], help=argparse.SUPPRESS)  # what processes of its own do
+    parser.add_argument("--serve", help=argparse.SUPPRESS)
+    parser.add_argument("--compile", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.device = torch.device(options.device)
     if options.peak:
-        print(peak(options))
-        return
-    print(machine(options.device))
-    for name in options.sections:
-        sections[name](options)
+        peak(options)
+    elif options.serve:
+        serve(options)
+    else:
+        print(machine(options.device))
+        for name in options.sections:
+            sections[name](options)
 
 
 if __name__ == "__main__":

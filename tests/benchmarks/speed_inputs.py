@@ -5,7 +5,7 @@ import os
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from engine import data, models
 from engine.checkpoint import load_model
@@ -20,14 +20,6 @@ FACTS = DATASETS["cifar10"]
 def network(width: int, device: torch.device) -> nn.Module:
     torch.manual_seed(0)
     return models.build(ModelConfig(name="preact-resnet18", width=width), FACTS).to(device)
-
-
-def minibatch(device: torch.device) -> tuple[Tensor, Tensor]:
-    """Training images, (128, 3, 32, 32) in [0,1], and their labels; noise where there are no data."""
-    if arrays := cifar():
-        images = torch.from_numpy(arrays.train_images[:BATCH]).permute(0, 3, 1, 2).float() / 255
-        return images.contiguous().to(device), torch.from_numpy(arrays.train_labels[:BATCH]).to(device)
-    return torch.rand(BATCH, 3, 32, 32, device=device), torch.randint(10, (BATCH,), device=device)
 
 
 def cifar() -> Any:

@@ -6,60 +6,33 @@ import subprocess
 import sys
 from pathlib import Path
 
-import textbook
 import torch
-from speed_inputs import ALPHA, BATCH, EPS, FACTS, STEP, minibatch, network
+from speed_inputs import BATCH, FACTS
+from speed_steps import Served, steps
 from timing import Pair, seconds
 
 from engine import precision
-from engine.attacks import Threat
-from engine.learner import Learner
-from engine.methods import fgsm, pgd
 from engine.models.counting import count_passes
-from engine.sections import ModelConfig, OptimConfig
-from engine.tuning import tune_allocator
+from engine.sections import ModelConfig
 
-
-class Steps:
-    """The textbook's training step and ours, on networks of their own."""
-
-    def __init__(self, width: int, device: torch.device) -> None:
-        self.x, self.y = minibatch(device)
-        self.network = network(width, device)
-        self.sgd = torch.optim.SGD(self.network.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
-        self.precision, _ = precision.choose("auto", device)
-        self.learner = Learner(network(width, device), OptimConfig(), lambda step: 0.1, device, self.precision)
-        self.mine = self.x.contiguous(memory_format=torch.channels_last)
-        self.rng, self.threat = torch.Generator(device).manual_seed(0), Threat(EPS)
-
-    def textbook_fgsm(self) -> None:
-        textbook.fgsm_step(self.network, self.sgd, self.x, self.y, EPS, ALPHA)
-
-    def our_fgsm(self) -> None:
-        fgsm(self.learner, self.mine, self.y, None, self.threat, self.rng, alpha=ALPHA)
-
-    def textbook_pgd7(self) -> None:
-        textbook.pgd_step(self.network, self.sgd, self.x, self.y, EPS, STEP, 7)
-
-    def our_pgd7(self) -> None:
-        pgd(self.learner, self.mine, self.y, None, self.threat, self.rng, alpha=STEP, steps=7)
+WALL = torch.device("cpu")  # what a served step takes by the clock of this process
 
 
 def step(options: argparse.Namespace) -> None:
-    """One FGSM update at batch 128, without the loading of data."""
-    tune_allocator()
+    """One FGSM update at batch 128, its minibatch included; compiled, too."""
     for width in options.widths:
-        steps = Steps(width, options.device)
-        pair = Pair(steps.textbook_fgsm, steps.our_fgsm, options.repeats, options.device)
         passes = count_passes(ModelConfig(name="preact-resnet18", width=width), FACTS)
         work = BATCH * (2 * passes.forward + passes.to_image + passes.to_weights)
-        rate, best = work / pair.fast, matrix_rate(options.device, precision.DTYPES[steps.precision])
-        print(
-            f"FGSM step, width {width}, {steps.precision}: {pair.ratio:.2f}x the textbook's images/s "
-            f"({pair.low:.2f} to {pair.high:.2f} of {options.repeats}): "
-            f"{BATCH / pair.slow:.1f} -> {BATCH / pair.fast:.1f}; "
-            f"{rate / 1e9:.0f} GFLOP/s, {rate / best:.0%} of the best matrix product's {best / 1e9:.0f}"
-        )
+        for compile in (False, True):
+            pair, named = _pair("fgsm", width, compile, options.repeats, options)
+            rate, best = work / pair.fast, matrix_rate(options.device, precision.DTYPES[_precision(options)])
+            print(
+                f"FGSM step, {named}: {pair.ratio:.2f}x the textbook's images/s "
+                f"({pair.low:.2f} to {pair.high:.2f} of {options.repeats}): "
+                f"{BATCH / pair.slow:.1f} -> {BATCH / pair.fast:.1f}; "
+                f"{rate / 1e9:.0f} GFLOP/s, {rate / best:.0%} of the best matrix product's {best / 1e9:.0f}",
+                flush=True,
+            )
 
 
 def matrix_rate(device: torch.device, dtype: torch.dtype | None) -> float:
@@ -73,37 +46,51 @@ def matrix_rate(device: torch.device, dtype: torch.dtype | None) -> float:
 
 
 def pgd7(options: argparse.Namespace) -> None:
-    """One PGD-7 update at batch 128, width 16."""
-    tune_allocator()
-    steps = Steps(16, options.device)
-    pair = Pair(steps.textbook_pgd7, steps.our_pgd7, max(options.repeats // 2, 3), options.device)
-    print(
-        f"PGD-7 step, width 16, {steps.precision}: {pair.ratio:.2f}x the textbook's ({pair.low:.2f} to {pair.high:.2f})"
-    )
+    """One PGD-7 update at batch 128, its minibatch included; compiled, too."""
+    repeats = max(options.repeats // 2, 3)
+    for width in options.widths:
+        for compile in (False, True):
+            pair, named = _pair("pgd7", width, compile, repeats, options)
+            rates = f"{BATCH / pair.slow:.1f} -> {BATCH / pair.fast:.1f}"
+            print(
+                f"PGD-7 step, {named}: {pair.ratio:.2f}x the textbook's images/s "
+                f"({pair.low:.2f} to {pair.high:.2f} of {repeats}): {rates}",
+                flush=True,
+            )
+
+
+def _pair(kind: str, width: int, compile: bool, repeats: int, options: argparse.Namespace) -> tuple[Pair, str]:
+    """Seconds of both sides' steps, and words for what ours are."""
+    device = options.device
+    with Served("textbook", kind, width, device) as slow, Served("ours", kind, width, device, compile) as fast:
+        fast()  # one more step to warm up: compiled networks compile once for each kind of pass
+        return Pair(slow, fast, repeats, WALL), f"width {width}, {_precision(options)}{', compiled' * compile}"
+
+
+def _precision(options: argparse.Namespace) -> str:
+    return precision.choose("auto", options.device)[0]
 
 
 def memory(options: argparse.Namespace) -> None:
     """Peak memory of a process that makes three steps."""
     for width in options.widths:
         peaks = {}
-        for which in ("textbook", "ours"):
-            words = ["--peak", which, "--widths", str(width), "--device", str(options.device)]
+        for side in ("textbook", "ours"):
+            words = ["--peak", side, "--widths", str(width), "--device", str(options.device)]
             command = [sys.executable, str(Path(__file__).parent / "speed.py"), *words]
             bare = dict(os.environ)
             bare.pop("FASTADV_TEST_DATA", None)  # to read it is a peak
-            peaks[which] = float(subprocess.run(command, capture_output=True, text=True, check=True, env=bare).stdout)
+            peaks[side] = float(subprocess.run(command, capture_output=True, text=True, check=True, env=bare).stdout)
         print(f"peak memory, width {width}: {peaks['textbook']:,.0f} MB -> {peaks['ours']:,.0f} MB")
 
 
-def peak(options: argparse.Namespace) -> float:
-    """Peak memory of this process in MB, after three steps; on a GPU what was allocated there."""
-    if options.peak == "ours":
-        tune_allocator()
-    steps = Steps(options.widths[0], options.device)
-    work = steps.our_fgsm if options.peak == "ours" else steps.textbook_fgsm
+def peak(options: argparse.Namespace) -> None:
+    """Print the peak memory of this process in MB, after three steps; on a GPU what was allocated there."""
+    step = steps(options.peak, "fgsm", options.widths[0], options.device)
     for _ in range(3):
-        work()
+        step()
     if options.device.type == "cuda":
-        return torch.cuda.max_memory_allocated() / 1e6
+        print(torch.cuda.max_memory_allocated() / 1e6)
+        return
     status = Path("/proc/self/status").read_text()  # getrusage would count what the parent had before the exec
-    return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
+    print(int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6)

@@ -1,0 +1,16 @@
+"""Nonlinearities by name. Smooth ones have been found to help adversarial training (Xie et al., 2020)."""
+
+from collections.abc import Callable
+
+from torch import nn
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": lambda: nn.ReLU(inplace=True),
+    "silu": nn.SiLU,
+    "gelu": nn.GELU,
+}
+
+
+def activation(name: str) -> nn.Module:
+    """A new layer for one of the names in ACTIVATIONS."""
+    return ACTIVATIONS[name]()

@@ -1,0 +1,82 @@
+"""The network that perturbations are searched with: what the model computes, but for rounding."""
+
+import copy
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from engine import models
+from engine.data.facts import DATASETS
+from engine.folding import folded
+from engine.modes import evaluating
+from engine.sections import ModelConfig
+
+FACTS = DATASETS["cifar10"]
+NETWORKS = [
+    ModelConfig(name="preact-resnet18", width=8),
+    ModelConfig(name="preact-resnet18", width=8, activation="silu"),
+    ModelConfig(name="pooled-cnn", width=8, activation="gelu"),
+    ModelConfig(name="resnet18"),
+]
+
+
+def used(config: ModelConfig) -> nn.Module:
+    """A network whose BatchNorm layers do something: with statistics, scales and shifts of their own."""
+    torch.manual_seed(0)
+    model = models.build(config, FACTS)
+    for layer in model.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            for name, low in (("running_mean", -0.5), ("running_var", 0.5), ("weight", -1.5), ("bias", -0.5)):
+                getattr(layer, name).data.uniform_(low, 1.5)
+    return model
+
+
+def image_gradient(model: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+    x = x.clone().requires_grad_()
+    logits = model(x)
+    return logits.detach(), torch.autograd.grad(logits[:, 0].sum(), x)[0]
+
+
+@pytest.mark.parametrize("config", NETWORKS, ids=lambda config: f"{config.name}-{config.activation}")
+def test_it_computes_the_same(config: ModelConfig) -> None:
+    model, x = used(config), torch.rand(4, 3, 32, 32)
+    with evaluating(model):
+        other = folded(model, torch.float32)
+        for one, two in zip(image_gradient(model, x), image_gradient(other, x), strict=True):
+            assert torch.allclose(one, two, rtol=1e-3, atol=1e-4 * float(one.abs().max()))
+
+
+@pytest.mark.parametrize(("config", "left"), list(zip(NETWORKS, [9, 9, 3, 0], strict=True)), ids=str)
+def test_batchnorm_goes_where_a_convolution_comes_before_it(config: ModelConfig, left: int) -> None:
+    """Of PreActResNet18 the second one of each block; of the pooled network all that are not behind a pool."""
+    model = used(config).eval()
+    assert sum(isinstance(layer, nn.BatchNorm2d) for layer in folded(model, torch.bfloat16).modules()) == left
+
+
+def test_the_model_keeps_its_own_weights() -> None:
+    model = used(NETWORKS[0]).eval()
+    before = copy.deepcopy(model.state_dict())
+    other = folded(model, torch.bfloat16)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert all(p.requires_grad and p.dtype == torch.float32 for p in model.parameters())
+    assert not any(p.requires_grad for p in other.parameters())
+    weights = [layer.weight for layer in other.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+    assert {weight.dtype for weight in weights} == {torch.bfloat16}
+
+
+def test_what_cannot_be_traced_is_copied_as_it_is() -> None:
+    class Branching(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4 * 900, 10))
+
+        def forward(self, x: Tensor) -> Tensor:
+            logits: Tensor = self.layers(x)
+            return logits if logits.sum() > 0 else 2 * logits
+
+    model, x = Branching().eval(), torch.rand(4, 3, 32, 32)
+    other = folded(model, torch.float32)
+    assert isinstance(other, Branching)
+    assert other is not model
+    assert torch.allclose(other(x), model(x), atol=1e-5)
