@@ -47,7 +47,7 @@ class Started(Event):
     train_images: int
     test_images: int
     data_fingerprint: str
-    official_data: bool
+    official_data: bool | None  # None where there are no official files to compare with
     flops: int = 0
     compiled: bool = False
     held_out: bool = False  # the "test images" are training images that were held out

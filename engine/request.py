@@ -34,7 +34,7 @@ class Understood(Answer):
     attack: str
     images: int
     test_images: int
-    official_data: bool
+    official_data: bool | None
     held_out: bool
 
 

@@ -153,7 +153,7 @@ def event_line(event: events.AnyEvent, state: RunState) -> str:
 def _started_line(event: events.Started) -> str:
     other = f"{event.test_images:,} {kind_of_images(event.held_out)}"
     data = f"{event.train_images:,} training and {other}, data {event.data_fingerprint}"
-    official = "" if event.official_data else " (not the official files)"
+    official = " (not the official files)" if event.official_data is False else ""
     again = f"attempt {event.attempt} from step {event.from_step:,} · " if event.from_step else ""
     size = f"{event.parameters:,} parameters" + (f", {work(event.flops)} of training" if event.flops else "")
     stretches = event.stretches if len(event.stretches) > 1 else ()

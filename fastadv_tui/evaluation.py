@@ -178,7 +178,7 @@ class OnTerminal(AsLines):
 def understood(answer: Understood) -> str:
     """What will be measured, so that nobody has to guess."""
     images = first_images(answer.images, answer.test_images, answer.held_out)
-    official = "" if answer.official_data else " (not the official files)"
+    official = " (not the official files)" if answer.official_data is False else ""
     return line(
         f"{attack_name(answer.attack)} on {images}{official} · {answer.device}, search in {answer.search} · weights "
         f"matched {answer.matched} · normalised: {answer.normalize}"

@@ -24,7 +24,7 @@ MARGIN = 8 / 7  # of an evaluation: shorter side over crop, 256 over 224 as ever
 class FolderSource:
     """Its images are decoded as they are needed. It is judged on val, in the last phase's crop."""
 
-    official = False  # nobody hashes 150 GB at each start
+    official: bool | None = None  # any folder of images may be one
 
     def __init__(self, root: Path) -> None:
         self.folder = ImageFolder(root)

@@ -58,13 +58,13 @@ class Images(Protocol):
 
 
 class Source(Protocol):
-    """A data set that has been found. official: whether its files have the checksums of the release; shape: what must
-    not change while a run is trained on it, in words.
+    """A data set that has been found. official: whether its files have the checksums of the release, None where nobody
+    published any; shape: what must not change while a run is trained on it, in words.
     """
 
     facts: Facts
     shape: str
-    official: bool
+    official: bool | None
     train_images: int
     test_images: int
 
@@ -87,7 +87,8 @@ class ArraySource:
     """A data set in memory; it moves to the device once, and is judged in its own size."""
 
     def __init__(self, arrays: Arrays, facts: Facts) -> None:
-        self.arrays, self.facts, self.official = arrays, facts, arrays.official
+        self.arrays, self.facts = arrays, facts
+        self.official: bool | None = arrays.official
         self.train_images, self.test_images = len(arrays.train_labels), len(arrays.test_labels)
         self.shape = f"{self.train_images:,} training images"
         self._whole: TrainBatches | None = None

@@ -76,7 +76,9 @@ class Curves(Vertical):
         smoothing = SMOOTHING if self._smooth else 0.0
         self._draw_small("loss", lambda step: step.loss, replace(options, log_y=self._log, smoothing=smoothing))
         self._draw_small("lr", lambda step: step.lr, options)
-        signal = replace(options, y="percent", threshold=ALARM_AT, smoothing=smoothing, empty="this method has none")
+        signal = replace(options, y="percent", threshold=ALARM_AT, smoothing=smoothing)
+        if chosen.steps:
+            signal = replace(signal, empty="this method has none")
         self._draw_small("signal", lambda step: step.signal, signal)
 
     def _draw_small(self, name: str, figure: Callable[[Step], float | None], options: Options) -> None:

@@ -148,3 +148,16 @@ def test_a_sparkline_stays_on_the_line_of_its_label() -> None:
         assert len(said[0]) <= machine.content_size.width
 
     play(script)
+
+
+def test_a_method_without_a_signal_is_told_from_a_run_that_has_not_begun() -> None:
+    make_run(runs_dir() / "b2", chosen=build("cifar", {"name": "run b2"}))
+    a_run("a1")  # the later one is chosen first; its steps have no signal
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        signal = app.screen.query_one("#signal", Chart)
+        await until(pilot, lambda: signal.options.empty == "this method has none")
+        await pilot.press("j")
+        await until(pilot, lambda: signal.options.empty == "Nothing to draw yet")
+
+    play(script, (120, 40))

@@ -1,0 +1,15 @@
+"""What a headless command says of an event."""
+
+import pytest
+from helpers import started
+
+from fastadv_tui.display import event_line
+from fastadv_tui.state import RunState
+
+
+@pytest.mark.parametrize(("official", "said"), [(True, False), (False, True), (None, False)])
+def test_files_that_are_not_the_official_ones_are_named_where_there_are_official_ones(
+    official: bool | None, said: bool
+) -> None:
+    line = event_line(started(official_data=official), RunState())
+    assert ("not the official files" in line) == said
