@@ -294,7 +294,7 @@ class Training:
         )
         if self.compiled:
             notes.append("compiling the network: about a minute before the first step")
-        for note in notes:
+        for note in [*self.source.remarks, *notes]:
             self.reporter.emit(events.Note(message=note))
 
     def _device_name(self) -> str:

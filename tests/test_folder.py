@@ -15,6 +15,7 @@ from torchvision import transforms
 from engine.data.arrays import DataError
 from engine.data.decode import DecodeError, eval_crop, random_box, train_crop
 from engine.data.folder import ImageFolder
+from engine.data.folder_source import FolderSource
 from engine.data.sources import EXTENSIONS
 
 
@@ -50,6 +51,22 @@ def test_classes_sizes_and_files_in_the_order_of_their_names(tmp_path: Path) -> 
         b"1.JPEG",
         b"2.JPEG",
     ] * 2
+
+
+def test_what_is_not_taken_for_an_image_is_said(tmp_path: Path) -> None:
+    tree(tmp_path)
+    assert FolderSource(tmp_path).remarks == []
+    picture(tmp_path / "train" / "a" / "moving.gif", format="GIF")
+    picture(tmp_path / "train" / "b" / "deeper" / "0.JPEG")
+    (tmp_path / "val" / "a" / "notes.txt").write_text("no image")
+    (tmp_path / "val" / "a" / ".DS_Store").write_text("hidden files are nobody's business")
+    source = FolderSource(tmp_path)
+    train, val = (remark.partition("; their names end in .jpg")[0] for remark in source.remarks)
+    assert (train, val) == (
+        "not taken for images: train/a/moving.gif and 1 more",
+        "not taken for images: val/a/notes.txt",
+    )
+    assert (source.train_images, source.test_images, source.official) == (6, 6, None)
 
 
 @pytest.mark.parametrize("name", ["valid", "validation", "test"])

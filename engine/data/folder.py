@@ -40,6 +40,7 @@ class ImageFolder:
             where = "train" if odd[0] in self.classes else "val"
             raise DataError(f"{root}: the class {odd[0]} is only in {where}; both splits need the same classes")
         self._broken = _broken(root)
+        self.strangers: dict[str, list[str]] = {}  # by split: what lies in full size among the images and is none
 
     def files(self, split: str, size: int) -> tuple[NDArray[np.bytes_], NDArray[np.int64]]:
         """Absolute paths and class numbers, in the order of their names. split: train or val; size: 0 is full.
@@ -51,11 +52,14 @@ class ImageFolder:
         folder = self._split(split, size)
         paths: list[bytes] = []
         labels: list[int] = []
+        strangers: list[str] = []
         for number, name in enumerate(self.classes):
             inside = os.fsencode(folder / name) + b"/"
+            names, others = _images(folder / name)
+            strangers += [f"{split}/{name}/{other}" for other in others]
             found = [
                 inside + os.fsencode(file)
-                for file in _images(folder / name)
+                for file in names
                 if not self._broken or f"{split}/{name}/{file}" not in self._broken
             ]
             if not found:
@@ -63,6 +67,8 @@ class ImageFolder:
                 raise DataError(f"the class {folder / name} has no images ({how})")
             paths += found
             labels += [number] * len(found)
+        if not size:
+            self.strangers[split] = strangers
         return np.array(paths), np.array(labels, dtype=np.int64)
 
     def fingerprint(self) -> str:
@@ -108,15 +114,20 @@ def _facts(entry: "os.DirEntry[str]") -> str:
     return f"{facts.st_size} {int(facts.st_mtime)}"
 
 
-def _images(folder: Path) -> list[str]:
-    """Raises: DataError, if the folder cannot be listed; one that is not there has none."""
+def _images(folder: Path) -> tuple[list[str], list[str]]:
+    """The images of a folder and what else lies there, hidden files aside; one that is not there has nothing.
+
+    Raises: DataError, if the folder cannot be listed.
+    """
     try:
         names = sorted(os.listdir(folder))
     except FileNotFoundError:
-        return []
+        return [], []
     except OSError as error:
         raise DataError(f"{folder} cannot be read: {error.strerror}") from None
-    return [name for name in names if name.lower().endswith(EXTENSIONS) and not name.startswith(".")]
+    shown = [name for name in names if not name.startswith(".")]
+    images = [name for name in shown if name.lower().endswith(EXTENSIONS)]
+    return images, [] if len(images) == len(shown) else [n for n in shown if not n.lower().endswith(EXTENSIONS)]
 
 
 def _broken(root: Path) -> frozenset[str]:

@@ -68,6 +68,11 @@ class Source(Protocol):
     train_images: int
     test_images: int
 
+    @property
+    def remarks(self) -> list[str]:
+        """What a user should know of the data before it is trained on, in a line each."""
+        ...
+
     def fingerprint(self) -> str: ...
 
     def filled(self, phase: Phase) -> Phase:
@@ -92,6 +97,10 @@ class ArraySource:
         self.train_images, self.test_images = len(arrays.train_labels), len(arrays.test_labels)
         self.shape = f"{self.train_images:,} training images"
         self._whole: TrainBatches | None = None
+
+    @property
+    def remarks(self) -> list[str]:
+        return []
 
     def fingerprint(self) -> str:
         return data.fingerprint(self.arrays)
