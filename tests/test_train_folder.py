@@ -194,12 +194,14 @@ def test_a_run_whose_decoder_is_killed_fails_in_one_line(tmp_path: Path, dataset
     assert "Traceback" not in rundir.log.read_text()
 
 
-def test_an_image_that_breaks_while_it_trains_is_named(tmp_path: Path, dataset: str) -> None:
+def test_an_image_that_breaks_while_it_trains_is_named_and_so_is_what_is_none(tmp_path: Path, dataset: str) -> None:
     root = Path(dataset.partition(":")[2])
     (root / "full" / "train" / "a" / "2.JPEG").write_bytes(b"torn")
     for size in ("full", "24"):
         picture(root / size / "train" / "a" / "7.JPEG")
+    picture(root / "full" / "train" / "b" / "moving.gif", format="GIF")
     rundir = run(tmp_path / "run", dataset)
     train(rundir)
     said = [event.message for event in of_kind(rundir, events.Note)]
+    assert any(message.startswith("not taken for images: train/b/moving.gif;") for message in said), said
     assert any("a/2.JPEG cannot be read" in message for message in said), said
