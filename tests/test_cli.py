@@ -109,7 +109,11 @@ def test_a_second_ctrl_c_stops_waiting_and_says_how_to_come_back(home: Path) -> 
 
 
 def test_a_lost_terminal_does_not_touch_the_run(home: Path) -> None:
-    viewer = start("run", "digits", *LONG)
+    inherited = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored, and a viewer should be, too
+    try:
+        viewer = start("run", "digits", *LONG)
+    finally:
+        signal.signal(signal.SIGHUP, inherited)
     rundir = wait_for_steps(home)
     viewer.send_signal(signal.SIGHUP)
     viewer.communicate(timeout=60)
