@@ -125,9 +125,12 @@ def _images(folder: Path) -> tuple[list[str], list[str]]:
         return [], []
     except OSError as error:
         raise DataError(f"{folder} cannot be read: {error.strerror}") from None
-    shown = [name for name in names if not name.startswith(".")]
-    images = [name for name in shown if name.lower().endswith(EXTENSIONS)]
-    return images, [] if len(images) == len(shown) else [n for n in shown if not n.lower().endswith(EXTENSIONS)]
+    images: list[str] = []
+    others: list[str] = []
+    for name in names:
+        if not name.startswith("."):
+            (images if name.lower().endswith(EXTENSIONS) else others).append(name)
+    return images, others
 
 
 def _broken(root: Path) -> frozenset[str]:

@@ -1,0 +1,93 @@
+"""Sizes and attacks as people type them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.config import ConfigError, both_units, parse_attack, parse_size, units
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("8", 8 / 255),
+        ("8/255", 8 / 255),
+        (" 8 / 255 ", 8 / 255),
+        ("0.3", 0.3),
+        (".5", 0.5),
+        ("1", 1 / 255),
+        ("1.0", 1 / 255),
+        ("1/1", 1.0),
+        ("255", 1.0),
+        ("0", 0.0),
+        ("0/7", 0.0),
+        ("2.5", 2.5 / 255),
+        ("1e-3", 0.001),
+        ("1e1", 10 / 255),
+    ],
+)
+def test_a_size_as_people_type_it(text: str, size: float) -> None:
+    assert parse_size(text) == pytest.approx(size, abs=1e-15)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-1",
+        "-0.1",
+        "256",
+        "abc",
+        "",
+        "8/",
+        "/255",
+        "8/0",
+        "0/0",
+        "1e400",
+        "1e400/1e400",
+        "nan",
+        "inf",
+        "8//255",
+        "1/1/1",
+        "8,0",
+        "0x8",
+        "1_0",
+        "8 8",
+        "--8",
+        "e",
+        "256/255",
+        "8/-255",
+    ],
+)
+def test_what_is_no_size_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_size(text)
+    assert "\n" not in str(caught.value)
+    assert repr(text) in str(caught.value)
+    assert "8/255" in str(caught.value)
+
+
+@given(st.text(max_size=20))
+def test_any_text_is_a_size_in_the_unit_interval_or_an_error(text: str) -> None:
+    try:
+        size = parse_size(text)
+    except ConfigError:
+        return
+    assert 0 <= size <= 1
+
+
+@given(st.integers(0, 255))
+def test_what_is_shown_of_a_size_is_read_as_the_same_size(n: int) -> None:
+    assert units(n / 255) == str(n)
+    assert parse_size(units(n / 255)) == n / 255
+    assert both_units(n / 255).startswith(f"{n}/255 = ")
+
+
+@pytest.mark.parametrize(("name", "meant"), [("pgd-50-10", (50, 10)), ("pgd-10", (10, 1)), ("pgd-1-1", (1, 1))])
+def test_the_name_of_an_attack(name: str, meant: tuple[int, int]) -> None:
+    assert parse_attack(name) == meant
+
+
+@pytest.mark.parametrize("name", ["pgd", "pgd-", "pgd-0", "pgd-5-0", "pgd-5-5-5", "PGD-5", "pgd--5", "pgd-5 ", "pgd-٥"])
+def test_what_is_no_attack_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="pgd-50-10"):
+        parse_attack(name)
