@@ -17,7 +17,6 @@ from engine.attacks import Pgd, Threat
 from engine.compiling import pays
 from engine.config import RunConfig
 from engine.data.source import Batches, Images, open_source
-from engine.data.workers import lost_workers
 from engine.devices import pick
 from engine.evaluate import Accuracy, Evaluation, attacked_accuracy
 from engine.evaluating import attack_of, eval_batch
@@ -91,10 +90,6 @@ class Training:
         Raises: Stopped, after a checkpoint; DivergedError; CheckpointError; DataError, if images are gone or a process
         that decodes them was killed; OSError, if a file cannot be written.
         """
-        with lost_workers():
-            self._run(attempt)
-
-    def _run(self, attempt: int) -> None:
         self._announce(attempt, self._restore())
         for epoch in range(self.epochs_ended, 0 if self.ended_early else self.config.epochs):
             self._train_epoch(epoch)

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ from test_folder import picture, tree
 from engine.data.arrays import DataError
 from engine.data.decode import _decoded
 from engine.data.folder import ImageFolder
-from engine.data.loading import Decoded, FolderBatches, FolderImages, _next
+from engine.data.loading import FolderBatches, FolderImages
 from engine.data.workers import lost_workers
 
 
@@ -157,17 +156,13 @@ time.sleep(600)
 
 @pytest.mark.parametrize("broken", [ConnectionResetError, EOFError, FileNotFoundError])
 def test_the_broken_pipe_of_a_killed_worker_is_one_line(broken: type[Exception]) -> None:
-    def decoded() -> Iterator[Decoded]:
+    with pytest.raises(DataError, match=r"a process that decodes images was killed.*of the pipe"), lost_workers():
         raise broken("of the pipe")
-        yield
-
-    with pytest.raises(DataError, match=r"a process that decodes images was killed.*of the pipe"):
-        _next(decoded())
 
 
 def test_what_torch_says_of_a_killed_worker_is_one_line_and_other_errors_stay_what_they_are() -> None:
     with pytest.raises(DataError, match="a process that decodes images was killed"), lost_workers():
-        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed.")
+        raise RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly")
     with pytest.raises(RuntimeError, match="Caught"), lost_workers():
         raise RuntimeError("Caught RuntimeError in DataLoader worker process 0.")
 

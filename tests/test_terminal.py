@@ -40,6 +40,13 @@ class Tmux:
         """The line of the terminal's cursor: that of the field that has the focus."""
         return self.screen(name).splitlines()[int(self("display-message", "-p", "-t", name, "#{cursor_y}"))]
 
+    def shows(self, name: str, words: str, timeout: float = 20) -> None:
+        """Wait for words on a screen; AssertionError with what is there instead."""
+        try:
+            wait_for(lambda: words in self.screen(name), timeout)
+        except AssertionError:
+            raise AssertionError(f"no {words!r} within {timeout} s on\n{self.screen(name)}") from None
+
     def screen(self, name: str) -> str:
         return self("capture-pane", "-p", "-t", name)
 
@@ -55,7 +62,7 @@ def tmux(tmp_path: Path, home: Path) -> Iterator[Tmux]:
 
 def test_a_run_survives_its_terminal_and_two_viewers_show_the_same(tmux: Tmux, home: Path) -> None:
     tmux.session("first", f"{FASTADV} run digits {LONG}")
-    wait_for(lambda: "training" in tmux.screen("first"), timeout=60)
+    tmux.shows("first", "training", timeout=60)
     (folder,) = (home / "runs").iterdir()
     rundir = RunDir(folder)
     wait_for(lambda: len(load(rundir).watch) >= 1, timeout=60)
@@ -65,8 +72,8 @@ def test_a_run_survives_its_terminal_and_two_viewers_show_the_same(tmux: Tmux, h
     wait_for(lambda: load(rundir).step > before, timeout=60)
     for viewer in ("left", "right"):
         tmux.session(viewer, f"{FASTADV} watch {rundir.id}")
-    wait_for(lambda: "epoch   1/1000" in tmux.screen("left"), timeout=30)
-    wait_for(lambda: "epoch   1/1000" in tmux.screen("right"), timeout=30)
+    tmux.shows("left", "epoch   1/1000", timeout=30)
+    tmux.shows("right", "epoch   1/1000", timeout=30)
     runner.stop(rundir)
     wait_for(lambda: verdict(rundir).status == "stopped", timeout=60)
 
@@ -74,29 +81,30 @@ def test_a_run_survives_its_terminal_and_two_viewers_show_the_same(tmux: Tmux, h
 def test_the_dashboard_from_the_form_to_a_comparison(tmux: Tmux, home: Path, tmp_path: Path) -> None:
     """Launch two runs, see them end, compare and export them, leave while a third one trains, and find it again."""
     tmux("new-session", "-d", "-s", "d", "-x", "140", "-y", "40", "-c", str(tmp_path), *tmux.environment, FASTADV)
-    wait_for(lambda: "Press n to start one" in tmux.screen("d"), timeout=30)
+    tmux("set-option", "-g", "remain-on-exit", "failed")  # a dashboard that broke shows how
+    tmux.shows("d", "Press n to start one", timeout=30)
     for name, seed in (("one", "1"), ("two", "2")):
         launch(tmux, name, "1", seed)
-        wait_for(lambda name=name: f"✓ {name}" in tmux.screen("d"), timeout=90)  # type: ignore[misc]
+        tmux.shows("d", f"✓ {name}", timeout=90)
     tmux("send-keys", "-t", "d", "h")
-    wait_for(lambda: "2 of 2 runs" in tmux.screen("d"))
+    tmux.shows("d", "2 of 2 runs")
     tmux("send-keys", "-t", "d", "Space", "j", "Space")
-    wait_for(lambda: "2 marked" in tmux.screen("d"))
+    tmux.shows("d", "2 marked")
     tmux("send-keys", "-t", "d", "c")
-    wait_for(lambda: "data, evaluation and code agree" in tmux.screen("d"))
+    tmux.shows("d", "data, evaluation and code agree")
     tmux("send-keys", "-t", "d", "E")
     wait_for(lambda: len([*tmp_path.glob("fastadv-compare-*")]) == 4)
     tmux("send-keys", "-t", "d", "Escape")
-    wait_for(lambda: "2 of 2 runs" in tmux.screen("d"))
+    tmux.shows("d", "2 of 2 runs")
     tmux("send-keys", "-t", "d", "Escape")
-    wait_for(lambda: "Accuracy" in tmux.screen("d"))
+    tmux.shows("d", "Accuracy")
     launch(tmux, "three", "1000", "3")
-    wait_for(lambda: "● three" in tmux.screen("d"), timeout=60)
+    tmux.shows("d", "● three", timeout=60)
     tmux.session("keeper", "cat")
     tmux("send-keys", "-t", "d", "q")
     wait_for(lambda: "d" not in tmux("list-sessions", "-F", "#S").split())
     tmux.session("again", FASTADV)
-    wait_for(lambda: "● three" in tmux.screen("again"), timeout=30)
+    tmux.shows("again", "● three", timeout=30)
 
 
 def launch(tmux: Tmux, name: str, epochs: str, seed: str) -> None:
@@ -113,9 +121,9 @@ def launch(tmux: Tmux, name: str, epochs: str, seed: str) -> None:
 def test_ctrl_c_in_a_terminal_stops_the_run(tmux: Tmux, home: Path) -> None:
     tmux.session("first", "bash --norc")
     tmux("send-keys", "-t", "first", f"{FASTADV} run digits {LONG}; echo exit code $?", "Enter")
-    wait_for(lambda: "training ━" in tmux.screen("first"), timeout=60)
+    tmux.shows("first", "training ━", timeout=60)
     tmux("send-keys", "-t", "first", "C-c")
-    wait_for(lambda: "exit code 130" in tmux.screen("first"), timeout=60)
+    tmux.shows("first", "exit code 130", timeout=60)
     screen = tmux.screen("first")
     assert "stopping: waiting for the checkpoint" in screen
     assert "fastadv resume" in screen

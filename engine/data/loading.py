@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from engine.data.arrays import DataError
 from engine.data.batches import to_images
 from engine.data.decode import DecodeError, GoneError, eval_crop, train_crop
-from engine.data.workers import MOST_WORKERS, init_worker, worker_killed, workers_for
+from engine.data.workers import MOST_WORKERS, init_worker, polled, workers_for
 from engine.streams import generator
 
 GREY = 128
@@ -121,9 +121,8 @@ class FolderBatches:
         return [mine[begin : begin + self.batch_size] for begin in range(0, len(mine), self.batch_size)]
 
     def _from(self, epoch: int, first: int) -> Iterator[tuple[Place, Tensor, Tensor]]:
-        """Raises: DataError, if so much is gone that it is no longer the data set, or the pipe of a worker breaks."""
-        decoded = iter(self._loader(self._asked(epoch, first)))
-        while (minibatch := _next(decoded)) is not None:
+        """Raises: DataError, if so much is gone that it is no longer the data set, or a worker was killed."""
+        for minibatch in polled(self._loader(self._asked(epoch, first))):
             (now, number), pixels, labels, broken, gone = minibatch  # the loader makes lists of tuples
             if len(gone) > max(1, BEARABLE * len(labels)):
                 raise DataError(f"{len(gone)} of {len(labels)} images are gone, {gone[0]} for one: put them back")
@@ -157,14 +156,6 @@ class FolderBatches:
         flip = torch.randint(2, (len(pixels), 1, 1, 1), generator=rng, device=self.device).bool()
         across = pixels.permute(0, 3, 1, 2)  # in this order torch mirrors with vector instructions
         return torch.where(flip, across.flip(3), across).float().div_(255), labels
-
-
-def _next(decoded: Iterator[Decoded]) -> Decoded | None:
-    """Raises: DataError, if the pipe of a worker that was killed breaks before torch tells of its death."""
-    try:
-        return next(decoded, None)
-    except (ConnectionError, EOFError, FileNotFoundError) as error:
-        raise worker_killed(error) from None
 
 
 class FolderImages:

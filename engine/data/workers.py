@@ -2,14 +2,18 @@
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
+from torch.utils.data import DataLoader
 
 from engine.data.arrays import DataError
 
 MOST_WORKERS = 16
+T = TypeVar("T")
 
 
 def workers_for(device: torch.device) -> int:
@@ -24,14 +28,28 @@ def init_worker(worker: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
+def polled(loader: DataLoader[T]) -> Iterator[T]:
+    """What the processes of a loader decode. That one was killed is found where the next minibatch is asked for.
+
+    Torch would raise it from a signal handler: in the middle of any line, or of a destructor, where it is only printed.
+    Without the handler, its queue looks every 5 s whether the processes live.
+
+    Raises: DataError, when a process was killed.
+    """
+    with lost_workers():
+        decoded = iter(loader)
+        if loader.num_workers and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        yield from decoded
+
+
 @contextmanager
 def lost_workers() -> Iterator[None]:
-    """Around a whole run: torch tells of the death of a worker by a signal, and so at any place.
-
-    Raises: DataError instead of torch's RuntimeError.
-    """
+    """Raises: DataError instead of torch's RuntimeError, or of the broken pipe that may come before it."""
     try:
         yield
+    except (ConnectionError, EOFError, FileNotFoundError) as error:
+        raise worker_killed(error) from None
     except RuntimeError as error:
         if "DataLoader worker (pid" not in str(error):
             raise

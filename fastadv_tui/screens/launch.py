@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, VerticalScroll
 from textual.events import DescendantFocus
+from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Collapsible, Footer, Input, Label, Static
 from textual.worker import get_current_worker
@@ -39,7 +40,16 @@ FIRST = (
 
 
 class Launch(Screen[None]):
-    """A form for one run, or for a sweep when a field holds several values."""
+    """A form for one run, or for a sweep when a field holds several values.
+
+    Its workers tell it things by messages: those to a form that was left are dropped.
+    """
+
+    class Counted(Message):
+        """The work of a network that was asked for is known."""
+
+    class Submitted(Message):
+        """The runs were started, or stand in line."""
 
     BINDINGS = [
         Binding("ctrl+s", "start", "Start", id="launch-start", priority=True),
@@ -56,6 +66,7 @@ class Launch(Screen[None]):
         self._texts = texts_of(like) if like else {"dataset": "digits"}
         self._plan: Plan | None = None
         self._flops = FlopCounter()
+        self._submitted = False
 
     @property
     def fastadv(self) -> "Fastadv":
@@ -151,8 +162,10 @@ class Launch(Screen[None]):
             if worker.is_cancelled:
                 return
             self._flops.count(config)
-        if not worker.is_cancelled:
-            self.app.call_from_thread(self._replan)
+        self.post_message(self.Counted())
+
+    def on_launch_counted(self) -> None:
+        self._replan()
 
     # -- the start --------------------------------------------------------------------------------------------
 
@@ -170,9 +183,21 @@ class Launch(Screen[None]):
         try:
             self._submit(planned, tags)
         except (ConfigError, UserError) as error:
-            self.app.call_from_thread(self.notify, line(str(error)), severity="error", timeout=20, markup=False)
+            self.app.notify(line(str(error)), severity="error", timeout=20, markup=False)
         else:
-            self.app.call_from_thread(self.dismiss)
+            self.post_message(self.Submitted())
+
+    def on_launch_submitted(self) -> None:
+        self._submitted = True
+        self._leave()
+
+    def on_screen_resume(self) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        """Once its runs are submitted the form goes, but not while another screen is above it."""
+        if self._submitted and self.is_active:
+            self.dismiss()
 
     def _submit(self, planned: Plan, tags: list[str]) -> None:
         def change(notes: Notes) -> None:

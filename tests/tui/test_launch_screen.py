@@ -1,15 +1,22 @@
 """The form of a new run under a pilot."""
 
+import threading
+from collections.abc import Callable
+
 import pytest
 from play import play, shown, until
 from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
+from engine.config import RunConfig
+from engine.rundir import RunDir
 from fastadv_tui import runner
 from fastadv_tui.app import Fastadv
+from fastadv_tui.flops import FlopCounter
 from fastadv_tui.history import History
 from fastadv_tui.home import home, runs_dir
+from fastadv_tui.rows import Notes
 from fastadv_tui.screens.launch import Launch
 from fastadv_tui.widgets.run_list import RunList
 
@@ -96,3 +103,57 @@ def test_the_form_says_how_to_move_and_how_to_start_several() -> None:
         await until(pilot, lambda: app.screen.query_one("#field-eps").has_focus)
 
     play(script, size=(80, 24))
+
+
+def test_a_form_that_is_left_while_its_work_is_counted_breaks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    left, counted = threading.Event(), threading.Event()
+
+    def count(flops: FlopCounter, config: RunConfig) -> None:
+        left.wait(20)
+        counted.set()
+
+    monkeypatch.setattr(FlopCounter, "missing", lambda flops, configs: [] if left.is_set() else configs)
+    monkeypatch.setattr(FlopCounter, "count", count)
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, Launch))
+        await until(pilot, lambda: any(worker.group == "flops" and worker.is_running for worker in app.workers))
+        app.pop_screen()
+        left.set()
+        await until(pilot, counted.is_set)
+        await until(pilot, lambda: not any(worker.group == "flops" for worker in app.workers))
+        assert app.screen.query(RunList)
+
+    play(script)
+
+
+@pytest.mark.usefixtures("fake_engine")
+@pytest.mark.parametrize("keys", ["escape", "escape h", "ctrl+p"])
+def test_a_start_puts_away_the_form_and_nothing_else(monkeypatch: pytest.MonkeyPatch, keys: str) -> None:
+    """The data are still looked at when another screen comes up."""
+    go, submitted, edit = threading.Event(), threading.Event(), History.edit
+
+    def last_act(history: History, rundir: RunDir, change: Callable[[Notes], None]) -> None:
+        edit(history, rundir, change)
+        submitted.set()
+
+    monkeypatch.setattr(runner, "check", lambda config: go.wait(20) and {})
+    monkeypatch.setattr(History, "edit", last_act)
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, Launch))
+        await pilot.press("ctrl+s", *keys.split())
+        await until(pilot, lambda: not isinstance(app.screen, Launch))
+        shown_then = app.screen
+        go.set()
+        await until(pilot, submitted.is_set)
+        await until(pilot, lambda: app.snapshot.count("done") == 1)
+        await pilot.pause()
+        assert app.screen is shown_then
+        if keys == "ctrl+p":
+            await pilot.press("escape")
+        await until(pilot, lambda: not any(isinstance(screen, Launch) for screen in app.screen_stack))
+
+    play(script)
