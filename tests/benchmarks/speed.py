@@ -4,6 +4,7 @@
     python tests/benchmarks/speed.py step attack --repeats 5      some of it
     python tests/benchmarks/speed.py evaluation --run RUN_FOLDER  with the weights of a run
     python tests/benchmarks/speed.py autoattack --run RUN_FOLDER  not among everything: it takes long
+    python tests/benchmarks/speed.py reference                    nor this: 200 textbook steps, 20 minutes on 2 cores
     python tests/benchmarks/speed.py --device cuda                the same on a GPU, timed by its own events
 
 Real images come from $FASTADV_TEST_DATA; without it, speed is measured on noise, and what needs real ones is left out.
@@ -16,7 +17,7 @@ import torch
 from speed_attacks import attack, autoattack, evaluation
 from speed_engine import event_writer, overhead, start
 from speed_steps import serve
-from speed_training import memory, peak, pgd7, step
+from speed_training import memory, peak, pgd7, reference, step
 from timing import machine
 
 
@@ -26,7 +27,7 @@ def main() -> None:
         "events": event_writer, "memory": memory, "start": start,
     }  # fmt: skip
     everything = [*sections]
-    sections["autoattack"] = autoattack
+    sections |= {"autoattack": autoattack, "reference": reference}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sections", nargs="*", default=everything)
     parser.add_argument("--device", default="cpu")

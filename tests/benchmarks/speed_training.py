@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from engine import precision
 from engine.models.counting import count_passes
 from engine.sections import ModelConfig
 
+REFERENCE_STEPS, REFERENCE_EPOCHS, IMAGES = 200, 15, 50_000
 WALL = torch.device("cpu")  # what a served step takes by the clock of this process
 
 
@@ -57,6 +59,18 @@ def pgd7(options: argparse.Namespace) -> None:
                 f"({pair.low:.2f} to {pair.high:.2f} of {repeats}): {rates}",
                 flush=True,
             )
+
+
+def reference(options: argparse.Namespace) -> None:
+    """How long the reference recipe (Wong et al., 2020: 15 epochs of FGSM) takes by the textbook's steps."""
+    with Served("textbook", "fgsm", 64, options.device) as one:
+        one()
+        took = [seconds(one, WALL) for _ in range(REFERENCE_STEPS)]
+    per_step = statistics.mean(took)
+    hours = per_step * (IMAGES // BATCH) * REFERENCE_EPOCHS / 3600
+    spread = f"{min(took):.2f} to {max(took):.2f}, median {statistics.median(took):.2f}"
+    print(f"reference recipe: {hours:.1f} h for {REFERENCE_EPOCHS} epochs of {IMAGES:,} images, extrapolated from "
+          f"{len(took)} textbook steps of {per_step:.2f} s ({spread})", flush=True)  # fmt: skip
 
 
 def _pair(kind: str, width: int, compile: bool, repeats: int, options: argparse.Namespace) -> tuple[Pair, str]:
