@@ -3,6 +3,7 @@
 Perturbations are in units of the image, which lies in [0,1]: eps = 8/255 is 0.0314.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -53,13 +54,15 @@ class Probe:
     """A model under attack: gradients to search with, in low precision where that is faster, and verdicts in fp32.
 
     dtype: of the search under autocast, or None for fp32. The model must be in eval mode and frozen, and must not
-    change meanwhile. `gradients` counts the images that went through a forward and a backward pass.
+    change meanwhile. `gradients` counts the images that went through a forward and a backward pass; `tick` is called
+    after each such pass, and what it raises ends the attack.
     """
 
     def __init__(self, model: nn.Module, dtype: torch.dtype | None = None) -> None:
         self.model, self.dtype = model, dtype
         self._searched = model if dtype is None else folded(model, dtype)
         self.gradients = 0
+        self.tick: Callable[[], None] = lambda: None
 
     def fooled(self, x: Tensor, y: Tensor) -> Tensor:
         """Which images of [0,1], (B, C, H, W), are misclassified: bool, (B,)."""
@@ -78,6 +81,7 @@ class Probe:
             gradient.nan_to_num_()  # what overflowed has no sign, and must not become a perturbation
             if bool(fooled.any()):  # what the search takes for a success may be its rounding
                 fooled[fooled.clone()] = self.fooled(x.detach()[fooled], y[fooled])
+        self.tick()
         return fooled, gradient
 
 

@@ -1,6 +1,6 @@
 """Clean and robust accuracy: eval mode, verdicts in fp32, and an image that any restart breaks is broken."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,15 +53,18 @@ class Evaluation:
         self._here = self._before = 0  # gradients of this attack, and of the attacks before
 
     def run(self, tick: Tick = lambda done, total: None) -> list[Accuracy]:
-        """Evaluate what is left. tick: called after every batch; what it raises ends the evaluation for now."""
+        """Evaluate what is left.
+
+        tick: called after every step of an attack; what it raises ends the evaluation for now, and a batch that was not
+        over is attacked again.
+        """
         with evaluating(self.model):
             while self._seen < len(self.data):
                 self._look_at_clean()
                 tick(self._seen, self._most())
             probe = Probe(self.model, self._dtype)
             for threat, attack in self.attacks[len(self.accuracies) :]:
-                for _ in self._batches(probe, threat, attack):
-                    tick(self._seen + self._before + self._here, self._seen + self._forecast(attack))
+                self._attack(probe, threat, attack, tick)
                 self._close(attack)
         tick(self._seen + self._before, self._seen + self._before)
         return self.accuracies
@@ -93,19 +96,27 @@ class Evaluation:
         each = sum(attack.steps * attack.restarts for _, attack in self.attacks)
         return len(self.data) + round(int(self._clean.sum()) / self._seen * len(self.data)) * each
 
-    def _batches(self, probe: Probe, threat: Threat, attack: Pgd) -> Iterator[None]:
-        """Attack one batch after the other, from the present place on."""
+    def _attack(self, probe: Probe, threat: Threat, attack: Pgd, tick: Tick) -> None:
+        """One batch after the other, from the present place on."""
         while self._restart < attack.restarts and bool(self._alive.any()):
             waiting = self._waiting()
             for images in torch.split(waiting, self._batch) if len(waiting) else ():
-                x, y = self.data[images]
-                before = probe.gradients
-                broken = broken_by_restart(probe, x, y, images, threat, attack, self.seed, self._restart)
-                self._here += probe.gradients - before
-                self._alive[images[broken]] = False
-                self._next = int(images[-1]) + 1
-                yield
+                self._attack_batch(probe, threat, attack, images, tick)
             self._restart, self._next = self._restart + 1, 0
+
+    def _attack_batch(self, probe: Probe, threat: Threat, attack: Pgd, images: Tensor, tick: Tick) -> None:
+        begin, total = self._here - probe.gradients, self._seen + self._forecast(attack)
+
+        def look() -> None:
+            done = self._seen + self._before + begin + probe.gradients
+            tick(done, max(done, total))
+
+        x, y = self.data[images]
+        probe.tick = look
+        broken = broken_by_restart(probe, x, y, images, threat, attack, self.seed, self._restart)
+        self._here = begin + probe.gradients
+        self._alive[images[broken]] = False
+        self._next = int(images[-1]) + 1
 
     def _waiting(self) -> Tensor:
         """Indices of the images that this restart has still to attack."""
@@ -121,7 +132,10 @@ class Evaluation:
 
     def _forecast(self, attack: Pgd) -> int:
         """Gradients in all, if the images to come are like those so far: survivors of a restart cost all its steps."""
-        waiting, alive = len(self._waiting()), int(self._alive.sum())
+        waiting, alive, over = len(self._waiting()), int(self._alive.sum()), len(self.accuracies)
+        if not self._here:  # it may break nothing, or be like those before
+            each = self._before / over if over else alive * attack.steps * attack.restarts
+            return self._before + round(each * (len(self.attacks) - over))
         if self._restart:
             here = self._here + waiting * attack.steps
             survivors = alive
@@ -130,7 +144,7 @@ class Evaluation:
             here = self._here + round(waiting * self._here / max(seen, 1))
             survivors = alive - waiting + round(waiting * (alive - waiting) / max(seen, 1))
         here += (attack.restarts - 1 - self._restart) * survivors * attack.steps
-        return self._before + here * (len(self.attacks) - len(self.accuracies))
+        return self._before + here * (len(self.attacks) - over)
 
 
 def clean_correct(model: nn.Module, data: Images, images: Tensor) -> Tensor:

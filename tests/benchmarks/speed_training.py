@@ -66,9 +66,9 @@ def reference(options: argparse.Namespace) -> None:
     with Served("textbook", "fgsm", 64, options.device) as one:
         one()
         took = [seconds(one, WALL) for _ in range(REFERENCE_STEPS)]
-    per_step = statistics.mean(took)
+    per_step = statistics.median(took)
     hours = per_step * (IMAGES // BATCH) * REFERENCE_EPOCHS / 3600
-    spread = f"{min(took):.2f} to {max(took):.2f}, median {statistics.median(took):.2f}"
+    spread = f"{min(took):.2f} to {max(took):.2f}"
     print(f"reference recipe: {hours:.1f} h for {REFERENCE_EPOCHS} epochs of {IMAGES:,} images, extrapolated from "
           f"{len(took)} textbook steps of {per_step:.2f} s ({spread})", flush=True)  # fmt: skip
 
