@@ -27,9 +27,9 @@ def main(arguments: list[str]) -> int:
 
         return doctor(arguments[1])
     if arguments[:1] == ["--eval"]:
-        from engine.evaluating import evaluate
+        from engine.measure import measure
 
-        return evaluate(sys.stdin.buffer.read())
+        return measure(sys.stdin.buffer.read())
     if arguments[:1] == ["--prepare"]:
         from engine.data.preparing import prepare
 

@@ -19,8 +19,8 @@ from engine.config import RunConfig
 from engine.data.source import Batches, Images, open_source
 from engine.devices import pick
 from engine.evaluate import Accuracy, Evaluation, attacked_accuracy
-from engine.evaluating import attack_of, eval_batch
 from engine.learner import Learner, Share
+from engine.measure import attack_of, eval_batch
 from engine.methods import METHODS, SIGNALLING, options
 from engine.models.counting import count_crops
 from engine.reporter import Reporter
