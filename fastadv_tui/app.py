@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,6 +25,7 @@ from fastadv_tui.screens.dashboard import Dashboard
 from fastadv_tui.settings import Settings
 from fastadv_tui.telemetry import Sampler
 
+COMPLAIN = 10.0  # seconds that a toast says that the runs cannot be looked at, before the next one says it
 SAMPLE, SAMPLE_IDLE = 1.0, 2.0  # seconds between looks at the machine, with a run training here and without
 
 
@@ -64,11 +66,17 @@ class Fastadv(Guarded, App[str]):
     @work(thread=True, exclusive=True, group="follow")
     def follow(self) -> None:
         """Read files in a thread; widgets learn of it by a message."""
-        book, told = Book(), EMPTY
+        book, told, complained = Book(), EMPTY, -COMPLAIN
         while not self._leaving.is_set():
-            if (snapshot := book.refresh(self.looked_at | self.marked)) is not told:
-                told = snapshot
-                self.post_message(Refreshed(snapshot))
+            try:
+                if (snapshot := book.refresh(self.looked_at | self.marked)) is not told:
+                    told = snapshot
+                    self.post_message(Refreshed(snapshot))
+            except OSError as error:  # a network file system that is away, say: it may come back
+                if time.monotonic() - complained > COMPLAIN:
+                    complained = time.monotonic()
+                    said = f"cannot look at the runs: {error}; what is shown is old, trying again"
+                    self.notify(line(said), severity="error", timeout=COMPLAIN, markup=False)
             self._wake.wait(self.settings.refresh)
             self._wake.clear()
 

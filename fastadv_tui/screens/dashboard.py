@@ -10,6 +10,7 @@ from textual.widgets import Footer, Input
 
 from fastadv_tui.book import EMPTY, Snapshot, View
 from fastadv_tui.readonly import Guarded
+from fastadv_tui.rows import Row
 from fastadv_tui.safe import line, named, titles
 from fastadv_tui.screens import later
 from fastadv_tui.screens.confirm import Confirm
@@ -101,7 +102,8 @@ class Dashboard(Guarded, Screen[None]):
         marked = [self._snapshot.views[run] for run in sorted(self.fastadv.marked) if run in self._snapshot.views]
         views = [*([view] if view else []), *(other for other in marked if other is not view)]
         names = titles([(self._name_of(other), other.rundir.id) for other in views], 24)
-        self.query_one(Curves).show([(name, other.state) for name, other in zip(names, views, strict=True)])
+        runs = [(name, other.state) for name, other in zip(names, views, strict=True)]
+        self.query_one(Curves).show(runs, _unmeasured(self._snapshot.row(chosen)))
 
     def _name_of(self, view: View) -> str:
         row = self._snapshot.row(view.rundir.id)
@@ -206,6 +208,15 @@ class Dashboard(Guarded, Screen[None]):
 
     def action_curves(self, what: str, *arguments: int) -> None:
         getattr(self.query_one(Curves), what)(*arguments)
+
+
+def _unmeasured(row: Row | None) -> str:
+    """Why there is no curve of accuracies."""
+    if row is None:
+        return "no run chosen"
+    if row.settings.get("watch.images") == 0:
+        return "not measured while it trains (watch.images = 0)"
+    return "measured after each epoch" if row.status != "queued" else "it has not begun"
 
 
 def _asked(view: View, now: bool) -> str:

@@ -25,6 +25,7 @@ class Curves(Vertical):
         super().__init__(**options)
         self._runs: Sequence[Named] = ()
         self._drawn: Any = None
+        self._unmeasured = ""
         self._time = self._log = self._smooth = False
 
     def compose(self) -> ComposeResult:
@@ -38,11 +39,14 @@ class Curves(Vertical):
         for name, title in titles.items():
             self.query_one(f"#{name}").border_title = title
 
-    def show(self, runs: Sequence[Named]) -> None:
-        """Draw these runs, the chosen one first; nothing is drawn again that has not changed."""
+    def show(self, runs: Sequence[Named], unmeasured: str = "measured after each epoch") -> None:
+        """Draw these runs, the chosen one first; nothing is drawn again that has not changed.
+
+        unmeasured: what is said in place of accuracies as long as there are none.
+        """
         state = [(name, id(run), run.step, len(run.watch), len(run.alarms), run.attempt) for name, run in runs]
-        if state != self._drawn:
-            self._drawn, self._runs = state, list(runs)
+        if (state, unmeasured) != self._drawn:
+            self._drawn, self._runs, self._unmeasured = (state, unmeasured), list(runs), unmeasured
             self._draw()
 
     def turn_x(self) -> None:
@@ -71,7 +75,7 @@ class Curves(Vertical):
         marks = tuple(Mark(self._x(alarm), "!", alarm.kind) for alarm in chosen.alarms) + self._phases(chosen)
         options = Options(x="time" if self._time else "epoch", marks=marks)
         accuracy = self.query_one("#accuracy", Chart)
-        accuracy.options = replace(options, y="percent", empty="measured after each epoch")
+        accuracy.options = replace(options, y="percent", empty=self._unmeasured)
         accuracy.series = [series for number, run in enumerate(self._runs) for series in self._accuracy(number, *run)]
         smoothing = SMOOTHING if self._smooth else 0.0
         self._draw_small("loss", lambda step: step.loss, replace(options, log_y=self._log, smoothing=smoothing))

@@ -1,5 +1,7 @@
 """What all screens share: the palette, themes, and a dashboard that only looks."""
 
+import errno
+import threading
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from textual.binding import Binding
 from textual.pilot import Pilot
 
 from fastadv_tui.app import Fastadv
+from fastadv_tui.book import Book, Snapshot
 from fastadv_tui.screens.compare import CompareScreen
 from fastadv_tui.screens.history import HistoryScreen
 from fastadv_tui.screens.launch import Launch
@@ -98,3 +101,25 @@ def test_the_terminals_own_colours() -> None:
         assert app.theme == "ansi-dark"
 
     play(script, theme="ansi")
+
+
+def test_a_home_that_is_away_for_a_while_is_said_and_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a network file system; a folder that may not be read would not do, as the tests may run as root."""
+    refresh, away = Book.refresh, threading.Event()
+
+    def look(book: Book, looked_at: set[str]) -> Snapshot:
+        if away.is_set():
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return refresh(book, looked_at)
+
+    monkeypatch.setattr(Book, "refresh", look)
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "No runs yet" in shown(app))
+        away.set()
+        await until(pilot, lambda: "Stale file handle" in shown(app))
+        a_run("one")
+        away.clear()
+        await until(pilot, lambda: "run one" in shown(app))
+
+    play(script)

@@ -161,3 +161,24 @@ def test_a_method_without_a_signal_is_told_from_a_run_that_has_not_begun() -> No
         await until(pilot, lambda: signal.options.empty == "Nothing to draw yet")
 
     play(script, (120, 40))
+
+
+@pytest.mark.parametrize(
+    ("settings", "begun", "said"),
+    [
+        ({}, True, "measured after each epoch"),
+        ({}, False, "it has not begun"),
+        ({"watch.images": 0}, True, "not measured while it trains (watch.images = 0)"),
+    ],
+)
+def test_where_there_is_no_accuracy_it_says_why(settings: dict[str, int], begun: bool, said: str) -> None:
+    rundir = make_run(runs_dir() / "r1", chosen=build("cifar", settings))
+    here = identity.me()
+    records.write(rundir.process, ProcessRecord(attempt=1, supervisor=here, engine=here if begun else None))
+    if begun:
+        write_events(rundir, started(), step(1), step(2))
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: said in shown(app))
+
+    play(script)
