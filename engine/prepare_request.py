@@ -48,7 +48,9 @@ def read_prepared(out: Path) -> Prepared | None:
 
 
 class Planned(Answer):
-    """What will be done. images: of each split; there: images whose copies are all there; needed, free: bytes."""
+    """What will be done. images: of each split; there: images whose copies are all there; needed, free: bytes;
+    remarks: what a user should know of the source.
+    """
 
     kind: str
     source: str
@@ -61,6 +63,7 @@ class Planned(Answer):
     there: int
     needed: int
     free: int
+    remarks: list[str] = []
 
 
 class Progress(Answer):

@@ -169,6 +169,7 @@ def planned(answer: Planned) -> list[str]:
         f"shorter sides {sizes} · JPEG quality {answer.quality} · workers {answer.workers} · about "
         f"{_room(answer.needed)} to write, {_room(answer.free)} free",
     ]
+    lines += answer.remarks
     if answer.there:
         lines.append(f"{answer.there:,} images are done already")
     if answer.needed > answer.free:

@@ -160,6 +160,17 @@ def test_broken_images_are_left_out_and_named(tmp_path: Path) -> None:
     assert f"{expected[2]}: a link that leads to no file" in again.stdout
 
 
+def test_what_is_no_image_by_its_name_is_said(tmp_path: Path) -> None:
+    source = image_folder(tmp_path / "source")
+    assert "not taken for images" not in prepare(source, tmp_path / "clean").stderr
+    put(source / "val" / CLASSES[1] / "moving.gif", encoded(picture(30, 20)))
+    put(source / "train" / CLASSES[0] / "notes.txt", b"mine")
+    put(source / "train" / CLASSES[0] / ".DS_Store", b"")
+    done = prepare(source, tmp_path / "out")
+    assert f"not taken for images: train/{CLASSES[0]}/notes.txt and 1 more; their names end in .jpg" in done.stderr
+    assert done.returncode == 0
+
+
 def test_only_twenty_broken_images_are_on_the_screen(tmp_path: Path) -> None:
     source = image_folder(tmp_path / "source", train=1, val=1)
     for number in range(23):

@@ -12,7 +12,7 @@ from engine.config import ConfigError
 from engine.data.facts import Facts
 from engine.data.folder import ImageFolder
 from engine.data.loading import FolderBatches, FolderImages
-from engine.data.sources import EXTENSIONS
+from engine.data.sources import not_taken
 from engine.phases import Phase
 
 Files = tuple[NDArray[np.bytes_], NDArray[np.int64]]
@@ -41,12 +41,7 @@ class FolderSource:
     @property
     def remarks(self) -> list[str]:
         """What a user should know: files that lie among the images and are not taken for some."""
-        found = [(names[0], len(names) - 1) for names in self.folder.strangers.values() if names]
-        endings = ", ".join(EXTENSIONS)
-        return [
-            f"not taken for images: {first}{f' and {others:,} more' if others else ''}; their names end in {endings}"
-            for first, others in found
-        ]
+        return [not_taken(places) for places in self.folder.strangers.values() if places]
 
     def fingerprint(self) -> str:
         return self.folder.fingerprint()

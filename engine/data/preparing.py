@@ -19,7 +19,7 @@ from engine.data.copying import FULL, CopyError, Report, Task, cannot_write, mad
 from engine.data.crew import Crew
 from engine.data.inventory import check, folders_of, missing
 from engine.data.resizing import BrokenImageError
-from engine.data.sources import VAL_NAMES, Source, SourceError, image_folder, is_image_folder
+from engine.data.sources import VAL_NAMES, Source, SourceError, image_folder, is_image_folder, not_taken
 from engine.prepare_request import (
     LARGEST,
     PREPARED,
@@ -185,6 +185,7 @@ class _Preparation:
             there=sum(source.counts().values()) - sum(len(task.missing) for task in tasks),
             needed=_estimate(tasks),
             free=shutil.disk_usage(self._out).free,
+            remarks=[not_taken(places)] if (places := source.strangers()) else [],
         )
 
     def _copied(self, tasks: list[Task]) -> Report:

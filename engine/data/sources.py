@@ -1,7 +1,7 @@
 """What a folder of images holds: an ImageFolder, class by class, checked before anything is done with it."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -27,12 +27,16 @@ class File(NamedTuple):
 
 @dataclass(frozen=True)
 class ImageClass:
-    """The images of a class in a split; `container` is their folder, or the tar file that they are in."""
+    """The images of a class in a split; `container` is their folder, or the tar file that they are in.
+
+    strangers: names of what lies among them and is none.
+    """
 
     split: str
     label: str
     container: Path
     files: list[File]
+    strangers: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:
@@ -58,8 +62,18 @@ class Source:
     def labels(self) -> tuple[str, ...]:
         return tuple(sorted({found.label for found in self.classes}))
 
+    def strangers(self) -> list[str]:
+        """What lies among the images and is none, as "SPLIT/CLASS/FILE"."""
+        return [f"{one.place}/{name}" for one in self.classes for name in one.strangers]
+
     def counts(self) -> dict[str, int]:
         return {split: sum(len(one.files) for one in self.classes if one.split == split) for split in SPLITS}
+
+
+def not_taken(places: Sequence[str]) -> str:
+    """A line on files "SPLIT/CLASS/FILE" that lie among images and are left out."""
+    others = f" and {len(places) - 1:,} more" if len(places) > 1 else ""
+    return f"not taken for images: {places[0]}{others}; their names end in {', '.join(EXTENSIONS)}"
 
 
 def is_image_folder(source: Path) -> bool:
@@ -110,14 +124,18 @@ def _class_folders(split: Path) -> list[Path]:
 
 
 def _listed(split: str, folder: Path) -> ImageClass:
-    files = []
+    files, strangers = [], []
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.lower().endswith(EXTENSIONS) and not entry.name.startswith("."):
+            if entry.name.startswith("."):
+                continue
+            if entry.name.lower().endswith(EXTENSIONS):
                 files.append(File(plain_name(entry.name, folder)))
-            elif entry.is_dir() and not entry.name.startswith("."):
+            elif entry.is_dir():
                 raise SourceError(f"{entry.path} is a folder; the images of a class lie in its own folder, in no other")
-    return ImageClass(split, folder.name, folder, sorted(files))
+            else:
+                strangers.append(entry.name)
+    return ImageClass(split, folder.name, folder, sorted(files), tuple(sorted(strangers)))
 
 
 def _few(names: Iterable[str]) -> str:
