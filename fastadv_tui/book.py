@@ -63,6 +63,7 @@ class Snapshot(Struct, frozen=True):
 
 
 STALE = 20.0  # seconds after which a snapshot is made anew though nothing has happened
+NEVER = -STALE
 EMPTY = Snapshot([], {})
 
 
@@ -83,21 +84,23 @@ class Book:
 
         Returns the snapshot of before where nothing has happened, but for what is said of the time ("3 min ago").
         """
-        read = self._read_rows()
+        self._history.notices = []  # those of a look that failed on its way will be said again
+        if self._read_rows():
+            self._made = NEVER
         live = {run_id for run_id, row in self._rows.items() if row.live}
         wanted = live | {run_id for run_id in looked_at if run_id in self._rows}
         self._followed = {
             run_id: self._followed.get(run_id) or Followed(RunDir(runs_dir() / run_id)) for run_id in sorted(wanted)
         }
         views = {run_id: followed.look() for run_id, followed in self._followed.items()}
-        if not read and _moments(views) == self._moments and time.monotonic() - self._made < STALE:
+        if _moments(views) == self._moments and time.monotonic() - self._made < STALE:
             return self._snapshot
-        self._moments = _moments(views)
+        self._made = NEVER  # until it is: should this look fail on its way, the next one makes the snapshot
         for run_id in live:
             self._update_row(run_id, views[run_id])
-        notices, self._history.notices = self._history.notices, []
         rows = sorted(self._rows.values(), key=lambda row: row.submitted, reverse=True)
-        self._snapshot, self._made = Snapshot(rows, views, notices, loaded=True), time.monotonic()
+        self._snapshot, self._moments = Snapshot(rows, views, self._history.notices, loaded=True), _moments(views)
+        self._made = time.monotonic()
         return self._snapshot
 
     def _read_rows(self) -> bool:

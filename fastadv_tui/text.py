@@ -1,5 +1,6 @@
 """Reading the end of text files that may be large."""
 
+import contextlib
 import io
 from pathlib import Path
 
@@ -22,8 +23,9 @@ class LineFollower:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._offset = path.stat().st_size if path.exists() else 0
-        self._rest = b""
+        self._offset, self._rest = 0, b""
+        with contextlib.suppress(OSError):  # not there yet, or a file system that is away
+            self._offset = path.stat().st_size
 
     def poll(self) -> list[str]:
         """New lines, but of a flood only the last 64 KB; a file that was cut is read from its start."""

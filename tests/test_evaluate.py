@@ -117,7 +117,7 @@ def test_progress_moves_with_every_step_of_a_batch() -> None:
     whole = evaluate(model(), images(40), Threat(0.0), attack, 0, lambda done, total: ticks.append((done, total)))
     right = round(whole.clean * 40)
     assert [done for done, _ in ticks] == [40, *(40 + right * step for step in range(1, 10)), 40 + right * 9]
-    assert {total for _, total in ticks} == {40 + right * 9}
+    assert {total for _, total in ticks[:-2]} == {40 + right * 9} == {ticks[-1][1]}
 
 
 class Interrupted(Exception):  # noqa: N818 - it is no error

@@ -166,8 +166,9 @@ def test_what_is_no_image_by_its_name_is_said(tmp_path: Path) -> None:
     put(source / "val" / CLASSES[1] / "moving.gif", encoded(picture(30, 20)))
     put(source / "train" / CLASSES[0] / "notes.txt", b"mine")
     put(source / "train" / CLASSES[0] / ".DS_Store", b"")
+    (source / "train" / CLASSES[0] / os.fsdecode(b"\xff.txt")).write_bytes(b"in no encoding")
     done = prepare(source, tmp_path / "out")
-    assert f"not taken for images: train/{CLASSES[0]}/notes.txt and 1 more; their names end in .jpg" in done.stderr
+    assert f"not taken for images: train/{CLASSES[0]}/notes.txt and 2 more; their names end in .jpg" in done.stderr
     assert done.returncode == 0
 
 

@@ -183,7 +183,7 @@ def test_a_network_that_cannot_take_the_crop_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_run_whose_decoder_is_killed_fails_in_one_line(tmp_path: Path, dataset: str) -> None:
-    """In a process of its own: torch tells of the death at any place."""
+    """In a process of its own: by default torch tells of a death from a signal handler, at any place."""
     rundir = run(tmp_path / "run", dataset, epochs=10_000, phases="0-10000:0/12:4:0.1..0")
     with start(rundir) as engine:
         wait_for(lambda: of_kind(rundir, events.Step), timeout=60)

@@ -72,8 +72,9 @@ class Source:
 
 def not_taken(places: Sequence[str]) -> str:
     """A line on files "SPLIT/CLASS/FILE" that lie among images and are left out."""
+    first = places[0].encode(errors="backslashreplace").decode()  # names may be anything
     others = f" and {len(places) - 1:,} more" if len(places) > 1 else ""
-    return f"not taken for images: {places[0]}{others}; their names end in {', '.join(EXTENSIONS)}"
+    return f"not taken for images: {first}{others}; their names end in {', '.join(EXTENSIONS)}"
 
 
 def is_image_folder(source: Path) -> bool:

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from engine.data.arrays import DataError
 
 MOST_WORKERS = 16
+DEATHS = "DataLoader worker (pid", "Pin memory thread exited"  # what torch says of one; the thread dies of it, too
 T = TypeVar("T")
 
 
@@ -51,7 +52,7 @@ def lost_workers() -> Iterator[None]:
     except (ConnectionError, EOFError, FileNotFoundError) as error:
         raise worker_killed(error) from None
     except RuntimeError as error:
-        if "DataLoader worker (pid" not in str(error):
+        if not any(words in str(error) for words in DEATHS):
             raise
         raise worker_killed(error) from None
 

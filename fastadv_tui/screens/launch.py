@@ -162,7 +162,8 @@ class Launch(Screen[None]):
             if worker.is_cancelled:
                 return
             self._flops.count(config)
-        self.post_message(self.Counted())
+        if not worker.is_cancelled:
+            self.post_message(self.Counted())
 
     def on_launch_counted(self) -> None:
         self._replan()

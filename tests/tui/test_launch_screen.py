@@ -106,9 +106,10 @@ def test_the_form_says_how_to_move_and_how_to_start_several() -> None:
 
 
 def test_a_form_that_is_left_while_its_work_is_counted_breaks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    left, counted = threading.Event(), threading.Event()
+    begun, left, counted = threading.Event(), threading.Event(), threading.Event()
 
     def count(flops: FlopCounter, config: RunConfig) -> None:
+        begun.set()
         left.wait(20)
         counted.set()
 
@@ -118,7 +119,7 @@ def test_a_form_that_is_left_while_its_work_is_counted_breaks_nothing(monkeypatc
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await pilot.press("n")
         await until(pilot, lambda: isinstance(app.screen, Launch))
-        await until(pilot, lambda: any(worker.group == "flops" and worker.is_running for worker in app.workers))
+        await until(pilot, begun.is_set)
         app.pop_screen()
         left.set()
         await until(pilot, counted.is_set)
