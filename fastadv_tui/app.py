@@ -136,6 +136,10 @@ class Fastadv(Guarded, App[str]):
         if self.attempt(runner.resume, rundir):
             self.attempt(History().record, rundir)
 
+    def launch_again(self, rundir: RunDir) -> None:
+        """The form, filled in as for this run."""
+        self.attempt(lambda: self.push_screen(later.launch(rundir)))
+
     def get_system_commands(self, screen: Any) -> Iterator[SystemCommand]:
         yield from palette.commands(self, screen)
         yield from super().get_system_commands(screen)

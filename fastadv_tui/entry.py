@@ -47,9 +47,13 @@ def dashboard(readonly: bool) -> None:
     from fastadv_tui.settings import load
 
     ensure_home()
-    said = Fastadv(load(), readonly).run()
+    app = Fastadv(load(), readonly)
+    said = app.run()
     if said:
         print(said, file=sys.stderr)
+    if app.return_code:
+        print("fastadv: the dashboard broke, see above; runs go on, and `fastadv` comes back to them", file=sys.stderr)
+        sys.exit(app.return_code)
 
 
 if __name__ == "__main__":

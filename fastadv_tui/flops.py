@@ -22,10 +22,10 @@ class FlopCounter:
 
     def count(self, config: RunConfig) -> None:
         """Have the engine count a network; one that it cannot count has no figure, and is not asked for again."""
-        done = subprocess.run(engine_command("--flops"), input=msgspec.json.encode(config), capture_output=True)
         try:
+            done = subprocess.run(engine_command("--flops"), input=msgspec.json.encode(config), capture_output=True)
             self._counted[_key(config)] = msgspec.json.decode(done.stdout, type=Counted)
-        except msgspec.DecodeError:
+        except (OSError, msgspec.DecodeError):
             self._counted[_key(config)] = None
 
     def total(self, config: RunConfig) -> int | None:

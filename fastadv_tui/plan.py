@@ -4,12 +4,14 @@ import statistics
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
+import msgspec
 from msgspec import Struct
 
 from engine.config import SHORT_KEYS, ConfigError, RunConfig, choices, description, fields, flatten, units
 from engine.presets import PRESETS
 from engine.rundir import RunDir
 from fastadv_tui.compare import settings_of
+from fastadv_tui.errors import UserError
 from fastadv_tui.rows import Row, changed_settings
 from fastadv_tui.submission import configure, grid
 
@@ -50,8 +52,11 @@ def plan(typed: Mapping[str, str]) -> Plan:
 
 
 def texts_of(rundir: RunDir) -> dict[str, str]:
-    """The form of an existing run: its data set, preset, and what it changed. Raises: OSError, DecodeError."""
-    config = rundir.submission().config
+    """The form of an existing run: its data set, preset, and what it changed. Raises: UserError."""
+    try:
+        config = rundir.submission().config
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{rundir.config} cannot be read: {error}") from None
     changed = {key: as_text(key, value) for key, value in changed_settings(config).items()}
     return {
         "dataset": config.dataset,

@@ -38,7 +38,10 @@ def check(config: RunConfig) -> dict[str, Any]:
     Raises: ConfigError, if the run could not start.
     """
     request = msgspec.json.encode(config)
-    done = subprocess.run(engine_command("--check"), input=request, stdout=subprocess.PIPE)
+    try:
+        done = subprocess.run(engine_command("--check"), input=request, stdout=subprocess.PIPE)
+    except OSError as error:  # no more processes, or no memory for one
+        raise ConfigError(f"cannot start the engine's check: {error}") from None
     try:
         answer: dict[str, Any] = msgspec.json.decode(done.stdout.splitlines()[-1])
     except (IndexError, msgspec.DecodeError):

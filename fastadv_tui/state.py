@@ -67,14 +67,14 @@ class RunState(Struct):
 
     @property
     def last_step(self) -> Step | None:
-        return self.steps[-1] if self.steps else None
+        return next(reversed(self.steps), None)
 
     @property
     def step(self) -> int:
         """Weight updates made, as far as is known."""
-        known = [self.started.from_step if self.started else 0, self.steps[-1].step if self.steps else 0]
-        known += [self.saved.step if self.saved else 0, self.finished.step if self.finished else 0]
-        return max(known)
+        known = [step.step for step in self.steps[-1:]]  # each asked once: another thread may bring news meanwhile
+        known += [event.step for event in (self.saved, self.finished) if event]
+        return max([started.from_step if (started := self.started) else 0, *known])
 
     @property
     def epochs(self) -> float:
@@ -84,7 +84,7 @@ class RunState(Struct):
     @property
     def last_accuracy(self) -> Evaluated | None:
         """The newest evaluation on test images: the final one, if there is one."""
-        return self.final[-1] if self.final else self.watch[-1] if self.watch else None
+        return next((series[-1] for series in (self.final, self.watch) if series), None)
 
     @property
     def seconds_per_step(self) -> float | None:

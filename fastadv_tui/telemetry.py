@@ -3,6 +3,7 @@
 Everything optional is None when it cannot be known. Poll a `Sampler` from one thread: a sick driver can block it.
 """
 
+import contextlib
 import importlib
 import threading
 import time
@@ -118,10 +119,11 @@ class Sampler:
 
     def _usage(self, pids: set[int]) -> dict[int, Usage]:
         if pids - self._families.keys() or time.monotonic() > self._look_again:
-            self._families = families(pids)
+            with contextlib.suppress(OSError):  # of a process that ended just then; those known before may do
+                self._families = families(pids)
             self._seen &= {member for members in self._families.values() for member in members}
             self._look_again = time.monotonic() + FAMILY_SECONDS
-        found = {pid: self._add_up(self._families[pid]) for pid in pids}
+        found = {pid: self._add_up(self._families.get(pid, [])) for pid in pids}
         return {pid: usage for pid, usage in found.items() if usage is not None}
 
     def _add_up(self, members: list[psutil.Process]) -> Usage | None:
@@ -139,7 +141,7 @@ class Sampler:
                 if process.status() == psutil.STATUS_ZOMBIE:
                     return None
                 cpu, rss = process.cpu_percent() / 100, process.memory_info().rss
-        except psutil.Error:  # it ended meanwhile, or is another user's
+        except (psutil.Error, OSError):  # it ended meanwhile, at whatever moment, or is another user's
             return None
         self._seen.add(process)
         return (cpu if known else None), rss

@@ -15,8 +15,8 @@ from engine.config import ConfigError
 from engine.events import Finished
 from engine.provenance import code_fingerprint
 from engine.rundir import RunDir
+from fastadv_tui import flops, runner
 from fastadv_tui import home as homes
-from fastadv_tui import runner
 from fastadv_tui.home import HomeError, find_run, runs_dir
 from fastadv_tui.runner import RunError
 
@@ -159,3 +159,14 @@ def test_the_real_engine_is_asked_with_the_whole_configuration(monkeypatch: pyte
     monkeypatch.setattr(runner, "engine_command", command)
     assert msgspec.convert(runner.check(config()), type(config())) == config()
     assert asked == [("--check",)]
+
+
+def test_a_machine_that_has_no_room_for_a_process_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the dashboard an exception that nobody expects ends it."""
+    monkeypatch.setattr(runner, "engine_command", lambda *_: ["/nowhere/python"])
+    with pytest.raises(ConfigError, match="cannot start the engine's check"):
+        runner.check(config())
+    monkeypatch.setattr(flops, "engine_command", lambda *_: ["/nowhere/python"])
+    counter = flops.FlopCounter()
+    counter.count(config())
+    assert (counter.missing([config()]), counter.total(config())) == ([], None)

@@ -107,6 +107,25 @@ def test_the_dashboard_from_the_form_to_a_comparison(tmux: Tmux, home: Path, tmp
     tmux.shows("again", "● three", timeout=30)
 
 
+BROKEN = """
+from fastadv_tui.entry import dashboard
+from fastadv_tui.screens.dashboard import Dashboard
+def take(self, snapshot):
+    raise RuntimeError("this dashboard is broken")
+Dashboard.take = take
+dashboard(readonly=False)
+"""
+
+
+def test_a_dashboard_that_breaks_says_so_and_does_not_end_well(tmux: Tmux, tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text(BROKEN)
+    program = f"{shlex.quote(sys.executable)} -P {shlex.quote(str(tmp_path / 'broken.py'))}"
+    tmux.session("b", f"{program}; echo it ended with $?; cat")
+    tmux.shows("b", "it ended with 1", timeout=30)
+    assert "this dashboard is broken" in tmux.screen("b")
+    assert "runs go on, and `fastadv` comes back to them" in " ".join(tmux.screen("b").split())
+
+
 def launch(tmux: Tmux, name: str, epochs: str, seed: str) -> None:
     """Fill the form as a user does: n, tab from field to field, ctrl+s."""
     tmux("send-keys", "-t", "d", "n")

@@ -204,7 +204,7 @@ class Dashboard(Guarded, Screen[None]):
 
     def action_again(self) -> None:
         if view := self._chosen_view():
-            self.app.push_screen(later.launch(view.rundir))
+            self.fastadv.launch_again(view.rundir)
 
     def action_curves(self, what: str, *arguments: int) -> None:
         getattr(self.query_one(Curves), what)(*arguments)

@@ -25,7 +25,6 @@ from fastadv_tui.screens.ask import Ask
 from fastadv_tui.screens.columns import Columns
 from fastadv_tui.screens.compare import CompareScreen
 from fastadv_tui.screens.confirm import Confirm
-from fastadv_tui.screens.launch import Launch
 from fastadv_tui.widgets.field import Field
 from fastadv_tui.widgets.history_table import HistoryTable
 
@@ -253,7 +252,7 @@ class HistoryScreen(Guarded, Screen[None]):
         self._with_chosen(lambda row: self.fastadv.resume(_folder(row)))
 
     def action_again(self) -> None:
-        self._with_chosen(lambda row: self.app.push_screen(Launch(_folder(row))))
+        self._with_chosen(lambda row: self.fastadv.launch_again(_folder(row)))
 
     def action_delete(self) -> None:
         def delete(row: Row) -> None:

@@ -63,8 +63,8 @@ def _pace(view: View | None) -> list[tuple[str, str]]:
         found += [("speed", f"{state.last_step.images_per_second:,.0f} images/s")]
     if state.timeline and len(state.timeline.stretches) > 1:
         found += [("phase", phase_words(state.timeline.at(state.step).phase))]
-    if state.progress is not None:
-        found += [("eval", f"{state.progress.done / max(state.progress.total, 1):.0%}")]
+    if (progress := state.progress) is not None:  # asked once: the state changes while it is shown
+        found += [("eval", f"{progress.done / max(progress.total, 1):.0%}")]
     return [*found, ("ETA", duration(state.eta_seconds) if state.eta_seconds else "")]
 
 

@@ -182,3 +182,20 @@ def test_where_there_is_no_accuracy_it_says_why(settings: dict[str, int], begun:
         await until(pilot, lambda: said in shown(app))
 
     play(script)
+
+
+def test_a_run_that_cannot_be_read_is_not_run_again() -> None:
+    rundir = a_run("a1")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "run a1" in shown(app))
+        rundir.config.write_bytes(b"\xff torn")
+        await pilot.press("e")
+        await until(pilot, lambda: "cannot be read" in shown(app))
+        await pilot.press("h")
+        await until(pilot, lambda: app.screen.id == "history")
+        await pilot.press("e")
+        await pilot.pause()
+        assert app.screen.id == "history"
+
+    play(script)
