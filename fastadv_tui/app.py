@@ -1,20 +1,16 @@
-"""The dashboard: screens, bindings, theme, and the worker that keeps them up to date."""
+"""The dashboard: screens, bindings, theme, and what is handed on to the screens."""
 
 import contextlib
 import gc
-import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
-from textual import work
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding
 from textual.css.query import NoMatches
 
 from engine.rundir import RunDir
 from fastadv_tui import palette, runner, settings, themes
-from fastadv_tui.book import EMPTY, Book, Snapshot
 from fastadv_tui.errors import UserError
 from fastadv_tui.history import History
 from fastadv_tui.messages import Refreshed, Sampled
@@ -23,13 +19,10 @@ from fastadv_tui.safe import line
 from fastadv_tui.screens import later
 from fastadv_tui.screens.dashboard import Dashboard
 from fastadv_tui.settings import Settings
-from fastadv_tui.telemetry import Sampler
-
-COMPLAIN = 10.0  # seconds that a toast says that the runs cannot be looked at, before the next one says it
-SAMPLE, SAMPLE_IDLE = 1.0, 2.0  # seconds between looks at the machine, with a run training here and without
+from fastadv_tui.watching import Watching
 
 
-class Fastadv(Guarded, App[str]):
+class Fastadv(Guarded, Watching):
     """The runs of one home, live."""
 
     TITLE = "fastadv"
@@ -44,12 +37,8 @@ class Fastadv(Guarded, App[str]):
     ]
 
     def __init__(self, settings: Settings, readonly: bool = False) -> None:
-        super().__init__()
-        self.settings, self.readonly = settings, readonly
-        self.snapshot: Snapshot = EMPTY
-        self.marked: set[str] = set()
-        self.looked_at: set[str] = set()
-        self._wake, self._leaving = threading.Event(), threading.Event()
+        super().__init__(settings)
+        self.readonly = readonly
 
     def on_mount(self) -> None:
         themes.set_up(self, self.settings.theme)
@@ -58,34 +47,6 @@ class Fastadv(Guarded, App[str]):
         self.push_screen(Dashboard())
         for begin in (gc.enable, self.follow, self.sample):  # all of them would hold up the first picture
             self.call_after_refresh(begin)
-
-    def on_unmount(self) -> None:
-        self._leaving.set()
-        self._wake.set()
-
-    @work(thread=True, exclusive=True, group="follow")
-    def follow(self) -> None:
-        """Read files in a thread; widgets learn of it by a message."""
-        book, told, complained = Book(), EMPTY, -COMPLAIN
-        while not self._leaving.is_set():
-            try:
-                if (snapshot := book.refresh(self.looked_at | self.marked)) is not told:
-                    told = snapshot
-                    self.post_message(Refreshed(snapshot))
-            except OSError as error:  # a network file system that is away, say: it may come back
-                if time.monotonic() - complained > COMPLAIN:
-                    complained = time.monotonic()
-                    said = f"cannot look at the runs: {error}; what is shown is old, trying again"
-                    self.notify(line(said), severity="error", timeout=COMPLAIN, markup=False)
-            self._wake.wait(self.settings.refresh)
-            self._wake.clear()
-
-    @work(thread=True, exclusive=True, group="sample")
-    def sample(self) -> None:
-        sampler = Sampler()
-        while not self._leaving.is_set():
-            self.post_message(Sampled(sampler.sample(engines := self.snapshot.engines())))
-            self._leaving.wait(SAMPLE if engines else SAMPLE_IDLE)
 
     def on_refreshed(self, message: Refreshed) -> None:
         if not self.snapshot.loaded:
@@ -105,11 +66,6 @@ class Fastadv(Guarded, App[str]):
                 with contextlib.suppress(NoMatches):
                     take(news)
 
-    def look_at(self, *run_ids: str) -> None:
-        """Follow these runs, too, from now on."""
-        self.looked_at = set(run_ids)
-        self._wake.set()
-
     def attempt(self, what: Any, *arguments: Any, **options: Any) -> bool:
         """Do something to a run; what a user can put right is said in a toast."""
         if self.readonly:
@@ -120,7 +76,7 @@ class Fastadv(Guarded, App[str]):
         except UserError as error:
             self.notify(line(str(error)), severity="error", markup=False)
             return False
-        self._wake.set()
+        self.look_now()
         return True
 
     def remember(self, key: str, value: Any) -> None:

@@ -208,11 +208,12 @@ class History:
 def _run_ids() -> list[str]:
     """The names of the run directories, in no order: cheaper than a RunDir for each of thousands.
 
-    A name that is no text is nothing that we made, and JSON could not hold it.
+    A name that is no text is none that we made, and JSON could not hold it; a hidden one is a run in the making.
     """
     try:
         with os.scandir(runs_dir()) as entries:
-            return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False) and entry.name.isprintable()]
+            folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+            return [name for name in folders if name.isprintable() and not name.startswith(".")]
     except FileNotFoundError:
         return []
 

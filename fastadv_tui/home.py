@@ -63,10 +63,11 @@ def ensure_home() -> Path:
 
 
 def all_runs() -> list[RunDir]:
-    """Every run directory, in no order."""
+    """Every run directory, in no order; hidden ones are runs in the making."""
     try:
         with os.scandir(runs_dir()) as entries:
-            return [RunDir(Path(entry.path)) for entry in entries if entry.is_dir(follow_symlinks=False)]
+            folders = [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
+            return [RunDir(folder) for folder in folders if not folder.name.startswith(".")]
     except FileNotFoundError:
         return []
 

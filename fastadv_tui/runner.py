@@ -4,6 +4,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -58,9 +59,9 @@ def create(config: RunConfig, command: Sequence[str], slots: int = 1) -> RunDir:
     """
     ensure_home()
     try:
-        rundir = RunDir(_new_folder(runs_dir()))
+        path = _unused_path(runs_dir())
         submission = Submission(
-            id=rundir.id,
+            id=path.name,
             submitted=time.time(),
             config=config,
             version=package_version(),
@@ -69,16 +70,12 @@ def create(config: RunConfig, command: Sequence[str], slots: int = 1) -> RunDir:
             command=list(command),
             slots=slots,
         )
-        try:
-            write_atomic(rundir.config, msgspec.json.format(msgspec.json.encode(submission), indent=2))
-        except OSError:
-            shutil.rmtree(rundir.path, ignore_errors=True)
-            raise
+        _put_in_place(msgspec.json.format(msgspec.json.encode(submission), indent=2), path)
     except OSError as error:
         raise HomeError(
             f"cannot write in {runs_dir()} ({error.strerror}); free some space or set FASTADV_HOME"
         ) from None
-    return rundir
+    return RunDir(path)
 
 
 def spawn(rundir: RunDir) -> None:
@@ -148,14 +145,22 @@ def delete(rundir: RunDir) -> None:
         raise HomeError(f"cannot remove {rundir.path} ({error.strerror})") from None
 
 
-def _new_folder(runs: Path) -> Path:
+def _unused_path(runs: Path) -> Path:
     while True:
         path = runs / "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))
-        try:
-            path.mkdir(mode=0o700)
-        except FileExistsError:
-            continue
-        return path
+        if not path.exists():
+            return path
+
+
+def _put_in_place(submission: bytes, path: Path) -> None:
+    """Make the folder whole at once: who looks at one without `config.json` calls the run lost. Raises: OSError."""
+    staged = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))  # hidden ones are no runs
+    try:
+        write_atomic(RunDir(staged).config, submission)
+        staged.rename(path)
+    except OSError:
+        shutil.rmtree(staged, ignore_errors=True)
+        raise
 
 
 def place_in_line(rundir: RunDir) -> int | None:

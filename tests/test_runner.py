@@ -11,13 +11,16 @@ import msgspec
 import pytest
 from helpers import config, engine_pid, make_run, verdict, wait_for_status, write_events
 
+from engine.atomic import write_atomic
 from engine.config import ConfigError
 from engine.events import Finished
 from engine.provenance import code_fingerprint
 from engine.rundir import RunDir
 from fastadv_tui import flops, runner
 from fastadv_tui import home as homes
-from fastadv_tui.home import HomeError, find_run, runs_dir
+from fastadv_tui.history import History
+from fastadv_tui.home import HomeError, RunNotFoundError, find_run, runs_dir
+from fastadv_tui.rows import Row
 from fastadv_tui.runner import RunError
 
 
@@ -170,3 +173,21 @@ def test_a_machine_that_has_no_room_for_a_process_is_one_line(monkeypatch: pytes
     counter = flops.FlopCounter()
     counter.count(config())
     assert (counter.missing([config()]), counter.total(config())) == ([], None)
+
+
+def test_a_run_is_never_seen_without_its_configuration(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who looked at it then would call it lost, and write that down."""
+    seen: list[list[Row]] = []
+
+    def write(path: Path, content: bytes) -> None:
+        seen.append(History().rows())
+        with pytest.raises(RunNotFoundError):
+            find_run("last")
+        write_atomic(path, content)
+        seen.append(History().rows())
+
+    monkeypatch.setattr(runner, "write_atomic", write)
+    rundir = runner.create(config(), ["fastadv"])
+    assert seen == [[], []]
+    assert [row.id for row in History().rows()] == [rundir.id] == [path.name for path in runs_dir().iterdir()]
+    assert rundir.submission().id == rundir.id
