@@ -215,7 +215,7 @@ def _unmeasured(row: Row | None) -> str:
     if row is None:
         return "no run chosen"
     if row.settings.get("watch.images") == 0:
-        return "not measured while it trains (watch.images = 0)"
+        return "not measured: watch.images = 0"
     return "measured after each epoch" if row.status != "queued" else "it has not begun"
 
 

@@ -168,7 +168,7 @@ def test_a_method_without_a_signal_is_told_from_a_run_that_has_not_begun() -> No
     [
         ({}, True, "measured after each epoch"),
         ({}, False, "it has not begun"),
-        ({"watch.images": 0}, True, "not measured while it trains (watch.images = 0)"),
+        ({"watch.images": 0}, True, "not measured: watch.images = 0"),
     ],
 )
 def test_where_there_is_no_accuracy_it_says_why(settings: dict[str, int], begun: bool, said: str) -> None:
