@@ -12,7 +12,7 @@ from engine.config import ConfigError, RunConfig
 from engine.data.facts import DATASETS
 from engine.data.source import open_source
 from engine.sections import NETWORKS
-from engine.work import Counted
+from engine.work import Counted, smallest_part
 
 OK, REFUSED = 0, 2
 
@@ -37,12 +37,15 @@ def _check(config: RunConfig) -> dict[str, Any]:
 
         devices.check(config.device)
     source = open_source(config, fetch=True)
-    for phase in config.phase_list:
-        source.filled(phase)
+    phases = [source.filled(phase) for phase in config.phase_list]
     if config.phases or config.model.name not in NETWORKS:
         from engine.models.counting import count_crops  # builds the network and looks through it
 
         count_crops(config, source.facts)
+    if any(smallest_part(source.train_images, phase.batch_size, config.micro_batch) == 1 for phase in phases):
+        from engine.models.minibatches import check_minibatches  # the same
+
+        check_minibatches(config, phases, source.train_images, source.facts)
     return {
         "train_images": source.train_images,
         "test_images": source.test_images,

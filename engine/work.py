@@ -58,3 +58,10 @@ def epoch_flops(config: RunConfig, phase: Phase, passes: Passes, images: int) ->
     updates = config.replays * math.ceil(images / phase.batch_size)
     optimizer = passes.muon * updates if config.optim.name == "muon" else 0
     return images * each + optimizer
+
+
+def smallest_part(images: int, batch_size: int, micro_batch: int) -> int:
+    """The fewest images of a training forward pass; micro_batch: images of a part, 0 for whole minibatches."""
+    minibatches = {min(batch_size, images), images % batch_size or batch_size}
+    parts = {part for size in minibatches for part in (min(micro_batch or size, size), size % (micro_batch or size))}
+    return min(part for part in parts if part)
