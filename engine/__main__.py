@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
 
 def train(rundir: RunDir) -> int:
     """Train a run, from its last checkpoint if it has one; every way out leaves a `finished` event."""
-    stop = StopRequest(rundir.stop)  # before torch is imported: a stop may come at any moment
+    stop = StopRequest(rundir.stop_asked)  # before torch is imported: a stop may come at any moment
     attempt = 1 + sum(isinstance(event, events.Started) for event in events.read(rundir.events))
     with events.Writer(rundir.events) as writer:
         try:

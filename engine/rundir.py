@@ -55,6 +55,14 @@ class RunDir:
         """
         self.stop.write_text("now" if now else "")
 
+    def stop_asked(self) -> bool:
+        """Whether the run was asked to stop; where that cannot be seen, it was not: file systems have hiccups."""
+        try:
+            self.stop.stat()
+        except OSError:
+            return False
+        return True
+
     def stop_now(self) -> bool:
         """Whether the run is to be killed."""
         try:

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from pathlib import Path
+from collections.abc import Callable
 from types import FrameType
 
 PR_SET_PDEATHSIG = 1
@@ -19,11 +19,11 @@ class Stopped(Exception):  # noqa: N818 - it is no error
 class StopRequest:
     """Watches for a request to stop; SIGTERM and SIGINT count from the moment it is made.
 
-    file: what asks for a stop by being there, if anything does.
+    asked: another thing to ask whether it asks for a stop, if there is one.
     """
 
-    def __init__(self, file: Path | None = None) -> None:
-        self._file = file
+    def __init__(self, asked: Callable[[], bool] = lambda: False) -> None:
+        self._by_other_means = asked
         self._parent = os.getppid()
         self._asked = False
         self._looked = 0.0
@@ -38,8 +38,7 @@ class StopRequest:
         now = time.monotonic()
         if not self._asked and now - self._looked > LOOK_EVERY:
             self._looked = now
-            there = self._file is not None and self._file.exists()
-            self._asked = there or os.getppid() != self._parent
+            self._asked = self._by_other_means() or os.getppid() != self._parent
         return self._asked
 
     def check(self) -> None:

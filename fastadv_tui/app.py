@@ -73,7 +73,7 @@ class Fastadv(Guarded, Watching):
             return False
         try:
             what(*arguments, **options)
-        except UserError as error:
+        except (UserError, OSError) as error:
             self.notify(line(str(error)), severity="error", markup=False)
             return False
         self.look_now()
@@ -89,8 +89,12 @@ class Fastadv(Guarded, Watching):
         self.attempt(runner.stop, rundir, now=now)
 
     def resume(self, rundir: RunDir) -> None:
-        if self.attempt(runner.resume, rundir):
-            self.attempt(History().record, rundir)
+        def resume() -> None:
+            History().record(rundir)  # or a row that says "stopped", and cannot be written, would be believed for ever
+            runner.resume(rundir)
+            History().bring_up_to_date(rundir)
+
+        self.attempt(resume)
 
     def launch_again(self, rundir: RunDir) -> None:
         """The form, filled in as for this run."""

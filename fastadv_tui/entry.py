@@ -6,7 +6,7 @@ import sys
 from engine.config import ConfigError
 from fastadv_tui.errors import UserError
 
-USAGE, STOPPED = 2, 130
+FAULT, USAGE, STOPPED = 1, 2, 130
 
 
 def main() -> None:
@@ -21,13 +21,18 @@ def main() -> None:
 
             run(words)
     except (ConfigError, UserError) as error:
-        print(f"fastadv: {error}", file=sys.stderr)
+        from fastadv_tui.safe import line
+
+        print(f"fastadv: {line(str(error))}", file=sys.stderr)  # names in files of strangers may hold anything
         sys.exit(USAGE)
     except KeyboardInterrupt:  # before any command had a way of its own
         sys.exit(STOPPED)
     except BrokenPipeError:  # `fastadv runs | head`
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:  # a folder of somebody else's, a file system that is away
+        print(f"fastadv: {error}", file=sys.stderr)
+        sys.exit(FAULT)
 
 
 def _check_words(words: list[str]) -> None:

@@ -1,5 +1,6 @@
 """`fastadv eval`: what is asked of the engine, and its answers on the screen."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from fastadv_tui.safe import line
 from fastadv_tui.submission import configure
 from fastadv_tui.words import attack_name, first_images, percent
 
-STOPPED = 130
+KILLED, STOPPED = 1, 130
 
 
 def request(
@@ -37,7 +38,7 @@ def request(
     Raises: ConfigError, UserError.
     """
     ensure_home()
-    path = Path(target).expanduser()
+    path = Path(os.path.expanduser(target))  # noqa: PTH111 - Path's own fails where there is no such user
     if path.is_file():
         if dataset is None:
             raise ConfigError("say which data set the weights are for: --dataset cifar, mnist or digits")
@@ -95,6 +96,10 @@ def ask(asked: EvalRequest, as_json: bool) -> int:
             process.wait()
     if process.returncode == STOPPED:
         print("stopped; the same command goes on from here", file=sys.stderr)
+    if process.returncode < 0:
+        why = f"the engine was killed (signal {-process.returncode}), perhaps for want of memory"
+        print(f"fastadv: {why}; the same command goes on from its last save", file=sys.stderr)
+        return KILLED
     return process.returncode
 
 

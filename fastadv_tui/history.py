@@ -17,7 +17,8 @@ from fastadv_tui.errors import UserError
 from fastadv_tui.historyfile import DAMAGED, read_rows
 from fastadv_tui.home import RunNotFoundError, ensure_home, find_run, history_path, runs_dir
 from fastadv_tui.migrations import NewerSchemaError
-from fastadv_tui.rows import Notes, Row, read_notes, row_of, write_notes
+from fastadv_tui.rows import Notes, Row, notes_to_change, row_of, write_notes
+from fastadv_tui.status import NO_CONFIG, NO_SUPERVISOR
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from fastadv_tui.draft import Draft
 
 LOCK_SECONDS = 60.0
+NO_FOLDER = "its folder is gone"
 
 
 class HistoryError(UserError):
@@ -65,7 +67,7 @@ class History:
         """Derive live rows anew and add runs that have none; writes what changed, if it can be written."""
         rows = self._read_or_rebuild()
         known = {row.id: row for row in rows}
-        stale = [name for name in _run_ids() if name not in known or known[name].live]
+        stale = [name for name in _run_ids() if name not in known or known[name].live or _doubtful(known[name])]
         fresh = {name: row_of(RunDir(runs_dir() / name)) for name in stale}
         gone = [_lost(row) for row in rows if row.live and row.id not in fresh]
         changed = [row for row in (*fresh.values(), *gone) if row != known.get(row.id)]
@@ -104,11 +106,13 @@ class History:
         """Change the user's notes on a run, in its folder and in its row. Raises: HistoryError."""
         try:
             with self._lock():
-                notes = read_notes(rundir)
+                notes = notes_to_change(rundir)
                 change(notes)
                 write_notes(rundir, notes)
         except OSError as error:
             raise HistoryError(f"cannot write {rundir.notes} ({error})") from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise HistoryError(f"{rundir.notes} is damaged ({error}); move it away to write new notes") from None
         return self.record(rundir)
 
     def reindex(self, progress: Callable[[int, int], None] = lambda done, total: None) -> int:
@@ -218,6 +222,11 @@ def _run_ids() -> list[str]:
         return []
 
 
+def _doubtful(row: Row) -> bool:
+    """Whether a run was called lost as something of it was not to be seen, perhaps only then."""
+    return row.status == "lost" and row.reason in (NO_FOLDER, NO_CONFIG, NO_SUPERVISOR)
+
+
 def _newest(draft: "Draft", row: Row) -> Row | None:
     """What is to be written of a row that was derived before the lock was held; None if the run was removed since.
 
@@ -237,4 +246,4 @@ def _unused(path: Path) -> Path:
 
 def _lost(row: Row) -> Row:
     """The row of a run whose folder went away while it was live."""
-    return msgspec.structs.replace(row, status="lost", reason="its folder is gone")
+    return msgspec.structs.replace(row, status="lost", reason=NO_FOLDER)

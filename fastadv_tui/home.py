@@ -82,7 +82,7 @@ def find_run(name: str) -> RunDir:
         if not runs:
             raise RunNotFoundError("there are no runs yet; start one with `fastadv run digits`")
         return max(runs, key=_submitted)
-    found = [run for run in runs if name and run.id.startswith(name)]
+    found = [run for run in runs if run.id == name] or [run for run in runs if name and run.id.startswith(name)]
     if len(found) == 1:
         return found[0]
     if not found:

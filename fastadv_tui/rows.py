@@ -78,8 +78,19 @@ class Notes(Struct, omit_defaults=True):
 def read_notes(rundir: RunDir) -> Notes:
     """The user's notes; empty ones if there are none that can be read."""
     try:
-        return msgspec.json.decode(rundir.notes.read_bytes(), type=Notes)
+        return notes_to_change(rundir)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return Notes()
+
+
+def notes_to_change(rundir: RunDir) -> Notes:
+    """The user's notes, empty ones only if there are none: what cannot be read must not be written over.
+
+    Raises: OSError, msgspec.DecodeError, UnicodeDecodeError.
+    """
+    try:
+        return msgspec.json.decode(rundir.notes.read_bytes(), type=Notes)
+    except FileNotFoundError:
         return Notes()
 
 

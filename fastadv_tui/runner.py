@@ -1,5 +1,7 @@
 """Starting and ending runs: submit, spawn, stop, resume, delete."""
 
+import contextlib
+import os
 import secrets
 import shutil
 import subprocess
@@ -19,6 +21,7 @@ from engine.rundir import RunDir, Submission
 from fastadv_tui import state, status
 from fastadv_tui.errors import UserError
 from fastadv_tui.home import HomeError, ensure_home, runs_dir
+from fastadv_tui.locks import try_lock
 
 ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: ids are read aloud and typed
 ID_LENGTH = 6
@@ -143,6 +146,33 @@ def delete(rundir: RunDir) -> None:
         shutil.rmtree(rundir.path)
     except OSError as error:
         raise HomeError(f"cannot remove {rundir.path} ({error.strerror})") from None
+
+
+def checkpoints(rundir: RunDir) -> dict[Path, int]:
+    """The files of weights of a run, and their sizes in bytes; none where they cannot be seen."""
+    found: dict[Path, int] = {}
+    with contextlib.suppress(OSError):
+        for path in rundir.path.glob("*.pt"):
+            found[path] = path.stat().st_size
+    return found
+
+
+def remove_checkpoints(rundir: RunDir) -> int:
+    """Remove a run's weights, unless it goes on meanwhile; returns the bytes freed. Raises: HomeError."""
+    freed, lock = 0, None
+    try:
+        if not (found := checkpoints(rundir)) or (lock := try_lock(rundir.lock)) is None:
+            return 0  # a supervisor holds it
+        if not verdict(rundir).live:
+            for path, size in found.items():
+                path.unlink(missing_ok=True)
+                freed += size
+    except OSError as error:
+        raise HomeError(f"cannot remove checkpoints of {rundir.path} ({error.strerror})") from None
+    finally:
+        if lock is not None:
+            os.close(lock)
+    return freed
 
 
 def _unused_path(runs: Path) -> Path:

@@ -16,6 +16,7 @@ from fastadv_tui.state import RunState
 
 Status = Literal["queued", "running", "done", "stopped", "failed", "lost"]
 LIVE: tuple[Status, ...] = ("queued", "running")
+NO_CONFIG, NO_SUPERVISOR = "its config.json cannot be read", "it was never started"
 STARTING = 15.0  # seconds that a fresh run may be without a supervisor
 QUIET = 120.0  # seconds without an event after which a running run is called stalled
 
@@ -71,10 +72,10 @@ def _unsupervised(rundir: RunDir, state: RunState) -> Verdict:
     try:
         submitted = rundir.submission().submitted
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-        return Verdict(status="lost", reason="its config.json cannot be read")
+        return Verdict(status="lost", reason=NO_CONFIG)
     if abs(time.time() - submitted) < STARTING:  # a clock may have been set back
         return Verdict(status="queued", reason="starting")
-    return Verdict(status="lost", reason="it was never started", ended=submitted)
+    return Verdict(status="lost", reason=NO_SUPERVISOR, ended=submitted)
 
 
 def _live(process: ProcessRecord, state: RunState) -> Verdict:

@@ -28,6 +28,7 @@ from fastadv_tui.records import ExitRecord, ProcessRecord
 from fastadv_tui.slots import Line, Slot, Ticket, devices_for
 
 TICK = 1.0  # seconds: nothing is looked at more often; signals and the engine's end wake it at once
+PATIENCE = 120.0  # seconds in which a queued run bears a file system that fails
 BATCHES_OF_GRACE = 3
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "1073741824"}  # keep big blocks: faster
 EXIT_OK, EXIT_BUSY = 0, 3
@@ -89,11 +90,16 @@ class Supervisor:
         devices = devices_for(self.submission.config.device)
         line = Line(self.rundir.path.parent.parent / "slots")
         place = line.join(Ticket(self.submission.submitted, self.rundir.id, devices))
+        well = time.monotonic()
         try:
             while not self._asked_to_stop():
-                slot = place.try_slot(self.submission.slots)
-                if slot is not None:
-                    return slot
+                try:
+                    if (slot := place.try_slot(self.submission.slots)) is not None:
+                        return slot
+                    well = time.monotonic()
+                except OSError:
+                    if time.monotonic() - well > PATIENCE:
+                        raise
                 self._pause()
             return None
         finally:
@@ -153,7 +159,7 @@ class Supervisor:
             self._pause()
 
     def _asked_to_stop(self) -> bool:
-        return self.signalled or self.rundir.stop.exists()
+        return self.signalled or self.rundir.stop_asked()
 
     def _grace(self) -> float:
         """Seconds from a stop to the kill: the configured ones, or three batches if those take longer."""

@@ -13,7 +13,7 @@ def tail(path: Path, lines: int) -> list[str]:
         with path.open("rb") as file:
             size = file.seek(0, io.SEEK_END)
             file.seek(max(size - TAIL_BYTES, 0))
-            return file.read().decode(errors="replace").splitlines()[-lines:]
+            return file.read().decode(errors="replace").splitlines()[-lines:] if lines else []
     except OSError:
         return []
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from helpers import make_run
 
+from engine.rundir import RunDir
 from fastadv_tui.book import Book, Followed, View
 from fastadv_tui.history import History
 from fastadv_tui.home import ensure_home, runs_dir
@@ -56,3 +57,12 @@ def test_what_failed_looks_noticed_is_said_once(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_log_that_cannot_be_looked_at_has_no_lines(tmp_path: Path) -> None:
     assert LineFollower(tmp_path / ("long" * 100)).poll() == []
+
+
+def test_a_request_that_cannot_be_looked_for_is_none(tmp_path: Path) -> None:
+    """A hiccup of the file system must not stop a training of days, nor end its supervisor."""
+    assert not RunDir(tmp_path / ("long" * 100)).stop_asked()
+    rundir = make_run(runs_dir() / "a")
+    assert not rundir.stop_asked()
+    rundir.request_stop()
+    assert rundir.stop_asked()

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from engine.rundir import RunDir
 from fastadv_tui.commands.running import Run
 from fastadv_tui.errors import UserError
 from fastadv_tui.safe import line
@@ -76,22 +77,22 @@ def prune(
     older: Annotated[str, typer.Option(help="Age of the runs: 30d or 12h.")] = "30d",
     yes: Yes = False,
 ) -> None:
-    """Remove the checkpoints of old runs that have ended; events and history stay."""
+    """Remove the checkpoints of runs that ended long ago; events and history stay."""
+    from fastadv_tui import runner
     from fastadv_tui.history import History
     from fastadv_tui.home import runs_dir
 
     before = time.time() - _seconds(older)
-    ended = [row for row in History().rows() if not row.live and not row.pinned and row.submitted < before]
-    files = [path for row in ended for path in (runs_dir() / row.id).glob("*.pt") if path.is_file()]
-    total = sum(path.stat().st_size for path in files)
-    print(f"{len(files)} checkpoint(s) of runs older than {older}: {size(total)}", file=sys.stderr)
-    if not files:
+    rows = [row for row in History().rows() if not row.live and not row.pinned]
+    old = [RunDir(runs_dir() / row.id) for row in rows if (row.ended or row.submitted) < before]
+    found = [runner.checkpoints(rundir) for rundir in old]
+    total = sum(sum(files.values()) for files in found)
+    print(f"{sum(map(len, found))} checkpoint(s) of runs older than {older}: {size(total)}", file=sys.stderr)
+    if not any(found):
         return
     if not yes:
         typer.confirm("remove them? These runs can then no longer be resumed or loaded", abort=True, err=True)
-    for path in files:
-        path.unlink(missing_ok=True)
-    print(f"{size(total)} freed", file=sys.stderr)
+    print(f"{size(sum(map(runner.remove_checkpoints, old)))} freed", file=sys.stderr)
 
 
 def reindex() -> None:

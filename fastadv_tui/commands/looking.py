@@ -17,6 +17,7 @@ from fastadv_tui.table import aligned
 from fastadv_tui.words import GLYPHS, ago, attack_name, duration, kind_of_images, percent, size, when
 
 if TYPE_CHECKING:
+    from fastadv_tui.compare import Group
     from fastadv_tui.rows import Row
 
 POLL = 0.5  # seconds between looks at a log
@@ -40,6 +41,7 @@ def runs(
     as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
 ) -> None:
     """List runs, the newest first."""
+    from fastadv_tui.compare import group_by_seed
     from fastadv_tui.history import History
     from fastadv_tui.query import ordered, parse
 
@@ -48,24 +50,26 @@ def runs(
     everything = history.rows()
     tell(history.notices)
     found = ordered((row for row in everything if matches(row)), sort)
+    groups = group_by_seed(found) if seeds else []
     shown = found[: limit or None]
     if as_json:
         sys.stdout.write(msgspec.json.encode(shown).decode() + "\n")
     elif not found:
         print("no run matches the filter" if everything else "no runs yet; start one with `fastadv run digits`")
     elif seeds:
-        print("\n".join(aligned(_groups(shown))))
+        print("\n".join(aligned(_group_lines(groups[: limit or None]))))
     else:
         print("\n".join(aligned([COLUMNS, *(_cells(row) for row in shown)])))
-    if len(shown) < len(found):
-        print(f"{len(found) - len(shown):,} more; --limit 0 shows all", file=sys.stderr)
+    lines = len(groups) if seeds and not as_json else len(found)
+    if limit and lines > limit:
+        print(f"{lines - limit:,} more; --limit 0 shows all", file=sys.stderr)
 
 
-def _groups(rows: Sequence["Row"]) -> list[Sequence[str]]:
-    from fastadv_tui.compare import group_by_seed, mean_std
+def _group_lines(groups: Sequence["Group"]) -> list[Sequence[str]]:
+    from fastadv_tui.compare import mean_std
 
     lines: list[Sequence[str]] = [("n", "name", "clean", "robust", "seeds", "first run")]
-    for group in group_by_seed(rows):
+    for group in groups:
         clean, robust = mean_std(group.clean, group.clean_std), mean_std(group.robust, group.robust_std)
         seeds = ",".join(str(row.seed) for row in group.rows)
         lines.append((str(group.count), group.rows[0].name, clean, robust, seeds, group.rows[0].id))

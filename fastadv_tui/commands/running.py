@@ -82,16 +82,16 @@ def run(
 def start(config: RunConfig, slots: int, as_json: bool, detach: bool) -> int:
     """Check, submit and, unless detached, follow a run; returns the exit code."""
     from fastadv_tui import display, runner
-    from fastadv_tui.history import History
     from fastadv_tui.submission import understood
 
     print(understood(config), file=sys.stderr)
     runner.check(config)
     rundir = runner.create(config, sys.argv, slots=slots)
     runner.spawn(rundir)
-    History().record(rundir)
     if detach:
-        print(rundir.id)
+        print(rundir.id, flush=True)
+    _remember(rundir)
+    if detach:
         print(f"started; `fastadv watch {rundir.id}` shows it", file=sys.stderr)
         return 0
     return _follow(rundir, display.choose(as_json), may_stop=True)
@@ -129,8 +129,9 @@ def resume(
     from fastadv_tui.home import find_run
 
     rundir = find_run(run)
+    History().record(rundir)  # where that cannot be written, a row that says "stopped" would be believed for ever
     runner.resume(rundir)
-    History().record(rundir)
+    _remember(rundir)
     if detach:
         print(rundir.id)
         return
@@ -140,14 +141,13 @@ def resume(
 def _follow(rundir: RunDir, display: "Display", may_stop: bool) -> int:
     """Follow a run, bring its history row up to date, and say how it ended."""
     from fastadv_tui.follow import follow
-    from fastadv_tui.history import History
 
     display.note(f"run {rundir.id}, in {rundir.path}")
     try:
         code, verdict = follow(rundir, display, may_stop)
     finally:
         display.close()
-    History().record(rundir)
+    _remember(rundir)
     if not verdict.live and verdict.status != "done":
         print(f"{rundir.id} {verdict.status}{f': {line(verdict.reason)}' if verdict.reason else ''}", file=sys.stderr)
     if verdict.status in ("failed", "lost"):
@@ -155,6 +155,16 @@ def _follow(rundir: RunDir, display: "Display", may_stop: bool) -> int:
     if verdict.status in ("stopped", "failed", "lost") and may_stop:
         print(f"`fastadv resume {rundir.id}` goes on from the last checkpoint", file=sys.stderr)
     return code
+
+
+def _remember(rundir: RunDir) -> None:
+    """Bring the history up to date; that it cannot be written changes nothing of the run."""
+    from fastadv_tui.commands.looking import tell
+    from fastadv_tui.history import History
+
+    history = History()
+    history.bring_up_to_date(rundir)
+    tell(history.notices)
 
 
 def _show_log(rundir: RunDir) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from fastadv_tui.commands.running import Dataset, Set
+from fastadv_tui.errors import UserError
 
 MANY = 8  # runs that are started without asking
 
@@ -46,9 +47,14 @@ def sweep(
         typer.confirm("start them?", abort=True, err=True)
     for config in runner.kinds(configs):
         runner.check(config)
-    history = History()
+    history, untagged = History(), ""
     for config in configs:
         rundir = runner.create(config, sys.argv, slots=slots)
         runner.spawn(rundir)
-        history.edit(rundir, lambda notes: notes.tags.append(group))
-        print(rundir.id)
+        print(rundir.id, flush=True)
+        try:
+            history.edit(rundir, lambda notes: notes.tags.append(group))
+        except UserError as error:
+            untagged = str(error)
+    if untagged:
+        raise UserError(f"all runs were submitted, but not all were written down: {untagged}")

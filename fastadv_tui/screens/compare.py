@@ -86,21 +86,22 @@ class CompareScreen(Screen[None]):
         if self.fastadv.readonly:  # also whoever looks on in a browser
             self.notify("this dashboard is read-only", severity="warning")
             return
-        stem = Path.cwd() / f"fastadv-compare-{time.strftime('%Y%m%d-%H%M%S')}"
+        name = f"fastadv-compare-{time.strftime('%Y%m%d-%H%M%S')}"
         table = compare(self._rows)
         try:
+            stem = Path.cwd() / name  # which may be gone
             for form, ending in ENDINGS.items():
                 stem.with_suffix(f".{ending}").write_text(FORMATS[form](table))
             stem.with_suffix(".svg").write_text(self.app.export_screenshot(title="fastadv"))
         except OSError as error:
-            self.notify(f"cannot write {stem}.*: {error.strerror}", severity="error", markup=False)
+            self.notify(f"cannot write {name}.*: {error.strerror}", severity="error", markup=False)
         else:
             self.notify(f"written: {stem}.csv, .md, .tex and .svg", markup=False, timeout=10)
 
     def _fill(self, query: str, names: list[str], lines: list[tuple[str, list[Cell]]]) -> None:
         table = self.query_one(query, DataTable)
         table.clear(columns=True)
-        table.add_columns("", *names)
+        table.add_columns("", *map(Text, names))  # of a str it would read markup
         for label, cells in lines:
             shown = [Text(line(cell.text, 24) + " *" * cell.best, style="bold" if cell.best else "") for cell in cells]
             table.add_row(Text(label, style="dim"), *shown)

@@ -17,7 +17,7 @@ from fastadv_tui.cells import CELLS
 from fastadv_tui.compare import Group, group_by_seed, mean_std
 from fastadv_tui.history import History
 from fastadv_tui.home import runs_dir
-from fastadv_tui.query import QueryError, ordered, parse
+from fastadv_tui.query import COLUMNS, QueryError, ordered, parse
 from fastadv_tui.readonly import Guarded
 from fastadv_tui.rows import Notes, Row
 from fastadv_tui.safe import line, named
@@ -185,9 +185,11 @@ class HistoryScreen(Guarded, Screen[None]):
         self._sort_by(["", *self.columns][self._table.cursor_column])
 
     def _sort_by(self, key: str) -> None:
-        if key in CELLS:
+        if key in COLUMNS:
             self._sort = f"+{key}" if self._sort == key else key
             self._draw()
+        elif key in CELLS:
+            self.notify(f"{key} have no order")
 
     def action_columns(self) -> None:
         def chosen(columns: tuple[str, ...] | None) -> None:
@@ -279,8 +281,8 @@ class HistoryScreen(Guarded, Screen[None]):
 
     def _ask(self, row: Row, label: str, text: str, change: Callable[[Notes, str], None]) -> None:
         def answered(answer: str | None) -> None:
-            if answer is not None:
-                self._edit(lambda notes: change(notes, answer))
+            if answer is not None:  # the row that was asked about, wherever the cursor is by now
+                self.fastadv.attempt(History().edit, _folder(row), lambda notes: change(notes, answer))
 
         self.app.push_screen(Ask(f"{named(row.name, row.id)}: {label}", text), answered)
 

@@ -48,6 +48,9 @@ class Launch(Screen[None]):
     class Counted(Message):
         """The work of a network that was asked for is known."""
 
+    class Refused(Message):
+        """Something is in the way of the runs, or of those that were not yet started."""
+
     class Submitted(Message):
         """The runs were started, or stand in line."""
 
@@ -66,7 +69,7 @@ class Launch(Screen[None]):
         self._texts = texts_of(like) if like else {"dataset": "digits"}
         self._plan: Plan | None = None
         self._flops = FlopCounter()
-        self._submitted = False
+        self._starting = self._submitted = False
 
     @property
     def fastadv(self) -> "Fastadv":
@@ -172,9 +175,12 @@ class Launch(Screen[None]):
 
     def action_start(self) -> None:
         self._replan()  # what was typed a moment ago may not have been read yet
+        if self._starting:
+            return
         if self._plan is None:
             self.notify("the plan at the right says what is in the way", severity="error")
             return
+        self._starting = True
         self.notify("checking data and device ...")
         self.start(self._plan, self._typed().get("tags", "").split())
 
@@ -183,10 +189,14 @@ class Launch(Screen[None]):
         """Check once for each kind of run, then submit them all; in a thread, as data may have to be fetched."""
         try:
             self._submit(planned, tags)
-        except (ConfigError, UserError) as error:
+        except (ConfigError, UserError, OSError) as error:
             self.app.notify(line(str(error)), severity="error", timeout=20, markup=False)
+            self.post_message(self.Refused())
         else:
             self.post_message(self.Submitted())
+
+    def on_launch_refused(self) -> None:
+        self._starting = False
 
     def on_launch_submitted(self) -> None:
         self._submitted = True
@@ -209,7 +219,10 @@ class Launch(Screen[None]):
         for config in planned.configs:
             rundir = runner.create(config, planned.command)
             runner.spawn(rundir)
-            History().edit(rundir, change)
+            try:
+                History().edit(rundir, change)
+            except UserError as error:  # the run is on its way all the same, and so are those to come
+                self.app.notify(line(str(error)), severity="warning", timeout=20, markup=False)
 
 
 def line_by_line(text: str) -> str:

@@ -67,7 +67,7 @@ class a_run:  # noqa: N801 - reads as a function
         config = build("cifar", {**self.typed, "data_dir": where, "device": device})
         rundir.config.write_bytes(msgspec.json.encode(Submission(id="bench", submitted=0.0, config=config)))
         self.writer = events.Writer(rundir.events)
-        return rundir, self.writer, StopRequest(rundir.stop)
+        return rundir, self.writer, StopRequest(rundir.stop_asked)
 
     def __exit__(self, *_: object) -> None:
         self.folder.cleanup()

@@ -8,7 +8,10 @@ from textual.pilot import Pilot
 from textual.widgets import DataTable, Input
 
 from fastadv_tui.app import Fastadv
+from fastadv_tui.cells import CELLS
 from fastadv_tui.history import History
+from fastadv_tui.rows import read_notes
+from fastadv_tui.screens.ask import Ask
 from fastadv_tui.screens.columns import Columns
 from fastadv_tui.screens.compare import CompareScreen
 from fastadv_tui.screens.history import HistoryScreen
@@ -112,3 +115,49 @@ def test_runs_that_share_their_name_are_told_apart_by_their_ids() -> None:
         await until(pilot, lambda: "● b2" in shown(app) and "data, evaluation and code agree" in shown(app))
 
     play(script, size=(160, 50))
+
+
+def test_a_note_goes_to_the_run_that_it_was_asked_for() -> None:
+    """Though the table is drawn anew below the question, and the cursor is elsewhere by then."""
+    first, second = a_run("a1"), a_run("b2")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("h")
+        await until(pilot, lambda: app.screen.query_one(DataTable).row_count == 2)
+        history = app.screen
+        asked = history._chosen()  # type: ignore[attr-defined]
+        await pilot.press("N")
+        await until(pilot, lambda: isinstance(app.screen, Ask))
+        history.query_one("#query", Input).value = f"-{asked.id}"
+        await until(pilot, lambda: history.query_one(DataTable).row_count == 1)
+        await pilot.press(*"mine", "enter")
+        await until(pilot, lambda: {read_notes(first).note, read_notes(second).note} == {"", "mine"})
+        assert read_notes({"a1": first, "b2": second}[asked.id]).note == "mine"
+
+    play(script)
+
+
+def test_every_column_can_be_asked_to_sort() -> None:
+    a_run("a1")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("h")
+        await until(pilot, lambda: app.screen.query_one(DataTable).row_count == 1)
+        for key in CELLS:
+            app.screen._sort_by(key)  # type: ignore[attr-defined]
+        await until(pilot, lambda: "tags have no order" in shown(app))
+        assert isinstance(app.screen, HistoryScreen)
+
+    play(script)
+
+
+def test_names_of_runs_are_no_markup_in_a_comparison() -> None:
+    a_run("a1", name="eps8 [/2 lr]")
+    a_run("b2", name="[red]x[/red]")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "eps8" in shown(app))
+        app.push_screen(CompareScreen(["a1", "b2"]))
+        await until(pilot, lambda: "eps8 [/2 lr]" in shown(app) and "[red]x[/red]" in shown(app))
+
+    play(script)

@@ -9,7 +9,7 @@ from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
-from engine.config import RunConfig
+from engine.config import ConfigError, RunConfig
 from engine.rundir import RunDir
 from fastadv_tui import runner
 from fastadv_tui.app import Fastadv
@@ -158,3 +158,34 @@ def test_a_start_puts_away_the_form_and_nothing_else(monkeypatch: pytest.MonkeyP
         await until(pilot, lambda: not any(isinstance(screen, Launch) for screen in app.screen_stack))
 
     play(script)
+
+
+@pytest.mark.usefixtures("fake_engine")
+def test_a_start_that_is_asked_for_twice_starts_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check of data and device takes seconds, and an impatient user another ctrl+s."""
+    go, checks = threading.Event(), []
+
+    def check(config: RunConfig) -> dict[str, int]:
+        checks.append(config)
+        go.wait(20)
+        if len(checks) == 1:
+            raise ConfigError("no data")
+        return {}
+
+    monkeypatch.setattr(runner, "check", check)
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, Launch))
+        await pilot.press("ctrl+s", "ctrl+s")
+        go.set()
+        await until(pilot, lambda: "no data" in shown(app))
+        go.clear()
+        await pilot.press("ctrl+s", "ctrl+s", "ctrl+s")  # what was refused can be started, once it was put right
+        go.set()
+        await until(pilot, lambda: not isinstance(app.screen, Launch))
+        await until(pilot, lambda: app.snapshot.count("done") == 1)
+
+    play(script)
+    assert len(checks) == 2
+    assert len([*runs_dir().iterdir()]) == 1

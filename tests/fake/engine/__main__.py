@@ -22,7 +22,7 @@ SLEEP = [sys.executable, "-c", "import signal, time; signal.signal(signal.SIGTER
 
 
 def main(rundir: RunDir) -> int:
-    stop = StopRequest(rundir.stop)
+    stop = StopRequest(rundir.stop_asked)
     behaviour = rundir.submission().config.name.split()
     with Writer(rundir.events) as writer:
         return train(rundir, stop, behaviour, writer)
