@@ -55,7 +55,8 @@ class Watchdog:
         With a thousand classes chance is so small that a minibatch says nothing of it.
         """
         limit = max(self.chance / 2, clean / 50)
-        return clean > 3 * self.chance and robust < limit and _surely_below(robust, 2 * limit, images)
+        above = min(3 * self.chance, (1 + self.chance) / 2)  # of two classes three times chance is more than all
+        return clean > above and robust < limit and _surely_below(robust, 2 * limit, images)
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best, "raised": sorted(self.raised), "collapsed": sorted(self.collapsed)}

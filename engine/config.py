@@ -121,7 +121,7 @@ class RunConfig(Section, frozen=True):
             return self.method.alpha
         if self.method.name == "pgd":
             return self.pgd_step
-        n_fgsm = self.method.name == "fgsm" and self.method.noise > 1
+        n_fgsm = self.method.name == "fgsm" and self.method.init == "random" and self.method.noise > 1
         return self.eps if n_fgsm or self.method.name == "free" else min(1.25 * self.eps, 1.0)
 
     @property

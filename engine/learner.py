@@ -147,7 +147,8 @@ class Learner:
             self.result.load_state_dict(state["averaged"])
             self.averaged.n_averaged.fill_(state["step"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.scaler.load_state_dict(state["scaler"])
+        if state["scaler"]:  # of a run that was not in fp16 so far there is none
+            self.scaler.load_state_dict(state["scaler"])
         self._average.copy_(state["average"])
         self.step = state["step"]
 

@@ -83,7 +83,8 @@ def _measure(asked: EvalRequest, stop: StopRequest) -> Measured:
             held_out=bool(config.holdout),
         )
     )
-    key = question(model, source.fingerprint(), phase.size, phase.crop, attacks, config.seed, limit, search)
+    details = phase.size, phase.crop, attacks, config.seed, limit, search
+    key = question(model, config.model, source.fingerprint(), *details)
     result = Path(asked.folder) / f"{key}.json"
     if not asked.again and (known := _known(result)):
         return known

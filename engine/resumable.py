@@ -10,13 +10,16 @@ from torch import nn
 
 from engine.atomic import replacing
 from engine.evaluate import Accuracy, Evaluation, Tick
+from engine.sections import ModelConfig
 
 SAVE_EVERY = 60.0  # seconds
 
 
-def question(model: nn.Module, data: str, *details: object) -> str:
-    """A hash of what an evaluation asks: weights, fingerprint of the data, image sizes, attacks, seed, arithmetic."""
-    digest = hashlib.blake2b(repr((data, details)).encode(), digest_size=8)
+def question(model: nn.Module, config: ModelConfig, data: str, *details: object) -> str:
+    """A hash of what an evaluation asks: weights and what computes with them, as an activation has none; fingerprint of
+    the data, image sizes, attacks, seed, arithmetic.
+    """
+    digest = hashlib.blake2b(repr((config, data, details)).encode(), digest_size=8)
     for name, value in model.state_dict().items():
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)

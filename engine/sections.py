@@ -122,6 +122,8 @@ class OptimConfig(Section, frozen=True):
         super().__post_init__()
         if list(self.milestones) != sorted(set(self.milestones)):
             raise ConfigError(f"milestones must rise, not {self.milestones}")
+        if self.nesterov and not self.momentum:
+            raise ConfigError("nesterov is a kind of momentum, and momentum is 0")
 
 
 class EvalConfig(Section, frozen=True):

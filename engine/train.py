@@ -49,7 +49,7 @@ class Training:
         self.learner = self._new_learner()
         self.threat = Threat(config.eps)
         watchdog = Watchdog(self.source.facts.classes)
-        signalling = config.method.name in SIGNALLING
+        signalling = config.method.name in SIGNALLING and not models.draws(self.learner.model)
         self.reporter = Reporter(writer, self.learner, self.timeline, watchdog, signalling)
         self.delta: Tensor | None = None
         self.epochs_ended = 0
@@ -207,7 +207,7 @@ class Training:
         evaluation = self._evaluation(self.test.first(limit), attack)
         last = self.phases[-1]
         details = last.size, last.crop, evaluation.attacks, self.config.seed, limit, self.search
-        asked = question(self.learner.result, self.fingerprint, *details)
+        asked = question(self.learner.result, self.config.model, self.fingerprint, *details)
         accuracy = Resumable(evaluation, self.rundir.evaluation, asked).run(look)[0]
         self.reporter.unreadable(self.test.broken, "it counts as wrong")
         self._report("final", "test", attack.name, accuracy)
@@ -243,6 +243,7 @@ class Training:
             "guarded": self.guarded,
             "elapsed": self.reporter.elapsed,
             "watchdog": self.reporter.watchdog.state_dict(),
+            "precision": self.precision,
         }
         size = checkpoint.save(self.rundir.last, self.config, state, keep=self.rundir.previous)
         self._last_save = time.monotonic()
@@ -257,6 +258,8 @@ class Training:
         notes = [f"{problem}; going on from the checkpoint before"] if problem else []
         if state is not None:
             notes += checkpoint.compare_data(state, self.source.shape, self.fingerprint)
+            if (before := state.get("precision", self.precision)) != self.precision:
+                notes.append(f"trained in {before} so far, on another machine; {self.precision} from here on")
             self.learner.load_state_dict(state)
             self.delta = state["delta"]
             self.epochs_ended, self.ended_early = state["epochs_ended"], state["ended_early"]
@@ -287,6 +290,8 @@ class Training:
                 versions={"python": platform.python_version(), "torch": str(torch.__version__)},
             )
         )
+        if self.config.method.name in SIGNALLING and models.draws(self.learner.model):
+            notes.append("no overfitting signal: dropout, drawn anew for each pass, would drown it")
         if self.compiled:
             notes.append("compiling the network: about a minute before the first step")
         for note in [*self.source.remarks, *notes]:

@@ -33,7 +33,11 @@ class RunError(UserError):
 
 def kinds(configs: Iterable[RunConfig]) -> list[RunConfig]:
     """Of many runs one for each thing that `check` looks at."""
-    return list({(c.dataset, c.data_dir, c.phase_list, c.model.name, c.device): c for c in configs}.values())
+    return list({(_looked_at(config), config.micro_batch, config.holdout): config for config in configs}.values())
+
+
+def _looked_at(config: RunConfig) -> tuple[object, ...]:
+    return config.dataset, config.data_dir, config.phase_list, config.model.name, config.device
 
 
 def check(config: RunConfig) -> dict[str, Any]:

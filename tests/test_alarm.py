@@ -99,3 +99,11 @@ def test_a_stage_that_recovers_has_not_collapsed() -> None:
     assert watchdog.collapsed == {"guard"}
     watchdog.evaluated("guard", 0.8, 0.4, 128)
     assert watchdog.collapsed == set()
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_of_few_classes_too_a_network_can_be_far_below_chance(classes: int) -> None:
+    """One that collapsed in its first epoch has no better accuracy to fall from."""
+    assert Watchdog(classes).evaluated("watch", 0.95, 0.0, MANY)
+    assert not Watchdog(classes).evaluated("watch", 0.95, 1 / classes, MANY)
+    assert not Watchdog(classes).evaluated("watch", 1 / classes + 0.1, 0.0, MANY)  # hardly trained

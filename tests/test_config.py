@@ -268,3 +268,14 @@ def test_every_setting_says_what_it_means_and_defaults_are_allowed() -> None:
     assert all(description(key) for key in fields())
     sections: tuple[type[Section], ...] = (MethodConfig, OptimConfig, EvalConfig)
     assert all(kind() == kind() for kind in sections)
+
+
+def test_nesterov_without_momentum_is_refused() -> None:
+    with pytest.raises(ConfigError, match="momentum is 0"):
+        build("cifar", {"optim.nesterov": True, "optim.momentum": 0.0})
+
+
+def test_the_step_of_n_fgsm_needs_its_noise() -> None:
+    """Without a random start there is none, and the step is FGSM's."""
+    assert build("cifar", {"method.noise": 1.5, "eps": 8 / 255}).alpha == pytest.approx(8 / 255)
+    assert build("cifar", {"method.noise": 1.5, "method.init": "zero", "eps": 8 / 255}).alpha == pytest.approx(10 / 255)

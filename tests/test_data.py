@@ -17,6 +17,7 @@ from engine import data
 from engine.config import ConfigError
 from engine.data.arrays import DataError
 from engine.data.digits import TEST_IMAGES
+from engine.data.folder import ImageFolder
 from engine.data.source import open_source
 from engine.phases import Phase
 from engine.presets import build
@@ -312,3 +313,12 @@ def test_the_real_data(dataset: str, train: int) -> None:
     mean = arrays.train_images.mean((0, 1, 2)) / 255
     known = {"cifar10": [0.4914, 0.4822, 0.4465], "mnist": [0.1307]}[dataset]
     assert mean == pytest.approx(known, abs=1e-3)
+
+
+def test_a_folder_that_cannot_be_searched_is_one_line(tmp_path: Path) -> None:
+    """By a name too long for the system, as the tests may run as root, who may search any folder."""
+    folder = tmp_path / ("long" * 100)
+    with pytest.raises(DataError, match=r"File name too long.*--data-dir"):
+        data.open("cifar10", str(folder))
+    with pytest.raises(DataError, match="File name too long"):
+        ImageFolder(folder)

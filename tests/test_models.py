@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine import models
-from engine.data.facts import DATASETS
+from engine.data.facts import DATASETS, Facts
 from engine.models.preact_resnet import PreActBlock
 from engine.sections import ACTIVATED, ModelConfig
 
@@ -133,3 +133,14 @@ def test_normalisation_is_the_first_layer() -> None:
 def test_weights_follow_the_global_seed() -> None:
     one, two = build("digits-cnn", "digits"), build("digits-cnn", "digits")
     assert all(torch.equal(p, q) for p, q in zip(one.parameters(), two.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(("name", "drawing"), [("squeezenet1_1", True), ("convnext_tiny", True), ("resnet18", False)])
+def test_networks_that_draw_at_random_are_known(name: str, drawing: bool) -> None:
+    """As told by two passes over the same images, without and with BatchNorm's batch statistics."""
+    torch.manual_seed(0)
+    model = models.build(ModelConfig(name=name), Facts(3, 64, 64, 10, 10, (0.5,) * 3, (0.5,) * 3)).train()
+    x = torch.rand(4, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(model(x), model(x)) is not drawing
+    assert models.draws(model) is drawing

@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 from engine_helpers import CPU, InDouble, digits_model, trained_digits
+from msgspec import structs
 
 from engine import data
 from engine.attacks import Pgd, Threat
 from engine.data.batches import TestImages
 from engine.evaluate import Accuracy, Evaluation
 from engine.resumable import Resumable, question
+from engine.sections import ModelConfig
 
 ATTACK = Pgd(3, 2, 0.04)
 CLEAN = 5  # looks while it finds out which images are right as they are
@@ -78,15 +80,19 @@ def test_progress_that_is_of_no_use_is_overwritten(tmp_path: Path, what: str) ->
     assert run(new(tmp_path)) == (whole, first)
 
 
+CONFIG = ModelConfig(name="preact-resnet18")
+
+
 def test_every_part_of_the_question_counts() -> None:
     model, other = digits_model(seed=0), digits_model(seed=1)
-    assert question(model, "d", 1, 2) == question(digits_model(seed=0), "d", 1, 2)
+    assert question(model, CONFIG, "d", 1, 2) == question(digits_model(seed=0), CONFIG, "d", 1, 2)
     asked = {
-        question(model, "d", 1, 2),
-        question(other, "d", 1, 2),
-        question(model, "e", 1, 2),
-        question(model, "d", 1),
+        question(model, CONFIG, "d", 1, 2),
+        question(other, CONFIG, "d", 1, 2),
+        question(model, CONFIG, "e", 1, 2),
+        question(model, CONFIG, "d", 1),
+        question(model, structs.replace(CONFIG, activation="silu"), "d", 1, 2),  # which has no weights
     }
     with torch.no_grad():
         next(model.parameters()).view(-1)[0] += 1e-6
-    assert len(asked | {question(model, "d", 1, 2)}) == 5
+    assert len(asked | {question(model, CONFIG, "d", 1, 2)}) == 6

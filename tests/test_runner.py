@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,6 +15,7 @@ from helpers import config, engine_pid, make_run, verdict, wait_for_status, writ
 from engine.atomic import write_atomic
 from engine.config import ConfigError
 from engine.events import Finished
+from engine.presets import build
 from engine.provenance import code_fingerprint
 from engine.rundir import RunDir
 from fastadv_tui import flops, runner
@@ -191,3 +193,11 @@ def test_a_run_is_never_seen_without_its_configuration(home: Path, monkeypatch: 
     assert seen == [[], []]
     assert [row.id for row in History().rows()] == [rundir.id] == [path.name for path in runs_dir().iterdir()]
     assert rundir.submission().id == rundir.id
+
+
+@pytest.mark.parametrize(
+    "setting", [{"micro_batch": 32}, {"holdout": 100}, {"batch_size": 7}, {"model.name": "resnet18"}]
+)
+def test_runs_that_differ_in_what_the_check_looks_at_are_checked_each(setting: dict[str, Any]) -> None:
+    runs = [build("digits", {}), build("digits", setting), build("digits", {"eps": 0.1, "seed": 3})]
+    assert len(runner.kinds(runs)) == 2

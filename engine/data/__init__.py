@@ -29,6 +29,13 @@ def open(dataset: str, data_dir: str, fetch: bool = False) -> Arrays:
     Raises: DataError, if the files are missing, damaged or not that data set.
     """
     folder = Path(data_dir)
+    try:
+        return _opened(dataset, folder, fetch)
+    except OSError as error:  # a folder of somebody else's, a file system that is away
+        raise DataError(f"cannot use {error.filename or folder} ({error.strerror}); name another --data-dir") from None
+
+
+def _opened(dataset: str, folder: Path, fetch: bool) -> Arrays:
     if dataset != "digits" and not folder.is_dir():
         raise DataError(f"the data folder {folder} does not exist; create it, or name another with --data-dir")
     arrays = READERS[dataset](folder)

@@ -27,6 +27,12 @@ class ImageFolder:
     """
 
     def __init__(self, root: Path) -> None:
+        try:
+            self._look(root)
+        except OSError as error:  # a folder of somebody else's, a file system that is away
+            raise DataError(f"cannot read {error.filename or root}: {error.strerror}") from None
+
+    def _look(self, root: Path) -> None:
         if root.is_file():
             raise DataError(f"{root} is a file; an image folder holds {LAYOUT}")
         if not root.is_dir():

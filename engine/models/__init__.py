@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
 
 from engine.data.facts import Facts
 from engine.models.classifiers import classifier
@@ -18,6 +19,7 @@ MODELS: dict[str, Callable[[ModelConfig, Facts], nn.Module]] = {
     "mnist-cnn": mnist_cnn,
     "digits-cnn": digits_cnn,
 }
+DRAWING = {"StochasticDepth"}  # torchvision's, named here as to load it takes a second
 COMMON_NAMES = {"preact-resnet18": common_names}  # of modules, where the field has names for them
 
 
@@ -34,6 +36,12 @@ class Normalize(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return (x - self.mean) / self.std
+
+
+def draws(model: nn.Module) -> bool:
+    """Whether a network in training draws at random, so that two passes over the same images differ."""
+    random = (layer for layer in model.modules() if isinstance(layer, _DropoutNd) or type(layer).__name__ in DRAWING)
+    return any(layer.p for layer in random)
 
 
 def build(config: ModelConfig, facts: Facts) -> nn.Module:
