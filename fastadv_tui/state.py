@@ -74,7 +74,7 @@ class RunState(Struct):
         """Weight updates made, as far as is known."""
         known = [step.step for step in self.steps[-1:]]  # each asked once: another thread may bring news meanwhile
         known += [event.step for event in (self.saved, self.finished) if event]
-        return max([started.from_step if (started := self.started) else 0, *known])
+        return max([0, started.from_step if (started := self.started) else 0, *known])
 
     @property
     def epochs(self) -> float:

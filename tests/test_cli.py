@@ -43,7 +43,7 @@ def only_run(home: Path) -> RunDir:
 
 def wait_for_steps(home: Path) -> RunDir:
     """The only run, once it has trained a little."""
-    wait_for(lambda: (home / "runs").exists() and [*(home / "runs").iterdir()])
+    wait_for(lambda: [*(home / "runs").glob("[!.]*")])  # a hidden one is a run in the making
     rundir = only_run(home)
     wait_for(lambda: load(rundir).step >= 3, timeout=60)
     return rundir
