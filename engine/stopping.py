@@ -19,7 +19,7 @@ class Stopped(Exception):  # noqa: N818 - it is no error
 class StopRequest:
     """Watches for a request to stop; SIGTERM and SIGINT count from the moment it is made.
 
-    asked: another thing to ask whether it asks for a stop, if there is one.
+    asked: whether somebody asks for a stop by other means, such as a file.
     """
 
     def __init__(self, asked: Callable[[], bool] = lambda: False) -> None:

@@ -22,7 +22,7 @@ class ComparisonChart(Chart):
         self._rows = rows
         title, place = KINDS[self._kind]
         self.border_title = f"{title} while training"
-        self.options = Options(y="percent", empty="none of these runs has finished an epoch")
+        self.options = Options(y="percent", empty="none of these runs was measured while it trained")
         self.series = [
             Series(name=name, xs=[point[0] for point in row.curve], ys=[p[place] for p in row.curve])
             for name, row in zip(titles([(row.name, row.id) for row in rows], 24), rows, strict=True)
