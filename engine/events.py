@@ -20,8 +20,8 @@ TAIL_BYTES = 1 << 20  # read a followed file in slices of this size
 LAST_BYTES = 1 << 16  # at the end of a file: enough for its last words, however long the run was
 
 
-class Event(Struct, kw_only=True, omit_defaults=True, tag_field="type", tag=str.lower):
-    """Common to all events; the writer fills in `t`."""
+class Event(Struct, kw_only=True, omit_defaults=True, tag_field="type"):
+    """Common to all events; the writer fills in `t`. Tags are the file format: a class may be renamed, its tag not."""
 
     t: float = 0.0
     elapsed: float = 0.0
@@ -30,7 +30,7 @@ class Event(Struct, kw_only=True, omit_defaults=True, tag_field="type", tag=str.
 Kind = TypeVar("Kind", bound=Event)
 
 
-class Started(Event):
+class Started(Event, tag="started"):
     """A process began to work on the run; later steps of earlier attempts no longer count.
 
     `flops`: floating-point operations of the whole training, its attacks included and its evaluations not.
@@ -55,7 +55,7 @@ class Started(Event):
     versions: dict[str, str] = {}
 
 
-class Step(Event):
+class Step(Event, tag="step"):
     """The state after weight update number `step` (from 1): a moving average of the last minibatches' figures.
 
     `signal` is the share of examples whose loss the attack lowered; None where the method has none.
@@ -70,7 +70,7 @@ class Step(Event):
     signal: float | None = None
 
 
-class Progress(Event):
+class Progress(Event, tag="progress"):
     """An evaluation on its way: `done` of `total` units of its work."""
 
     attack: str
@@ -78,7 +78,7 @@ class Progress(Event):
     total: int
 
 
-class Evaluated(Event):
+class Evaluated(Event, tag="evaluated"):
     """Accuracy on `images` images of a split, after weight update number `step`.
 
     `stage` says why it was measured: `watch` (each epoch, for the eyes), `guard` (the paper's check of a
@@ -95,7 +95,7 @@ class Evaluated(Event):
     images: int
 
 
-class Alarm(Event):
+class Alarm(Event, tag="alarm"):
     """The run is going wrong, and why: `overfitting` (signal), `collapse` (accuracy) or `diverged` (loss)."""
 
     kind: Literal["overfitting", "collapse", "diverged"]
@@ -104,7 +104,7 @@ class Alarm(Event):
     message: str
 
 
-class Saved(Event):
+class Saved(Event, tag="saved"):
     """A checkpoint was written."""
 
     step: int
@@ -112,13 +112,13 @@ class Saved(Event):
     bytes: int
 
 
-class Note(Event):
+class Note(Event, tag="note"):
     """A line for the log that a reader should see."""
 
     message: str
 
 
-class Finished(Event):
+class Finished(Event, tag="finished"):
     """The last event of an attempt, always."""
 
     status: Literal["done", "stopped", "failed"]

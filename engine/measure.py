@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -15,8 +16,9 @@ from engine.config import ConfigError, RunConfig, parse_attack
 from engine.data.source import open_source
 from engine.devices import pick
 from engine.evaluate import BATCH, Accuracy, Evaluation
+from engine.phases import Phase
 from engine.request import AnyAnswer, EvalRequest, Measured, Refused, Understood, Working
-from engine.resumable import Resumable, question
+from engine.resumable import Question, Resumable
 from engine.stopping import Stopped, StopRequest
 from engine.tuning import tune_allocator
 
@@ -46,6 +48,22 @@ def attack_of(config: RunConfig, device: torch.device) -> tuple[Pgd, int]:
     steps, restarts = parse_attack("pgd-50-10" if chosen.attack in ("auto", "none") else chosen.attack)
     few = chosen.attack == "auto" and device.type == "cpu" and not chosen.images
     return Pgd(steps, restarts, config.eval_step), EVAL_IMAGES_ON_CPU if few else chosen.images
+
+
+def question(
+    config: RunConfig, data: str, phase: Phase, attacks: Sequence[tuple[Threat, Pgd]], limit: int, search: str
+) -> Question:
+    """What an evaluation of a run's network asks. data: fingerprint; phase: with its sizes filled in."""
+    return Question(
+        network=config.model,
+        data=data,
+        size=phase.size,
+        crop=phase.crop,
+        attacks=tuple((threat.eps, pgd.steps, pgd.restarts, pgd.step_size) for threat, pgd in attacks),
+        seed=config.seed,
+        limit=limit,
+        search=search,
+    )
 
 
 def eval_batch(config: RunConfig) -> int:
@@ -83,13 +101,16 @@ def _measure(asked: EvalRequest, stop: StopRequest) -> Measured:
             held_out=bool(config.holdout),
         )
     )
-    details = phase.size, phase.crop, attacks, config.seed, limit, search
-    key = question(model, config.model, source.fingerprint(), *details)
-    result = Path(asked.folder) / f"{key}.json"
-    if not asked.again and (known := _known(result)):
+    what = question(config, source.fingerprint(), phase, attacks, limit, search)
+    keys = what.key(model), what.old_key(model)
+    result, before = (Path(asked.folder) / f"{key}.json" for key in keys)
+    if not asked.again and (known := _known(result) or _known(before)):
         return known
     evaluation = Evaluation(model, test, attacks, config.seed, precision.DTYPES[search], eval_batch(config))
-    found = Resumable(evaluation, result.with_suffix(".pt"), key).run(_Ticker(stop))
+    progress = result.with_suffix(".pt")
+    if not progress.exists() and before.with_suffix(".pt").exists():
+        before.with_suffix(".pt").rename(progress)
+    found = Resumable(evaluation, progress, *keys).run(_Ticker(stop))
     measured = _measured(name, asked.eps, found, time.monotonic() - begun, len(test.broken))
     write_atomic(result, msgspec.json.encode(measured))
     return measured

@@ -47,7 +47,7 @@ def read_prepared(out: Path) -> Prepared | None:
         return None
 
 
-class Planned(Answer):
+class Planned(Answer, tag="Planned"):
     """What will be done. images: of each split; there: images whose copies are all there; needed, free: bytes;
     remarks: what a user should know of the source.
     """
@@ -66,7 +66,7 @@ class Planned(Answer):
     remarks: list[str] = []
 
 
-class Progress(Answer):
+class Progress(Answer, tag="Progress"):
     """`stage` is "reading the tar files" (done and total in bytes), "looking" (classes) or "preparing" (images)."""
 
     stage: str
@@ -74,7 +74,7 @@ class Progress(Answer):
     total: int
 
 
-class Completed(Answer):
+class Completed(Answer, tag="Completed"):
     """Everything is there. resized, copied: files written now; broken: what is wrong with each broken image."""
 
     out: str
@@ -87,7 +87,7 @@ class Completed(Answer):
     broken: dict[str, str] = field(default_factory=dict)
 
 
-class Failed(Answer):
+class Failed(Answer, tag="Failed"):
     """What went wrong on the way, in one line; what is done so far is kept."""
 
     message: str

@@ -20,11 +20,11 @@ class EvalRequest(Struct, frozen=True, kw_only=True):
     again: bool = False
 
 
-class Answer(Struct, tag=True, tag_field="type", kw_only=True):
-    """One line of the engine's answer; its `type` is the name of the class."""
+class Answer(Struct, tag_field="type", kw_only=True):
+    """One line of the engine's answer. Tags are the protocol: a class may be renamed, its tag not."""
 
 
-class Understood(Answer):
+class Understood(Answer, tag="Understood"):
     """What will be done: `matched` says how the tensors of the file found their places."""
 
     device: str
@@ -38,14 +38,14 @@ class Understood(Answer):
     held_out: bool
 
 
-class Working(Answer):
+class Working(Answer, tag="Working"):
     """Images looked at and gradients computed so far, and an estimate of how many it will be in all."""
 
     done: int
     total: int
 
 
-class Measured(Answer):
+class Measured(Answer, tag="Measured"):
     """Accuracies in [0,1], one robust accuracy for each eps; `before`: it was measured at another time.
 
     unreadable: images among them that could not be read, and count as wrong.
@@ -61,7 +61,7 @@ class Measured(Answer):
     unreadable: int = 0
 
 
-class Refused(Answer):
+class Refused(Answer, tag="Refused"):
     """What a user can put right, in one line."""
 
     message: str

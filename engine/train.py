@@ -20,11 +20,11 @@ from engine.data.source import Batches, Images, open_source
 from engine.devices import pick
 from engine.evaluate import Accuracy, Evaluation, attacked_accuracy
 from engine.learner import Learner, Share
-from engine.measure import attack_of, eval_batch
+from engine.measure import attack_of, eval_batch, question
 from engine.methods import METHODS, SIGNALLING, options
 from engine.models.counting import count_crops
 from engine.reporter import Reporter
-from engine.resumable import Resumable, question
+from engine.resumable import Resumable
 from engine.rundir import RunDir
 from engine.schedules import learning_rate
 from engine.stopping import StopRequest
@@ -206,9 +206,9 @@ class Training:
 
         evaluation = self._evaluation(self.test.first(limit), attack)
         last = self.phases[-1]
-        details = last.size, last.crop, evaluation.attacks, self.config.seed, limit, self.search
-        asked = question(self.learner.result, self.config.model, self.fingerprint, *details)
-        accuracy = Resumable(evaluation, self.rundir.evaluation, asked).run(look)[0]
+        asked = question(self.config, self.fingerprint, last, evaluation.attacks, limit, self.search)
+        keys = asked.key(self.learner.result), asked.old_key(self.learner.result)
+        accuracy = Resumable(evaluation, self.rundir.evaluation, *keys).run(look)[0]
         self.reporter.unreadable(self.test.broken, "it counts as wrong")
         self._report("final", "test", attack.name, accuracy)
 

@@ -11,7 +11,7 @@ from engine import data
 from engine.attacks import Pgd, Threat
 from engine.data.batches import TestImages
 from engine.evaluate import Accuracy, Evaluation
-from engine.resumable import Resumable, question
+from engine.resumable import Question, Resumable
 from engine.sections import ModelConfig
 
 ATTACK = Pgd(3, 2, 0.04)
@@ -32,9 +32,9 @@ def images() -> TestImages:
     return TestImages.load(arrays.test_images, arrays.test_labels, CPU).first(100)
 
 
-def new(path: Path, asked: str = "") -> Resumable:
+def new(path: Path, *asked: str) -> Resumable:
     evaluation = Evaluation(InDouble(trained_digits()), images(), [(Threat(0.1), ATTACK)], seed=0)
-    return Resumable(evaluation, path / "evaluation.pt", asked)
+    return Resumable(evaluation, path / "evaluation.pt", *(asked or ("this",)))
 
 
 def run(one: Resumable, stop_after: int = 0, how: type[BaseException] = RuntimeError) -> tuple[list[Accuracy], int]:
@@ -73,26 +73,43 @@ def test_a_kill_costs_what_came_after_the_last_save(tmp_path: Path, monkeypatch:
 def test_progress_that_is_of_no_use_is_overwritten(tmp_path: Path, what: str) -> None:
     whole, first = run(new(tmp_path))
     with pytest.raises(RuntimeError):
-        run(new(tmp_path, asked="other" if what == "another question" else ""), stop_after=CLEAN + 6)
+        run(new(tmp_path, *["other"] * (what == "another question")), stop_after=CLEAN + 6)
     path = tmp_path / "evaluation.pt"
     if what != "another question":
         path.write_bytes(path.read_bytes()[:100] if what == "damaged" else b"x")
     assert run(new(tmp_path)) == (whole, first)
 
 
-CONFIG = ModelConfig(name="preact-resnet18")
+QUESTION = Question(
+    network=ModelConfig(name="preact-resnet18"),
+    data="d",
+    size=0,
+    crop=8,
+    attacks=((0.1, 3, 2, 0.04),),
+    seed=0,
+    limit=100,
+    search="fp32",
+)
 
 
 def test_every_part_of_the_question_counts() -> None:
     model, other = digits_model(seed=0), digits_model(seed=1)
-    assert question(model, CONFIG, "d", 1, 2) == question(digits_model(seed=0), CONFIG, "d", 1, 2)
-    asked = {
-        question(model, CONFIG, "d", 1, 2),
-        question(other, CONFIG, "d", 1, 2),
-        question(model, CONFIG, "e", 1, 2),
-        question(model, CONFIG, "d", 1),
-        question(model, structs.replace(CONFIG, activation="silu"), "d", 1, 2),  # which has no weights
-    }
+    assert QUESTION.key(model) == QUESTION.key(digits_model(seed=0))
+    silu = structs.replace(QUESTION.network, activation="silu")  # which has no weights
+    changes = {"network": silu, "data": "e", "size": 4, "crop": 4, "attacks": ((0.1, 3, 1, 0.04),), "seed": 1}
+    changes |= {"limit": 0, "search": "bf16"}
+    asked = {QUESTION.key(model), QUESTION.key(other)}
+    asked |= {structs.replace(QUESTION, **{part: value}).key(model) for part, value in changes.items()}
+    assert len(asked) == 2 + len(changes) == 2 + len(QUESTION.__struct_fields__)
     with torch.no_grad():
         next(model.parameters()).view(-1)[0] += 1e-6
-    assert len(asked | {question(model, CONFIG, "d", 1, 2)}) == 6
+    assert QUESTION.key(model) not in asked
+
+
+def test_progress_under_the_key_of_an_earlier_version_is_taken(tmp_path: Path) -> None:
+    whole, first = run(new(tmp_path))
+    with pytest.raises(RuntimeError):
+        run(new(tmp_path, "old"), stop_after=CLEAN + 6)
+    found, later = run(new(tmp_path, "new", "old"))
+    assert found == whole
+    assert later > 3 * first
