@@ -9,10 +9,10 @@ import sys
 import traceback
 from pathlib import Path
 
-from engine import events
-from engine.config import ConfigError
-from engine.rundir import RunDir
-from engine.stopping import Stopped, StopRequest
+from engine.config.errors import ConfigError
+from engine.protocol import event_log, events
+from engine.protocol.rundir import RunDir
+from engine.protocol.stop import Stopped, StopRequest
 
 OK, FAILED, REFUSED, STOPPED = 0, 1, 2, 130
 
@@ -44,8 +44,8 @@ def main(arguments: list[str]) -> int:
 def train(rundir: RunDir) -> int:
     """Train a run, from its last checkpoint if it has one; every way out leaves a `finished` event."""
     stop = StopRequest(rundir.stop_asked)  # before torch is imported: a stop may come at any moment
-    attempt = 1 + sum(isinstance(event, events.Started) for event in events.read(rundir.events))
-    with events.Writer(rundir.events) as writer:
+    attempt = 1 + sum(isinstance(event, events.Started) for event in event_log.read(rundir.events))
+    with event_log.Writer(rundir.events) as writer:
         try:
             stop.check()
             from engine.train import Training
@@ -66,7 +66,7 @@ def train(rundir: RunDir) -> int:
         return _finish(writer, finished, code)
 
 
-def _finish(writer: events.Writer, finished: events.Finished, code: int) -> int:
+def _finish(writer: event_log.Writer, finished: events.Finished, code: int) -> int:
     try:
         writer.write(finished)
     except OSError as error:  # a full disk: the log and the exit code still say it

@@ -13,10 +13,11 @@ import torch
 from torch import nn
 
 from engine import models
-from engine.atomic import replacing
-from engine.config import ConfigError, RunConfig
-from engine.data.facts import DATASETS, Facts
-from engine.rundir import RunDir
+from engine.config.errors import ConfigError
+from engine.config.facts import DATASETS, Facts
+from engine.config.run import RunConfig
+from engine.protocol.files import replacing
+from engine.protocol.rundir import RunDir
 
 SCHEMA = 1
 

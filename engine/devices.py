@@ -4,7 +4,7 @@ import os
 
 import torch
 
-from engine.config import ConfigError
+from engine.config.errors import ConfigError
 
 GIVEN = "FASTADV_DEVICE"  # `cpu` or `cuda`: what the supervisor's slot allows, with CUDA_VISIBLE_DEVICES set to match
 

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from engine.compiling import compiled
+from engine.config.sections import OptimConfig
 from engine.modes import frozen
 from engine.muon import Muon
 from engine.precision import DTYPES
-from engine.sections import OptimConfig
 
 NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
 AVERAGE_DECAY = 0.98  # of the figures shown while training: an average over about the last 50 updates

@@ -10,16 +10,18 @@ import torch
 from msgspec import structs
 
 from engine import models, precision, weights
-from engine.atomic import write_atomic
 from engine.attacks import Pgd, Threat
-from engine.config import ConfigError, RunConfig, parse_attack
+from engine.config.errors import ConfigError
+from engine.config.phases import Phase
+from engine.config.run import RunConfig
+from engine.config.sections import parse_attack
 from engine.data.source import open_source
 from engine.devices import pick
 from engine.evaluate import BATCH, Accuracy, Evaluation
-from engine.phases import Phase
-from engine.request import AnyAnswer, EvalRequest, Measured, Refused, Understood, Working
+from engine.protocol.files import write_atomic
+from engine.protocol.requests import AnyAnswer, EvalRequest, Measured, Refused, Understood, Working
+from engine.protocol.stop import Stopped, StopRequest
 from engine.resumable import Question, Resumable
-from engine.stopping import Stopped, StopRequest
 from engine.tuning import tune_allocator
 
 OK, FAILED, REFUSED, STOPPED = 0, 1, 2, 130

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from engine.attacks import Threat
-from engine.config import RunConfig
+from engine.config.run import RunConfig
 from engine.learner import Learner
 
 Method = Callable[..., Tensor | None]

@@ -8,11 +8,13 @@ from typing import Any
 import msgspec
 
 from engine import data
-from engine.config import ConfigError, RunConfig
-from engine.data.facts import DATASETS
+from engine.config.errors import ConfigError
+from engine.config.facts import DATASETS
+from engine.config.networks import NETWORKS
+from engine.config.run import RunConfig
 from engine.data.source import open_source
-from engine.sections import NETWORKS
-from engine.work import Counted, smallest_part
+from engine.plan.cost import smallest_part
+from engine.protocol.requests import Counted
 
 OK, REFUSED = 0, 2
 

@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable, Set
 from typing import Literal
 
-from engine import events
 from engine.alarm import Watchdog
 from engine.evaluate import Accuracy
 from engine.learner import Learner
-from engine.timeline import Timeline
+from engine.plan.timeline import Timeline
+from engine.protocol import event_log, events
 
 LOG_EVERY = 0.5  # seconds between two step events: the only moments at which training waits for the device
 NAMED = 20  # unreadable images; of more, each doubling of their number is told
@@ -24,7 +24,7 @@ class Reporter:
     """Writes the events of one attempt. `signalling`: whether the method has an overfitting signal."""
 
     def __init__(
-        self, writer: events.Writer, learner: Learner, timeline: Timeline, watchdog: Watchdog, signalling: bool
+        self, writer: event_log.Writer, learner: Learner, timeline: Timeline, watchdog: Watchdog, signalling: bool
     ) -> None:
         self._writer, self._learner, self._timeline = writer, learner, timeline
         self.watchdog, self._signalling = watchdog, signalling

@@ -10,9 +10,9 @@ import torch
 from msgspec import Struct, structs
 from torch import nn
 
-from engine.atomic import replacing
+from engine.config.sections import ModelConfig
 from engine.evaluate import Accuracy, Evaluation, Tick
-from engine.sections import ModelConfig
+from engine.protocol.files import replacing
 
 SAVE_EVERY = 60.0  # seconds
 

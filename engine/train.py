@@ -11,11 +11,11 @@ import msgspec
 import torch
 from torch import Tensor
 
-from engine import checkpoint, events, models, precision
+from engine import checkpoint, models, precision
 from engine.alarm import Watchdog, doubt
 from engine.attacks import Pgd, Threat
 from engine.compiling import pays
-from engine.config import RunConfig
+from engine.config.run import RunConfig
 from engine.data.source import Batches, Images, open_source
 from engine.devices import pick
 from engine.evaluate import Accuracy, Evaluation, attacked_accuracy
@@ -23,14 +23,15 @@ from engine.learner import Learner, Share
 from engine.measure import attack_of, eval_batch, question
 from engine.methods import METHODS, SIGNALLING, options
 from engine.models.counting import count_crops
+from engine.plan.cost import epoch_flops
+from engine.plan.learning_rate import learning_rate
+from engine.plan.timeline import Timeline
+from engine.protocol import event_log, events
+from engine.protocol.rundir import RunDir
+from engine.protocol.stop import StopRequest
 from engine.reporter import Reporter
 from engine.resumable import Resumable
-from engine.rundir import RunDir
-from engine.schedules import learning_rate
-from engine.stopping import StopRequest
 from engine.streams import generator, seed_of
-from engine.timeline import Timeline
-from engine.work import epoch_flops
 
 GUARD_STEPS = 5  # PGD-5 on a training minibatch: the paper's check for early stopping
 GUARD_IMAGES = 128  # in the paper's minibatch; where fewer fit, a fall must be larger to count
@@ -39,7 +40,7 @@ GUARD_IMAGES = 128  # in the paper's minibatch; where fewer fit, a fall must be 
 class Training:
     """One attempt of a run. Raises as it is built: ConfigError (DataError is one), OSError."""
 
-    def __init__(self, config: RunConfig, rundir: RunDir, writer: events.Writer, stop: StopRequest) -> None:
+    def __init__(self, config: RunConfig, rundir: RunDir, writer: event_log.Writer, stop: StopRequest) -> None:
         self.config, self.rundir, self.stop = config, rundir, stop
         self.device = pick(config.device)
         self.precision, _ = precision.choose(config.precision, self.device)

@@ -11,10 +11,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from engine.config import ConfigError
-from engine.data.facts import Facts
+from engine.config.errors import ConfigError
+from engine.config.facts import Facts
+from engine.config.sections import ModelConfig
 from engine.models import COMMON_NAMES, Normalize
-from engine.sections import ModelConfig
 
 NESTED = (
     "averaged",

@@ -9,7 +9,7 @@ from textual.app import SystemCommand
 from textual.binding import Binding
 from textual.css.query import NoMatches
 
-from engine.rundir import RunDir
+from engine.protocol.rundir import RunDir
 from fastadv_tui import palette, runner, settings, themes
 from fastadv_tui.errors import UserError
 from fastadv_tui.history import History

@@ -10,8 +10,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from engine.events import Follower
-from engine.rundir import RunDir
+from engine.protocol.event_log import Follower
+from engine.protocol.rundir import RunDir
 from fastadv_tui import records, runner, status
 from fastadv_tui.history import History
 from fastadv_tui.home import history_path, runs_dir

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from engine.config import units
+from engine.config.units import units
 from fastadv_tui.rows import Row
 from fastadv_tui.words import GLYPHS, ago, attack_name, duration, percent, size, work
 

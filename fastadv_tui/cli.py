@@ -39,7 +39,7 @@ def register(words: Sequence[str]) -> None:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from engine.provenance import package_version
+        from engine.protocol.provenance import package_version
 
         print(f"fastadv {package_version()}")
         raise typer.Exit

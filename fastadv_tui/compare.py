@@ -6,8 +6,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from engine.config import fields, units
-from engine.presets import preset_settings
+from engine.config.keys import fields
+from engine.config.presets import preset_settings
+from engine.config.units import units
 from fastadv_tui.rows import UNCOUNTED, Row, plain
 from fastadv_tui.words import attack_name, duration, percent, size, work
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from engine import events
+from engine.protocol import events
 from fastadv_tui import safe
 from fastadv_tui.state import RunState
 from fastadv_tui.status import Verdict

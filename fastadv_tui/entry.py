@@ -3,7 +3,7 @@
 import gc
 import sys
 
-from engine.config import ConfigError
+from engine.config.errors import ConfigError
 from fastadv_tui.errors import UserError
 
 FAULT, USAGE, STOPPED = 1, 2, 130

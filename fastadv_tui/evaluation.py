@@ -11,10 +11,13 @@ from typing import Protocol
 
 import msgspec
 
-from engine.config import ConfigError, RunConfig, flatten, full_key, parse_size, parse_value, units
-from engine.presets import build
-from engine.provenance import engine_command
-from engine.request import AnyAnswer, EvalRequest, Measured, Refused, Understood, Working
+from engine.config.errors import ConfigError
+from engine.config.keys import flatten, full_key, parse_value
+from engine.config.presets import build
+from engine.config.run import RunConfig
+from engine.config.units import parse_size, units
+from engine.protocol.provenance import engine_command
+from engine.protocol.requests import AnyAnswer, EvalRequest, Measured, Refused, Understood, Working
 from fastadv_tui.errors import UserError
 from fastadv_tui.home import RunNotFoundError, ensure_home, evaluations_dir, find_run
 from fastadv_tui.safe import line

@@ -7,8 +7,9 @@ from typing import Any, TextIO
 
 import msgspec
 
-from engine.events import Evaluated, Step, read
-from engine.rundir import RunDir
+from engine.protocol.event_log import read
+from engine.protocol.events import Evaluated, Step
+from engine.protocol.rundir import RunDir
 
 COLUMNS = (
     "run", "type", "step", "epoch", "elapsed", "loss", "accuracy", "lr", "images_per_second", "signal",

@@ -5,9 +5,10 @@ from collections.abc import Iterable
 
 import msgspec
 
-from engine.config import RunConfig
-from engine.provenance import engine_command
-from engine.work import Counted, training_flops
+from engine.config.run import RunConfig
+from engine.plan.cost import training_flops
+from engine.protocol.provenance import engine_command
+from engine.protocol.requests import Counted
 
 
 class FlopCounter:

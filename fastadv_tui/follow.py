@@ -4,8 +4,8 @@ import signal
 import time
 from types import FrameType
 
-from engine.events import Follower
-from engine.rundir import RunDir
+from engine.protocol.event_log import Follower
+from engine.protocol.rundir import RunDir
 from fastadv_tui import runner, status
 from fastadv_tui.display import Display
 from fastadv_tui.state import RunState, apply

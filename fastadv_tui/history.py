@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from engine.rundir import RunDir
+from engine.protocol.rundir import RunDir
 from fastadv_tui.errors import UserError
 from fastadv_tui.historyfile import DAMAGED, read_rows
 from fastadv_tui.home import RunNotFoundError, ensure_home, find_run, history_path, runs_dir

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from engine.rundir import RunDir
+from engine.protocol.rundir import RunDir
 from fastadv_tui.errors import UserError
 
 

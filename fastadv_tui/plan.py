@@ -7,9 +7,12 @@ from typing import Any, get_args
 import msgspec
 from msgspec import Struct
 
-from engine.config import SHORT_KEYS, ConfigError, RunConfig, choices, description, fields, flatten, units
-from engine.presets import PRESETS
-from engine.rundir import RunDir
+from engine.config.errors import ConfigError
+from engine.config.keys import SHORT_KEYS, choices, description, fields, flatten
+from engine.config.presets import PRESETS
+from engine.config.run import RunConfig
+from engine.config.units import units
+from engine.protocol.rundir import RunDir
 from fastadv_tui.compare import settings_of
 from fastadv_tui.errors import UserError
 from fastadv_tui.rows import Row, changed_settings

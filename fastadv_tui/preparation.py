@@ -11,10 +11,9 @@ from typing import Protocol
 
 import msgspec
 
-from engine.config import ConfigError
-from engine.prepare_request import Completed, Failed, Planned, PrepareAnswer, PrepareRequest, Progress
-from engine.provenance import engine_command
-from engine.request import Refused
+from engine.config.errors import ConfigError
+from engine.protocol.provenance import engine_command
+from engine.protocol.requests import Completed, Failed, Planned, PrepareAnswer, PrepareRequest, Progress, Refused
 from fastadv_tui.errors import UserError
 from fastadv_tui.home import data_dir, ensure_home
 from fastadv_tui.safe import line

@@ -17,8 +17,11 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from engine.config import DATASET_ALIASES, SHORT_KEYS, ConfigError, fields, parse_size
-from engine.presets import preset_settings
+from engine.config.datasets import DATASET_ALIASES
+from engine.config.errors import ConfigError
+from engine.config.keys import SHORT_KEYS, fields
+from engine.config.presets import preset_settings
+from engine.config.units import parse_size
 from fastadv_tui.errors import UserError
 from fastadv_tui.rows import Row
 

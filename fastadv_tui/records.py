@@ -6,7 +6,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
-from engine.atomic import write_atomic
+from engine.protocol.files import write_atomic
 from fastadv_tui.identity import ProcessIdentity
 
 Record = TypeVar("Record", bound=Struct)

@@ -6,12 +6,13 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from engine.atomic import write_atomic
-from engine.config import RunConfig, flatten
-from engine.events import Evaluated
-from engine.presets import preset_settings
-from engine.rundir import RunDir
-from engine.sections import ModelConfig
+from engine.config.keys import flatten
+from engine.config.presets import preset_settings
+from engine.config.run import RunConfig
+from engine.config.sections import ModelConfig
+from engine.protocol.events import Evaluated
+from engine.protocol.files import write_atomic
+from engine.protocol.rundir import RunDir
 from fastadv_tui import records, state, status
 from fastadv_tui.records import ExitRecord
 

@@ -14,10 +14,11 @@ from typing import Any
 
 import msgspec
 
-from engine.atomic import write_atomic
-from engine.config import ConfigError, RunConfig
-from engine.provenance import code_fingerprint, engine_command, git_commit, package_version
-from engine.rundir import RunDir, Submission
+from engine.config.errors import ConfigError
+from engine.config.run import RunConfig
+from engine.protocol.files import write_atomic
+from engine.protocol.provenance import code_fingerprint, engine_command, git_commit, package_version
+from engine.protocol.rundir import RunDir, Submission
 from fastadv_tui import state, status
 from fastadv_tui.errors import UserError
 from fastadv_tui.home import HomeError, ensure_home, runs_dir

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from engine.atomic import write_atomic
+from engine.protocol.files import write_atomic
 from fastadv_tui.errors import UserError
 from fastadv_tui.home import ensure_home, home
 

@@ -2,21 +2,11 @@
 
 from msgspec import Struct, field
 
-from engine.events import (
-    Alarm,
-    AnyEvent,
-    Evaluated,
-    Finished,
-    Note,
-    Progress,
-    Saved,
-    Started,
-    Step,
-    read,
-)
-from engine.phases import Phase
-from engine.rundir import RunDir
-from engine.timeline import Stretch, Timeline
+from engine.config.phases import Phase
+from engine.plan.timeline import Stretch, Timeline
+from engine.protocol.event_log import read
+from engine.protocol.events import Alarm, AnyEvent, Evaluated, Finished, Note, Progress, Saved, Started, Step
+from engine.protocol.rundir import RunDir
 
 WARM_UP = 2.0  # seconds of training in which caches fill and kernels are chosen
 

@@ -7,9 +7,9 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from engine import events
-from engine.events import Finished
-from engine.rundir import RunDir
+from engine.protocol import event_log
+from engine.protocol.events import Finished
+from engine.protocol.rundir import RunDir
 from fastadv_tui import identity, records
 from fastadv_tui.records import ExitRecord, ProcessRecord
 from fastadv_tui.state import RunState
@@ -61,7 +61,7 @@ def _living(process: ProcessRecord) -> bool | None:
 
 def _last_word(rundir: RunDir, process: ProcessRecord) -> Finished | None:
     """How the present attempt finished, by its own word; read anew, as `state` may be from before it was said."""
-    said = events.last(rundir.events, Finished, process.events_before)
+    said = event_log.last(rundir.events, Finished, process.events_before)
     return said[-1] if said else None
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 from tinydb.storages import Storage
 
-from engine.atomic import write_atomic
+from engine.protocol.files import write_atomic
 from fastadv_tui.migrations import Tables
 
 _DECODER = msgspec.json.Decoder(Tables)

@@ -6,9 +6,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from engine import phases
-from engine.config import FOLDER, ConfigError, RunConfig, both_units, full_key, parse_value
-from engine.presets import build
+from engine.config import phases
+from engine.config.datasets import FOLDER
+from engine.config.errors import ConfigError
+from engine.config.keys import full_key, parse_value
+from engine.config.presets import build
+from engine.config.run import RunConfig
+from engine.config.units import both_units
 from fastadv_tui.home import data_dir, ensure_home
 
 

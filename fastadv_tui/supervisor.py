@@ -16,9 +16,10 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from engine.events import Note, Step, Writer, last
-from engine.provenance import code_fingerprint, engine_command
-from engine.rundir import RunDir, Submission
+from engine.protocol.event_log import Writer, last
+from engine.protocol.events import Note, Step
+from engine.protocol.provenance import code_fingerprint, engine_command
+from engine.protocol.rundir import RunDir, Submission
 from fastadv_tui import identity, records
 from fastadv_tui.identity import ProcessIdentity
 from fastadv_tui.locks import try_lock

@@ -2,7 +2,7 @@
 
 import time
 
-from engine.phases import Phase
+from engine.config.phases import Phase
 
 GLYPHS = {"queued": "◌", "running": "●", "done": "✓", "stopped": "■", "failed": "✗", "lost": "?"}
 

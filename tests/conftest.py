@@ -11,7 +11,7 @@ import helpers
 import hypothesis
 import pytest
 
-from engine.rundir import RunDir
+from engine.protocol.rundir import RunDir
 from fastadv_tui.flops import FlopCounter
 from fastadv_tui.home import ensure_home
 

@@ -17,16 +17,17 @@ from helpers import make_run
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from engine import checkpoint, data, events, models
+from engine import checkpoint, data, models
 from engine.attacks import Pgd, Threat
+from engine.config.facts import DATASETS
+from engine.config.presets import build
+from engine.config.sections import ModelConfig, OptimConfig
 from engine.data.batches import TestImages, to_images
-from engine.data.facts import DATASETS
 from engine.evaluate import Accuracy, Evaluation, Tick
 from engine.learner import Learner
-from engine.presets import build
-from engine.rundir import RunDir
-from engine.schedules import learning_rate
-from engine.sections import ModelConfig, OptimConfig
+from engine.plan.learning_rate import learning_rate
+from engine.protocol import event_log, events
+from engine.protocol.rundir import RunDir
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[1]
@@ -193,7 +194,7 @@ def ask(*arguments: str, stdin: bytes = b"", **env: str) -> tuple[int, bytes, by
 
 
 def of_kind(rundir: RunDir, kind: type[EventKind]) -> list[EventKind]:
-    return [event for event in events.read(rundir.events) if isinstance(event, kind)]
+    return [event for event in event_log.read(rundir.events) if isinstance(event, kind)]
 
 
 def without_clock(event: events.AnyEvent) -> bytes:

@@ -11,10 +11,10 @@ from typing import TypeVar
 import msgspec
 import psutil
 
-from engine import events
-from engine.config import RunConfig
-from engine.presets import build
-from engine.rundir import RunDir, Submission
+from engine.config.presets import build
+from engine.config.run import RunConfig
+from engine.protocol import event_log, events
+from engine.protocol.rundir import RunDir, Submission
 from fastadv_tui import identity, runner, state, status
 from fastadv_tui.records import ExitRecord, ProcessRecord, read
 
@@ -46,7 +46,7 @@ def make_run(folder: Path, submitted: float | None = None, chosen: RunConfig | N
 
 
 def write_events(rundir: RunDir, *written: events.AnyEvent) -> None:
-    with events.Writer(rundir.events) as writer:
+    with event_log.Writer(rundir.events) as writer:
         for event in written:
             writer.write(event)
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from test_cli import fastadv
 
-from engine.prepare_request import Prepared
+from engine.protocol.requests import Prepared
 
 CLASSES = ("n00000001", "n00000002")
 SIZES = ("32", "64")

@@ -12,12 +12,12 @@ import pytest
 from engine_helpers import ROOT
 from helpers import wait_for
 
-from engine.atomic import replacing, write_atomic
+from engine.protocol.files import replacing, write_atomic
 
 WRITES_FOREVER = """
 import sys
 from pathlib import Path
-from engine.atomic import write_atomic
+from engine.protocol.files import write_atomic
 path, n = Path(sys.argv[1]), 0
 while True:
     write_atomic(path, bytes([n % 256]) * 300_000)

@@ -8,8 +8,8 @@ import torch
 from engine_helpers import CPU
 from numpy.typing import NDArray
 
+from engine.config.facts import DATASETS, Facts
 from engine.data.batches import TestImages, TrainBatches, to_images
-from engine.data.facts import DATASETS, Facts
 
 PLAIN = DATASETS["digits"]
 AUGMENTED = DATASETS["cifar10"]

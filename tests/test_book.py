@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from helpers import make_run
 
-from engine.rundir import RunDir
+from engine.protocol.rundir import RunDir
 from fastadv_tui.book import Book, Followed, View
 from fastadv_tui.history import History
 from fastadv_tui.home import ensure_home, runs_dir

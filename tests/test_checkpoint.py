@@ -13,9 +13,9 @@ from engine_helpers import digits, digits_model
 
 from engine import models
 from engine.checkpoint import CheckpointError, load, load_latest, load_model, save
-from engine.data.facts import DATASETS
-from engine.presets import build
-from engine.rundir import RunDir
+from engine.config.facts import DATASETS
+from engine.config.presets import build
+from engine.protocol.rundir import RunDir
 
 CONFIG = build("digits", {"model.width": 4})
 

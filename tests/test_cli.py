@@ -14,8 +14,8 @@ import pytest
 import typer
 from helpers import verdict, wait_for
 
-from engine import events
-from engine.rundir import RunDir
+from engine.protocol import event_log
+from engine.protocol.rundir import RunDir
 from fastadv_tui.state import load
 
 FASTADV = [sys.executable, "-P", "-m", "fastadv_tui.entry"]
@@ -76,7 +76,7 @@ def test_json_is_the_events_and_nothing_else(home: Path) -> None:
     done = fastadv("run", "digits", "--json", *QUICK)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert [events.decode(line.encode()) for line in lines] == [*events.read(only_run(home).events)]
+    assert [event_log.decode(line.encode()) for line in lines] == [*event_log.read(only_run(home).events)]
     assert json.loads(lines[0])["type"] == "started"
     assert json.loads(lines[-1])["type"] == "finished"
 

@@ -9,27 +9,19 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from engine import models
-from engine.config import (
-    DATASETS,
-    FOLDER,
-    SHORT_KEYS,
-    ConfigError,
-    RunConfig,
-    assemble,
-    choices,
-    description,
-    fields,
-    flatten,
-    full_key,
-    parse_value,
-)
+from engine.config.datasets import DATASETS, FOLDER
+from engine.config.errors import ConfigError
+from engine.config.facts import DATASETS as FACTS
+from engine.config.keys import SHORT_KEYS, assemble, choices, description, fields, flatten, full_key, parse_value
+from engine.config.networks import ACTIVATED, NETWORKS
+from engine.config.presets import DEFAULT_PRESET, PRESETS, build
+from engine.config.run import RunConfig
+from engine.config.section import Section
+from engine.config.sections import EvalConfig, MethodConfig, ModelConfig, OptimConfig
 from engine.data import READERS
-from engine.data.facts import DATASETS as FACTS
 from engine.methods import METHODS, options
 from engine.models.activations import ACTIVATIONS
 from engine.precision import DTYPES
-from engine.presets import DEFAULT_PRESET, PRESETS, build
-from engine.sections import ACTIVATED, NETWORKS, EvalConfig, MethodConfig, ModelConfig, OptimConfig, Section
 
 DIGITS = {"dataset": "digits", "model.name": "digits-cnn"}
 BAD_VALUES: list[tuple[str, Any]] = [

@@ -14,13 +14,13 @@ from engine_helpers import MNIST_FILES, idx, python2_pickle, write_cifar10, writ
 from numpy.typing import NDArray
 
 from engine import data
-from engine.config import ConfigError
+from engine.config.errors import ConfigError
+from engine.config.phases import Phase
+from engine.config.presets import build
 from engine.data.arrays import DataError
 from engine.data.digits import TEST_IMAGES
 from engine.data.folder import ImageFolder
 from engine.data.source import open_source
-from engine.phases import Phase
-from engine.presets import build
 
 INNER = "cifar-10-batches-py"
 REAL = os.environ.get("FASTADV_TEST_DATA", "")

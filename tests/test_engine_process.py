@@ -22,8 +22,8 @@ from engine_helpers import (
 )
 from helpers import gone, wait_for
 
-from engine import events
-from engine.rundir import RunDir
+from engine.protocol import event_log, events
+from engine.protocol.rundir import RunDir
 
 OFTEN = 1.5e-3  # checkpoint_minutes: every 90 ms
 STEPS = 4 * 90
@@ -57,7 +57,7 @@ def _steps(rundir: RunDir) -> dict[int, events.Step]:
 
 
 def _finished(rundir: RunDir) -> events.Finished:
-    last = list(events.read(rundir.events))[-1]
+    last = list(event_log.read(rundir.events))[-1]
     assert isinstance(last, events.Finished)
     return msgspec.structs.replace(last, t=0.0, elapsed=0.0)
 
@@ -150,4 +150,4 @@ def test_an_engine_that_is_told_to_stop_before_it_begins(tmp_path: Path) -> None
     rundir.request_stop()
     assert finish(start(rundir)) == 130
     assert _finished(rundir) == events.Finished(status="stopped")
-    assert len(list(events.read(rundir.events))) == 1
+    assert len(list(event_log.read(rundir.events))) == 1

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import events
-from engine.events import Evaluated, Finished, Follower, Note, Progress, Started, Step, Writer, decode, last, read
+from engine.protocol import events
+from engine.protocol.event_log import Follower, Writer, decode, last, read
+from engine.protocol.events import Evaluated, Finished, Note, Progress, Started, Step
 
 
 def note(n: int) -> Note:

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from engine import models
-from engine.data.facts import DATASETS
+from engine.config.facts import DATASETS
+from engine.config.sections import ModelConfig
 from engine.folding import folded
 from engine.modes import evaluating
-from engine.sections import ModelConfig
 
 FACTS = DATASETS["cifar10"]
 NETWORKS = [

@@ -15,9 +15,9 @@ import msgspec
 import pytest
 from helpers import evaluated, make_run, started, step, wait_for, write_events
 
-from engine.events import Finished
-from engine.presets import build
-from engine.rundir import RunDir
+from engine.config.presets import build
+from engine.protocol.events import Finished
+from engine.protocol.rundir import RunDir
 from fastadv_tui.history import History, HistoryError
 from fastadv_tui.historyfile import read_rows
 from fastadv_tui.home import ensure_home, history_path, runs_dir

@@ -8,8 +8,8 @@ import pytest
 from helpers import make_run, submit, supervisor_pid, verdict, wait_for, wait_for_status, write_events
 from test_cli import fastadv
 
-from engine.events import Finished
-from engine.rundir import RunDir
+from engine.protocol.events import Finished
+from engine.protocol.rundir import RunDir
 from fastadv_tui import identity, records, runner
 from fastadv_tui.history import History, HistoryError
 from fastadv_tui.home import ensure_home, find_run, history_path, runs_dir

@@ -11,9 +11,9 @@ from engine_helpers import CPU, digits, digits_model, make_learner, trained_digi
 from torch import Tensor, nn
 
 from engine import models
-from engine.data.facts import DATASETS
+from engine.config.facts import DATASETS
+from engine.config.sections import ModelConfig, OptimConfig
 from engine.learner import AVERAGE_DECAY, Learner
-from engine.sections import ModelConfig, OptimConfig
 
 SIGNS_AGREE = 0.95
 

@@ -9,9 +9,9 @@ from helpers import started, step
 
 from engine import reporter
 from engine.alarm import Watchdog
-from engine.events import AnyEvent, Step
-from engine.phases import Phase
-from engine.timeline import Stretch, Timeline
+from engine.config.phases import Phase
+from engine.plan.timeline import Stretch, Timeline
+from engine.protocol.events import AnyEvent, Step
 from fastadv_tui.state import RunState, apply
 
 HOURS = 3600.0

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from engine.attacks import Threat
+from engine.config.presets import build
+from engine.config.sections import OptimConfig
 from engine.learner import Learner
 from engine.methods import METHODS, fgsm, free, options, pgd, standard
-from engine.presets import build
-from engine.sections import OptimConfig
 
 EPS, ALPHA, RATE = 0.2, 0.25, 0.05
 SGD: dict[str, Any] = {"lr": RATE, "momentum": 0.0, "weight_decay": 0.0}

@@ -6,14 +6,15 @@ import msgspec
 import pytest
 import torch
 
-from engine.config import ConfigError, RunConfig
-from engine.data.facts import Facts
+from engine.config.errors import ConfigError
+from engine.config.facts import Facts
+from engine.config.phases import Phase
+from engine.config.presets import build as config_of
+from engine.config.run import RunConfig
 from engine.models import build
 from engine.models.minibatches import check_minibatches
-from engine.phases import Phase
-from engine.presets import build as config_of
+from engine.plan.cost import smallest_part
 from engine.questions import check
-from engine.work import smallest_part
 
 SMALL = Facts(3, 32, 32, 10, 65, (0.5,) * 3, (0.5,) * 3)
 

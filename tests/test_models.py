@@ -8,9 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine import models
-from engine.data.facts import DATASETS, Facts
+from engine.config.facts import DATASETS, Facts
+from engine.config.networks import ACTIVATED
+from engine.config.sections import ModelConfig
 from engine.models.preact_resnet import PreActBlock
-from engine.sections import ACTIVATED, ModelConfig
 
 FITS = [
     ("preact-resnet18", "cifar10"),

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from engine.config.sections import OptimConfig
 from engine.learner import Learner
 from engine.muon import Muon, filters, flops, orthogonalized
-from engine.sections import OptimConfig
 
 
 @pytest.mark.parametrize("shape", [(8, 3, 3, 3), (64, 4, 3, 3), (16, 16, 1, 1), (30, 50)])

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.config import ConfigError
-from engine.phases import Phase, parse, written
-from engine.presets import build
-from engine.timeline import Stretch, Timeline
+from engine.config.errors import ConfigError
+from engine.config.phases import Phase, parse, written
+from engine.config.presets import build
+from engine.plan.timeline import Stretch, Timeline
 
 WONG = build("imagenet").phases
 

@@ -30,7 +30,7 @@ from preparing_helpers import (
 from test_cli import fastadv
 
 from engine.data.resizing import smaller
-from engine.prepare_request import Planned
+from engine.protocol.requests import Planned
 from fastadv_tui.preparation import planned
 
 

@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
-from engine.config import DATASETS, ConfigError, assemble, choices, flatten
-from engine.presets import DEFAULT_PRESET, PRESETS, build, check_dataset, preset_settings
+from engine.config.datasets import DATASETS
+from engine.config.errors import ConfigError
+from engine.config.keys import assemble, choices, flatten
+from engine.config.presets import DEFAULT_PRESET, PRESETS, build, check_dataset, preset_settings
 
 
 @pytest.mark.parametrize("dataset", DATASETS)

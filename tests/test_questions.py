@@ -8,7 +8,7 @@ import pytest
 from engine_helpers import ask, write_cifar10
 
 from engine import questions
-from engine.presets import build
+from engine.config.presets import build
 
 
 def answer(capfdbinary: pytest.CaptureFixture[bytes], request: bytes) -> tuple[int, dict[str, Any]]:

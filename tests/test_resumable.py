@@ -9,10 +9,10 @@ from msgspec import structs
 
 from engine import data
 from engine.attacks import Pgd, Threat
+from engine.config.sections import ModelConfig
 from engine.data.batches import TestImages
 from engine.evaluate import Accuracy, Evaluation
 from engine.resumable import Question, Resumable
-from engine.sections import ModelConfig
 
 ATTACK = Pgd(3, 2, 0.04)
 CLEAN = 5  # looks while it finds out which images are right as they are

@@ -12,12 +12,12 @@ import msgspec
 import pytest
 from helpers import config, engine_pid, make_run, verdict, wait_for_status, write_events
 
-from engine.atomic import write_atomic
-from engine.config import ConfigError
-from engine.events import Finished
-from engine.presets import build
-from engine.provenance import code_fingerprint
-from engine.rundir import RunDir
+from engine.config.errors import ConfigError
+from engine.config.presets import build
+from engine.protocol.events import Finished
+from engine.protocol.files import write_atomic
+from engine.protocol.provenance import code_fingerprint
+from engine.protocol.rundir import RunDir
 from fastadv_tui import flops, runner
 from fastadv_tui import home as homes
 from fastadv_tui.history import History

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.schedules import cyclic, learning_rate, piecewise
-from engine.sections import OptimConfig
+from engine.config.sections import OptimConfig
+from engine.plan.learning_rate import cyclic, learning_rate, piecewise
 
 
 @pytest.mark.parametrize(

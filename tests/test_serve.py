@@ -30,7 +30,7 @@ from helpers import (
     write_events,
 )
 
-from engine.rundir import RunDir
+from engine.protocol.rundir import RunDir
 from fastadv_tui import runner
 from fastadv_tui.state import load
 

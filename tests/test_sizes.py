@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.config import ConfigError, both_units, parse_attack, parse_size, units
+from engine.config.errors import ConfigError
+from engine.config.sections import parse_attack
+from engine.config.units import both_units, parse_size, units
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from engine import models
 from engine.attacks import Threat
 from engine.compiling import PAYS_FROM, pays
-from engine.data.facts import DATASETS
+from engine.config.facts import DATASETS
+from engine.config.sections import ModelConfig, OptimConfig
 from engine.learner import Learner
 from engine.methods import fgsm
-from engine.schedules import learning_rate
-from engine.sections import ModelConfig, OptimConfig
+from engine.plan.learning_rate import learning_rate
 from engine.streams import generator
 
 EPS, ALPHA, UPDATES, BATCH = 0.1, 0.125, 30, 64

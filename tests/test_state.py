@@ -8,7 +8,7 @@ from helpers import evaluated, make_run, started, step, write_events
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.events import Alarm, AnyEvent, Event, Finished, Note, Progress, Saved
+from engine.protocol.events import Alarm, AnyEvent, Event, Finished, Note, Progress, Saved
 from fastadv_tui.state import MOST_STEPS, RunState, apply, load
 
 

@@ -13,8 +13,8 @@ import psutil
 import pytest
 from helpers import evaluated, gone, make_run, started, step, verdict, wait_for, write_events
 
-from engine.events import Finished
-from engine.rundir import RunDir
+from engine.protocol.events import Finished
+from engine.protocol.rundir import RunDir
 from fastadv_tui import identity, records, status
 from fastadv_tui.identity import ProcessIdentity
 from fastadv_tui.records import ExitRecord, ProcessRecord

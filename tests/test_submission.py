@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.config import ConfigError, flatten
+from engine.config.errors import ConfigError
+from engine.config.keys import flatten
 from fastadv_tui.submission import configure, grid, merge, parse_pairs, understood
 
 

@@ -266,7 +266,9 @@ def fill(path: Path) -> None:
 
 
 def test_the_stand_in_is_what_runs_here() -> None:
-    code = "import engine.__main__ as main, engine.events as events; print(main.__file__); print(events.__file__)"
+    code = (
+        "import engine.__main__ as main, engine.protocol.events as events; print(main.__file__); print(events.__file__)"
+    )
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
     stand_in, real = done.stdout.split()
     assert Path(stand_in).is_relative_to(FAKE)

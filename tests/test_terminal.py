@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from helpers import kill_all_of, verdict, wait_for
 
-from engine.rundir import RunDir
+from engine.protocol.rundir import RunDir
 from fastadv_tui import runner
 from fastadv_tui.state import load
 

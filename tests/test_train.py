@@ -12,14 +12,15 @@ from engine_helpers import assert_same, assert_same_end, of_kind, run_folder, we
 from torch import nn
 
 import engine.__main__ as main
-from engine import checkpoint, data, events, models
-from engine.config import ConfigError
+from engine import checkpoint, data, models
+from engine.config.errors import ConfigError
 from engine.data import digits
 from engine.data.arrays import Arrays
 from engine.evaluate import Accuracy
+from engine.protocol import event_log, events
+from engine.protocol.rundir import RunDir
+from engine.protocol.stop import Stopped, StopRequest
 from engine.reporter import DivergedError
-from engine.rundir import RunDir
-from engine.stopping import Stopped, StopRequest
 from engine.train import Training
 
 ALWAYS = 1e-9  # checkpoint_minutes: after every update
@@ -38,7 +39,7 @@ def few_digits() -> Arrays:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Little to compute, and no waiting for the disk."""
     monkeypatch.setitem(data.READERS, "digits", lambda folder: few_digits())
-    monkeypatch.setattr("engine.atomic.os.fsync", lambda handle: None)
+    monkeypatch.setattr("engine.protocol.files.os.fsync", lambda handle: None)
 
 
 class StopAfter(StopRequest):
@@ -55,7 +56,7 @@ class StopAfter(StopRequest):
 def train(rundir: RunDir, looks: int | None = None, attempt: int = 1) -> StopAfter:
     """Train a run in this process. Raises: Stopped."""
     stop = StopAfter(looks)
-    with events.Writer(rundir.events) as writer:
+    with event_log.Writer(rundir.events) as writer:
         Training(rundir.submission().config, rundir, writer, stop).run(attempt)
     return stop
 
@@ -118,7 +119,7 @@ def test_a_run_stopped_at_any_look_ends_with_the_same_numbers(tmp_path: Path, na
 
 def _trained_twice(rundir: RunDir) -> int:
     """Steps between where the last attempt began and the last checkpoint before it."""
-    order = list(events.read(rundir.events))
+    order = list(event_log.read(rundir.events))
     second = max(n for n, event in enumerate(order) if isinstance(event, events.Started))
     saved = [event.step for event in order[:second] if isinstance(event, events.Saved) and event.file == "last.pt"]
     (began,) = [event.from_step for event in order[second:] if isinstance(event, events.Started)]
@@ -190,7 +191,7 @@ def test_the_events_of_a_run(tmp_path: Path) -> None:
     assert {1, 12, 24} <= {event.step for event in steps}  # the first, and each epoch's last
     assert all(event.signal is None for event in steps)
     assert steps[0].lr == 0
-    clock = [event.elapsed for event in events.read(rundir.events)]
+    clock = [event.elapsed for event in event_log.read(rundir.events)]
     assert clock == sorted(clock)
 
 
@@ -201,7 +202,7 @@ def test_the_clock_goes_on_over_attempts(tmp_path: Path) -> None:
     before = weights(rundir)["elapsed"]
     train(rundir, attempt=2)
     assert of_kind(rundir, events.Started)[-1].elapsed >= before - 0.001
-    assert list(events.read(rundir.events))[-1].elapsed > before
+    assert list(event_log.read(rundir.events))[-1].elapsed > before
 
 
 def test_nothing_is_watched_where_nothing_is_asked_for(tmp_path: Path) -> None:
@@ -316,7 +317,7 @@ def test_a_failure_is_the_last_event_in_one_line_and_whole_in_the_log(
     typed = settings(tmp_path)
     rundir = run_folder(tmp_path / "run", typed, dataset=typed.get("dataset", "digits"))
     assert main.train(rundir) == 1
-    last = list(events.read(rundir.events))[-1]
+    last = list(event_log.read(rundir.events))[-1]
     assert isinstance(last, events.Finished)
     assert last.status == "failed"
     assert re.search(error, last.error)
@@ -331,7 +332,7 @@ def test_a_config_that_cannot_be_read_fails_as_an_event(tmp_path: Path, monkeypa
     rundir = run_folder(tmp_path / "run", {})
     rundir.config.write_text("{torn")
     assert main.train(rundir) == 1
-    (only,) = events.read(rundir.events)
+    (only,) = event_log.read(rundir.events)
     assert isinstance(only, events.Finished)
     assert only.status == "failed"
     assert "JSON is malformed" in only.error
@@ -340,10 +341,10 @@ def test_a_config_that_cannot_be_read_fails_as_an_event(tmp_path: Path, monkeypa
 def test_an_events_file_that_cannot_be_written_still_gives_an_exit_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def full(self: events.Writer, event: events.AnyEvent) -> None:
+    def full(self: event_log.Writer, event: events.AnyEvent) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(main, "StopRequest", lambda file: StopAfter())
-    monkeypatch.setattr(events.Writer, "write", full)
+    monkeypatch.setattr(event_log.Writer, "write", full)
     assert main.train(run_folder(tmp_path / "run", FEW)) == 1
     assert "cannot write the last event" in capsys.readouterr().err

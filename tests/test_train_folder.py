@@ -16,13 +16,14 @@ from msgspec import structs
 from test_folder import picture, tree
 from test_train import train
 
-from engine import events
 from engine.checkpoint import load_model
-from engine.config import ConfigError, RunConfig
-from engine.request import AnyAnswer, EvalRequest, Measured, Understood
-from engine.rundir import RunDir
-from engine.sections import EvalConfig
-from engine.stopping import Stopped
+from engine.config.errors import ConfigError
+from engine.config.run import RunConfig
+from engine.config.sections import EvalConfig
+from engine.protocol import events
+from engine.protocol.requests import AnyAnswer, EvalRequest, Measured, Understood
+from engine.protocol.rundir import RunDir
+from engine.protocol.stop import Stopped
 
 GROWING = "0-1:24/12:10:0..0.1 1-2:24/16:6:0.1..0.02 2-3:0/20:5:0.02..0"
 FEW: dict[str, Any] = {
@@ -40,7 +41,7 @@ FEW: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.atomic.os.fsync", lambda handle: None)
+    monkeypatch.setattr("engine.protocol.files.os.fsync", lambda handle: None)
 
 
 @pytest.fixture

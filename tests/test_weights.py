@@ -11,10 +11,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from engine import checkpoint, models, weights
-from engine.config import ConfigError
-from engine.data.facts import DATASETS
-from engine.presets import build
-from engine.sections import ModelConfig
+from engine.config.errors import ConfigError
+from engine.config.facts import DATASETS
+from engine.config.presets import build
+from engine.config.sections import ModelConfig
 
 FACTS = DATASETS["cifar10"]
 MODEL = ModelConfig(name="preact-resnet18", width=4, depth=2)

@@ -9,12 +9,12 @@ from torch.utils.flop_counter import flop_registry
 
 from engine import models
 from engine.attacks import Threat
-from engine.data.facts import DATASETS
+from engine.config.facts import DATASETS
+from engine.config.presets import build
 from engine.learner import Learner
 from engine.methods import METHODS, options
 from engine.models.counting import count_passes
-from engine.presets import build
-from engine.work import Passes, training_flops
+from engine.plan.cost import Passes, training_flops
 from fastadv_tui.flops import FlopCounter
 from fastadv_tui.words import work
 

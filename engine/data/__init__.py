@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.config import ConfigError
+from engine.config.errors import ConfigError
+from engine.config.facts import DATASETS
 from engine.data import cifar, digits, mnist
 from engine.data.arrays import Arrays, DataError
 from engine.data.download import download
-from engine.data.facts import DATASETS
 
 HOLDOUT_SEED = 0
 READERS: dict[str, Callable[[Path], Arrays | None]] = {

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.config import ConfigError
+from engine.config.errors import ConfigError
 
 
 class DataError(ConfigError):

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.data.facts import Facts
+from engine.config.facts import Facts
 from engine.streams import generator
 
 

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
 from engine.data.copying import CopyError, Report, Task, perform
-from engine.stopping import PR_SET_PDEATHSIG
+from engine.protocol.stop import PR_SET_PDEATHSIG
 
 LOOK_EVERY = 0.1  # seconds between looks whether to stop
 NOT_FOR_WORKERS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}  # a terminal's Ctrl-C reaches them too

@@ -8,12 +8,12 @@ import torch
 from msgspec import structs
 from numpy.typing import NDArray
 
-from engine.config import ConfigError
-from engine.data.facts import Facts
+from engine.config.errors import ConfigError
+from engine.config.facts import Facts
+from engine.config.phases import Phase
 from engine.data.folder import ImageFolder
 from engine.data.loading import FolderBatches, FolderImages
 from engine.data.sources import not_taken
-from engine.phases import Phase
 
 Files = tuple[NDArray[np.bytes_], NDArray[np.int64]]
 

@@ -12,15 +12,15 @@ import msgspec
 from filelock import FileLock, Timeout
 from msgspec import Struct
 
-from engine.atomic import FOR_ALL, write_atomic
-from engine.config import ConfigError
+from engine.config.errors import ConfigError
 from engine.data import tars
 from engine.data.copying import FULL, CopyError, Report, Task, cannot_write, made
 from engine.data.crew import Crew
 from engine.data.inventory import check, folders_of, missing
 from engine.data.resizing import BrokenImageError
 from engine.data.sources import VAL_NAMES, Source, SourceError, image_folder, is_image_folder, not_taken
-from engine.prepare_request import (
+from engine.protocol.files import FOR_ALL, write_atomic
+from engine.protocol.requests import (
     LARGEST,
     PREPARED,
     SMALLEST,
@@ -31,10 +31,10 @@ from engine.prepare_request import (
     Prepared,
     PrepareRequest,
     Progress,
+    Refused,
     read_prepared,
 )
-from engine.request import Refused
-from engine.stopping import Stopped, StopRequest
+from engine.protocol.stop import Stopped, StopRequest
 
 OK, FAILED, REFUSED, STOPPED = 0, 1, 2, 130
 PLAN, LOCK, INDEX = ".preparing.json", ".prepare.lock", ".tars.json"  # in OUT

@@ -9,11 +9,13 @@ from msgspec import structs
 from torch import Tensor
 
 from engine import data
-from engine.config import FOLDER, ConfigError, RunConfig
+from engine.config.datasets import FOLDER
+from engine.config.errors import ConfigError
+from engine.config.facts import DATASETS, Facts
+from engine.config.phases import Phase
+from engine.config.run import RunConfig
 from engine.data.arrays import Arrays
 from engine.data.batches import TestImages, TrainBatches
-from engine.data.facts import DATASETS, Facts
-from engine.phases import Phase
 
 
 class Batches(Protocol):

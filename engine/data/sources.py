@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.config import ConfigError
+from engine.config.errors import ConfigError
 
 SPLITS = ("train", "val")
 VAL_NAMES = ("val", "valid", "validation", "test")

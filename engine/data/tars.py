@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 import msgspec
 from msgspec import Struct
 
-from engine.atomic import write_atomic
 from engine.data.sources import File, ImageClass, Source, SourceError, checked, plain_name
+from engine.protocol.files import write_atomic
 
 TRAIN, VAL, DEVKIT = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar", "ILSVRC2012_devkit_t12.tar.gz"
 LABELS = "val_labels.txt"

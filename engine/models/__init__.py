@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
-from engine.data.facts import Facts
+from engine.config.facts import Facts
+from engine.config.sections import ModelConfig
 from engine.models.classifiers import classifier
 from engine.models.pooled_cnn import pooled_cnn
 from engine.models.preact_resnet import common_names, preact_resnet18
 from engine.models.small import digits_cnn, mnist_cnn
-from engine.sections import ModelConfig
 
 MODELS: dict[str, Callable[[ModelConfig, Facts], nn.Module]] = {
     "preact-resnet18": preact_resnet18,

@@ -5,7 +5,7 @@ import inspect
 
 from torch import nn
 
-from engine.config import ConfigError
+from engine.config.errors import ConfigError
 
 AUXILIARY = ("googlenet", "inception_v3")  # in training they return a tuple, unless told not to
 

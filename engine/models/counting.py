@@ -6,11 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from engine import muon
-from engine.config import ConfigError, RunConfig
-from engine.data.facts import Facts
+from engine.config.errors import ConfigError
+from engine.config.facts import Facts
+from engine.config.run import RunConfig
+from engine.config.sections import ModelConfig
 from engine.models import build
-from engine.sections import ModelConfig
-from engine.work import Passes
+from engine.plan.cost import Passes
 
 
 def count_passes(config: ModelConfig, facts: Facts, crop: int = 0) -> Passes:

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import torch
 
-from engine.config import ConfigError, RunConfig
-from engine.data.facts import Facts
+from engine.config.errors import ConfigError
+from engine.config.facts import Facts
+from engine.config.phases import Phase
+from engine.config.run import RunConfig
 from engine.models import build
-from engine.phases import Phase
-from engine.work import smallest_part
+from engine.plan.cost import smallest_part
 
 
 def check_minibatches(config: RunConfig, phases: Sequence[Phase], images: int, facts: Facts) -> None:

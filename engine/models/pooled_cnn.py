@@ -2,9 +2,9 @@
 
 from torch import nn
 
-from engine.data.facts import Facts
+from engine.config.facts import Facts
+from engine.config.sections import ModelConfig
 from engine.models.activations import activation
-from engine.sections import ModelConfig
 
 WIDTHS = (1, 4, 4)  # of the three blocks, as multiples of the width
 

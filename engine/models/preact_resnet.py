@@ -2,9 +2,9 @@
 
 from torch import Tensor, nn
 
-from engine.data.facts import Facts
+from engine.config.facts import Facts
+from engine.config.sections import ModelConfig
 from engine.models.activations import activation
-from engine.sections import ModelConfig
 
 NARROW = 8  # below so many channels, oneDNN's AVX2 weight gradient of a strided 1x1 convolution is wrong, or crashes
 # (github.com/uxlfoundation/oneDNN/issues/6035)

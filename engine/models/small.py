@@ -2,8 +2,8 @@
 
 from torch import nn
 
-from engine.data.facts import Facts
-from engine.sections import ModelConfig
+from engine.config.facts import Facts
+from engine.config.sections import ModelConfig
 
 
 def mnist_cnn(config: ModelConfig, facts: Facts) -> nn.Module:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from engine.rundir import RunDir
+from engine.protocol.rundir import RunDir
 from fastadv_tui.commands.running import Run
 from fastadv_tui.errors import UserError
 from fastadv_tui.safe import line

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from engine.config import both_units
+from engine.config.units import both_units
 from fastadv_tui.commands.running import Run
 from fastadv_tui.errors import UserError
 from fastadv_tui.safe import line

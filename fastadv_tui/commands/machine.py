@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
     """Versions, devices, the precision chosen and why, the data found, the home folder."""
-    from engine.provenance import package_version
+    from engine.protocol.provenance import package_version
     from fastadv_tui.home import data_dir, home
 
     facts = {
@@ -48,7 +48,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSO
 
 def _ask_engine(data_dir: str) -> dict[str, Any]:
     """What only torch knows, asked of the engine in a process of its own."""
-    from engine.provenance import engine_command
+    from engine.protocol.provenance import engine_command
 
     print("asking torch, a few seconds ...", file=sys.stderr)
     done = subprocess.run(engine_command("--doctor", data_dir), stdout=subprocess.PIPE, text=True)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.config import RunConfig
-from engine.rundir import RunDir
+from engine.config.run import RunConfig
+from engine.protocol.rundir import RunDir
 from fastadv_tui.safe import line
 from fastadv_tui.text import tail
 

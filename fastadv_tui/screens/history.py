@@ -10,7 +10,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import DataTable, Footer, Input, Static
 
-from engine.rundir import RunDir
+from engine.protocol.rundir import RunDir
 from fastadv_tui import runner
 from fastadv_tui.book import EMPTY, Snapshot
 from fastadv_tui.cells import CELLS

@@ -5,7 +5,7 @@ from typing import Any
 
 from textual.screen import Screen
 
-from engine.rundir import RunDir
+from engine.protocol.rundir import RunDir
 from fastadv_tui.book import View
 
 

@@ -14,8 +14,9 @@ from textual.screen import Screen
 from textual.widgets import Collapsible, Footer, Input, Label, Static
 from textual.worker import get_current_worker
 
-from engine.config import ConfigError, fields
-from engine.rundir import RunDir
+from engine.config.errors import ConfigError
+from engine.config.keys import fields
+from engine.protocol.rundir import RunDir
 from fastadv_tui import runner
 from fastadv_tui.errors import UserError
 from fastadv_tui.flops import FlopCounter

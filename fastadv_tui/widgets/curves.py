@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
-from engine.events import Evaluated, Step
+from engine.protocol.events import Evaluated, Step
 from fastadv_tui.series import Mark, Options, Series, Threshold
 from fastadv_tui.state import RunState
 from fastadv_tui.widgets.chart import Chart

@@ -5,7 +5,7 @@ from pathlib import PurePath
 from rich.text import Text
 from textual.widgets import Static
 
-from engine.config import units
+from engine.config.units import units
 from fastadv_tui.book import View
 from fastadv_tui.plan import as_text
 from fastadv_tui.rows import Row

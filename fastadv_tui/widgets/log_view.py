@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.text import Text
 from textual.widgets import RichLog
 
-from engine.events import AnyEvent, Evaluated
+from engine.protocol.events import AnyEvent, Evaluated
 from fastadv_tui.book import View
 from fastadv_tui.display import accuracy_line, event_line
 from fastadv_tui.safe import line

@@ -30,8 +30,8 @@ from helpers import step
 from textual import events
 from textual.widgets import DataTable, Input
 
-from engine.events import Writer
-from engine.rundir import RunDir
+from engine.protocol.event_log import Writer
+from engine.protocol.rundir import RunDir
 from fastadv_tui.app import Fastadv
 from fastadv_tui.history import History
 from fastadv_tui.home import ensure_home

@@ -13,9 +13,10 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from engine.events import Evaluated, Finished, Started, Step, Writer
-from engine.presets import build
-from engine.rundir import RunDir, Submission
+from engine.config.presets import build
+from engine.protocol.event_log import Writer
+from engine.protocol.events import Evaluated, Finished, Started, Step
+from engine.protocol.rundir import RunDir, Submission
 from fastadv_tui.history import History
 from fastadv_tui.rows import row_of
 

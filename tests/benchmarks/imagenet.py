@@ -19,15 +19,15 @@ import psutil
 import torch
 from timing import resident
 
-from engine.data.facts import Facts
+from engine.config.facts import Facts
+from engine.config.phases import Phase, parse, written
+from engine.config.presets import build
 from engine.data.folder_source import MEAN, STD
-from engine.events import Evaluated, Started, Step
 from engine.models.counting import count_crops
-from engine.phases import Phase, parse, written
-from engine.presets import build
-from engine.rundir import RunDir
-from engine.timeline import Timeline
-from engine.work import training_flops
+from engine.plan.cost import training_flops
+from engine.plan.timeline import Timeline
+from engine.protocol.events import Evaluated, Started, Step
+from engine.protocol.rundir import RunDir
 from fastadv_tui import runner, state
 from fastadv_tui.submission import configure
 

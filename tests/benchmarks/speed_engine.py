@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from timing import counted, seconds
 
-from engine import events
-from engine.presets import build
-from engine.provenance import engine_command
-from engine.rundir import RunDir, Submission
+from engine.config.presets import build
+from engine.protocol import event_log, events
+from engine.protocol.provenance import engine_command
+from engine.protocol.rundir import RunDir, Submission
 from engine.tuning import tune_allocator
 
 
@@ -56,7 +56,7 @@ class a_run:  # noqa: N801 - reads as a function
         self.typed, self.device = typed, options.device
 
     def __enter__(self) -> tuple[Any, Any, Any]:
-        from engine.stopping import StopRequest
+        from engine.protocol.stop import StopRequest
 
         self.folder = tempfile.TemporaryDirectory()
         if not (where := os.environ.get("FASTADV_TEST_DATA")):
@@ -66,7 +66,7 @@ class a_run:  # noqa: N801 - reads as a function
         device = "cpu" if self.device.type == "cpu" else f"cuda:{self.device.index or 0}"
         config = build("cifar", {**self.typed, "data_dir": where, "device": device})
         rundir.config.write_bytes(msgspec.json.encode(Submission(id="bench", submitted=0.0, config=config)))
-        self.writer = events.Writer(rundir.events)
+        self.writer = event_log.Writer(rundir.events)
         return rundir, self.writer, StopRequest(rundir.stop_asked)
 
     def __exit__(self, *_: object) -> None:
@@ -75,7 +75,7 @@ class a_run:  # noqa: N801 - reads as a function
 
 def event_writer(options: argparse.Namespace) -> None:
     """What an event costs, and what two a second are of the time."""
-    with tempfile.TemporaryDirectory() as folder, events.Writer(Path(folder) / "events.jsonl") as writer:
+    with tempfile.TemporaryDirectory() as folder, event_log.Writer(Path(folder) / "events.jsonl") as writer:
         event = events.Step(step=1, epoch=0.1, lr=0.1, loss=2.0, accuracy=0.3, images_per_second=100.0, signal=0.1)
         each = seconds(lambda: [writer.write(event) for _ in range(1000)], torch.device("cpu")) / 1000
     print(f"events: {1e6 * each:.0f} µs each; two a second are {2 * each:.3%} of the time")
@@ -91,12 +91,14 @@ def start(options: argparse.Namespace) -> None:
             rundir.config.write_bytes(msgspec.json.encode(Submission(id="bench", submitted=0.0, config=config)))
             begun = time.perf_counter()
             process = subprocess.Popen(engine_command(folder))
-            while not any(isinstance(event, events.Step) for event in events.read(rundir.events)):
+            while not any(isinstance(event, events.Step) for event in event_log.read(rundir.events)):
                 time.sleep(0.01)
             found.append(time.perf_counter() - begun)
             process.wait()
-    names = "engine.config, engine.presets, engine.events, engine.rundir, engine.schedules, engine.atomic"
-    imports = [_python(f"import {names}") - _python("pass") for _ in range(7)]
+    imports = [
+        _python("import engine.config.presets, engine.protocol.event_log, engine.protocol.rundir") - _python("pass")
+        for _ in range(7)
+    ]
     first, starred = np.median(found), 1e3 * np.median(imports)
     print(f"start: first step on the digits after {first:.1f} s; starred imports {starred:.0f} ms")
 

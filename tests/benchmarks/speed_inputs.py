@@ -9,9 +9,9 @@ from torch import nn
 
 from engine import data, models
 from engine.checkpoint import load_model
+from engine.config.facts import DATASETS
+from engine.config.sections import ModelConfig
 from engine.data.batches import TestImages
-from engine.data.facts import DATASETS
-from engine.sections import ModelConfig
 
 EPS, ALPHA, STEP, BATCH = 8 / 255, 10 / 255, 2 / 255, 128
 FACTS = DATASETS["cifar10"]

@@ -18,10 +18,10 @@ from torch import Tensor
 
 from engine import precision
 from engine.attacks import Threat
+from engine.config.sections import OptimConfig
 from engine.data.batches import TrainBatches
 from engine.learner import Learner
 from engine.methods import fgsm, pgd
-from engine.sections import OptimConfig
 from engine.tuning import tune_allocator
 
 READY = "ready"

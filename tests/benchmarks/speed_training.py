@@ -13,8 +13,8 @@ from speed_steps import Served, steps
 from timing import Pair, seconds
 
 from engine import precision
+from engine.config.sections import ModelConfig
 from engine.models.counting import count_passes
-from engine.sections import ModelConfig
 
 REFERENCE_STEPS, REFERENCE_EPOCHS, IMAGES = 200, 15, 50_000
 WALL = torch.device("cpu")  # what a served step takes by the clock of this process

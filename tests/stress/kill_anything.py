@@ -24,9 +24,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from helpers import FAKE, gone, verdict
 
-from engine.config import RunConfig
-from engine.presets import build
-from engine.rundir import RunDir
+from engine.config.presets import build
+from engine.config.run import RunConfig
+from engine.protocol.rundir import RunDir
 from fastadv_tui import records, runner
 from fastadv_tui.history import History
 from fastadv_tui.historyfile import read_rows
@@ -35,9 +35,8 @@ from fastadv_tui.records import ProcessRecord
 
 VICTIMS = ("engine", "supervisor", "viewer", "writer")
 AT_ONCE = 4
-WRITER = (
-    "from fastadv_tui.history import History\nfrom engine.rundir import RunDir\nfrom pathlib import Path\nimport sys\n"
-)
+WRITER = "import sys\nfrom pathlib import Path\n"
+WRITER += "from engine.protocol.rundir import RunDir\nfrom fastadv_tui.history import History\n"
 WRITER += "while True: History().record(RunDir(Path(sys.argv[1])))"
 
 

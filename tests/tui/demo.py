@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 from helpers import evaluated, started, step, write_events
 
-from engine.config import RunConfig
-from engine.events import Alarm, AnyEvent, Finished
-from engine.presets import build
-from engine.rundir import RunDir, Submission
+from engine.config.presets import build
+from engine.config.run import RunConfig
+from engine.protocol.events import Alarm, AnyEvent, Finished
+from engine.protocol.rundir import RunDir, Submission
 from fastadv_tui import identity, records
 from fastadv_tui.history import History
 from fastadv_tui.home import ensure_home, runs_dir

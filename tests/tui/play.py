@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 from helpers import evaluated, make_run, started, step, write_events
 from textual.pilot import Pilot
 
-from engine.events import Finished
-from engine.presets import build
-from engine.rundir import RunDir
+from engine.config.presets import build
+from engine.protocol.events import Finished
+from engine.protocol.rundir import RunDir
 from fastadv_tui.app import Fastadv
 from fastadv_tui.home import runs_dir
 from fastadv_tui.settings import Settings

@@ -8,8 +8,8 @@ from helpers import evaluated, make_run, started, step, wait_for_status, write_e
 from play import a_run, play, shown, until
 from textual.pilot import Pilot
 
-from engine.events import Alarm
-from engine.presets import build
+from engine.config.presets import build
+from engine.protocol.events import Alarm
 from fastadv_tui import identity, records, runner
 from fastadv_tui.app import Fastadv
 from fastadv_tui.home import runs_dir

@@ -9,8 +9,9 @@ from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
-from engine.config import ConfigError, RunConfig
-from engine.rundir import RunDir
+from engine.config.errors import ConfigError
+from engine.config.run import RunConfig
+from engine.protocol.rundir import RunDir
 from fastadv_tui import runner
 from fastadv_tui.app import Fastadv
 from fastadv_tui.flops import FlopCounter

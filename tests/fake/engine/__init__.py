@@ -1,4 +1,4 @@
-"""Stands before the real engine on PYTHONPATH: `python -m engine` is the stand-in, `engine.events` the real one."""
+"""Stands before the real engine on PYTHONPATH: `python -m engine` is the stand-in, its packages are the real ones."""
 
 from pathlib import Path
 

@@ -12,9 +12,10 @@ import sys
 import time
 from pathlib import Path
 
-from engine.events import Finished, Saved, Started, Step, Writer
-from engine.rundir import RunDir
-from engine.stopping import StopRequest
+from engine.protocol.event_log import Writer
+from engine.protocol.events import Finished, Saved, Started, Step
+from engine.protocol.rundir import RunDir
+from engine.protocol.stop import StopRequest
 
 STEPS = 10
 PAUSE = 0.02

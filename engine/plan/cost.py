@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from engine.config import RunConfig
-from engine.phases import Phase
+from engine.config.phases import Phase
+from engine.config.run import RunConfig
 
 
 class Passes(Struct, frozen=True):
@@ -21,13 +21,6 @@ class Passes(Struct, frozen=True):
     to_weights: int
     to_both: int
     muon: int = 0
-
-
-class Counted(Struct, frozen=True):
-    """The engine's answer to `--flops`: the network's cost of an image by the crop of a phase, and how many images."""
-
-    passes: dict[int, Passes]
-    train_images: int
 
 
 def training_flops(config: RunConfig, passes: Mapping[int, Passes], images: int) -> int:

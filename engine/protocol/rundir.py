@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from engine.config import RunConfig
+from engine.config.run import RunConfig
 
 
 class Submission(Struct, frozen=True, kw_only=True):

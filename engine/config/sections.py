@@ -1,60 +1,15 @@
 """The sections of a RunConfig, and the rules that every one of them follows."""
 
-import math
 import re
-from functools import cache
 from typing import Annotated, Literal
 
-import msgspec
-from msgspec import Meta, Struct, structs
+from msgspec import Meta
+
+from engine.config.errors import ConfigError
+from engine.config.networks import ACTIVATED, NETWORKS
+from engine.config.section import Count, Section, Share, Size
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
-
-NETWORKS = ("preact-resnet18", "pooled-cnn", "mnist-cnn", "digits-cnn")
-ACTIVATED = ("preact-resnet18", "pooled-cnn")  # the networks whose nonlinearity is a setting
-
-Size = Annotated[float, Meta(ge=0, le=1, extra={"unit": "1/255"})]
-Count = Annotated[int, Meta(ge=1, le=1_000_000)]
-Share = Annotated[float, Meta(ge=0, le=1)]
-
-
-@cache
-def fields_of(kind: type[Struct]) -> tuple[structs.FieldInfo, ...]:
-    """The fields of a struct; msgspec finds their types anew at each call."""
-    return structs.fields(kind)
-
-
-class ConfigError(ValueError):
-    """A setting that a user can put right; the message is one line that names it, its value and what is allowed."""
-
-
-class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Validated when built by hand, too: msgspec alone checks only what it decodes."""
-
-    def __post_init__(self) -> None:
-        values = structs.asdict(self)
-        for name, value in values.items():
-            if isinstance(value, float) and not math.isfinite(value):
-                raise ConfigError(f"{name} must be finite, not {value}")
-        try:
-            msgspec.convert(values, _unchecked(type(self)))
-        except msgspec.ValidationError:
-            self._name_what_is_wrong()
-
-    def _name_what_is_wrong(self) -> None:
-        """Field by field, which is slow: ten thousand configs are read for a history."""
-        for field in fields_of(type(self)):
-            value = getattr(self, field.name)
-            try:
-                msgspec.convert(value, field.type)
-            except msgspec.ValidationError as error:
-                raise ConfigError(f"{field.name} = {value!r}: {error}") from None
-
-
-@cache
-def _unchecked(kind: type[Struct]) -> type[Struct]:
-    """A struct with the same fields and no check of its own, for msgspec to check them all at once."""
-    return msgspec.defstruct(kind.__name__, [(field.name, field.type) for field in fields_of(kind)], kw_only=True)
 
 
 class ModelConfig(Section, frozen=True):

@@ -11,7 +11,7 @@ import re
 
 from msgspec import Struct
 
-from engine.sections import ConfigError
+from engine.config.errors import ConfigError
 
 HOW = "write EPOCHS:SIZE/CROP:BATCH:LR..LR, for one 0-6:160/128:512:0.4..0.04"
 _NUMBER = r"\d+(?:\.\d*)?(?:e-?\d+)?"

@@ -5,7 +5,7 @@ A step is one weight update; `step` counts from 0 to `total`, and may be fractio
 
 from collections.abc import Sequence
 
-from engine.sections import OptimConfig
+from engine.config.sections import OptimConfig
 
 
 def cyclic(step: float, total: int, peak: float = 0.5) -> float:

@@ -9,8 +9,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from engine import phases
-from engine.config import DATASET_ALIASES, DATASETS, FOLDER, ConfigError, RunConfig, assemble
+from engine.config import phases
+from engine.config.datasets import DATASET_ALIASES, DATASETS, FOLDER
+from engine.config.errors import ConfigError
+from engine.config.keys import assemble
+from engine.config.run import RunConfig
 
 DEFAULT_PRESET = {
     "digits": "digits",

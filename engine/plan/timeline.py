@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from engine.phases import Phase
+from engine.config.phases import Phase
 
 
 class Stretch(Struct, frozen=True):

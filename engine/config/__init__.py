@@ -1,0 +1,1 @@
+"""What was asked for: the settings of a run, typed and validated."""

@@ -1,0 +1,5 @@
+"""The errors that a user can put right."""
+
+
+class ConfigError(ValueError):
+    """A setting that a user can put right; the message is one line that names it, its value and what is allowed."""

@@ -1,0 +1,35 @@
+"""Perturbation sizes: stored as fractions in [0,1], typed and read in units of 1/255."""
+
+import re
+
+from engine.config.errors import ConfigError
+
+
+def units(size: float) -> str:
+    """A fraction in [0,1] in units of 1/255: `8`, `76.5`."""
+    return f"{size * 255:.4g}"
+
+
+def both_units(size: float) -> str:
+    """`8/255 = 0.0314`, so that nobody has to guess what was understood."""
+    return f"{units(size)}/255 = {size:.4g}"
+
+
+def parse_size(text: str) -> float:
+    """Read a perturbation size as people type it, as a fraction in [0,1].
+
+    `8` is in units of 1/255, `8/255` is a fraction, and a decimal below 1 (`0.3`) is already in [0,1].
+
+    Raises: ConfigError, if it is no number, negative or above 1.
+    """
+    match = re.fullmatch(r"\s*([-+.\deE]+)\s*(?:/\s*([.\deE]+))?\s*", text)
+    try:
+        if not match:
+            raise ValueError
+        value = float(match[1])
+        size = value / float(match[2]) if match[2] else value if abs(value) < 1 else value / 255
+    except (ValueError, ZeroDivisionError):
+        raise ConfigError(f"{text!r} is not a size: type 8 (meaning 8/255), 8/255 or 0.03") from None
+    if not 0 <= size <= 1:
+        raise ConfigError(f"{text!r} is {size:.4g}, outside [0,1]: type 8 (meaning 8/255), 8/255 or 0.03")
+    return size
