@@ -11,31 +11,30 @@ from pathlib import Path
 
 from engine.config.errors import ConfigError
 from engine.protocol import event_log, events
+from engine.protocol.requests import ExitCode
 from engine.protocol.rundir import RunDir
 from engine.protocol.stop import Stopped, StopRequest
-
-OK, FAILED, REFUSED, STOPPED = 0, 1, 2, 130
 
 
 def main(arguments: list[str]) -> int:
     if arguments[:1] == ["--check"]:
-        from engine.questions import check
+        from engine.commands.check import check
 
         return check(sys.stdin.buffer.read())
     if arguments[:1] == ["--doctor"]:
-        from engine.questions import doctor
+        from engine.commands.doctor import doctor
 
         return doctor(arguments[1])
     if arguments[:1] == ["--eval"]:
-        from engine.measure import measure
+        from engine.commands.evaluate import measure
 
         return measure(sys.stdin.buffer.read())
     if arguments[:1] == ["--prepare"]:
-        from engine.data.preparing import prepare
+        from engine.commands.prepare import prepare
 
         return prepare(sys.stdin.buffer.read())
     if arguments[:1] == ["--flops"]:
-        from engine.questions import flops
+        from engine.commands.flops import flops
 
         return flops(sys.stdin.buffer.read())
     return train(RunDir(Path(arguments[0])))
@@ -48,19 +47,19 @@ def train(rundir: RunDir) -> int:
     with event_log.Writer(rundir.events) as writer:
         try:
             stop.check()
-            from engine.train import Training
-            from engine.tuning import tune_allocator
+            from engine.runtime.allocator import tune_allocator
+            from engine.training.trainer import Training
 
             tune_allocator()
             training = Training(rundir.submission().config, rundir, writer, stop)
             training.run(attempt)
-            finished, code = events.Finished(status="done"), OK
+            finished, code = events.Finished(status="done"), ExitCode.DONE
         except Stopped:
-            finished, code = events.Finished(status="stopped"), STOPPED
+            finished, code = events.Finished(status="stopped"), ExitCode.STOPPED
         except BaseException as error:
             plain = isinstance(error, ConfigError)  # a user can put it right, and needs no traceback for it
             print(error if plain else traceback.format_exc(), file=sys.stderr, flush=True)
-            finished, code = events.Finished(status="failed", error=_one_line(error)), FAILED
+            finished, code = events.Finished(status="failed", error=_one_line(error)), ExitCode.FAILED
         with contextlib.suppress(NameError):
             finished.step, finished.elapsed = training.learner.step, round(training.reporter.elapsed, 3)
         return _finish(writer, finished, code)
@@ -71,7 +70,7 @@ def _finish(writer: event_log.Writer, finished: events.Finished, code: int) -> i
         writer.write(finished)
     except OSError as error:  # a full disk: the log and the exit code still say it
         print(f"cannot write the last event ({error}): {finished}", file=sys.stderr, flush=True)
-        return FAILED
+        return ExitCode.FAILED
     return code
 
 

@@ -17,17 +17,21 @@ from helpers import make_run
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from engine import checkpoint, data, models
-from engine.attacks import Pgd, Threat
+from engine.attacks.pgd import Pgd
+from engine.attacks.threat import Threat
 from engine.config.facts import DATASETS
 from engine.config.presets import build
 from engine.config.sections import ModelConfig, OptimConfig
-from engine.data.batches import TestImages, to_images
-from engine.evaluate import Accuracy, Evaluation, Tick
-from engine.learner import Learner
+from engine.data.memory import datasets
+from engine.data.memory.batches import TestImages, to_images
+from engine.data.memory.datasets import open_arrays
+from engine.evaluation.evaluation import Accuracy, Evaluation, Tick
+from engine.models.build import build_network
 from engine.plan.learning_rate import learning_rate
 from engine.protocol import event_log, events
 from engine.protocol.rundir import RunDir
+from engine.training import checkpoint
+from engine.training.learner import Learner
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[1]
@@ -41,7 +45,7 @@ MNIST_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-image
 
 def digits_model(width: int = 4, seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
-    return models.build(ModelConfig(name="digits-cnn", width=width), DATASETS["digits"])
+    return build_network(ModelConfig(name="digits-cnn", width=width), DATASETS["digits"])
 
 
 def make_learner(
@@ -57,7 +61,7 @@ def make_learner(
 
 def digits() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Training images in [0,1] (1437, 1, 8, 8) and labels, test images (360, 1, 8, 8) and labels."""
-    arrays = data.open("digits", "")
+    arrays = open_arrays("digits", "")
     return (
         to_images(torch.from_numpy(arrays.train_images)),
         torch.from_numpy(arrays.train_labels),
@@ -70,7 +74,7 @@ def evaluate(
     model: nn.Module, data: TestImages, threat: Threat, attack: Pgd, seed: int, tick: Tick = lambda done, total: None
 ) -> Accuracy:
     """An evaluation of one attack, searched for in fp32 and without a break."""
-    return Evaluation(model, data, [(threat, attack)], seed).run(tick)[0]
+    return Evaluation(model, datasets, [(threat, attack)], seed).run(tick)[0]
 
 
 class InDouble(nn.Module):

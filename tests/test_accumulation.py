@@ -8,7 +8,7 @@ from engine_helpers import CPU
 from torch import Tensor, nn
 
 from engine.config.sections import OptimConfig
-from engine.learner import Learner, Share
+from engine.training.learner import Learner, Share
 
 SGD = OptimConfig(name="sgd", momentum=0.9, weight_decay=0.01, decay_norms=False)
 

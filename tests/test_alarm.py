@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from engine.alarm import FALL, THRESHOLD, WARM_UP, Watchdog
+from engine.training.alarm import FALL, THRESHOLD, WARM_UP, Watchdog
 
 MANY = 10**9  # images: no doubt is left about an accuracy
 

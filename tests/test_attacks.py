@@ -10,9 +10,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from engine.attacks import Pgd, Probe, Threat, broken_by_restart
-from engine.modes import evaluating, frozen
-from engine.streams import image_noise
+from engine.attacks.pgd import Pgd, broken_by_restart
+from engine.attacks.probe import Probe
+from engine.attacks.threat import Threat
+from engine.runtime.eval_mode import evaluating, frozen
+from engine.runtime.rng import image_noise
 
 UNIT = st.floats(0, 1, width=32)
 

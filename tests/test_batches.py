@@ -9,7 +9,7 @@ from engine_helpers import CPU
 from numpy.typing import NDArray
 
 from engine.config.facts import DATASETS, Facts
-from engine.data.batches import TestImages, TrainBatches, to_images
+from engine.data.memory.batches import TestImages, TrainBatches, to_images
 
 PLAIN = DATASETS["digits"]
 AUGMENTED = DATASETS["cifar10"]

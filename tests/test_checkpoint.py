@@ -11,11 +11,11 @@ import pytest
 import torch
 from engine_helpers import digits, digits_model
 
-from engine import models
-from engine.checkpoint import CheckpointError, load, load_latest, load_model, save
 from engine.config.facts import DATASETS
 from engine.config.presets import build
+from engine.models.build import build_network
 from engine.protocol.rundir import RunDir
+from engine.training.checkpoint import CheckpointError, load, load_latest, load_model, save
 
 CONFIG = build("digits", {"model.width": 4})
 
@@ -186,4 +186,4 @@ def test_loading_a_model_needs_no_data(rundir: RunDir) -> None:
 
 def _cifar_state() -> dict[str, Any]:
     config = build("cifar", {"model.width": 1, "model.depth": 1})
-    return {"model": models.build(config.model, DATASETS["cifar10"]).state_dict()}
+    return {"model": build_network(config.model, DATASETS["cifar10"]).state_dict()}

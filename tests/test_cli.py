@@ -65,7 +65,7 @@ def test_a_whole_run_on_the_digits(home: Path) -> None:
     assert str(rundir.path) in shown
     assert "first" in shown
     code = (
-        "import torch; from engine.checkpoint import load_model\n"
+        "import torch; from engine.training.checkpoint import load_model\n"
         f"model = load_model({str(rundir.path)!r}); print(model(torch.rand(2, 1, 8, 8)).shape, model.training)"
     )
     loaded = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from engine import models
 from engine.config.datasets import DATASETS, FOLDER
 from engine.config.errors import ConfigError
 from engine.config.facts import DATASETS as FACTS
@@ -18,10 +17,11 @@ from engine.config.presets import DEFAULT_PRESET, PRESETS, build
 from engine.config.run import RunConfig
 from engine.config.section import Section
 from engine.config.sections import EvalConfig, MethodConfig, ModelConfig, OptimConfig
-from engine.data import READERS
-from engine.methods import METHODS, options
+from engine.data.memory.datasets import READERS
 from engine.models.activations import ACTIVATIONS
-from engine.precision import DTYPES
+from engine.models.build import MODELS
+from engine.runtime.precision import DTYPES
+from engine.training.methods.table import METHODS, options
 
 DIGITS = {"dataset": "digits", "model.name": "digits-cnn"}
 BAD_VALUES: list[tuple[str, Any]] = [
@@ -246,7 +246,7 @@ def test_a_nonlinearity_is_a_choice_of_networks_that_have_one() -> None:
 
 def test_registries_hold_what_the_configuration_admits() -> None:
     assert set(METHODS) == set(choices("method.name"))
-    assert set(models.MODELS) == set(NETWORKS) > set(ACTIVATED)
+    assert set(MODELS) == set(NETWORKS) > set(ACTIVATED)
     assert set(ACTIVATIONS) == set(choices("model.activation"))
     assert set(READERS) == set(FACTS) == set(DATASETS) - {"imagenet"}
     assert set(DEFAULT_PRESET) == {*DATASETS, FOLDER}

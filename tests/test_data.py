@@ -13,14 +13,13 @@ import pytest
 from engine_helpers import MNIST_FILES, idx, python2_pickle, write_cifar10, write_mnist
 from numpy.typing import NDArray
 
-from engine import data
-from engine.config.errors import ConfigError
+from engine.config.errors import ConfigError, DataError
 from engine.config.phases import Phase
 from engine.config.presets import build
-from engine.data.arrays import DataError
-from engine.data.digits import TEST_IMAGES
-from engine.data.folder import ImageFolder
-from engine.data.source import open_source
+from engine.data.dataset import open_source
+from engine.data.folder.image_folder import ImageFolder
+from engine.data.memory.datasets import arrays_fingerprint, hold_out, open_arrays
+from engine.data.memory.digits import TEST_IMAGES
 
 INNER = "cifar-10-batches-py"
 REAL = os.environ.get("FASTADV_TEST_DATA", "")
@@ -30,7 +29,7 @@ needs_real_data = pytest.mark.skipif(not REAL, reason="needs the real data in $F
 def refused(dataset: str, folder: Path, fetch: bool = False) -> str:
     """What the reader says against the folder: one line."""
     with pytest.raises(DataError) as caught:
-        data.open(dataset, str(folder), fetch)
+        open_arrays(dataset, str(folder), fetch)
     message = str(caught.value)
     assert "\n" not in message
     assert len(message) < 500 + len(str(folder))
@@ -44,7 +43,7 @@ def batch(**changed: Any) -> dict[str, Any]:
 def test_digits_need_no_folder_and_stand_in_their_official_order() -> None:
     from sklearn.datasets import load_digits
 
-    arrays = data.open("digits", "/nowhere")
+    arrays = open_arrays("digits", "/nowhere")
     original = load_digits()
     assert (len(arrays.train_labels), len(arrays.test_labels)) == (1797 - TEST_IMAGES, TEST_IMAGES)
     images = np.concatenate((arrays.train_images, arrays.test_images))
@@ -56,7 +55,7 @@ def test_digits_need_no_folder_and_stand_in_their_official_order() -> None:
 @pytest.mark.parametrize("inside", [False, True])
 def test_cifar10_as_python_2_wrote_it(tmp_path: Path, inside: bool) -> None:
     pixels, labels = write_cifar10(tmp_path)
-    arrays = data.open("cifar10", str(tmp_path / INNER if inside else tmp_path))
+    arrays = open_arrays("cifar10", str(tmp_path / INNER if inside else tmp_path))
     assert arrays.train_images.shape == (20, 32, 32, 3)
     assert arrays.train_labels.tolist() == labels[:20]
     assert arrays.test_labels.tolist() == labels[20:]
@@ -72,7 +71,7 @@ def test_cifar100_as_python_3_writes_it(tmp_path: Path) -> None:
     for name in ("train", "test"):
         content = {b"data": np.full((3, 3072), 7, np.uint8), b"fine_labels": [0, 50, 99], b"coarse_labels": [1, 2, 3]}
         (inner / name).write_bytes(pickle.dumps(content, protocol=2))
-    arrays = data.open("cifar100", str(tmp_path))
+    arrays = open_arrays("cifar100", str(tmp_path))
     assert arrays.train_labels.tolist() == [0, 50, 99]
 
 
@@ -160,7 +159,7 @@ def test_a_pickle_may_not_look_up_codecs(tmp_path: Path, codec: str) -> None:
 @pytest.mark.parametrize("inner", ["", "MNIST/raw", "mnist"])
 def test_mnist_packed_and_raw(tmp_path: Path, packed: bool, inner: str) -> None:
     pixels = write_mnist(tmp_path / "data" / inner, packed)
-    arrays = data.open("mnist", str(tmp_path / "data"))
+    arrays = open_arrays("mnist", str(tmp_path / "data"))
     found = np.concatenate((arrays.train_images, arrays.test_images))
     assert found.shape == (12, 28, 28, 1)
     assert np.array_equal(found[..., 0], pixels)
@@ -234,7 +233,7 @@ def test_a_failed_download_is_one_clear_line_and_leaves_nothing(
 def test_an_interrupted_download_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torchvision.datasets.CIFAR10", _is_interrupted)
     with pytest.raises(KeyboardInterrupt):
-        data.open("cifar10", str(tmp_path), fetch=True)
+        open_arrays("cifar10", str(tmp_path), fetch=True)
     assert [path for path in tmp_path.iterdir() if path.suffix != ".lock"] == []
 
 
@@ -247,8 +246,8 @@ def test_a_download_is_used_once_it_is_whole(tmp_path: Path, monkeypatch: pytest
         write_cifar10(Path(root))
 
     monkeypatch.setattr("torchvision.datasets.CIFAR10", fetch)
-    assert len(data.open("cifar10", str(tmp_path), fetch=True).train_labels) == 20
-    assert len(data.open("cifar10", str(tmp_path), fetch=True).train_labels) == 20
+    assert len(open_arrays("cifar10", str(tmp_path), fetch=True).train_labels) == 20
+    assert len(open_arrays("cifar10", str(tmp_path), fetch=True).train_labels) == 20
     assert len(calls) == 1
 
 
@@ -260,40 +259,40 @@ def test_a_download_keeps_standard_output_for_data(
         write_cifar10(Path(root))
 
     monkeypatch.setattr("torchvision.datasets.CIFAR10", fetch)
-    data.open("cifar10", str(tmp_path), fetch=True)
+    open_arrays("cifar10", str(tmp_path), fetch=True)
     assert capsys.readouterr().out == ""
 
 
 def test_data_that_is_there_is_never_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torchvision.datasets.CIFAR10", _fails)
     write_cifar10(tmp_path)
-    data.open("cifar10", str(tmp_path), fetch=True)
+    open_arrays("cifar10", str(tmp_path), fetch=True)
 
 
 def test_the_fingerprint_is_equal_exactly_when_the_data_are(tmp_path: Path) -> None:
     write_mnist(tmp_path / "a", packed=True)
     write_mnist(tmp_path / "b", packed=False)
-    one, two = (data.open("mnist", str(tmp_path / name)) for name in "ab")
-    assert data.fingerprint(one) == data.fingerprint(two)
+    one, two = (open_arrays("mnist", str(tmp_path / name)) for name in "ab")
+    assert arrays_fingerprint(one) == arrays_fingerprint(two)
     two.train_images[0, 0, 0] ^= 1
-    assert data.fingerprint(one) != data.fingerprint(two)
+    assert arrays_fingerprint(one) != arrays_fingerprint(two)
     two.train_images[0, 0, 0] ^= 1
     two.test_labels[-1] = 0
-    assert data.fingerprint(one) != data.fingerprint(two)
+    assert arrays_fingerprint(one) != arrays_fingerprint(two)
 
 
 def test_held_out_images_are_the_same_ones_each_time_and_no_longer_trained_on() -> None:
-    arrays = data.open("digits", "")
-    held = data.hold_out(arrays, 300)
+    arrays = open_arrays("digits", "")
+    held = hold_out(arrays, 300)
     assert (len(held.train_labels), len(held.test_labels)) == (1137, 300)
     together = np.concatenate((held.train_images, held.test_images)).reshape(1437, -1)
     assert np.array_equal(np.sort(together, 0), np.sort(arrays.train_images.reshape(1437, -1), 0))
-    assert np.array_equal(data.hold_out(arrays, 300).test_images, held.test_images)
+    assert np.array_equal(hold_out(arrays, 300).test_images, held.test_images)
     assert len(set(held.test_labels[:100].tolist())) == 10  # a mixture, not one end of the file
-    assert data.fingerprint(held) != data.fingerprint(arrays)  # so comparisons warn
-    assert data.hold_out(arrays, 0) is arrays
+    assert arrays_fingerprint(held) != arrays_fingerprint(arrays)  # so comparisons warn
+    assert hold_out(arrays, 0) is arrays
     with pytest.raises(ConfigError, match="holdout = 1437: the data has only 1437"):
-        data.hold_out(arrays, 1437)
+        hold_out(arrays, 1437)
 
 
 def test_a_minibatch_must_not_be_larger_than_the_data() -> None:
@@ -306,7 +305,7 @@ def test_a_minibatch_must_not_be_larger_than_the_data() -> None:
 @needs_real_data
 @pytest.mark.parametrize(("dataset", "train"), [("cifar10", 50_000), ("mnist", 60_000)])
 def test_the_real_data(dataset: str, train: int) -> None:
-    arrays = data.open(dataset, REAL)
+    arrays = open_arrays(dataset, REAL)
     assert len(arrays.train_labels) == train
     assert len(arrays.test_labels) >= 1000
     assert len(np.unique(arrays.train_labels)) == 10
@@ -319,6 +318,6 @@ def test_a_folder_that_cannot_be_searched_is_one_line(tmp_path: Path) -> None:
     """By a name too long for the system, as the tests may run as root, who may search any folder."""
     folder = tmp_path / ("long" * 100)
     with pytest.raises(DataError, match=r"File name too long.*--data-dir"):
-        data.open("cifar10", str(folder))
+        open_arrays("cifar10", str(folder))
     with pytest.raises(DataError, match="File name too long"):
         ImageFolder(folder)

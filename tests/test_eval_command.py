@@ -13,9 +13,11 @@ from engine_helpers import InDouble, evaluate, trained_digits
 from helpers import wait_for
 from test_cli import QUICK, fastadv, only_run, start
 
-from engine import checkpoint, data
-from engine.attacks import Pgd, Threat
-from engine.data.batches import TestImages
+from engine.attacks.pgd import Pgd
+from engine.attacks.threat import Threat
+from engine.data.memory.batches import TestImages
+from engine.data.memory.datasets import open_arrays
+from engine.training import checkpoint
 
 
 @pytest.fixture
@@ -38,7 +40,7 @@ def test_a_file_is_measured_as_in_the_library(home: Path, weights: Path) -> None
     words = ["eval", str(weights), *DIGITS, "--eps", "0.05,0.1", "--attack", "pgd-5-2", "--limit", "100", "--json"]
     understood, *_, measured = answers(fastadv(*words))
     assert (understood["type"], understood["images"], understood["test_images"]) == ("Understood", 100, 360)
-    arrays = data.open("digits", "")
+    arrays = open_arrays("digits", "")
     test = TestImages.load(arrays.test_images, arrays.test_labels, torch.device("cpu")).first(100)
     model = trained_digits(width=8)
     for eps, robust in zip((0.05, 0.1), measured["robust"], strict=True):

@@ -13,19 +13,20 @@ from test_attacks import textbook
 from textbook import pgd_robust
 from torch import nn
 
-from engine import data
-from engine.attacks import Pgd, Threat
-from engine.data.batches import TestImages
-from engine.evaluate import Accuracy, Evaluation, attacked_accuracy, clean_correct
-from engine.modes import evaluating
-from engine.streams import image_noise
+from engine.attacks.pgd import Pgd
+from engine.attacks.threat import Threat
+from engine.data.memory.batches import TestImages
+from engine.data.memory.datasets import open_arrays
+from engine.evaluation.evaluation import Accuracy, Evaluation, attacked_accuracy, clean_correct
+from engine.runtime.eval_mode import evaluating
+from engine.runtime.rng import image_noise
 
 THREAT = Threat(0.1)
 
 
 @cache
 def images(count: int = 0) -> TestImages:
-    arrays = data.open("digits", "")
+    arrays = open_arrays("digits", "")
     return TestImages.load(arrays.test_images, arrays.test_labels, CPU).first(count)
 
 
@@ -50,7 +51,7 @@ def test_accuracy_is_what_is_left_of_the_textbooks() -> None:
 @pytest.mark.parametrize("size", [1, 7, 64, 1000])
 def test_the_batch_size_decides_nothing(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     expected = evaluate(model(), images(60), THREAT, Pgd(4, 2, 0.04), seed=0)
-    monkeypatch.setattr("engine.evaluate.BATCH", size)
+    monkeypatch.setattr("engine.evaluation.evaluation.BATCH", size)
     assert evaluate(model(), images(60), THREAT, Pgd(4, 2, 0.04), seed=0) == expected
 
 
@@ -73,7 +74,7 @@ def test_without_a_ball_robust_is_clean() -> None:
 
 
 def test_clean_accuracy_by_hand() -> None:
-    arrays = data.open("digits", "")
+    arrays = open_arrays("digits", "")
     with torch.no_grad():
         logits = model()(torch.from_numpy(arrays.test_images).permute(0, 3, 1, 2) / 255).numpy()
     right = logits.argmax(1) == arrays.test_labels
@@ -101,7 +102,7 @@ def test_progress_rises_to_its_end(restarts: int) -> None:
 
 
 def test_the_forecast_is_near_the_truth_early_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.evaluate.BATCH", 20)
+    monkeypatch.setattr("engine.evaluation.evaluation.BATCH", 20)
     ticks: list[tuple[int, int]] = []
     evaluate(model(), images(), THREAT, Pgd(10, 5, 0.025), 0, lambda done, total: ticks.append((done, total)))
     truth = ticks[-1][0]
@@ -127,7 +128,7 @@ class Interrupted(Exception):  # noqa: N818 - it is no error
 @pytest.mark.parametrize("batches", [1, 4, 11])
 def test_an_evaluation_goes_on_where_it_was_interrupted(monkeypatch: pytest.MonkeyPatch, batches: int) -> None:
     """Again and again, each time in a new object, as after a kill, and in the middle of a batch."""
-    monkeypatch.setattr("engine.evaluate.BATCH", 20)
+    monkeypatch.setattr("engine.evaluation.evaluation.BATCH", 20)
     attacks = [(Threat(0.05), Pgd(4, 2, 0.02)), (THREAT, Pgd(4, 2, 0.04))]
     whole = Evaluation(model(), images(100), attacks, seed=0).run()
     state, work, interruptions = None, [0], 0

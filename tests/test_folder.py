@@ -12,11 +12,11 @@ from engine_helpers import IMAGENET_SAMPLE, needs_imagenet_sample
 from PIL import Image
 from torchvision import transforms
 
-from engine.data.arrays import DataError
-from engine.data.decode import DecodeError, eval_crop, random_box, train_crop
-from engine.data.folder import ImageFolder
-from engine.data.folder_source import FolderSource
-from engine.data.sources import EXTENSIONS
+from engine.config.errors import DataError
+from engine.data.folder.dataset import FolderSource
+from engine.data.folder.decode import DecodeError, eval_crop, random_box, train_crop
+from engine.data.folder.image_folder import ImageFolder
+from engine.data.folder.layout import EXTENSIONS
 
 
 def picture(path: Path, size: tuple[int, int] = (40, 30), mode: str = "RGB", seed: int = 0, **options: object) -> None:

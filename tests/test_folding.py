@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from engine import models
 from engine.config.facts import DATASETS
 from engine.config.sections import ModelConfig
-from engine.folding import folded
-from engine.modes import evaluating
+from engine.models.build import build_network
+from engine.models.fold_batchnorm import folded
+from engine.runtime.eval_mode import evaluating
 
 FACTS = DATASETS["cifar10"]
 NETWORKS = [
@@ -24,7 +24,7 @@ NETWORKS = [
 def used(config: ModelConfig) -> nn.Module:
     """A network whose BatchNorm layers do something: with statistics, scales and shifts of their own."""
     torch.manual_seed(0)
-    model = models.build(config, FACTS)
+    model = build_network(config, FACTS)
     for layer in model.modules():
         if isinstance(layer, nn.BatchNorm2d):
             for name, low in (("running_mean", -0.5), ("running_var", 0.5), ("weight", -1.5), ("bias", -0.5)):

@@ -14,11 +14,11 @@ import torch
 from engine_helpers import CPU
 from test_folder import picture, tree
 
-from engine.data.arrays import DataError
-from engine.data.decode import _decoded
-from engine.data.folder import ImageFolder
-from engine.data.loading import FolderBatches, FolderImages
-from engine.data.workers import lost_workers
+from engine.config.errors import DataError
+from engine.data.folder.batches import FolderBatches, FolderImages
+from engine.data.folder.decode import _decoded
+from engine.data.folder.image_folder import ImageFolder
+from engine.data.folder.workers import lost_workers
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from helpers import started, step
 
-from engine import reporter
-from engine.alarm import Watchdog
 from engine.config.phases import Phase
 from engine.plan.timeline import Stretch, Timeline
 from engine.protocol.events import AnyEvent, Step
+from engine.training import reporter
+from engine.training.alarm import Watchdog
 from fastadv_tui.state import RunState, apply
 
 HOURS = 3600.0

@@ -11,11 +11,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from engine.attacks import Threat
+from engine.attacks.threat import Threat
 from engine.config.presets import build
 from engine.config.sections import OptimConfig
-from engine.learner import Learner
-from engine.methods import METHODS, fgsm, free, options, pgd, standard
+from engine.training.learner import Learner
+from engine.training.methods.fgsm import fgsm
+from engine.training.methods.free import free
+from engine.training.methods.pgd import pgd
+from engine.training.methods.standard import standard
+from engine.training.methods.table import METHODS, options
 
 EPS, ALPHA, RATE = 0.2, 0.25, 0.05
 SGD: dict[str, Any] = {"lr": RATE, "momentum": 0.0, "weight_decay": 0.0}

@@ -6,15 +6,15 @@ import msgspec
 import pytest
 import torch
 
+from engine.commands.check import check
 from engine.config.errors import ConfigError
 from engine.config.facts import Facts
 from engine.config.phases import Phase
 from engine.config.presets import build as config_of
 from engine.config.run import RunConfig
-from engine.models import build
-from engine.models.minibatches import check_minibatches
+from engine.models.batchnorm_check import check_minibatches
+from engine.models.build import build_network
 from engine.plan.cost import smallest_part
-from engine.questions import check
 
 SMALL = Facts(3, 32, 32, 10, 65, (0.5,) * 3, (0.5,) * 3)
 
@@ -31,7 +31,7 @@ def test_one_image_is_too_little_where_it_is_a_single_value(images: int, batch: 
     """ResNet-18 halves 32 pixels five times; torch itself says what a single value is worth."""
     config = config_of("cifar", {"model.name": "resnet18", "batch_size": batch, "micro_batch": micro})
     with pytest.raises(ValueError, match="more than 1 value"):
-        build(config.model, SMALL).train()(torch.zeros(1, 3, 32, 32))
+        build_network(config.model, SMALL).train()(torch.zeros(1, 3, 32, 32))
     with pytest.raises(ConfigError, match=f"{said}: .*one is left over.*choose another size"):
         check_minibatches(config, [Phase(0, 1, crop=32, batch_size=batch)], images, SMALL)
 

@@ -7,10 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine import models
 from engine.config.facts import DATASETS, Facts
 from engine.config.networks import ACTIVATED
 from engine.config.sections import ModelConfig
+from engine.models.build import build_network, draws
+from engine.models.normalize import Normalize
 from engine.models.preact_resnet import PreActBlock
 
 FITS = [
@@ -29,7 +30,7 @@ FITS = [
 
 def build(name: str, dataset: str, width: int = 4, depth: int = 1) -> nn.Module:
     torch.manual_seed(0)
-    return models.build(ModelConfig(name=name, width=width, depth=depth), DATASETS[dataset])  # type: ignore[arg-type]
+    return build_network(ModelConfig(name=name, width=width, depth=depth), DATASETS[dataset])  # type: ignore[arg-type]
 
 
 def parameters(model: nn.Module) -> int:
@@ -106,7 +107,7 @@ def test_a_block_is_the_formula_of_identity_mappings(channels: int, stride: int,
 
 @pytest.mark.parametrize("name", ACTIVATED)
 def test_the_nonlinearity_is_the_same_everywhere(name: str) -> None:
-    model = models.build(ModelConfig(name=name, width=4, activation="gelu"), DATASETS["cifar10"])
+    model = build_network(ModelConfig(name=name, width=4, activation="gelu"), DATASETS["cifar10"])
     kinds = {type(layer) for layer in model.modules()}
     assert nn.GELU in kinds
     assert not {nn.ReLU, nn.SiLU} & kinds
@@ -122,12 +123,12 @@ def test_a_block_leaves_its_input_as_it_was() -> None:
 def test_normalisation_is_the_first_layer() -> None:
     facts = DATASETS["cifar10"]
     x = torch.rand(2, 3, 4, 5)
-    out = models.Normalize(facts.mean, facts.std)(x)
+    out = Normalize(facts.mean, facts.std)(x)
     for channel in range(3):
         expected = (x[:, channel] - facts.mean[channel]) / facts.std[channel]
         torch.testing.assert_close(out[:, channel], expected)
     model = build("preact-resnet18", "cifar10")
-    assert isinstance(next(model.children()), models.Normalize)
+    assert isinstance(next(model.children()), Normalize)
     assert {"0.mean", "0.std"} <= set(model.state_dict())
 
 
@@ -140,8 +141,8 @@ def test_weights_follow_the_global_seed() -> None:
 def test_networks_that_draw_at_random_are_known(name: str, drawing: bool) -> None:
     """As told by two passes over the same images, without and with BatchNorm's batch statistics."""
     torch.manual_seed(0)
-    model = models.build(ModelConfig(name=name), Facts(3, 64, 64, 10, 10, (0.5,) * 3, (0.5,) * 3)).train()
+    model = build_network(ModelConfig(name=name), Facts(3, 64, 64, 10, 10, (0.5,) * 3, (0.5,) * 3)).train()
     x = torch.rand(4, 3, 64, 64)
     with torch.no_grad():
         assert torch.equal(model(x), model(x)) is not drawing
-    assert models.draws(model) is drawing
+    assert draws(model) is drawing

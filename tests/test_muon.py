@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from engine.config.sections import OptimConfig
-from engine.learner import Learner
-from engine.muon import Muon, filters, flops, orthogonalized
+from engine.models.flops import muon_filters, muon_flops
+from engine.training.learner import Learner
+from engine.training.optim.muon import Muon, orthogonalized
 
 
 @pytest.mark.parametrize("shape", [(8, 3, 3, 3), (64, 4, 3, 3), (16, 16, 1, 1), (30, 50)])
@@ -100,5 +101,5 @@ def test_its_work_is_counted() -> None:
     with FlopCounterMode(display=False) as counter:
         for tensor in tensors:
             orthogonalized(tensor)
-    assert flops(tensors) == counter.get_total_flops()
-    assert len(filters(network())) == 1
+    assert muon_flops(tensors) == counter.get_total_flops()
+    assert len(muon_filters(network())) == 1

@@ -29,7 +29,7 @@ from preparing_helpers import (
 )
 from test_cli import fastadv
 
-from engine.data.resizing import smaller
+from engine.data.prepare.resize import smaller
 from engine.protocol.requests import Planned
 from fastadv_tui.preparation import planned
 
@@ -337,5 +337,5 @@ def test_the_warning_is_only_for_a_disk_that_is_too_small() -> None:
 
 
 def test_nothing_here_loads_torch() -> None:
-    code = "import engine.data.preparing, sys; print('torch' in sys.modules)"
+    code = "import engine.data.prepare.preparation, sys; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"

@@ -7,12 +7,12 @@ import msgspec
 import pytest
 from engine_helpers import ask, write_cifar10
 
-from engine import questions
+from engine.commands import check
 from engine.config.presets import build
 
 
 def answer(capfdbinary: pytest.CaptureFixture[bytes], request: bytes) -> tuple[int, dict[str, Any]]:
-    code = questions.check(request)
+    code = check.check(request)
     out = capfdbinary.readouterr().out
     assert out.count(b"\n") == 1
     return code, msgspec.json.decode(out)

@@ -7,12 +7,13 @@ import torch
 from engine_helpers import CPU, InDouble, digits_model, trained_digits
 from msgspec import structs
 
-from engine import data
-from engine.attacks import Pgd, Threat
+from engine.attacks.pgd import Pgd
+from engine.attacks.threat import Threat
 from engine.config.sections import ModelConfig
-from engine.data.batches import TestImages
-from engine.evaluate import Accuracy, Evaluation
-from engine.resumable import Question, Resumable
+from engine.data.memory.batches import TestImages
+from engine.data.memory.datasets import open_arrays
+from engine.evaluation.evaluation import Accuracy, Evaluation
+from engine.evaluation.resumable import Question, Resumable
 
 ATTACK = Pgd(3, 2, 0.04)
 CLEAN = 5  # looks while it finds out which images are right as they are
@@ -24,11 +25,11 @@ class Killed(BaseException):
 
 @pytest.fixture(autouse=True)
 def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.evaluate.BATCH", 20)
+    monkeypatch.setattr("engine.evaluation.evaluation.BATCH", 20)
 
 
 def images() -> TestImages:
-    arrays = data.open("digits", "")
+    arrays = open_arrays("digits", "")
     return TestImages.load(arrays.test_images, arrays.test_labels, CPU).first(100)
 
 
@@ -60,7 +61,7 @@ def test_it_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
 
 
 def test_a_kill_costs_what_came_after_the_last_save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.resumable.SAVE_EVERY", 0.0)
+    monkeypatch.setattr("engine.evaluation.resumable.SAVE_EVERY", 0.0)
     whole, first = run(new(tmp_path))
     with pytest.raises(Killed):
         run(new(tmp_path), stop_after=CLEAN + 6, how=Killed)

@@ -10,15 +10,15 @@ import torch.nn.functional as F
 from engine_helpers import CPU, digits
 from torch import Tensor, nn
 
-from engine import models
-from engine.attacks import Threat
-from engine.compiling import PAYS_FROM, pays
+from engine.attacks.threat import Threat
 from engine.config.facts import DATASETS
 from engine.config.sections import ModelConfig, OptimConfig
-from engine.learner import Learner
-from engine.methods import fgsm
+from engine.models.build import build_network
 from engine.plan.learning_rate import learning_rate
-from engine.streams import generator
+from engine.runtime.compile import PAYS_FROM, pays
+from engine.runtime.rng import generator
+from engine.training.learner import Learner
+from engine.training.methods.fgsm import fgsm
 
 EPS, ALPHA, UPDATES, BATCH = 0.1, 0.125, 30, 64
 OPTIM = OptimConfig(schedule="constant", lr=0.05)
@@ -26,7 +26,7 @@ OPTIM = OptimConfig(schedule="constant", lr=0.05)
 
 def network() -> nn.Module:
     torch.manual_seed(0)
-    return models.build(ModelConfig(name="preact-resnet18", width=4, depth=1), DATASETS["digits"])
+    return build_network(ModelConfig(name="preact-resnet18", width=4, depth=1), DATASETS["digits"])
 
 
 def minibatches() -> list[tuple[Tensor, Tensor]]:
@@ -110,7 +110,9 @@ def test_compilation() -> None:
 def test_a_minibatch_of_another_size_goes_without(monkeypatch: pytest.MonkeyPatch) -> None:
     """The last one of an epoch is smaller: it must not be compiled for."""
     calls: list[int] = []
-    monkeypatch.setattr("engine.learner.compiled", lambda model, must: lambda x: (calls.append(len(x)), model(x))[1])
+    monkeypatch.setattr(
+        "engine.training.learner.compiled", lambda model, must: lambda x: (calls.append(len(x)), model(x))[1]
+    )
     learner = Learner(network(), OPTIM, lr_at, CPU, "fp32", {BATCH})
     for size in (BATCH, 10, BATCH):
         learner.logits(torch.rand(size, 1, 8, 8))

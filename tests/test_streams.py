@@ -6,7 +6,7 @@ import pytest
 import torch
 from engine_helpers import CPU
 
-from engine.streams import generator, image_noise
+from engine.runtime.rng import generator, image_noise
 
 SHAPE = torch.Size((3, 5, 7))
 

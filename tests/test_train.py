@@ -12,16 +12,19 @@ from engine_helpers import assert_same, assert_same_end, of_kind, run_folder, we
 from torch import nn
 
 import engine.__main__ as main
-from engine import checkpoint, data, models
 from engine.config.errors import ConfigError
-from engine.data import digits
-from engine.data.arrays import Arrays
-from engine.evaluate import Accuracy
+from engine.data.memory import digits
+from engine.data.memory.arrays import Arrays
+from engine.data.memory.datasets import READERS
+from engine.evaluation.evaluation import Accuracy
+from engine.models import build as models
+from engine.models.build import build_network
 from engine.protocol import event_log, events
 from engine.protocol.rundir import RunDir
 from engine.protocol.stop import Stopped, StopRequest
-from engine.reporter import DivergedError
-from engine.train import Training
+from engine.training import checkpoint
+from engine.training.reporter import DivergedError
+from engine.training.trainer import Training
 
 ALWAYS = 1e-9  # checkpoint_minutes: after every update
 
@@ -38,7 +41,7 @@ def few_digits() -> Arrays:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Little to compute, and no waiting for the disk."""
-    monkeypatch.setitem(data.READERS, "digits", lambda folder: few_digits())
+    monkeypatch.setitem(READERS, "digits", lambda folder: few_digits())
     monkeypatch.setattr("engine.protocol.files.os.fsync", lambda handle: None)
 
 
@@ -87,8 +90,8 @@ FEW = {
 
 
 def test_a_network_with_dropout_is_resumed_bit_by_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    build = models.build
-    monkeypatch.setattr(models, "build", lambda *which: nn.Sequential(build(*which), nn.Dropout(0.2)))
+    build = build_network
+    monkeypatch.setattr(models, "build_network", lambda *which: nn.Sequential(build(*which), nn.Dropout(0.2)))
     whole, broken = run_folder(tmp_path / "whole", FEW), run_folder(tmp_path / "broken", FEW)
     train(whole)
     with pytest.raises(Stopped):

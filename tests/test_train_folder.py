@@ -16,7 +16,6 @@ from msgspec import structs
 from test_folder import picture, tree
 from test_train import train
 
-from engine.checkpoint import load_model
 from engine.config.errors import ConfigError
 from engine.config.run import RunConfig
 from engine.config.sections import EvalConfig
@@ -24,6 +23,7 @@ from engine.protocol import events
 from engine.protocol.requests import AnyAnswer, EvalRequest, Measured, Understood
 from engine.protocol.rundir import RunDir
 from engine.protocol.stop import Stopped
+from engine.training.checkpoint import load_model
 
 GROWING = "0-1:24/12:10:0..0.1 1-2:24/16:6:0.1..0.02 2-3:0/20:5:0.02..0"
 FEW: dict[str, Any] = {

@@ -10,11 +10,13 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from engine import checkpoint, models, weights
 from engine.config.errors import ConfigError
 from engine.config.facts import DATASETS
 from engine.config.presets import build
 from engine.config.sections import ModelConfig
+from engine.models import pretrained
+from engine.models.build import build_network
+from engine.training import checkpoint
 
 FACTS = DATASETS["cifar10"]
 MODEL = ModelConfig(name="preact-resnet18", width=4, depth=2)
@@ -68,9 +70,9 @@ def elsewhere() -> nn.Module:
 
 
 def filled(path: Path, normalize: str = "none") -> tuple[nn.Module, tuple[str, str]]:
-    model = models.build(MODEL, FACTS)
+    model = build_network(MODEL, FACTS)
     ordered = path.suffix != ".safetensors"
-    said = weights.fill(model, weights.read(path), MODEL, FACTS, normalize, ordered)
+    said = pretrained.fill(model, pretrained.read(path), MODEL, FACTS, normalize, ordered)
     return model.eval(), said
 
 
@@ -144,7 +146,7 @@ def test_a_normalisation_that_is_in_the_file(elsewhere: nn.Module, tmp_path: Pat
 
 
 def test_a_checkpoint_of_ours_goes_by_name(tmp_path: Path) -> None:
-    trained = models.build(MODEL, FACTS)
+    trained = build_network(MODEL, FACTS)
     checkpoint.save(tmp_path / "last.pt", build("cifar", {}), {"model": trained.state_dict(), "step": 3})
     model, said = filled(tmp_path / "last.pt", "")
     assert said == ("by name", "as the file says")
@@ -172,7 +174,7 @@ def test_files_that_hold_no_weights(tmp_path: Path, capsys: Any, content: Any, m
     else:
         torch.save(content, path)
     with pytest.raises(ConfigError, match=message):
-        weights.read(path)
+        pretrained.read(path)
     assert "code was run" not in capsys.readouterr().out
 
 
@@ -180,11 +182,11 @@ def test_files_that_hold_no_weights(tmp_path: Path, capsys: Any, content: Any, m
 def test_damaged_and_missing_files(elsewhere: nn.Module, tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     with pytest.raises(ConfigError, match="does not exist"):
-        weights.read(path)
+        pretrained.read(path)
     (save_file if name.endswith("s") else torch.save)(elsewhere.state_dict(), path)
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(ConfigError, match="damaged"):
-        weights.read(path)
+        pretrained.read(path)
 
 
 def test_a_network_of_another_size_says_which(tmp_path: Path) -> None:

@@ -7,14 +7,14 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from engine import models
-from engine.attacks import Threat
+from engine.attacks.threat import Threat
 from engine.config.facts import DATASETS
 from engine.config.presets import build
-from engine.learner import Learner
-from engine.methods import METHODS, options
-from engine.models.counting import count_passes
+from engine.models.build import build_network
+from engine.models.flops import count_passes
 from engine.plan.cost import Passes, training_flops
+from engine.training.learner import Learner
+from engine.training.methods.table import METHODS, options
 from fastadv_tui.flops import FlopCounter
 from fastadv_tui.words import work
 
@@ -48,7 +48,7 @@ def test_a_step_computes_what_is_said(method: str, more: dict[str, int]) -> None
     typed = {"method.name": method, **{f"method.{key}": value for key, value in more.items()}}
     config = build("cifar", {**typed, "model.width": 4, "epochs": 1})
     facts, device = DATASETS["cifar10"], torch.device("cpu")
-    learner = Learner(models.build(config.model, facts), config.optim, lambda step: 0.1, device, "fp32")
+    learner = Learner(build_network(config.model, facts), config.optim, lambda step: 0.1, device, "fp32")
     x, y = torch.rand(4, 3, 32, 32), torch.tensor([0, 1, 2, 3])
     with Counting() as counting:
         for _ in range(config.replays):

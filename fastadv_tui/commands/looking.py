@@ -86,7 +86,7 @@ def show(run: Run, as_json: Annotated[bool, typer.Option("--json", help="Print i
     if as_json:
         sys.stdout.write(json.dumps({**msgspec.to_builtins(row), "folder": str(folder)}) + "\n")
         return
-    files = [("folder", str(folder)), ("in Python", f"engine.checkpoint.load_model({str(folder)!r})")]
+    files = [("folder", str(folder)), ("in Python", f"engine.training.checkpoint.load_model({str(folder)!r})")]
     files = files if folder.exists() else [("folder", "gone; this row is what is left")]
     print("\n".join(aligned([*facts(row), *files], limit=10_000)))
 

@@ -22,8 +22,8 @@ from timing import resident
 from engine.config.facts import Facts
 from engine.config.phases import Phase, parse, written
 from engine.config.presets import build
-from engine.data.folder_source import MEAN, STD
-from engine.models.counting import count_crops
+from engine.data.folder.dataset import MEAN, STD
+from engine.models.flops import count_crops
 from engine.plan.cost import training_flops
 from engine.plan.timeline import Timeline
 from engine.protocol.events import Evaluated, Started, Step

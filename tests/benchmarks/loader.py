@@ -27,9 +27,9 @@ from timing import resident
 from torch.utils.data import DataLoader
 from torchvision import transforms
 
-from engine.data.decode import train_crop
-from engine.data.folder import ImageFolder
-from engine.data.loading import FolderBatches
+from engine.data.folder.batches import FolderBatches
+from engine.data.folder.decode import train_crop
+from engine.data.folder.image_folder import ImageFolder
 
 CROP, BATCH = 128, 128
 EPOCHS = 3  # in each measurement: workers start once in a training

@@ -10,13 +10,15 @@ from speed_inputs import EPS, STEP, victim
 from timing import Pair
 from torch import Tensor, nn
 
-from engine import precision
-from engine.attacks import Pgd, Probe, Threat, broken_by_restart
-from engine.data.batches import TestImages
-from engine.evaluate import Evaluation
-from engine.modes import evaluating
-from engine.streams import image_noise
-from engine.tuning import tune_allocator
+from engine.attacks.pgd import Pgd, broken_by_restart
+from engine.attacks.probe import Probe
+from engine.attacks.threat import Threat
+from engine.data.memory.batches import TestImages
+from engine.evaluation.evaluation import Evaluation
+from engine.runtime import precision
+from engine.runtime.allocator import tune_allocator
+from engine.runtime.eval_mode import evaluating
+from engine.runtime.rng import image_noise
 
 
 def evaluation(options: argparse.Namespace) -> None:

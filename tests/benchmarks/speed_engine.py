@@ -18,12 +18,12 @@ from engine.config.presets import build
 from engine.protocol import event_log, events
 from engine.protocol.provenance import engine_command
 from engine.protocol.rundir import RunDir, Submission
-from engine.tuning import tune_allocator
+from engine.runtime.allocator import tune_allocator
 
 
 def overhead(options: argparse.Namespace) -> None:
     """Time outside of forward, backward and optimizer over the steps of a real training."""
-    from engine.train import Training
+    from engine.training.trainer import Training
 
     tune_allocator()
     width = options.widths[0]

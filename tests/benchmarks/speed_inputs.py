@@ -7,11 +7,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from engine import data, models
-from engine.checkpoint import load_model
 from engine.config.facts import DATASETS
 from engine.config.sections import ModelConfig
-from engine.data.batches import TestImages
+from engine.data.memory.batches import TestImages
+from engine.data.memory.datasets import open_arrays
+from engine.models.build import build_network
+from engine.training.checkpoint import load_model
 
 EPS, ALPHA, STEP, BATCH = 8 / 255, 10 / 255, 2 / 255, 128
 FACTS = DATASETS["cifar10"]
@@ -19,12 +20,12 @@ FACTS = DATASETS["cifar10"]
 
 def network(width: int, device: torch.device) -> nn.Module:
     torch.manual_seed(0)
-    return models.build(ModelConfig(name="preact-resnet18", width=width), FACTS).to(device)
+    return build_network(ModelConfig(name="preact-resnet18", width=width), FACTS).to(device)
 
 
 def cifar() -> Any:
     folder = os.environ.get("FASTADV_TEST_DATA")
-    return data.open("cifar10", folder) if folder else None
+    return open_arrays("cifar10", folder) if folder else None
 
 
 def victim(options: argparse.Namespace) -> tuple[nn.Module, TestImages] | None:

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from speed_inputs import ALPHA, BATCH, EPS, FACTS, STEP, cifar, network
 from torch import Tensor
 
-from engine import precision
-from engine.attacks import Threat
+from engine.attacks.threat import Threat
 from engine.config.sections import OptimConfig
-from engine.data.batches import TrainBatches
-from engine.learner import Learner
-from engine.methods import fgsm, pgd
-from engine.tuning import tune_allocator
+from engine.data.memory.batches import TrainBatches
+from engine.runtime import precision
+from engine.runtime.allocator import tune_allocator
+from engine.training.learner import Learner
+from engine.training.methods.fgsm import fgsm
+from engine.training.methods.pgd import pgd
 
 READY = "ready"
 

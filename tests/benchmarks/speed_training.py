@@ -12,9 +12,9 @@ from speed_inputs import BATCH, FACTS
 from speed_steps import Served, steps
 from timing import Pair, seconds
 
-from engine import precision
 from engine.config.sections import ModelConfig
-from engine.models.counting import count_passes
+from engine.models.flops import count_passes
+from engine.runtime import precision
 
 REFERENCE_STEPS, REFERENCE_EPOCHS, IMAGES = 200, 15, 50_000
 WALL = torch.device("cpu")  # what a served step takes by the clock of this process

@@ -110,7 +110,7 @@ def failed(run_id: str) -> RunDir:
         "Traceback (most recent call last):\n"
         '  File "engine/train.py", line 88, in _train_epoch\n'
         "    self.reporter.updated(len(y))\n"
-        "engine.reporter.DivergedError: the loss is nan at step 612\n"
+        "engine.training.reporter.DivergedError: the loss is nan at step 612\n"
     )
     return rundir
 

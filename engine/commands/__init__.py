@@ -1,0 +1,1 @@
+"""The answers of the engine's process, one file a command."""

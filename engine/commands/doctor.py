@@ -1,0 +1,43 @@
+"""`engine --doctor`: what this machine has for training."""
+
+import os
+import platform
+
+from engine.config.errors import ConfigError
+from engine.data.memory.datasets import READERS, open_arrays
+from engine.protocol.answers import answer
+from engine.protocol.requests import ExitCode
+
+
+def doctor(data_dir: str) -> int:
+    """What this machine has for training: versions, devices, precision, and the data in `data_dir`."""
+    import torch
+
+    from engine.runtime import device as devices
+    from engine.runtime import precision
+
+    device = devices.pick("auto")
+    chosen, why = precision.choose("auto", device)
+    answer(
+        {
+            "python": platform.python_version(),
+            "torch": str(torch.__version__),
+            "platform": platform.platform(),
+            "cpu": f"{os.cpu_count()} cores, {torch.get_num_threads()} threads",
+            "gpus": [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())],
+            "device": str(device),
+            "precision": chosen,
+            "precision_reason": why,
+            "data": {name: _found(name, data_dir) for name in READERS},
+        }
+    )
+    return ExitCode.DONE
+
+
+def _found(dataset: str, data_dir: str) -> str:
+    try:
+        arrays = open_arrays(dataset, data_dir)
+    except ConfigError as error:
+        return str(error)
+    release = "official release" if arrays.official else "not the official files"
+    return f"{len(arrays.train_labels):,} training and {len(arrays.test_labels):,} test images, {release}"

@@ -1,0 +1,67 @@
+"""`engine --prepare`: resized copies of an image data set, in answers on standard output; a stop loses nothing."""
+
+import signal
+from pathlib import Path
+
+import msgspec
+from filelock import FileLock, Timeout
+
+from engine.config.errors import ConfigError
+from engine.data.prepare.copy import CopyError, cannot_write
+from engine.data.prepare.preparation import LOCK, Preparation, check_request
+from engine.data.prepare.source import SourceError
+from engine.protocol.answers import answer
+from engine.protocol.requests import ExitCode, Failed, PrepareRequest, Refused
+from engine.protocol.stop import Stopped, StopRequest
+
+
+def prepare(request: bytes) -> int:
+    """Answer a PrepareRequest; returns the exit code."""
+    stop = StopRequest()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})  # held back until here by the command
+    try:
+        return _prepare(request, stop)
+    except (Stopped, BrokenPipeError):  # nobody listens any more
+        return ExitCode.STOPPED
+
+
+def _prepare(request: bytes, stop: StopRequest) -> int:
+    try:
+        asked = msgspec.json.decode(request, type=PrepareRequest)
+        check_request(asked)
+        with _held(Path(asked.out)):
+            answer(Preparation(asked, stop).run())
+    except ConfigError as error:
+        answer(Refused(message=str(error)))
+        return ExitCode.REFUSED
+    except CopyError as error:
+        answer(Failed(message=str(error)))
+        return ExitCode.FAILED
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        answer(Failed(message=cannot_write(Path(error.filename or asked.out), error)))
+        return ExitCode.FAILED
+    return ExitCode.DONE
+
+
+class _held:  # noqa: N801 - it is used as a function
+    """OUT, which nobody else prepares meanwhile. Raises: SourceError."""
+
+    def __init__(self, out: Path) -> None:
+        self._out = out
+
+    def __enter__(self) -> None:
+        try:
+            self._out.mkdir(parents=True, exist_ok=True)
+            self._lock = FileLock(self._out / LOCK, timeout=0)
+            self._lock.acquire()
+        except Timeout:
+            raise SourceError(f"another `fastadv prepare` is at work on {self._out}; wait for it, or stop it") from None
+        except (FileExistsError, NotADirectoryError):
+            raise SourceError(f"{self._out} cannot be a folder: there is a file in its place") from None
+        except PermissionError as error:
+            raise SourceError(f"cannot write to {self._out}: {error.strerror}; choose another --out") from None
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()

@@ -1,0 +1,1 @@
+"""Data sets of images in files, a folder for each class."""

@@ -1,0 +1,72 @@
+"""A folder of images as the data of a run."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from msgspec import structs
+from numpy.typing import NDArray
+
+from engine.config.errors import ConfigError
+from engine.config.facts import Facts
+from engine.config.phases import Phase
+from engine.data.folder.batches import FolderBatches, FolderImages
+from engine.data.folder.image_folder import ImageFolder
+from engine.data.folder.layout import not_taken
+
+Files = tuple[NDArray[np.bytes_], NDArray[np.int64]]
+
+CROP = 224  # pixels, where a run says nothing
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's channels
+MARGIN = 8 / 7  # of an evaluation: shorter side over crop, 256 over 224 as everywhere
+
+
+class FolderSource:
+    """Its images are decoded as they are needed. It is judged on val, in the last phase's crop."""
+
+    official: bool | None = None  # any folder of images may be one
+
+    def __init__(self, root: Path) -> None:
+        self.folder = ImageFolder(root)
+        self._listed: dict[tuple[str, int], Files] = {}
+        self.train_images = len(self._files("train", 0)[1])
+        self.test_images = len(self._files("val", 0)[1])
+        names = hashlib.blake2b(
+            "/".join(self.folder.classes).encode(errors="surrogateescape"), digest_size=3
+        ).hexdigest()
+        self.shape = f"{self.train_images:,} training images of {len(self.folder.classes):,} classes (names {names})"
+        self.facts = Facts(3, CROP, CROP, len(self.folder.classes), self.train_images, MEAN, STD)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a user should know: files that lie among the images and are not taken for some."""
+        return [not_taken(places) for places in self.folder.strangers.values() if places]
+
+    def fingerprint(self) -> str:
+        return self.folder.fingerprint()
+
+    def filled(self, phase: Phase) -> Phase:
+        """Raises: ConfigError, if the phase's size is not prepared whole or its minibatch larger than the data."""
+        if phase.batch_size > self.train_images:
+            raise ConfigError(f"batch_size = {phase.batch_size}: the data has only {self.train_images} training images")
+        for split, count in (("train", self.train_images), ("val", self.test_images)):
+            if (found := len(self._files(split, phase.size)[1])) != count:
+                raise ConfigError(
+                    f"{self.folder.root} has {found:,} {split} images in size {phase.size}, in full size {count:,}: "
+                    "run `fastadv prepare` again"
+                )
+        return structs.replace(phase, crop=phase.crop or CROP)
+
+    def batches(self, phase: Phase, seed: int, device: torch.device) -> FolderBatches:
+        files = self._files("train", phase.size)
+        return FolderBatches(*files, phase.crop, phase.batch_size, seed, device, end=phase.end)
+
+    def test(self, phase: Phase, device: torch.device) -> FolderImages:
+        return FolderImages(*self._files("val", phase.size), round(MARGIN * phase.crop), phase.crop, device)
+
+    def _files(self, split: str, size: int) -> Files:
+        """As `ImageFolder.files`, listed once: a million files take seconds."""
+        if (split, size) not in self._listed:
+            self._listed[split, size] = self.folder.files(split, size)
+        return self._listed[split, size]

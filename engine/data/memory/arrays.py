@@ -1,0 +1,20 @@
+"""What every reader returns, and the error that every reader raises."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """A data set in memory. Images: uint8, (N, height, width, channels); labels: int64, (N,).
+
+    official: whether every file has the checksum of the release.
+    """
+
+    train_images: NDArray[np.uint8]
+    train_labels: NDArray[np.int64]
+    test_images: NDArray[np.uint8]
+    test_labels: NDArray[np.int64]
+    official: bool

@@ -1,0 +1,113 @@
+"""Minibatches from a data set that lives on the device as uint8: crop, flip and cast are vectorised there."""
+
+import copy
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from engine.config.facts import Facts
+from engine.runtime.rng import generator
+
+
+def to_images(pixels: Tensor) -> Tensor:
+    """uint8 (B, H, W, C) to float32 in [0,1], (B, C, H, W) in channels_last memory."""
+    return pixels.permute(0, 3, 1, 2).float().div_(255)
+
+
+class TestImages:
+    """The test split on the device. pixels: uint8, (N, H, W, C); labels: int64, (N,)."""
+
+    __test__ = False  # not a test, whatever pytest thinks of the name
+    broken: frozenset[str] = frozenset()
+
+    def __init__(self, pixels: Tensor, labels: Tensor) -> None:
+        self.pixels, self.labels = pixels, labels
+
+    @classmethod
+    def load(cls, images: NDArray[np.uint8], labels: NDArray[np.int64], device: torch.device) -> "TestImages":
+        return cls(torch.from_numpy(np.ascontiguousarray(images)).to(device), torch.from_numpy(labels).to(device))
+
+    def first(self, count: int) -> "TestImages":
+        """The first `count` images, or all if it is 0."""
+        return TestImages(self.pixels[:count], self.labels[:count]) if count else self
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """Images in [0,1] (B, C, H, W) and labels (B,)."""
+        return to_images(self.pixels[indices]), self.labels[indices]
+
+
+class TrainBatches:
+    """Shuffled and augmented minibatches: each one is a function of (seed, epoch, its number) alone."""
+
+    broken: frozenset[str] = frozenset()
+
+    def __init__(
+        self,
+        images: NDArray[np.uint8],
+        labels: NDArray[np.int64],
+        facts: Facts,
+        batch_size: int,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        self.facts, self.batch_size, self.seed, self.device = facts, batch_size, seed, device
+        pixels = torch.from_numpy(np.ascontiguousarray(images)).to(device)
+        pad = facts.padding
+        self.pixels = F.pad(pixels, (0, 0, pad, pad, pad, pad)) if pad else pixels
+        self.labels = torch.from_numpy(labels).to(device)
+        self.crop = facts.height
+
+    def resized(self, batch_size: int, crop: int) -> "TrainBatches":
+        """The same images in other minibatches, shrunk or grown to `crop` pixels after they were augmented."""
+        other = copy.copy(self)  # shares the pixels
+        other.batch_size, other.crop = batch_size, crop
+        return other
+
+    def __len__(self) -> int:
+        """Minibatches in an epoch; the last one may be smaller."""
+        return -(-len(self.labels) // self.batch_size)
+
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """The minibatches of an epoch from number `first` on: images in [0,1] (B, C, H, W), labels (B,)."""
+        rng = generator(torch.device("cpu"), self.seed, "order", epoch)
+        order = torch.randperm(len(self.labels), generator=rng).to(self.device)
+        for number in range(first, len(self)):
+            chosen = order[number * self.batch_size : (number + 1) * self.batch_size]
+            yield self._in_size(self._images(chosen, epoch, number)), self.labels[chosen]
+
+    def batch(self, epoch: int, number: int) -> tuple[Tensor, Tensor]:
+        """One minibatch alone."""
+        return next(self.epoch(epoch, number))
+
+    def _in_size(self, x: Tensor) -> Tensor:
+        if self.crop == x.shape[2]:
+            return x
+        return F.interpolate(x, size=self.crop, mode="bilinear", antialias=True).clamp_(0, 1)
+
+    def _images(self, chosen: Tensor, epoch: int, number: int) -> Tensor:
+        if not self.facts.padding:
+            return to_images(self.pixels[chosen])
+        rng = generator(self.device, self.seed, "augment", epoch, number)
+        rows, columns = self._windows(len(chosen), rng)
+        return to_images(self.pixels[chosen[:, None, None], rows[:, :, None], columns[:, None, :]])
+
+    def _windows(self, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Rows (B, H) and columns (B, W) to cut from the padded images; reversed columns flip."""
+
+        def draw(high: int) -> Tensor:
+            return torch.randint(high, (count, 1), generator=rng, device=self.device)
+
+        facts, shifts = self.facts, 2 * self.facts.padding + 1
+        rows = draw(shifts) + torch.arange(facts.height, device=self.device)
+        across = torch.arange(facts.width, device=self.device)
+        left = draw(shifts)
+        if facts.flip:
+            across = torch.where(draw(2).bool(), across.flip(0), across)
+        return rows, left + across

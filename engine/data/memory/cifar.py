@@ -1,0 +1,63 @@
+"""CIFAR-10 and CIFAR-100 in the official python layout (Krizhevsky, 2009)."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.config.errors import DataError
+from engine.data.memory.arrays import Arrays
+from engine.data.memory.safe_pickle import load
+
+FOLDER10, FOLDER100 = "cifar-10-batches-py", "cifar-100-python"
+TEST10 = "test_batch"
+MD5S = {  # of the release
+    "data_batch_1": "c99cafc152244af753f735de768cd75f",
+    "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+    "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+    "data_batch_4": "634d18415352ddfa80567beed471001a",
+    "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+    "test_batch": "40351d587109b95175f43aff81a1287e",
+    "train": "16019d7e3df5f24257cddd939b257f8d",
+    "test": "f0ef6b0ae62326f3e7ffdfab6717acfc",
+}
+
+
+def read10(folder: Path) -> Arrays | None:
+    """CIFAR-10 under `folder` (or in it); None if it is not there."""
+    return _read(folder, FOLDER10, [f"data_batch_{n}" for n in range(1, 6)], TEST10, b"labels")
+
+
+def read100(folder: Path) -> Arrays | None:
+    """CIFAR-100, fine labels, under `folder` (or in it); None if it is not there."""
+    return _read(folder, FOLDER100, ["train"], "test", b"fine_labels")
+
+
+def _read(folder: Path, inner: str, train: list[str], test: str, labels_key: bytes) -> Arrays | None:
+    root = folder if (folder / train[0]).is_file() else folder / inner
+    if not root.is_dir():
+        return None
+    parts = [_batch(root / name, labels_key) for name in [*train, test]]
+    *train_parts, (test_images, test_labels, _) = parts
+    return Arrays(
+        np.concatenate([images for images, _, _ in train_parts]),
+        np.concatenate([labels for _, labels, _ in train_parts]),
+        test_images,
+        test_labels,
+        official=all(is_official for _, _, is_official in parts),
+    )
+
+
+def _batch(path: Path, labels_key: bytes) -> tuple[NDArray[np.uint8], NDArray[np.int64], bool]:
+    """Images (N, 32, 32, 3), labels (N,), and whether the file is the release's."""
+    content, data = load(path)
+    images, labels = content.get(b"data"), content.get(labels_key)
+    if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 2 or images.shape[1] != 3072:
+        raise DataError(f"{path} is no CIFAR file: its {b'data'!r} is not an array of 3,072 bytes an image")
+    if not isinstance(labels, list) or not all(isinstance(label, int) and 0 <= label < 100 for label in labels):
+        raise DataError(f"{path} is no CIFAR file: its {labels_key!r} is not a list of labels")
+    if len(labels) != len(images):
+        raise DataError(f"{path} is damaged: {len(images):,} images, {len(labels):,} labels")
+    official = hashlib.md5(data, usedforsecurity=False).hexdigest() == MD5S[path.name]
+    return images.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), np.array(labels, dtype=np.int64), official

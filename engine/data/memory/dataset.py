@@ -1,0 +1,45 @@
+"""A data set in memory as the data of a run."""
+
+import torch
+from msgspec import structs
+
+from engine.config.errors import ConfigError
+from engine.config.facts import Facts
+from engine.config.phases import Phase
+from engine.data.memory.arrays import Arrays
+from engine.data.memory.batches import TestImages, TrainBatches
+from engine.data.memory.datasets import arrays_fingerprint
+
+
+class ArraySource:
+    """A data set in memory; it moves to the device once, and is judged in its own size."""
+
+    def __init__(self, arrays: Arrays, facts: Facts) -> None:
+        self.arrays, self.facts = arrays, facts
+        self.official: bool | None = arrays.official
+        self.train_images, self.test_images = len(arrays.train_labels), len(arrays.test_labels)
+        self.shape = f"{self.train_images:,} training images"
+        self._whole: TrainBatches | None = None
+
+    @property
+    def remarks(self) -> list[str]:
+        return []
+
+    def fingerprint(self) -> str:
+        return arrays_fingerprint(self.arrays)
+
+    def filled(self, phase: Phase) -> Phase:
+        if phase.batch_size > self.train_images:
+            raise ConfigError(f"batch_size = {phase.batch_size}: the data has only {self.train_images} training images")
+        return structs.replace(phase, crop=phase.crop or self.facts.height)
+
+    def batches(self, phase: Phase, seed: int, device: torch.device) -> TrainBatches:
+        if self._whole is None:
+            arrays = self.arrays
+            self._whole = TrainBatches(
+                arrays.train_images, arrays.train_labels, self.facts, phase.batch_size, seed, device
+            )
+        return self._whole.resized(phase.batch_size, phase.crop)
+
+    def test(self, phase: Phase, device: torch.device) -> TestImages:
+        return TestImages.load(self.arrays.test_images, self.arrays.test_labels, device)

@@ -1,0 +1,187 @@
+"""The official files of ImageNet: where in the tars each image lies, and what class the validation images are of."""
+
+import re
+import tarfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path, PurePosixPath
+
+import msgspec
+from msgspec import Struct
+
+from engine.data.prepare.source import File, ImageClass, Source, SourceError, checked, plain_name
+from engine.protocol.files import write_atomic
+
+TRAIN, VAL, DEVKIT = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar", "ILSVRC2012_devkit_t12.tar.gz"
+LABELS = "val_labels.txt"
+LABEL_LINE = re.compile(r"(\S+\.\w+)[\s,]+(n\d{8})")
+
+Tick = Callable[[int, int], None]  # bytes done, bytes in all; may raise to stop
+
+
+class Index(Struct):
+    """What the tars hold, kept from one start to the next, as reading it takes minutes. stamps: size and time."""
+
+    stamps: list[tuple[int, int]]
+    train: dict[str, list[File]]
+    val: list[File]
+
+
+def official(source: Path, index: Path, tick: Tick) -> Source | None:
+    """The official tars that are in a folder, or None. `index` is the file that remembers what they hold.
+
+    Raises: SourceError, if one is missing, damaged, or a label is.
+    """
+    if not (source / TRAIN).is_file():
+        return None
+    if not (source / VAL).is_file():
+        raise SourceError(f"{source} holds {TRAIN} but no {VAL}")
+    labels = _labels_of_text(source)
+    if labels is None and not (source / DEVKIT).is_file():
+        raise SourceError(f"{source} holds neither {DEVKIT} nor {LABELS} (lines: FILENAME WNID): the classes of val")
+    found = _index(source, index, tick)
+    named = labels if labels is not None else _labels_of_devkit(source / DEVKIT, found.val)
+    val: dict[str, list[File]] = {}
+    for file in found.val:
+        if file.name not in named:
+            raise SourceError(f"no class is known for {file.name} of {VAL}")
+        val.setdefault(named[file.name], []).append(file)
+    train = [ImageClass("train", label, source / TRAIN, files) for label, files in sorted(found.train.items())]
+    held_out = [ImageClass("val", label, source / VAL, files) for label, files in sorted(val.items())]
+    return Source("the official tar files", checked(train + held_out), {})
+
+
+def _index(source: Path, path: Path, tick: Tick) -> Index:
+    stamps = [(stat.st_size, stat.st_mtime_ns) for stat in ((source / name).stat() for name in (TRAIN, VAL))]
+    try:
+        known = msgspec.json.decode(path.read_bytes(), type=Index)
+    except (OSError, msgspec.DecodeError):
+        known = None
+    if known and known.stamps == stamps:
+        return known
+    total = sum(size for size, _ in stamps)
+    train = dict(_classes(source / TRAIN, lambda done: tick(done, total)))
+    val = list(_images(source / VAL, lambda done: tick(stamps[0][0] + done, total)))
+    _check_names(val, source / VAL)
+    index = Index(stamps, train, sorted(val))
+    write_atomic(path, msgspec.json.encode(index))
+    return index
+
+
+def _classes(path: Path, tick: Callable[[int], None]) -> Iterator[tuple[str, list[File]]]:
+    """The classes of a tar of tars, and where in the outer one their images lie."""
+    with _opened(path) as outer:
+        for member in outer:
+            if not member.isfile():
+                continue
+            tick(member.offset_data)
+            label = plain_name(PurePosixPath(member.name).stem, path)
+            inner = outer.extractfile(member)
+            assert inner is not None
+            try:
+                with tarfile.open(fileobj=inner, mode="r:") as images:
+                    files = sorted(_file(image, member.offset_data, path) for image in images if image.isfile())
+            except tarfile.TarError as error:
+                raise SourceError(f"{member.name} in {path} is damaged ({_first_line(error)}); fetch it anew") from None
+            _check_names(files, path)
+            yield label, files
+
+
+def _images(path: Path, tick: Callable[[int], None]) -> Iterator[File]:
+    with _opened(path) as tar:
+        for number, member in enumerate(tar):
+            if number % 100 == 0:
+                tick(member.offset_data)
+            if member.isfile():
+                yield _file(member, 0, path)
+
+
+class _opened:  # noqa: N801 - it is used as a function
+    """A tar file whose damage, wherever it is found, is one clear line."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> tarfile.TarFile:
+        try:
+            self._tar = tarfile.open(self._path, mode="r:")
+        except tarfile.TarError as error:
+            raise self._damaged(error) from None
+        return self._tar
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        with self._tar:
+            if isinstance(error, tarfile.TarError):
+                raise self._damaged(error) from None
+            if error is None and not self._has_end():
+                raise SourceError(f"{self._path} is cut short; fetch it anew")
+
+    def _has_end(self) -> bool:
+        """Whether an empty block follows the last member; tarfile takes a cut between two members for the end."""
+        last = next(reversed(self._tar.getmembers()), None)
+        if last is None:
+            return True
+        end = last.offset_data + -(-last.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+        with self._path.open("rb") as file:
+            file.seek(end)
+            return file.read(tarfile.BLOCKSIZE) == bytes(tarfile.BLOCKSIZE)
+
+    def _damaged(self, error: BaseException) -> SourceError:
+        return SourceError(f"{self._path} is damaged or cut short ({_first_line(error)}); fetch it anew")
+
+
+def _file(member: tarfile.TarInfo, start: int, path: Path) -> File:
+    if start + member.offset_data + member.size > path.stat().st_size:
+        raise SourceError(f"{path} is cut short in {member.name}; fetch it anew")
+    return File(plain_name(PurePosixPath(member.name).name, path), start + member.offset_data, member.size)
+
+
+def _check_names(files: Iterable[File], path: Path) -> None:
+    names = [file.name for file in files]
+    if len(set(names)) < len(names):
+        raise SourceError(f"{path} holds two images of the same name: {max(names, key=names.count)}")
+
+
+def _labels_of_text(source: Path) -> dict[str, str] | None:
+    """The classes by file name, from the text file that says so, if there is one."""
+    for path in [source / LABELS, *sorted(source.glob("*.txt"))]:
+        try:
+            lines = path.read_text().splitlines()
+        except (OSError, UnicodeDecodeError):
+            continue
+        found = [LABEL_LINE.fullmatch(line.strip()) for line in lines if line.strip()]
+        if found and found[0]:
+            return dict(_label(match, path) for match in found)
+    return None
+
+
+def _label(match: re.Match[str] | None, path: Path) -> tuple[str, str]:
+    if match is None:
+        raise SourceError(f"{path} has lines that are not FILENAME WNID")
+    return match[1], match[2]
+
+
+def _labels_of_devkit(path: Path, files: list[File]) -> dict[str, str]:
+    """As the development kit says: a number for each validation image in order of name, and a class for each number."""
+    from scipy import io  # slow to load, and only needed here
+
+    try:
+        with tarfile.open(path) as kit:
+            members = {PurePosixPath(member.name).name: member for member in kit if member.isfile()}
+            truth = kit.extractfile(members["ILSVRC2012_validation_ground_truth.txt"])
+            meta = kit.extractfile(members["meta.mat"])
+            assert truth is not None and meta is not None  # noqa: PT018
+            numbers = [int(text) for text in truth.read().split()]
+            synsets = io.loadmat(meta, squeeze_me=True)["synsets"]
+        named = dict(zip((int(n) for n in synsets["ILSVRC2012_ID"]), map(str, synsets["WNID"]), strict=True))
+        labels = [named[number] for number in numbers]
+    except (tarfile.TarError, OSError, KeyError, ValueError, EOFError) as error:
+        raise SourceError(
+            f"{path} is not the development kit, or damaged ({_first_line(error)}); fetch it anew"
+        ) from None
+    if len(labels) != len(files):
+        raise SourceError(f"{path} has classes for {len(labels):,} images, but {VAL} holds {len(files):,}")
+    return {file.name: label for file, label in zip(sorted(files), labels, strict=True)}
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0]

@@ -1,0 +1,171 @@
+"""Clean and robust accuracy: eval mode, verdicts in fp32, and an image that any restart breaks is broken."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from engine.attacks.pgd import Pgd, broken_by_restart
+from engine.attacks.probe import Probe
+from engine.attacks.threat import Threat
+from engine.data.dataset import Images
+from engine.runtime.eval_mode import evaluating
+
+BATCH = 250
+Tick = Callable[[int, int], None]  # (images seen and gradients computed, an estimate of how many it will be in all)
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Shares in [0,1] of `images` images."""
+
+    clean: float
+    robust: float
+    images: int
+
+
+class Evaluation:
+    """Clean accuracy, and accuracy under each of several attacks; what is broken is not attacked again.
+
+    An image's noise depends on (seed, image, restart) alone, so an evaluation that was saved between two batches
+    goes on to the figures that it would have had. dtype: of the search for perturbations, None for fp32;
+    batch: images at once, which changes no figure.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        data: Images,
+        attacks: Sequence[tuple[Threat, Pgd]],
+        seed: int,
+        dtype: torch.dtype | None = None,
+        batch: int | None = None,
+    ) -> None:
+        self._batch = batch or BATCH
+        self.model, self.data, self.attacks, self.seed = model, data, attacks, seed
+        self.accuracies: list[Accuracy] = []  # of the attacks that are over
+        self.survivors: list[Tensor] = []  # masks of the images that they did not break, bool, (N,)
+        self._dtype = dtype
+        self._clean = torch.zeros_like(data.labels, dtype=torch.bool)  # masks, bool, (N,)
+        self._alive = self._clean.clone()
+        self._seen = 0  # images that were looked at as they are
+        self._restart, self._next = 0, 0  # of the present attack; its next image
+        self._here = self._before = 0  # gradients of this attack, and of the attacks before
+
+    def run(self, tick: Tick = lambda done, total: None) -> list[Accuracy]:
+        """Evaluate what is left.
+
+        tick: called after every step of an attack; what it raises ends the evaluation for now, and a batch that was not
+        over is attacked again.
+        """
+        with evaluating(self.model):
+            while self._seen < len(self.data):
+                self._look_at_clean()
+                tick(self._seen, self._most())
+            probe = Probe(self.model, self._dtype)
+            for threat, attack in self.attacks[len(self.accuracies) :]:
+                self._attack(probe, threat, attack, tick)
+                self._close(attack)
+        tick(self._seen + self._before, self._seen + self._before)
+        return self.accuracies
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "clean": self._clean,
+            "seen": self._seen,
+            "alive": self._alive,
+            "survivors": self.survivors,
+            "accuracies": [(a.clean, a.robust, a.images) for a in self.accuracies],
+            "place": (self._restart, self._next, self._here, self._before),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._clean, self._seen = state["clean"], state["seen"]
+        self._alive, self.survivors = state["alive"], state["survivors"]
+        self.accuracies = [Accuracy(*figures) for figures in state["accuracies"]]
+        self._restart, self._next, self._here, self._before = state["place"]
+
+    def _look_at_clean(self) -> None:
+        images = torch.arange(len(self.data), device=self._clean.device)[self._seen :][: self._batch]
+        self._clean[images] = clean_correct(self.model, self.data, images)
+        self._alive = self._clean.clone()
+        self._seen += len(images)
+
+    def _most(self) -> int:
+        """Images and gradients in all, if those to come are like those so far and no attack breaks any."""
+        each = sum(attack.steps * attack.restarts for _, attack in self.attacks)
+        return len(self.data) + round(int(self._clean.sum()) / self._seen * len(self.data)) * each
+
+    def _attack(self, probe: Probe, threat: Threat, attack: Pgd, tick: Tick) -> None:
+        """One batch after the other, from the present place on."""
+        while self._restart < attack.restarts and bool(self._alive.any()):
+            waiting = self._waiting()
+            for images in torch.split(waiting, self._batch) if len(waiting) else ():
+                self._attack_batch(probe, threat, attack, images, tick)
+            self._restart, self._next = self._restart + 1, 0
+
+    def _attack_batch(self, probe: Probe, threat: Threat, attack: Pgd, images: Tensor, tick: Tick) -> None:
+        begin, total = self._here - probe.gradients, self._seen + self._forecast(attack)
+
+        def look() -> None:
+            done = self._seen + self._before + begin + probe.gradients
+            tick(done, max(done + 1, total))  # more may come: only the end is the end
+
+        x, y = self.data[images]
+        probe.tick = look
+        broken = broken_by_restart(probe, x, y, images, threat, attack, self.seed, self._restart)
+        self._here = begin + probe.gradients
+        self._alive[images[broken]] = False
+        self._next = int(images[-1]) + 1
+
+    def _waiting(self) -> Tensor:
+        """Indices of the images that this restart has still to attack."""
+        alive = self._alive.nonzero().flatten()
+        return alive[alive >= self._next]
+
+    def _close(self, attack: Pgd) -> None:
+        count = len(self.data)
+        self.accuracies.append(Accuracy(int(self._clean.sum()) / count, int(self._alive.sum()) / count, count))
+        self.survivors.append(self._alive)
+        self._before, self._here = self._before + self._here, 0
+        self._alive, self._restart, self._next = self._clean.clone(), 0, 0
+
+    def _forecast(self, attack: Pgd) -> int:
+        """Gradients in all, if the images to come are like those so far: survivors of a restart cost all its steps."""
+        waiting, alive, over = len(self._waiting()), int(self._alive.sum()), len(self.accuracies)
+        if not self._here:  # it may break nothing, or be like those before
+            each = self._before / over if over else alive * attack.steps * attack.restarts
+            return self._before + round(each * (len(self.attacks) - over))
+        if self._restart:
+            here = self._here + waiting * attack.steps
+            survivors = alive
+        else:
+            seen = int(self._clean[: self._next].sum())
+            here = self._here + round(waiting * self._here / max(seen, 1))
+            survivors = alive - waiting + round(waiting * (alive - waiting) / max(seen, 1))
+        here += (attack.restarts - 1 - self._restart) * survivors * attack.steps
+        return self._before + here * (len(self.attacks) - over)
+
+
+def clean_correct(model: nn.Module, data: Images, images: Tensor) -> Tensor:
+    """Which of these images (their numbers, (B,)) are classified correctly as they are: bool, (B,)."""
+    x, y = data[images]
+    with torch.no_grad():
+        right: Tensor = model(x).argmax(1) == y
+    return right
+
+
+def attacked_accuracy(
+    model: nn.Module, x: Tensor, y: Tensor, threat: Threat, attack: Pgd, seed: int, dtype: torch.dtype | None = None
+) -> Accuracy:
+    """Clean and robust accuracy on one minibatch: images in [0,1] (B, C, H, W), labels (B,). dtype: as `Evaluation`."""
+    images = torch.arange(len(y), device=y.device)
+    with evaluating(model):
+        probe = Probe(model, dtype)
+        alive = ~probe.fooled(x, y)
+        clean = alive.float().mean()
+        for restart in range(attack.restarts):
+            alive &= ~broken_by_restart(probe, x, y, images, threat, attack, seed, restart)
+    return Accuracy(float(clean), float(alive.float().mean()), len(y))

@@ -1,0 +1,44 @@
+"""How a run is evaluated: by which attack, on how many images, in which batches."""
+
+from collections.abc import Sequence
+
+import torch
+
+from engine.attacks.pgd import Pgd
+from engine.attacks.threat import Threat
+from engine.config.phases import Phase
+from engine.config.run import RunConfig
+from engine.config.sections import parse_attack
+from engine.evaluation.evaluation import BATCH
+from engine.evaluation.resumable import Question
+
+EVAL_IMAGES_ON_CPU = 1000  # of `auto`, unless asked otherwise
+
+
+def attack_of(config: RunConfig, device: torch.device) -> tuple[Pgd, int]:
+    """The attack of an evaluation and how many test images it takes; 0 is all."""
+    chosen = config.eval
+    steps, restarts = parse_attack("pgd-50-10" if chosen.attack in ("auto", "none") else chosen.attack)
+    few = chosen.attack == "auto" and device.type == "cpu" and not chosen.images
+    return Pgd(steps, restarts, config.eval_step), EVAL_IMAGES_ON_CPU if few else chosen.images
+
+
+def question(
+    config: RunConfig, data: str, phase: Phase, attacks: Sequence[tuple[Threat, Pgd]], limit: int, search: str
+) -> Question:
+    """What an evaluation of a run's network asks. data: fingerprint; phase: with its sizes filled in."""
+    return Question(
+        network=config.model,
+        data=data,
+        size=phase.size,
+        crop=phase.crop,
+        attacks=tuple((threat.eps, pgd.steps, pgd.restarts, pgd.step_size) for threat, pgd in attacks),
+        seed=config.seed,
+        limit=limit,
+        search=search,
+    )
+
+
+def eval_batch(config: RunConfig) -> int:
+    """Images evaluated at once: of large ones no more than are trained at once, which is known to fit."""
+    return min(BATCH, config.micro_batch or config.phase_list[-1].batch_size) if config.in_folder else BATCH

@@ -1,0 +1,1 @@
+"""What the machine computes with: device, precision, compiled code, random numbers."""

@@ -1,0 +1,156 @@
+"""A model in training: forward passes, input gradients and weight updates, in the precision of the run.
+
+Attacks run in train mode, as in the reference code: their forward passes move the BatchNorm statistics, too.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.config.sections import OptimConfig
+from engine.runtime.compile import compiled
+from engine.runtime.eval_mode import frozen
+from engine.runtime.precision import DTYPES
+from engine.training.optim.build import averaged_weights, build_optimizer
+
+AVERAGE_DECAY = 0.98  # of the figures shown while training: an average over about the last 50 updates
+
+
+@dataclass(frozen=True)
+class Share:
+    """A part of a minibatch: its share of the images in [0,1], and whether it is the first and the last one."""
+
+    size: float = 1.0
+    first: bool = True
+    last: bool = True
+
+
+class Learner:
+    """Model, optimizer and precision of a run. Nothing here waits for the device but `figures`.
+
+    lr_at: the learning rate of an update by its number; compile_for: the minibatch sizes that the network is
+    compiled for; others go without.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optim: OptimConfig,
+        lr_at: Callable[[int], float],
+        device: torch.device,
+        precision: str,
+        compile_for: Collection[int] = (),
+        compile_or_fail: bool = False,
+    ) -> None:
+        self.model = model.to(device).to(memory_format=torch.channels_last).train()
+        self.device, self._lr_at = device, lr_at
+        self.dtype = DTYPES[precision]
+        self.optimizer = build_optimizer(model, optim, fused=precision != "fp16")
+        self.averaged = averaged_weights(self.model, optim.average)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
+        self.step = 0
+        self.last_lr = 0.0
+        self._share = Share()
+        self._average = torch.zeros(3, device=device)
+        self._seen = torch.zeros(3, device=device)
+        self._compile_for = compile_for
+        self._compiled = compiled(self.model, compile_or_fail) if compile_for else self.model
+
+    @property
+    def result(self) -> nn.Module:
+        """What is evaluated and kept: the model, or the average of its weights over time."""
+        return self.model if self.averaged is None else self.averaged.module
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Logits in float32, (B, classes), of images in [0,1], (B, C, H, W)."""
+        with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not None):
+            logits: Tensor = (self._compiled if len(x) in self._compile_for else self.model)(x)
+        return logits.float()
+
+    def input_grad(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """The gradient of the loss with respect to the images, up to a positive factor, and each example's loss.
+
+        The parameters are frozen meanwhile, so that no weight gradient is computed. x: (B, C, H, W) in [0,1];
+        y: labels, (B,). Returns tensors of the shapes of x and y.
+        """
+        with frozen(self.model):
+            x = x.detach().requires_grad_()
+            losses = F.cross_entropy(self.logits(x), y, reduction="none")
+            # Unscaled, fp16 gradients flush to sign 0; a scaled sum overflows, and BatchNorm spreads the NaN.
+            loss = self.scaler.scale(losses.mean() if self.scaler.is_enabled() else losses.sum())
+            return torch.autograd.grad(loss, x)[0], losses.detach()
+
+    def update(self, x: Tensor, y: Tensor, before: Tensor | None = None, input_grad: bool = False) -> Tensor | None:
+        """One weight update on (x, y), or a `part` of one, at the schedule's learning rate.
+
+        before: each example's loss before it was attacked, (B,), for the overfitting signal. With `input_grad`,
+        returns the gradient with respect to x of the same backward pass (what makes free training free).
+        """
+        x = x.detach().requires_grad_(input_grad)
+        logits = self.logits(x)
+        losses = F.cross_entropy(logits, y, reduction="none")
+        share = self._share
+        if share.first:
+            self.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(self.scaler.scale(losses.mean() * share.size))
+        self._observe(logits.detach(), losses.detach(), y, before)
+        if share.last:
+            self._step()
+        return x.grad if input_grad else None
+
+    @contextmanager
+    def part(self, share: "Share") -> Iterator[None]:
+        """Updates in the block are parts of one, whose gradients add up: for minibatches that do not fit at once."""
+        self._share = share
+        try:
+            yield
+        finally:
+            self._share = Share()
+
+    def _step(self) -> None:
+        self.last_lr = self._lr_at(self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.last_lr
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        if self.averaged is not None:
+            self.averaged.update_parameters(self.model)
+        self.step += 1
+        self._average.lerp_(self._seen, 1 - AVERAGE_DECAY)
+        self._seen.zero_()
+
+    def figures(self) -> tuple[float, float, float]:
+        """Moving averages of loss, accuracy in [0,1] and overfitting signal; waits for the device."""
+        loss, accuracy, signal = (self._average / (1 - AVERAGE_DECAY**self.step)).tolist()
+        return loss, accuracy, signal
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "step": self.step,
+            "model": self.model.state_dict(),
+            **({"averaged": self.result.state_dict()} if self.averaged else {}),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "average": self._average,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        if self.averaged is not None:
+            self.result.load_state_dict(state["averaged"])
+            self.averaged.n_averaged.fill_(state["step"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if state["scaler"]:  # of a run that was not in fp16 so far there is none
+            self.scaler.load_state_dict(state["scaler"])
+        self._average.copy_(state["average"])
+        self.step = state["step"]
+
+    def _observe(self, logits: Tensor, losses: Tensor, y: Tensor, before: Tensor | None) -> None:
+        correct = (logits.argmax(1) == y).float().mean()
+        fell = torch.zeros_like(correct) if before is None else (losses < before).float().mean()
+        self._seen.add_(torch.stack((losses.mean(), correct, fell)), alpha=self._share.size)

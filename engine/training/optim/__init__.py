@@ -1,0 +1,1 @@
+"""The optimizers that training chooses from."""

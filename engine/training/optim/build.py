@@ -1,0 +1,42 @@
+"""The optimizer of a run, and the running average of its weights."""
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from engine.config.sections import OptimConfig
+from engine.training.optim.muon import Muon
+
+NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
+
+
+def build_optimizer(model: nn.Module, optim: OptimConfig, fused: bool) -> torch.optim.Optimizer:
+    how: dict[str, Any] = {"fused": True} if fused else {"foreach": True}
+    groups = _groups(model, optim)
+    if optim.name == "muon":
+        return Muon(groups, optim.lr, optim.momentum, optim.sgd_ratio)
+    if optim.name == "adam":
+        return torch.optim.Adam(groups, lr=optim.lr, **how)
+    how |= {"momentum": optim.momentum, "nesterov": optim.nesterov}
+    return torch.optim.SGD(groups, lr=optim.lr, **how)
+
+
+def _groups(model: nn.Module, optim: OptimConfig) -> list[dict[str, Any]]:
+    """All parameters, and the weight decay that applies to them."""
+    if optim.decay_norms:
+        return [{"params": list(model.parameters()), "weight_decay": optim.weight_decay}]
+    norms = [p for layer in model.modules() if isinstance(layer, NORMS) for p in layer.parameters(recurse=False)]
+    known = {id(p) for p in norms}
+    others = [p for p in model.parameters() if id(p) not in known]
+    groups = [{"params": others, "weight_decay": optim.weight_decay}, {"params": norms, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
+
+
+def averaged_weights(model: nn.Module, decay: float) -> AveragedModel | None:
+    """Exponential averages of weights and BatchNorm statistics."""
+    if not decay:
+        return None
+    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)  # type: ignore[no-untyped-call]
+    return averaged.requires_grad_(False)
