@@ -10,15 +10,16 @@ from textual.binding import Binding
 from textual.css.query import NoMatches
 
 from engine.protocol.rundir import RunDir
-from fastadv_tui import palette, runner, settings, themes
+from fastadv_tui import palette, settings, themes
 from fastadv_tui.errors import UserError
-from fastadv_tui.history import History
+from fastadv_tui.history.index import History
 from fastadv_tui.messages import Refreshed, Sampled
 from fastadv_tui.readonly import Guarded
-from fastadv_tui.safe import line
+from fastadv_tui.runs import control
 from fastadv_tui.screens import later
 from fastadv_tui.screens.dashboard import Dashboard
 from fastadv_tui.settings import Settings
+from fastadv_tui.text.sanitize import line
 from fastadv_tui.watching import Watching
 
 
@@ -86,12 +87,12 @@ class Fastadv(Guarded, Watching):
             self.attempt(settings.remember, key, value)
 
     def stop(self, rundir: RunDir, now: bool) -> None:
-        self.attempt(runner.stop, rundir, now=now)
+        self.attempt(control.stop, rundir, now=now)
 
     def resume(self, rundir: RunDir) -> None:
         def resume() -> None:
             History().record(rundir)  # or a row that says "stopped", and cannot be written, would be believed for ever
-            runner.resume(rundir)
+            control.resume(rundir)
             History().bring_up_to_date(rundir)
 
         self.attempt(resume)

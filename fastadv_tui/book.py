@@ -12,13 +12,14 @@ from msgspec import Struct
 
 from engine.protocol.event_log import Follower
 from engine.protocol.rundir import RunDir
-from fastadv_tui import records, runner, status
-from fastadv_tui.history import History
-from fastadv_tui.home import history_path, runs_dir
-from fastadv_tui.records import ProcessRecord
-from fastadv_tui.rows import Row
-from fastadv_tui.state import RunState, apply
-from fastadv_tui.status import Verdict
+from fastadv_tui.history.index import History
+from fastadv_tui.history.row import Row
+from fastadv_tui.paths import history_path, runs_dir
+from fastadv_tui.runs import control, status
+from fastadv_tui.runs.state import RunState, apply
+from fastadv_tui.runs.status import Verdict
+from fastadv_tui.supervise import records
+from fastadv_tui.supervise.records import ProcessRecord
 
 
 class View(Struct, frozen=True):
@@ -144,7 +145,7 @@ class Followed:
         if self._follower.restarted:
             self._state, self._read = RunState(), self._read + 1
         verdict = status.derive(self.rundir, self._state)
-        place = runner.place_in_line(self.rundir) if verdict.status == "queued" else None
+        place = control.place_in_line(self.rundir) if verdict.status == "queued" else None
         news = self._read, _size(self.rundir.log)
         return View(self.rundir, self._state, news, verdict, place, *self._engine(verdict))
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from engine.protocol import events
-from fastadv_tui import safe
-from fastadv_tui.state import RunState
-from fastadv_tui.status import Verdict
-from fastadv_tui.words import attack_name, duration, first_images, kind_of_images, percent, phase_words, work
+from fastadv_tui.runs.state import RunState
+from fastadv_tui.runs.status import Verdict
+from fastadv_tui.text import sanitize
+from fastadv_tui.text.quantities import attack_name, duration, first_images, kind_of_images, percent, phase_words, work
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -37,7 +37,7 @@ class JsonDisplay:
     """The events as they are, one JSON object a line."""
 
     def note(self, text: str) -> None:
-        print(safe.line(text), file=sys.stderr)
+        print(sanitize.line(text), file=sys.stderr)
 
     def event(self, event: events.AnyEvent, state: RunState) -> None:
         sys.stdout.write(msgspec.json.encode(event).decode() + "\n")
@@ -57,12 +57,12 @@ class PlainDisplay:
         self._told_eta = False
 
     def note(self, text: str) -> None:
-        print(safe.line(text), file=sys.stderr, flush=True)
+        print(sanitize.line(text), file=sys.stderr, flush=True)
 
     def event(self, event: events.AnyEvent, state: RunState) -> None:
         line = event_line(event, state)
         if line:
-            print(safe.line(line), flush=True)
+            print(sanitize.line(line), flush=True)
 
     def tick(self, state: RunState, verdict: Verdict) -> None:
         if not self._told_eta and state.eta_seconds is not None:
@@ -124,7 +124,7 @@ class RichDisplay:
     def _print(self, text: str, style: str | None) -> None:
         from rich.text import Text
 
-        self._console.print(Text(safe.line(text), style=style or ""))
+        self._console.print(Text(sanitize.line(text), style=style or ""))
 
 
 def choose(as_json: bool) -> Display:

@@ -21,7 +21,7 @@ def main() -> None:
 
             run(words)
     except (ConfigError, UserError) as error:
-        from fastadv_tui.safe import line
+        from fastadv_tui.text.sanitize import line
 
         print(f"fastadv: {line(str(error))}", file=sys.stderr)  # names in files of strangers may hold anything
         sys.exit(USAGE)
@@ -48,7 +48,7 @@ def dashboard(readonly: bool) -> None:
     """Open the dashboard and stay in it until the user leaves."""
     gc.disable()  # until the first picture stands: what is loaded for it stays, and looking at it again and again costs
     from fastadv_tui.app import Fastadv
-    from fastadv_tui.home import ensure_home
+    from fastadv_tui.paths import ensure_home
     from fastadv_tui.settings import load
 
     ensure_home()

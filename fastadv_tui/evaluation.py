@@ -19,10 +19,11 @@ from engine.config.units import parse_size, units
 from engine.protocol.provenance import engine_command
 from engine.protocol.requests import AnyAnswer, EvalRequest, Measured, Refused, Understood, Working
 from fastadv_tui.errors import UserError
-from fastadv_tui.home import RunNotFoundError, ensure_home, evaluations_dir, find_run
-from fastadv_tui.safe import line
+from fastadv_tui.paths import ensure_home, evaluations_dir
+from fastadv_tui.runs.find import RunNotFoundError, find_run
 from fastadv_tui.submission import configure
-from fastadv_tui.words import attack_name, first_images, percent
+from fastadv_tui.text.quantities import attack_name, first_images, percent
+from fastadv_tui.text.sanitize import line
 
 KILLED, STOPPED = 1, 130
 

@@ -6,10 +6,10 @@ from types import FrameType
 
 from engine.protocol.event_log import Follower
 from engine.protocol.rundir import RunDir
-from fastadv_tui import runner, status
 from fastadv_tui.display import Display
-from fastadv_tui.state import RunState, apply
-from fastadv_tui.words import ordinal
+from fastadv_tui.runs import control, status
+from fastadv_tui.runs.state import RunState, apply
+from fastadv_tui.text.quantities import ordinal
 
 EXIT_CODES = {"done": 0, "failed": 1, "lost": 1, "stopped": 130}
 STOPPED = 130
@@ -57,7 +57,7 @@ class Following:
         return verdict
 
     def _tell_place(self, verdict: status.Verdict) -> None:
-        place = runner.place_in_line(self.rundir) if verdict.status == "queued" else None
+        place = control.place_in_line(self.rundir) if verdict.status == "queued" else None
         text = f"queued: {ordinal(place)} in line; it starts by itself, this terminal may be closed" if place else ""
         if text and text != self._told:
             self.display.note(text)

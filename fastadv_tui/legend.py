@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-from fastadv_tui.safe import line
 from fastadv_tui.series import FAINT, MARK, TEXT, THRESHOLD, Curve, Options, Row, x_unit
-from fastadv_tui.words import percent
+from fastadv_tui.text.quantities import percent
+from fastadv_tui.text.sanitize import line
 
 
 def legend(ready: Sequence[Curve], options: Options, width: int, most: int, cursor: float | None) -> list[Row]:

@@ -3,7 +3,7 @@
 from textual.message import Message
 
 from fastadv_tui.book import Snapshot
-from fastadv_tui.telemetry import Sample
+from fastadv_tui.hardware.sampler import Sample
 
 
 class Refreshed(Message):

@@ -13,9 +13,9 @@ from engine.config.presets import PRESETS
 from engine.config.run import RunConfig
 from engine.config.units import units
 from engine.protocol.rundir import RunDir
-from fastadv_tui.compare import settings_of
 from fastadv_tui.errors import UserError
-from fastadv_tui.rows import Row, changed_settings
+from fastadv_tui.history.row import Row
+from fastadv_tui.history.run_settings import changed_settings, settings_of
 from fastadv_tui.submission import configure, grid
 
 OPTIONS = {

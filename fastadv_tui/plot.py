@@ -8,8 +8,8 @@ from rich.cells import set_cell_size
 from fastadv_tui import curves
 from fastadv_tui.curves import BRAILLE, DOTS, HALF, LEFT, RIGHT, Scale, Span
 from fastadv_tui.legend import legend
-from fastadv_tui.safe import line
 from fastadv_tui.series import AXIS, CURSOR, GRID, MARK, TEXT, THRESHOLD, Cell, Curve, Options, Row, x_unit
+from fastadv_tui.text.sanitize import line
 
 
 class Drawing(Struct):

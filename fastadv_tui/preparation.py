@@ -15,8 +15,8 @@ from engine.config.errors import ConfigError
 from engine.protocol.provenance import engine_command
 from engine.protocol.requests import Completed, Failed, Planned, PrepareAnswer, PrepareRequest, Progress, Refused
 from fastadv_tui.errors import UserError
-from fastadv_tui.home import data_dir, ensure_home
-from fastadv_tui.safe import line
+from fastadv_tui.paths import data_dir, ensure_home
+from fastadv_tui.text.sanitize import line
 
 STOPPED = 130
 NAMED = 20  # broken images on the screen

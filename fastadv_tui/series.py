@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from fastadv_tui import curves
-from fastadv_tui.safe import line
+from fastadv_tui.text.sanitize import line
 
 COLOURS = 7
 MARKERS = "●■▲◆○□△◇"  # one more than the colours, so that series that share a colour differ in their marker

@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 
 from engine.protocol.files import write_atomic
 from fastadv_tui.errors import UserError
-from fastadv_tui.home import ensure_home, home
+from fastadv_tui.paths import ensure_home, home
 
 COLUMNS = ("status", "name", "method", "eps", "clean", "robust", "attack", "epochs", "duration", "submitted", "tags")
 

@@ -13,7 +13,7 @@ from engine.config.keys import full_key, parse_value
 from engine.config.presets import build
 from engine.config.run import RunConfig
 from engine.config.units import both_units
-from fastadv_tui.home import data_dir, ensure_home
+from fastadv_tui.paths import data_dir, ensure_home
 
 
 def configure(dataset: str, typed: Mapping[str, str | None], preset: str | None = None) -> RunConfig:

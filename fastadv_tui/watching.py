@@ -7,10 +7,10 @@ from textual import work
 from textual.app import App
 
 from fastadv_tui.book import EMPTY, Book, Snapshot
+from fastadv_tui.hardware.sampler import Sampler
 from fastadv_tui.messages import Refreshed, Sampled
-from fastadv_tui.safe import line
 from fastadv_tui.settings import Settings
-from fastadv_tui.telemetry import Sampler
+from fastadv_tui.text.sanitize import line
 
 COMPLAIN = 10.0  # seconds that a toast says that the runs cannot be looked at, before the next one says it
 SAMPLE, SAMPLE_IDLE = 1.0, 2.0  # seconds between looks at the machine, with a run training here and without

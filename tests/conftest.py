@@ -13,7 +13,7 @@ import pytest
 
 from engine.protocol.rundir import RunDir
 from fastadv_tui.flops import FlopCounter
-from fastadv_tui.home import ensure_home
+from fastadv_tui.paths import ensure_home
 
 hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one is no failure
 hypothesis.settings.load_profile("any machine")

@@ -15,8 +15,9 @@ from engine.config.presets import build
 from engine.config.run import RunConfig
 from engine.protocol import event_log, events
 from engine.protocol.rundir import RunDir, Submission
-from fastadv_tui import identity, runner, state, status
-from fastadv_tui.records import ExitRecord, ProcessRecord, read
+from fastadv_tui.runs import control, create, state, status
+from fastadv_tui.supervise import process_identity
+from fastadv_tui.supervise.records import ExitRecord, ProcessRecord, read
 
 FAKE = Path(__file__).parent / "fake"  # on PYTHONPATH, its `engine` takes the place of ours and needs no torch
 Found = TypeVar("Found")
@@ -145,13 +146,13 @@ def kill_all_of(rundir: RunDir) -> None:
     record = read(rundir.process, ProcessRecord)
     members = [who for who in (record.supervisor, record.engine) if who] if record else []
     for member in members:
-        if identity.alive(member):
+        if process_identity.alive(member):
             os.kill(member.pid, signal.SIGKILL)
             wait_for(partial(gone, member.pid))
 
 
 def submit(behaviour: str = "", grace: float = 30.0, slots: int = 1) -> RunDir:
     """Start a run with a stand-in engine that behaves so; grace: in seconds."""
-    rundir = runner.create(config(behaviour, grace), ["fastadv", "run", "digits"], slots=slots)
-    runner.spawn(rundir)
+    rundir = create.create(config(behaviour, grace), ["fastadv", "run", "digits"], slots=slots)
+    control.spawn(rundir)
     return rundir

@@ -8,10 +8,10 @@ from helpers import make_run
 
 from engine.protocol.rundir import RunDir
 from fastadv_tui.book import Book, Followed, View
-from fastadv_tui.history import History
-from fastadv_tui.home import ensure_home, runs_dir
-from fastadv_tui.rows import Row
-from fastadv_tui.text import LineFollower
+from fastadv_tui.history.index import History
+from fastadv_tui.history.row import Row
+from fastadv_tui.paths import ensure_home, runs_dir
+from fastadv_tui.text.tail import LineFollower
 
 AWAY = OSError(errno.ESTALE, "Stale file handle")
 

@@ -16,7 +16,7 @@ from helpers import verdict, wait_for
 
 from engine.protocol import event_log
 from engine.protocol.rundir import RunDir
-from fastadv_tui.state import load
+from fastadv_tui.runs.state import load
 
 FASTADV = [sys.executable, "-P", "-m", "fastadv_tui.entry"]
 QUICK = ["--epochs", "1", "--set", "model.width=4", "--set", "watch.images=50", "--eval", "pgd-2"]

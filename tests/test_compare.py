@@ -8,9 +8,11 @@ import statistics
 import pytest
 from msgspec.structs import replace
 
-from fastadv_tui.compare import compare, differing, group_by_seed, mean_std
-from fastadv_tui.formats import FORMATS
-from fastadv_tui.rows import Row
+from fastadv_tui.history.comparison import compare
+from fastadv_tui.history.comparison_formats import FORMATS
+from fastadv_tui.history.row import Row
+from fastadv_tui.history.run_settings import differing
+from fastadv_tui.history.seed_groups import group_by_seed, mean_std
 
 BASE = Row(
     id="a1", name="base", dataset="cifar10", method="fgsm", preset="wong2020", eps=8 / 255, status="done", clean=0.8,

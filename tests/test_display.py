@@ -4,7 +4,7 @@ import pytest
 from helpers import started
 
 from fastadv_tui.display import event_line
-from fastadv_tui.state import RunState
+from fastadv_tui.runs.state import RunState
 
 
 @pytest.mark.parametrize(("official", "said"), [(True, False), (False, True), (None, False)])

@@ -18,17 +18,18 @@ from helpers import evaluated, make_run, started, step, wait_for, write_events
 from engine.config.presets import build
 from engine.protocol.events import Finished
 from engine.protocol.rundir import RunDir
-from fastadv_tui.history import History, HistoryError
-from fastadv_tui.historyfile import read_rows
-from fastadv_tui.home import ensure_home, history_path, runs_dir
-from fastadv_tui.migrations import SCHEMA
-from fastadv_tui.rows import CURVE_POINTS, Row, row_of, thin
+from fastadv_tui.history.derive_row import CURVE_POINTS, row_of, thin
+from fastadv_tui.history.index import History, HistoryError
+from fastadv_tui.history.row import Row
+from fastadv_tui.history.store.migrations import SCHEMA
+from fastadv_tui.history.store.reader import read_rows
+from fastadv_tui.paths import ensure_home, history_path, runs_dir
 
 WRITERS, UPSERTS = 16, 100
 WRITE = f"""
 import sys
-from fastadv_tui.history import History
-from fastadv_tui.rows import Row
+from fastadv_tui.history.index import History
+from fastadv_tui.history.derive_row import Row
 for number in range({UPSERTS}):
     History().upsert([Row(id=f"w{{sys.argv[1]}}n{{number}}", status="done", submitted=float(number))])
 """
@@ -158,7 +159,7 @@ def test_two_that_find_the_same_damage_keep_it_and_what_the_first_one_rebuilt(
             if next(meanwhile, False):  # the other one is done before this one learns what it read
                 History().upsert([*History().rows(), Row(id="gone", status="done")])
 
-    monkeypatch.setattr("fastadv_tui.history.read_rows", read_slowly)
+    monkeypatch.setattr("fastadv_tui.history.index.read_rows", read_slowly)
     assert {row.id for row in History().rows()} == {"gone", "k3f9"}
     assert [path.read_bytes() for path in home.glob("history.json.damaged-*")] == [b"garbage"]
 

@@ -10,12 +10,14 @@ from test_cli import fastadv
 
 from engine.protocol.events import Finished
 from engine.protocol.rundir import RunDir
-from fastadv_tui import identity, records, runner
-from fastadv_tui.history import History, HistoryError
-from fastadv_tui.home import ensure_home, find_run, history_path, runs_dir
-from fastadv_tui.locks import try_lock
-from fastadv_tui.records import ProcessRecord
-from fastadv_tui.rows import read_notes
+from fastadv_tui.history.index import History, HistoryError
+from fastadv_tui.history.notes import read_notes
+from fastadv_tui.paths import ensure_home, history_path, runs_dir
+from fastadv_tui.runs import control
+from fastadv_tui.runs.find import find_run
+from fastadv_tui.supervise import process_identity, records
+from fastadv_tui.supervise.locks import try_lock
+from fastadv_tui.supervise.records import ProcessRecord
 
 MONTHS = 60 * 86400.0
 
@@ -51,9 +53,9 @@ def test_weights_are_not_removed_under_a_run_that_goes_on() -> None:
     rundir = ended("old", MONTHS)
     supervisor = try_lock(rundir.lock)
     assert supervisor is not None
-    assert runner.remove_checkpoints(rundir) == 0
+    assert control.remove_checkpoints(rundir) == 0
     os.close(supervisor)
-    assert runner.remove_checkpoints(rundir) == 3_000_000
+    assert control.remove_checkpoints(rundir) == 3_000_000
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff", b'{"tags": 3}', b'{"tags": ["paper"], "note": "to'])
@@ -73,7 +75,7 @@ def test_a_run_that_was_not_to_be_seen_is_not_lost_for_ever() -> None:
     """process.json could not be read at one look, or the folder, as on a network file system."""
     rundir = make_run(runs_dir() / "a", submitted=time.time() - 3600)
     assert [(row.status, row.reason) for row in History().rows()] == [("lost", "it was never started")]
-    me = identity.me()
+    me = process_identity.me()
     records.write(rundir.process, ProcessRecord(attempt=1, supervisor=me, engine=me))
     assert [row.status for row in History().rows()] == ["running"]
     rundir.path.rename(runs_dir().parent / "away")
@@ -107,7 +109,7 @@ def test_a_run_whose_history_cannot_be_written_is_started_and_said_to_be() -> No
 def test_a_run_is_not_resumed_where_its_row_could_not_say_so() -> None:
     rundir = submit("stop")
     supervisor_pid(rundir)
-    runner.stop(rundir)
+    control.stop(rundir)
     wait_for_status(rundir, "stopped")
     before = rundir.process.read_bytes()
     history_path().unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from engine.plan.timeline import Stretch, Timeline
 from engine.protocol.events import AnyEvent, Step
 from engine.training import reporter
 from engine.training.alarm import Watchdog
-from fastadv_tui.state import RunState, apply
+from fastadv_tui.runs.state import RunState, apply
 
 HOURS = 3600.0
 ONE_PHASE = Timeline([Stretch(Phase(0, 15), 0, 100_000)])

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from helpers import gone, wait_for
 
-from fastadv_tui import oom
-from fastadv_tui.oom import OomCounter
+from fastadv_tui.supervise import out_of_memory
+from fastadv_tui.supervise.out_of_memory import OomCounter
 
 TREE = """
 import subprocess, sys
-from fastadv_tui.processes import become_reaper, kill_descendants
+from fastadv_tui.supervise.process_tree import become_reaper, kill_descendants
 become_reaper()
 child = "import os, subprocess, sys, time; print(os.getpid(), flush=True);" + (
     "subprocess.Popen([sys.executable, '-c', 'import os, time; print(os.getpid(), flush=True); time.sleep(600)'],"
@@ -51,7 +51,7 @@ def test_grandchildren_in_sessions_of_their_own_are_killed_and_reaped(orphaned: 
 def test_the_counter_reads_what_the_kernel_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     events = tmp_path / "memory.events"
     events.write_text("low 0\noom 7\noom_kill 1\noom_group_kill 0\n")
-    monkeypatch.setattr(oom, "_own_cgroup", lambda: events)
+    monkeypatch.setattr(out_of_memory, "_own_cgroup", lambda: events)
     counter = OomCounter()
     assert not counter.rose()
     events.write_text("low 0\noom 9\noom_kill 2\noom_group_kill 0\n")
@@ -59,5 +59,5 @@ def test_the_counter_reads_what_the_kernel_writes(tmp_path: Path, monkeypatch: p
 
 
 def test_without_any_counter_nothing_is_claimed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(oom, "_own_cgroup", lambda: tmp_path / "missing")
+    monkeypatch.setattr(out_of_memory, "_own_cgroup", lambda: tmp_path / "missing")
     assert not OomCounter().rose()

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastadv_tui.query import QueryError, ordered, parse
-from fastadv_tui.rows import Row
+from fastadv_tui.history.query import QueryError, ordered, parse
+from fastadv_tui.history.row import Row
 
 DAY = 86400
 NUMERIC = Row(id="007", name="1e5")

@@ -6,7 +6,7 @@ import signal
 import pytest
 from helpers import engine_pid, gone, submit, supervisor_pid, verdict, wait_for, wait_for_status
 
-from fastadv_tui import runner, state
+from fastadv_tui.runs import control, state
 
 pytestmark = pytest.mark.usefixtures("fake_engine")
 
@@ -14,11 +14,11 @@ pytestmark = pytest.mark.usefixtures("fake_engine")
 def test_a_queued_run_waits_its_turn_and_says_its_place() -> None:
     first, second, third = submit("forever"), submit(), submit()
     engine_pid(first)
-    wait_for(lambda: runner.place_in_line(third) == 2)
-    assert runner.place_in_line(second) == 1
-    assert runner.place_in_line(first) is None
+    wait_for(lambda: control.place_in_line(third) == 2)
+    assert control.place_in_line(second) == 1
+    assert control.place_in_line(first) is None
     assert verdict(second).status == "queued"
-    runner.stop(first)
+    control.stop(first)
     wait_for_status(third, "done")
     begun = [state.load(rundir).begun for rundir in (first, second, third)]
     assert begun == sorted(begun)
@@ -34,25 +34,25 @@ def test_a_second_slot_lets_two_run_at_once() -> None:
 def test_a_queued_run_can_be_cancelled_and_resumed() -> None:
     first, second = submit("forever"), submit()
     engine_pid(first)
-    wait_for(lambda: runner.place_in_line(second))
-    runner.stop(second)
+    wait_for(lambda: control.place_in_line(second))
+    control.stop(second)
     found = wait_for_status(second, "stopped")
     assert "cancelled" in found.reason
     assert not second.events.exists()
-    runner.stop(first)
+    control.stop(first)
     wait_for_status(first, "stopped")
-    runner.resume(second)
+    control.resume(second)
     wait_for_status(second, "done")
 
 
 def test_a_run_cancelled_once_is_still_told_by_its_events_alone() -> None:
     first, second = submit("forever"), submit("forever")
     engine_pid(first)
-    runner.stop(second)
+    control.stop(second)
     wait_for_status(second, "stopped")
-    runner.stop(first)
+    control.stop(first)
     wait_for_status(first, "stopped")
-    runner.resume(second)
+    control.resume(second)
     engine = engine_pid(second)
     os.kill(supervisor_pid(second), signal.SIGKILL)
     wait_for(lambda: gone(engine))
@@ -62,11 +62,11 @@ def test_a_run_cancelled_once_is_still_told_by_its_events_alone() -> None:
 def test_a_killed_supervisor_in_the_queue_frees_its_place() -> None:
     first, second, third = submit("forever"), submit(), submit()
     engine_pid(first)
-    wait_for(lambda: runner.place_in_line(third) == 2)
+    wait_for(lambda: control.place_in_line(third) == 2)
     os.kill(supervisor_pid(second), signal.SIGKILL)
-    wait_for(lambda: runner.place_in_line(third) == 1)
+    wait_for(lambda: control.place_in_line(third) == 1)
     wait_for_status(second, "lost")
-    runner.stop(first)
+    control.stop(first)
     wait_for_status(third, "done")
 
 

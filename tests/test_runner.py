@@ -18,12 +18,13 @@ from engine.protocol.events import Finished
 from engine.protocol.files import write_atomic
 from engine.protocol.provenance import code_fingerprint
 from engine.protocol.rundir import RunDir
-from fastadv_tui import flops, runner
-from fastadv_tui import home as homes
-from fastadv_tui.history import History
-from fastadv_tui.home import HomeError, RunNotFoundError, find_run, runs_dir
-from fastadv_tui.rows import Row
-from fastadv_tui.runner import RunError
+from fastadv_tui import flops
+from fastadv_tui.history.index import History
+from fastadv_tui.history.row import Row
+from fastadv_tui.paths import HomeError, runs_dir
+from fastadv_tui.runs import control, create, engine_client, find
+from fastadv_tui.runs.control import RunError
+from fastadv_tui.runs.find import RunNotFoundError, find_run
 
 
 def ended(folder: Path, status: str) -> RunDir:
@@ -35,7 +36,7 @@ def ended(folder: Path, status: str) -> RunDir:
 
 def test_a_submission_is_whole_and_for_the_user_alone(home: Path) -> None:
     before = time.time()
-    rundir = runner.create(config("a name\n[red]\U0001f600/../x"), ["fastadv", "run", "digits"], slots=2)
+    rundir = create.create(config("a name\n[red]\U0001f600/../x"), ["fastadv", "run", "digits"], slots=2)
     submission = rundir.submission()
     assert submission.config == config("a name\n[red]\U0001f600/../x")
     assert submission.id == rundir.id == rundir.path.name
@@ -48,18 +49,18 @@ def test_a_submission_is_whole_and_for_the_user_alone(home: Path) -> None:
 
 
 def test_ids_are_found_by_their_beginning(home: Path) -> None:
-    first, second = runner.create(config(), []), runner.create(config(), [])
+    first, second = create.create(config(), []), create.create(config(), [])
     assert find_run(first.id).path == first.path
     assert find_run("last").path == second.path
     for name in ("", "nothing", "../" + first.id):
-        with pytest.raises(homes.RunNotFoundError):
+        with pytest.raises(find.RunNotFoundError):
             find_run(name)
 
 
 def test_an_ambiguous_beginning_names_the_runs(home: Path) -> None:
     for name in ("abc1", "abc2"):
         make_run(home / "runs" / name)
-    with pytest.raises(homes.RunNotFoundError, match="abc1, abc2"):
+    with pytest.raises(find.RunNotFoundError, match="abc1, abc2"):
         find_run("abc")
     assert find_run("abc2").id == "abc2"
 
@@ -70,7 +71,7 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line_and_nothing_is_left(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("FASTADV_HOME", str(tmp_path / "file" / "home"))
     with pytest.raises(HomeError, match="FASTADV_HOME") as caught:
-        runner.create(config(), [])
+        create.create(config(), [])
     assert "\n" not in str(caught.value)
 
 
@@ -82,7 +83,11 @@ def test_a_read_only_home_is_one_clear_line(home: Path) -> None:
         if subprocess.run(["mount", *map(str, arguments)], capture_output=True).returncode:
             pytest.skip("this machine does not allow a mount")
     try:
-        for refused in (lambda: runner.create(config(), []), lambda: runner.spawn(rundir), lambda: runner.stop(rundir)):
+        for refused in (
+            lambda: create.create(config(), []),
+            lambda: control.spawn(rundir),
+            lambda: control.stop(rundir),
+        ):
             with pytest.raises(HomeError):
                 refused()
     finally:
@@ -92,21 +97,21 @@ def test_a_read_only_home_is_one_clear_line(home: Path) -> None:
 def test_what_cannot_be_resumed_or_stopped(home: Path) -> None:
     done = ended(home / "runs" / "done", "done")
     with pytest.raises(RunError, match="done"):
-        runner.resume(done)
+        control.resume(done)
     with pytest.raises(RunError, match="ended"):
-        runner.stop(done)
+        control.stop(done)
 
 
 @pytest.mark.usefixtures("fake_engine")
 def test_deleting_a_run() -> None:
-    rundir = runner.create(config("forever"), [])
-    runner.spawn(rundir)
+    rundir = create.create(config("forever"), [])
+    control.spawn(rundir)
     engine_pid(rundir)
     with pytest.raises(RunError, match="stop"):
-        runner.delete(rundir)
-    runner.stop(rundir, now=True)
+        control.delete(rundir)
+    control.stop(rundir, now=True)
     wait_for_status(rundir, "stopped")
-    runner.delete(rundir)
+    control.delete(rundir)
     assert not rundir.path.exists()
     assert runs_dir().exists()
 
@@ -119,17 +124,17 @@ def test_deleting_never_leaves_the_runs_folder(home: Path, tmp_path: Path) -> No
     (inside.path / "link").symlink_to(elsewhere.path)
     for outside in (elsewhere, RunDir(home / "runs" / "link"), RunDir(home / "runs" / ".." / ".." / "elsewhere")):
         with pytest.raises(RunError):
-            runner.delete(outside)
-    runner.delete(inside)
+            control.delete(outside)
+    control.delete(inside)
     assert elsewhere.config.exists()
 
 
 @pytest.mark.usefixtures("fake_engine")
 def test_a_supervisor_that_cannot_start_is_told_and_leaves_its_reason() -> None:
-    rundir = runner.create(config(), [])
+    rundir = create.create(config(), [])
     rundir.config.write_text("{}")
     with pytest.raises(RunError, match=r"engine\.log"):
-        runner.spawn(rundir)
+        control.spawn(rundir)
     assert "ValidationError" in rundir.log.read_text()
     assert verdict(rundir).status == "lost"
 
@@ -145,12 +150,12 @@ ANSWERS = {
 @pytest.mark.parametrize(("code", "message"), ANSWERS.values(), ids=ANSWERS)
 def test_the_check_before_a_submission(code: str, message: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     reading = "import sys; assert b'digits' in sys.stdin.buffer.read(); "
-    monkeypatch.setattr(runner, "engine_command", lambda *arguments: [sys.executable, "-c", reading + code])
+    monkeypatch.setattr(control, "engine_command", lambda *arguments: [sys.executable, "-c", reading + code])
     if message is None:
-        assert runner.check(config()) == {"train_images": 7}
+        assert engine_client.check(config()) == {"train_images": 7}
         return
     with pytest.raises(ConfigError, match=message) as caught:
-        runner.check(config())
+        engine_client.check(config())
     assert "\n" not in str(caught.value)
 
 
@@ -161,16 +166,16 @@ def test_the_real_engine_is_asked_with_the_whole_configuration(monkeypatch: pyte
         asked.append(arguments)
         return [sys.executable, "-c", "import sys; print(sys.stdin.read())"]
 
-    monkeypatch.setattr(runner, "engine_command", command)
-    assert msgspec.convert(runner.check(config()), type(config())) == config()
+    monkeypatch.setattr(control, "engine_command", command)
+    assert msgspec.convert(engine_client.check(config()), type(config())) == config()
     assert asked == [("--check",)]
 
 
 def test_a_machine_that_has_no_room_for_a_process_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the dashboard an exception that nobody expects ends it."""
-    monkeypatch.setattr(runner, "engine_command", lambda *_: ["/nowhere/python"])
+    monkeypatch.setattr(control, "engine_command", lambda *_: ["/nowhere/python"])
     with pytest.raises(ConfigError, match="cannot start the engine's check"):
-        runner.check(config())
+        engine_client.check(config())
     monkeypatch.setattr(flops, "engine_command", lambda *_: ["/nowhere/python"])
     counter = flops.FlopCounter()
     counter.count(config())
@@ -188,8 +193,8 @@ def test_a_run_is_never_seen_without_its_configuration(home: Path, monkeypatch: 
         write_atomic(path, content)
         seen.append(History().rows())
 
-    monkeypatch.setattr(runner, "write_atomic", write)
-    rundir = runner.create(config(), ["fastadv"])
+    monkeypatch.setattr(control, "write_atomic", write)
+    rundir = create.create(config(), ["fastadv"])
     assert seen == [[], []]
     assert [row.id for row in History().rows()] == [rundir.id] == [path.name for path in runs_dir().iterdir()]
     assert rundir.submission().id == rundir.id
@@ -200,4 +205,4 @@ def test_a_run_is_never_seen_without_its_configuration(home: Path, monkeypatch: 
 )
 def test_runs_that_differ_in_what_the_check_looks_at_are_checked_each(setting: dict[str, Any]) -> None:
     runs = [build("digits", {}), build("digits", setting), build("digits", {"eps": 0.1, "seed": 3})]
-    assert len(runner.kinds(runs)) == 2
+    assert len(engine_client.kinds(runs)) == 2

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from fastadv_tui.safe import line
-from fastadv_tui.table import aligned
-from fastadv_tui.words import duration, first_images, ordinal, percent
+from fastadv_tui.text.quantities import duration, first_images, ordinal, percent
+from fastadv_tui.text.sanitize import line
+from fastadv_tui.text.table import aligned
 
 
 @given(st.text())

@@ -31,8 +31,8 @@ from helpers import (
 )
 
 from engine.protocol.rundir import RunDir
-from fastadv_tui import runner
-from fastadv_tui.state import load
+from fastadv_tui.runs import control, create
+from fastadv_tui.runs.state import load
 
 FASTADV = [sys.executable, "-P", "-m", "fastadv_tui.entry"]
 STATIC = "/static/js/textual.js"
@@ -220,10 +220,10 @@ async def _kill_under_a_page(server: Served) -> list[psutil.Process]:
 
 
 def test_a_run_outlives_the_server_that_it_was_resumed_from(fake_engine: None, serve: Callable[..., Served]) -> None:
-    rundir = runner.create(config("forever"), [])
-    runner.spawn(rundir)
+    rundir = create.create(config("forever"), [])
+    control.spawn(rundir)
     wait_for_status(rundir, "running")
-    runner.stop(rundir)
+    control.stop(rundir)
     wait_for_status(rundir, "stopped")
     server = serve("--writable")
     asyncio.run(_resume_and_end(server, rundir))

@@ -11,14 +11,15 @@ from types import SimpleNamespace
 import pytest
 from helpers import wait_for
 
-from fastadv_tui import gpus, slots
-from fastadv_tui.locks import remove_if_free, try_lock
-from fastadv_tui.slots import CPU, Line, Place, Slot, Ticket, devices_for
+from fastadv_tui.hardware import gpus
+from fastadv_tui.supervise import queue
+from fastadv_tui.supervise.locks import remove_if_free, try_lock
+from fastadv_tui.supervise.queue import CPU, Line, Place, Slot, Ticket, devices_for
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from fastadv_tui.slots import Line, Ticket
+from fastadv_tui.supervise.queue import Line, Ticket
 place = Line(Path(sys.argv[1])).join(Ticket(1.0, "other", ("cpu",)))
 slot = place.try_slot(1) if "slot" in sys.argv else None
 print("ready", flush=True)
@@ -145,7 +146,7 @@ def test_looking_disturbs_nobody(line: Line) -> None:
 LOOK = """
 import sys
 from pathlib import Path
-from fastadv_tui.slots import Line
+from fastadv_tui.supervise.queue import Line
 line = Line(Path(sys.argv[1]))
 while True:
     line.waiting()
@@ -207,7 +208,7 @@ def test_devices_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_the_engine_is_told() -> None:
     assert Slot(CPU, 0).environment() == {"FASTADV_DEVICE": "cpu"}
     assert Slot("GPU-a", 0).environment() == {"FASTADV_DEVICE": "cuda", "CUDA_VISIBLE_DEVICES": "GPU-a"}
-    assert slots.CPU == "cpu"
+    assert queue.CPU == "cpu"
 
 
 def nvml(count: int, name: Callable[[int], object]) -> SimpleNamespace:

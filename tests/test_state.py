@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.protocol.events import Alarm, AnyEvent, Event, Finished, Note, Progress, Saved
-from fastadv_tui.state import MOST_STEPS, RunState, apply, load
+from fastadv_tui.runs.state import MOST_STEPS, RunState, apply, load
 
 
 def after(*events: AnyEvent) -> RunState:

@@ -15,10 +15,11 @@ from helpers import evaluated, gone, make_run, started, step, verdict, wait_for,
 
 from engine.protocol.events import Finished
 from engine.protocol.rundir import RunDir
-from fastadv_tui import identity, records, status
-from fastadv_tui.identity import ProcessIdentity
-from fastadv_tui.records import ExitRecord, ProcessRecord
-from fastadv_tui.state import RunState
+from fastadv_tui.runs import status
+from fastadv_tui.runs.state import RunState
+from fastadv_tui.supervise import process_identity, records
+from fastadv_tui.supervise.process_identity import ProcessIdentity
+from fastadv_tui.supervise.records import ExitRecord, ProcessRecord
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def other() -> Iterator["subprocess.Popen[bytes]"]:
 def dead() -> ProcessIdentity:
     """The identity of a process that is no more."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        found = identity.of(process.pid)
+        found = process_identity.of(process.pid)
     assert found is not None
     return found
 
@@ -78,16 +79,16 @@ def test_damaged_files_are_said_and_never_raise(rundir: RunDir, content: bytes) 
 
 
 def test_a_run_that_waits_or_trains(rundir: RunDir, other: "subprocess.Popen[bytes]") -> None:
-    supervised(rundir, None, identity.me())
+    supervised(rundir, None, process_identity.me())
     assert verdict(rundir).status == "queued"
-    supervised(rundir, identity.of(other.pid), identity.me())
+    supervised(rundir, process_identity.of(other.pid), process_identity.me())
     write_events(rundir, started(), step(1))
     found = verdict(rundir)
     assert (found.status, found.stalled, found.host, found.live) == ("running", False, "", True)
 
 
 def test_a_run_that_says_nothing_is_stalled_and_still_running(rundir: RunDir) -> None:
-    supervised(rundir, identity.me(), identity.me())
+    supervised(rundir, process_identity.me(), process_identity.me())
     write_events(rundir, started(t=time.time() - 1000))
     found = verdict(rundir)
     assert (found.status, found.stalled) == ("running", True)
@@ -158,7 +159,7 @@ def test_both_dead_and_no_record_is_lost(rundir: RunDir) -> None:
 
 
 def test_the_engine_alone_still_runs(rundir: RunDir, other: "subprocess.Popen[bytes]") -> None:
-    supervised(rundir, identity.of(other.pid), dead())
+    supervised(rundir, process_identity.of(other.pid), dead())
     assert verdict(rundir).status == "running"
     other.kill()
     other.wait()
@@ -169,9 +170,9 @@ def test_an_earlier_attempts_end_says_nothing_of_this_one(rundir: RunDir, other:
     write_events(rundir, started(), step(1), Finished(status="failed", error="old"))
     exited(rundir, 1)
     before = rundir.events.stat().st_size
-    supervised(rundir, identity.of(other.pid), identity.me(), attempt=2, events_before=before)
+    supervised(rundir, process_identity.of(other.pid), process_identity.me(), attempt=2, events_before=before)
     assert verdict(rundir).status == "running"
-    supervised(rundir, None, identity.me(), attempt=2, events_before=before)
+    supervised(rundir, None, process_identity.me(), attempt=2, events_before=before)
     assert verdict(rundir).status == "queued"
     supervised(rundir, dead(), dead(), attempt=2, events_before=before)
     assert verdict(rundir).status == "lost"
@@ -182,7 +183,7 @@ def test_an_earlier_attempts_end_says_nothing_of_this_one(rundir: RunDir, other:
 
 
 def test_a_machine_that_was_restarted(rundir: RunDir) -> None:
-    before = msgspec.structs.replace(identity.me(), boot="another-boot")
+    before = msgspec.structs.replace(process_identity.me(), boot="another-boot")
     supervised(rundir, before, before)
     found = verdict(rundir)
     assert found.status == "lost"
@@ -190,7 +191,7 @@ def test_a_machine_that_was_restarted(rundir: RunDir) -> None:
 
 
 def test_a_run_of_another_host_is_never_judged_by_a_local_pid(rundir: RunDir) -> None:
-    there = msgspec.structs.replace(identity.me(), host="elsewhere", boot="x", pid=2**22 + 1)
+    there = msgspec.structs.replace(process_identity.me(), host="elsewhere", boot="x", pid=2**22 + 1)
     supervised(rundir, there, there)
     write_events(rundir, started(t=time.time() - 5000))
     found = verdict(rundir)
@@ -212,36 +213,36 @@ def test_torn_and_foreign_events_change_nothing(rundir: RunDir) -> None:
 
 
 def test_identity_of_a_process_and_of_one_that_took_over_its_pid(other: "subprocess.Popen[bytes]") -> None:
-    found = identity.of(other.pid)
+    found = process_identity.of(other.pid)
     assert found is not None
-    assert identity.alive(found) is True
-    assert identity.alive(msgspec.structs.replace(found, start=found.start - 1)) is False
-    assert identity.alive(msgspec.structs.replace(found, boot="another")) is False
-    assert identity.alive(msgspec.structs.replace(found, host="elsewhere")) is None
+    assert process_identity.alive(found) is True
+    assert process_identity.alive(msgspec.structs.replace(found, start=found.start - 1)) is False
+    assert process_identity.alive(msgspec.structs.replace(found, boot="another")) is False
+    assert process_identity.alive(msgspec.structs.replace(found, host="elsewhere")) is None
     other.kill()
     other.wait()
-    assert identity.alive(found) is False
-    assert identity.of(other.pid) is None
+    assert process_identity.alive(found) is False
+    assert process_identity.of(other.pid) is None
 
 
 def test_a_zombie_is_dead(other: "subprocess.Popen[bytes]") -> None:
-    found = identity.of(other.pid)
+    found = process_identity.of(other.pid)
     assert found is not None
     os.kill(other.pid, signal.SIGKILL)
     wait_for(lambda: gone(other.pid))
     assert psutil.Process(other.pid).is_running()
-    assert identity.alive(found) is False
+    assert process_identity.alive(found) is False
 
 
 def test_identity_without_proc(
     other: "subprocess.Popen[bytes]", monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(identity, "PROC", tmp_path)
-    found = identity.of(other.pid)
+    monkeypatch.setattr(process_identity, "PROC", tmp_path)
+    found = process_identity.of(other.pid)
     assert found is not None
     assert abs(found.start - time.time()) < 60
-    assert identity.alive(found) is True
-    assert identity.alive(msgspec.structs.replace(found, start=found.start - 60)) is False
+    assert process_identity.alive(found) is True
+    assert process_identity.alive(msgspec.structs.replace(found, start=found.start - 60)) is False
     os.kill(other.pid, signal.SIGKILL)
     wait_for(lambda: gone(other.pid))
-    assert identity.alive(found) is False
+    assert process_identity.alive(found) is False

@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 from tinydb import TinyDB
 from tinydb.storages import JSONStorage
 
-from fastadv_tui.migrations import SCHEMA, NewerSchemaError, Tables, migrate
-from fastadv_tui.storage import AtomicStorage
+from fastadv_tui.history.store.migrations import SCHEMA, NewerSchemaError, Tables, migrate
+from fastadv_tui.history.store.storage import AtomicStorage
 
 ROWS = 2000
 OLD: Tables = {"runs": {str(n): {"id": f"r{n}", "note": "old " * 50} for n in range(ROWS)}}
 REWRITE = f"""
 import sys
 from pathlib import Path
-from fastadv_tui.storage import AtomicStorage
+from fastadv_tui.history.store.storage import AtomicStorage
 file = AtomicStorage(Path(sys.argv[1]))
 print("ready", flush=True)
 while True:

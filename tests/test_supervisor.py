@@ -24,7 +24,7 @@ from helpers import (
     wait_for_status,
 )
 
-from fastadv_tui import runner, state
+from fastadv_tui.runs import control, create, state
 
 pytestmark = pytest.mark.usefixtures("fake_engine")
 
@@ -73,12 +73,12 @@ def test_the_supervisor_is_small() -> None:
 def test_a_stop_is_obeyed_and_a_resume_goes_on_without_a_step_twice() -> None:
     rundir = submit("forever")
     engine = engine_pid(rundir)
-    runner.stop(rundir)
+    control.stop(rundir)
     assert wait_for_status(rundir, "stopped").reason == ""
     assert gone(engine)
     assert exit_record(rundir).code == 130
     done = state.load(rundir).step
-    runner.resume(rundir)
+    control.resume(rundir)
     engine_pid(rundir)
     wait_for(lambda: state.load(rundir).step > done)
     now = state.load(rundir)
@@ -100,7 +100,7 @@ def test_an_engine_that_does_not_stop_is_killed_after_the_grace_period() -> None
     rundir = submit("deaf forever", grace=1.5)
     engine = engine_pid(rundir)
     asked = time.monotonic()
-    runner.stop(rundir)
+    control.stop(rundir)
     found = wait_for_status(rundir, "stopped", "lost")
     assert found.status == "stopped"
     assert "kill" in found.reason
@@ -112,8 +112,8 @@ def test_an_engine_that_does_not_stop_is_killed_after_the_grace_period() -> None
 def test_stop_now_gives_no_grace() -> None:
     rundir = submit("deaf forever", grace=600)
     engine_pid(rundir)
-    runner.stop(rundir)
-    runner.stop(rundir, now=True)
+    control.stop(rundir)
+    control.stop(rundir, now=True)
     wait_for_status(rundir, "stopped")
     assert exit_record(rundir).code == -signal.SIGKILL
 
@@ -132,7 +132,7 @@ def test_nothing_of_the_engine_is_left(behaviour: str) -> None:
     children = [int(pid) for pid in wait_for(lambda: _text(rundir.path / "children")).split()]
     if "forever" in behaviour:
         engine_pid(rundir)
-        runner.stop(rundir)
+        control.stop(rundir)
     exit_record(rundir)
     assert all(gone(child) for child in children)
 
@@ -144,7 +144,7 @@ def test_a_killed_engine_is_lost_within_two_seconds_and_can_be_resumed() -> None
     found = wait_for_status(rundir, "lost")
     assert time.monotonic() - killed < 2
     assert "SIGKILL" in found.reason
-    runner.resume(rundir)
+    control.resume(rundir)
     engine_pid(rundir)
     assert verdict(rundir).status == "running"
 
@@ -164,13 +164,13 @@ def test_an_engine_that_dies_without_a_last_word_leaves_its_traceback() -> None:
 def test_an_earlier_attempts_last_word_is_not_taken_for_a_later_ones(tmp_path: Path) -> None:
     rundir = submit("forever")
     engine_pid(rundir)
-    runner.stop(rundir)
+    control.stop(rundir)
     wait_for_status(rundir, "stopped")
     wait_for(lambda: gone(supervisor_pid(rundir)))
     submission = json.loads(rundir.config.read_text())
     submission["config"]["name"] = "crash"
     rundir.config.write_text(json.dumps(submission))
-    runner.resume(rundir)
+    control.resume(rundir)
     wait_for(lambda: exit_record(rundir).attempt == 2)
     assert verdict(rundir).status in ("lost", "failed")
     assert "exit code 1" in verdict(rundir).reason
@@ -184,7 +184,7 @@ def test_when_the_supervisor_dies_the_engine_saves_and_ends() -> None:
     assert verdict(rundir).status == "stopped"
     done = state.load(rundir).step
     assert rundir.last.read_text() == str(done)
-    runner.resume(rundir)
+    control.resume(rundir)
     wait_for(lambda: state.load(rundir).step > done)
 
 
@@ -202,20 +202,20 @@ def test_when_both_die_the_run_is_lost() -> None:
 def test_two_supervisors_never_work_on_one_run() -> None:
     rundir = submit("forever")
     engine = engine_pid(rundir)
-    with pytest.raises(runner.RunError):
-        runner.spawn(rundir)
-    with pytest.raises(runner.RunError):
-        runner.resume(rundir)
+    with pytest.raises(control.RunError):
+        control.spawn(rundir)
+    with pytest.raises(control.RunError):
+        control.resume(rundir)
     assert engine_pid(rundir) == engine
     assert verdict(rundir).status == "running"
 
 
 def test_code_that_changed_since_the_submission_is_told() -> None:
-    rundir = runner.create(config(), [])
+    rundir = create.create(config(), [])
     submission = json.loads(rundir.config.read_text())
     submission["code_fingerprint"] = "0" * 12
     rundir.config.write_text(json.dumps(submission))
-    runner.spawn(rundir)
+    control.spawn(rundir)
     wait_for_status(rundir, "done")
     (note,) = state.load(rundir).notes
     assert "changed" in note.message
@@ -223,11 +223,11 @@ def test_code_that_changed_since_the_submission_is_told() -> None:
 
 
 def test_a_gpu_that_is_not_there_is_told() -> None:
-    rundir = runner.create(config(), [])
+    rundir = create.create(config(), [])
     submission = json.loads(rundir.config.read_text())
     submission["config"]["device"] = "cuda:7"
     rundir.config.write_text(json.dumps(submission))
-    runner.spawn(rundir)
+    control.spawn(rundir)
     found = wait_for_status(rundir, "failed", "lost")
     assert "cuda:7" in found.reason
 
@@ -250,9 +250,9 @@ def test_a_full_disk_ends_in_a_true_status(home: Path) -> None:
         wait_for(lambda: gone(supervisor))
         assert verdict(rundir).status == "lost"
         (home / "filler").unlink()
-        runner.resume(rundir)
+        control.resume(rundir)
         engine_pid(rundir)
-        runner.stop(rundir, now=True)
+        control.stop(rundir, now=True)
         wait_for(lambda: gone(supervisor_pid(rundir)))
     finally:
         subprocess.run(["umount", "--lazy", str(home)], check=True)

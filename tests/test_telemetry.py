@@ -14,7 +14,9 @@ import psutil
 import pytest
 from helpers import gone, wait_for
 
-from fastadv_tui.telemetry import Gpu, GpuReader, MigInstance, Sampler, family, merged
+from fastadv_tui.hardware.nvml import Gpu, GpuReader, MigInstance, merged
+from fastadv_tui.hardware.process_usage import family
+from fastadv_tui.hardware.sampler import Sampler
 
 BUSY_CHILD = """
 import subprocess, sys
@@ -242,7 +244,7 @@ def test_the_real_library_says_why_there_is_no_gpu_or_reads_it() -> None:
 
 
 def test_the_bindings_are_loaded_only_by_the_first_sample() -> None:
-    code = "import sys; from fastadv_tui.telemetry import Sampler; Sampler(); print('pynvml' in sys.modules)"
+    code = "import sys; from fastadv_tui.hardware.sampler import Sampler; Sampler(); print('pynvml' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

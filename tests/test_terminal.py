@@ -11,8 +11,8 @@ import pytest
 from helpers import kill_all_of, verdict, wait_for
 
 from engine.protocol.rundir import RunDir
-from fastadv_tui import runner
-from fastadv_tui.state import load
+from fastadv_tui.runs import control
+from fastadv_tui.runs.state import load
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 FASTADV = f"{shlex.quote(sys.executable)} -P -m fastadv_tui.entry"
@@ -74,7 +74,7 @@ def test_a_run_survives_its_terminal_and_two_viewers_show_the_same(tmux: Tmux, h
         tmux.session(viewer, f"{FASTADV} watch {rundir.id}")
     tmux.shows("left", "epoch   1/1000", timeout=30)
     tmux.shows("right", "epoch   1/1000", timeout=30)
-    runner.stop(rundir)
+    control.stop(rundir)
     wait_for(lambda: verdict(rundir).status == "stopped", timeout=60)
 
 

@@ -16,7 +16,7 @@ from engine.plan.cost import Passes, training_flops
 from engine.training.learner import Learner
 from engine.training.methods.table import METHODS, options
 from fastadv_tui.flops import FlopCounter
-from fastadv_tui.words import work
+from fastadv_tui.text.quantities import work
 
 
 def test_the_mnist_network_by_hand() -> None:

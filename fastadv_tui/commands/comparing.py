@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fastadv_tui.errors import UserError
-from fastadv_tui.table import aligned
+from fastadv_tui.text.table import aligned
 
 
 def register(app: typer.Typer) -> None:
@@ -18,10 +18,10 @@ def compare(
     form: Annotated[str, typer.Option("--format", help="table, csv, md, latex or json.")] = "table",
 ) -> None:
     """Results side by side, the better ones marked with *, and only the settings that differ."""
-    from fastadv_tui.compare import Table
-    from fastadv_tui.compare import compare as side_by_side
-    from fastadv_tui.formats import FORMATS
-    from fastadv_tui.history import History
+    from fastadv_tui.history.comparison import Table
+    from fastadv_tui.history.comparison import compare as side_by_side
+    from fastadv_tui.history.comparison_formats import FORMATS
+    from fastadv_tui.history.index import History
 
     if form not in FORMATS and form != "table":
         raise UserError(f"--format {form!r}: use table, {', '.join(FORMATS)}")

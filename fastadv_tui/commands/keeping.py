@@ -10,8 +10,8 @@ import typer
 from engine.protocol.rundir import RunDir
 from fastadv_tui.commands.running import Run
 from fastadv_tui.errors import UserError
-from fastadv_tui.safe import line
-from fastadv_tui.words import size
+from fastadv_tui.text.quantities import size
+from fastadv_tui.text.sanitize import line
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
@@ -31,9 +31,9 @@ def tag(
     ],
 ) -> None:
     """Tag a run; `fastadv tag last -- -old` takes a tag away."""
-    from fastadv_tui.history import History
-    from fastadv_tui.home import find_run
-    from fastadv_tui.rows import Notes
+    from fastadv_tui.history.index import History
+    from fastadv_tui.history.notes import Notes
+    from fastadv_tui.runs.find import find_run
 
     def change(notes: Notes) -> None:
         gone = {tag[1:] for tag in tags if tag.startswith("-")}
@@ -46,9 +46,9 @@ def tag(
 
 def note(run: Run, text: Annotated[str, typer.Argument(help="The note; empty takes it away.")]) -> None:
     """Write a note on a run."""
-    from fastadv_tui.history import History
-    from fastadv_tui.home import find_run
-    from fastadv_tui.rows import Notes
+    from fastadv_tui.history.index import History
+    from fastadv_tui.history.notes import Notes
+    from fastadv_tui.runs.find import find_run
 
     def change(notes: Notes) -> None:
         notes.note = text
@@ -59,16 +59,17 @@ def note(run: Run, text: Annotated[str, typer.Argument(help="The note; empty tak
 
 def rm(run: Run, yes: Yes = False) -> None:
     """Delete a run: its folder and its row."""
-    from fastadv_tui import runner
-    from fastadv_tui.history import History
-    from fastadv_tui.home import find_run, runs_dir
+    from fastadv_tui.history.index import History
+    from fastadv_tui.paths import runs_dir
+    from fastadv_tui.runs import control
+    from fastadv_tui.runs.find import find_run
 
     history = History()
     row = history.find(run)
     if not yes:
         typer.confirm(f"delete {row.id} ({line(row.name, 60)}, {row.status}) for good?", abort=True, err=True)
     if (runs_dir() / row.id).exists():
-        runner.delete(find_run(row.id))
+        control.delete(find_run(row.id))
     history.remove(row.id)
     print(f"{row.id}: deleted", file=sys.stderr)
 
@@ -78,26 +79,26 @@ def prune(
     yes: Yes = False,
 ) -> None:
     """Remove the checkpoints of runs that ended long ago; events and history stay."""
-    from fastadv_tui import runner
-    from fastadv_tui.history import History
-    from fastadv_tui.home import runs_dir
+    from fastadv_tui.history.index import History
+    from fastadv_tui.paths import runs_dir
+    from fastadv_tui.runs import control
 
     before = time.time() - _seconds(older)
     rows = [row for row in History().rows() if not row.live and not row.pinned]
     old = [RunDir(runs_dir() / row.id) for row in rows if (row.ended or row.submitted) < before]
-    found = [runner.checkpoints(rundir) for rundir in old]
+    found = [control.checkpoints(rundir) for rundir in old]
     total = sum(sum(files.values()) for files in found)
     print(f"{sum(map(len, found))} checkpoint(s) of runs older than {older}: {size(total)}", file=sys.stderr)
     if not any(found):
         return
     if not yes:
         typer.confirm("remove them? These runs can then no longer be resumed or loaded", abort=True, err=True)
-    print(f"{size(sum(map(runner.remove_checkpoints, old)))} freed", file=sys.stderr)
+    print(f"{size(sum(map(control.remove_checkpoints, old)))} freed", file=sys.stderr)
 
 
 def reindex() -> None:
     """Rebuild the history from the run folders."""
-    from fastadv_tui.history import History
+    from fastadv_tui.history.index import History
 
     history = History()
     count = history.reindex()

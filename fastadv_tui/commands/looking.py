@@ -12,13 +12,13 @@ import typer
 from engine.config.units import both_units
 from fastadv_tui.commands.running import Run
 from fastadv_tui.errors import UserError
-from fastadv_tui.safe import line
-from fastadv_tui.table import aligned
-from fastadv_tui.words import GLYPHS, ago, attack_name, duration, kind_of_images, percent, size, when
+from fastadv_tui.text.quantities import GLYPHS, ago, attack_name, duration, kind_of_images, percent, size, when
+from fastadv_tui.text.sanitize import line
+from fastadv_tui.text.table import aligned
 
 if TYPE_CHECKING:
-    from fastadv_tui.compare import Group
-    from fastadv_tui.rows import Row
+    from fastadv_tui.history.row import Row
+    from fastadv_tui.history.seed_groups import Group
 
 POLL = 0.5  # seconds between looks at a log
 COLUMNS = ("", "id", "status", "name", "clean", "robust", "attack", "epochs", "took", "when")
@@ -41,9 +41,9 @@ def runs(
     as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
 ) -> None:
     """List runs, the newest first."""
-    from fastadv_tui.compare import group_by_seed
-    from fastadv_tui.history import History
-    from fastadv_tui.query import ordered, parse
+    from fastadv_tui.history.index import History
+    from fastadv_tui.history.query import ordered, parse
+    from fastadv_tui.history.seed_groups import group_by_seed
 
     matches = parse(filter_)
     history = History()
@@ -66,7 +66,7 @@ def runs(
 
 
 def _group_lines(groups: Sequence["Group"]) -> list[Sequence[str]]:
-    from fastadv_tui.compare import mean_std
+    from fastadv_tui.history.seed_groups import mean_std
 
     lines: list[Sequence[str]] = [("n", "name", "clean", "robust", "seeds", "first run")]
     for group in groups:
@@ -78,8 +78,8 @@ def _group_lines(groups: Sequence["Group"]) -> list[Sequence[str]]:
 
 def show(run: Run, as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
     """Everything about one run, and where its files are."""
-    from fastadv_tui.history import History
-    from fastadv_tui.home import runs_dir
+    from fastadv_tui.history.index import History
+    from fastadv_tui.paths import runs_dir
 
     row = History().find(run)
     folder = runs_dir() / row.id
@@ -97,16 +97,16 @@ def logs(
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Lines of the end to show.")] = 50,
 ) -> None:
     """What the run's process printed."""
-    from fastadv_tui import runner
-    from fastadv_tui.home import find_run
-    from fastadv_tui.text import LineFollower, tail
+    from fastadv_tui.runs import control
+    from fastadv_tui.runs.find import find_run
+    from fastadv_tui.text.tail import LineFollower, tail
 
     rundir = find_run(run)
     follower = LineFollower(rundir.log) if follow else None
     for text in tail(rundir.log, lines):
         print(line(text))
     while follower:
-        live = runner.verdict(rundir).live
+        live = control.verdict(rundir).live
         for text in follower.poll():
             print(line(text), flush=True)
         if not live:
@@ -120,7 +120,7 @@ def export(
 ) -> None:
     """Print the events of runs, each with the run's id in front."""
     from fastadv_tui.export import EXPORTS
-    from fastadv_tui.home import find_run
+    from fastadv_tui.runs.find import find_run
 
     if form not in EXPORTS:
         raise UserError(f"--format {form!r}: use {' or '.join(EXPORTS)}")

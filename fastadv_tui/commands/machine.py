@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
     """Versions, devices, the precision chosen and why, the data found, the home folder."""
     from engine.protocol.provenance import package_version
-    from fastadv_tui.home import data_dir, home
+    from fastadv_tui.paths import data_dir, home
 
     facts = {
         "fastadv": package_version(),

@@ -7,8 +7,8 @@ import typer
 
 from engine.config.run import RunConfig
 from engine.protocol.rundir import RunDir
-from fastadv_tui.safe import line
-from fastadv_tui.text import tail
+from fastadv_tui.text.sanitize import line
+from fastadv_tui.text.tail import tail
 
 if TYPE_CHECKING:
     from fastadv_tui.display import Display
@@ -81,13 +81,14 @@ def run(
 
 def start(config: RunConfig, slots: int, as_json: bool, detach: bool) -> int:
     """Check, submit and, unless detached, follow a run; returns the exit code."""
-    from fastadv_tui import display, runner
+    from fastadv_tui import display
+    from fastadv_tui.runs import control, create, engine_client
     from fastadv_tui.submission import understood
 
     print(understood(config), file=sys.stderr)
-    runner.check(config)
-    rundir = runner.create(config, sys.argv, slots=slots)
-    runner.spawn(rundir)
+    engine_client.check(config)
+    rundir = create.create(config, sys.argv, slots=slots)
+    control.spawn(rundir)
     if detach:
         print(rundir.id, flush=True)
     _remember(rundir)
@@ -100,7 +101,7 @@ def start(config: RunConfig, slots: int, as_json: bool, detach: bool) -> int:
 def watch(run: Run, as_json: Annotated[bool, typer.Option("--json", help="Print the events.")] = False) -> None:
     """Show a run as `run` shows it; Ctrl-C ends only the watching."""
     from fastadv_tui import display
-    from fastadv_tui.home import find_run
+    from fastadv_tui.runs.find import find_run
 
     raise typer.Exit(_follow(find_run(run), display.choose(as_json), may_stop=False))
 
@@ -110,11 +111,11 @@ def stop(
     now: Annotated[bool, typer.Option("--now", help="Kill it; work since the last checkpoint is lost.")] = False,
 ) -> None:
     """Ask a run to save and end; a queued run is cancelled."""
-    from fastadv_tui import runner
-    from fastadv_tui.home import find_run
+    from fastadv_tui.runs import control
+    from fastadv_tui.runs.find import find_run
 
     rundir = find_run(run)
-    runner.stop(rundir, now=now)
+    control.stop(rundir, now=now)
     print(f"{rundir.id}: asked to stop; `fastadv resume {rundir.id}` goes on with it", file=sys.stderr)
 
 
@@ -124,13 +125,14 @@ def resume(
     detach: Annotated[bool, typer.Option("--detach", help="Start it and return.")] = False,
 ) -> None:
     """Go on with a stopped, failed or lost run from its last checkpoint."""
-    from fastadv_tui import display, runner
-    from fastadv_tui.history import History
-    from fastadv_tui.home import find_run
+    from fastadv_tui import display
+    from fastadv_tui.history.index import History
+    from fastadv_tui.runs import control
+    from fastadv_tui.runs.find import find_run
 
     rundir = find_run(run)
     History().record(rundir)  # where that cannot be written, a row that says "stopped" would be believed for ever
-    runner.resume(rundir)
+    control.resume(rundir)
     _remember(rundir)
     if detach:
         print(rundir.id)
@@ -160,7 +162,7 @@ def _follow(rundir: RunDir, display: "Display", may_stop: bool) -> int:
 def _remember(rundir: RunDir) -> None:
     """Bring the history up to date; that it cannot be written changes nothing of the run."""
     from fastadv_tui.commands.looking import tell
-    from fastadv_tui.history import History
+    from fastadv_tui.history.index import History
 
     history = History()
     history.bring_up_to_date(rundir)

@@ -20,7 +20,7 @@ def serve(
         from fastadv_tui import serve as server
     except ImportError as error:
         raise UserError(f"`fastadv serve` needs an extra: pip install 'fastadv[web]' ({error})") from None
-    from fastadv_tui.home import ensure_home
+    from fastadv_tui.paths import ensure_home
     from fastadv_tui.settings import load
 
     ensure_home()

@@ -31,8 +31,8 @@ def sweep(
     """Submit one run for every combination of the values; they queue and start by themselves."""
     import secrets
 
-    from fastadv_tui import runner
-    from fastadv_tui.history import History
+    from fastadv_tui.history.index import History
+    from fastadv_tui.runs import control, create, engine_client
     from fastadv_tui.submission import configure, grid, merge, parse_pairs
 
     configs = []
@@ -45,12 +45,12 @@ def sweep(
     print(f"{len(configs)} run(s), tagged {group}", file=sys.stderr)
     if len(configs) > MANY and not yes:
         typer.confirm("start them?", abort=True, err=True)
-    for config in runner.kinds(configs):
-        runner.check(config)
+    for config in engine_client.kinds(configs):
+        engine_client.check(config)
     history, untagged = History(), ""
     for config in configs:
-        rundir = runner.create(config, sys.argv, slots=slots)
-        runner.spawn(rundir)
+        rundir = create.create(config, sys.argv, slots=slots)
+        control.spawn(rundir)
         print(rundir.id, flush=True)
         try:
             history.edit(rundir, lambda notes: notes.tags.append(group))

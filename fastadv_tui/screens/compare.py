@@ -12,10 +12,10 @@ from textual.screen import Screen
 from textual.widgets import DataTable, Footer, Static
 
 from fastadv_tui.book import Snapshot
-from fastadv_tui.compare import Cell, compare
-from fastadv_tui.formats import FORMATS
-from fastadv_tui.rows import Row
-from fastadv_tui.safe import line, titles
+from fastadv_tui.history.comparison import Cell, compare
+from fastadv_tui.history.comparison_formats import FORMATS
+from fastadv_tui.history.row import Row
+from fastadv_tui.text.sanitize import line, titles
 from fastadv_tui.widgets.comparison_chart import ComparisonChart
 
 if TYPE_CHECKING:

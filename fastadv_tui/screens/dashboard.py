@@ -9,12 +9,12 @@ from textual.screen import Screen
 from textual.widgets import Footer, Input
 
 from fastadv_tui.book import EMPTY, Snapshot, View
+from fastadv_tui.hardware.sampler import Sample
+from fastadv_tui.history.row import Row
 from fastadv_tui.readonly import Guarded
-from fastadv_tui.rows import Row
-from fastadv_tui.safe import line, named, titles
 from fastadv_tui.screens import later
 from fastadv_tui.screens.confirm import Confirm
-from fastadv_tui.telemetry import Sample
+from fastadv_tui.text.sanitize import line, named, titles
 from fastadv_tui.widgets.curves import Curves
 from fastadv_tui.widgets.facts import Facts
 from fastadv_tui.widgets.field import Field

@@ -11,20 +11,21 @@ from textual.timer import Timer
 from textual.widgets import DataTable, Footer, Input, Static
 
 from engine.protocol.rundir import RunDir
-from fastadv_tui import runner
 from fastadv_tui.book import EMPTY, Snapshot
-from fastadv_tui.cells import CELLS
-from fastadv_tui.compare import Group, group_by_seed, mean_std
-from fastadv_tui.history import History
-from fastadv_tui.home import runs_dir
-from fastadv_tui.query import COLUMNS, QueryError, ordered, parse
+from fastadv_tui.history.columns import CELLS
+from fastadv_tui.history.index import History
+from fastadv_tui.history.notes import Notes
+from fastadv_tui.history.query import COLUMNS, QueryError, ordered, parse
+from fastadv_tui.history.row import Row
+from fastadv_tui.history.seed_groups import Group, group_by_seed, mean_std
+from fastadv_tui.paths import runs_dir
 from fastadv_tui.readonly import Guarded
-from fastadv_tui.rows import Notes, Row
-from fastadv_tui.safe import line, named
+from fastadv_tui.runs import control
 from fastadv_tui.screens.ask import Ask
 from fastadv_tui.screens.columns import Columns
 from fastadv_tui.screens.compare import CompareScreen
 from fastadv_tui.screens.confirm import Confirm
+from fastadv_tui.text.sanitize import line, named
 from fastadv_tui.widgets.field import Field
 from fastadv_tui.widgets.history_table import HistoryTable
 
@@ -259,7 +260,7 @@ class HistoryScreen(Guarded, Screen[None]):
     def action_delete(self) -> None:
         def delete(row: Row) -> None:
             if _folder(row).path.exists():
-                runner.delete(_folder(row))
+                control.delete(_folder(row))
             History().remove(row.id)
 
         def ask(row: Row) -> None:

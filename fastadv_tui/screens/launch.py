@@ -17,17 +17,17 @@ from textual.worker import get_current_worker
 from engine.config.errors import ConfigError
 from engine.config.keys import fields
 from engine.protocol.rundir import RunDir
-from fastadv_tui import runner
 from fastadv_tui.errors import UserError
 from fastadv_tui.flops import FlopCounter
-from fastadv_tui.history import History
+from fastadv_tui.history.index import History
+from fastadv_tui.history.notes import Notes
 from fastadv_tui.plan import Plan, expected_seconds, meaning, placeholder, plan, texts_of
-from fastadv_tui.rows import Notes
-from fastadv_tui.safe import line
+from fastadv_tui.runs import control, create, engine_client
 from fastadv_tui.submission import understood
+from fastadv_tui.text.quantities import duration, phase_words
+from fastadv_tui.text.quantities import work as work_of
+from fastadv_tui.text.sanitize import line
 from fastadv_tui.widgets.field import Field
-from fastadv_tui.words import duration, phase_words
-from fastadv_tui.words import work as work_of
 
 if TYPE_CHECKING:
     from fastadv_tui.app import Fastadv
@@ -215,11 +215,11 @@ class Launch(Screen[None]):
         def change(notes: Notes) -> None:
             notes.tags = tags
 
-        for config in runner.kinds(planned.configs):
-            runner.check(config)
+        for config in engine_client.kinds(planned.configs):
+            engine_client.check(config)
         for config in planned.configs:
-            rundir = runner.create(config, planned.command)
-            runner.spawn(rundir)
+            rundir = create.create(config, planned.command)
+            control.spawn(rundir)
             try:
                 History().edit(rundir, change)
             except UserError as error:  # the run is on its way all the same, and so are those to come

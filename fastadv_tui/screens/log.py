@@ -8,8 +8,8 @@ from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
 from fastadv_tui.book import Snapshot, View
-from fastadv_tui.safe import line
-from fastadv_tui.text import tail
+from fastadv_tui.text.sanitize import line
+from fastadv_tui.text.tail import tail
 from fastadv_tui.widgets.field import Field
 from fastadv_tui.widgets.log_view import LONGEST, event_lines
 

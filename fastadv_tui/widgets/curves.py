@@ -8,8 +8,8 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from engine.protocol.events import Evaluated, Step
+from fastadv_tui.runs.state import RunState
 from fastadv_tui.series import Mark, Options, Series, Threshold
-from fastadv_tui.state import RunState
 from fastadv_tui.widgets.chart import Chart
 
 Named = tuple[str, RunState]

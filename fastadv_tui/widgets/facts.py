@@ -7,10 +7,10 @@ from textual.widgets import Static
 
 from engine.config.units import units
 from fastadv_tui.book import View
+from fastadv_tui.history.row import Row
 from fastadv_tui.plan import as_text
-from fastadv_tui.rows import Row
-from fastadv_tui.safe import line
-from fastadv_tui.words import GLYPHS, attack_name, duration, percent, phase_words, size, work
+from fastadv_tui.text.quantities import GLYPHS, attack_name, duration, percent, phase_words, size, work
+from fastadv_tui.text.sanitize import line
 
 WIDEST = 60
 SHOWN = {"eps", "epochs", "method.name", "method.alpha"}  # have a line of their own

@@ -8,9 +8,9 @@ from textual.widgets import RichLog
 from engine.protocol.events import AnyEvent, Evaluated
 from fastadv_tui.book import View
 from fastadv_tui.display import accuracy_line, event_line
-from fastadv_tui.safe import line
-from fastadv_tui.state import RunState
-from fastadv_tui.text import LineFollower, tail
+from fastadv_tui.runs.state import RunState
+from fastadv_tui.text.sanitize import line
+from fastadv_tui.text.tail import LineFollower, tail
 
 KEPT = 2000  # lines
 AT_ONCE = 200  # lines of the process's output taken in at one look

@@ -5,9 +5,10 @@ from collections import defaultdict, deque
 from rich.text import Text
 from textual.widgets import Static
 
-from fastadv_tui.safe import line
-from fastadv_tui.telemetry import Gpu, Sample
-from fastadv_tui.words import size
+from fastadv_tui.hardware.nvml import Gpu
+from fastadv_tui.hardware.sampler import Sample
+from fastadv_tui.text.quantities import size
+from fastadv_tui.text.sanitize import line
 
 HISTORY = 24  # samples of a sparkline
 BLOCKS = "▁▂▃▄▅▆▇█"

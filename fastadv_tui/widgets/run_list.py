@@ -10,9 +10,9 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from fastadv_tui.book import Snapshot, View
-from fastadv_tui.rows import Row
-from fastadv_tui.safe import line
-from fastadv_tui.words import GLYPHS, ago, ordinal, percent
+from fastadv_tui.history.row import Row
+from fastadv_tui.text.quantities import GLYPHS, ago, ordinal, percent
+from fastadv_tui.text.sanitize import line
 
 SHOWN = 100  # runs; older ones are in the history
 BAR = 8  # cells of the progress bar

@@ -4,7 +4,7 @@ from rich.text import Text
 from textual.widgets import Static
 
 from fastadv_tui.book import Snapshot
-from fastadv_tui.words import GLYPHS
+from fastadv_tui.text.quantities import GLYPHS
 
 STATES = ("running", "queued", "done", "stopped", "failed", "lost")
 

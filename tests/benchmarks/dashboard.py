@@ -33,8 +33,8 @@ from textual.widgets import DataTable, Input
 from engine.protocol.event_log import Writer
 from engine.protocol.rundir import RunDir
 from fastadv_tui.app import Fastadv
-from fastadv_tui.history import History
-from fastadv_tui.home import ensure_home
+from fastadv_tui.history.index import History
+from fastadv_tui.paths import ensure_home
 from fastadv_tui.settings import Settings
 
 COLUMNS, LINES = 120, 40

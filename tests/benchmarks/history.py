@@ -17,8 +17,8 @@ from engine.config.presets import build
 from engine.protocol.event_log import Writer
 from engine.protocol.events import Evaluated, Finished, Started, Step
 from engine.protocol.rundir import RunDir, Submission
-from fastadv_tui.history import History
-from fastadv_tui.rows import row_of
+from fastadv_tui.history.derive_row import row_of
+from fastadv_tui.history.index import History
 
 POINTS = 15
 

@@ -28,7 +28,7 @@ from engine.plan.cost import training_flops
 from engine.plan.timeline import Timeline
 from engine.protocol.events import Evaluated, Started, Step
 from engine.protocol.rundir import RunDir
-from fastadv_tui import runner, state
+from fastadv_tui.runs import create, state
 from fastadv_tui.submission import configure
 
 IMAGES = 512  # one minibatch of the first phase
@@ -98,7 +98,7 @@ def dry_run(micro_batch: int) -> None:
         "eval.images": "16",
         "eval.attack": "pgd-50-10",
     }
-    rundir = runner.create(configure("imagenet", typed), sys.argv)
+    rundir = create.create(configure("imagenet", typed), sys.argv)
     engine = subprocess.Popen([sys.executable, "-P", "-m", "engine", str(rundir.path)])
     peaks = _watch(engine, rundir)
     known = state.load(rundir)

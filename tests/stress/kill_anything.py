@@ -27,16 +27,17 @@ from helpers import FAKE, gone, verdict
 from engine.config.presets import build
 from engine.config.run import RunConfig
 from engine.protocol.rundir import RunDir
-from fastadv_tui import records, runner
-from fastadv_tui.history import History
-from fastadv_tui.historyfile import read_rows
-from fastadv_tui.home import history_path
-from fastadv_tui.records import ProcessRecord
+from fastadv_tui.history.index import History
+from fastadv_tui.history.store.reader import read_rows
+from fastadv_tui.paths import history_path
+from fastadv_tui.runs import control, create
+from fastadv_tui.supervise import records
+from fastadv_tui.supervise.records import ProcessRecord
 
 VICTIMS = ("engine", "supervisor", "viewer", "writer")
 AT_ONCE = 4
 WRITER = "import sys\nfrom pathlib import Path\n"
-WRITER += "from engine.protocol.rundir import RunDir\nfrom fastadv_tui.history import History\n"
+WRITER += "from engine.protocol.rundir import RunDir\nfrom fastadv_tui.history.index import History\n"
 WRITER += "while True: History().record(RunDir(Path(sys.argv[1])))"
 
 
@@ -85,9 +86,9 @@ def torment(runs: int, real: int, seed: int) -> Findings:
 
 def one(real: bool, victim: str, chance: float, findings: Findings) -> str:
     """One run, with one thing killed; returns what was done to it."""
-    rundir = runner.create(config(real), ["stress"], slots=AT_ONCE)
+    rundir = create.create(config(real), ["stress"], slots=AT_ONCE)
     History().record(rundir)
-    runner.spawn(rundir)
+    control.spawn(rundir)
     bystanders = {
         "viewer": spawn("-P", "-m", "fastadv_tui.entry", "watch", rundir.id),
         "writer": spawn("-P", "-c", WRITER, str(rundir.path)),
@@ -128,7 +129,7 @@ def settle(rundir: RunDir, findings: Findings, what: str) -> None:
         findings.expect(fine and time.monotonic() - died < 2, f"{what}: says {verdict(rundir)} though it is dead")
         if verdict(rundir).status == "done":
             break
-        runner.resume(rundir)
+        control.resume(rundir)
     findings.expect(verdict(rundir).status == "done", f"{what}: could not be resumed to its end")
     findings.expect(wait(lambda: not leftovers(rundir), 10), f"{what}: {leftovers(rundir)} left behind")
     History().record(rundir)

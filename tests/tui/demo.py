@@ -13,12 +13,16 @@ from engine.config.presets import build
 from engine.config.run import RunConfig
 from engine.protocol.events import Alarm, AnyEvent, Finished
 from engine.protocol.rundir import RunDir, Submission
-from fastadv_tui import identity, records
-from fastadv_tui.history import History
-from fastadv_tui.home import ensure_home, runs_dir
-from fastadv_tui.records import ProcessRecord
-from fastadv_tui.rows import Notes, Row, thin, write_notes
-from fastadv_tui.telemetry import Gpu, Host, Sample, Usage
+from fastadv_tui.hardware.nvml import Gpu
+from fastadv_tui.hardware.process_usage import Usage
+from fastadv_tui.hardware.sampler import Host, Sample
+from fastadv_tui.history.derive_row import thin
+from fastadv_tui.history.index import History
+from fastadv_tui.history.notes import Notes, write_notes
+from fastadv_tui.history.row import Row
+from fastadv_tui.paths import ensure_home, runs_dir
+from fastadv_tui.supervise import process_identity, records
+from fastadv_tui.supervise.records import ProcessRecord
 
 NOW = 1_795_000_000.0  # unix time at which the demonstration stands still
 EPOCHS, STEPS_PER_EPOCH = 15, 390
@@ -96,7 +100,7 @@ def live(run_id: str, name: str, epochs: float, device: str, seed: int = 0) -> R
     """A run that trains, as far as anybody can see: the process of this very test is its engine."""
     rundir = make(run_id, NOW - 60 * epochs - 60 * seed, name=name, seed=seed)
     write_events(rundir, *training(seed, epochs))
-    me = identity.of(os.getpid())
+    me = process_identity.of(os.getpid())
     assert me is not None
     records.write(rundir.process, ProcessRecord(attempt=1, supervisor=me, engine=me, device=device))
     return rundir

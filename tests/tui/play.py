@@ -10,7 +10,7 @@ from engine.config.presets import build
 from engine.protocol.events import Finished
 from engine.protocol.rundir import RunDir
 from fastadv_tui.app import Fastadv
-from fastadv_tui.home import runs_dir
+from fastadv_tui.paths import runs_dir
 from fastadv_tui.settings import Settings
 from fastadv_tui.widgets.run_list import RunList
 

@@ -10,13 +10,14 @@ from textual.pilot import Pilot
 
 from engine.config.presets import build
 from engine.protocol.events import Alarm
-from fastadv_tui import identity, records, runner
 from fastadv_tui.app import Fastadv
-from fastadv_tui.home import runs_dir
-from fastadv_tui.records import ProcessRecord
+from fastadv_tui.hardware.sampler import Host, Sample
+from fastadv_tui.paths import runs_dir
+from fastadv_tui.runs import control, create
 from fastadv_tui.screens.confirm import Confirm
 from fastadv_tui.screens.launch import Launch
-from fastadv_tui.telemetry import Host, Sample
+from fastadv_tui.supervise import process_identity, records
+from fastadv_tui.supervise.records import ProcessRecord
 from fastadv_tui.widgets.chart import Chart
 from fastadv_tui.widgets.machine import HISTORY, Machine
 from fastadv_tui.widgets.run_list import RunList
@@ -53,8 +54,8 @@ def test_runs_and_the_curves_of_the_chosen_one(size: tuple[int, int]) -> None:
 
 @pytest.mark.usefixtures("fake_engine")
 def test_stop_asks_first_and_resume_goes_on() -> None:
-    rundir = runner.create(build("digits", {"name": "forever", "device": "cpu"}), [])
-    runner.spawn(rundir)
+    rundir = create.create(build("digits", {"name": "forever", "device": "cpu"}), [])
+    control.spawn(rundir)
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await until(pilot, lambda: "● forever" in shown(app))
@@ -106,7 +107,7 @@ def test_a_run_that_dies_while_it_is_shown() -> None:
     rundir = make_run(runs_dir() / "a1", chosen=build("cifar", {"name": "run a1"}))
     write_events(rundir, started(), *(step(n) for n in range(1, 50)))
     engine = subprocess.Popen(["sleep", "1000"], start_new_session=True)
-    identity_of = identity.of(engine.pid)
+    identity_of = process_identity.of(engine.pid)
     assert identity_of is not None
     records.write(rundir.process, ProcessRecord(attempt=1, supervisor=identity_of, engine=identity_of))
 
@@ -173,7 +174,7 @@ def test_a_method_without_a_signal_is_told_from_a_run_that_has_not_begun() -> No
 )
 def test_where_there_is_no_accuracy_it_says_why(settings: dict[str, int], begun: bool, said: str) -> None:
     rundir = make_run(runs_dir() / "r1", chosen=build("cifar", settings))
-    here = identity.me()
+    here = process_identity.me()
     records.write(rundir.process, ProcessRecord(attempt=1, supervisor=here, engine=here if begun else None))
     if begun:
         write_events(rundir, started(), step(1), step(2))

@@ -8,9 +8,9 @@ from textual.pilot import Pilot
 from textual.widgets import DataTable, Input
 
 from fastadv_tui.app import Fastadv
-from fastadv_tui.cells import CELLS
-from fastadv_tui.history import History
-from fastadv_tui.rows import read_notes
+from fastadv_tui.history.columns import CELLS
+from fastadv_tui.history.index import History
+from fastadv_tui.history.notes import read_notes
 from fastadv_tui.screens.ask import Ask
 from fastadv_tui.screens.columns import Columns
 from fastadv_tui.screens.compare import CompareScreen

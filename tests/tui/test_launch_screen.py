@@ -12,12 +12,12 @@ from textual.widgets import Input, Static
 from engine.config.errors import ConfigError
 from engine.config.run import RunConfig
 from engine.protocol.rundir import RunDir
-from fastadv_tui import runner
 from fastadv_tui.app import Fastadv
 from fastadv_tui.flops import FlopCounter
-from fastadv_tui.history import History
-from fastadv_tui.home import home, runs_dir
-from fastadv_tui.rows import Notes
+from fastadv_tui.history.index import History
+from fastadv_tui.history.notes import Notes
+from fastadv_tui.paths import home, runs_dir
+from fastadv_tui.runs import engine_client
 from fastadv_tui.screens.launch import Launch
 from fastadv_tui.widgets.run_list import RunList
 
@@ -47,7 +47,7 @@ def test_the_form_is_read_as_the_command_line_is() -> None:
 
 @pytest.mark.usefixtures("fake_engine")
 def test_a_run_from_the_form_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "check", lambda config: {})  # the stand-in of the engine has no data to check
+    monkeypatch.setattr(engine_client, "check", lambda config: {})  # the stand-in of the engine has no data to check
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await pilot.press("n")
@@ -140,7 +140,7 @@ def test_a_start_puts_away_the_form_and_nothing_else(monkeypatch: pytest.MonkeyP
         edit(history, rundir, change)
         submitted.set()
 
-    monkeypatch.setattr(runner, "check", lambda config: go.wait(20) and {})
+    monkeypatch.setattr(engine_client, "check", lambda config: go.wait(20) and {})
     monkeypatch.setattr(History, "edit", last_act)
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
@@ -173,7 +173,7 @@ def test_a_start_that_is_asked_for_twice_starts_once(monkeypatch: pytest.MonkeyP
             raise ConfigError("no data")
         return {}
 
-    monkeypatch.setattr(runner, "check", check)
+    monkeypatch.setattr(engine_client, "check", check)
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await pilot.press("n")

@@ -6,8 +6,8 @@ import json
 import re
 from collections.abc import Callable
 
-from fastadv_tui.compare import Table
-from fastadv_tui.safe import line
+from fastadv_tui.history.comparison import Table
+from fastadv_tui.text.sanitize import line
 
 LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from engine.config.units import units
-from fastadv_tui.rows import Row
-from fastadv_tui.words import GLYPHS, ago, attack_name, duration, percent, size, work
+from fastadv_tui.history.row import Row
+from fastadv_tui.text.quantities import GLYPHS, ago, attack_name, duration, percent, size, work
 
 CELLS: dict[str, Callable[[Row], str]] = {
     "id": lambda row: row.id,

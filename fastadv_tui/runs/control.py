@@ -1,89 +1,21 @@
-"""Starting and ending runs: submit, spawn, stop, resume, delete."""
+"""What can be done with a run: spawn, stop, resume, delete."""
 
 import contextlib
 import os
-import secrets
 import shutil
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
-import msgspec
-
-from engine.config.errors import ConfigError
-from engine.config.run import RunConfig
-from engine.protocol.files import write_atomic
-from engine.protocol.provenance import code_fingerprint, engine_command, git_commit, package_version
-from engine.protocol.rundir import RunDir, Submission
-from fastadv_tui import state, status
+from engine.protocol.rundir import RunDir
 from fastadv_tui.errors import UserError
-from fastadv_tui.home import HomeError, ensure_home, runs_dir
-from fastadv_tui.locks import try_lock
-
-ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: ids are read aloud and typed
-ID_LENGTH = 6
+from fastadv_tui.paths import HomeError, runs_dir
+from fastadv_tui.runs import state, status
+from fastadv_tui.supervise.locks import try_lock
 
 
 class RunError(UserError):
     """What was asked cannot be done with that run as it is now."""
-
-
-def kinds(configs: Iterable[RunConfig]) -> list[RunConfig]:
-    """Of many runs one for each thing that `check` looks at."""
-    return list({(_looked_at(config), config.micro_batch, config.holdout): config for config in configs}.values())
-
-
-def _looked_at(config: RunConfig) -> tuple[object, ...]:
-    return config.dataset, config.data_dir, config.phase_list, config.model.name, config.device
-
-
-def check(config: RunConfig) -> dict[str, Any]:
-    """Have the engine check data and device, downloading the data if need be; returns what it found.
-
-    Raises: ConfigError, if the run could not start.
-    """
-    request = msgspec.json.encode(config)
-    try:
-        done = subprocess.run(engine_command("--check"), input=request, stdout=subprocess.PIPE)
-    except OSError as error:  # no more processes, or no memory for one
-        raise ConfigError(f"cannot start the engine's check: {error}") from None
-    try:
-        answer: dict[str, Any] = msgspec.json.decode(done.stdout.splitlines()[-1])
-    except (IndexError, msgspec.DecodeError):
-        raise ConfigError(f"the engine's check ended with {done.returncode}; `fastadv doctor` may say why") from None
-    if "error" in answer:
-        raise ConfigError(answer["error"])
-    return answer
-
-
-def create(config: RunConfig, command: Sequence[str], slots: int = 1) -> RunDir:
-    """Make a run directory, for this user alone, with its `config.json`.
-
-    Raises: HomeError, if it cannot be written; nothing is left behind then.
-    """
-    ensure_home()
-    try:
-        path = _unused_path(runs_dir())
-        submission = Submission(
-            id=path.name,
-            submitted=time.time(),
-            config=config,
-            version=package_version(),
-            commit=git_commit(),
-            code_fingerprint=code_fingerprint(),
-            command=list(command),
-            slots=slots,
-        )
-        _put_in_place(msgspec.json.format(msgspec.json.encode(submission), indent=2), path)
-    except OSError as error:
-        raise HomeError(
-            f"cannot write in {runs_dir()} ({error.strerror}); free some space or set FASTADV_HOME"
-        ) from None
-    return RunDir(path)
 
 
 def spawn(rundir: RunDir) -> None:
@@ -92,14 +24,14 @@ def spawn(rundir: RunDir) -> None:
     Raises: RunError, if the run is supervised already or its supervisor cannot start; HomeError, if the run's
     folder cannot be written.
     """
-    command = [sys.executable, "-P", "-m", "fastadv_tui.supervisor", str(rundir.path)]
+    command = [sys.executable, "-P", "-m", "fastadv_tui.supervise.supervisor", str(rundir.path)]
     try:
         with rundir.log.open("ab") as log:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/")
     except OSError as error:
         raise HomeError(f"cannot write in {rundir.path} ({error.strerror})") from None
     if done.returncode:
-        from fastadv_tui.supervisor import EXIT_BUSY
+        from fastadv_tui.supervise.supervisor import EXIT_BUSY
 
         if done.returncode == EXIT_BUSY:
             raise RunError(f"{rundir.id} cannot be started: its last attempt has not ended yet")
@@ -180,27 +112,9 @@ def remove_checkpoints(rundir: RunDir) -> int:
     return freed
 
 
-def _unused_path(runs: Path) -> Path:
-    while True:
-        path = runs / "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))
-        if not path.exists():
-            return path
-
-
-def _put_in_place(submission: bytes, path: Path) -> None:
-    """Make the folder whole at once: who looks at one without `config.json` calls the run lost. Raises: OSError."""
-    staged = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))  # hidden ones are no runs
-    try:
-        write_atomic(RunDir(staged).config, submission)
-        staged.rename(path)
-    except OSError:
-        shutil.rmtree(staged, ignore_errors=True)
-        raise
-
-
 def place_in_line(rundir: RunDir) -> int | None:
     """A queued run's place in its line, from 1."""
-    from fastadv_tui.home import slots_dir
-    from fastadv_tui.slots import Line
+    from fastadv_tui.paths import slots_dir
+    from fastadv_tui.supervise.queue import Line
 
     return Line(slots_dir()).place_of(rundir.id)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from fastadv_tui.safe import line
+from fastadv_tui.text.sanitize import line
 
 WIDEST = 48  # characters of one cell
 

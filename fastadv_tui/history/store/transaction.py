@@ -10,10 +10,10 @@ from tinydb import TinyDB
 from tinydb.storages import MemoryStorage
 from tinydb.table import Document
 
-from fastadv_tui.historyfile import DAMAGED, META, RUNS, check_keys, read_tables
-from fastadv_tui.migrations import SCHEMA, Tables, version
-from fastadv_tui.rows import Row
-from fastadv_tui.storage import AtomicStorage
+from fastadv_tui.history.row import Row
+from fastadv_tui.history.store.migrations import SCHEMA, Tables, version
+from fastadv_tui.history.store.reader import DAMAGED, META, RUNS, check_keys, read_tables
+from fastadv_tui.history.store.storage import AtomicStorage
 
 
 class _Unread(Struct):

@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from fastadv_tui import gpus
-from fastadv_tui.identity import hostname
-from fastadv_tui.locks import remove_if_free, try_lock
+from fastadv_tui.hardware import gpus
+from fastadv_tui.supervise.locks import remove_if_free, try_lock
+from fastadv_tui.supervise.process_identity import hostname
 
 CPU = "cpu"
 

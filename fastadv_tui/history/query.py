@@ -23,7 +23,7 @@ from engine.config.keys import SHORT_KEYS, fields
 from engine.config.presets import preset_settings
 from engine.config.units import parse_size
 from fastadv_tui.errors import UserError
-from fastadv_tui.rows import Row
+from fastadv_tui.history.row import Row
 
 Test = Callable[[Row], bool]
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {

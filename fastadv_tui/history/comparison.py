@@ -1,16 +1,14 @@
 """Runs side by side: results with the best marked, only the settings that differ, and seeds as mean ± std."""
 
-import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec import Struct
 
-from engine.config.keys import fields
-from engine.config.presets import preset_settings
 from engine.config.units import units
-from fastadv_tui.rows import UNCOUNTED, Row, plain
-from fastadv_tui.words import attack_name, duration, percent, size, work
+from fastadv_tui.history.row import Row
+from fastadv_tui.history.run_settings import differing
+from fastadv_tui.text.quantities import attack_name, duration, percent, size, work
 
 SIZES = ("eps", "method.alpha", "eval.step_size")
 Better = Callable[[Sequence[float]], float]
@@ -32,20 +30,6 @@ class Table(Struct, frozen=True):
     warnings: list[str]
 
 
-class Group(Struct, frozen=True):
-    """Runs that differ in their seed only. Accuracies in [0,1]; std is the sample's (n - 1), None for one run."""
-
-    rows: list[Row]
-    clean: float | None
-    clean_std: float | None
-    robust: float | None
-    robust_std: float | None
-
-    @property
-    def count(self) -> int:
-        return len(self.rows)
-
-
 def compare(rows: Sequence[Row]) -> Table:
     """The runs side by side."""
     return Table(
@@ -54,60 +38,6 @@ def compare(rows: Sequence[Row]) -> Table:
         settings=[(key, [Cell(_shown(key, value)) for value in values]) for key, values in differing(rows)],
         warnings=_warnings(rows),
     )
-
-
-def settings_of(row: Row) -> dict[str, Any]:
-    """Every setting of a run by dotted key: its own, its preset's, the defaults."""
-    defaults = {key: None if field.required else field.default for key, field in fields().items()}
-    usual = {**defaults, **preset_settings(row.preset, row.method), "method.name": row.method, "eps": row.eps}
-    own = {**row.settings, "dataset": row.dataset, "preset": row.preset, "seed": row.seed}
-    return {key: plain(value) for key, value in {**usual, **own}.items()}
-
-
-def differing(rows: Sequence[Row]) -> list[tuple[str, list[Any]]]:
-    """The settings in which the runs differ: key and the value of each run."""
-    everything = [settings_of(row) for row in rows]
-    keys = [key for key in everything[0] if key not in ("name", "data_dir", "device")] if rows else []
-    table = [(key, [settings.get(key) for settings in everything]) for key in keys]
-    return [(key, values) for key, values in table if any(value != values[0] for value in values)]
-
-
-def group_by_seed(rows: Sequence[Row]) -> list[Group]:
-    """Runs that share everything but the seed, in the order of their first run."""
-    groups: dict[str, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(_all_but_seed(row), []).append(row)
-    return [_group(members) for members in groups.values()]
-
-
-def mean_std(mean: float | None, std: float | None) -> str:
-    """`45.3 ± 0.4%`."""
-    if mean is None or std is None:
-        return percent(mean)
-    return f"{100 * mean:.1f} ± {100 * std:.1f}%"
-
-
-def _group(rows: list[Row]) -> Group:
-    clean, robust = _figures(rows, "clean"), _figures(rows, "robust")
-    return Group(rows, _mean(clean), _std(clean), _mean(robust), _std(robust))
-
-
-def _all_but_seed(row: Row) -> str:
-    settings = {key: value for key, value in row.settings.items() if key not in UNCOUNTED}
-    measured = (row.attack, row.images, row.final, row.data_fingerprint)
-    return repr((row.dataset, row.preset, row.method, sorted(settings.items()), measured))
-
-
-def _figures(rows: Sequence[Row], key: str) -> list[float]:
-    return [figure for row in rows if (figure := getattr(row, key)) is not None]
-
-
-def _mean(figures: list[float]) -> float | None:
-    return statistics.fmean(figures) if figures else None
-
-
-def _std(figures: list[float]) -> float | None:
-    return statistics.stdev(figures) if len(figures) > 1 else None
 
 
 def _results(rows: Sequence[Row]) -> list[tuple[str, list[Cell]]]:

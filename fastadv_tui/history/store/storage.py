@@ -6,7 +6,7 @@ import msgspec
 from tinydb.storages import Storage
 
 from engine.protocol.files import write_atomic
-from fastadv_tui.migrations import Tables
+from fastadv_tui.history.store.migrations import Tables
 
 _DECODER = msgspec.json.Decoder(Tables)
 _ENCODER = msgspec.json.Encoder()

@@ -14,16 +14,19 @@ import msgspec
 
 from engine.protocol.rundir import RunDir
 from fastadv_tui.errors import UserError
-from fastadv_tui.historyfile import DAMAGED, read_rows
-from fastadv_tui.home import RunNotFoundError, ensure_home, find_run, history_path, runs_dir
-from fastadv_tui.migrations import NewerSchemaError
-from fastadv_tui.rows import Notes, Row, notes_to_change, row_of, write_notes
-from fastadv_tui.status import NO_CONFIG, NO_SUPERVISOR
+from fastadv_tui.history.derive_row import row_of
+from fastadv_tui.history.notes import Notes, notes_to_change, write_notes
+from fastadv_tui.history.row import Row
+from fastadv_tui.history.store.migrations import NewerSchemaError
+from fastadv_tui.history.store.reader import DAMAGED, read_rows
+from fastadv_tui.paths import ensure_home, history_path, runs_dir
+from fastadv_tui.runs.find import RunNotFoundError, find_run
+from fastadv_tui.runs.status import NO_CONFIG, NO_SUPERVISOR
 
 if TYPE_CHECKING:
     from filelock import FileLock
 
-    from fastadv_tui.draft import Draft
+    from fastadv_tui.history.store.transaction import Draft
 
 LOCK_SECONDS = 60.0
 NO_FOLDER = "its folder is gone"
@@ -191,7 +194,7 @@ class History:
     @contextmanager
     def _writing(self) -> "Iterator[Draft]":
         """The rows, under the lock, read and written once whatever is done with them."""
-        from fastadv_tui.draft import Draft  # for the same reason
+        from fastadv_tui.history.store.transaction import Draft  # for the same reason
 
         ensure_home()
         try:

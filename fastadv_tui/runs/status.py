@@ -10,9 +10,9 @@ from msgspec import Struct
 from engine.protocol import event_log
 from engine.protocol.events import Finished
 from engine.protocol.rundir import RunDir
-from fastadv_tui import identity, records
-from fastadv_tui.records import ExitRecord, ProcessRecord
-from fastadv_tui.state import RunState
+from fastadv_tui.runs.state import RunState
+from fastadv_tui.supervise import process_identity, records
+from fastadv_tui.supervise.records import ExitRecord, ProcessRecord
 
 Status = Literal["queued", "running", "done", "stopped", "failed", "lost"]
 LIVE: tuple[Status, ...] = ("queued", "running")
@@ -55,8 +55,8 @@ def derive(rundir: RunDir, state: RunState) -> Verdict:
 
 def _living(process: ProcessRecord) -> bool | None:
     """Whether supervisor or engine is alive; None if that cannot be known from this host."""
-    running = identity.alive(process.supervisor)
-    return running if running or process.engine is None else identity.alive(process.engine)
+    running = process_identity.alive(process.supervisor)
+    return running if running or process.engine is None else process_identity.alive(process.engine)
 
 
 def _last_word(rundir: RunDir, process: ProcessRecord) -> Finished | None:
@@ -122,7 +122,7 @@ def _cause(record: ExitRecord) -> str:
 def _lost(process: ProcessRecord, state: RunState) -> Verdict:
     """The supervisor is dead and left no word."""
     ended = state.last_event or None
-    if process.supervisor.boot != identity.boot_id():
+    if process.supervisor.boot != process_identity.boot_id():
         return Verdict(status="lost", reason="the machine was restarted", ended=ended)
     what = "its supervisor was killed" if process.engine is None else "it and its supervisor were killed"
     return Verdict(status="lost", reason=what, ended=ended)

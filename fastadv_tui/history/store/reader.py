@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from fastadv_tui.migrations import SCHEMA, Tables, migrate, version
-from fastadv_tui.rows import Row
+from fastadv_tui.history.row import Row
+from fastadv_tui.history.store.migrations import SCHEMA, Tables, migrate, version
 
 RUNS, META = "runs", "meta"
 DAMAGED = (msgspec.DecodeError, UnicodeDecodeError)  # also msgspec.ValidationError
@@ -46,7 +46,9 @@ def read_tables(path: Path) -> Tables:
 
     Raises: OSError, NewerSchemaError, those in DAMAGED.
     """
-    from fastadv_tui.storage import AtomicStorage  # TinyDB takes a while to load, and most readers never come here
+    from fastadv_tui.history.store.storage import (
+        AtomicStorage,  # TinyDB takes a while to load, and most readers never come here
+    )
 
     tables = migrate(AtomicStorage(path).read() or {})
     check_keys(tables.get(RUNS, {}))

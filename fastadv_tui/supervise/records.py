@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from engine.protocol.files import write_atomic
-from fastadv_tui.identity import ProcessIdentity
+from fastadv_tui.supervise.process_identity import ProcessIdentity
 
 Record = TypeVar("Record", bound=Struct)
 

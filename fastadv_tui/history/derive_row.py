@@ -1,0 +1,63 @@
+"""The row of a run, derived from its directory."""
+
+import msgspec
+
+from engine.protocol.events import Evaluated
+from engine.protocol.rundir import RunDir
+from fastadv_tui.history.notes import read_notes
+from fastadv_tui.history.row import Row
+from fastadv_tui.history.run_settings import changed_settings
+from fastadv_tui.runs import state, status
+from fastadv_tui.supervise import records
+from fastadv_tui.supervise.records import ExitRecord
+
+CURVE_POINTS = 50
+
+
+def row_of(rundir: RunDir) -> Row:
+    """The row of a run, derived from its directory; what is missing or damaged there is left empty."""
+    row = Row(id=rundir.id)
+    run = state.load(rundir)
+    verdict = status.derive(rundir, run)
+    if not verdict.live and run.finished is None:
+        run = state.load(rundir)  # it may have ended while its events were read, and a row that ended is believed
+    _take_submission(row, rundir)
+    _take_progress(row, run)
+    row.status, row.reason, row.host = verdict.status, verdict.reason, verdict.host
+    row.ended = verdict.ended or 0.0
+    exit_record = records.read(rundir.exit, ExitRecord)
+    row.peak_memory = exit_record.peak_memory if exit_record else 0
+    notes = read_notes(rundir)
+    row.name, row.tags, row.note, row.pinned = notes.name or row.name, notes.tags, notes.note, notes.pinned
+    return row
+
+
+def thin(points: list[Evaluated], most: int = CURVE_POINTS) -> list[tuple[float, float, float]]:
+    """At most so many of the points, the first and the last among them."""
+    if len(points) > most:
+        points = [points[round(n * (len(points) - 1) / (most - 1))] for n in range(most)]
+    return [(round(p.epoch, 2), round(p.clean, 4), round(p.robust, 4)) for p in points]
+
+
+def _take_submission(row: Row, rundir: RunDir) -> None:
+    try:
+        submission = rundir.submission()
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return
+    config = submission.config
+    row.name, row.dataset, row.method, row.preset = config.title, config.dataset, config.method.name, config.preset
+    row.eps, row.alpha, row.seed, row.total_epochs = config.eps, config.alpha, config.seed, config.epochs
+    row.settings, row.submitted = changed_settings(config), submission.submitted
+    row.code_fingerprint = submission.code_fingerprint
+
+
+def _take_progress(row: Row, run: state.RunState) -> None:
+    row.started, row.duration, row.epochs = run.begun, run.elapsed, round(run.epochs, 3)
+    row.curve, row.alarms = thin(run.watch), [alarm.kind for alarm in run.alarms]
+    if run.started:
+        row.data_fingerprint, row.flops = run.started.data_fingerprint, run.started.flops
+    row.images_per_second = run.last_step.images_per_second if run.last_step else 0.0
+    last = run.last_accuracy
+    if last is not None:
+        row.clean, row.robust, row.attack, row.images = last.clean, last.robust, last.attack, last.images
+        row.final = last.stage == "final"

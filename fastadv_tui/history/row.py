@@ -1,0 +1,54 @@
+"""A row of the history: what is remembered of one run, small enough for ten thousand of them."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from fastadv_tui.runs import status
+
+
+class Row(Struct, kw_only=True):
+    """One run. Accuracies, eps and alpha are in [0,1]; times are unix times or seconds; memory is in bytes; flops are
+    those of the whole training.
+
+    clean and robust are those of the final evaluation if `final`, else the last ones watched.
+    curve: (epoch, clean, robust), thinned to at most CURVE_POINTS.
+    """
+
+    id: str
+    name: str = ""
+    dataset: str = ""
+    method: str = ""
+    eps: float = 0.0
+    alpha: float = 0.0
+    preset: str = ""
+    settings: dict[str, Any] = {}
+    seed: int = 0
+    status: str = "queued"
+    reason: str = ""
+    host: str = ""
+    submitted: float = 0.0
+    started: float = 0.0
+    ended: float = 0.0
+    duration: float = 0.0
+    epochs: float = 0.0
+    total_epochs: float = 0.0
+    clean: float | None = None
+    robust: float | None = None
+    attack: str = ""
+    images: int = 0
+    final: bool = False
+    curve: list[tuple[float, float, float]] = []
+    alarms: list[str] = []
+    peak_memory: int = 0
+    images_per_second: float = 0.0
+    flops: int = 0
+    data_fingerprint: str = ""
+    code_fingerprint: str = ""
+    tags: list[str] = []
+    note: str = ""
+    pinned: bool = False
+
+    @property
+    def live(self) -> bool:
+        return self.status in status.LIVE

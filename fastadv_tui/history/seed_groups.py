@@ -1,0 +1,62 @@
+"""Runs that differ in their seed only, as mean ± std."""
+
+import statistics
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from fastadv_tui.history.row import Row
+from fastadv_tui.history.run_settings import UNCOUNTED
+from fastadv_tui.text.quantities import percent
+
+
+class Group(Struct, frozen=True):
+    """Runs that differ in their seed only. Accuracies in [0,1]; std is the sample's (n - 1), None for one run."""
+
+    rows: list[Row]
+    clean: float | None
+    clean_std: float | None
+    robust: float | None
+    robust_std: float | None
+
+    @property
+    def count(self) -> int:
+        return len(self.rows)
+
+
+def group_by_seed(rows: Sequence[Row]) -> list[Group]:
+    """Runs that share everything but the seed, in the order of their first run."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(_all_but_seed(row), []).append(row)
+    return [_group(members) for members in groups.values()]
+
+
+def mean_std(mean: float | None, std: float | None) -> str:
+    """`45.3 ± 0.4%`."""
+    if mean is None or std is None:
+        return percent(mean)
+    return f"{100 * mean:.1f} ± {100 * std:.1f}%"
+
+
+def _group(rows: list[Row]) -> Group:
+    clean, robust = _figures(rows, "clean"), _figures(rows, "robust")
+    return Group(rows, _mean(clean), _std(clean), _mean(robust), _std(robust))
+
+
+def _all_but_seed(row: Row) -> str:
+    settings = {key: value for key, value in row.settings.items() if key not in UNCOUNTED}
+    measured = (row.attack, row.images, row.final, row.data_fingerprint)
+    return repr((row.dataset, row.preset, row.method, sorted(settings.items()), measured))
+
+
+def _figures(rows: Sequence[Row], key: str) -> list[float]:
+    return [figure for row in rows if (figure := getattr(row, key)) is not None]
+
+
+def _mean(figures: list[float]) -> float | None:
+    return statistics.fmean(figures) if figures else None
+
+
+def _std(figures: list[float]) -> float | None:
+    return statistics.stdev(figures) if len(figures) > 1 else None

@@ -1,0 +1,1 @@
+"""The file of the history: read, changed in one transaction, migrated."""

@@ -1,0 +1,63 @@
+"""Making a run directory."""
+
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from engine.config.run import RunConfig
+from engine.protocol.files import write_atomic
+from engine.protocol.provenance import code_fingerprint, git_commit, package_version
+from engine.protocol.rundir import RunDir, Submission
+from fastadv_tui.paths import HomeError, ensure_home, runs_dir
+
+ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: ids are read aloud and typed
+ID_LENGTH = 6
+
+
+def create(config: RunConfig, command: Sequence[str], slots: int = 1) -> RunDir:
+    """Make a run directory, for this user alone, with its `config.json`.
+
+    Raises: HomeError, if it cannot be written; nothing is left behind then.
+    """
+    ensure_home()
+    try:
+        path = _unused_path(runs_dir())
+        submission = Submission(
+            id=path.name,
+            submitted=time.time(),
+            config=config,
+            version=package_version(),
+            commit=git_commit(),
+            code_fingerprint=code_fingerprint(),
+            command=list(command),
+            slots=slots,
+        )
+        _put_in_place(msgspec.json.format(msgspec.json.encode(submission), indent=2), path)
+    except OSError as error:
+        raise HomeError(
+            f"cannot write in {runs_dir()} ({error.strerror}); free some space or set FASTADV_HOME"
+        ) from None
+    return RunDir(path)
+
+
+def _unused_path(runs: Path) -> Path:
+    while True:
+        path = runs / "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))
+        if not path.exists():
+            return path
+
+
+def _put_in_place(submission: bytes, path: Path) -> None:
+    """Make the folder whole at once: who looks at one without `config.json` calls the run lost. Raises: OSError."""
+    staged = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))  # hidden ones are no runs
+    try:
+        write_atomic(RunDir(staged).config, submission)
+        staged.rename(path)
+    except OSError:
+        shutil.rmtree(staged, ignore_errors=True)
+        raise

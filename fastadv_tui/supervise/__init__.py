@@ -1,0 +1,1 @@
+"""The parent process of an engine: queue, locks, process identity, records."""
