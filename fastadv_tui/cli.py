@@ -15,25 +15,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-MODULES = {  # of fastadv_tui.commands, and what each registers, in the order in which --help shows them
-    "running": ("run", "watch", "stop", "resume"),
-    "sweeping": ("sweep",),
-    "looking": ("runs", "show", "logs", "export"),
-    "comparing": ("compare",),
-    "evaluating": ("eval",),
-    "preparing": ("prepare",),
-    "keeping": ("tag", "note", "rm", "prune", "reindex"),
-    "serving": ("serve",),
-    "machine": ("doctor",),
-}
+COMMANDS = (  # each a module of fastadv_tui.commands, in the order in which --help shows them
+    "run", "watch", "stop", "resume", "sweep", "runs", "show", "logs", "export", "compare", "eval", "prepare", "tag",
+    "note", "rm", "prune", "reindex", "serve", "doctor",
+)  # fmt: skip
 
 
 def register(words: Sequence[str]) -> None:
     """Load the module of the command that is asked for, or all of them when it is not clear which one that is."""
     if words[:1] == ["--version"]:
         return  # answered before any command is looked for
-    asked = [module for module, names in MODULES.items() if words and words[0] in names]
-    for module in asked or MODULES:
+    asked = [name for name in COMMANDS if name in words[:1]]
+    for module in asked or COMMANDS:
         import_module(f"fastadv_tui.commands.{module}").register(app)
 
 

@@ -1,4 +1,4 @@
-"""Where the supervisor was until version 0.1: a dashboard that was open during the upgrade still starts it by this name."""
+"""The supervisor's name until version 0.1: a dashboard that was open during the upgrade starts it by this one."""
 
 import sys
 

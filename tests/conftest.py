@@ -12,7 +12,7 @@ import hypothesis
 import pytest
 
 from engine.protocol.rundir import RunDir
-from fastadv_tui.flops import FlopCounter
+from fastadv_tui.launch.cost import FlopCounter
 from fastadv_tui.paths import ensure_home
 
 hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one is no failure

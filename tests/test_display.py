@@ -3,7 +3,7 @@
 import pytest
 from helpers import started
 
-from fastadv_tui.display import event_line
+from fastadv_tui.runs.event_text import event_line
 from fastadv_tui.runs.state import RunState
 
 

@@ -31,7 +31,7 @@ from test_cli import fastadv
 
 from engine.data.prepare.resize import smaller
 from engine.protocol.requests import Planned
-from fastadv_tui.preparation import planned
+from fastadv_tui.terminal.prepare_display import planned
 
 
 @pytest.fixture(autouse=True)

@@ -18,9 +18,9 @@ from engine.protocol.events import Finished
 from engine.protocol.files import write_atomic
 from engine.protocol.provenance import code_fingerprint
 from engine.protocol.rundir import RunDir
-from fastadv_tui import flops
 from fastadv_tui.history.index import History
 from fastadv_tui.history.row import Row
+from fastadv_tui.launch import cost
 from fastadv_tui.paths import HomeError, runs_dir
 from fastadv_tui.runs import control, create, engine_client, find
 from fastadv_tui.runs.control import RunError
@@ -176,8 +176,8 @@ def test_a_machine_that_has_no_room_for_a_process_is_one_line(monkeypatch: pytes
     monkeypatch.setattr(control, "engine_command", lambda *_: ["/nowhere/python"])
     with pytest.raises(ConfigError, match="cannot start the engine's check"):
         engine_client.check(config())
-    monkeypatch.setattr(flops, "engine_command", lambda *_: ["/nowhere/python"])
-    counter = flops.FlopCounter()
+    monkeypatch.setattr(cost, "engine_command", lambda *_: ["/nowhere/python"])
+    counter = cost.FlopCounter()
     counter.count(config())
     assert (counter.missing([config()]), counter.total(config())) == ([], None)
 

@@ -6,7 +6,7 @@ import pytest
 
 from engine.config.errors import ConfigError
 from engine.config.keys import flatten
-from fastadv_tui.submission import configure, grid, merge, parse_pairs, understood
+from fastadv_tui.launch.submission import configure, grid, merge, parse_pairs, understood
 
 
 def test_only_what_was_typed_beats_the_preset(home: Path) -> None:

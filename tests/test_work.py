@@ -15,7 +15,7 @@ from engine.models.flops import count_passes
 from engine.plan.cost import Passes, training_flops
 from engine.training.learner import Learner
 from engine.training.methods.table import METHODS, options
-from fastadv_tui.flops import FlopCounter
+from fastadv_tui.launch.cost import FlopCounter
 from fastadv_tui.text.quantities import work
 
 

@@ -18,12 +18,12 @@ from engine.config.errors import ConfigError
 from engine.config.keys import fields
 from engine.protocol.rundir import RunDir
 from fastadv_tui.errors import UserError
-from fastadv_tui.flops import FlopCounter
 from fastadv_tui.history.index import History
 from fastadv_tui.history.notes import Notes
-from fastadv_tui.plan import Plan, expected_seconds, meaning, placeholder, plan, texts_of
+from fastadv_tui.launch.cost import FlopCounter, expected_seconds
+from fastadv_tui.launch.form import Plan, meaning, placeholder, plan, texts_of
+from fastadv_tui.launch.submission import understood
 from fastadv_tui.runs import control, create, engine_client
-from fastadv_tui.submission import understood
 from fastadv_tui.text.quantities import duration, phase_words
 from fastadv_tui.text.quantities import work as work_of
 from fastadv_tui.text.sanitize import line

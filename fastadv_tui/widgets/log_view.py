@@ -7,7 +7,7 @@ from textual.widgets import RichLog
 
 from engine.protocol.events import AnyEvent, Evaluated
 from fastadv_tui.book import View
-from fastadv_tui.display import accuracy_line, event_line
+from fastadv_tui.runs.event_text import accuracy_line, event_line
 from fastadv_tui.runs.state import RunState
 from fastadv_tui.text.sanitize import line
 from fastadv_tui.text.tail import LineFollower, tail

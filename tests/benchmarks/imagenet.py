@@ -28,8 +28,8 @@ from engine.plan.cost import training_flops
 from engine.plan.timeline import Timeline
 from engine.protocol.events import Evaluated, Started, Step
 from engine.protocol.rundir import RunDir
+from fastadv_tui.launch.submission import configure
 from fastadv_tui.runs import create, state
-from fastadv_tui.submission import configure
 
 IMAGES = 512  # one minibatch of the first phase
 TRUE_IMAGES, TRUE_CLASSES = 1_281_167, 1000

@@ -13,9 +13,9 @@ from engine.config.errors import ConfigError
 from engine.config.run import RunConfig
 from engine.protocol.rundir import RunDir
 from fastadv_tui.app import Fastadv
-from fastadv_tui.flops import FlopCounter
 from fastadv_tui.history.index import History
 from fastadv_tui.history.notes import Notes
+from fastadv_tui.launch.cost import FlopCounter
 from fastadv_tui.paths import home, runs_dir
 from fastadv_tui.runs import engine_client
 from fastadv_tui.screens.launch import Launch

@@ -1,14 +1,19 @@
 """The work of a run before it starts, counted by the engine: one look at each network is enough."""
 
+import statistics
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 
+from engine.config.keys import flatten
 from engine.config.run import RunConfig
 from engine.plan.cost import training_flops
 from engine.protocol.provenance import engine_command
 from engine.protocol.requests import Counted
+from fastadv_tui.history.row import Row
+from fastadv_tui.history.run_settings import settings_of
 
 
 class FlopCounter:
@@ -37,3 +42,24 @@ class FlopCounter:
 
 def _key(config: RunConfig) -> tuple[object, ...]:
     return config.dataset, config.data_dir, config.model, frozenset(phase.crop for phase in config.phase_list)
+
+
+ALIKE = (
+    "model.name", "model.width", "model.depth", "batch_size", "phases", "micro_batch", "method.name", "method.steps",
+    "method.replays",
+)  # fmt: skip
+
+
+def expected_seconds(config: RunConfig, rows: Iterable[Row]) -> float | None:
+    """Seconds that a run would take, from past ones on the same network, data and method; None without any."""
+    wanted = {**flatten(config), "dataset": config.dataset}
+    paces = [
+        row.duration / row.epochs
+        for row in rows
+        if row.dataset == config.dataset and row.status == "done" and row.epochs and _alike(settings_of(row), wanted)
+    ]
+    return statistics.median(paces) * config.epochs if paces else None
+
+
+def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return all(one.get(key) == other.get(key) for key in ALIKE)

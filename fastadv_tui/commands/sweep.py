@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fastadv_tui.commands.running import Dataset, Set
+from fastadv_tui.commands.arguments import Dataset, Set
 from fastadv_tui.errors import UserError
 
 MANY = 8  # runs that are started without asking
@@ -32,8 +32,8 @@ def sweep(
     import secrets
 
     from fastadv_tui.history.index import History
+    from fastadv_tui.launch.submission import configure, grid, merge, parse_pairs
     from fastadv_tui.runs import control, create, engine_client
-    from fastadv_tui.submission import configure, grid, merge, parse_pairs
 
     configs = []
     for chosen in grid(parse_pairs(axes or ()), seeds):

@@ -32,7 +32,8 @@ def prepare(
 
     An image that is small enough is copied as it is; whatever is not RGB becomes RGB; broken images are named.
     """
-    from fastadv_tui import preparation
+    from fastadv_tui.launch import prepare_request
+    from fastadv_tui.terminal import prepare_display
 
-    request = preparation.request(name, source, sizes, out, quality, workers)
-    raise typer.Exit(preparation.ask(request, as_json))
+    request = prepare_request.request(name, source, sizes, out, quality, workers)
+    raise typer.Exit(prepare_display.ask(request, as_json))

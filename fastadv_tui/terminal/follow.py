@@ -1,15 +1,22 @@
 """Following a run from a terminal: render what it says, pass a stop on to it, and end when it ends."""
 
 import signal
+import sys
 import time
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from engine.protocol.event_log import Follower
 from engine.protocol.rundir import RunDir
-from fastadv_tui.display import Display
 from fastadv_tui.runs import control, status
 from fastadv_tui.runs.state import RunState, apply
+from fastadv_tui.terminal.run_display import Display
 from fastadv_tui.text.quantities import ordinal
+from fastadv_tui.text.sanitize import line
+from fastadv_tui.text.tail import tail
+
+if TYPE_CHECKING:
+    from fastadv_tui.terminal.run_display import Display
 
 EXIT_CODES = {"done": 0, "failed": 1, "lost": 1, "stopped": 130}
 STOPPED = 130
@@ -81,3 +88,40 @@ def follow(rundir: RunDir, display: Display, may_stop: bool) -> tuple[int, statu
                 display.note("stopping: waiting for the checkpoint (Ctrl-C again stops waiting)")
             time.sleep(POLL)
     return EXIT_CODES[verdict.status], verdict
+
+
+LOG_TAIL = 20  # lines shown of the log of a run that failed
+
+
+def follow_to_end(rundir: RunDir, display: "Display", may_stop: bool) -> int:
+    """Follow a run, bring its history row up to date, and say how it ended."""
+    display.note(f"run {rundir.id}, in {rundir.path}")
+    try:
+        code, verdict = follow(rundir, display, may_stop)
+    finally:
+        display.close()
+    remember(rundir)
+    if not verdict.live and verdict.status != "done":
+        print(f"{rundir.id} {verdict.status}{f': {line(verdict.reason)}' if verdict.reason else ''}", file=sys.stderr)
+    if verdict.status in ("failed", "lost"):
+        show_log(rundir)
+    if verdict.status in ("stopped", "failed", "lost") and may_stop:
+        print(f"`fastadv resume {rundir.id}` goes on from the last checkpoint", file=sys.stderr)
+    return code
+
+
+def remember(rundir: RunDir) -> None:
+    """Bring the history up to date; that it cannot be written changes nothing of the run."""
+    from fastadv_tui.history.index import History
+    from fastadv_tui.terminal.output import tell
+
+    history = History()
+    history.bring_up_to_date(rundir)
+    tell(history.notices)
+
+
+def show_log(rundir: RunDir) -> None:
+    lines = tail(rundir.log, LOG_TAIL)
+    for text in lines:
+        print(f"  {line(text)}", file=sys.stderr)
+    print(f"the log is {rundir.log}", file=sys.stderr)

@@ -42,8 +42,9 @@ def evaluate(
     ] = None,
 ) -> None:
     """Clean accuracy and accuracy under attack of weights that are there. Ctrl-C keeps the progress."""
-    from fastadv_tui import evaluation
-    from fastadv_tui.submission import merge, parse_pairs
+    from fastadv_tui.launch import eval_request
+    from fastadv_tui.launch.submission import merge, parse_pairs
+    from fastadv_tui.terminal import eval_display
 
     typed: dict[str, str | None] = {
         "model.name": model,
@@ -54,5 +55,5 @@ def evaluate(
         "data_dir": data_dir,
     }
     merge(typed, parse_pairs(settings or ()))
-    request = evaluation.request(target, dataset, typed, eps, normalize, which, again)
-    raise typer.Exit(evaluation.ask(request, as_json))
+    request = eval_request.request(target, dataset, typed, eps, normalize, which, again)
+    raise typer.Exit(eval_display.ask(request, as_json))

@@ -1,87 +1,22 @@
-"""`fastadv eval`: what is asked of the engine, and its answers on the screen."""
+"""`fastadv eval`: the engine's answers on the screen."""
 
-import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
-from engine.config.errors import ConfigError
-from engine.config.keys import flatten, full_key, parse_value
-from engine.config.presets import build
-from engine.config.run import RunConfig
-from engine.config.units import parse_size, units
+from engine.config.units import units
 from engine.protocol.provenance import engine_command
 from engine.protocol.requests import AnyAnswer, EvalRequest, Measured, Refused, Understood, Working
 from fastadv_tui.errors import UserError
-from fastadv_tui.paths import ensure_home, evaluations_dir
-from fastadv_tui.runs.find import RunNotFoundError, find_run
-from fastadv_tui.submission import configure
 from fastadv_tui.text.quantities import attack_name, first_images, percent
 from fastadv_tui.text.sanitize import line
 
 KILLED, STOPPED = 1, 130
-
-
-def request(
-    target: str,
-    dataset: str | None,
-    typed: Mapping[str, str | None],
-    eps: str | None,
-    normalize: str | None,
-    which: str,
-    again: bool = False,
-) -> EvalRequest:
-    """What to measure: a file as typed, a run as it was trained but for what was typed.
-
-    Raises: ConfigError, UserError.
-    """
-    ensure_home()
-    path = Path(os.path.expanduser(target))  # noqa: PTH111 - Path's own fails where there is no such user
-    if path.is_file():
-        if dataset is None:
-            raise ConfigError("say which data set the weights are for: --dataset cifar, mnist or digits")
-        config, weights = configure(dataset, typed), path.absolute()
-    elif path.is_dir():
-        raise UserError(f"{target} is a folder; name a file of weights, or a run by its id")
-    elif "/" in target or path.suffix:
-        raise UserError(f"{target} does not exist")
-    else:
-        config, weights = _of_run(target, dataset, typed, which)
-    sizes = tuple(parse_size(part) for part in eps.split(",") if part.strip()) if eps else (config.eps,)
-    if not sizes:
-        raise ConfigError(f"--eps {eps!r} has no values; write --eps 8 or --eps 2,4,8")
-    return EvalRequest(
-        config=config,
-        weights=str(weights),
-        eps=sizes,
-        folder=str(evaluations_dir()),
-        normalize=normalize or "",
-        again=again,
-    )
-
-
-def _of_run(name: str, dataset: str | None, typed: Mapping[str, str | None], which: str) -> tuple[RunConfig, Path]:
-    if which not in ("last", "best"):
-        raise ConfigError(f"--which {which!r}: use last or best")
-    try:
-        rundir = find_run(name)
-    except RunNotFoundError as error:
-        raise UserError(f"{error}; nor is there a file {name}") from None
-    trained = rundir.submission().config
-    settings = {full_key(key): parse_value(key, text) for key, text in typed.items() if text is not None}
-    kept = {**flatten(trained), **settings}
-    preset = kept.pop("preset")
-    config = build(dataset or trained.dataset, {k: v for k, v in kept.items() if k != "dataset"}, preset or None)
-    weights = rundir.last if which == "last" else rundir.best
-    if not weights.exists():
-        raise UserError(f"{rundir.id} has no {which} checkpoint: {weights} does not exist")
-    return config, weights
 
 
 def ask(asked: EvalRequest, as_json: bool) -> int:

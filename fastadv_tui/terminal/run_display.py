@@ -12,13 +12,11 @@ from engine.protocol import events
 from fastadv_tui.runs.state import RunState
 from fastadv_tui.runs.status import Verdict
 from fastadv_tui.text import sanitize
-from fastadv_tui.text.quantities import attack_name, duration, first_images, kind_of_images, percent, phase_words, work
+from fastadv_tui.text.quantities import attack_name
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
-
-LARGE = 1_000_000  # parameters: of the networks, only the one that is too slow for a CPU has so many
-LONG = 1800  # seconds of training after which a machine without a GPU gets advice
+from fastadv_tui.runs.event_text import eta_lines, eta_text, event_line
 
 
 class Display(Protocol):
@@ -104,7 +102,7 @@ class RichDisplay:
         if isinstance(event, events.Progress):
             self._bar(f"evaluating {attack_name(event.attack)}", event.done, event.total, "")
         elif isinstance(event, events.Step):
-            facts = f"loss {event.loss:.3f}  {event.images_per_second:,.0f} images/s  {_eta(state)}"
+            facts = f"loss {event.loss:.3f}  {event.images_per_second:,.0f} images/s  {eta_text(state)}"
             self._bar("training", event.step, state.total_steps, facts)
 
     def tick(self, state: RunState, verdict: Verdict) -> None:
@@ -132,68 +130,6 @@ def choose(as_json: bool) -> Display:
     if as_json:
         return JsonDisplay()
     return RichDisplay() if sys.stdout.isatty() else PlainDisplay()
-
-
-def event_line(event: events.AnyEvent, state: RunState) -> str:
-    """The line that an event deserves; empty if none."""
-    match event:
-        case events.Started():
-            return _started_line(event)
-        case events.Evaluated(stage="watch"):
-            return _epoch_line(event, state)
-        case events.Evaluated(stage="final"):
-            return _final_line(event, state)
-        case events.Alarm():
-            return f"ALARM {event.kind} in epoch {event.epoch:.1f}: {event.message}"
-        case events.Note():
-            return event.message
-    return ""
-
-
-def _started_line(event: events.Started) -> str:
-    other = f"{event.test_images:,} {kind_of_images(event.held_out)}"
-    data = f"{event.train_images:,} training and {other}, data {event.data_fingerprint}"
-    official = " (not the official files)" if event.official_data is False else ""
-    again = f"attempt {event.attempt} from step {event.from_step:,} · " if event.from_step else ""
-    size = f"{event.parameters:,} parameters" + (f", {work(event.flops)} of training" if event.flops else "")
-    stretches = event.stretches if len(event.stretches) > 1 else ()
-    phases = "".join(f" · {phase_words(stretch.phase)}" for stretch in stretches)
-    compiled = ", compiled" if event.compiled else ""
-    return f"{again}{event.device} · {event.precision}{compiled} · {size} · {data}{official}{phases}"
-
-
-def accuracy_line(event: events.Evaluated, state: RunState) -> str:
-    """What was measured after an epoch."""
-    robust = f"{attack_name(event.attack)} {percent(event.robust):>6}"
-    return f"epoch {event.epoch:>3.0f}/{state.total_epochs:.0f}  clean {percent(event.clean):>6}  {robust}"
-
-
-def _epoch_line(event: events.Evaluated, state: RunState) -> str:
-    parts = [accuracy_line(event, state)]
-    if state.last_step is not None:
-        step = state.last_step
-        parts += [f"loss {step.loss:.3f}", f"lr {step.lr:.4f}", f"{step.images_per_second:,.0f} images/s"]
-    return "  ".join([*parts, _eta(state)]).rstrip()
-
-
-def _final_line(event: events.Evaluated, state: RunState) -> str:
-    began = state.started
-    which = first_images(event.images, began.test_images, began.held_out) if began else f"{event.images:,} images"
-    return f"final: clean {percent(event.clean)}, {attack_name(event.attack)} {percent(event.robust)} on {which}"
-
-
-def _eta(state: RunState) -> str:
-    return "" if state.eta_seconds is None else f"ETA {duration(state.eta_seconds)}"
-
-
-def eta_lines(state: RunState) -> list[str]:
-    """How long training will take, and on a slow machine how to make it shorter."""
-    eta = state.eta_seconds or 0.0
-    lines = [f"training will take about {duration(eta)} more"]
-    if eta > LONG and state.started is not None and state.started.device.startswith("cpu"):
-        thinner = "--set model.width=16 (a sixteenth of the work), " if state.started.parameters > LARGE else ""
-        lines.append(f"that is long, for want of a GPU; smaller: {thinner}--epochs 5, or `fastadv run digits`")
-    return lines
 
 
 def _style(event: Any) -> str | None:

@@ -1,0 +1,15 @@
+"""Arguments and options that several commands share."""
+
+from typing import Annotated
+
+import typer
+
+METHODS = "standard, fgsm, pgd or free"
+DATASETS = "digits, cifar (cifar10), cifar100, mnist, imagenet or imagefolder:PATH"
+Dataset = Annotated[str, typer.Argument(help=f"Data set: {DATASETS}.", show_default=False)]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other setting; may be repeated.")
+]
+Run = Annotated[str, typer.Argument(metavar="RUN", help="A unique prefix of a run's id, or `last`.")]
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

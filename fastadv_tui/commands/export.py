@@ -1,0 +1,25 @@
+"""`export`: the events of runs for other programs."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from fastadv_tui.errors import UserError
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog="Example: fastadv export last --format csv > events.csv")(export)
+
+
+def export(
+    names: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs, as in the other commands.")],
+    form: Annotated[str, typer.Option("--format", help="jsonl, or csv (step and evaluated events).")] = "jsonl",
+) -> None:
+    """Print the events of runs, each with the run's id in front."""
+    from fastadv_tui.runs.find import find_run
+    from fastadv_tui.terminal.event_export import EXPORTS
+
+    if form not in EXPORTS:
+        raise UserError(f"--format {form!r}: use {' or '.join(EXPORTS)}")
+    EXPORTS[form]([find_run(name) for name in names], sys.stdout)

@@ -1,0 +1,38 @@
+"""`logs`: what the run's process printed."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from fastadv_tui.commands.arguments import Run
+from fastadv_tui.text.sanitize import line
+
+POLL = 0.5  # seconds between looks at a log
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog="Example: fastadv logs last -f")(logs)
+
+
+def logs(
+    run: Run,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Lines of the end to show.")] = 50,
+) -> None:
+    """What the run's process printed."""
+    from fastadv_tui.runs import control
+    from fastadv_tui.runs.find import find_run
+    from fastadv_tui.text.tail import LineFollower, tail
+
+    rundir = find_run(run)
+    follower = LineFollower(rundir.log) if follow else None
+    for text in tail(rundir.log, lines):
+        print(line(text))
+    while follower:
+        live = control.verdict(rundir).live
+        for text in follower.poll():
+            print(line(text), flush=True)
+        if not live:
+            return
+        time.sleep(POLL)

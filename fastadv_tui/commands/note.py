@@ -1,0 +1,25 @@
+"""`note`: write a note on a run."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from fastadv_tui.commands.arguments import Run
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog="Example: fastadv note last 'lr too high'")(note)
+
+
+def note(run: Run, text: Annotated[str, typer.Argument(help="The note; empty takes it away.")]) -> None:
+    """Write a note on a run."""
+    from fastadv_tui.history.index import History
+    from fastadv_tui.history.notes import Notes
+    from fastadv_tui.runs.find import find_run
+
+    def change(notes: Notes) -> None:
+        notes.note = text
+
+    row = History().edit(find_run(run), change)
+    print(f"{row.id}: noted", file=sys.stderr)

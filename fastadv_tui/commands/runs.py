@@ -1,0 +1,82 @@
+"""`runs`: what is going on and what was."""
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from fastadv_tui.text.quantities import GLYPHS, ago, attack_name, duration, percent
+from fastadv_tui.text.table import aligned
+
+if TYPE_CHECKING:
+    from fastadv_tui.history.row import Row
+    from fastadv_tui.history.seed_groups import Group
+from fastadv_tui.terminal.output import tell
+
+COLUMNS = ("", "id", "status", "name", "clean", "robust", "attack", "epochs", "took", "when")
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog="Example: fastadv runs --filter 'method=fgsm eps>=8 since:7d' --sort robust")(runs)
+
+
+def runs(
+    filter_: Annotated[
+        str, typer.Option("--filter", help="E.g. 'method=fgsm eps>=8 robust>0.4 tag:paper since:7d text'; -word: not.")
+    ] = "",
+    sort: Annotated[str, typer.Option(help="Key to sort by, the largest first; +KEY: the smallest.")] = "submitted",
+    limit: Annotated[int, typer.Option(min=0, help="Rows to show; 0 is all.")] = 50,
+    seeds: Annotated[bool, typer.Option("--seeds", help="Runs that differ in their seed only as mean ± std.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
+) -> None:
+    """List runs, the newest first."""
+    from fastadv_tui.history.index import History
+    from fastadv_tui.history.query import ordered, parse
+    from fastadv_tui.history.seed_groups import group_by_seed
+
+    matches = parse(filter_)
+    history = History()
+    everything = history.rows()
+    tell(history.notices)
+    found = ordered((row for row in everything if matches(row)), sort)
+    groups = group_by_seed(found) if seeds else []
+    shown = found[: limit or None]
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(shown).decode() + "\n")
+    elif not found:
+        print("no run matches the filter" if everything else "no runs yet; start one with `fastadv run digits`")
+    elif seeds:
+        print("\n".join(aligned(_group_lines(groups[: limit or None]))))
+    else:
+        print("\n".join(aligned([COLUMNS, *(_cells(row) for row in shown)])))
+    lines = len(groups) if seeds and not as_json else len(found)
+    if limit and lines > limit:
+        print(f"{lines - limit:,} more; --limit 0 shows all", file=sys.stderr)
+
+
+def _group_lines(groups: Sequence["Group"]) -> list[Sequence[str]]:
+    from fastadv_tui.history.seed_groups import mean_std
+
+    lines: list[Sequence[str]] = [("n", "name", "clean", "robust", "seeds", "first run")]
+    for group in groups:
+        clean, robust = mean_std(group.clean, group.clean_std), mean_std(group.robust, group.robust_std)
+        seeds = ",".join(str(row.seed) for row in group.rows)
+        lines.append((str(group.count), group.rows[0].name, clean, robust, seeds, group.rows[0].id))
+    return lines
+
+
+def _cells(row: "Row") -> list[str]:
+    return [
+        GLYPHS[row.status],
+        row.id,
+        row.status,
+        row.name,
+        percent(row.clean),
+        percent(row.robust),
+        attack_name(row.attack) if row.final else f"({attack_name(row.attack)})" if row.attack else "",
+        f"{row.epochs:.3g}/{row.total_epochs:.3g}",
+        duration(row.duration),
+        ago(row.submitted),
+    ]

@@ -1,0 +1,25 @@
+"""`stop`: ask a run to save and end."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from fastadv_tui.commands.arguments import Run
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog="Example: fastadv stop last")(stop)
+
+
+def stop(
+    run: Run,
+    now: Annotated[bool, typer.Option("--now", help="Kill it; work since the last checkpoint is lost.")] = False,
+) -> None:
+    """Ask a run to save and end; a queued run is cancelled."""
+    from fastadv_tui.runs import control
+    from fastadv_tui.runs.find import find_run
+
+    rundir = find_run(run)
+    control.stop(rundir, now=now)
+    print(f"{rundir.id}: asked to stop; `fastadv resume {rundir.id}` goes on with it", file=sys.stderr)

@@ -1,0 +1,33 @@
+"""`tag`: tag a run."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from fastadv_tui.commands.arguments import Run
+from fastadv_tui.text.sanitize import line
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog="Example: fastadv tag last paper table-2")(tag)
+
+
+def tag(
+    run: Run,
+    tags: Annotated[
+        list[str], typer.Argument(help="Tags to add; a leading - (after --) removes one.", metavar="TAG...")
+    ],
+) -> None:
+    """Tag a run; `fastadv tag last -- -old` takes a tag away."""
+    from fastadv_tui.history.index import History
+    from fastadv_tui.history.notes import Notes
+    from fastadv_tui.runs.find import find_run
+
+    def change(notes: Notes) -> None:
+        gone = {tag[1:] for tag in tags if tag.startswith("-")}
+        added = [tag for tag in tags if not tag.startswith("-")]
+        notes.tags = list(dict.fromkeys(tag for tag in (*notes.tags, *added) if tag not in gone))
+
+    row = History().edit(find_run(run), change)
+    print(f"{row.id}: {line(', '.join(row.tags)) or 'no tags'}", file=sys.stderr)

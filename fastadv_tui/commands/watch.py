@@ -1,0 +1,20 @@
+"""`watch`: come back to a run from any terminal."""
+
+from typing import Annotated
+
+import typer
+
+from fastadv_tui.commands.arguments import Run
+from fastadv_tui.terminal.follow import follow_to_end
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog="Example: fastadv watch last")(watch)
+
+
+def watch(run: Run, as_json: Annotated[bool, typer.Option("--json", help="Print the events.")] = False) -> None:
+    """Show a run as `run` shows it; Ctrl-C ends only the watching."""
+    from fastadv_tui.runs.find import find_run
+    from fastadv_tui.terminal import run_display
+
+    raise typer.Exit(follow_to_end(find_run(run), run_display.choose(as_json), may_stop=False))

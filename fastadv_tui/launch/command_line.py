@@ -1,0 +1,41 @@
+"""The command that does what a form says."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.config.keys import SHORT_KEYS, fields
+from engine.config.units import units
+
+OPTIONS = {
+    "method.name": "--method", "eps": "--eps", "method.alpha": "--alpha", "epochs": "--epochs", "seed": "--seed",
+    "batch_size": "--batch-size", "precision": "--precision", "compile": "--compile", "device": "--device",
+    "model.name": "--model", "data_dir": "--data-dir", "preset": "--preset", "name": "--name", "eval.attack": "--eval",
+}  # fmt: skip
+
+
+def as_text(key: str, value: Any) -> str:
+    """A value as a user would type it."""
+    if value is None:
+        return ""
+    if key in fields() and "1/255" in str(fields()[key].type):
+        return units(value) if value * 255 >= 1 else f"{units(value)}/255"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+
+
+def run_command(dataset: str, given: Mapping[str, str]) -> list[str]:
+    words = ["fastadv", "run", dataset]
+    for key, text in given.items():
+        words += [OPTIONS[key], text] if key in OPTIONS else ["--set", f"{key}={text}"]
+    return words
+
+
+def sweep_command(dataset: str, given: Mapping[str, str], axes: Mapping[str, str], seeds: str | None) -> list[str]:
+    short = {full: short for short, full in SHORT_KEYS.items()}
+    words = ["fastadv", "sweep", dataset]
+    for key, text in axes.items():
+        words += ["--grid", f"{short.get(key, key)}={text}"]
+    for key, text in given.items():
+        words += [OPTIONS[key], text] if key in ("preset", "data_dir") else ["--set", f"{short.get(key, key)}={text}"]
+    return [*words, *(["--seeds", seeds] if seeds else [])]

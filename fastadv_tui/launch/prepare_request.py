@@ -1,0 +1,33 @@
+"""What `fastadv prepare` asks of the engine."""
+
+from pathlib import Path
+
+from engine.config.errors import ConfigError
+from engine.protocol.requests import PrepareRequest
+from fastadv_tui.errors import UserError
+from fastadv_tui.paths import data_dir, ensure_home
+
+
+def request(name: str, source: str, sizes: str, out: str | None, quality: int, workers: int | None) -> PrepareRequest:
+    """What to prepare, with absolute folders. Raises: ConfigError, UserError."""
+    if not name or "/" in name or name.startswith("."):
+        raise UserError(f"{name!r} is no name for a data set; `imagenet` is one, and --out says where it goes")
+    if workers is not None and workers < 1:
+        raise ConfigError(f"--workers {workers}: at least 1")
+    if not out:
+        ensure_home()
+    folder = Path(out).expanduser() if out else data_dir() / name
+    return PrepareRequest(
+        source=str(Path(source).expanduser().resolve()),
+        out=str(folder.resolve()),
+        sizes=_sizes(sizes),
+        quality=quality,
+        workers=workers or 0,
+    )
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(sorted({int(part) for part in text.split(",") if part.strip()}))
+    except ValueError:
+        raise ConfigError(f"--sizes {text!r}: write numbers of pixels, such as --sizes 160,352") from None

@@ -1,0 +1,1 @@
+"""How headless commands show things."""
