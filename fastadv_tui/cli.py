@@ -48,7 +48,7 @@ def common(
 ) -> None:
     """Fast adversarial training: launch, supervise, watch and compare runs. Without a command: the dashboard."""
     if context.invoked_subcommand is None:
-        from fastadv_tui.entry import dashboard
+        from fastadv_tui.dashboard.open import dashboard
 
         dashboard(readonly)
 

@@ -1,65 +1,6 @@
-"""Where `fastadv` starts: the dashboard alone needs no command line, and its first picture should not wait for one."""
+"""Where `fastadv` started until version 0.1; `fastadv_tui/__main__.py` is its place now."""
 
-import gc
-import sys
-
-from engine.config.errors import ConfigError
-from fastadv_tui.errors import UserError
-
-FAULT, USAGE, STOPPED = 1, 2, 130
-
-
-def main() -> None:
-    """Run what was asked for; what a user can put right is one line and exit code 2."""
-    words = sys.argv[1:]
-    try:
-        _check_words(words)
-        if words in ([], ["--readonly"]):
-            dashboard(readonly=bool(words))
-        else:
-            from fastadv_tui.cli import run
-
-            run(words)
-    except (ConfigError, UserError) as error:
-        from fastadv_tui.text.sanitize import line
-
-        print(f"fastadv: {line(str(error))}", file=sys.stderr)  # names in files of strangers may hold anything
-        sys.exit(USAGE)
-    except KeyboardInterrupt:  # before any command had a way of its own
-        sys.exit(STOPPED)
-    except BrokenPipeError:  # `fastadv runs | head`
-        sys.stderr.close()
-        sys.exit(0)
-    except OSError as error:  # a folder of somebody else's, a file system that is away
-        print(f"fastadv: {error}", file=sys.stderr)
-        sys.exit(FAULT)
-
-
-def _check_words(words: list[str]) -> None:
-    """Raises: UserError, if a word cannot be written into files, or shown."""
-    for word in words:
-        try:
-            word.encode()
-        except UnicodeEncodeError:
-            raise UserError(f"{word!r} is not UTF-8; rename the file, or link to it by another name") from None
-
-
-def dashboard(readonly: bool) -> None:
-    """Open the dashboard and stay in it until the user leaves."""
-    gc.disable()  # until the first picture stands: what is loaded for it stays, and looking at it again and again costs
-    from fastadv_tui.app import Fastadv
-    from fastadv_tui.paths import ensure_home
-    from fastadv_tui.settings import load
-
-    ensure_home()
-    app = Fastadv(load(), readonly)
-    said = app.run()
-    if said:
-        print(said, file=sys.stderr)
-    if app.return_code:
-        print("fastadv: the dashboard broke, see above; runs go on, and `fastadv` comes back to them", file=sys.stderr)
-        sys.exit(app.return_code)
-
+from fastadv_tui.__main__ import main as main
 
 if __name__ == "__main__":
     main()

@@ -7,7 +7,8 @@ import pytest
 from helpers import make_run
 
 from engine.protocol.rundir import RunDir
-from fastadv_tui.book import Book, Followed, View
+from fastadv_tui.dashboard.monitor import Book, Followed
+from fastadv_tui.dashboard.snapshot import View
 from fastadv_tui.history.index import History
 from fastadv_tui.history.row import Row
 from fastadv_tui.paths import ensure_home, runs_dir

@@ -18,7 +18,7 @@ from engine.protocol import event_log
 from engine.protocol.rundir import RunDir
 from fastadv_tui.runs.state import load
 
-FASTADV = [sys.executable, "-P", "-m", "fastadv_tui.entry"]
+FASTADV = [sys.executable, "-P", "-m", "fastadv_tui"]
 QUICK = ["--epochs", "1", "--set", "model.width=4", "--set", "watch.images=50", "--eval", "pgd-2"]
 LONG = ["--epochs", "1000", "--set", "model.width=4", "--eval", "none"]
 

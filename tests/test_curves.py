@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastadv_tui import curves
-from fastadv_tui.curves import BRAILLE, LEFT, RIGHT, Scale
+from fastadv_tui.dashboard.chart import scale
+from fastadv_tui.dashboard.chart.scale import BRAILLE, LEFT, RIGHT, Scale
 
 FINITE = st.floats(-1e6, 1e6)
 VALUES = st.lists(FINITE | st.just(math.nan) | st.just(math.inf), min_size=1, max_size=200)
@@ -18,15 +18,15 @@ def dots_of(columns: dict[int, int]) -> set[tuple[int, int]]:
 
 
 def drawn(xs: list[float], ys: list[float], width: int = 40, height: int = 20) -> dict[int, int]:
-    finite = curves.finite(ys) or [0.0]
+    finite = scale.finite(ys) or [0.0]
     x, y = Scale(xs[0], xs[-1], width), Scale(min(finite), max(finite), height)
-    return curves.columns_of_dots(curves.decimate(xs, ys, x), y)
+    return scale.columns_of_dots(scale.decimate(xs, ys, x), y)
 
 
 @given(VALUES)
 def test_every_finite_point_has_its_dot_and_no_gap_has_one_of_its_own(ys: list[float]) -> None:
     xs = [float(index) for index in range(len(ys))]
-    finite = curves.finite(ys) or [0.0]
+    finite = scale.finite(ys) or [0.0]
     x, y = Scale(xs[0], xs[-1], 40), Scale(min(finite), max(finite), 20)
     dots = dots_of(drawn(xs, ys))
     wanted = {(x.dot(a), y.dot(b)) for a, b in zip(xs, ys, strict=True) if math.isfinite(b)}
@@ -55,7 +55,7 @@ def test_decimation_keeps_every_columns_extremes_and_its_ends(ys: list[float], d
     columns: dict[int, list[float]] = {}
     for a, b in zip(xs, ys, strict=True):
         columns.setdefault(math.floor(a / 100 * 29 + 0.5), []).append(b)
-    (piece,) = curves.decimate(xs, ys, x)
+    (piece,) = scale.decimate(xs, ys, x)
     found = {span.column: (span.first, span.low, span.high, span.last) for span in piece}
     wanted = {column: (part[0], min(part), max(part), part[-1]) for column, part in columns.items()}
     assert {c: v for c, v in found.items() if v != wanted.get(c)} == {} or borders_only(xs)
@@ -72,7 +72,7 @@ def test_a_gap_parts_the_curve_in_two() -> None:
 
 
 def test_points_outside_of_the_scale_are_left_out() -> None:
-    (piece,) = curves.decimate([0.0, 1.0, 2.0, 3.0], [9.0, 1.0, 2.0, 9.0], Scale(1, 2, 2))
+    (piece,) = scale.decimate([0.0, 1.0, 2.0, 3.0], [9.0, 1.0, 2.0, 9.0], Scale(1, 2, 2))
     assert [(span.column, span.first) for span in piece] == [(0, 1.0), (1, 2.0)]
 
 
@@ -90,22 +90,22 @@ def test_braille_parts_are_those_of_unicode() -> None:
 
 def test_smoothing_is_the_debiased_moving_average() -> None:
     ys = [3.0, 1.0, 4.0, 1.0]
-    for index, smoothed in enumerate(curves.smooth(ys, 0.8)):
+    for index, smoothed in enumerate(scale.smooth(ys, 0.8)):
         weights = [0.8 ** (index - past) for past in range(index + 1)]
         by_hand = sum(w * y for w, y in zip(weights, ys, strict=False)) / sum(weights)
         assert smoothed == pytest.approx(by_hand)
 
 
 def test_smoothing_of_a_constant_is_the_constant_and_gaps_weigh_nothing() -> None:
-    assert curves.smooth([2.0] * 5, 0.99) == pytest.approx([2.0] * 5)
-    with_gap = curves.smooth([1.0, math.nan, 3.0], 0.5)
+    assert scale.smooth([2.0] * 5, 0.99) == pytest.approx([2.0] * 5)
+    with_gap = scale.smooth([1.0, math.nan, 3.0], 0.5)
     assert math.isnan(with_gap[1])
-    assert [with_gap[0], with_gap[2]] == curves.smooth([1.0, 3.0], 0.5)
-    assert curves.smooth([1.0, 2.0], 0) == [1.0, 2.0]
+    assert [with_gap[0], with_gap[2]] == scale.smooth([1.0, 3.0], 0.5)
+    assert scale.smooth([1.0, 2.0], 0) == [1.0, 2.0]
 
 
 def test_logarithms_of_what_has_none_are_gaps() -> None:
-    logs = curves.log10([100.0, 0.0, -1.0, math.nan, 0.1])
+    logs = scale.log10([100.0, 0.0, -1.0, math.nan, 0.1])
     assert [logs[0], logs[-1]] == pytest.approx([2, -1])
     assert all(math.isnan(log) for log in logs[1:-1])
 
@@ -120,13 +120,13 @@ def test_logarithms_of_what_has_none_are_gaps() -> None:
     ],
 )
 def test_ticks_by_example(low: float, high: float, most: int, wanted: list[float]) -> None:
-    assert curves.ticks(low, high, max(most, len(wanted))) == pytest.approx(wanted)
+    assert scale.ticks(low, high, max(most, len(wanted))) == pytest.approx(wanted)
 
 
 @given(st.floats(-1e4, 1e4), st.floats(1e-3, 1e6), st.integers(1, 12))
 def test_ticks_are_few_round_inside_and_evenly_apart(low: float, span: float, most: int) -> None:
     high = low + span
-    found = curves.ticks(low, high, most)
+    found = scale.ticks(low, high, most)
     slack = 1e-6 * span
     assert len(found) <= most
     assert all(low - slack <= tick <= high + slack for tick in found)
@@ -138,12 +138,12 @@ def test_ticks_are_few_round_inside_and_evenly_apart(low: float, span: float, mo
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, math.inf), (math.nan, 1.0), (1.0, 0.0), (0.0, 5e-324)])
 def test_ticks_of_an_impossible_range_end(low: float, high: float) -> None:
-    assert len(curves.ticks(low, high, 5)) <= 5
+    assert len(scale.ticks(low, high, 5)) <= 5
 
 
 @given(FINITE, FINITE, st.integers(1, 30))
 def test_widened_limits_hold_the_values_and_are_not_one(one: float, two: float, rows: int) -> None:
-    low, high = curves.widened(min(one, two), max(one, two), rows)
+    low, high = scale.widened(min(one, two), max(one, two), rows)
     slack = 1e-6 * (high - low)
     assert low - slack <= min(one, two)
     assert max(one, two) <= high + slack
@@ -151,8 +151,8 @@ def test_widened_limits_hold_the_values_and_are_not_one(one: float, two: float, 
 
 
 def test_log_ticks_are_fine_where_there_is_room_and_decades_where_not() -> None:
-    assert [10**tick for tick in curves.log_ticks(-1, 0, 9)] == pytest.approx([0.1, 0.2, 0.5, 1])
-    assert curves.log_ticks(-3, 2, 6) == pytest.approx([-3, -2, -1, 0, 1, 2])
+    assert [10**tick for tick in scale.log_ticks(-1, 0, 9)] == pytest.approx([0.1, 0.2, 0.5, 1])
+    assert scale.log_ticks(-3, 2, 6) == pytest.approx([-3, -2, -1, 0, 1, 2])
 
 
 @pytest.mark.parametrize(
@@ -168,9 +168,9 @@ def test_log_ticks_are_fine_where_there_is_room_and_decades_where_not() -> None:
     ],
 )
 def test_labels_have_the_decimals_they_need(values: list[float], percent: bool, wanted: list[str]) -> None:
-    assert curves.labels(values, percent) == wanted
+    assert scale.labels(values, percent) == wanted
 
 
 @pytest.mark.parametrize(("seconds", "unit"), [(90, "s"), (600, "min"), (36_000, "h"), (400_000, "d")])
 def test_time_units(seconds: float, unit: str) -> None:
-    assert curves.time_unit(seconds)[1] == unit
+    assert scale.time_unit(seconds)[1] == unit

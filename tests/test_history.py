@@ -332,13 +332,13 @@ def test_what_the_user_writes_is_stored_as_it_is_and_stays_inside(home: Path) ->
         "history.json.lock",
     }
     listed = subprocess.run(
-        [sys.executable, "-P", "-m", "fastadv_tui.entry", "runs"], capture_output=True, text=True, check=True
+        [sys.executable, "-P", "-m", "fastadv_tui", "runs"], capture_output=True, text=True, check=True
     ).stdout
     assert "\x1b" not in listed
     assert "\u202e" not in listed
     assert len(listed.splitlines()) == 2
     shown = subprocess.run(
-        [sys.executable, "-P", "-m", "fastadv_tui.entry", "show", "last"], capture_output=True, text=True, check=True
+        [sys.executable, "-P", "-m", "fastadv_tui", "show", "last"], capture_output=True, text=True, check=True
     ).stdout
     assert r"a\nb[red]x[/red]" in shown
     assert "\x1b" not in shown

@@ -44,7 +44,7 @@ def test_the_free_modules_load_nothing_heavy() -> None:
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["runs"], ["run", "--help"], ["runs", "--json"]])
 def test_headless_commands_load_neither_torch_nor_textual(arguments: list[str], home: Path) -> None:
-    code = f"import sys; sys.argv[1:] = {arguments!r}\nfrom fastadv_tui.entry import main\n"
+    code = f"import sys; sys.argv[1:] = {arguments!r}\nfrom fastadv_tui.__main__ import main\n"
     code += "try: main()\nexcept SystemExit: pass"
     assert loaded_by(code) == set()
 

@@ -7,9 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from fastadv_tui.curves import BRAILLE
-from fastadv_tui.plot import Drawing, draw
-from fastadv_tui.series import AXIS, CURSOR, FAINT, GRID, MARK, THRESHOLD, Mark, Options, Series, Threshold, prepare
+from fastadv_tui.dashboard.chart.plot import Drawing, draw
+from fastadv_tui.dashboard.chart.scale import BRAILLE
+from fastadv_tui.dashboard.chart.series import (
+    AXIS,
+    CURSOR,
+    FAINT,
+    GRID,
+    MARK,
+    THRESHOLD,
+    Mark,
+    Options,
+    Series,
+    Threshold,
+    prepare,
+)
 
 XS = [float(x) for x in range(100)]
 UP, DOWN = [x / 99 for x in XS], [1 - x / 99 for x in XS]

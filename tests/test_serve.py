@@ -34,7 +34,7 @@ from engine.protocol.rundir import RunDir
 from fastadv_tui.runs import control, create
 from fastadv_tui.runs.state import load
 
-FASTADV = [sys.executable, "-P", "-m", "fastadv_tui.entry"]
+FASTADV = [sys.executable, "-P", "-m", "fastadv_tui"]
 STATIC = "/static/js/textual.js"
 FORM = "─ New run"  # in its border; the footer names the key for it, too
 

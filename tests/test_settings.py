@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fastadv_tui import settings
+from fastadv_tui.dashboard import settings
 from fastadv_tui.errors import UserError
 
 WRITTEN = """# mine

@@ -15,7 +15,7 @@ from fastadv_tui.runs import control
 from fastadv_tui.runs.state import load
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
-FASTADV = f"{shlex.quote(sys.executable)} -P -m fastadv_tui.entry"
+FASTADV = f"{shlex.quote(sys.executable)} -P -m fastadv_tui"
 LONG = "--epochs 1000 --set model.width=4 --set watch.images=50 --eval none"
 
 
@@ -108,8 +108,8 @@ def test_the_dashboard_from_the_form_to_a_comparison(tmux: Tmux, home: Path, tmp
 
 
 BROKEN = """
-from fastadv_tui.entry import dashboard
-from fastadv_tui.screens.dashboard import Dashboard
+from fastadv_tui.dashboard.open import dashboard
+from fastadv_tui.dashboard.screens.runs import Dashboard
 def take(self, snapshot):
     raise RuntimeError("this dashboard is broken")
 Dashboard.take = take

@@ -17,11 +17,11 @@ def serve(
 ) -> None:
     """Show the dashboard in a browser, on this machine only, behind a token."""
     try:
-        from fastadv_tui import serve as server
+        from fastadv_tui.dashboard.web import server
     except ImportError as error:
         raise UserError(f"`fastadv serve` needs an extra: pip install 'fastadv[web]' ({error})") from None
+    from fastadv_tui.dashboard.settings import load
     from fastadv_tui.paths import ensure_home
-    from fastadv_tui.settings import load
 
     ensure_home()
     load()  # what is wrong with them is to be said here, not in a browser

@@ -10,8 +10,8 @@ import time
 import textual
 from textual.app import App, ComposeResult
 
-from fastadv_tui.series import Options, Series
-from fastadv_tui.widgets.chart import Chart
+from fastadv_tui.dashboard.chart.series import Options, Series
+from fastadv_tui.dashboard.chart.widget import Chart
 
 SIZE = (100, 25)
 REPEATS = 30

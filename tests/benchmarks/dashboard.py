@@ -32,10 +32,10 @@ from textual.widgets import DataTable, Input
 
 from engine.protocol.event_log import Writer
 from engine.protocol.rundir import RunDir
-from fastadv_tui.app import Fastadv
+from fastadv_tui.dashboard.app import Fastadv
+from fastadv_tui.dashboard.settings import Settings
 from fastadv_tui.history.index import History
 from fastadv_tui.paths import ensure_home
-from fastadv_tui.settings import Settings
 
 COLUMNS, LINES = 120, 40
 NAMES = {" ": "space", "=": "equals_sign", ">": "greater_than_sign", ".": "full_stop"}
@@ -111,7 +111,7 @@ def opened() -> Iterator[tuple[psutil.Process, Terminal]]:
     """The dashboard in a terminal of its own; ends with it."""
     terminal = Terminal()
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    command = [sys.executable, "-P", "-m", "fastadv_tui.entry"]
+    command = [sys.executable, "-P", "-m", "fastadv_tui"]
     child = subprocess.Popen(
         command,
         stdin=terminal.slave,

@@ -45,7 +45,7 @@ def measure(home: Path, count: int) -> None:
     size = history.path.stat().st_size / 1e6
     print(f"{count:>6,} runs: rows() {1000 * best(history.rows, 5):.0f} ms, file {size:.1f} MB")
     bare = best(lambda: run("-c", "pass"), 5)
-    words = ("-P", "-m", "fastadv_tui.entry", "runs", "--filter", "robust>0.1", "--sort", "robust")
+    words = ("-P", "-m", "fastadv_tui", "runs", "--filter", "robust>0.1", "--sort", "robust")
     listing = best(lambda: run(*words), 5)
     print(f"{count:>6,} runs: `fastadv runs` {1000 * listing:.0f} ms, of which a bare python {1000 * bare:.0f} ms")
 

@@ -76,7 +76,7 @@ def prepare(source: Path) -> None:
         sys.executable,
         "-P",
         "-m",
-        "fastadv_tui.entry",
+        "fastadv_tui",
         "prepare",
         "imagenet",
         str(source),

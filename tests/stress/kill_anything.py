@@ -90,7 +90,7 @@ def one(real: bool, victim: str, chance: float, findings: Findings) -> str:
     History().record(rundir)
     control.spawn(rundir)
     bystanders = {
-        "viewer": spawn("-P", "-m", "fastadv_tui.entry", "watch", rundir.id),
+        "viewer": spawn("-P", "-m", "fastadv_tui", "watch", rundir.id),
         "writer": spawn("-P", "-c", WRITER, str(rundir.path)),
     }
     try:

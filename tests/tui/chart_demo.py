@@ -6,8 +6,8 @@ import random
 from textual.app import App, ComposeResult
 from textual.containers import Horizontal
 
-from fastadv_tui.series import Mark, Options, Series, Threshold
-from fastadv_tui.widgets.chart import Chart
+from fastadv_tui.dashboard.chart.series import Mark, Options, Series, Threshold
+from fastadv_tui.dashboard.chart.widget import Chart
 
 EPOCHS = [(step + 1) / 40 for step in range(500)]
 noise = random.Random(0)

@@ -59,11 +59,11 @@ def stand_still(monkeypatch: Any) -> None:
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     monkeypatch.setattr(time, "time", lambda: NOW)
-    monkeypatch.setattr("fastadv_tui.watching.Sampler", StillSampler)
-    monkeypatch.setattr("fastadv_tui.watching.SAMPLE", 1e6)
-    monkeypatch.setattr("fastadv_tui.watching.SAMPLE_IDLE", 1e6)
+    monkeypatch.setattr("fastadv_tui.dashboard.workers.Sampler", StillSampler)
+    monkeypatch.setattr("fastadv_tui.dashboard.workers.SAMPLE", 1e6)
+    monkeypatch.setattr("fastadv_tui.dashboard.workers.SAMPLE_IDLE", 1e6)
     monkeypatch.setattr("fastadv_tui.launch.cost.FlopCounter.missing", lambda *_: [])
-    monkeypatch.setattr("fastadv_tui.screens.launch.FlopCounter.total", lambda *_: 4_163_016_192_000_000)
+    monkeypatch.setattr("fastadv_tui.dashboard.screens.launch.FlopCounter.total", lambda *_: 4_163_016_192_000_000)
     monkeypatch.setattr("textual.widgets.Input.cursor_blink", False)
 
 

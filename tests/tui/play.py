@@ -9,10 +9,10 @@ from textual.pilot import Pilot
 from engine.config.presets import build
 from engine.protocol.events import Finished
 from engine.protocol.rundir import RunDir
-from fastadv_tui.app import Fastadv
+from fastadv_tui.dashboard.app import Fastadv
+from fastadv_tui.dashboard.settings import Settings
+from fastadv_tui.dashboard.widgets.run_list import RunList
 from fastadv_tui.paths import runs_dir
-from fastadv_tui.settings import Settings
-from fastadv_tui.widgets.run_list import RunList
 
 Script = Callable[[Fastadv, Pilot[str]], Awaitable[None]]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from textual.pilot import Pilot
 from textual.widgets import DataTable
 
-from fastadv_tui.app import Fastadv
-from fastadv_tui.settings import Settings
-from fastadv_tui.widgets.chart import Chart
+from fastadv_tui.dashboard.app import Fastadv
+from fastadv_tui.dashboard.chart.widget import Chart
+from fastadv_tui.dashboard.settings import Settings
 
 FOLDER = Path(__file__).parents[1] / "screens"
 SIZE = (150, 42)

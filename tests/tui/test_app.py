@@ -9,12 +9,13 @@ from play import a_run, play, shown, until
 from textual.binding import Binding
 from textual.pilot import Pilot
 
-from fastadv_tui.app import Fastadv
-from fastadv_tui.book import Book, Snapshot
-from fastadv_tui.screens.compare import CompareScreen
-from fastadv_tui.screens.history import HistoryScreen
-from fastadv_tui.screens.launch import Launch
-from fastadv_tui.settings import path
+from fastadv_tui.dashboard.app import Fastadv
+from fastadv_tui.dashboard.monitor import Book
+from fastadv_tui.dashboard.screens.compare import CompareScreen
+from fastadv_tui.dashboard.screens.history import HistoryScreen
+from fastadv_tui.dashboard.screens.launch import Launch
+from fastadv_tui.dashboard.settings import path
+from fastadv_tui.dashboard.snapshot import Snapshot
 
 pytestmark = pytest.mark.usefixtures("quick_home")
 
@@ -63,7 +64,7 @@ def test_a_readonly_dashboard_remembers_nothing() -> None:
 
 
 def test_the_app_stays_small() -> None:
-    source = (Path(__file__).parents[2] / "fastadv_tui" / "app.py").read_text()
+    source = (Path(__file__).parents[2] / "fastadv_tui" / "dashboard" / "app.py").read_text()
     assert len(source.splitlines()) < 150
 
 

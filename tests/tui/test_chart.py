@@ -9,8 +9,8 @@ from textual.pilot import Pilot
 from textual.strip import Strip
 from textual.widgets import Input
 
-from fastadv_tui.series import Options, Series
-from fastadv_tui.widgets.chart import LOOKS, Chart
+from fastadv_tui.dashboard.chart.series import Options, Series
+from fastadv_tui.dashboard.chart.widget import LOOKS, Chart
 
 XS = [float(x) for x in range(100)]
 Scenario = Callable[["Holder", Pilot[None]], Awaitable[None]]

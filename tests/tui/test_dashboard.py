@@ -10,17 +10,17 @@ from textual.pilot import Pilot
 
 from engine.config.presets import build
 from engine.protocol.events import Alarm
-from fastadv_tui.app import Fastadv
+from fastadv_tui.dashboard.app import Fastadv
+from fastadv_tui.dashboard.chart.widget import Chart
+from fastadv_tui.dashboard.screens.confirm_dialog import Confirm
+from fastadv_tui.dashboard.screens.launch import Launch
+from fastadv_tui.dashboard.widgets.machine import HISTORY, Machine
+from fastadv_tui.dashboard.widgets.run_list import RunList
 from fastadv_tui.hardware.sampler import Host, Sample
 from fastadv_tui.paths import runs_dir
 from fastadv_tui.runs import control, create
-from fastadv_tui.screens.confirm import Confirm
-from fastadv_tui.screens.launch import Launch
 from fastadv_tui.supervise import process_identity, records
 from fastadv_tui.supervise.records import ProcessRecord
-from fastadv_tui.widgets.chart import Chart
-from fastadv_tui.widgets.machine import HISTORY, Machine
-from fastadv_tui.widgets.run_list import RunList
 
 pytestmark = pytest.mark.usefixtures("quick_home")
 

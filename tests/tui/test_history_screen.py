@@ -7,16 +7,16 @@ from play import a_run, play, shown, until
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input
 
-from fastadv_tui.app import Fastadv
+from fastadv_tui.dashboard.app import Fastadv
+from fastadv_tui.dashboard.screens.columns_dialog import Columns
+from fastadv_tui.dashboard.screens.compare import CompareScreen
+from fastadv_tui.dashboard.screens.history import HistoryScreen
+from fastadv_tui.dashboard.screens.text_dialog import Ask
+from fastadv_tui.dashboard.settings import load
+from fastadv_tui.dashboard.widgets.run_list import RunList
 from fastadv_tui.history.columns import CELLS
 from fastadv_tui.history.index import History
 from fastadv_tui.history.notes import read_notes
-from fastadv_tui.screens.ask import Ask
-from fastadv_tui.screens.columns import Columns
-from fastadv_tui.screens.compare import CompareScreen
-from fastadv_tui.screens.history import HistoryScreen
-from fastadv_tui.settings import load
-from fastadv_tui.widgets.run_list import RunList
 
 pytestmark = pytest.mark.usefixtures("quick_home")
 

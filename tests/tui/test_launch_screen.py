@@ -12,14 +12,14 @@ from textual.widgets import Input, Static
 from engine.config.errors import ConfigError
 from engine.config.run import RunConfig
 from engine.protocol.rundir import RunDir
-from fastadv_tui.app import Fastadv
+from fastadv_tui.dashboard.app import Fastadv
+from fastadv_tui.dashboard.screens.launch import Launch
+from fastadv_tui.dashboard.widgets.run_list import RunList
 from fastadv_tui.history.index import History
 from fastadv_tui.history.notes import Notes
 from fastadv_tui.launch.cost import FlopCounter
 from fastadv_tui.paths import home, runs_dir
 from fastadv_tui.runs import engine_client
-from fastadv_tui.screens.launch import Launch
-from fastadv_tui.widgets.run_list import RunList
 
 pytestmark = pytest.mark.usefixtures("quick_home")
 

@@ -8,9 +8,9 @@ import pytest
 from play import a_run, play, shown, until
 from textual.pilot import Pilot
 
-from fastadv_tui.app import Fastadv
-from fastadv_tui.screens.history import HistoryScreen
-from fastadv_tui.screens.log import LogScreen
+from fastadv_tui.dashboard.app import Fastadv
+from fastadv_tui.dashboard.screens.history import HistoryScreen
+from fastadv_tui.dashboard.screens.log import LogScreen
 
 pytestmark = pytest.mark.usefixtures("quick_home")
 

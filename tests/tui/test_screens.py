@@ -9,14 +9,14 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Static
 
-from fastadv_tui.app import Fastadv
-from fastadv_tui.screens.compare import CompareScreen
-from fastadv_tui.screens.history import HistoryScreen
-from fastadv_tui.screens.launch import Launch
-from fastadv_tui.screens.log import LogScreen
-from fastadv_tui.settings import Settings
-from fastadv_tui.widgets.chart import Chart
-from fastadv_tui.widgets.machine import Machine
+from fastadv_tui.dashboard.app import Fastadv
+from fastadv_tui.dashboard.chart.widget import Chart
+from fastadv_tui.dashboard.screens.compare import CompareScreen
+from fastadv_tui.dashboard.screens.history import HistoryScreen
+from fastadv_tui.dashboard.screens.launch import Launch
+from fastadv_tui.dashboard.screens.log import LogScreen
+from fastadv_tui.dashboard.settings import Settings
+from fastadv_tui.dashboard.widgets.machine import Machine
 
 Walk = Callable[[Fastadv, Pilot[str]], Awaitable[None]]
 SIZES = [(80, 24), (120, 40), (200, 60)]

@@ -8,23 +8,23 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import Footer, Input
 
-from fastadv_tui.book import EMPTY, Snapshot, View
+from fastadv_tui.dashboard.readonly import Guarded
+from fastadv_tui.dashboard.screens import later
+from fastadv_tui.dashboard.screens.confirm_dialog import Confirm
+from fastadv_tui.dashboard.snapshot import EMPTY, Snapshot, View
+from fastadv_tui.dashboard.widgets.log_view import LogView
+from fastadv_tui.dashboard.widgets.machine import Machine
+from fastadv_tui.dashboard.widgets.run_facts import Facts
+from fastadv_tui.dashboard.widgets.run_list import RunList
+from fastadv_tui.dashboard.widgets.text_field import Field
+from fastadv_tui.dashboard.widgets.top_bar import TopBar
+from fastadv_tui.dashboard.widgets.training_curves import Curves
 from fastadv_tui.hardware.sampler import Sample
 from fastadv_tui.history.row import Row
-from fastadv_tui.readonly import Guarded
-from fastadv_tui.screens import later
-from fastadv_tui.screens.confirm import Confirm
 from fastadv_tui.text.sanitize import line, named, titles
-from fastadv_tui.widgets.curves import Curves
-from fastadv_tui.widgets.facts import Facts
-from fastadv_tui.widgets.field import Field
-from fastadv_tui.widgets.log_view import LogView
-from fastadv_tui.widgets.machine import Machine
-from fastadv_tui.widgets.run_list import RunList
-from fastadv_tui.widgets.top_bar import TopBar
 
 if TYPE_CHECKING:
-    from fastadv_tui.app import Fastadv
+    from fastadv_tui.dashboard.app import Fastadv
 
 
 class Dashboard(Guarded, Screen[None]):

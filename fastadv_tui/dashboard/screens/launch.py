@@ -17,6 +17,7 @@ from textual.worker import get_current_worker
 from engine.config.errors import ConfigError
 from engine.config.keys import fields
 from engine.protocol.rundir import RunDir
+from fastadv_tui.dashboard.widgets.text_field import Field
 from fastadv_tui.errors import UserError
 from fastadv_tui.history.index import History
 from fastadv_tui.history.notes import Notes
@@ -27,10 +28,9 @@ from fastadv_tui.runs import control, create, engine_client
 from fastadv_tui.text.quantities import duration, phase_words
 from fastadv_tui.text.quantities import work as work_of
 from fastadv_tui.text.sanitize import line
-from fastadv_tui.widgets.field import Field
 
 if TYPE_CHECKING:
-    from fastadv_tui.app import Fastadv
+    from fastadv_tui.dashboard.app import Fastadv
 
 HINT = "↑↓ move   8,16 starts two runs"
 PAUSE = 0.3  # seconds without a key before a network is counted

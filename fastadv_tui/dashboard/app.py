@@ -10,17 +10,17 @@ from textual.binding import Binding
 from textual.css.query import NoMatches
 
 from engine.protocol.rundir import RunDir
-from fastadv_tui import palette, settings, themes
+from fastadv_tui.dashboard import palette, settings, themes
+from fastadv_tui.dashboard.messages import Refreshed, Sampled
+from fastadv_tui.dashboard.readonly import Guarded
+from fastadv_tui.dashboard.screens import later
+from fastadv_tui.dashboard.screens.runs import Dashboard
+from fastadv_tui.dashboard.settings import Settings
+from fastadv_tui.dashboard.workers import Watching
 from fastadv_tui.errors import UserError
 from fastadv_tui.history.index import History
-from fastadv_tui.messages import Refreshed, Sampled
-from fastadv_tui.readonly import Guarded
 from fastadv_tui.runs import control
-from fastadv_tui.screens import later
-from fastadv_tui.screens.dashboard import Dashboard
-from fastadv_tui.settings import Settings
 from fastadv_tui.text.sanitize import line
-from fastadv_tui.watching import Watching
 
 
 class Fastadv(Guarded, Watching):

@@ -6,10 +6,11 @@ import time
 from textual import work
 from textual.app import App
 
-from fastadv_tui.book import EMPTY, Book, Snapshot
+from fastadv_tui.dashboard.messages import Refreshed, Sampled
+from fastadv_tui.dashboard.monitor import Book
+from fastadv_tui.dashboard.settings import Settings
+from fastadv_tui.dashboard.snapshot import EMPTY, Snapshot
 from fastadv_tui.hardware.sampler import Sampler
-from fastadv_tui.messages import Refreshed, Sampled
-from fastadv_tui.settings import Settings
 from fastadv_tui.text.sanitize import line
 
 COMPLAIN = 10.0  # seconds that a toast says that the runs cannot be looked at, before the next one says it

@@ -14,9 +14,9 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from fastadv_tui.curves import HALF
-from fastadv_tui.plot import Drawing, draw
-from fastadv_tui.series import COLOURS, CURSOR, FAINT, Curve, Options, Row, Series, prepare
+from fastadv_tui.dashboard.chart.plot import Drawing, draw
+from fastadv_tui.dashboard.chart.scale import HALF
+from fastadv_tui.dashboard.chart.series import COLOURS, CURSOR, FAINT, Curve, Options, Row, Series, prepare
 
 LOOKS = [f"chart--series-{number + 1}" for number in range(COLOURS)]
 LOOKS += ["chart--grid", "chart--axis", "chart--threshold", "chart--mark", "chart--text"]  # in the order of `plot`

@@ -2,7 +2,7 @@
 
 from textual.message import Message
 
-from fastadv_tui.book import Snapshot
+from fastadv_tui.dashboard.snapshot import Snapshot
 from fastadv_tui.hardware.sampler import Sample
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from fastadv_tui import curves
+from fastadv_tui.dashboard.chart import scale
 from fastadv_tui.text.sanitize import line
 
 COLOURS = 7
@@ -82,9 +82,9 @@ def prepare(series: Iterable[Series], options: Options) -> list[Curve]:
 def _curve(series: Series, place: int, options: Options) -> Curve | None:
     points = min(len(series.xs), len(series.ys))  # of lists that grow, one may be a point ahead of the other
     ys = [y if -LARGEST <= y <= LARGEST else math.nan for y in series.ys[:points]]
-    read = curves.smooth(ys, options.smoothing)
-    drawn = curves.log10(read) if options.log_y else read
-    pieces = [drawn[begin:end] for begin, end in curves.finite_runs(drawn, 0, points)]
+    read = scale.smooth(ys, options.smoothing)
+    drawn = scale.log10(read) if options.log_y else read
+    pieces = [drawn[begin:end] for begin, end in scale.finite_runs(drawn, 0, points)]
     if not pieces:
         return None
     number = place if series.look is None else series.look
@@ -103,4 +103,4 @@ def _curve(series: Series, place: int, options: Options) -> Curve | None:
 
 def x_unit(options: Options, span: float) -> tuple[float, str]:
     """The unit in which the x axis is labelled: its size in the data's own, and its name."""
-    return curves.time_unit(span) if options.x == "time" else (1.0, "epoch")
+    return scale.time_unit(span) if options.x == "time" else (1.0, "epoch")

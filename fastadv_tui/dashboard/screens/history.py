@@ -11,7 +11,14 @@ from textual.timer import Timer
 from textual.widgets import DataTable, Footer, Input, Static
 
 from engine.protocol.rundir import RunDir
-from fastadv_tui.book import EMPTY, Snapshot
+from fastadv_tui.dashboard.readonly import Guarded
+from fastadv_tui.dashboard.screens.columns_dialog import Columns
+from fastadv_tui.dashboard.screens.compare import CompareScreen
+from fastadv_tui.dashboard.screens.confirm_dialog import Confirm
+from fastadv_tui.dashboard.screens.text_dialog import Ask
+from fastadv_tui.dashboard.snapshot import EMPTY, Snapshot
+from fastadv_tui.dashboard.widgets.history_table import HistoryTable
+from fastadv_tui.dashboard.widgets.text_field import Field
 from fastadv_tui.history.columns import CELLS
 from fastadv_tui.history.index import History
 from fastadv_tui.history.notes import Notes
@@ -19,18 +26,11 @@ from fastadv_tui.history.query import COLUMNS, QueryError, ordered, parse
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.seed_groups import Group, group_by_seed, mean_std
 from fastadv_tui.paths import runs_dir
-from fastadv_tui.readonly import Guarded
 from fastadv_tui.runs import control
-from fastadv_tui.screens.ask import Ask
-from fastadv_tui.screens.columns import Columns
-from fastadv_tui.screens.compare import CompareScreen
-from fastadv_tui.screens.confirm import Confirm
 from fastadv_tui.text.sanitize import line, named
-from fastadv_tui.widgets.field import Field
-from fastadv_tui.widgets.history_table import HistoryTable
 
 if TYPE_CHECKING:
-    from fastadv_tui.app import Fastadv
+    from fastadv_tui.dashboard.app import Fastadv
 
 PAGE = 500  # rows in the table; the filter reaches all of them
 PAUSE = 0.15  # seconds without a key before the filter is looked at

@@ -6,28 +6,28 @@ from typing import Any
 from textual.screen import Screen
 
 from engine.protocol.rundir import RunDir
-from fastadv_tui.book import View
+from fastadv_tui.dashboard.snapshot import View
 
 
 def launch(like: RunDir | None = None) -> Screen[Any]:
-    from fastadv_tui.screens.launch import Launch
+    from fastadv_tui.dashboard.screens.launch import Launch
 
     return Launch(like)
 
 
 def history() -> Screen[Any]:
-    from fastadv_tui.screens.history import HistoryScreen
+    from fastadv_tui.dashboard.screens.history import HistoryScreen
 
     return HistoryScreen()
 
 
 def compare(run_ids: Iterable[str]) -> Screen[Any]:
-    from fastadv_tui.screens.compare import CompareScreen
+    from fastadv_tui.dashboard.screens.compare import CompareScreen
 
     return CompareScreen(list(run_ids))
 
 
 def log(view: View) -> Screen[Any]:
-    from fastadv_tui.screens.log import LogScreen
+    from fastadv_tui.dashboard.screens.log import LogScreen
 
     return LogScreen(view)

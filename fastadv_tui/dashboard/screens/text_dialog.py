@@ -5,7 +5,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label
 
-from fastadv_tui.widgets.field import Field
+from fastadv_tui.dashboard.widgets.text_field import Field
 
 
 class Ask(ModalScreen[str | None]):

@@ -3,7 +3,7 @@
 from rich.text import Text
 from textual.widgets import Static
 
-from fastadv_tui.book import Snapshot
+from fastadv_tui.dashboard.snapshot import Snapshot
 from fastadv_tui.text.quantities import GLYPHS
 
 STATES = ("running", "queued", "done", "stopped", "failed", "lost")

@@ -6,7 +6,7 @@ from rich.text import Text
 from textual.widgets import RichLog
 
 from engine.protocol.events import AnyEvent, Evaluated
-from fastadv_tui.book import View
+from fastadv_tui.dashboard.snapshot import View
 from fastadv_tui.runs.event_text import accuracy_line, event_line
 from fastadv_tui.runs.state import RunState
 from fastadv_tui.text.sanitize import line

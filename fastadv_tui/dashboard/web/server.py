@@ -162,8 +162,8 @@ def _command(writable: bool) -> str:
     """The dashboard for a shell. Ctrl-C in the terminal is for the server alone, which ends its dashboards in order;
     the driver is set here, because textual-serve names its own in the environment.
     """
-    words = [sys.executable, "-P", "-m", "fastadv_tui.entry", *([] if writable else ["--readonly"])]
-    return f"trap '' INT; export TEXTUAL_DRIVER=fastadv_tui.page:Page; exec {shlex.join(words)}"
+    words = [sys.executable, "-P", "-m", "fastadv_tui", *([] if writable else ["--readonly"])]
+    return f"trap '' INT; export TEXTUAL_DRIVER=fastadv_tui.dashboard.web.driver:Page; exec {shlex.join(words)}"
 
 
 def _told_to_end() -> asyncio.Event:

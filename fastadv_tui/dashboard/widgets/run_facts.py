@@ -6,7 +6,7 @@ from rich.text import Text
 from textual.widgets import Static
 
 from engine.config.units import units
-from fastadv_tui.book import View
+from fastadv_tui.dashboard.snapshot import View
 from fastadv_tui.history.row import Row
 from fastadv_tui.launch.command_line import as_text
 from fastadv_tui.text.quantities import GLYPHS, attack_name, duration, percent, phase_words, size, work

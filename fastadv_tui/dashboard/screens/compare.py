@@ -11,15 +11,15 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.screen import Screen
 from textual.widgets import DataTable, Footer, Static
 
-from fastadv_tui.book import Snapshot
+from fastadv_tui.dashboard.snapshot import Snapshot
+from fastadv_tui.dashboard.widgets.comparison_chart import ComparisonChart
 from fastadv_tui.history.comparison import Cell, compare
 from fastadv_tui.history.comparison_formats import FORMATS
 from fastadv_tui.history.row import Row
 from fastadv_tui.text.sanitize import line, titles
-from fastadv_tui.widgets.comparison_chart import ComparisonChart
 
 if TYPE_CHECKING:
-    from fastadv_tui.app import Fastadv
+    from fastadv_tui.dashboard.app import Fastadv
 
 ENDINGS = {"csv": "csv", "md": "md", "latex": "tex"}
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from fastadv_tui.dashboard.chart.series import Options, Series
+from fastadv_tui.dashboard.chart.widget import Chart
 from fastadv_tui.history.row import Row
-from fastadv_tui.series import Options, Series
 from fastadv_tui.text.sanitize import titles
-from fastadv_tui.widgets.chart import Chart
 
 KINDS = (("Robust accuracy", 2), ("Clean accuracy", 1))  # title, and place in a point of the curve
 

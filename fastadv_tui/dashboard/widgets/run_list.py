@@ -9,7 +9,7 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from fastadv_tui.book import Snapshot, View
+from fastadv_tui.dashboard.snapshot import Snapshot, View
 from fastadv_tui.history.row import Row
 from fastadv_tui.text.quantities import GLYPHS, ago, ordinal, percent
 from fastadv_tui.text.sanitize import line

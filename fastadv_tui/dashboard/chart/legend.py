@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-from fastadv_tui.series import FAINT, MARK, TEXT, THRESHOLD, Curve, Options, Row, x_unit
+from fastadv_tui.dashboard.chart.series import FAINT, MARK, TEXT, THRESHOLD, Curve, Options, Row, x_unit
 from fastadv_tui.text.quantities import percent
 from fastadv_tui.text.sanitize import line
 

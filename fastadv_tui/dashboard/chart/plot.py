@@ -5,10 +5,22 @@ from collections.abc import Container, Sequence
 from msgspec import Struct
 from rich.cells import set_cell_size
 
-from fastadv_tui import curves
-from fastadv_tui.curves import BRAILLE, DOTS, HALF, LEFT, RIGHT, Scale, Span
-from fastadv_tui.legend import legend
-from fastadv_tui.series import AXIS, CURSOR, GRID, MARK, TEXT, THRESHOLD, Cell, Curve, Options, Row, x_unit
+from fastadv_tui.dashboard.chart import scale
+from fastadv_tui.dashboard.chart.legend import legend
+from fastadv_tui.dashboard.chart.scale import BRAILLE, DOTS, HALF, LEFT, RIGHT, Scale, Span
+from fastadv_tui.dashboard.chart.series import (
+    AXIS,
+    CURSOR,
+    GRID,
+    MARK,
+    TEXT,
+    THRESHOLD,
+    Cell,
+    Curve,
+    Options,
+    Row,
+    x_unit,
+)
 from fastadv_tui.text.sanitize import line
 
 
@@ -49,10 +61,10 @@ def _message(text: str, width: int, height: int) -> list[Row]:
 def _y_scale(ready: Sequence[Curve], options: Options, rows: int) -> Scale:
     known = [value for curve in ready for value in (curve.low, curve.high)]
     if options.threshold is not None:
-        known += curves.finite(curves.log10([options.threshold.y]) if options.log_y else [options.threshold.y])
+        known += scale.finite(scale.log10([options.threshold.y]) if options.log_y else [options.threshold.y])
     if options.y == "percent" and not options.log_y:
         known.append(0.0)
-    low, high = curves.widened(min(known), max(known), max(rows // 2, 4))
+    low, high = scale.widened(min(known), max(known), max(rows // 2, 4))
     return Scale(low, high, DOTS * rows)
 
 
@@ -66,10 +78,10 @@ def _x_scale(ready: Sequence[Curve], options: Options, columns: int) -> Scale:
 def _y_ticks(y: Scale, options: Options, rows: int) -> tuple[list[float], list[str]]:
     most = max(rows // 3, min(rows // 2 + 1, 5))
     if not options.log_y:
-        ticks = curves.ticks(y.low, y.high, most)
-        return ticks, curves.labels(ticks, options.y == "percent")
-    ticks = curves.log_ticks(y.low, y.high, most)
-    return ticks, [curves.labels([10**tick], options.y == "percent")[0] for tick in ticks]
+        ticks = scale.ticks(y.low, y.high, most)
+        return ticks, scale.labels(ticks, options.y == "percent")
+    ticks = scale.log_ticks(y.low, y.high, most)
+    return ticks, [scale.labels([10**tick], options.y == "percent")[0] for tick in ticks]
 
 
 def _body(
@@ -80,8 +92,8 @@ def _body(
     dots = [[0] * (x.dots // HALF) for _ in rows]
     ends: dict[tuple[int, int], Cell] = {}
     for curve in ready:
-        pieces = curves.decimate(curve.xs, curve.drawn, x)
-        columns = curves.columns_of_dots(pieces, y)
+        pieces = scale.decimate(curve.xs, curve.drawn, x)
+        columns = scale.columns_of_dots(pieces, y)
         _put_dots(columns, curve.look, dots, rows)
         ends |= _end(pieces, y, ends, curve)
     for (row, column), end in ends.items():
@@ -101,7 +113,7 @@ def _background(options: Options, x: Scale, y: Scale, ticks: list[float]) -> lis
             for row in rows:
                 row[x.dot(mark.x) // HALF] = ("┊", MARK)
     if options.threshold is not None:
-        for height in curves.finite(curves.log10([options.threshold.y]) if options.log_y else [options.threshold.y]):
+        for height in scale.finite(scale.log10([options.threshold.y]) if options.log_y else [options.threshold.y]):
             rows[-1 - y.dot(height) // DOTS] = [("╌", THRESHOLD)] * width
     return rows
 
@@ -147,10 +159,10 @@ def _with_y_axis(body: list[Row], y: Scale, ticks: list[float], texts: list[str]
 def _x_axis(options: Options, x: Scale, left: int, width: int) -> list[Row]:
     """The line with its ticks and marks, and the labels under it, the last of them with the unit."""
     unit, name = x_unit(options, x.high - x.low)
-    ticks = curves.ticks(x.low / unit, x.high / unit, max((width - left) // 8, 3))
+    ticks = scale.ticks(x.low / unit, x.high / unit, max((width - left) // 8, 3))
     columns = [x.dot(tick * unit) // HALF for tick in ticks]
     axis, under = [("─", AXIS)] * (width - left), [" "] * width
-    texts = curves.labels(ticks)
+    texts = scale.labels(ticks)
     texts[-1:] = [f"{text} {name}" for text in texts[-1:]]
     for column, text in reversed(list(zip(columns, texts, strict=True))):
         axis[column] = ("┬", AXIS)

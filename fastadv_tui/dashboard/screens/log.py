@@ -7,11 +7,11 @@ from textual.containers import VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
-from fastadv_tui.book import Snapshot, View
+from fastadv_tui.dashboard.snapshot import Snapshot, View
+from fastadv_tui.dashboard.widgets.log_view import LONGEST, event_lines
+from fastadv_tui.dashboard.widgets.text_field import Field
 from fastadv_tui.text.sanitize import line
 from fastadv_tui.text.tail import tail
-from fastadv_tui.widgets.field import Field
-from fastadv_tui.widgets.log_view import LONGEST, event_lines
 
 LINES = 1000
 

@@ -8,9 +8,9 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from engine.protocol.events import Evaluated, Step
+from fastadv_tui.dashboard.chart.series import Mark, Options, Series, Threshold
+from fastadv_tui.dashboard.chart.widget import Chart
 from fastadv_tui.runs.state import RunState
-from fastadv_tui.series import Mark, Options, Series, Threshold
-from fastadv_tui.widgets.chart import Chart
 
 Named = tuple[str, RunState]
 SMOOTHING = 0.9

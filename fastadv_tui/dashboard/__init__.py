@@ -1,0 +1,1 @@
+"""The Textual app: what a researcher leaves open all day."""

@@ -1,0 +1,1 @@
+"""Curves in braille: scales, drawing, and the widget that shows them."""
