@@ -7,20 +7,20 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # the networks of the tests are s
 from collections.abc import Iterator
 from pathlib import Path
 
-import helpers
 import hypothesis
 import pytest
 
 from engine.protocol.rundir import RunDir
 from fastadv_tui.launch.cost import FlopCounter
 from fastadv_tui.paths import ensure_home
+from tests.support.runs import FAKE, kill_all_of
 
 hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one is no failure
 hypothesis.settings.load_profile("any machine")
 
 
 # First, or cores idle last:
-LONGEST = ("test_terminal", "test_engine_process", "test_cli", "test_history", "test_serve")
+LONGEST = ("test_speed_ups", "test_terminal", "test_engine_process", "test_command_line", "test_index", "test_server")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -46,9 +46,9 @@ def quick_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def fake_engine(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Runs get the stand-in of the engine; whatever is left of them is killed when the test ends."""
-    monkeypatch.setenv("PYTHONPATH", str(helpers.FAKE))
+    monkeypatch.setenv("PYTHONPATH", str(FAKE))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     yield
     if (home / "runs").exists():
         for folder in os.scandir(home / "runs"):
-            helpers.kill_all_of(RunDir(Path(folder.path)))
+            kill_all_of(RunDir(Path(folder.path)))

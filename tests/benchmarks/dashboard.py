@@ -1,4 +1,4 @@
-"""What the dashboard costs: `PYTHONPATH=tests:tests/tui python tests/benchmarks/dashboard.py` opens it in a terminal.
+"""What the dashboard costs: `python -m tests.benchmarks.dashboard` opens it in a terminal.
 
 First paint with 1,000 past runs, memory and processor time idle and with 8 live runs, the history with 10,000 rows,
 and how long after a key the filtered table stands.
@@ -23,10 +23,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import demo
 import psutil
 import textual
-from helpers import step
 from textual import events
 from textual.widgets import DataTable, Input
 
@@ -36,6 +34,8 @@ from fastadv_tui.dashboard.app import Fastadv
 from fastadv_tui.dashboard.settings import Settings
 from fastadv_tui.history.index import History
 from fastadv_tui.paths import ensure_home
+from tests.support import demo_home
+from tests.support.events import step
 
 COLUMNS, LINES = 120, 40
 NAMES = {" ": "space", "=": "equals_sign", ">": "greater_than_sign", ".": "full_stop"}
@@ -47,18 +47,18 @@ def main() -> None:
     versions = f"Python {platform.python_version()}, Textual {textual.__version__}"
     print(f"{platform.machine()}, {os.cpu_count()} cores, {versions}, {time.strftime('%Y-%m-%d')}")
     with home():
-        History().upsert(demo.many(1000))
+        History().upsert(demo_home.many(1000))
         paints = [first_paint() for _ in range(5)]
         best = min(paints)
         print(f"1,000 past runs: first paint {1000 * best[0]:.0f} ms, runs listed {1000 * best[1]:.0f} ms (best of 5)")
         with opened() as (process, _):
             print(f"1,000 past runs, idle: {cpu_share(process):.1%} of a core, {megabytes(process):.0f} MB")
     with home():
-        demo.fill("eight")
+        demo_home.fill("eight")
         with writing(), opened() as (process, _):
             print(f"{LIVE} live runs: {cpu_share(process):.1%} of a core, {megabytes(process):.0f} MB")
     with home():
-        History().upsert(demo.many(10_000))
+        History().upsert(demo_home.many(10_000))
         opening = min(open_history() for _ in range(3))
         print(f"10,000 past runs: history opens in {1000 * opening:.0f} ms (best of 3)")
         lags = asyncio.run(filter_lags())

@@ -1,0 +1,246 @@
+"""The command line as a shell sees it: real processes, exit codes, what is printed where."""
+
+import inspect
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import typer
+
+from engine.protocol import event_log
+from fastadv_tui.runs.state import load
+from tests.support.runs import verdict
+from tests.support.shell import FASTADV, LONG, QUICK, fastadv, only_run, start, wait_for_steps
+from tests.support.waiting import wait_until
+
+
+@pytest.fixture(autouse=True)
+def _environment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+def test_a_whole_run_on_the_digits(home: Path) -> None:
+    done = fastadv("run", "digits", "--name", "first", *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert "eps 51/255 = 0.2" in done.stderr  # what was understood, in both units
+    assert "epoch   1/1" in done.stdout
+    assert "PGD-2" in done.stdout
+    assert "on all 360 test images" in done.stdout
+    assert "\x1b" not in done.stdout + done.stderr  # no colours in a pipe
+    rundir = only_run(home)
+    (row,) = json.loads(fastadv("runs", "--json").stdout)
+    assert (row["id"], row["name"], row["status"], row["final"]) == (rundir.id, "first", "done", True)
+    assert row["settings"] == {"model.width": 4, "epochs": 1, "eval.attack": "pgd-2", "watch.images": 50}
+    shown = fastadv("show", rundir.id[:3]).stdout
+    assert str(rundir.path) in shown
+    assert "first" in shown
+    code = (
+        "import torch; from engine.training.checkpoint import load_model\n"
+        f"model = load_model({str(rundir.path)!r}); print(model(torch.rand(2, 1, 8, 8)).shape, model.training)"
+    )
+    loaded = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout == "torch.Size([2, 10]) False\n"
+
+
+def test_json_is_the_events_and_nothing_else(home: Path) -> None:
+    done = fastadv("run", "digits", "--json", *QUICK)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [event_log.decode(line.encode()) for line in lines] == [*event_log.read(only_run(home).events)]
+    assert json.loads(lines[0])["type"] == "started"
+    assert json.loads(lines[-1])["type"] == "finished"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+def test_a_stop_waits_for_the_checkpoint(home: Path, number: signal.Signals) -> None:
+    viewer = start("run", "digits", *LONG)
+    rundir = wait_for_steps(home)
+    viewer.send_signal(number)
+    _, narration = viewer.communicate(timeout=60)
+    assert viewer.returncode == 130
+    assert "stopping: waiting for the checkpoint" in narration
+    assert f"fastadv resume {rundir.id}" in narration
+    assert verdict(rundir).status == "stopped"
+    assert rundir.last.stat().st_size > 0
+
+
+def test_a_second_ctrl_c_stops_waiting_and_says_how_to_come_back(home: Path) -> None:
+    viewer = start("run", "digits", *LONG, "--set", "grace_seconds=1")
+    rundir = wait_for_steps(home)
+    engine = json.loads(rundir.process.read_text())["engine"]["pid"]
+    os.kill(engine, signal.SIGSTOP)  # an engine that cannot save just now
+    viewer.send_signal(signal.SIGINT)
+    wait_until(rundir.stop.exists)
+    viewer.send_signal(signal.SIGINT)
+    _, narration = viewer.communicate(timeout=60)
+    assert viewer.returncode == 130
+    assert f"fastadv watch {rundir.id}" in narration
+    wait_until(lambda: verdict(rundir).status == "stopped")  # the supervisor saw to it without the viewer
+
+
+def test_a_lost_terminal_does_not_touch_the_run(home: Path) -> None:
+    inherited = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored, and a viewer should be, too
+    try:
+        viewer = start("run", "digits", *LONG)
+    finally:
+        signal.signal(signal.SIGHUP, inherited)
+    rundir = wait_for_steps(home)
+    viewer.send_signal(signal.SIGHUP)
+    viewer.communicate(timeout=60)
+    before = load(rundir).step
+    wait_until(lambda: load(rundir).step > before)
+    assert fastadv("stop", rundir.id).returncode == 0
+    wait_until(lambda: verdict(rundir).status == "stopped")
+
+
+def test_stop_resume_and_watch(home: Path) -> None:
+    done = fastadv("run", "digits", "--detach", *LONG)
+    assert done.returncode == 0
+    run_id = done.stdout.strip()
+    rundir = wait_for_steps(home)
+    assert rundir.id == run_id
+    assert "is running; there is nothing to resume" in fastadv("resume", "last").stderr
+    assert fastadv("stop", "last").returncode == 0
+    wait_until(lambda: verdict(rundir).status == "stopped")
+    stopped_at = load(rundir).step
+    assert fastadv("resume", "last", "--detach").returncode == 0
+    wait_until(lambda: load(rundir).attempt == 2 and load(rundir).step > stopped_at, timeout=60)
+    assert load(rundir).started.from_step == stopped_at  # type: ignore[union-attr]
+    watcher = start("watch", "last")
+    wait_until(lambda: fastadv("stop", "last").returncode == 0)
+    watcher.communicate(timeout=60)
+    assert watcher.returncode == 130
+
+
+def test_a_crash_shows_its_last_lines_and_the_log(home: Path) -> None:
+    exploding = ["optim.name=sgd", "optim.lr=100", "optim.weight_decay=1"]  # weights grow 99-fold at each step
+    done = fastadv("run", "digits", *[word for pair in exploding for word in ("--set", pair)], "--eval", "none")
+    assert done.returncode == 1
+    assert "lower the learning rate" in done.stderr
+    assert "DivergedError" in done.stderr
+    assert str(only_run(home).log) in done.stderr
+    assert fastadv("runs").stdout.splitlines()[1].split()[2] == "failed"
+
+
+BAD = {
+    "unknown data set": (["cifer"], "did you mean cifar10?"),
+    "no ImageNet": (["imagenet"], "does not exist; `fastadv prepare` makes one"),
+    "no folder": (["imagefolder:"], "imagefolder: names no folder"),
+    "file for a folder": ([f"imagefolder:{__file__}"], "test_cli.py is a file; an image folder holds train/CLASS/FILE"),
+    "no UTF-8": ([f"imagefolder:{os.fsdecode(bytes([255]))}"], "is not UTF-8"),
+    "overruled by phases": (["imagenet", "--batch-size", "64"], "batch_size: each phase has its own"),
+    "unknown method": (["digits", "--method", "fsgm"], "method.name = 'fsgm': use standard, fgsm, pgd, free"),
+    "unknown preset": (["digits", "--preset", "wong"], "unknown preset 'wong'"),
+    "unknown key": (["digits", "--set", "model.widht=16"], "did you mean model.width?"),
+    "no value": (["digits", "--set", "epochs"], "key=value"),
+    "set twice": (["digits", "--eps", "8", "--set", "eps=4"], "eps is set twice"),
+    "negative eps": (["digits", "--eps=-1"], "outside [0,1]"),
+    "large eps": (["digits", "--eps", "300"], "outside [0,1]"),
+    "no number": (["digits", "--eps", "eight"], "type 8 (meaning 8/255)"),
+    "no epochs": (["digits", "--epochs", "0"], "epochs = '0'"),
+    "half an epoch": (["digits", "--epochs", "1.5"], "epochs = '1.5'"),
+    "bad attack": (["digits", "--eval", "autoattack"], "unknown attack 'autoattack'"),
+    "bad device": (["digits", "--device", "gpu"], "use auto, cpu or cuda:N"),
+    "large batch": (["digits", "--batch-size", "2000"], "only 1437 training images"),
+    "missing folder": (["cifar", "--data-dir", "/no/such/folder"], "does not exist"),
+    "missing GPU": (["digits", "--device", "cuda:7"], "use --device auto or cpu"),
+    "wrong network": (["cifar", "--set", "model.name=mnist-cnn"], "mnist-cnn takes mnist only"),
+}
+
+
+@pytest.mark.parametrize(("words", "said"), BAD.values(), ids=BAD)
+def test_bad_input_is_one_line_and_leaves_nothing(home: Path, words: Sequence[str], said: str) -> None:
+    assert_refused(home, fastadv("run", *words), said)
+
+
+def assert_refused(home: Path, done: "subprocess.CompletedProcess[str]", said: str) -> None:
+    """Exit code 2, one clear line besides the sizes that were understood, no run."""
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    (line,) = [line for line in done.stderr.splitlines() if not line.startswith("eps ") and "downloading" not in line]
+    assert line.startswith("fastadv: ")
+    assert said in line
+    assert not (home / "runs").exists() or not [*(home / "runs").iterdir()]
+
+
+@pytest.mark.parametrize("content", [{}, {"data_batch_1": b"\x80\x02}q"}, {"readme.txt": b"hello"}])
+def test_a_data_folder_that_is_no_data_set(home: Path, tmp_path: Path, content: dict[str, bytes]) -> None:
+    folder = tmp_path / "data" / "cifar-10-batches-py"
+    folder.mkdir(parents=True)
+    for name, data in content.items():
+        (folder / name).write_bytes(data)
+    assert_refused(home, fastadv("run", "cifar", "--data-dir", str(tmp_path / "data")), "data_batch_1")
+
+
+def test_no_network_and_no_data(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
+    done = fastadv("run", "cifar")
+    assert_refused(home, done, "fastadv run digits")
+    assert str(home / "data" / "cifar-10-batches-py") in done.stderr
+
+
+def test_an_unwritable_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FASTADV_HOME", str(tmp_path / "file" / "home"))
+    (tmp_path / "file").write_text("not a folder")
+    done = fastadv("run", "digits")
+    assert done.returncode == 2
+    assert "set FASTADV_HOME to another" in done.stderr
+
+
+def test_every_command_has_help_with_an_example_and_stands_in_the_readme() -> None:
+    from fastadv_tui.cli import MODULES
+
+    app = whole_app()
+    assert {name(command) for command in app.registered_commands} == {
+        word for words in MODULES.values() for word in words
+    }
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    for command in app.registered_commands:
+        assert command.callback.__doc__, name(command)  # type: ignore[union-attr]
+        assert f"fastadv {name(command)}" in (command.epilog or ""), name(command)
+        assert f"fastadv {name(command)}" in readme, name(command)
+
+
+def whole_app() -> typer.Typer:
+    from fastadv_tui.cli import app, register
+
+    if not app.registered_commands:
+        register([])
+    return app
+
+
+def name(command: typer.models.CommandInfo) -> str:
+    return command.name or command.callback.__name__  # type: ignore[union-attr]
+
+
+def test_no_command_has_more_than_seventeen_options_besides_set() -> None:
+    for command in whole_app().registered_commands:
+        words = inspect.signature(command.callback).parameters.values()  # type: ignore[arg-type]
+        assert sum(word.default is not word.empty for word in words) <= 18, command
+
+
+@pytest.mark.parametrize(("words", "limit"), [(["--version"], 2.5), (["runs"], 2.5), (["--help"], 5.0)])
+def test_start_up_is_quick(home: Path, words: list[str], limit: float) -> None:
+    """Over a bare Python, in imports of asyncio (0.06 to 0.1 s): machines differ by a factor of two.
+
+    In seconds of the processor, so that what else the machine does is not counted.
+    """
+    commands = [sys.executable, "-c", "pass"], [sys.executable, "-c", "import asyncio"], FASTADV + words
+    bare, unit, ours = (min(found) for found in zip(*([*map(cpu_seconds, commands)] for _ in range(7)), strict=True))
+    assert (ours - bare) / (unit - bare) < limit
+
+
+def cpu_seconds(command: Sequence[str]) -> float:
+    """User and system time of a command as users have it: with its bytecode cached."""
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, capture_output=True, check=True, env=environment)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime

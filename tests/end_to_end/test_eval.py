@@ -1,0 +1,139 @@
+"""`fastadv eval` as a shell sees it: files and runs, several eps, a stop on the way, what was measured before."""
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import torch
+
+from engine.attacks.pgd import Pgd
+from engine.attacks.threat import Threat
+from engine.data.memory.batches import TestImages
+from engine.data.memory.datasets import open_arrays
+from engine.training import checkpoint
+from tests.support.networks import InDouble, evaluate, trained_digits
+from tests.support.shell import QUICK, fastadv, only_run, start
+from tests.support.waiting import wait_until
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """A digits network of width 8, saved the way everybody does."""
+    path = tmp_path / "weights.pt"
+    torch.save({"state_dict": trained_digits(width=8).state_dict()}, path)
+    return path
+
+
+DIGITS = ["--dataset", "digits", "--set", "model.width=8"]
+
+
+def answers(done: "subprocess.CompletedProcess[str]") -> list[dict[str, Any]]:
+    assert done.returncode == 0, done.stderr
+    return [json.loads(text) for text in done.stdout.splitlines()]
+
+
+def test_a_file_is_measured_as_in_the_library(home: Path, weights: Path) -> None:
+    words = ["eval", str(weights), *DIGITS, "--eps", "0.05,0.1", "--attack", "pgd-5-2", "--limit", "100", "--json"]
+    understood, *_, measured = answers(fastadv(*words))
+    assert (understood["type"], understood["images"], understood["test_images"]) == ("Understood", 100, 360)
+    arrays = open_arrays("digits", "")
+    test = TestImages.load(arrays.test_images, arrays.test_labels, torch.device("cpu")).first(100)
+    model = trained_digits(width=8)
+    for eps, robust in zip((0.05, 0.1), measured["robust"], strict=True):
+        expected = evaluate(InDouble(model), test, Threat(eps), Pgd(5, 2, eps / 4), seed=0)
+        assert measured["clean"] == expected.clean
+        assert robust == pytest.approx(expected.robust, abs=0.02)  # float32 may move a tie
+    assert measured["robust"][0] > measured["robust"][1]
+
+
+def test_what_was_measured_before_is_known(home: Path, weights: Path) -> None:
+    words = ["eval", str(weights), *DIGITS, "--eps", "0.1", "--attack", "pgd-2", "--limit", "50"]
+    first, second, anew = (fastadv(*words), fastadv(*words), fastadv(*words, "--again"))
+    assert "measured before" in second.stdout
+    assert "measured before" not in first.stdout + anew.stdout
+    assert first.stdout.splitlines()[1:] == second.stdout.splitlines()[1:] == anew.stdout.splitlines()[1:]
+    assert "PGD-2" in first.stdout
+    assert "first 50 test images" in first.stderr
+
+
+def test_a_run_is_measured_as_it_was_trained(home: Path) -> None:
+    assert fastadv("run", "digits", *QUICK).returncode == 0
+    rundir = only_run(home)
+    *_, measured = answers(fastadv("eval", rundir.id, "--json"))
+    assert measured["attack"] == "pgd-2"
+    assert measured["eps"] == [0.2]
+    by_file = fastadv("eval", str(rundir.last), "--dataset", "digits", "--attack", "pgd-2", "--set", "model.width=4")
+    assert "measured before" in by_file.stdout  # the same weights, the same question
+    assert isinstance(checkpoint.load_model(rundir.path), torch.nn.Module)
+
+
+def test_a_run_that_held_images_out_is_measured_on_them_and_says_so(home: Path) -> None:
+    trained = fastadv("run", "digits", *QUICK, "--set", "holdout=100")
+    assert "1,337 training and 100 held-out training images" in trained.stdout
+    assert "on all 100 held-out training images" in trained.stdout
+    assert "held-out training images" in fastadv("show", "last").stdout
+    again = fastadv("eval", "last")
+    assert "all 100 held-out training images" in again.stderr
+    on_test = fastadv("eval", "last", "--set", "holdout=0")
+    assert "all 360 test images" in on_test.stderr
+
+
+def test_an_evaluation_that_was_interrupted_goes_on(home: Path, weights: Path) -> None:
+    words = ["eval", str(weights), *DIGITS, "--eps", "0.02", "--attack", "pgd-50-400", "--json"]
+    done, message = _interrupted(words, after=50_000)
+    assert "goes on from here" in message
+    later, _ = _interrupted(words, after=1_000)
+    assert later[0] > done[-1] - 250 * 50  # a batch that was not over is attacked again
+
+
+def _interrupted(words: list[str], after: int) -> tuple[list[int], str]:
+    """What was said to be done by an evaluation that was interrupted when so much was, and its narration."""
+    done: list[int] = []
+    with start(*words) as process:
+        assert process.stdout is not None
+        for text in process.stdout:
+            answer = json.loads(text)
+            if answer["type"] == "Working":
+                done.append(answer["done"])
+                if done[-1] > after >= max(done[:-1], default=0):
+                    process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        message = process.stderr.read()
+    assert process.returncode == 130
+    return done, message
+
+
+def test_an_evaluation_ends_with_its_command(home: Path, weights: Path) -> None:
+    process = start("eval", str(weights), *DIGITS, "--eps", "0.02", "--attack", "pgd-50-400", "--json")
+    assert process.stdout is not None
+    process.stdout.readline()
+    engines = psutil.Process(process.pid).children()
+    process.kill()
+    process.communicate()
+    (engine,) = engines
+    wait_until(lambda: not engine.is_running() or engine.status() == psutil.STATUS_ZOMBIE, timeout=30)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["weights.pt"], "does not exist"),
+        (["nobody"], "no run begins with"),
+        (["FILE"], "--dataset"),
+        (["FILE", *DIGITS, "--attack", "fgsm"], "unknown attack"),
+        (["FILE", *DIGITS, "--eps", ","], "no values"),
+        (["FILE", *DIGITS, "--eps", "300"], "outside"),
+        (["FILE", *DIGITS, "--normalize", "twice"], "--normalize"),
+        (["FILE", "--dataset", "digits"], "fits"),
+        (["FILE", *DIGITS, "--device", "cuda:7"], "not there"),
+    ],
+)
+def test_what_a_user_can_put_right_is_one_line(home: Path, weights: Path, words: list[str], message: str) -> None:
+    done = fastadv("eval", *(str(weights) if word == "FILE" else word for word in words))
+    assert done.returncode == 2
+    assert message in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr

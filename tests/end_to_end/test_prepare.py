@@ -1,0 +1,341 @@
+"""`fastadv prepare` as a shell sees it: what the copies are, and what is refused."""
+
+import io
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine.data.prepare.resize import smaller
+from engine.protocol.requests import Planned
+from fastadv_tui.terminal.prepare_display import planned
+from tests.support.preparing import (
+    CLASSES,
+    SIZES,
+    done_well,
+    encoded,
+    few_real_ones,
+    finished,
+    image_folder,
+    picture,
+    prepare,
+    put,
+    refused,
+    tree,
+)
+from tests.support.shell import fastadv
+
+
+@pytest.fixture(autouse=True)
+def _home(home: Path) -> None:
+    """No test touches the user's home."""
+
+
+def opened(content: Path | bytes) -> Image.Image:
+    """A picture, whole in memory."""
+    with Image.open(content if isinstance(content, Path) else io.BytesIO(content)) as image:
+        image.load()
+        return image
+
+
+def pixels(path: Path) -> Any:
+    return np.asarray(opened(path)).astype(float)
+
+
+def halved(image: Any, factor: int) -> Any:
+    """Smaller by a whole factor, by means over squares: a resize that shares nothing with Pillow's."""
+    height, width = image.shape[0] // factor, image.shape[1] // factor
+    return image[: height * factor, : width * factor].reshape(height, factor, width, factor, -1).mean((1, 3))
+
+
+# What the copies are
+
+
+def test_copies_have_the_size_and_the_pixels_of_their_source(tmp_path: Path) -> None:
+    source = image_folder(tmp_path / "source", width=160, height=128)
+    prepared = done_well(source, tmp_path / "out")
+    assert prepared.classes == CLASSES
+    assert prepared.counts == {"train": 6, "val": 4}
+    assert (prepared.sizes, prepared.quality, prepared.broken) == ((32, 64), 90, ())
+    for size, factor in (("32", 4), ("64", 2)):
+        assert {path.split("/", 1)[1] for path in tree(tmp_path / "out", (size,))} == {*tree(source, ("train", "val"))}
+        for path in tree(source, ("train", "val")):
+            copy, original = tmp_path / "out" / size / path, pixels(source / path)
+            assert opened(copy).size == (160 // factor, 128 // factor)
+            assert abs(pixels(copy) - halved(original, factor)).mean() < 4
+    assert (tmp_path / "out" / "full").resolve() == source
+    modes = {stat.S_IMODE((tmp_path / "out" / name).stat().st_mode) for name in ("prepared.json", "32/" + path)}
+    assert len(modes) == 1  # whoever may read the copies may read what they are
+
+
+def test_real_photographs_are_close_to_an_independent_resize(tmp_path: Path) -> None:
+    source = few_real_ones(tmp_path / "source", train=3, val=1)
+    prepared = done_well(source, tmp_path / "out", "--sizes", "112,352")
+    assert prepared.counts == {"train": 12, "val": 4}
+    for path in tree(source, ("train", "val")):
+        original = source / path
+        if opened(original).mode == "RGB":
+            assert (tmp_path / "out" / "352" / path).read_bytes() == original.read_bytes()
+            assert abs(pixels(tmp_path / "out" / "112" / path) - halved(pixels(original), 2)).mean() < 6
+
+
+@pytest.mark.parametrize("size", [(500, 375), (375, 500), (33, 32), (3000, 40), (32, 32), (31, 900)])
+def test_the_shorter_side_is_as_torchvision_has_it(size: tuple[int, int]) -> None:
+    from torchvision.transforms import Resize
+
+    image = Image.new("RGB", size)
+    assert smaller(size, 32) == (Resize(32)(image).size if min(size) > 32 else size)
+
+
+def test_a_large_jpeg_that_is_decoded_at_a_fraction_looks_the_same(tmp_path: Path) -> None:
+    source = image_folder(tmp_path / "source", train=1, val=1, width=1280, height=1024)
+    done_well(source, tmp_path / "out")
+    for path in tree(source, ("train",)):
+        assert opened(tmp_path / "out" / "64" / path).size == (80, 64)
+        assert abs(pixels(tmp_path / "out" / "64" / path) - halved(pixels(source / path), 16)).mean() < 3
+
+
+KINDS = {
+    "grey.jpg": encoded(picture(mode="L")),
+    "cmyk.JPEG": encoded(picture(mode="CMYK"), quality=95),
+    "png.PNG": encoded(picture(), "PNG"),
+    "called.JPEG": encoded(picture(), "PNG"),  # ImageNet has one of these
+    "rgba.png": encoded(picture(mode="RGBA"), "PNG"),
+    "palette.png": encoded(picture().quantize(64), "PNG"),
+    "small-grey.png": encoded(picture(20, 16, mode="L"), "PNG"),
+    "comment.jpg": encoded(picture(), comment=b"who took this"),
+}
+
+
+def test_everything_becomes_an_rgb_jpeg_of_the_same_name(tmp_path: Path) -> None:
+    source = image_folder(tmp_path / "source")
+    for name, content in KINDS.items():
+        put(source / "train" / CLASSES[0] / name, content)
+    done_well(source, tmp_path / "out")
+    for name in KINDS:
+        image = opened(tmp_path / "out" / "32" / "train" / CLASSES[0] / name)
+        assert (image.format, image.mode) == ("JPEG", "RGB")
+        assert image.size == ((20, 16) if "small" in name else (40, 32))
+        assert "comment" not in image.info
+        expected = opened(KINDS[name]).convert("RGB").resize(image.size, Image.Resampling.BOX)
+        assert abs(np.asarray(image).astype(float) - np.asarray(expected)).mean() < 8
+
+
+def test_a_small_sound_jpeg_is_copied_and_no_rotation_is_applied(tmp_path: Path) -> None:
+    source = image_folder(tmp_path / "source", width=40, height=30)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter turn
+    put(source / "train" / CLASSES[0] / "turned.JPEG", encoded(picture(80, 40), exif=exif))
+    done_well(source, tmp_path / "out", "--sizes", "32")
+    small = f"train/{CLASSES[1]}/train_0.JPEG"
+    assert (tmp_path / "out" / "32" / small).read_bytes() == (source / small).read_bytes()
+    turned = opened(tmp_path / "out" / "32" / "train" / CLASSES[0] / "turned.JPEG")
+    assert turned.size == (64, 32)
+    assert not turned.getexif()
+
+
+def test_broken_images_are_left_out_and_named(tmp_path: Path) -> None:
+    source, whole = image_folder(tmp_path / "source"), encoded(picture(30, 20), quality=95)
+    folder = source / "train" / CLASSES[0]
+    for name, content in {"cut": whole[:-60], "empty": b"", "text": b"<html>not found"}.items():
+        put(folder / f"{name}.JPEG", content)
+    (folder / "nowhere.JPEG").symlink_to(tmp_path / "nothing")
+    (folder / "round.JPEG").symlink_to(folder / "round.JPEG")
+    expected = tuple(f"train/{CLASSES[0]}/{name}.JPEG" for name in ("cut", "empty", "nowhere", "round", "text"))
+    prepared = done_well(source, tmp_path / "out")
+    assert prepared.broken == expected
+    assert prepared.counts == {"train": 6, "val": 4}
+    assert finished(tmp_path / "out", "32") == 10
+    again = prepare(source, tmp_path / "out")
+    assert "5 broken images" in again.stdout
+    assert f"{expected[0]}: image file is truncated" in again.stdout
+    assert f"{expected[2]}: a link that leads to no file" in again.stdout
+
+
+def test_what_is_no_image_by_its_name_is_said(tmp_path: Path) -> None:
+    source = image_folder(tmp_path / "source")
+    assert "not taken for images" not in prepare(source, tmp_path / "clean").stderr
+    put(source / "val" / CLASSES[1] / "moving.gif", encoded(picture(30, 20)))
+    put(source / "train" / CLASSES[0] / "notes.txt", b"mine")
+    put(source / "train" / CLASSES[0] / ".DS_Store", b"")
+    (source / "train" / CLASSES[0] / os.fsdecode(b"\xff.txt")).write_bytes(b"in no encoding")
+    done = prepare(source, tmp_path / "out")
+    assert f"not taken for images: train/{CLASSES[0]}/notes.txt and 2 more; their names end in .jpg" in done.stderr
+    assert done.returncode == 0
+
+
+def test_only_twenty_broken_images_are_on_the_screen(tmp_path: Path) -> None:
+    source = image_folder(tmp_path / "source", train=1, val=1)
+    for number in range(23):
+        put(source / "train" / CLASSES[0] / f"broken{number}.JPEG", b"")
+    done = prepare(source, tmp_path / "out")
+    assert "23 broken images" in done.stdout
+    assert done.stdout.count("not an image") == 20
+    assert "and 3 more" in done.stdout
+
+
+def test_a_class_with_nothing_but_broken_images_is_a_failure(tmp_path: Path) -> None:
+    source = image_folder(tmp_path / "source", val=1)
+    put(source / "val" / CLASSES[1] / "val_0.JPEG", b"")
+    done = prepare(source, tmp_path / "out")
+    assert done.returncode == 1
+    assert f"all images of val/{CLASSES[1]} are broken" in done.stderr
+    assert not (tmp_path / "out" / "prepared.json").exists()
+
+
+def test_a_split_of_another_name_is_linked_as_val(tmp_path: Path) -> None:
+    source = image_folder(tmp_path / "source")
+    (source / "val").rename(source / "validation")
+    done_well(source, tmp_path / "out")
+    assert (tmp_path / "out" / "full" / "val").resolve() == source / "validation"
+    assert finished(tmp_path / "out", "full") == finished(tmp_path / "out", "64") == 10
+
+
+# A second start
+
+
+def test_a_second_start_does_nothing_and_another_size_is_added(tmp_path: Path) -> None:
+    source, out = image_folder(tmp_path / "source"), tmp_path / "out"
+    first = done_well(source, out)
+    before = {path: (out / path).stat().st_mtime_ns for path in tree(out, SIZES)}
+    assert done_well(source, out) == first
+    assert before == {path: (out / path).stat().st_mtime_ns for path in tree(out, SIZES)}
+    assert done_well(source, out, "--sizes", "48").sizes == (32, 48, 64)
+    assert finished(out, "48") == 10
+
+
+def test_what_is_missing_is_made_again_and_what_is_too_much_is_named(tmp_path: Path) -> None:
+    source, out = image_folder(tmp_path / "source"), tmp_path / "out"
+    done_well(source, out)
+    expected = tree(out, SIZES)
+    folder = out / "64" / "val" / CLASSES[1]
+    (folder / "val_0.JPEG").unlink()
+    (folder / "val_1.JPEG").write_bytes(b"")  # what a machine that loses power leaves
+    (folder / ".123.part").write_bytes(b"half")
+    done_well(source, out)
+    assert tree(out, SIZES) == expected
+    put(folder / "stranger.JPEG", b"?")
+    done = prepare(source, out)
+    assert done.returncode == 1
+    assert "stranger.JPEG" in done.stderr
+
+
+def test_an_image_that_was_replaced_is_copied_anew(tmp_path: Path) -> None:
+    source, out = image_folder(tmp_path / "source"), tmp_path / "out"
+    done_well(source, out)
+    path = f"train/{CLASSES[0]}/train_1.JPEG"
+    put(source / path, encoded(Image.new("RGB", (100, 80), "red")))
+    done = prepare(source, out)
+    assert "1 images now" in done.stdout
+    for size in SIZES:
+        assert pixels(out / size / path).mean((0, 1)).round() == pytest.approx([254, 0, 0], abs=2)
+
+
+def test_it_says_how_to_train_on_it(tmp_path: Path, home: Path) -> None:
+    source = image_folder(tmp_path / "source")
+    assert f"fastadv run imagefolder:{tmp_path}/out\n" in prepare(source, tmp_path / "out").stdout
+    done = fastadv("prepare", "imagenet", str(source), "--sizes", "32")
+    assert "train on it: fastadv run imagenet\n" in done.stdout
+
+
+def test_json_is_the_answers_and_nothing_else(tmp_path: Path) -> None:
+    source = image_folder(tmp_path / "source")
+    done = prepare(source, tmp_path / "out", "--sizes", "32", "--json")
+    answers = [json.loads(text) for text in done.stdout.splitlines()]
+    assert done.stderr == ""
+    assert {answer["type"] for answer in answers} == {"Planned", "Progress", "Completed"}
+    plan = next(answer for answer in answers if answer["type"] == "Planned")
+    assert (plan["images"], plan["classes"], plan["there"]) == ({"train": 6, "val": 4}, 2, 0)
+    assert 10 * 4096 <= plan["needed"] <= 20 * 4096
+    assert answers[-1] | {"seconds": 0} == {
+        "type": "Completed",
+        "out": str(tmp_path / "out"),
+        "counts": {"train": 6, "val": 4},
+        "sizes": [32],
+        "images": 10,
+        "resized": 10,
+        "copied": 0,
+        "seconds": 0,
+        "broken": {},
+    }
+
+
+def test_it_goes_to_the_folder_of_the_data_by_default(tmp_path: Path, home: Path) -> None:
+    done = fastadv("prepare", "flowers", str(image_folder(tmp_path / "source")), "--sizes", "32", "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    assert (home / "data" / "flowers" / "prepared.json").exists()
+    assert "100%" in done.stderr
+    assert "\x1b" not in done.stderr + done.stdout
+
+
+# What is refused
+
+
+def test_bad_words_are_one_line(tmp_path: Path) -> None:
+    source = image_folder(tmp_path / "source")
+    file = tmp_path / "file"
+    file.write_text("")
+    for words, message in [
+        ([str(tmp_path / "none")], "does not exist"),
+        ([str(file)], "is no folder"),
+        ([str(source / "train")], "no data set in"),
+        ([str(source), "--sizes", "big"], "numbers of pixels"),
+        ([str(source), "--sizes", "15"], "16 to 1024"),
+        ([str(source), "--sizes", "160,1025"], "16 to 1024"),
+        ([str(source), "--sizes", ","], "16 to 1024"),
+        ([str(source), "--quality", "101"], "--quality 101"),
+        ([str(source), "--workers", "0"], "--workers 0"),
+        ([str(source), "--out", str(source)], "which is in the source"),
+        ([str(source), "--out", str(source / "deep" / "er")], "which is in the source"),
+        ([str(source), "--out", str(file)], "there is a file in its place"),
+    ]:
+        refused(fastadv("prepare", "imagenet", *words), message)
+    refused(fastadv("prepare", "../up", str(source)), "is no name")
+
+
+def test_a_source_with_something_amiss_is_one_line(tmp_path: Path) -> None:
+    for number, (change, message) in enumerate(
+        [
+            (lambda at: (at / "train" / "n3").mkdir(), "train/n3"),
+            (lambda at: (at / "train" / "n3.txt").write_text(""), "n3.txt is a file"),
+            (lambda at: put(at / "train" / "n3" / "x.jpg", KINDS["grey.jpg"]), "in train but not in val: n3"),
+            (lambda at: put(at / "val" / "n3" / "x.jpg", KINDS["grey.jpg"]), "in val but not in train: n3"),
+            (lambda at: (at / "val" / CLASSES[0] / "images").mkdir(), "images is a folder"),
+            (lambda at: (at / "train" / CLASSES[0] / os.fsdecode(b"\xff.jpg")).touch(), "not UTF-8"),
+        ]
+    ):
+        source = image_folder(tmp_path / f"source{number}", train=1, val=1)
+        change(source)
+        refused(prepare(source, tmp_path / f"out{number}"), message)
+
+
+def test_a_folder_of_another_source_or_quality_or_of_somebody_else(tmp_path: Path) -> None:
+    source, out = image_folder(tmp_path / "source", 1, 1), tmp_path / "out"
+    done_well(source, out)
+    refused(prepare(image_folder(tmp_path / "other", 1, 1), out), f"was prepared from {source}; remove {out}")
+    refused(prepare(source, out, "--sizes", "32", "--quality", "80"), "--quality 90; remove")
+    put(tmp_path / "mine" / "64" / "precious", b"")
+    refused(prepare(source, tmp_path / "mine"), "did not make it")
+    (out / "prepared.json").write_text("{")
+    refused(prepare(source, out), "damaged")
+
+
+def test_the_warning_is_only_for_a_disk_that_is_too_small() -> None:
+    plan = {"kind": "", "source": "", "out": "", "classes": 1, "images": {"train": 1, "val": 1}, "sizes": [32]}
+    plan |= {"quality": 90, "workers": 1, "there": 0, "type": "Planned"}
+    for needed, free, warned in ((10, 9, True), (9, 10, False)):
+        lines = planned(msgspec.convert(plan | {"needed": needed, "free": free}, Planned))
+        assert any("WARNING" in text for text in lines) == warned
+
+
+def test_nothing_here_loads_torch() -> None:
+    code = "import engine.data.prepare.preparation, sys; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"

@@ -1,0 +1,149 @@
+"""A real terminal: tmux starts a run, shows it, and is killed under it."""
+
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.protocol.rundir import RunDir
+from fastadv_tui.runs import control
+from fastadv_tui.runs.state import load
+from tests.support.runs import kill_all_of, verdict
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+FASTADV = f"{shlex.quote(sys.executable)} -P -m fastadv_tui"
+LONG = "--epochs 1000 --set model.width=4 --set watch.images=50 --eval none"
+
+
+class Tmux:
+    """A tmux server of this test's own."""
+
+    def __init__(self, socket: Path, home: Path) -> None:
+        self._base = ["tmux", "-S", str(socket), "-f", "/dev/null"]
+        self._home = home
+
+    def __call__(self, *words: str) -> str:
+        return subprocess.run([*self._base, *words], check=True, capture_output=True, text=True).stdout
+
+    @property
+    def environment(self) -> list[str]:
+        return ["-e", f"FASTADV_HOME={self._home}", "-e", "OMP_NUM_THREADS=1"]
+
+    def session(self, name: str, command: str) -> None:
+        self("new-session", "-d", "-s", name, "-x", "110", "-y", "30", *self.environment, command)
+
+    def cursor_line(self, name: str) -> str:
+        """The line of the terminal's cursor: that of the field that has the focus."""
+        return self.screen(name).splitlines()[int(self("display-message", "-p", "-t", name, "#{cursor_y}"))]
+
+    def shows(self, name: str, words: str, timeout: float = 20) -> None:
+        """Wait for words on a screen; AssertionError with what is there instead."""
+        try:
+            wait_until(lambda: words in self.screen(name), timeout)
+        except AssertionError:
+            raise AssertionError(f"no {words!r} within {timeout} s on\n{self.screen(name)}") from None
+
+    def screen(self, name: str) -> str:
+        return self("capture-pane", "-p", "-t", name)
+
+
+@pytest.fixture
+def tmux(tmp_path: Path, home: Path) -> Iterator[Tmux]:
+    server = Tmux(tmp_path / "tmux", home)
+    yield server
+    subprocess.run([*server._base, "kill-server"], capture_output=True)
+    for folder in (home / "runs").iterdir():
+        kill_all_of(RunDir(folder))
+
+
+def test_a_run_survives_its_terminal_and_two_viewers_show_the_same(tmux: Tmux, home: Path) -> None:
+    tmux.session("first", f"{FASTADV} run digits {LONG}")
+    tmux.shows("first", "training", timeout=60)
+    (folder,) = (home / "runs").iterdir()
+    rundir = RunDir(folder)
+    wait_until(lambda: len(load(rundir).watch) >= 1, timeout=60)
+    tmux.session("keeper", "cat")  # the server ends with its last session
+    tmux("kill-session", "-t", "first")
+    before = load(rundir).step
+    wait_until(lambda: load(rundir).step > before, timeout=60)
+    for viewer in ("left", "right"):
+        tmux.session(viewer, f"{FASTADV} watch {rundir.id}")
+    tmux.shows("left", "epoch   1/1000", timeout=30)
+    tmux.shows("right", "epoch   1/1000", timeout=30)
+    control.stop(rundir)
+    wait_until(lambda: verdict(rundir).status == "stopped", timeout=60)
+
+
+def test_the_dashboard_from_the_form_to_a_comparison(tmux: Tmux, home: Path, tmp_path: Path) -> None:
+    """Launch two runs, see them end, compare and export them, leave while a third one trains, and find it again."""
+    tmux("new-session", "-d", "-s", "d", "-x", "140", "-y", "40", "-c", str(tmp_path), *tmux.environment, FASTADV)
+    tmux("set-option", "-g", "remain-on-exit", "failed")  # a dashboard that broke shows how
+    tmux.shows("d", "Press n to start one", timeout=30)
+    for name, seed in (("one", "1"), ("two", "2")):
+        launch(tmux, name, "1", seed)
+        tmux.shows("d", f"✓ {name}", timeout=90)
+    tmux("send-keys", "-t", "d", "h")
+    tmux.shows("d", "2 of 2 runs")
+    tmux("send-keys", "-t", "d", "Space", "j", "Space")
+    tmux.shows("d", "2 marked")
+    tmux("send-keys", "-t", "d", "c")
+    tmux.shows("d", "data, evaluation and code agree")
+    tmux("send-keys", "-t", "d", "E")
+    wait_until(lambda: len([*tmp_path.glob("fastadv-compare-*")]) == 4)
+    tmux("send-keys", "-t", "d", "Escape")
+    tmux.shows("d", "2 of 2 runs")
+    tmux("send-keys", "-t", "d", "Escape")
+    tmux.shows("d", "Accuracy")
+    launch(tmux, "three", "1000", "3")
+    tmux.shows("d", "● three", timeout=60)
+    tmux.session("keeper", "cat")
+    tmux("send-keys", "-t", "d", "q")
+    wait_until(lambda: "d" not in tmux("list-sessions", "-F", "#S").split())
+    tmux.session("again", FASTADV)
+    tmux.shows("again", "● three", timeout=30)
+
+
+BROKEN = """
+from fastadv_tui.dashboard.open import dashboard
+from fastadv_tui.dashboard.screens.runs import Dashboard
+def take(self, snapshot):
+    raise RuntimeError("this dashboard is broken")
+Dashboard.take = take
+dashboard(readonly=False)
+"""
+
+
+def test_a_dashboard_that_breaks_says_so_and_does_not_end_well(tmux: Tmux, tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text(BROKEN)
+    program = f"{shlex.quote(sys.executable)} -P {shlex.quote(str(tmp_path / 'broken.py'))}"
+    tmux.session("b", f"{program}; echo it ended with $?; cat")
+    tmux.shows("b", "it ended with 1", timeout=30)
+    assert "this dashboard is broken" in tmux.screen("b")
+    assert "runs go on, and `fastadv` comes back to them" in " ".join(tmux.screen("b").split())
+
+
+def launch(tmux: Tmux, name: str, epochs: str, seed: str) -> None:
+    """Fill the form as a user does: n, tab from field to field, ctrl+s."""
+    tmux("send-keys", "-t", "d", "n")
+    for tabs, field, text in ((0, "dataset", "digits"), (5, "epochs", epochs), (2, "seed", seed), (3, "name", name)):
+        if tabs:
+            tmux("send-keys", "-t", "d", *["Tab"] * tabs, text)
+        wait_until(lambda words=[field, text]: tmux.cursor_line("d").split()[1:3] == words)  # type: ignore[misc]
+    tmux("send-keys", "-t", "d", "C-s")
+    wait_until(lambda: "New run" not in tmux.screen("d").splitlines()[0], timeout=60)
+
+
+def test_ctrl_c_in_a_terminal_stops_the_run(tmux: Tmux, home: Path) -> None:
+    tmux.session("first", "bash --norc")
+    tmux("send-keys", "-t", "first", f"{FASTADV} run digits {LONG}; echo exit code $?", "Enter")
+    tmux.shows("first", "training ━", timeout=60)
+    tmux("send-keys", "-t", "first", "C-c")
+    tmux.shows("first", "exit code 130", timeout=60)
+    screen = tmux.screen("first")
+    assert "stopping: waiting for the checkpoint" in screen
+    assert "fastadv resume" in screen

@@ -1,0 +1,151 @@
+"""The threat model pixel by pixel, and PGD against a textbook loop that attacks each image alone."""
+
+from functools import cache
+
+import pytest
+import torch
+from hypothesis import example, given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from engine.attacks.pgd import Pgd, broken_by_restart
+from engine.attacks.probe import Probe
+from engine.attacks.threat import Threat
+from engine.runtime.eval_mode import evaluating, frozen
+from engine.runtime.rng import image_noise
+from tests.support.networks import InDouble, digits, digits_model, trained_digits
+from tests.support.textbook_pgd import textbook
+
+UNIT = st.floats(0, 1, width=32)
+
+
+@given(UNIT, st.lists(st.tuples(UNIT, st.floats(-3, 3, width=32)), min_size=1, max_size=9))
+@example(0.0, [(0.0, 1.0), (1.0, -1.0), (1.0, 1.0)])
+@example(1.0, [(0.0, -1.0), (1.0, 1.0), (0.5, 3.0)])
+def test_projection_is_the_nearest_allowed_perturbation(eps: float, pairs: list[tuple[float, float]]) -> None:
+    x, delta = (torch.tensor(column).view(1, 1, 1, -1) for column in zip(*pairs, strict=True))
+    found = Threat(eps).project(x, delta)
+    for pixel, d, got in zip(x.flatten().tolist(), delta.flatten().tolist(), found.flatten().tolist(), strict=True):
+        nearest = min(max(d, -eps, -pixel), eps, 1 - pixel)
+        assert got == pytest.approx(nearest, abs=1e-7)
+    assert (x + found).min() >= 0
+    assert (x + found).max() <= 1
+    assert torch.equal(Threat(eps).project(x, found), found)
+
+
+def test_a_step_follows_the_sign_and_stays_where_the_gradient_is_zero() -> None:
+    x = torch.tensor([0.5, 0.5, 0.5, 0.05, 0.5]).view(1, 1, 1, 5)
+    gradient = torch.tensor([1e-20, -7.0, 0.0, -1.0, 1.0]).view_as(x)
+    start = torch.tensor([0.0, 0.0, 0.02, 0.0, 0.08]).view_as(x)
+    found = Threat(0.1).step(x, start, gradient, 0.07)
+    torch.testing.assert_close(found, torch.tensor([0.07, -0.07, 0.02, -0.05, 0.1]).view_as(x))
+
+
+def test_uniform_noise_fills_the_ball_and_keeps_to_the_box_if_asked() -> None:
+    x, rng = torch.zeros(20, 1, 30, 30), torch.Generator().manual_seed(0)
+    free = Threat(0.3).uniform(x, rng, in_box=False)
+    assert -0.3 <= free.min() < -0.29
+    assert 0.29 < free.max() <= 0.3
+    assert abs(free.mean()) < 0.01
+    boxed = Threat(0.3).uniform(x, rng)
+    assert boxed.min() == 0
+    assert (boxed == 0).float().mean() == pytest.approx(0.5, abs=0.02)
+
+
+def test_names() -> None:
+    assert Pgd(50, 10, 0.1).name == "pgd-50-10"
+    assert Pgd(10, 1, 0.1).name == "pgd-10"
+
+
+@cache
+def robust_in_double() -> nn.Module:
+    return InDouble(trained_digits())
+
+
+def test_pgd_breaks_the_images_that_the_textbook_breaks() -> None:
+    """In float64 no sign hangs on the order of a sum, so the masks must be equal bit by bit."""
+    model, (_, _, images, labels) = robust_in_double(), digits()
+    x, y, numbers = images[:50], labels[:50], torch.arange(50) * 7
+    attack = Pgd(4, 2, 0.04)
+    expected = torch.tensor(
+        [textbook(model, x[n : n + 1], y[n : n + 1], int(numbers[n]), 0.1, attack, seed=5) for n in range(50)]
+    )
+    with evaluating(model):
+        found = [broken_by_restart(Probe(model), x, y, numbers, Threat(0.1), attack, 5, restart) for restart in (0, 1)]
+    assert torch.equal(torch.stack(found, 1), expected)
+    assert 5 < expected[:, 0].sum() < 45  # it was a question
+
+
+def test_the_same_in_float32_but_for_ties() -> None:
+    model, (_, _, images, labels) = trained_digits(), digits()
+    numbers = torch.arange(360)
+
+    def attacked(size: int) -> Tensor:
+        parts = [
+            broken_by_restart(Probe(model), images[n], labels[n], n, Threat(0.1), Pgd(5, 1, 0.04), 0, 0)
+            for n in numbers.split(size)
+        ]
+        return torch.cat(parts)
+
+    with evaluating(model):
+        assert (attacked(360) != attacked(13)).sum() <= 2
+
+
+class Band(nn.Module):
+    """One-pixel images of class 0, taken for class 1 in a narrow band only; the loss rises with the pixel."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        pixel = x.flatten()
+        inside = ((pixel.detach() - 0.62).abs() < 0.03).float()
+        return torch.stack((torch.zeros_like(pixel), -1 + 0.001 * pixel + 5 * inside), 1)
+
+
+@pytest.mark.parametrize(("steps", "broken"), [(1, False), (2, True), (6, True)])
+def test_an_iterate_on_the_way_counts(steps: int, broken: bool) -> None:
+    """From 0.5 by 0.06: 0.56, 0.62 (fooled), 0.68, ... 0.8: the last iterate is classified correctly again."""
+    x, y = torch.full((1, 1, 1, 1), 0.5), torch.tensor([0])
+    seed = next(n for n in range(10**5) if abs(float(image_noise(n, 0, torch.tensor([0]), x.shape[1:]))) < 0.01)
+    mask = broken_by_restart(Probe(Band()), x, y, torch.tensor([0]), Threat(0.3), Pgd(steps, 1, 0.06), seed, 0)
+    assert mask.tolist() == [broken]
+    assert not Band()(torch.full((1, 1, 1, 1), 0.8)).argmax(1).any()
+
+
+def test_a_start_that_fools_counts_without_a_step() -> None:
+    x, y = torch.full((1, 1, 1, 1), 0.62), torch.tensor([0])
+    assert broken_by_restart(Probe(Band()), x, y, torch.tensor([0]), Threat(0.0), Pgd(1, 1, 0.1), 0, 0).all()
+
+
+def test_an_attack_touches_neither_images_nor_parameters() -> None:
+    model, (_, _, images, labels) = digits_model(), digits()
+    before = images[:20].clone()
+    x = images[:20]
+    with evaluating(model):
+        broken_by_restart(Probe(model), x, labels[:20], torch.arange(20), Threat(0.2), Pgd(3, 1, 0.1), 0, 0)
+    assert torch.equal(x, before)
+    assert not x.requires_grad
+    assert all(p.grad is None and p.requires_grad for p in model.parameters())
+
+
+def test_verdicts_are_not_rounded_to_tf32() -> None:
+    model = nn.Linear(1, 1)
+    assert torch.backends.cudnn.allow_tf32  # torch's own choice, for training
+    with evaluating(model):
+        assert not torch.backends.cudnn.allow_tf32
+    assert torch.backends.cudnn.allow_tf32
+
+
+def test_modes_are_given_back_whatever_happens() -> None:
+    model = digits_model()
+    model[1][0].bias.requires_grad_(False)
+    before = [p.requires_grad for p in model.parameters()]
+    with pytest.raises(RuntimeError), evaluating(model):
+        assert not model.training
+        assert not any(p.requires_grad for p in model.parameters())
+        raise RuntimeError
+    assert model.training
+    with frozen(model):
+        pass
+    assert [p.requires_grad for p in model.parameters()] == before
+    with evaluating(model.eval()):
+        pass
+    assert not model.training

@@ -1,0 +1,84 @@
+"""Questions to the engine: one JSON line on standard output, and exit 2 for what cannot start."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.commands import check
+from engine.config.presets import build
+from tests.support.engine import ask
+from tests.support.official_data import write_cifar10
+
+
+def answer(capfdbinary: pytest.CaptureFixture[bytes], request: bytes) -> tuple[int, dict[str, Any]]:
+    code = check.check(request)
+    out = capfdbinary.readouterr().out
+    assert out.count(b"\n") == 1
+    return code, msgspec.json.decode(out)
+
+
+def asked(dataset: str, typed: dict[str, Any]) -> bytes:
+    return msgspec.json.encode(build(dataset, typed))
+
+
+def test_check_answers_with_facts(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    code, facts = answer(capfdbinary, asked("digits", {}))
+    assert code == 0
+    assert (facts["train_images"], facts["test_images"], facts["official_data"]) == (1437, 360, True)
+    assert len(facts["data_fingerprint"]) == 12
+
+
+@pytest.mark.parametrize(
+    ("dataset", "typed", "error"),
+    [
+        ("digits", {"batch_size": 1438}, "batch_size = 1438"),
+        ("digits", {"device": "cuda:99"}, "device = cuda:99 is not there"),
+        ("mnist", {"data_dir": "/nowhere/at/all"}, "/nowhere/at/all does not exist"),
+    ],
+)
+def test_check_refuses_in_one_line(
+    capfdbinary: pytest.CaptureFixture[bytes], dataset: str, typed: dict[str, Any], error: str
+) -> None:
+    code, said = answer(capfdbinary, asked(dataset, typed))
+    assert code == 2
+    assert list(said) == ["error"]
+    assert error in said["error"]
+    assert "\n" not in said["error"]
+
+
+def test_check_names_a_damaged_file(capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path) -> None:
+    write_cifar10(tmp_path)
+    path = tmp_path / "cifar-10-batches-py" / "data_batch_2"
+    path.write_bytes(path.read_bytes()[:100])
+    code, said = answer(capfdbinary, asked("cifar", {"data_dir": str(tmp_path), "batch_size": 2}))
+    assert code == 2
+    assert str(path) in said["error"]
+
+
+@pytest.mark.parametrize(
+    "request_", [b"", b"{torn", b"\xff\xfe", b"[]", b'{"dataset":"\xff"}', b'{"dataset":"digits"}', b"null"]
+)
+def test_check_refuses_what_is_no_configuration(capfdbinary: pytest.CaptureFixture[bytes], request_: bytes) -> None:
+    code, said = answer(capfdbinary, request_)
+    assert code == 2
+    assert "the configuration is not valid" in said["error"]
+
+
+def test_check_is_a_process_that_answers_on_standard_output() -> None:
+    code, out, err = ask("--check", stdin=asked("digits", {"device": "cuda:0"}))
+    assert code == 2
+    assert "this machine has no usable GPU" in msgspec.json.decode(out)["error"]
+    assert err == b""
+
+
+def test_doctor_says_what_is_there(tmp_path: Path) -> None:
+    write_cifar10(tmp_path)
+    code, out, _ = ask("--doctor", str(tmp_path))
+    facts = msgspec.json.decode(out)
+    assert code == 0
+    assert facts["device"] == "cpu"
+    assert "20 training and 4 test images, not the official files" in facts["data"]["cifar10"]
+    assert "official release" in facts["data"]["digits"]
+    assert "no mnist in" in facts["data"]["mnist"]

@@ -1,0 +1,185 @@
+"""Minibatches from files: the same whoever decodes them, each image once, and no worker that outlives its run."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import torch
+
+from engine.config.errors import DataError
+from engine.data.folder.batches import FolderImages
+from engine.data.folder.decode import _decoded
+from engine.data.folder.image_folder import ImageFolder
+from engine.data.folder.workers import lost_workers
+from tests.support.engine import ROOT
+from tests.support.folders import batches, picture, tree
+from tests.support.networks import CPU
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tree(tmp_path / "data", ("a", "b", "c"), count=5)
+
+
+def test_a_minibatch_depends_on_neither_workers_nor_where_the_epoch_was_resumed(folder: Path) -> None:
+    whole = list(batches(folder).epoch(2))
+    assert [tuple(x.shape) for x, _ in whole] == [(4, 3, 16, 16)] * 3 + [(3, 3, 16, 16)]
+    assert all(x.is_contiguous(memory_format=torch.channels_last) for x, _ in whole)
+    for first, workers in ((0, 1), (0, 2), (2, 1)):
+        for (x, y), (wanted, labels) in zip(batches(folder, workers).epoch(2, first), whole[first:], strict=True):
+            assert torch.equal(x, wanted)
+            assert torch.equal(y, labels)
+    assert torch.equal(batches(folder).batch(2, 3)[0], whole[3][0])
+    assert not torch.equal(next(batches(folder).epoch(3))[0], whole[0][0])
+
+
+def test_workers_go_on_from_one_epoch_to_the_next_and_end_with_the_last(folder: Path) -> None:
+    loader = batches(folder, workers=2, end=3)
+    list(loader.epoch(0))
+    workers = psutil.Process().children()
+    assert len(workers) == 2
+    for epoch in (1, 2):
+        for (x, y), (wanted, labels) in zip(loader.epoch(epoch), batches(folder).epoch(epoch), strict=True):
+            assert torch.equal(x, wanted)
+            assert torch.equal(y, labels)
+        if epoch == 1:
+            assert psutil.Process().children() == workers
+    _, alive = psutil.wait_procs(workers, timeout=20)
+    assert not alive
+
+
+def test_another_epoch_than_the_next_one_can_be_asked_for(folder: Path) -> None:
+    loader = batches(folder, workers=1, end=8)
+    list(loader.epoch(0))
+    for epoch, first in ((0, 0), (5, 2), (6, 1)):
+        wanted = list(batches(folder).epoch(epoch))[first:]
+        assert all(torch.equal(x, w) for (x, _), (w, _) in zip(loader.epoch(epoch, first), wanted, strict=True))
+
+
+def test_every_image_comes_once_an_epoch_and_ranks_share_them_evenly(folder: Path) -> None:
+    labels = torch.cat([y for _, y in batches(folder).epoch(0)])
+    assert labels.bincount().tolist() == [5, 5, 5]
+    shares = [np.concatenate(batches(folder, rank=rank, world=2)._indices(0)).tolist() for rank in (0, 1)]
+    assert [len(share) for share in shares] == [7, 7]
+    assert len({*shares[0], *shares[1]}) == 14
+    assert [len(batches(folder, rank=rank, world=2)) for rank in (0, 1)] == [2, 2]
+
+
+def test_half_of_the_images_are_mirrored(folder: Path) -> None:
+    loader = batches(folder)
+    ramp = torch.arange(16, dtype=torch.uint8).expand(1000, 16, 16).unsqueeze(3)
+    flipped, _ = loader._flipped(0, 0, ramp.contiguous(), torch.zeros(1000))
+    mirrored = (flipped[:, 0, 0, 0] > flipped[:, 0, 0, -1]).float().mean().item()
+    assert mirrored == pytest.approx(0.5, abs=0.06)
+
+
+def test_a_broken_image_is_grey_and_named_and_wrong_whatever_is_answered(folder: Path) -> None:
+    bad = folder / "train" / "b" / "3.JPEG"
+    bad.write_bytes(b"torn")
+    loader = batches(folder, workers=1)
+    greys = sum(int((x == 128 / 255).flatten(1).all(1).sum()) for x, _ in loader.epoch(0))
+    assert (greys, loader.broken) == (1, {str(bad)})
+    (folder / "val" / "a" / "0.JPEG").write_bytes(b"torn")
+    images = FolderImages(*ImageFolder(folder).files("val", 0), 18, 16, CPU)
+    x, y = images.first(15)[torch.arange(15)]
+    (place,) = (y == -1).nonzero().flatten().tolist()
+    assert torch.equal(x[place], torch.full_like(x[place], 128 / 255))
+    assert sorted(y.tolist()) == [-1, *[0] * 4, *[1] * 5, *[2] * 5]
+    assert images.broken == {str(folder / "val" / "a" / "0.JPEG")}
+
+
+def test_a_folder_that_is_gone_ends_the_training(folder: Path) -> None:
+    loader = batches(folder, workers=1)
+    for path in (folder / "train").glob("*/*"):
+        path.unlink()
+    with pytest.raises(DataError, match=r"4 of 4 images are gone, .*JPEG for one: put them back"):
+        next(loader.epoch(0))
+
+
+def test_a_fault_of_the_disk_is_not_taken_for_a_broken_image(folder: Path) -> None:
+    odd = folder / "train" / "b" / "3.JPEG"
+    loader = batches(folder, workers=1)
+    odd.unlink()
+    odd.symlink_to("/proc/self/mem")  # whose first byte cannot be read: an input/output error
+    with pytest.raises(OSError, match="Input/output error"):
+        list(loader.epoch(0))
+
+
+def test_test_images_are_the_same_in_any_batch_and_mixed(folder: Path) -> None:
+    images = FolderImages(*ImageFolder(folder).files("val", 0), 18, 16, CPU)
+    everything, labels = images[torch.arange(15)]
+    for index in (0, 7, 14):
+        x, y = images[torch.tensor([index, 3])]
+        assert torch.equal(x[0], everything[index])
+        assert y[0] == labels[index]
+    assert torch.equal(labels, images.labels)
+    some = images.first(6)
+    assert len(some) == 6
+    assert torch.equal(some[torch.arange(6)][0], everything[:6])
+    assert len(set(some.labels.tolist())) > 1
+    assert len(images.first(0)) == 15
+
+
+def test_no_worker_is_left_when_an_epoch_is_given_up(folder: Path) -> None:
+    epoch = batches(folder, workers=2, size=1).epoch(0)
+    next(epoch)
+    workers = psutil.Process().children()
+    assert workers
+    epoch.close()  # type: ignore[attr-defined]
+    _, alive = psutil.wait_procs(workers, timeout=20)
+    assert not alive
+
+
+PARENT = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from tests.support.folders import batches
+epoch = batches(Path(sys.argv[1]), workers=2, size=1).epoch(0)
+next(epoch)
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("broken", [ConnectionResetError, EOFError, FileNotFoundError])
+def test_the_broken_pipe_of_a_killed_worker_is_one_line(broken: type[Exception]) -> None:
+    with pytest.raises(DataError, match=r"a process that decodes images was killed.*of the pipe"), lost_workers():
+        raise broken("of the pipe")
+
+
+def test_what_torch_says_of_a_killed_worker_is_one_line_and_other_errors_stay_what_they_are() -> None:
+    with pytest.raises(DataError, match="a process that decodes images was killed"), lost_workers():
+        raise RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly")
+    with pytest.raises(RuntimeError, match="Caught"), lost_workers():
+        raise RuntimeError("Caught RuntimeError in DataLoader worker process 0.")
+
+
+def test_workers_die_with_a_parent_that_was_killed(folder: Path) -> None:
+    command = [sys.executable, "-c", PARENT, str(folder), str(ROOT)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "ready\n"
+        workers = psutil.Process(parent.pid).children()
+        assert len(workers) == 2
+        for worker in workers:
+            os.kill(worker.pid, signal.SIGINT)  # what a Ctrl-C at the terminal does to all of them
+        begun = time.monotonic()
+        parent.kill()
+    _, alive = psutil.wait_procs(workers, timeout=30)
+    assert not alive, time.monotonic() - begun
+
+
+def test_large_pictures_are_decoded_no_larger_than_they_are_needed(tmp_path: Path) -> None:
+    picture(tmp_path / "large.jpg", (2000, 1500))
+    path = os.fsencode(tmp_path / "large.jpg")
+    for side, size in ((128, (188, 250, 3)), (188, (375, 500, 3)), (375, (375, 500, 3)), (1400, (1500, 2000, 3))):
+        pixels, box = _decoded(path, lambda width, height: (0, 0, width, height), side)
+        assert pixels.shape == size
+        assert box == (0, 0, size[1], size[0])

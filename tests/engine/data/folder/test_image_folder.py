@@ -1,0 +1,220 @@
+"""Folders of images: what they hold, what is refused, and that pixels are torchvision's."""
+
+import os
+import random
+import statistics
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision import transforms
+
+from engine.config.errors import DataError
+from engine.data.folder.dataset import FolderSource
+from engine.data.folder.decode import DecodeError, eval_crop, random_box, train_crop
+from engine.data.folder.image_folder import ImageFolder
+from engine.data.folder.layout import EXTENSIONS
+from tests.support.folders import picture, tree
+from tests.support.official_data import IMAGENET_SAMPLE, needs_imagenet_sample
+
+
+def test_classes_sizes_and_files_in_the_order_of_their_names(tmp_path: Path) -> None:
+    tree(tmp_path / "full", ("dog", "ant"))
+    tree(tmp_path / "32", ("dog", "ant"))
+    (tmp_path / "full" / "train" / "ant" / "notes.txt").write_text("no image")
+    (tmp_path / "prepared.json").write_text('{"broken": ["train/dog/1.JPEG"]}')
+    folder = ImageFolder(tmp_path)
+    assert (folder.classes, folder.sizes) == (("ant", "dog"), (32,))
+    paths, labels = folder.files("train", 0)
+    names = [os.fsdecode(path).removeprefix(f"{tmp_path}/full/train/") for path in paths]
+    assert names == ["ant/0.JPEG", "ant/1.JPEG", "ant/2.JPEG", "dog/0.JPEG", "dog/2.JPEG"]
+    assert labels.tolist() == [0, 0, 0, 1, 1]
+    assert [path.rpartition(b"/")[2] for path in folder.files("val", 32)[0].tolist()] == [
+        b"0.JPEG",
+        b"1.JPEG",
+        b"2.JPEG",
+    ] * 2
+
+
+def test_what_is_not_taken_for_an_image_is_said(tmp_path: Path) -> None:
+    tree(tmp_path)
+    assert FolderSource(tmp_path).remarks == []
+    picture(tmp_path / "train" / "a" / "moving.gif", format="GIF")
+    picture(tmp_path / "train" / "b" / "deeper" / "0.JPEG")
+    (tmp_path / "val" / "a" / "notes.txt").write_text("no image")
+    (tmp_path / "val" / "a" / ".DS_Store").write_text("hidden files are nobody's business")
+    source = FolderSource(tmp_path)
+    train, val = (remark.partition("; their names end in .jpg")[0] for remark in source.remarks)
+    assert (train, val) == (
+        "not taken for images: train/a/moving.gif and 1 more",
+        "not taken for images: val/a/notes.txt",
+    )
+    assert (source.train_images, source.test_images, source.official) == (6, 6, None)
+
+
+@pytest.mark.parametrize("name", ["valid", "validation", "test"])
+def test_a_plain_folder_may_call_its_val_otherwise(tmp_path: Path, name: str) -> None:
+    (tree(tmp_path) / "val").rename(tmp_path / name)
+    assert len(ImageFolder(tmp_path).files("val", 0)[0]) == 6
+
+
+def test_the_fingerprint_tells_changed_files_from_the_same_ones(tmp_path: Path) -> None:
+    before = ImageFolder(tree(tmp_path)).fingerprint()
+    assert ImageFolder(tmp_path).fingerprint() == before
+    os.utime(tmp_path / "val" / "a" / "0.JPEG", (1, 1))
+    assert ImageFolder(tmp_path).fingerprint() != before
+
+
+def _file_for_class(root: Path) -> None:
+    (root / "train" / "c").write_text("")
+
+
+def _empty_class(root: Path) -> None:
+    for split in ("train", "val"):
+        (root / split / "c").mkdir()
+
+
+def _odd_class(root: Path) -> None:
+    picture(root / "train" / "c" / "0.jpg")
+
+
+def _no_val(root: Path) -> None:
+    (root / "val").rename(root / "other")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (_file_for_class, "train/c is a file; expected a folder for each class"),
+        (_empty_class, "train/c has no images"),
+        (_odd_class, "the class c is only in train"),
+        (_no_val, "has no val folder; expected train/CLASS/FILE and val/CLASS/FILE"),
+        (lambda root: root.rename(root.with_name("gone")), "does not exist"),
+        (lambda root: (root / "prepared.json").write_text("{"), r"prepared.json cannot be read"),
+        (lambda root: (root / ".preparing.json").write_text("{}"), "is not whole yet: let `fastadv prepare` come"),
+    ],
+)
+def test_what_is_no_data_set_is_refused(tmp_path: Path, spoil: object, said: str) -> None:
+    root = tree(tmp_path / "data")
+    spoil(root)  # type: ignore[operator]
+    with pytest.raises(DataError, match=said):
+        ImageFolder(root).files("train", 0)
+
+
+def test_a_size_that_is_not_prepared_is_refused_with_what_there_is(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"not prepared in size 160 \(it has only the full size\); `fastadv prepare"):
+        ImageFolder(tree(tmp_path)).files("train", 160)
+
+
+def test_a_source_that_was_moved_away_is_said_to_be(tmp_path: Path) -> None:
+    root = tree(tmp_path / "source").parent / "data"
+    root.mkdir()
+    (root / "full").symlink_to(tmp_path / "source")
+    assert len(ImageFolder(root).classes) == 2
+    (tmp_path / "source").rename(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match=r"data/full is a link to .*/source, which is gone; put it back"):
+        ImageFolder(root)
+
+
+def test_deep_grey_keeps_its_shades(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 65535, 64 * 64).reshape(64, 64)
+    Image.fromarray(ramp.astype(np.uint16)).save(tmp_path / "grey.png")
+    found = eval_crop(os.fsencode(tmp_path / "grey.png"), 64, 64).astype(float)
+    assert abs(found - (ramp / 257)[:, :, None]).max() <= 1
+
+
+def test_a_size_that_was_begun_is_refused(tmp_path: Path) -> None:
+    root = tree(tmp_path / "data")
+    (root / "prepared.json").write_text('{"broken": []}')
+    (root / "160" / "train").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"160/train/a has no images \(let `fastadv prepare` come to its end"):
+        ImageFolder(root).files("train", 160)
+
+
+def test_every_format_that_is_prepared_is_trained_on(tmp_path: Path) -> None:
+    root = tree(tmp_path / "data", count=1)
+    for ending in EXTENSIONS:
+        picture(root / "train" / "a" / f"x{ending}", format="PNG", quality=None)
+    assert len(ImageFolder(root).files("train", 0)[0]) == 2 + len(EXTENSIONS)
+
+
+def test_a_link_that_leads_nowhere_has_a_fingerprint(tmp_path: Path) -> None:
+    root = tree(tmp_path / "data")
+    (root / "val" / "a" / "lost.JPEG").symlink_to(tmp_path / "nothing")
+    before = ImageFolder(root).fingerprint()
+    picture(tmp_path / "nothing", format="JPEG")
+    assert ImageFolder(root).fingerprint() != before
+
+
+@pytest.mark.parametrize(("width", "height"), [(224, 224), (500, 375), (300, 60)])
+def test_training_crops_are_distributed_as_torchvisions(width: int, height: int) -> None:
+    torch.manual_seed(0)
+    blank = torch.zeros(3, height, width)
+    theirs = [transforms.RandomResizedCrop.get_params(blank, [0.08, 1.0], [3 / 4, 4 / 3]) for _ in range(4000)]
+    ours = [random_box(width, height, random.Random(n)) for n in range(4000)]
+    for mine, other in (
+        ([(b[3] - b[1]) * (b[2] - b[0]) for b in ours], [h * w for _, _, h, w in theirs]),
+        ([(b[2] - b[0]) / (b[3] - b[1]) for b in ours], [w / h for _, _, h, w in theirs]),
+        ([b[0] for b in ours], [left for _, left, _, _ in theirs]),
+        ([b[1] for b in ours], [top for top, _, _, _ in theirs]),
+    ):
+        spread = statistics.pstdev(other) or 1.0
+        assert abs(statistics.fmean(mine) - statistics.fmean(other)) < 0.1 * spread  # four standard errors
+        assert abs(statistics.pstdev(mine) - statistics.pstdev(other)) < 0.1 * spread
+    assert all(0 <= b[0] < b[2] <= width and 0 <= b[1] < b[3] <= height for b in ours)
+
+
+def test_a_training_crop_is_the_part_that_was_drawn_and_a_function_of_its_key(tmp_path: Path) -> None:
+    picture(tmp_path / "x.jpg", (224, 160))
+    path = os.fsencode(tmp_path / "x.jpg")
+    crop = train_crop(path, 64, 1, 2, 3)
+    assert crop.shape == (64, 64, 3)
+    assert crop.dtype == torch.uint8
+    assert torch.equal(crop, train_crop(path, 64, 1, 2, 3))
+    assert not torch.equal(crop, train_crop(path, 64, 1, 2, 4))
+
+
+@pytest.mark.parametrize("size", [(224, 224), (500, 375), (375, 500), (1600, 1200), (150, 400)])
+def test_evaluation_pixels_are_those_of_torchvision(tmp_path: Path, size: tuple[int, int]) -> None:
+    picture(tmp_path / "x.jpg", size)
+    assert_like_torchvision(tmp_path / "x.jpg", 146, 128)
+
+
+@needs_imagenet_sample
+def test_evaluation_pixels_of_real_images_are_those_of_torchvision() -> None:
+    for path in sorted((IMAGENET_SAMPLE / "val").glob("*/*"))[::20]:
+        assert_like_torchvision(path, 146, 128)
+        assert_like_torchvision(path, 224, 224)
+        assert_like_torchvision(path, 73, 64)
+
+
+def assert_like_torchvision(path: Path, resize: int, crop: int) -> None:
+    """Within 2/255 in the mean, which is also what the contract says."""
+    theirs = transforms.Compose([transforms.Resize(resize), transforms.CenterCrop(crop)])
+    wanted = np.asarray(theirs(Image.open(path).convert("RGB")), dtype=float)
+    assert np.abs(eval_crop(os.fsencode(path), resize, crop) - wanted).mean() < 2.0
+
+
+@pytest.mark.parametrize(
+    ("mode", "options"),
+    [("L", {}), ("CMYK", {}), ("RGB", {"format": "PNG"}), ("RGBA", {"format": "PNG"}), ("P", {"format": "PNG"})],
+)
+def test_whatever_a_file_is_it_becomes_rgb(tmp_path: Path, mode: str, options: dict[str, str]) -> None:
+    path = tmp_path / "x.JPEG"  # whatever it says
+    picture(path, (60, 50), mode, **options)
+    wanted = np.asarray(Image.open(path).convert("RGB").resize((48, 40), Image.Resampling.BILINEAR), dtype=float)
+    found = eval_crop(os.fsencode(path), 40, 40)
+    assert np.abs(found - wanted[:, 4:44]).mean() < 4
+    assert train_crop(os.fsencode(path), 16, 0).shape == (16, 16, 3)
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", "half"])
+def test_a_broken_file_is_named(tmp_path: Path, content: bytes | str) -> None:
+    path = tmp_path / "x.JPEG"
+    picture(path, (200, 200))
+    path.write_bytes(path.read_bytes()[:1500] if isinstance(content, str) else content)
+    for read in (lambda p: train_crop(p, 16, 0), lambda p: eval_crop(p, 20, 16)):
+        with pytest.raises(DecodeError, match=r"x\.JPEG cannot be read as an image"):
+            read(os.fsencode(path))

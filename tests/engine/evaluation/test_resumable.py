@@ -1,0 +1,116 @@
+"""Evaluations that were stopped or damaged go on, and never with the progress of another question."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from msgspec import structs
+
+from engine.attacks.pgd import Pgd
+from engine.attacks.threat import Threat
+from engine.config.sections import ModelConfig
+from engine.data.memory.batches import TestImages
+from engine.data.memory.datasets import open_arrays
+from engine.evaluation.evaluation import Accuracy, Evaluation
+from engine.evaluation.resumable import Question, Resumable
+from tests.support.networks import CPU, InDouble, digits_model, trained_digits
+
+ATTACK = Pgd(3, 2, 0.04)
+CLEAN = 5  # looks while it finds out which images are right as they are
+
+
+class Killed(BaseException):
+    """Ends a process without a word, for all that the evaluation can tell."""
+
+
+@pytest.fixture(autouse=True)
+def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.evaluation.evaluation.BATCH", 20)
+
+
+def images() -> TestImages:
+    arrays = open_arrays("digits", "")
+    return TestImages.load(arrays.test_images, arrays.test_labels, CPU).first(100)
+
+
+def new(path: Path, *asked: str) -> Resumable:
+    evaluation = Evaluation(InDouble(trained_digits()), images(), [(Threat(0.1), ATTACK)], seed=0)
+    return Resumable(evaluation, path / "evaluation.pt", *(asked or ("this",)))
+
+
+def run(one: Resumable, stop_after: int = 0, how: type[BaseException] = RuntimeError) -> tuple[list[Accuracy], int]:
+    """Its accuracies, and the work that was known to be done at its first look after an attack."""
+    looks: list[int] = []
+
+    def look(done: int, total: int) -> None:
+        looks.append(done)
+        if len(looks) == stop_after:
+            raise how
+
+    return one.run(look), next(filter(None, looks))
+
+
+def test_it_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    whole, first = run(new(tmp_path))
+    with pytest.raises(RuntimeError):
+        run(new(tmp_path), stop_after=CLEAN + 6)
+    found, later = run(new(tmp_path))
+    assert found == whole
+    assert later > 3 * first
+    assert not (tmp_path / "evaluation.pt").exists()  # it is over
+
+
+def test_a_kill_costs_what_came_after_the_last_save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.evaluation.resumable.SAVE_EVERY", 0.0)
+    whole, first = run(new(tmp_path))
+    with pytest.raises(Killed):
+        run(new(tmp_path), stop_after=CLEAN + 6, how=Killed)
+    found, later = run(new(tmp_path))
+    assert found == whole
+    assert later > 3 * first
+
+
+@pytest.mark.parametrize("what", ["another question", "damaged", "no zip"])
+def test_progress_that_is_of_no_use_is_overwritten(tmp_path: Path, what: str) -> None:
+    whole, first = run(new(tmp_path))
+    with pytest.raises(RuntimeError):
+        run(new(tmp_path, *["other"] * (what == "another question")), stop_after=CLEAN + 6)
+    path = tmp_path / "evaluation.pt"
+    if what != "another question":
+        path.write_bytes(path.read_bytes()[:100] if what == "damaged" else b"x")
+    assert run(new(tmp_path)) == (whole, first)
+
+
+QUESTION = Question(
+    network=ModelConfig(name="preact-resnet18"),
+    data="d",
+    size=0,
+    crop=8,
+    attacks=((0.1, 3, 2, 0.04),),
+    seed=0,
+    limit=100,
+    search="fp32",
+)
+
+
+def test_every_part_of_the_question_counts() -> None:
+    model, other = digits_model(seed=0), digits_model(seed=1)
+    assert QUESTION.key(model) == QUESTION.key(digits_model(seed=0))
+    silu = structs.replace(QUESTION.network, activation="silu")  # which has no weights
+    changes = {"network": silu, "data": "e", "size": 4, "crop": 4, "attacks": ((0.1, 3, 1, 0.04),), "seed": 1}
+    changes |= {"limit": 0, "search": "bf16"}
+    asked = {QUESTION.key(model), QUESTION.key(other)}
+    asked |= {structs.replace(QUESTION, **{part: value}).key(model) for part, value in changes.items()}
+    assert len(asked) == 2 + len(changes) == 2 + len(QUESTION.__struct_fields__)
+    with torch.no_grad():
+        next(model.parameters()).view(-1)[0] += 1e-6
+    assert QUESTION.key(model) not in asked
+
+
+def test_progress_under_the_key_of_an_earlier_version_is_taken(tmp_path: Path) -> None:
+    whole, first = run(new(tmp_path))
+    with pytest.raises(RuntimeError):
+        run(new(tmp_path, "old"), stop_after=CLEAN + 6)
+    found, later = run(new(tmp_path, "new", "old"))
+    assert found == whole
+    assert later > 3 * first

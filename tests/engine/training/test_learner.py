@@ -1,0 +1,227 @@
+"""Weight updates and input gradients against plain autograd and the optimizers' formulas."""
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.config.facts import DATASETS
+from engine.config.sections import ModelConfig, OptimConfig
+from engine.models.build import build_network
+from engine.training.learner import AVERAGE_DECAY, Learner
+from tests.support.networks import CPU, digits, digits_model, make_learner, trained_digits
+
+SIGNS_AGREE = 0.95
+
+
+@pytest.fixture
+def x() -> Tensor:
+    return digits()[0][:16].clone()
+
+
+@pytest.fixture
+def y() -> Tensor:
+    return digits()[1][:16].clone()
+
+
+def plain_gradients(model: nn.Module, x: Tensor, y: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+    """Of the mean loss, by one full backward pass: with respect to every parameter, and to the images."""
+    model.zero_grad()
+    x = x.clone().requires_grad_()
+    F.cross_entropy(model(x), y).backward()
+    assert x.grad is not None
+    return {name: p.grad for name, p in model.named_parameters() if p.grad is not None}, x.grad
+
+
+def test_the_input_gradient_is_that_of_a_full_backward_pass(x: Tensor, y: Tensor) -> None:
+    model = digits_model()
+    _, expected = plain_gradients(copy.deepcopy(model), x, y)
+    gradient, losses = make_learner(model).input_grad(x, y)
+    torch.testing.assert_close(gradient, expected * len(y))
+    torch.testing.assert_close(losses, F.cross_entropy(model(x), y, reduction="none"))
+
+
+def test_the_input_gradient_computes_no_weight_gradient(x: Tensor, y: Tensor) -> None:
+    model = digits_model()
+    model[1][0].weight.requires_grad_(False)  # somebody froze it: it stays so
+    model(x).sum().backward()
+    before = {name: None if p.grad is None else p.grad.clone() for name, p in model.named_parameters()}
+    make_learner(model).input_grad(x, y)
+    for name, p in model.named_parameters():
+        assert p.requires_grad is (name != "1.0.weight")
+        assert (p.grad is None and before[name] is None) or torch.equal(p.grad, before[name])
+    assert not x.requires_grad
+
+
+def test_sgd_with_momentum_and_weight_decay_by_hand(x: Tensor, y: Tensor) -> None:
+    model, by_hand = digits_model(), digits_model()
+    learner = make_learner(model, total_steps=8, schedule="cyclic", lr=0.4, momentum=0.9, weight_decay=0.01)
+    momentum: dict[str, Tensor] = {}
+    for step, rate in enumerate([0.0, 0.1, 0.2, 0.3, 0.4, 0.3]):
+        gradients, _ = plain_gradients(by_hand, x, y)
+        with torch.no_grad():
+            for name, p in by_hand.named_parameters():
+                decayed = gradients[name] + 0.01 * p
+                momentum[name] = decayed if step == 0 else 0.9 * momentum[name] + decayed
+                p -= rate * momentum[name]
+        learner.update(x, y)
+        assert learner.last_lr == pytest.approx(rate)
+    _same_weights(model, by_hand)
+    assert learner.step == 6
+
+
+def test_adam_by_hand(x: Tensor, y: Tensor) -> None:
+    model, by_hand = digits_model(), digits_model()
+    learner = make_learner(model, name="adam", lr=0.01, weight_decay=0.0)
+    first = {name: torch.zeros_like(p) for name, p in by_hand.named_parameters()}
+    second = {name: torch.zeros_like(p) for name, p in by_hand.named_parameters()}
+    for t in range(1, 4):
+        gradients, _ = plain_gradients(by_hand, x, y)
+        with torch.no_grad():
+            for name, p in by_hand.named_parameters():
+                first[name] = 0.9 * first[name] + 0.1 * gradients[name]
+                second[name] = 0.999 * second[name] + 0.001 * gradients[name] ** 2
+                p -= 0.01 * first[name] / (1 - 0.9**t) / ((second[name] / (1 - 0.999**t)).sqrt() + 1e-8)
+        learner.update(x, y)
+    _same_weights(model, by_hand, atol=1e-4)
+
+
+def _same_weights(model: nn.Module, other: nn.Module, atol: float = 1e-5) -> None:
+    for (name, p), q in zip(model.named_parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(p.data, q.data, rtol=1e-3, atol=atol, msg=name)
+
+
+def test_the_gradient_of_an_update_is_free(x: Tensor, y: Tensor) -> None:
+    model = digits_model()
+    _, expected = plain_gradients(copy.deepcopy(model), x, y)
+    calls = []
+    model.register_forward_hook(lambda *_: calls.append(1))
+    gradient = make_learner(model).update(x, y, input_grad=True)
+    assert gradient is not None
+    torch.testing.assert_close(gradient, expected)
+    assert len(calls) == 1
+    assert make_learner(model).update(x, y) is None
+
+
+def test_attack_forwards_move_the_batch_norm_statistics() -> None:
+    torch.manual_seed(0)
+    config = ModelConfig(name="preact-resnet18", width=2, depth=1)
+    learner = make_learner(build_network(config, DATASETS["digits"]))
+    bn = next(module for module in learner.model.modules() if isinstance(module, nn.BatchNorm2d))
+    learner.input_grad(torch.rand(4, 1, 8, 8), torch.zeros(4, dtype=torch.long))
+    assert int(bn.num_batches_tracked or 0) == 1
+
+
+def test_figures_are_a_moving_average(x: Tensor, y: Tensor) -> None:
+    learner = make_learner(lr=0.5)
+    before = torch.full((16,), 2.3)
+    average = np.zeros(3)
+    for step in range(1, 6):
+        logits = learner.model(x).detach()
+        losses = F.cross_entropy(logits, y, reduction="none")
+        now = [losses.mean(), (logits.argmax(1) == y).float().mean(), (losses < 2.3).float().mean()]
+        average = AVERAGE_DECAY * average + (1 - AVERAGE_DECAY) * np.array([float(value) for value in now])
+        learner.update(x, y, before)
+        assert learner.figures() == pytest.approx(average / (1 - AVERAGE_DECAY**step), rel=1e-4)
+
+
+def test_averaged_weights_by_hand(x: Tensor, y: Tensor) -> None:
+    """The first update is the start of the average."""
+    learner = make_learner(average=0.8)
+    expected: list[Tensor] = []
+    for _ in range(5):
+        learner.update(x, y)
+        now = [p.detach().clone() for p in learner.model.parameters()]
+        expected = [0.8 * p + 0.2 * q for p, q in zip(expected, now, strict=True)] if expected else now
+    for p, q in zip(learner.result.parameters(), expected, strict=True):
+        torch.testing.assert_close(p.data, q)
+    assert learner.result is not learner.model
+    assert make_learner().result is not None
+
+
+OPTIMIZERS = [
+    {"name": "sgd"},
+    {"name": "sgd", "nesterov": True, "average": 0.9},
+    {"name": "adam", "lr": 0.01},
+    {"name": "muon", "lr": 0.02, "average": 0.9},
+]
+
+
+@pytest.mark.parametrize("optim", OPTIMIZERS)
+def test_a_restored_learner_goes_on_to_the_same_weights(x: Tensor, y: Tensor, optim: dict[str, Any]) -> None:
+    learner = make_learner(schedule="cyclic", **optim)
+    for _ in range(3):
+        learner.update(x, y)
+    state = copy.deepcopy(learner.state_dict())
+    other = make_learner(digits_model(seed=5), schedule="cyclic", **optim)
+    other.load_state_dict(state)
+    for one in (learner, other):
+        for _ in range(3):
+            one.update(x, y)
+    for p, q in zip(learner.model.parameters(), other.model.parameters(), strict=True):
+        assert torch.equal(p, q)
+    for p, q in zip(learner.result.parameters(), other.result.parameters(), strict=True):
+        assert torch.equal(p, q)
+    assert learner.figures() == other.figures()
+    assert other.step == 6
+
+
+def test_fp16_skips_an_update_whose_gradients_overflow(x: Tensor, y: Tensor) -> None:
+    learner = make_learner(precision="fp16")
+    before = copy.deepcopy(learner.model.state_dict())
+    learner.scaler.load_state_dict(learner.scaler.state_dict() | {"scale": 1e38})
+    learner.update(x, y)
+    assert all(torch.equal(before[name], value) for name, value in learner.model.state_dict().items())
+    assert learner.scaler.get_scale() < 1e38
+    assert learner.step == 1
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_an_update_in_low_precision_is_nearly_that_in_fp32(x: Tensor, y: Tensor, precision: str) -> None:
+    exact, rough = make_learner(), make_learner(precision=precision)
+    start = [p.detach().clone() for p in exact.model.parameters()]
+    for learner in (exact, rough):
+        learner.update(x, y)
+    moved = torch.cat([(p - s).flatten() for p, s in zip(exact.model.parameters(), start, strict=True)])
+    roughly = torch.cat([(p - s).flatten() for p, s in zip(rough.model.parameters(), start, strict=True)])
+    assert F.cosine_similarity(moved, roughly, dim=0) > 0.99
+    assert rough.logits(x).dtype == torch.float32
+
+
+def _trained(name: str) -> nn.Module:
+    if name == "digits-cnn":
+        return trained_digits()
+    torch.manual_seed(0)
+    learner = make_learner(build_network(ModelConfig(name="preact-resnet18", width=4, depth=1), DATASETS["digits"]))
+    images, labels, _, _ = digits()
+    for _ in range(40):
+        chosen = torch.randint(len(images), (64,))
+        learner.update(images[chosen], labels[chosen])
+    return learner.model
+
+
+@pytest.mark.parametrize(
+    ("name", "precision"),
+    [
+        ("digits-cnn", "bf16"),
+        ("digits-cnn", "fp16"),
+        ("preact-resnet18", "bf16"),
+        ("preact-resnet18", "fp16"),
+    ],
+)
+def test_low_precision_gradients_have_the_signs_of_fp32(name: str, precision: str) -> None:
+    model = _trained(name)
+    images, labels, _, _ = digits()
+
+    def signs(precision: str) -> Tensor:
+        learner = Learner(copy.deepcopy(model), OptimConfig(), lambda step: 0.1, CPU, precision)
+        return learner.input_grad(images[:200], labels[:200])[0].sign()
+
+    exact = signs("fp32")
+    not_zero = exact != 0
+    assert not_zero.float().mean() > 0.95  # so that what is compared is nearly every pixel
+    assert (signs(precision) == exact)[not_zero].float().mean() >= SIGNS_AGREE

@@ -1,0 +1,131 @@
+"""What makes training fast changes no loss curve: each speed-up against the textbook's loop, with the same noise."""
+
+import shutil
+from collections.abc import Collection
+from functools import cache
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.attacks.threat import Threat
+from engine.config.facts import DATASETS
+from engine.config.sections import ModelConfig, OptimConfig
+from engine.models.build import build_network
+from engine.plan.learning_rate import learning_rate
+from engine.runtime.compile import PAYS_FROM, pays
+from engine.runtime.rng import generator
+from engine.training.learner import Learner
+from engine.training.methods.fgsm import fgsm
+from tests.support.networks import CPU, digits
+
+EPS, ALPHA, UPDATES, BATCH = 0.1, 0.125, 30, 64
+OPTIM = OptimConfig(schedule="constant", lr=0.05)
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return build_network(ModelConfig(name="preact-resnet18", width=4, depth=1), DATASETS["digits"])
+
+
+def minibatches() -> list[tuple[Tensor, Tensor]]:
+    images, labels, _, _ = digits()
+    return [(images[n : n + BATCH], labels[n : n + BATCH]) for n in range(0, UPDATES // 2 * BATCH, BATCH)] * 2
+
+
+@cache
+def textbook(seed: int = 0) -> list[float]:
+    """The losses of the textbook: fp32, NCHW, full backward passes, the optimizer one tensor at a time."""
+    model, losses = network(), []
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4, foreach=False)
+    for number, (x, y) in enumerate(minibatches()):
+        x = x.contiguous()
+        delta = torch.empty_like(x).uniform_(-EPS, EPS, generator=generator(CPU, seed, "noise", number))
+        delta = torch.clamp(delta, -x, 1 - x).requires_grad_()
+        F.cross_entropy(model(x + delta), y).backward()
+        assert delta.grad is not None
+        delta = torch.clamp(torch.clamp(delta.detach() + ALPHA * delta.grad.sign(), -EPS, EPS), -x, 1 - x)
+        loss = F.cross_entropy(model(x + delta), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def lr_at(step: int) -> float:
+    return learning_rate(OPTIM, step, UPDATES)
+
+
+def ours(precision: str = "fp32", compile_for: Collection[int] = ()) -> list[float]:
+    learner = Learner(network(), OPTIM, lr_at, CPU, precision, compile_for, compile_or_fail=True)
+    losses: list[float] = []
+    watch = learner._observe
+
+    def observe(logits: Tensor, each: Tensor, y: Tensor, before: Tensor | None) -> None:
+        losses.append(each.mean().item())
+        watch(logits, each, y, before)
+
+    learner._observe = observe  # type: ignore[method-assign]
+    for number, (x, y) in enumerate(minibatches()):
+        rng = generator(CPU, 0, "noise", number)
+        fgsm(learner, x.contiguous(memory_format=torch.channels_last), y, None, Threat(EPS), rng, alpha=ALPHA)
+    return losses
+
+
+def distance(one: list[float], other: list[float]) -> float:
+    """The mean distance of the two curves, each smoothed over five updates."""
+    curves = [torch.tensor(curve).unfold(0, 5, 1).mean(1) for curve in (one, other)]
+    return float((curves[0] - curves[1]).abs().mean())
+
+
+def agrees(found: list[float], first: float) -> None:
+    """The first five losses to within `first`; then, as a tie of signs that falls otherwise makes another run of it,
+    no further off than the textbook is from itself with other noise, of three kinds.
+    """
+    assert found[:5] == pytest.approx(textbook()[:5], abs=first)
+    assert distance(found, textbook()) < max(distance(textbook(seed), textbook()) for seed in (1, 2, 3))
+
+
+def test_the_loss_falls_and_noise_is_no_matter_of_taste() -> None:
+    assert textbook()[-1] < textbook()[0] - 0.5
+    assert 0.01 < max(distance(textbook(seed), textbook()) for seed in (1, 2, 3)) < 0.15
+
+
+def test_input_gradients_channels_last_and_a_fused_optimizer() -> None:
+    agrees(ours(), first=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_low_precision(precision: str) -> None:
+    agrees(ours(precision), first=0.05)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None and shutil.which("clang++") is None, reason="no C++ compiler here")
+def test_compilation() -> None:
+    agrees(ours(compile_for={BATCH}), first=1e-4)
+
+
+def test_a_minibatch_of_another_size_goes_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last one of an epoch is smaller: it must not be compiled for."""
+    calls: list[int] = []
+    monkeypatch.setattr(
+        "engine.training.learner.compiled", lambda model, must: lambda x: (calls.append(len(x)), model(x))[1]
+    )
+    learner = Learner(network(), OPTIM, lr_at, CPU, "fp32", {BATCH})
+    for size in (BATCH, 10, BATCH):
+        learner.logits(torch.rand(size, 1, 8, 8))
+    assert calls == [BATCH, BATCH]
+
+
+@pytest.mark.parametrize("kind", ["cpu", "cuda"])
+def test_when_compilation_pays(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    device = torch.device(kind)
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    assert pays("on", device, 0)
+    assert not pays("off", device, 10**20)
+    assert pays("auto", device, int(PAYS_FROM[kind]))
+    assert not pays("auto", device, int(PAYS_FROM[kind]) - 1)
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert pays("auto", device, 10**20) == (kind == "cuda")  # without a C++ compiler

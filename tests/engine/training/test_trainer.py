@@ -1,0 +1,336 @@
+"""Whole runs in this process, on a tenth of the digits: the same numbers whatever interrupts them."""
+
+import re
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import engine.__main__ as main
+from engine.config.errors import ConfigError
+from engine.data.memory import digits
+from engine.data.memory.arrays import Arrays
+from engine.data.memory.datasets import READERS
+from engine.evaluation.evaluation import Accuracy
+from engine.models import build as models
+from engine.models.build import build_network
+from engine.protocol import event_log, events
+from engine.protocol.rundir import RunDir
+from engine.protocol.stop import Stopped
+from engine.training import checkpoint
+from engine.training.reporter import DivergedError
+from engine.training.trainer import Training
+from tests.support.engine import assert_same, assert_same_end, of_kind, run_folder, weights, without_clock
+from tests.support.official_data import write_mnist
+from tests.support.training import StopAfter, train
+
+ALWAYS = 1e-9  # checkpoint_minutes: after every update
+
+
+@cache
+def few_digits() -> Arrays:
+    """150 training and 60 test images."""
+    whole = digits.read(Path())
+    return Arrays(
+        whole.train_images[:150], whole.train_labels[:150], whole.test_images[:60], whole.test_labels[:60], True
+    )
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Little to compute, and no waiting for the disk."""
+    monkeypatch.setitem(READERS, "digits", lambda folder: few_digits())
+    monkeypatch.setattr("engine.protocol.files.os.fsync", lambda handle: None)
+
+
+METHODS: dict[str, dict[str, Any]] = {
+    "standard": {"method.name": "standard"},
+    "random": {},
+    "previous": {"method.init": "previous", "optim.name": "sgd", "optim.lr": 0.05},
+    "pgd": {"method.name": "pgd", "method.steps": 2},
+    "free": {"method.name": "free", "method.replays": 3},
+    "phases": {
+        "phases": "0-1:0/6:40 1-2:0/8:30",
+        "micro_batch": 16,
+        "method.init": "previous",
+        "model.name": "preact-resnet18",
+        "model.width": 2,
+        "model.depth": 1,
+    },
+}
+FEW = {
+    "batch_size": 40,
+    "epochs": 2,
+    "watch.images": 40,
+    "watch.steps": 1,
+    "eval.attack": "pgd-1-2",
+    "eval.images": 40,
+}
+
+
+def test_a_network_with_dropout_is_resumed_bit_by_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build = build_network
+    monkeypatch.setattr(models, "build_network", lambda *which: nn.Sequential(build(*which), nn.Dropout(0.2)))
+    whole, broken = run_folder(tmp_path / "whole", FEW), run_folder(tmp_path / "broken", FEW)
+    train(whole)
+    with pytest.raises(Stopped):
+        train(broken, 3)
+    torch.rand(5)  # what an unstopped process would not have drawn
+    train(broken, attempt=2)
+    assert_same_end(whole, broken)
+
+
+DIVERGING = {"optim.name": "sgd", "optim.schedule": "constant", "optim.lr": 100.0, "optim.weight_decay": 1.0}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_run_stopped_at_any_look_ends_with_the_same_numbers(tmp_path: Path, name: str) -> None:
+    """The looks include those between free's replays and those inside both kinds of evaluation."""
+    typed = FEW | METHODS[name]
+    whole = run_folder(tmp_path / "whole", typed)
+    looks = train(whole).made
+    assert looks >= 2 * (4 * (3 if name == "free" else 1)) + 2
+    for stop_at in range(1, looks, 3 if name in ("random", "free") else 6):
+        broken = run_folder(tmp_path / f"stopped {stop_at}", typed)
+        with pytest.raises(Stopped):
+            train(broken, stop_at)
+        train(broken, attempt=2)
+        assert_same_end(whole, broken)
+        assert _trained_twice(broken) == 0
+
+
+def _trained_twice(rundir: RunDir) -> int:
+    """Steps between where the last attempt began and the last checkpoint before it."""
+    order = list(event_log.read(rundir.events))
+    second = max(n for n, event in enumerate(order) if isinstance(event, events.Started))
+    saved = [event.step for event in order[:second] if isinstance(event, events.Saved) and event.file == "last.pt"]
+    (began,) = [event.from_step for event in order[second:] if isinstance(event, events.Started)]
+    return saved[-1] - began
+
+
+def test_a_run_stopped_again_and_again_ends_with_the_same_numbers(tmp_path: Path) -> None:
+    whole = run_folder(tmp_path / "whole", FEW)
+    train(whole)
+    broken = run_folder(tmp_path / "broken", FEW)
+    for attempt in range(1, 40):
+        try:
+            train(broken, looks=4, attempt=attempt)  # enough for an evaluation, which is made from its start
+        except Stopped:
+            continue
+        break
+    assert attempt > 3
+    assert_same_end(whole, broken)
+
+
+def test_a_broken_checkpoint_falls_back_to_the_one_before(tmp_path: Path) -> None:
+    whole = run_folder(tmp_path / "whole", FEW)
+    train(whole)
+    broken = run_folder(tmp_path / "broken", FEW | {"checkpoint_minutes": ALWAYS})
+    with pytest.raises(Stopped):
+        train(broken, looks=3)
+    broken.last.write_bytes(broken.last.read_bytes()[:-200])
+    train(broken, attempt=2)
+    (note,) = [event.message for event in of_kind(broken, events.Note)]
+    assert "last.pt is damaged" in note
+    assert "going on from the checkpoint before" in note
+    assert_same(weights(whole)["model"], weights(broken)["model"])
+
+
+def test_two_broken_checkpoints_end_the_run_with_their_names(tmp_path: Path) -> None:
+    rundir = run_folder(tmp_path / "run", FEW)
+    for path in (rundir.last, rundir.previous):
+        path.write_bytes(b"broken")
+    with pytest.raises(checkpoint.CheckpointError, match=r"last\.pt.*previous\.pt"):
+        train(rundir)
+
+
+def test_a_finished_run_that_is_resumed_trains_no_further(tmp_path: Path) -> None:
+    rundir = run_folder(tmp_path / "run", FEW)
+    train(rundir)
+    before = weights(rundir)
+    train(rundir, attempt=2)
+    assert_same(before, weights(rundir))
+    finals = [event for event in of_kind(rundir, events.Evaluated) if event.stage == "final"]
+    assert without_clock(finals[0]) == without_clock(finals[1])
+    assert of_kind(rundir, events.Started)[-1].from_step == before["step"]
+
+
+def test_the_events_of_a_run(tmp_path: Path) -> None:
+    rundir = run_folder(tmp_path / "run", FEW | METHODS["free"])
+    train(rundir)
+    (began,) = of_kind(rundir, events.Started)
+    assert (began.steps_per_epoch, began.total_steps) == (4 * 3, 2 * 4 * 3)
+    assert (began.train_images, began.test_images, began.official_data) == (150, 60, True)
+    found = of_kind(rundir, events.Evaluated)
+    assert [(e.stage, e.split, e.attack, e.step, e.images) for e in found] == [
+        ("guard", "train", "pgd-5", 12, 40),
+        ("watch", "test", "pgd-1", 12, 40),
+        ("guard", "train", "pgd-5", 24, 40),
+        ("watch", "test", "pgd-1", 24, 40),
+        ("final", "test", "pgd-1-2", 24, 40),
+    ]
+    steps = of_kind(rundir, events.Step)
+    assert {1, 12, 24} <= {event.step for event in steps}  # the first, and each epoch's last
+    assert all(event.signal is None for event in steps)
+    assert steps[0].lr == 0
+    clock = [event.elapsed for event in event_log.read(rundir.events)]
+    assert clock == sorted(clock)
+
+
+def test_the_clock_goes_on_over_attempts(tmp_path: Path) -> None:
+    rundir = run_folder(tmp_path / "run", FEW)
+    with pytest.raises(Stopped):
+        train(rundir, looks=3)
+    before = weights(rundir)["elapsed"]
+    train(rundir, attempt=2)
+    assert of_kind(rundir, events.Started)[-1].elapsed >= before - 0.001
+    assert list(event_log.read(rundir.events))[-1].elapsed > before
+
+
+def test_nothing_is_watched_where_nothing_is_asked_for(tmp_path: Path) -> None:
+    rundir = run_folder(tmp_path / "run", FEW | {"watch.images": 0, "eval.attack": "none"})
+    train(rundir)
+    assert {event.stage for event in of_kind(rundir, events.Evaluated)} == {"guard"}
+
+
+def _guards(monkeypatch: pytest.MonkeyPatch, *robust: float) -> None:
+    found = iter(robust)
+    monkeypatch.setattr(Training, "_guard_accuracy", lambda self, epoch: Accuracy(0.9, next(found), 40))
+
+
+def test_early_stopping_goes_back_to_the_epoch_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    typed = FEW | {"epochs": 5, "early_stop.enabled": True}
+    rundir, other = run_folder(tmp_path / "run", typed), run_folder(tmp_path / "other", typed)
+    _guards(monkeypatch, 0.3, 0.5, 0.1)
+    train(rundir)
+    _guards(monkeypatch, 0.3, 0.5)
+    with pytest.raises(StopIteration):
+        train(other)
+    assert_same(weights(rundir)["model"], weights(other, "best")["model"])
+    (note,) = of_kind(rundir, events.Note)
+    assert "fell from 50.0% to 10.0%" in note.message
+    final = of_kind(rundir, events.Evaluated)[-1]
+    assert (final.stage, final.epoch) == ("final", 3.0)
+    train(rundir, attempt=2)  # ended early, it stays ended
+    assert of_kind(rundir, events.Started)[-1].from_step == 12
+
+
+def test_early_stopping_works_after_a_first_epoch_that_looked_collapsed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rundir = run_folder(tmp_path / "run", FEW | {"epochs": 4, "early_stop.enabled": True})
+    _guards(monkeypatch, 0.01, 0.5, 0.1)
+    train(rundir)
+    assert "stopped early" in of_kind(rundir, events.Note)[0].message
+
+
+def test_the_best_weights_are_never_chosen_by_test_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rundir = run_folder(tmp_path / "run", FEW)
+    _guards(monkeypatch, 0.5, 0.5)
+    monkeypatch.setattr(Training, "_watched_accuracy", lambda self: Accuracy(0.9, 0.0, 60))
+    train(rundir)
+    assert [event.kind for event in of_kind(rundir, events.Alarm)] == ["collapse"]
+    assert_same(weights(rundir, "best")["model"], weights(rundir)["model"])
+
+
+def test_the_best_weights_are_of_the_last_epoch_that_had_not_collapsed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rundir = run_folder(tmp_path / "run", FEW | {"epochs": 3})
+    _guards(monkeypatch, 0.8, 0.1, 0.1)
+    train(rundir)
+    assert [event.step for event in of_kind(rundir, events.Saved) if event.file == "best.pt"] == [4]
+    other = run_folder(tmp_path / "other", FEW | {"epochs": 3})
+    _guards(monkeypatch, 0.8, 0.1, 0.7)
+    train(other)
+    assert [event.step for event in of_kind(other, events.Saved) if event.file == "best.pt"] == [4, 12]
+
+
+def test_a_loss_that_is_no_number_ends_even_a_short_run(tmp_path: Path) -> None:
+    rundir = run_folder(tmp_path / "run", FEW | DIVERGING)
+    with pytest.raises(DivergedError, match="lower the learning rate"):
+        train(rundir)
+    assert [event.kind for event in of_kind(rundir, events.Alarm)] == ["diverged"]
+    assert not rundir.best.exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "error"),
+    [
+        ({"batch_size": 5000}, "the data has only 150 training images"),
+        ({"device": "cuda:99"}, "cuda:99 is not there"),
+    ],
+)
+def test_a_run_that_cannot_be_is_refused_as_it_is_built(tmp_path: Path, typed: dict[str, Any], error: str) -> None:
+    rundir = run_folder(tmp_path / "run", typed)
+    with pytest.raises(ConfigError, match=error):
+        train(rundir)
+
+
+def _vanished(folder: Path) -> dict[str, Any]:
+    return {"data_dir": str(folder / "data"), "dataset": "mnist", "model.name": "mnist-cnn"}
+
+
+def _damaged(folder: Path) -> dict[str, Any]:
+    write_mnist(folder / "data", packed=True)
+    (folder / "data" / "t10k-labels-idx1-ubyte.gz").unlink()
+    return _vanished(folder)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error"),
+    [
+        (_vanished, r"^the data folder .* does not exist; create it"),
+        (_damaged, r"t10k-labels-idx1-ubyte \(or \.gz\) is missing"),
+        (lambda folder: FEW | DIVERGING, "the loss is (nan|inf) at step .*; lower the learning rate"),
+        (lambda folder: {"batch_size": 5000}, "^batch_size = 5000: the data has only 150"),
+        (lambda folder: {"device": "cuda:99"}, "^device = cuda:99 is not there: .*use --device auto or cpu"),
+    ],
+    ids=["vanished", "damaged", "diverges", "batch", "device"],
+)
+def test_a_failure_is_the_last_event_in_one_line_and_whole_in_the_log(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    settings: Callable[[Path], dict[str, Any]],
+    error: str,
+) -> None:
+    monkeypatch.setattr(main, "StopRequest", lambda file: StopAfter())  # signals stay the test runner's
+    typed = settings(tmp_path)
+    rundir = run_folder(tmp_path / "run", typed, dataset=typed.get("dataset", "digits"))
+    assert main.train(rundir) == 1
+    last = list(event_log.read(rundir.events))[-1]
+    assert isinstance(last, events.Finished)
+    assert last.status == "failed"
+    assert re.search(error, last.error)
+    assert "\n" not in last.error
+    log = capsys.readouterr().err
+    assert re.search(error, log)
+    assert ("Traceback" in log) == ("loss" in error)  # what a user can put right needs none
+
+
+def test_a_config_that_cannot_be_read_fails_as_an_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(main, "StopRequest", lambda file: StopAfter())
+    rundir = run_folder(tmp_path / "run", {})
+    rundir.config.write_text("{torn")
+    assert main.train(rundir) == 1
+    (only,) = event_log.read(rundir.events)
+    assert isinstance(only, events.Finished)
+    assert only.status == "failed"
+    assert "JSON is malformed" in only.error
+
+
+def test_an_events_file_that_cannot_be_written_still_gives_an_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(self: event_log.Writer, event: events.AnyEvent) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(main, "StopRequest", lambda file: StopAfter())
+    monkeypatch.setattr(event_log.Writer, "write", full)
+    assert main.train(run_folder(tmp_path / "run", FEW)) == 1
+    assert "cannot write the last event" in capsys.readouterr().err

@@ -1,0 +1,143 @@
+"""What a user wrote and what a run left are not lost: notes, rows, weights, and runs that share a prefix."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from engine.protocol.events import Finished
+from engine.protocol.rundir import RunDir
+from fastadv_tui.history.index import History, HistoryError
+from fastadv_tui.history.notes import read_notes
+from fastadv_tui.paths import ensure_home, history_path, runs_dir
+from fastadv_tui.runs import control
+from fastadv_tui.runs.find import find_run
+from fastadv_tui.supervise import process_identity, records
+from fastadv_tui.supervise.locks import try_lock
+from fastadv_tui.supervise.records import ProcessRecord
+from tests.support.events import write_events
+from tests.support.runs import make_run, submit, supervisor_pid, verdict, wait_for_status
+from tests.support.shell import fastadv
+from tests.support.waiting import wait_until
+
+MONTHS = 60 * 86400.0
+
+
+@pytest.fixture(autouse=True)
+def _home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    ensure_home()
+
+
+def ended(name: str, age: float) -> RunDir:
+    """A run that was submitted months ago and ended `age` seconds ago, with weights of 3 MB."""
+    rundir = make_run(runs_dir() / name, submitted=time.time() - MONTHS)
+    write_events(rundir, Finished(status="done", step=1, t=time.time() - age))
+    for path, size in ((rundir.last, 1_000_000), (rundir.best, 2_000_000)):
+        path.write_bytes(b"0" * size)
+    return rundir
+
+
+def test_prune_removes_the_weights_of_what_ended_long_ago_and_nothing_else() -> None:
+    old, fresh, pinned = ended("old", MONTHS), ended("fresh", 60.0), ended("pinned", MONTHS)
+    History().edit(pinned, lambda notes: setattr(notes, "pinned", True))
+    done = fastadv("prune", "--older", "30d", "--yes")
+    assert (done.returncode, done.stderr.splitlines()) == (0, [
+        "2 checkpoint(s) of runs older than 30d: 3.0 MB", "3.0 MB freed",
+    ])  # fmt: skip
+    assert [path.name for path in sorted(old.path.iterdir())] == ["config.json", "events.jsonl", "lock"]
+    assert all(rundir.last.exists() and rundir.best.exists() for rundir in (fresh, pinned))
+
+
+def test_weights_are_not_removed_under_a_run_that_goes_on() -> None:
+    """As one that was resumed while the question was on the screen."""
+    rundir = ended("old", MONTHS)
+    supervisor = try_lock(rundir.lock)
+    assert supervisor is not None
+    assert control.remove_checkpoints(rundir) == 0
+    os.close(supervisor)
+    assert control.remove_checkpoints(rundir) == 3_000_000
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff", b'{"tags": 3}', b'{"tags": ["paper"], "note": "to'])
+def test_notes_that_cannot_be_read_are_not_written_over(content: bytes) -> None:
+    rundir = ended("a", 60.0)
+    rundir.notes.write_bytes(content)
+    with pytest.raises(HistoryError, match=r"notes\.json is damaged.*move it away"):
+        History().edit(rundir, lambda notes: notes.tags.append("new"))
+    assert rundir.notes.read_bytes() == content
+    rundir.notes.unlink()
+    rundir.notes.mkdir()  # as a file that cannot be opened: the tests may run as root
+    with pytest.raises(HistoryError, match=r"notes\.json"):
+        History().edit(rundir, lambda notes: notes.tags.append("new"))
+
+
+def test_a_run_that_was_not_to_be_seen_is_not_lost_for_ever() -> None:
+    """process.json could not be read at one look, or the folder, as on a network file system."""
+    rundir = make_run(runs_dir() / "a", submitted=time.time() - 3600)
+    assert [(row.status, row.reason) for row in History().rows()] == [("lost", "it was never started")]
+    me = process_identity.me()
+    records.write(rundir.process, ProcessRecord(attempt=1, supervisor=me, engine=me))
+    assert [row.status for row in History().rows()] == ["running"]
+    rundir.path.rename(runs_dir().parent / "away")
+    assert [(row.status, row.reason) for row in History().rows()] == [("lost", "its folder is gone")]
+    (runs_dir().parent / "away").rename(rundir.path)
+    assert [row.status for row in History().rows()] == ["running"]
+
+
+def test_the_run_that_has_just_that_id_is_meant() -> None:
+    for name in ("k3f9x2", "k3f9x2-old"):
+        make_run(runs_dir() / name)
+    assert find_run("k3f9x2").id == "k3f9x2"
+
+
+def test_no_lines_of_a_log_are_none() -> None:
+    ended("a", 60.0).log.write_text("one\ntwo\n")
+    assert fastadv("logs", "a", "-n", "0").stdout == ""
+    assert fastadv("logs", "a", "-n", "1").stdout == "two\n"
+
+
+def test_a_run_whose_history_cannot_be_written_is_started_and_said_to_be() -> None:
+    history_path().mkdir()
+    done = fastadv("run", "digits", "--epochs", "1", "--eval", "none", "--set", "model.width=4", "--detach")
+    (folder,) = runs_dir().iterdir()
+    assert (done.returncode, done.stdout.split()) == (0, [folder.name])
+    assert "cannot write the history" in done.stderr
+    wait_until(lambda: verdict(RunDir(folder)).status == "done", timeout=60)
+
+
+@pytest.mark.usefixtures("fake_engine")
+def test_a_run_is_not_resumed_where_its_row_could_not_say_so() -> None:
+    rundir = submit("stop")
+    supervisor_pid(rundir)
+    control.stop(rundir)
+    wait_for_status(rundir, "stopped")
+    before = rundir.process.read_bytes()
+    history_path().unlink(missing_ok=True)
+    history_path().mkdir()
+    done = fastadv("resume", rundir.id, "--detach")
+    assert done.returncode == 2
+    assert "cannot write the history" in done.stderr
+    assert rundir.process.read_bytes() == before
+
+
+@pytest.mark.parametrize("words", [("eval", "~nosuch/w.pt", "--dataset", "digits"), ("show", "nobody")])
+def test_names_of_nobody_are_one_line(words: tuple[str, ...]) -> None:
+    done = fastadv(*words)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+
+
+def test_a_home_that_is_no_folder_is_one_line() -> None:
+    runs_dir().rmdir()
+    runs_dir().write_text("in the way")
+    for words in (("runs",), ("show", "last")):
+        done = fastadv(*words)
+        assert done.returncode in (1, 2)
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+
+
+def test_notes_are_read_as_they_were_written() -> None:
+    rundir = ended("a", 60.0)
+    History().edit(rundir, lambda notes: notes.tags.append("paper"))
+    assert read_notes(rundir).tags == ["paper"]

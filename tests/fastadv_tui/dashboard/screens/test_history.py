@@ -1,0 +1,163 @@
+"""The history under a pilot: filter, sort, mark, annotate, columns; and the comparison."""
+
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import DataTable, Input
+
+from fastadv_tui.dashboard.app import Fastadv
+from fastadv_tui.dashboard.screens.columns_dialog import Columns
+from fastadv_tui.dashboard.screens.compare import CompareScreen
+from fastadv_tui.dashboard.screens.history import HistoryScreen
+from fastadv_tui.dashboard.screens.text_dialog import Ask
+from fastadv_tui.dashboard.settings import load
+from fastadv_tui.dashboard.widgets.run_list import RunList
+from fastadv_tui.history.columns import CELLS
+from fastadv_tui.history.index import History
+from fastadv_tui.history.notes import read_notes
+from tests.support.pilot import a_run, play, shown, until
+
+pytestmark = pytest.mark.usefixtures("quick_home")
+
+
+def test_history_filter_sort_mark_and_compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_run("a1", eps=4 / 255)
+    a_run("b2", **{"model.width": 16})
+    a_run("c3", "failed")
+    monkeypatch.chdir(tmp_path)
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("h")
+        await until(pilot, lambda: isinstance(app.screen, HistoryScreen))
+        table = app.screen.query_one(DataTable)
+        await until(pilot, lambda: table.row_count == 3)
+        await pilot.press("slash", *"status:done")
+        await until(pilot, lambda: table.row_count == 2)
+        assert "2 of 3 runs" in shown(app)
+        await pilot.press("enter", "space", "j", "space", "c")
+        await until(pilot, lambda: isinstance(app.screen, CompareScreen))
+        await until(pilot, lambda: "model.width" in shown(app))
+        assert "8/255" in shown(app)
+        assert "different eps" in shown(app)
+        await pilot.press("E")
+        await until(pilot, lambda: len([*tmp_path.glob("fastadv-compare-*")]) == 4)
+        await pilot.press("escape", "escape")
+        await until(pilot, lambda: bool(app.screen.query(RunList)))
+
+    play(script)
+
+
+def test_a_bad_filter_says_so_and_keeps_the_table() -> None:
+    a_run("a1")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("h")
+        await until(pilot, lambda: "run a1" in shown(app))
+        app.screen.query_one("#query", Input).value = "robst>1"
+        await until(pilot, lambda: "did you mean robust?" in shown(app))
+        assert "run a1" in shown(app)
+
+    play(script)
+
+
+def test_tags_notes_names_and_pins_are_kept() -> None:
+    rundir = a_run("a1")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("h")
+        await until(pilot, lambda: isinstance(app.screen, HistoryScreen) and "run a1" in shown(app))
+        await pilot.press("T")
+        await until(pilot, lambda: "run a1 (a1): tags" in shown(app))
+        await pilot.press(*"paper", "enter")
+        await until(pilot, lambda: isinstance(app.screen, HistoryScreen) and "paper" in shown(app))
+        await pilot.press("P")
+        await until(pilot, lambda: "⚑" in shown(app))
+        await pilot.press("right", "right", "o", "o")
+        await until(pilot, lambda: "sorted by name, lowest first" in shown(app))
+
+    play(script)
+    row = History().find(rundir.id)
+    assert (row.tags, row.pinned) == (["paper"], True)
+
+
+def test_columns_and_theme_are_remembered() -> None:
+    a_run("a1")
+
+    async def choose(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("h")
+        await until(pilot, lambda: isinstance(app.screen, HistoryScreen))
+        await pilot.press("v")
+        await until(pilot, lambda: isinstance(app.screen, Columns))
+        await pilot.press("space", "end", "space", "enter")  # the first one off, the last one on
+        await until(pilot, lambda: isinstance(app.screen, HistoryScreen))
+        app.theme = "ansi-dark"
+        await until(pilot, lambda: load().theme == "ansi-dark")
+        assert [str(column.label) for column in app.screen.query_one(DataTable).ordered_columns][1] == "name"
+
+    play(choose)
+    columns = load().columns
+    assert (columns[0], columns[-1]) == ("name", "note")
+    assert "status" not in columns
+
+
+def test_runs_that_share_their_name_are_told_apart_by_their_ids() -> None:
+    for name in ("a1", "b2"):
+        a_run(name, name="twin")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: shown(app).count("twin") == 2)
+        assert "a1│" in shown(app).replace(" ", "")
+        await pilot.press("space", "down", "space")
+        await until(pilot, lambda: "a1 clean" in shown(app) and "b2 clean" in shown(app))
+        await pilot.press("c")
+        await until(pilot, lambda: isinstance(app.screen, CompareScreen))
+        await until(pilot, lambda: "● b2" in shown(app) and "data, evaluation and code agree" in shown(app))
+
+    play(script, size=(160, 50))
+
+
+def test_a_note_goes_to_the_run_that_it_was_asked_for() -> None:
+    """Though the table is drawn anew below the question, and the cursor is elsewhere by then."""
+    first, second = a_run("a1"), a_run("b2")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("h")
+        await until(pilot, lambda: app.screen.query_one(DataTable).row_count == 2)
+        history = app.screen
+        asked = history._chosen()  # type: ignore[attr-defined]
+        await pilot.press("N")
+        await until(pilot, lambda: isinstance(app.screen, Ask))
+        history.query_one("#query", Input).value = f"-{asked.id}"
+        await until(pilot, lambda: history.query_one(DataTable).row_count == 1)
+        await pilot.press(*"mine", "enter")
+        await until(pilot, lambda: {read_notes(first).note, read_notes(second).note} == {"", "mine"})
+        assert read_notes({"a1": first, "b2": second}[asked.id]).note == "mine"
+
+    play(script)
+
+
+def test_every_column_can_be_asked_to_sort() -> None:
+    a_run("a1")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("h")
+        await until(pilot, lambda: app.screen.query_one(DataTable).row_count == 1)
+        for key in CELLS:
+            app.screen._sort_by(key)  # type: ignore[attr-defined]
+        await until(pilot, lambda: "tags have no order" in shown(app))
+        assert isinstance(app.screen, HistoryScreen)
+
+    play(script)
+
+
+def test_names_of_runs_are_no_markup_in_a_comparison() -> None:
+    a_run("a1", name="eps8 [/2 lr]")
+    a_run("b2", name="[red]x[/red]")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "eps8" in shown(app))
+        app.push_screen(CompareScreen(["a1", "b2"]))
+        await until(pilot, lambda: "eps8 [/2 lr]" in shown(app) and "[red]x[/red]" in shown(app))
+
+    play(script)

@@ -1,0 +1,192 @@
+"""The form of a new run under a pilot."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from textual.events import Key
+from textual.pilot import Pilot
+from textual.widgets import Input, Static
+
+from engine.config.errors import ConfigError
+from engine.config.run import RunConfig
+from engine.protocol.rundir import RunDir
+from fastadv_tui.dashboard.app import Fastadv
+from fastadv_tui.dashboard.screens.launch import Launch
+from fastadv_tui.dashboard.widgets.run_list import RunList
+from fastadv_tui.history.index import History
+from fastadv_tui.history.notes import Notes
+from fastadv_tui.launch.cost import FlopCounter
+from fastadv_tui.paths import home, runs_dir
+from fastadv_tui.runs import engine_client
+from tests.support.pilot import play, shown, until
+
+pytestmark = pytest.mark.usefixtures("quick_home")
+
+
+def test_the_form_is_read_as_the_command_line_is() -> None:
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, Launch))
+        field = {name: app.screen.query_one(f"#field-{name}", Input) for name in ("eps", "seed", "epochs")}
+        planned = app.screen.query_one("#planned", Static)
+        await until(pilot, lambda: "fastadv run digits" in str(planned.render()))
+        assert field["epochs"].placeholder == "30"
+        field["eps"].value, field["seed"].value = "2,4,8", "0-2"
+        await until(pilot, lambda: "9 runs" in str(planned.render()))
+        assert "fastadv sweep digits --grid eps=2,4,8 --seeds 0-2" in str(planned.render()).replace("\n", " ")
+        field["epochs"].value = "0"
+        await until(pilot, lambda: "! epochs = '0'" in str(planned.render()))
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        assert isinstance(app.screen, Launch)  # nothing is started that is not understood
+
+    play(script, (160, 50))
+    assert not [*runs_dir().iterdir()]
+
+
+@pytest.mark.usefixtures("fake_engine")
+def test_a_run_from_the_form_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_client, "check", lambda config: {})  # the stand-in of the engine has no data to check
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, Launch))
+        app.screen.query_one("#field-name", Input).value = "mine"
+        app.screen.query_one("#field-tags", Input).value = "first try"
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: bool(app.screen.query(RunList)))
+        await until(pilot, lambda: "✓ mine" in shown(app))
+        await until(pilot, lambda: "mine is done" in shown(app))  # a toast
+
+    play(script)
+    (folder,) = runs_dir().iterdir()
+    assert History().find(folder.name).tags == ["first", "try"]
+
+
+def test_the_form_counts_the_work_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the engine's own answer: 30 epochs of FGSM on the digits."""
+    folder = str(home())
+    monkeypatch.undo()
+    monkeypatch.setenv("FASTADV_HOME", folder)
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("n")
+        await until(pilot, lambda: "work: counting ..." in shown(app))
+        await until(pilot, lambda: "work: 685 GFLOP of training" in shown(app), seconds=60.0)
+
+    play(script)
+
+
+def test_what_is_typed_behind_an_editing_key_stays() -> None:
+    """Keys that come in one go, as from a terminal that waited for a busy machine."""
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, Launch))
+        field = app.screen.query_one("#field-eps", Input)
+        field.focus()
+        await pilot.pause()
+        for key, character in (("1", "1"), ("ctrl+u", None), ("2", "2"), ("3", "3"), ("backspace", None), ("5", "5")):
+            app.post_message(Key(key, character))
+        await until(pilot, lambda: field.value == "25")
+        await pilot.pause(0.2)
+        assert field.value == "25"
+
+    play(script)
+
+
+def test_the_form_says_how_to_move_and_how_to_start_several() -> None:
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("n")
+        await until(pilot, lambda: "↑↓ move   8,16 starts two runs" in shown(app))
+        await pilot.press("down", "down", "down", "up", "down")
+        await until(pilot, lambda: app.screen.query_one("#field-eps").has_focus)
+
+    play(script, size=(80, 24))
+
+
+def test_a_form_that_is_left_while_its_work_is_counted_breaks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, left, counted = threading.Event(), threading.Event(), threading.Event()
+
+    def count(flops: FlopCounter, config: RunConfig) -> None:
+        begun.set()
+        left.wait(20)
+        counted.set()
+
+    monkeypatch.setattr(FlopCounter, "missing", lambda flops, configs: [] if left.is_set() else configs)
+    monkeypatch.setattr(FlopCounter, "count", count)
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, Launch))
+        await until(pilot, begun.is_set)
+        app.pop_screen()
+        left.set()
+        await until(pilot, counted.is_set)
+        await until(pilot, lambda: not any(worker.group == "flops" for worker in app.workers))
+        assert app.screen.query(RunList)
+
+    play(script)
+
+
+@pytest.mark.usefixtures("fake_engine")
+@pytest.mark.parametrize("keys", ["escape", "escape h", "ctrl+p"])
+def test_a_start_puts_away_the_form_and_nothing_else(monkeypatch: pytest.MonkeyPatch, keys: str) -> None:
+    """The data are still looked at when another screen comes up."""
+    go, submitted, edit = threading.Event(), threading.Event(), History.edit
+
+    def last_act(history: History, rundir: RunDir, change: Callable[[Notes], None]) -> None:
+        edit(history, rundir, change)
+        submitted.set()
+
+    monkeypatch.setattr(engine_client, "check", lambda config: go.wait(20) and {})
+    monkeypatch.setattr(History, "edit", last_act)
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, Launch))
+        await pilot.press("ctrl+s", *keys.split())
+        await until(pilot, lambda: not isinstance(app.screen, Launch))
+        shown_then = app.screen
+        go.set()
+        await until(pilot, submitted.is_set)
+        await until(pilot, lambda: app.snapshot.count("done") == 1)
+        await pilot.pause()
+        assert app.screen is shown_then
+        if keys == "ctrl+p":
+            await pilot.press("escape")
+        await until(pilot, lambda: not any(isinstance(screen, Launch) for screen in app.screen_stack))
+
+    play(script)
+
+
+@pytest.mark.usefixtures("fake_engine")
+def test_a_start_that_is_asked_for_twice_starts_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check of data and device takes seconds, and an impatient user another ctrl+s."""
+    go, checks = threading.Event(), []
+
+    def check(config: RunConfig) -> dict[str, int]:
+        checks.append(config)
+        go.wait(20)
+        if len(checks) == 1:
+            raise ConfigError("no data")
+        return {}
+
+    monkeypatch.setattr(engine_client, "check", check)
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, Launch))
+        await pilot.press("ctrl+s", "ctrl+s")
+        go.set()
+        await until(pilot, lambda: "no data" in shown(app))
+        go.clear()
+        await pilot.press("ctrl+s", "ctrl+s", "ctrl+s")  # what was refused can be started, once it was put right
+        go.set()
+        await until(pilot, lambda: not isinstance(app.screen, Launch))
+        await until(pilot, lambda: app.snapshot.count("done") == 1)
+
+    play(script)
+    assert len(checks) == 2
+    assert len([*runs_dir().iterdir()]) == 1

@@ -1,0 +1,74 @@
+"""The log of a run under a pilot: tracebacks, floods, and what a terminal might obey."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+from textual.pilot import Pilot
+
+from fastadv_tui.dashboard.app import Fastadv
+from fastadv_tui.dashboard.screens.history import HistoryScreen
+from fastadv_tui.dashboard.screens.log import LogScreen
+from tests.support.pilot import a_run, play, shown, until
+
+pytestmark = pytest.mark.usefixtures("quick_home")
+
+
+def test_a_failed_run_opens_on_its_reason_and_its_traceback() -> None:
+    a_run("a1", "failed").log.write_text("Traceback (most recent call last):\nValueError: [red]boom[/red]\x1b[31m\n")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "boom" in shown(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, LogScreen))
+        await until(pilot, lambda: r"ValueError: [red]boom[/red]\x1b[31m" in shown(app))
+        assert "failed: boom" in shown(app)
+        await pilot.press("slash", *"traceback")
+        await until(pilot, lambda: "ValueError" not in shown(app) and "Traceback" in shown(app))
+
+    play(script)
+
+
+def test_a_log_of_one_huge_line_full_of_control_characters() -> None:
+    a_run("a1", "failed").log.write_bytes(b"\x1b[2J\x00\xff" * 200_000 + b"\nlast line\n")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "last line" in shown(app))
+
+    play(script)
+
+
+FLOOD = """
+import sys, time
+with open(sys.argv[1], "a") as log:
+    for first in range(0, 10**9, 100):
+        log.writelines(f"line {first + n}\\n" for n in range(100))
+        log.flush()
+        time.sleep(0.001)
+"""
+
+
+def test_a_flood_in_the_log_holds_nothing_up_and_its_end_is_shown() -> None:
+    """A hundred lines a millisecond, as far as this machine can write them, from a process of its own as in life."""
+    rundir = a_run("a1")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "line" in shown(app))
+        await until(pilot, lambda: rundir.log.stat().st_size > 500_000)
+        begun = time.perf_counter()
+        await pilot.press("h")
+        await until(pilot, lambda: isinstance(app.screen, HistoryScreen))
+        assert time.perf_counter() - begun < 5
+        await pilot.press("escape")
+        flood.terminate()
+        flood.wait()
+        with rundir.log.open("a") as log:
+            log.write("\nthe last line\n")
+        await until(pilot, lambda: "the last line" in shown(app))
+
+    with subprocess.Popen([sys.executable, "-c", FLOOD, str(rundir.log)]) as flood:
+        try:
+            play(script)
+        finally:
+            flood.terminate()

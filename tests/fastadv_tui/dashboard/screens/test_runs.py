@@ -1,0 +1,203 @@
+"""The first screen under a pilot: the list, the curves, the machine, and what the keys do."""
+
+import shutil
+import subprocess
+
+import pytest
+from textual.pilot import Pilot
+
+from engine.config.presets import build
+from engine.protocol.events import Alarm
+from fastadv_tui.dashboard.app import Fastadv
+from fastadv_tui.dashboard.chart.widget import Chart
+from fastadv_tui.dashboard.screens.confirm_dialog import Confirm
+from fastadv_tui.dashboard.screens.launch import Launch
+from fastadv_tui.dashboard.widgets.machine import HISTORY, Machine
+from fastadv_tui.dashboard.widgets.run_list import RunList
+from fastadv_tui.hardware.sampler import Host, Sample
+from fastadv_tui.paths import runs_dir
+from fastadv_tui.runs import control, create
+from fastadv_tui.supervise import process_identity, records
+from fastadv_tui.supervise.records import ProcessRecord
+from tests.support.events import evaluated, started, step, write_events
+from tests.support.pilot import a_run, play, shown, until
+from tests.support.runs import make_run, wait_for_status
+
+pytestmark = pytest.mark.usefixtures("quick_home")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60), (40, 10)])
+def test_the_empty_dashboard_says_what_to_do(size: tuple[int, int]) -> None:
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "Press n to start one" in shown(app))
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, Launch))
+
+    play(script, size)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+def test_runs_and_the_curves_of_the_chosen_one(size: tuple[int, int]) -> None:
+    for name in ("a1", "b2"):
+        a_run(name)
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "run a1" in shown(app) and "run b2" in shown(app))
+        await until(pilot, lambda: len(app.screen.query_one("#accuracy", Chart).series) == 2)
+        clean, robust = app.screen.query_one("#accuracy", Chart).series
+        assert (clean.ys, robust.ys) == ([0.3, 0.8], [0.2, 0.45])
+        assert "80.0/45.0" in shown(app)
+        await pilot.press("space", "j", "space")
+        await until(pilot, lambda: len(app.screen.query_one("#accuracy", Chart).series) == 4)
+
+    play(script, size)
+
+
+@pytest.mark.usefixtures("fake_engine")
+def test_stop_asks_first_and_resume_goes_on() -> None:
+    rundir = create.create(build("digits", {"name": "forever", "device": "cpu"}), [])
+    control.spawn(rundir)
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "● forever" in shown(app))
+        await pilot.press("x")
+        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        await pilot.press("n")
+        assert not rundir.stop.exists()
+        await pilot.press("x")
+        await until(pilot, lambda: f"forever ({rundir.id})" in shown(app))
+        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        await pilot.press("y")
+        await until(pilot, lambda: "■ forever" in shown(app))
+        await pilot.press("R")
+        await until(pilot, lambda: "● forever" in shown(app))
+
+    play(script)
+    wait_for_status(rundir, "running")  # quitting the dashboard does not touch it
+
+
+def test_an_alarm_while_we_look_is_a_toast_and_a_mark() -> None:
+    rundir = make_run(runs_dir() / "a1", chosen=build("digits", {"name": "mine"}))
+    write_events(rundir, started(), *(step(n) for n in range(1, 50)))
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "mine" in shown(app))
+        message = "the attack lowers the loss of 50% of the examples"
+        write_events(rundir, Alarm(kind="overfitting", step=49, epoch=4.9, message=message), evaluated(50))
+        await until(pilot, lambda: "the attack lowers the loss" in shown(app))
+        await until(pilot, lambda: len(app.screen.query_one("#accuracy", Chart).options.marks) == 1)
+
+    play(script)
+
+
+def test_a_run_that_vanishes_and_one_whose_events_are_cut() -> None:
+    gone, cut = a_run("a1"), a_run("b2")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "run a1" in shown(app) and "run b2" in shown(app))
+        shutil.rmtree(gone.path)
+        cut.events.write_bytes(cut.events.read_bytes()[:500])
+        await pilot.press("j", "k", "j")
+        await pilot.pause(0.5)
+        await until(pilot, lambda: "run b2" in shown(app))
+
+    play(script)
+
+
+def test_a_run_that_dies_while_it_is_shown() -> None:
+    rundir = make_run(runs_dir() / "a1", chosen=build("cifar", {"name": "run a1"}))
+    write_events(rundir, started(), *(step(n) for n in range(1, 50)))
+    engine = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+    identity_of = process_identity.of(engine.pid)
+    assert identity_of is not None
+    records.write(rundir.process, ProcessRecord(attempt=1, supervisor=identity_of, engine=identity_of))
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "● 1 running" in shown(app))
+        engine.kill()
+        engine.wait()
+        await until(pilot, lambda: "? 1 lost" in shown(app))
+        said = "run a1 lost: it and its supervisor were killed"  # a toast, which comes a moment later
+        await until(pilot, lambda: said in " ".join(shown(app).split()))
+
+    play(script, size=(200, 60))
+
+
+def test_the_arrows_choose_a_run_wherever_the_focus_is() -> None:
+    for name in ("a1", "b2"):
+        a_run(name)
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "run a1" in shown(app) and "run b2" in shown(app))
+        runs = app.screen.query_one(RunList)
+        app.screen.query_one("#accuracy").focus()
+        for key, place in (("down", 1), ("up", 0), ("j", 1)):
+            await pilot.press(key)
+            assert runs.highlighted == place
+
+    play(script)
+
+
+def test_a_sparkline_stays_on_the_line_of_its_label() -> None:
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        machine = app.screen.query_one(Machine)
+        await until(pilot, lambda: "CPU" in shown(app))
+        for _ in range(HISTORY):
+            machine.show(Sample(t=0.0, host=Host(cores=2, cpu=1.0, memory_used=1, memory_total=2)))
+        await pilot.pause()
+        said = str(machine.render()).splitlines()
+        assert said[0].startswith("CPU, 2 cores 100% █")
+        assert len(said[0]) <= machine.content_size.width
+
+    play(script)
+
+
+def test_a_method_without_a_signal_is_told_from_a_run_that_has_not_begun() -> None:
+    make_run(runs_dir() / "b2", chosen=build("cifar", {"name": "run b2"}))
+    a_run("a1")  # the later one is chosen first; its steps have no signal
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        signal = app.screen.query_one("#signal", Chart)
+        await until(pilot, lambda: signal.options.empty == "this method has none")
+        await pilot.press("j")
+        await until(pilot, lambda: signal.options.empty == "Nothing to draw yet")
+
+    play(script, (120, 40))
+
+
+@pytest.mark.parametrize(
+    ("settings", "begun", "said"),
+    [
+        ({}, True, "measured after each epoch"),
+        ({}, False, "it has not begun"),
+        ({"watch.images": 0}, True, "not measured: watch.images = 0"),
+    ],
+)
+def test_where_there_is_no_accuracy_it_says_why(settings: dict[str, int], begun: bool, said: str) -> None:
+    rundir = make_run(runs_dir() / "r1", chosen=build("cifar", settings))
+    here = process_identity.me()
+    records.write(rundir.process, ProcessRecord(attempt=1, supervisor=here, engine=here if begun else None))
+    if begun:
+        write_events(rundir, started(), step(1), step(2))
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: said in shown(app))
+
+    play(script)
+
+
+def test_a_run_that_cannot_be_read_is_not_run_again() -> None:
+    rundir = a_run("a1")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "epoch 10.00" in shown(app))  # its events are there: it is looked at
+        rundir.config.write_bytes(b"\xff torn")
+        await pilot.press("e")
+        await until(pilot, lambda: "cannot be read" in shown(app))
+        await pilot.press("h")
+        await until(pilot, lambda: app.screen.id == "history")
+        await pilot.press("e")
+        await pilot.pause()
+        assert app.screen.id == "history"
+
+    play(script)

@@ -1,0 +1,126 @@
+"""What all screens share: the palette, themes, and a dashboard that only looks."""
+
+import errno
+import threading
+from pathlib import Path
+
+import pytest
+from textual.binding import Binding
+from textual.pilot import Pilot
+
+from fastadv_tui.dashboard.app import Fastadv
+from fastadv_tui.dashboard.monitor import Book
+from fastadv_tui.dashboard.screens.compare import CompareScreen
+from fastadv_tui.dashboard.screens.history import HistoryScreen
+from fastadv_tui.dashboard.screens.launch import Launch
+from fastadv_tui.dashboard.settings import path
+from fastadv_tui.dashboard.snapshot import Snapshot
+from tests.support.pilot import a_run, play, shown, until
+
+pytestmark = pytest.mark.usefixtures("quick_home")
+
+
+def test_names_are_data_and_never_markup() -> None:
+    a_run("a1", name="[red]x[/red] [link=y]")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "[red]x[/red]" in shown(app))
+        await pilot.press("h")
+        await until(pilot, lambda: isinstance(app.screen, HistoryScreen) and "[red]x[/red]" in shown(app))
+
+    play(script)
+
+
+def test_a_readonly_dashboard_offers_no_change_and_makes_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rundir = a_run("a1")
+    a_run("b2")
+    monkeypatch.chdir(tmp_path)
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "run a1" in shown(app) and "read-only" in shown(app))
+        assert "Stop" not in shown(app)
+        await pilot.press("n", "R", "x", "e", "h")
+        await until(pilot, lambda: isinstance(app.screen, HistoryScreen))
+        await until(pilot, lambda: "run a1" in shown(app) and "read-only" in shown(app))
+        named = {command.title for command in app.get_system_commands(app.screen)}
+        assert not named & {"New run", "Pin", "Tag", "Note", "Rename", "Resume", "Run again with changes", "Delete"}
+        await pilot.press("P", "D", "r", "n", "space", "j", "space", "c")
+        await until(pilot, lambda: isinstance(app.screen, CompareScreen))
+        await pilot.press("E")
+        await until(pilot, lambda: "this dashboard is read-only" in shown(app))
+
+    play(script, readonly=True)
+    assert not rundir.notes.exists()
+    assert not [*tmp_path.glob("fastadv-compare-*")]
+
+
+def test_a_readonly_dashboard_remembers_nothing() -> None:
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        app.theme = "ansi-dark"
+        await pilot.pause(0.2)
+        assert not path().exists()
+
+    play(script, readonly=True)
+
+
+def test_the_app_stays_small() -> None:
+    source = (Path(__file__).parents[3] / "fastadv_tui" / "dashboard" / "app.py").read_text()
+    assert len(source.splitlines()) < 150
+
+
+def test_every_action_is_in_the_command_palette() -> None:
+    a_run("a1")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "run a1" in shown(app))
+        named = {command.title for command in app.get_system_commands(app.screen)}
+        bindings = [*type(app.screen).BINDINGS, *Fastadv.BINDINGS]
+        wanted = {binding.description for binding in bindings if isinstance(binding, Binding) and binding.id}
+        assert wanted <= named
+        await pilot.press("ctrl+p")
+        await pilot.press(*"New run")
+        await until(pilot, lambda: "key n" in shown(app))
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: isinstance(app.screen, Launch))
+
+    play(script)
+
+
+def test_a_theme_that_is_not_there_is_said() -> None:
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "no theme 'neon'" in shown(app))
+        assert app.theme == "fastadv-dark"
+
+    play(script, theme="neon")
+
+
+def test_the_terminals_own_colours() -> None:
+    a_run("a1")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "80.0/45.0" in shown(app))
+        assert app.theme == "ansi-dark"
+
+    play(script, theme="ansi")
+
+
+def test_a_home_that_is_away_for_a_while_is_said_and_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a network file system; a folder that may not be read would not do, as the tests may run as root."""
+    refresh, away = Book.refresh, threading.Event()
+
+    def look(book: Book, looked_at: set[str]) -> Snapshot:
+        if away.is_set():
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return refresh(book, looked_at)
+
+    monkeypatch.setattr(Book, "refresh", look)
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "No runs yet" in shown(app))
+        away.set()
+        await until(pilot, lambda: "Stale file handle" in shown(app))
+        a_run("one")
+        away.clear()
+        await until(pilot, lambda: "run one" in shown(app))
+
+    play(script)

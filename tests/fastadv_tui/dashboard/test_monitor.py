@@ -1,0 +1,69 @@
+"""What a dashboard knows of all runs, where looks at a home fail: a network file system is away now and then."""
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from engine.protocol.rundir import RunDir
+from fastadv_tui.dashboard.monitor import Book, Followed
+from fastadv_tui.dashboard.snapshot import View
+from fastadv_tui.history.index import History
+from fastadv_tui.history.row import Row
+from fastadv_tui.paths import ensure_home, runs_dir
+from fastadv_tui.text.tail import LineFollower
+from tests.support.runs import make_run
+
+AWAY = OSError(errno.ESTALE, "Stale file handle")
+
+
+@pytest.fixture(autouse=True)
+def _home(home: Path) -> None:
+    ensure_home()
+
+
+def test_a_look_that_failed_on_its_way_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With nothing new since: what the failed look had read must not be taken for shown."""
+    book = Book()
+    make_run(runs_dir() / "first")
+    assert [row.id for row in book.refresh([]).rows] == ["first"]
+    make_run(runs_dir() / "second")
+
+    def look(followed: Followed) -> View:
+        raise AWAY
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Followed, "look", look)
+        with pytest.raises(OSError, match="Stale"):
+            book.refresh([])
+    assert {row.id for row in book.refresh([]).rows} == {"first", "second"}
+
+
+def test_what_failed_looks_noticed_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = iter(range(100))
+
+    def sync(history: History) -> list[Row]:
+        history.notices.append("the history cannot be read")
+        if next(looks) < 50:
+            raise AWAY
+        return []
+
+    monkeypatch.setattr(History, "sync", sync)
+    book = Book()
+    for _ in range(50):
+        with pytest.raises(OSError, match="Stale"):
+            book.refresh([])
+    assert book.refresh([]).notices == ["the history cannot be read"]
+
+
+def test_a_log_that_cannot_be_looked_at_has_no_lines(tmp_path: Path) -> None:
+    assert LineFollower(tmp_path / ("long" * 100)).poll() == []
+
+
+def test_a_request_that_cannot_be_looked_for_is_none(tmp_path: Path) -> None:
+    """A hiccup of the file system must not stop a training of days, nor end its supervisor."""
+    assert not RunDir(tmp_path / ("long" * 100)).stop_asked()
+    rundir = make_run(runs_dir() / "a")
+    assert not rundir.stop_asked()
+    rundir.request_stop()
+    assert rundir.stop_asked()

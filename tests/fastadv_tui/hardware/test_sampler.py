@@ -1,0 +1,353 @@
+"""What the machine is doing, against a stand-in for NVML, the real path without a driver, and /proc itself."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import pytest
+
+from fastadv_tui.hardware.nvml import Gpu, GpuReader, MigInstance, merged
+from fastadv_tui.hardware.process_usage import family
+from fastadv_tui.hardware.sampler import Sampler
+from tests.support.runs import gone
+from tests.support.waiting import wait_until
+
+BUSY_CHILD = """
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "print('ready', flush=True)\\nwhile True: pass"])
+child.wait()
+"""
+
+
+class NvmlError(Exception):
+    """What the bindings raise."""
+
+
+class StandIn:
+    """The functions of `pynvml` that are used; a handle is a GPU's index, or `(index, slot)` for a MIG instance.
+
+    `broken` holds (function, index) pairs that fail, with None for every function or every GPU.
+    """
+
+    def __init__(self, count: int = 2, mig: dict[int, int] | None = None) -> None:
+        self.count, self.mig = count, mig or {}
+        self.broken: set[tuple[str | None, int | None]] = set()
+        self.calls: list[str] = []
+        self.error: Exception = NvmlError("GPU is lost")
+
+    def __getattribute__(self, name: str) -> Any:
+        if name.startswith("nvml"):
+            self.calls.append(name)
+        return super().__getattribute__(name)
+
+    def check(self, name: str, handle: Any) -> None:
+        index = handle[0] if isinstance(handle, tuple) else handle
+        if self.broken & {(name, index), (name, None), (None, index), (None, None)}:
+            raise self.error
+
+    def nvmlInit(self) -> None:  # noqa: N802
+        self.check("nvmlInit", None)
+
+    def nvmlShutdown(self) -> None:  # noqa: N802
+        self.check("nvmlShutdown", None)
+
+    def nvmlDeviceGetCount(self) -> int:  # noqa: N802
+        self.check("nvmlDeviceGetCount", None)
+        return self.count
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:  # noqa: N802
+        self.check("nvmlDeviceGetHandleByIndex", index)
+        return index
+
+    def nvmlDeviceGetName(self, handle: Any) -> bytes:  # noqa: N802
+        self.check("nvmlDeviceGetName", handle)
+        return b"NVIDIA H100"  # bindings before version 12 answer bytes
+
+    def nvmlDeviceGetUUID(self, handle: Any) -> str:  # noqa: N802
+        self.check("nvmlDeviceGetUUID", handle)
+        return f"MIG-{handle[0]}-{handle[1]}" if isinstance(handle, tuple) else f"GPU-{handle}"
+
+    def nvmlDeviceGetUtilizationRates(self, handle: int) -> Any:  # noqa: N802
+        self.check("nvmlDeviceGetUtilizationRates", handle)
+        if handle in self.mig:
+            raise NvmlError("Not Supported")  # so it is on a partitioned GPU
+        return SimpleNamespace(gpu=97, memory=40)
+
+    def nvmlDeviceGetMemoryInfo(self, handle: Any) -> Any:  # noqa: N802
+        self.check("nvmlDeviceGetMemoryInfo", handle)
+        return SimpleNamespace(used=10, total=80 if isinstance(handle, int) else 20, free=70)
+
+    def nvmlDeviceGetTemperature(self, handle: int, sensor: int) -> int:  # noqa: N802
+        self.check("nvmlDeviceGetTemperature", handle)
+        assert sensor == 0
+        return 61
+
+    def nvmlDeviceGetPowerUsage(self, handle: int) -> int:  # noqa: N802
+        self.check("nvmlDeviceGetPowerUsage", handle)
+        return 412_500
+
+    def nvmlDeviceGetEnforcedPowerLimit(self, handle: int) -> int:  # noqa: N802
+        self.check("nvmlDeviceGetEnforcedPowerLimit", handle)
+        return 700_000
+
+    def nvmlDeviceGetComputeRunningProcesses(self, handle: Any) -> list[Any]:  # noqa: N802
+        self.check("nvmlDeviceGetComputeRunningProcesses", handle)
+        index, slot = handle if isinstance(handle, tuple) else (handle, 0)
+        return [SimpleNamespace(pid=100 * (index + 1) + slot)]
+
+    def nvmlDeviceGetMigMode(self, handle: int) -> list[int]:  # noqa: N802
+        self.check("nvmlDeviceGetMigMode", handle)
+        if not self.mig:
+            raise NvmlError("Not Supported")  # so it is on GPUs that cannot be partitioned
+        return [int(handle in self.mig), 0]
+
+    def nvmlDeviceGetMaxMigDeviceCount(self, handle: int) -> int:  # noqa: N802
+        return 7
+
+    def nvmlDeviceGetMigDeviceHandleByIndex(self, handle: int, slot: int) -> tuple[int, int]:  # noqa: N802
+        if slot >= self.mig[handle]:
+            raise NvmlError("Not Found")
+        return handle, slot
+
+
+WHOLE = Gpu(
+    index=0,
+    name="NVIDIA H100",
+    uuid="GPU-0",
+    utilisation=0.97,
+    memory_used=10,
+    memory_total=80,
+    temperature=61,
+    power=412.5,
+    power_limit=700.0,
+    pids=(100,),
+)
+
+
+def test_several_gpus_are_read_whole() -> None:
+    gpus, reason = GpuReader(StandIn(count=3)).read()
+    assert gpus[0] == WHOLE
+    assert [gpu.uuid for gpu in gpus] == ["GPU-0", "GPU-1", "GPU-2"]
+    assert reason == ""
+
+
+def test_the_library_is_opened_once_and_handles_and_names_are_kept() -> None:
+    nvml = StandIn()
+    reader = GpuReader(nvml)
+    for _ in range(5):
+        reader.read()
+    for once in ("nvmlInit", "nvmlDeviceGetCount"):
+        assert nvml.calls.count(once) == 1
+    for once_a_gpu in ("nvmlDeviceGetHandleByIndex", "nvmlDeviceGetName", "nvmlDeviceGetUUID"):
+        assert nvml.calls.count(once_a_gpu) == 2
+
+
+def test_mig_instances_stand_under_their_gpu() -> None:
+    (plain, partitioned), _ = GpuReader(StandIn(mig={1: 2})).read()
+    assert plain == WHOLE
+    assert partitioned.utilisation is None
+    assert partitioned.mig == (
+        MigInstance(uuid="MIG-1-0", memory_used=10, memory_total=20, pids=(200,)),
+        MigInstance(uuid="MIG-1-1", memory_used=10, memory_total=20, pids=(201,)),
+    )
+    assert partitioned.pids == (200, 201)
+
+
+FIELDS = {
+    "nvmlDeviceGetName": {"name"},
+    "nvmlDeviceGetUUID": {"uuid"},
+    "nvmlDeviceGetUtilizationRates": {"utilisation"},
+    "nvmlDeviceGetMemoryInfo": {"memory_used", "memory_total"},
+    "nvmlDeviceGetTemperature": {"temperature"},
+    "nvmlDeviceGetPowerUsage": {"power"},
+    "nvmlDeviceGetEnforcedPowerLimit": {"power_limit"},
+    "nvmlDeviceGetComputeRunningProcesses": {"pids"},
+}
+
+
+@pytest.mark.parametrize("error", [NvmlError("Not Supported"), AttributeError("too old"), OSError("driver gone")])
+@pytest.mark.parametrize("function", FIELDS)
+def test_a_field_that_fails_on_one_gpu_is_none_there_and_nowhere_else(function: str, error: Exception) -> None:
+    nvml = StandIn()
+    nvml.broken, nvml.error = {(function, 0)}, error
+    (failing, whole), _ = GpuReader(nvml).read()
+    assert {name for name in Gpu.__struct_fields__ if getattr(failing, name) is None} == FIELDS[function]
+    assert not failing.lost
+    assert None not in {getattr(whole, name) for name in Gpu.__struct_fields__}
+
+
+def test_a_gpu_lost_on_the_way_keeps_its_name_and_comes_back() -> None:
+    nvml = StandIn()
+    reader = GpuReader(nvml)
+    before, _ = reader.read()
+    nvml.broken = {(None, 1)}
+    (whole, lost), reason = reader.read()
+    assert whole == before[0]
+    assert lost == Gpu(index=1, name="NVIDIA H100", uuid="GPU-1", lost=True)
+    assert reason == ""
+    nvml.broken = set()
+    assert reader.read() == (before, "")
+
+
+def test_a_gpu_without_a_handle_takes_its_place_and_is_asked_again() -> None:
+    nvml = StandIn()
+    nvml.broken = {("nvmlDeviceGetHandleByIndex", 0)}
+    reader = GpuReader(nvml)
+    (lost, whole), _ = reader.read()
+    assert lost == Gpu(index=0, lost=True)
+    assert whole.uuid == "GPU-1"
+    nvml.broken = set()
+    assert reader.read()[0][0] == WHOLE
+
+
+def test_a_library_that_dies_between_two_samples_leaves_lost_gpus() -> None:
+    nvml = StandIn()
+    with Sampler(nvml) as sampler:
+        sampler.sample()
+        nvml.broken, nvml.error = {(None, None)}, NvmlError("Uninitialized")
+        assert [gpu.lost for gpu in sampler.sample().gpus] == [True, True]
+
+
+@pytest.mark.parametrize("function", ["nvmlInit", "nvmlDeviceGetCount"])
+def test_a_driver_that_does_not_start_is_a_reason_and_asked_once(function: str) -> None:
+    nvml = StandIn()
+    nvml.broken, nvml.error = {(function, None)}, NvmlError("Driver/library version mismatch")
+    with Sampler(nvml) as sampler:
+        first, second = sampler.sample(), sampler.sample()
+    assert first.gpus == second.gpus == ()
+    assert first.no_gpus == second.no_gpus == "no GPU: Driver/library version mismatch"
+    assert nvml.calls.count("nvmlInit") == 1
+
+
+def test_a_driver_with_no_gpu_says_so() -> None:
+    assert GpuReader(StandIn(count=0)).read() == ((), "no GPU: the driver knows of none")
+
+
+@pytest.mark.parametrize("missing", [True, False])
+def test_bindings_that_are_missing_or_broken_are_a_reason(missing: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", None if missing else SimpleNamespace())
+    gpus, reason = GpuReader().read()
+    assert gpus == ()
+    assert "pynvml" in reason or "nvmlInit" in reason
+
+
+def test_the_real_library_says_why_there_is_no_gpu_or_reads_it() -> None:
+    with Sampler() as sampler:
+        sample = sampler.sample()
+    assert bool(sample.gpus) != bool(sample.no_gpus)
+
+
+def test_the_bindings_are_loaded_only_by_the_first_sample() -> None:
+    code = "import sys; from fastadv_tui.hardware.sampler import Sampler; Sampler(); print('pynvml' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_close_shuts_the_library_down_once_and_a_later_sample_opens_it_again() -> None:
+    nvml = StandIn()
+    sampler = Sampler(nvml)
+    sampler.close()
+    assert nvml.calls == []
+    sampler.sample()
+    sampler.close()
+    sampler.close()
+    assert nvml.calls.count("nvmlShutdown") == 1
+    assert len(sampler.sample().gpus) == 2
+
+
+def test_the_host_agrees_with_proc() -> None:
+    with Sampler(StandIn()) as sampler:
+        first, second = sampler.sample().host, sampler.sample().host
+    assert first.cpu is None
+    assert second.cpu is not None
+    assert 0 <= second.cpu <= 1
+    assert first.cores == os.cpu_count()
+    assert first.memory_total == 1024 * int(Path("/proc/meminfo").read_text().split()[1])
+    assert 0 < first.memory_used < first.memory_total
+
+
+@pytest.fixture
+def parent() -> Iterator[int]:
+    """The pid of an idle process whose one child is busy."""
+    with subprocess.Popen([sys.executable, "-c", BUSY_CHILD], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        children = psutil.Process(process.pid).children()
+        yield process.pid
+        for each in [psutil.Process(process.pid), *children]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
+
+
+def test_a_processs_children_count_as_its_own(parent: int) -> None:
+    with Sampler(StandIn()) as sampler:
+        first = sampler.sample([parent]).usage[parent]
+        assert first.cpu is None
+        assert first.processes == 2
+        members = [psutil.Process(parent), *psutil.Process(parent).children()]
+        assert first.rss == pytest.approx(sum(each.memory_info().rss for each in members), rel=0.2)
+        busy = wait_until(lambda: sampler.sample([parent]).usage[parent].cpu)
+    assert busy > 0.1  # its share of a core, however busy the machine is; the parent alone uses none
+
+
+def test_processes_that_end_are_left_out(parent: int) -> None:
+    with Sampler(StandIn()) as sampler:
+        assert sampler.sample([parent]).usage[parent].processes == 2
+        (child,) = psutil.Process(parent).children()
+        child.kill()
+        wait_until(lambda: gone(child.pid))
+        wait_until(lambda: gone(parent))  # it ends with its child, and is a zombie until it is reaped
+        assert sampler.sample([parent]).usage == {}
+        assert sampler.sample([2**22 + 1]).usage == {}
+
+
+def test_children_that_come_later_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Sampler(StandIn()) as sampler:
+        before = sampler.sample([os.getpid()]).usage[os.getpid()].processes
+        with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as born:
+            assert sampler.sample([os.getpid()]).usage[os.getpid()].processes == before
+            monkeypatch.setattr(sampler, "_look_again", 0.0)
+            assert sampler.sample([os.getpid()]).usage[os.getpid()].processes == before + 1
+            born.kill()
+
+
+def test_unknown_pids_harm_no_other(parent: int) -> None:
+    with Sampler(StandIn()) as sampler:
+        assert set(sampler.sample([0, -1, 2**40, parent]).usage) == {parent}
+
+
+def test_samples_and_close_from_several_threads_do_not_meet() -> None:
+    sampler, failures = Sampler(StandIn()), []
+
+    def work() -> None:
+        try:
+            for _ in range(20):
+                sampler.sample([os.getpid()])
+                sampler.close()
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def test_a_circle_of_parents_ends() -> None:
+    one, two = SimpleNamespace(pid=1), SimpleNamespace(pid=2)
+    assert family(one, {1: [two], 2: [one]}) == [one, two]  # type: ignore[arg-type,list-item]
+
+
+def test_pids_are_merged_once_each() -> None:
+    assert merged((3, 1), None, (1, 2)) == (1, 2, 3)
+    assert merged(()) == ()
+    assert merged(None, None) is None

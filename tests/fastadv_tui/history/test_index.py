@@ -1,0 +1,347 @@
+"""The history under fire: many writers, damaged files, full and read-only disks."""
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from engine.config.presets import build
+from engine.protocol.events import Finished
+from engine.protocol.rundir import RunDir
+from fastadv_tui.history.derive_row import CURVE_POINTS, row_of, thin
+from fastadv_tui.history.index import History, HistoryError
+from fastadv_tui.history.row import Row
+from fastadv_tui.history.store.migrations import SCHEMA
+from fastadv_tui.history.store.reader import read_rows
+from fastadv_tui.paths import ensure_home, history_path, runs_dir
+from tests.support.events import evaluated, started, step, write_events
+from tests.support.runs import make_run
+from tests.support.waiting import wait_until
+
+WRITERS, UPSERTS = 16, 100
+WRITE = f"""
+import sys
+from fastadv_tui.history.index import History
+from fastadv_tui.history.derive_row import Row
+for number in range({UPSERTS}):
+    History().upsert([Row(id=f"w{{sys.argv[1]}}n{{number}}", status="done", submitted=float(number))])
+"""
+
+
+def done_run(name: str = "k3f9") -> RunDir:
+    """A run directory as a finished run leaves it."""
+    rundir = make_run(runs_dir() / name, chosen=build("cifar", {"eps": 4 / 255, "model.width": 16, "seed": 3}))
+    write_events(
+        rundir, started(), step(50), evaluated(50, clean=0.5, robust=0.3), step(100), evaluated(100, clean=0.6),
+        evaluated(100, "final", attack="pgd-50-10", clean=0.6, robust=0.35, images=1000),
+        Finished(status="done", step=100, elapsed=120.0),
+    )  # fmt: skip
+    return rundir
+
+
+def test_a_row_says_what_the_run_directory_says(home: Path) -> None:
+    row = History().record(done_run())
+    assert row.settings == {"eps": 4 / 255, "model.width": 16}
+    assert (row.dataset, row.method, row.preset, row.seed) == ("cifar10", "fgsm", "wong2020", 3)
+    assert (row.status, row.clean, row.robust, row.attack, row.images) == ("done", 0.6, 0.35, "pgd-50-10", 1000)
+    assert row.final
+    assert row.curve == [(5.0, 0.5, 0.3), (10.0, 0.6, 0.4)]
+    assert (row.epochs, row.duration, row.data_fingerprint) == (10.0, 120.0, "abc")
+    assert History().rows() == [row]
+
+
+def test_without_a_final_evaluation_the_last_watched_figures_stand_and_say_so(home: Path) -> None:
+    rundir = make_run(runs_dir() / "k3f9")
+    write_events(rundir, started(), step(50), evaluated(50, clean=0.5, robust=0.3), Finished(status="stopped", step=50))
+    row = row_of(rundir)
+    assert (row.clean, row.robust, row.attack, row.final) == (0.5, 0.3, "pgd-10", False)
+
+
+def test_curves_are_thinned_to_fifty_points_with_both_ends() -> None:
+    points = thin([evaluated(number) for number in range(1, 1001)])
+    assert len(points) == CURVE_POINTS
+    assert (points[0][0], points[-1][0]) == (0.1, 100.0)
+
+
+def test_a_row_that_says_running_is_never_believed(home: Path) -> None:
+    rundir = done_run()
+    History().upsert([msgspec.structs.replace(row_of(rundir), status="running")])
+    assert [row.status for row in History().rows()] == ["done"]
+    stored = json.loads(history_path().read_text())["runs"]
+    assert [row["status"] for row in stored.values()] == ["done"]  # and it was written back
+
+
+def test_a_live_row_whose_folder_is_gone_is_lost_and_others_stay(home: Path) -> None:
+    History().upsert([Row(id="gone1", status="running"), Row(id="gone2", status="done", robust=0.5)])
+    assert {row.id: row.status for row in History().rows()} == {"gone1": "lost", "gone2": "done"}
+
+
+def test_many_writers_and_readers(home: Path) -> None:
+    """1,600 upserts of 16 processes: all there, none twice, and no reader ever sees a broken file."""
+    History().upsert([Row(id="first", status="done")])
+    writers = [subprocess.Popen([sys.executable, "-P", "-c", WRITE, str(number)]) for number in range(WRITERS)]
+
+    def read_all_the_while() -> int:
+        reads, before = 0, 0
+        while any(writer.poll() is None for writer in writers):
+            count = len(read_rows(history_path()))  # raises if the file is broken
+            assert count >= before
+            reads, before = reads + 1, count
+        return reads
+
+    with ThreadPoolExecutor(2) as pool:
+        reads = sum(pool.map(lambda _: read_all_the_while(), range(2)))
+    assert [writer.wait() for writer in writers] == [0] * WRITERS
+    ids = [row.id for row in History().rows()]
+    assert sorted(ids) == sorted(["first", *(f"w{w}n{n}" for w in range(WRITERS) for n in range(UPSERTS))])
+    assert reads > 20
+
+
+def test_a_writer_killed_in_the_middle_loses_nothing(home: Path) -> None:
+    History().upsert([Row(id=f"old{number}", status="done") for number in range(50)])
+    for _ in range(5):
+        writer = subprocess.Popen([sys.executable, "-P", "-c", WRITE, "k"])
+        before = history_path().stat().st_mtime_ns
+        wait_until(lambda before=before: history_path().stat().st_mtime_ns != before)  # type: ignore[misc]
+        writer.kill()
+        writer.wait()
+        assert {f"old{number}" for number in range(50)} <= {row.id for row in read_rows(history_path())}
+    History().upsert([Row(id="after", status="done")])  # the dead writers' lock is free
+
+
+ODD_KEY = b'{"runs": {"x": {"id": "a"}}, "meta": {"1": {"schema": 1}}}'
+DAMAGED = [b"", b"garbage", b'{"runs": 3}', b'{"runs": {"1": {"id": 7}}}', b"\xff\xfe{}", ODD_KEY]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_a_damaged_file_is_kept_and_rebuilt(home: Path, content: bytes) -> None:
+    row = History().record(done_run())
+    history_path().write_bytes(content)
+    history = History()
+    assert history.rows() == [row]
+    (notice,) = history.notices
+    assert "damaged" in notice
+    assert "rebuilt" in notice
+    (beside,) = home.glob("history.json.damaged-*")
+    assert beside.read_bytes() == content
+    again = History()
+    assert (again.rows(), again.notices) == ([row], [])
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_reindex_puts_a_damaged_file_right(home: Path, content: bytes) -> None:
+    row = History().record(done_run())
+    history_path().write_bytes(content)
+    history = History()
+    assert history.reindex() == 1
+    assert "damaged" in history.notices[0]
+    assert read_rows(history_path()) == [row]
+
+
+def test_two_that_find_the_same_damage_keep_it_and_what_the_first_one_rebuilt(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    History().record(done_run())
+    history_path().write_bytes(b"garbage")
+    meanwhile = iter([True])
+
+    def read_slowly(path: Path) -> list[Row]:
+        try:
+            return read_rows(path)
+        finally:
+            if next(meanwhile, False):  # the other one is done before this one learns what it read
+                History().upsert([*History().rows(), Row(id="gone", status="done")])
+
+    monkeypatch.setattr("fastadv_tui.history.index.read_rows", read_slowly)
+    assert {row.id for row in History().rows()} == {"gone", "k3f9"}
+    assert [path.read_bytes() for path in home.glob("history.json.damaged-*")] == [b"garbage"]
+
+
+def test_damage_twice_in_a_second_is_kept_twice(home: Path) -> None:
+    History().record(done_run())
+    for content in (b"garbage", b"rubbish"):
+        history_path().write_bytes(content)
+        assert len(History().rows()) == 1
+    assert {path.read_bytes() for path in home.glob("history.json.damaged-*")} == {b"garbage", b"rubbish"}
+
+
+def test_a_look_never_writes_over_what_was_written_meanwhile(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that ends is derived, then tagged or deleted by somebody else, and only then is its row written."""
+    tagged, deleted = done_run("tagged"), done_run("deleted")
+    History().upsert([Row(id=rundir.id, status="running") for rundir in (tagged, deleted)])
+    look = History()
+    write = look._write_if_possible
+
+    def write_late(rows: list[Row]) -> None:
+        History().edit(tagged, lambda notes: notes.tags.append("paper"))
+        shutil.rmtree(deleted.path)
+        History().remove(deleted.id)
+        write(rows)
+
+    monkeypatch.setattr(look, "_write_if_possible", write_late)
+    look.sync()
+    assert {row.id: row.tags for row in read_rows(history_path())} == {"tagged": ["paper"]}
+
+
+def test_a_run_that_cannot_be_read_hides_no_other(home: Path) -> None:
+    row = History().record(done_run())
+    unreadable = make_run(runs_dir() / "odd", submitted=0.0)
+    unreadable.events.mkdir()
+    os.mkdir(os.fsencode(runs_dir()) + b"/no\xfftext")  # noqa: PTH102
+    assert {found.id: found.status for found in History().rows()} == {row.id: "done", "odd": "lost"}
+
+
+def test_a_row_comes_back_from_the_file_as_it_was_derived(home: Path) -> None:
+    chosen = build("cifar", {"optim.milestones": (0.3, 0.6), "method.alpha": 10 / 255, "early_stop.enabled": True})
+    rundir = make_run(runs_dir() / "k3f9", chosen=chosen)
+    write_events(rundir, started(), evaluated(10), Finished(status="done", step=100))
+    row = History().record(rundir)
+    assert read_rows(history_path()) == [row]
+    assert row.settings["optim.milestones"] == [0.3, 0.6]
+
+
+def test_rebuilding_many_rows_is_quick(home: Path) -> None:
+    """TinyDB's own upsert took a hundred seconds for these."""
+    rows = [Row(id=f"r{number}", status="done") for number in range(10_000)]
+    begun = time.process_time()
+    History().upsert(rows)
+    History().upsert(rows)
+    assert time.process_time() - begun < 5.0
+    assert len(read_rows(history_path())) == len(rows)
+
+
+def test_a_missing_file_is_rebuilt_and_says_so(home: Path) -> None:
+    row = History().record(done_run())
+    history_path().unlink()
+    history = History()
+    assert history.rows() == [row]
+    assert "was missing" in history.notices[0]
+
+
+def test_a_file_of_a_newer_version_is_kept_beside(home: Path) -> None:
+    row = History().record(done_run())
+    newer = json.dumps({"runs": {}, "meta": {"1": {"schema": SCHEMA + 1}}})
+    history_path().write_text(newer)
+    with pytest.raises(HistoryError, match="version"):
+        History().upsert([row])
+    assert history_path().read_text() == newer  # a writer does not overwrite what it does not understand
+    history = History()
+    assert history.rows() == [row]
+    assert "newer version" in history.notices[0]
+    (beside,) = home.glob("history.json.newer-*")
+    assert beside.read_text() == newer
+
+
+def test_an_older_version_is_migrated(home: Path) -> None:
+    History().upsert([Row(id="old", status="done", robust=0.4)])
+    tables = json.loads(history_path().read_text())
+    del tables["meta"]  # the first version had none
+    history_path().write_text(json.dumps(tables))
+    history = History()
+    assert [(row.id, row.robust) for row in history.rows()] == [("old", 0.4)]
+    assert history.notices == []
+    history.upsert([Row(id="new", status="done")])
+    assert json.loads(history_path().read_text())["meta"] == {"1": {"schema": SCHEMA}}
+
+
+def test_reindex_keeps_rows_whose_folder_is_gone_and_what_the_user_wrote(home: Path) -> None:
+    rundir = done_run()
+    History().upsert([Row(id="gone", status="done", robust=0.4)])
+    History().edit(rundir, lambda notes: notes.tags.append("paper"))
+    assert History().reindex() == 1
+    assert {row.id: row.tags for row in History().rows()} == {"gone": [], "k3f9": ["paper"]}
+    history_path().unlink()
+    assert {row.id: row.tags for row in History().rows()} == {"k3f9": ["paper"]}
+
+
+def test_removing_a_row(home: Path) -> None:
+    History().upsert([Row(id="a", status="done"), Row(id="b", status="done")])
+    History().remove("a")
+    History().remove("never there")
+    assert [row.id for row in History().rows()] == ["b"]
+
+
+def test_everything_is_for_the_user_alone(home: Path) -> None:
+    ensure_home()
+    History().record(done_run())
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (home, runs_dir(), history_path())}
+    assert modes == {"home": 0o700, "runs": 0o700, "history.json": 0o600}
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A file system of 300 KB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("mounting a small disk needs root")
+    monkeypatch.setenv("FASTADV_HOME", str(folder / "home"))
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_loses_no_row(small_disk: Path) -> None:
+    row = History().record(done_run())
+    (small_disk / "filler").write_bytes(b"x" * (shutil.disk_usage(small_disk).free - 4096))
+    with pytest.raises(HistoryError, match="cannot write the history"):
+        History().upsert([msgspec.structs.replace(row, note="y" * 100_000)])
+    assert History().rows() == [row]
+    (small_disk / "filler").unlink()
+    History().upsert([msgspec.structs.replace(row, note="y" * 1000)])
+    assert History().rows()[0].note == "y" * 1000
+
+
+def test_a_read_only_home_can_be_read(small_disk: Path) -> None:
+    rundir = done_run()
+    row = History().record(rundir)
+    live = make_run(runs_dir() / "live", submitted=time.time())
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    history = History()
+    assert {found.id: found.status for found in history.rows()} == {row.id: "done", live.id: "queued"}
+    with pytest.raises(HistoryError):
+        history.edit(rundir, lambda notes: None)
+
+
+NASTY = "a\nb[red]x[/red] 'q' \"d\" ../../etc \x1b[31m\u202e 🦊 " + "z" * 10_000
+
+
+def test_what_the_user_writes_is_stored_as_it_is_and_stays_inside(home: Path) -> None:
+    rundir = done_run()
+
+    def change(notes: object) -> None:
+        notes.name = notes.note = NASTY  # type: ignore[attr-defined]
+        notes.tags = [NASTY]  # type: ignore[attr-defined]
+
+    row = History().edit(rundir, change)
+    assert (row.name, row.note, row.tags) == (NASTY, NASTY, [NASTY])
+    assert History().rows() == [row]
+    assert {path.name for path in home.iterdir()} <= {
+        "runs",
+        "data",
+        "slots",
+        "evaluations",
+        "history.json",
+        "history.json.lock",
+    }
+    listed = subprocess.run(
+        [sys.executable, "-P", "-m", "fastadv_tui", "runs"], capture_output=True, text=True, check=True
+    ).stdout
+    assert "\x1b" not in listed
+    assert "\u202e" not in listed
+    assert len(listed.splitlines()) == 2
+    shown = subprocess.run(
+        [sys.executable, "-P", "-m", "fastadv_tui", "show", "last"], capture_output=True, text=True, check=True
+    ).stdout
+    assert r"a\nb[red]x[/red]" in shown
+    assert "\x1b" not in shown
+    assert os.listdir(runs_dir()) == ["k3f9"]

@@ -1,0 +1,209 @@
+"""Submitting, starting, stopping and deleting runs, and what is refused."""
+
+import os
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.config.errors import ConfigError
+from engine.config.presets import build
+from engine.protocol.events import Finished
+from engine.protocol.files import write_atomic
+from engine.protocol.provenance import code_fingerprint
+from engine.protocol.rundir import RunDir
+from fastadv_tui.history.index import History
+from fastadv_tui.history.row import Row
+from fastadv_tui.launch import cost
+from fastadv_tui.paths import HomeError, runs_dir
+from fastadv_tui.runs import control, create, engine_client, find
+from fastadv_tui.runs.control import RunError
+from fastadv_tui.runs.find import RunNotFoundError, find_run
+from tests.support.events import write_events
+from tests.support.runs import config, engine_pid, make_run, verdict, wait_for_status
+
+
+def ended(folder: Path, status: str) -> RunDir:
+    """A run that was carried out without a supervisor."""
+    rundir = make_run(folder)
+    write_events(rundir, Finished(status=status))  # type: ignore[arg-type]
+    return rundir
+
+
+def test_a_submission_is_whole_and_for_the_user_alone(home: Path) -> None:
+    before = time.time()
+    rundir = create.create(config("a name\n[red]\U0001f600/../x"), ["fastadv", "run", "digits"], slots=2)
+    submission = rundir.submission()
+    assert submission.config == config("a name\n[red]\U0001f600/../x")
+    assert submission.id == rundir.id == rundir.path.name
+    assert before <= submission.submitted <= time.time()
+    assert submission.code_fingerprint == code_fingerprint()
+    assert (submission.command, submission.slots) == (["fastadv", "run", "digits"], 2)
+    assert rundir.path.parent == home / "runs"
+    for folder in (home, home / "runs", home / "slots", rundir.path):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_ids_are_found_by_their_beginning(home: Path) -> None:
+    first, second = create.create(config(), []), create.create(config(), [])
+    assert find_run(first.id).path == first.path
+    assert find_run("last").path == second.path
+    for name in ("", "nothing", "../" + first.id):
+        with pytest.raises(find.RunNotFoundError):
+            find_run(name)
+
+
+def test_an_ambiguous_beginning_names_the_runs(home: Path) -> None:
+    for name in ("abc1", "abc2"):
+        make_run(home / "runs" / name)
+    with pytest.raises(find.RunNotFoundError, match="abc1, abc2"):
+        find_run("abc")
+    assert find_run("abc2").id == "abc2"
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_line_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("FASTADV_HOME", str(tmp_path / "file" / "home"))
+    with pytest.raises(HomeError, match="FASTADV_HOME") as caught:
+        create.create(config(), [])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs root to mount a read-only folder")
+def test_a_read_only_home_is_one_clear_line(home: Path) -> None:
+    home.mkdir(mode=0o700)
+    rundir = make_run(home / "runs" / "old")
+    for arguments in (["--bind", home, home], ["-o", "remount,bind,ro", home]):
+        if subprocess.run(["mount", *map(str, arguments)], capture_output=True).returncode:
+            pytest.skip("this machine does not allow a mount")
+    try:
+        for refused in (
+            lambda: create.create(config(), []),
+            lambda: control.spawn(rundir),
+            lambda: control.stop(rundir),
+        ):
+            with pytest.raises(HomeError):
+                refused()
+    finally:
+        subprocess.run(["umount", "--lazy", str(home)], check=True)
+
+
+def test_what_cannot_be_resumed_or_stopped(home: Path) -> None:
+    done = ended(home / "runs" / "done", "done")
+    with pytest.raises(RunError, match="done"):
+        control.resume(done)
+    with pytest.raises(RunError, match="ended"):
+        control.stop(done)
+
+
+@pytest.mark.usefixtures("fake_engine")
+def test_deleting_a_run() -> None:
+    rundir = create.create(config("forever"), [])
+    control.spawn(rundir)
+    engine_pid(rundir)
+    with pytest.raises(RunError, match="stop"):
+        control.delete(rundir)
+    control.stop(rundir, now=True)
+    wait_for_status(rundir, "stopped")
+    control.delete(rundir)
+    assert not rundir.path.exists()
+    assert runs_dir().exists()
+
+
+def test_deleting_never_leaves_the_runs_folder(home: Path, tmp_path: Path) -> None:
+    elsewhere = ended(tmp_path / "elsewhere", "done")
+    (home / "runs").mkdir(parents=True)
+    (home / "runs" / "link").symlink_to(elsewhere.path)
+    inside = ended(home / "runs" / "inside", "done")
+    (inside.path / "link").symlink_to(elsewhere.path)
+    for outside in (elsewhere, RunDir(home / "runs" / "link"), RunDir(home / "runs" / ".." / ".." / "elsewhere")):
+        with pytest.raises(RunError):
+            control.delete(outside)
+    control.delete(inside)
+    assert elsewhere.config.exists()
+
+
+@pytest.mark.usefixtures("fake_engine")
+def test_a_supervisor_that_cannot_start_is_told_and_leaves_its_reason() -> None:
+    rundir = create.create(config(), [])
+    rundir.config.write_text("{}")
+    with pytest.raises(RunError, match=r"engine\.log"):
+        control.spawn(rundir)
+    assert "ValidationError" in rundir.log.read_text()
+    assert verdict(rundir).status == "lost"
+
+
+ANSWERS = {
+    "fine": ("print('{\"train_images\": 7}')", None),
+    "refused": ('print(\'{"error": "no data"}\'); raise SystemExit(2)', "no data"),
+    "broken": ("raise SystemExit(1)", "doctor"),
+    "chatty": ("import sys; print('downloading', file=sys.stderr); print('x'); print('{\"train_images\": 7}')", None),
+}
+
+
+@pytest.mark.parametrize(("code", "message"), ANSWERS.values(), ids=ANSWERS)
+def test_the_check_before_a_submission(code: str, message: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    reading = "import sys; assert b'digits' in sys.stdin.buffer.read(); "
+    monkeypatch.setattr(control, "engine_command", lambda *arguments: [sys.executable, "-c", reading + code])
+    if message is None:
+        assert engine_client.check(config()) == {"train_images": 7}
+        return
+    with pytest.raises(ConfigError, match=message) as caught:
+        engine_client.check(config())
+    assert "\n" not in str(caught.value)
+
+
+def test_the_real_engine_is_asked_with_the_whole_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def command(*arguments: str) -> list[str]:
+        asked.append(arguments)
+        return [sys.executable, "-c", "import sys; print(sys.stdin.read())"]
+
+    monkeypatch.setattr(control, "engine_command", command)
+    assert msgspec.convert(engine_client.check(config()), type(config())) == config()
+    assert asked == [("--check",)]
+
+
+def test_a_machine_that_has_no_room_for_a_process_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the dashboard an exception that nobody expects ends it."""
+    monkeypatch.setattr(control, "engine_command", lambda *_: ["/nowhere/python"])
+    with pytest.raises(ConfigError, match="cannot start the engine's check"):
+        engine_client.check(config())
+    monkeypatch.setattr(cost, "engine_command", lambda *_: ["/nowhere/python"])
+    counter = cost.FlopCounter()
+    counter.count(config())
+    assert (counter.missing([config()]), counter.total(config())) == ([], None)
+
+
+def test_a_run_is_never_seen_without_its_configuration(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who looked at it then would call it lost, and write that down."""
+    seen: list[list[Row]] = []
+
+    def write(path: Path, content: bytes) -> None:
+        seen.append(History().rows())
+        with pytest.raises(RunNotFoundError):
+            find_run("last")
+        write_atomic(path, content)
+        seen.append(History().rows())
+
+    monkeypatch.setattr(control, "write_atomic", write)
+    rundir = create.create(config(), ["fastadv"])
+    assert seen == [[], []]
+    assert [row.id for row in History().rows()] == [rundir.id] == [path.name for path in runs_dir().iterdir()]
+    assert rundir.submission().id == rundir.id
+
+
+@pytest.mark.parametrize(
+    "setting", [{"micro_batch": 32}, {"holdout": 100}, {"batch_size": 7}, {"model.name": "resnet18"}]
+)
+def test_runs_that_differ_in_what_the_check_looks_at_are_checked_each(setting: dict[str, Any]) -> None:
+    runs = [build("digits", {}), build("digits", setting), build("digits", {"eps": 0.1, "seed": 3})]
+    assert len(engine_client.kinds(runs)) == 2

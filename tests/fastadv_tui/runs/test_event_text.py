@@ -1,0 +1,15 @@
+"""What a headless command says of an event."""
+
+import pytest
+
+from fastadv_tui.runs.event_text import event_line
+from fastadv_tui.runs.state import RunState
+from tests.support.events import started
+
+
+@pytest.mark.parametrize(("official", "said"), [(True, False), (False, True), (None, False)])
+def test_files_that_are_not_the_official_ones_are_named_where_there_are_official_ones(
+    official: bool | None, said: bool
+) -> None:
+    line = event_line(started(official_data=official), RunState())
+    assert ("not the official files" in line) == said

@@ -1,0 +1,238 @@
+"""The line and its slots: order, and locks that die with their holders."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from fastadv_tui.hardware import gpus
+from fastadv_tui.supervise import queue
+from fastadv_tui.supervise.locks import remove_if_free, try_lock
+from fastadv_tui.supervise.queue import CPU, Line, Place, Slot, Ticket, devices_for
+from tests.support.waiting import wait_until
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from fastadv_tui.supervise.queue import Line, Ticket
+place = Line(Path(sys.argv[1])).join(Ticket(1.0, "other", ("cpu",)))
+slot = place.try_slot(1) if "slot" in sys.argv else None
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> Line:
+    return Line(tmp_path / "slots")
+
+
+def join(line: Line, submitted: float, *devices: str) -> Place:
+    return line.join(Ticket(submitted, f"run{submitted:.0f}", devices or (CPU,)))
+
+
+def slot_of(place: Place, count: int = 1) -> str | None:
+    """Where a place gets a slot; it leaves the line then."""
+    slot = place.try_slot(count)
+    if slot is None:
+        return None
+    place.leave()
+    return slot.device
+
+
+def held_elsewhere(line: Line, *words: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-c", HOLD, str(line.slots.parent), *words]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def test_one_slot_goes_to_the_first_in_line_and_is_free_again_when_closed(line: Line) -> None:
+    late, early = join(line, 2), join(line, 1)
+    assert late.try_slot(1) is None
+    slot = early.try_slot(1)
+    assert isinstance(slot, Slot)
+    early.leave()
+    assert late.try_slot(1) is None
+    os.close(slot.handle)
+    assert slot_of(late) == CPU
+
+
+def test_order_of_submission_whatever_the_order_of_arrival(line: Line) -> None:
+    places = [join(line, when) for when in (3, 1, 10, 2)]
+    assert [ticket.submitted for ticket in line.waiting()] == [1, 2, 3, 10]
+    assert [line.place_of(f"run{when}") for when in (1, 2, 3, 10)] == [1, 2, 3, 4]
+    assert line.place_of("run7") is None
+    for place in places:
+        place.leave()
+    assert line.waiting() == []
+
+
+def test_nobody_waits_behind_one_who_wants_another_device(line: Line) -> None:
+    first_gpu = join(line, 1, "GPU-a").try_slot(1)
+    assert first_gpu is not None
+    waiting, anywhere, on_cpu = join(line, 2, "GPU-a"), join(line, 3, "GPU-a", "GPU-b"), join(line, 4)
+    assert line.place_of("run4") == 1
+    assert slot_of(waiting) is None
+    assert slot_of(anywhere) == "GPU-b"
+    assert slot_of(on_cpu) == CPU
+
+
+def test_more_slots_a_device_for_those_who_ask(line: Line) -> None:
+    assert slot_of(join(line, 1)) == CPU
+    alone, sharing = join(line, 3), join(line, 2)
+    assert slot_of(sharing, count=2) == CPU
+    assert slot_of(alone) is None
+
+
+def test_a_slot_dies_with_its_last_holder(line: Line) -> None:
+    holder = held_elsewhere(line, "slot")
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    place = join(line, 2)
+    assert slot_of(place) is None
+    kill(holder)
+    wait_until(lambda: slot_of(place))
+    child.communicate(b"\n")
+
+
+def test_a_child_that_inherited_the_slot_holds_it(line: Line) -> None:
+    first = join(line, 1)
+    slot = first.try_slot(1)
+    assert slot is not None
+    first.leave()
+    child = subprocess.Popen(
+        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=(slot.handle,), stdout=subprocess.DEVNULL
+    )
+    os.close(slot.handle)
+    second = join(line, 2)
+    assert slot_of(second) is None
+    child.communicate(b"\n")
+    assert slot_of(second) == CPU
+
+
+def test_a_dead_holders_ticket_does_not_count_and_is_removed(line: Line) -> None:
+    holder = held_elsewhere(line)
+    mine = join(line, 2)
+    assert line.place_of("run2") == 2
+    assert slot_of(mine) is None
+    kill(holder)
+    assert line.place_of("run2") == 1
+    assert len(list(line.tickets.iterdir())) == 1
+    assert slot_of(mine) == CPU
+
+
+def test_looking_disturbs_nobody(line: Line) -> None:
+    """Many viewers look while tickets come and go: none that is held is ever removed."""
+    looker = [
+        subprocess.Popen([sys.executable, "-c", LOOK, str(line.slots.parent)], stdout=subprocess.PIPE) for _ in range(2)
+    ]
+    try:
+        for when in range(1, 200):
+            place = join(line, when)
+            assert [ticket.submitted for ticket in line.waiting()] == [when]
+            place.leave()
+    finally:
+        for process in looker:
+            process.kill()
+            process.communicate()
+
+
+LOOK = """
+import sys
+from pathlib import Path
+from fastadv_tui.supervise.queue import Line
+line = Line(Path(sys.argv[1]))
+while True:
+    line.waiting()
+"""
+
+
+def test_garbage_among_the_tickets_is_no_harm(line: Line) -> None:
+    place = join(line, 1)
+    (line.tickets / "garbage").write_bytes(b"\xff{")
+    (line.tickets / "folder").mkdir()
+    assert [ticket.id for ticket in line.waiting()] == ["run1"]
+    assert slot_of(place) == CPU
+
+
+def test_locks(tmp_path: Path) -> None:
+    handle = try_lock(tmp_path / "lock")
+    assert handle is not None
+    assert try_lock(tmp_path / "lock") is None
+    assert not remove_if_free(tmp_path / "lock")
+    os.close(handle)
+    assert remove_if_free(tmp_path / "lock")
+    assert not (tmp_path / "lock").exists()
+    assert remove_if_free(tmp_path / "lock")
+
+
+UUIDS = ["GPU-aaa1", "GPU-bbb2", "GPU-bbb3"]
+VISIBLE = {
+    None: UUIDS,
+    "": [],
+    "-1": [],
+    "1": ["GPU-bbb2"],
+    "2,0": ["GPU-bbb3", "GPU-aaa1"],
+    " 0 , 1": ["GPU-aaa1", "GPU-bbb2"],
+    "GPU-a,2": ["GPU-aaa1", "GPU-bbb3"],
+    "GPU-bbb": [],
+    "0,9,1": ["GPU-aaa1"],
+    "0,nonsense,1": ["GPU-aaa1"],
+    "MIG-77": ["MIG-77"],
+}
+
+
+@pytest.mark.parametrize(("value", "expected"), VISIBLE.items(), ids=map(str, VISIBLE))
+def test_visible_devices_are_read_as_cuda_reads_them(value: str | None, expected: list[str]) -> None:
+    assert gpus.visible(UUIDS, {} if value is None else {"CUDA_VISIBLE_DEVICES": value}) == expected
+
+
+def test_devices_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpus, "uuids", lambda: UUIDS)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,0")
+    assert devices_for("cpu") == (CPU,)
+    assert devices_for("auto") == ("GPU-bbb2", "GPU-aaa1")
+    assert devices_for("cuda:1") == ("GPU-aaa1",)
+    with pytest.raises(LookupError, match="cuda:2"):
+        devices_for("cuda:2")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert devices_for("auto") == (CPU,)
+
+
+def test_what_the_engine_is_told() -> None:
+    assert Slot(CPU, 0).environment() == {"FASTADV_DEVICE": "cpu"}
+    assert Slot("GPU-a", 0).environment() == {"FASTADV_DEVICE": "cuda", "CUDA_VISIBLE_DEVICES": "GPU-a"}
+    assert queue.CPU == "cpu"
+
+
+def nvml(count: int, name: Callable[[int], object]) -> SimpleNamespace:
+    """A stand-in for pynvml with the functions that are used."""
+    return SimpleNamespace(
+        NVMLError=RuntimeError,
+        nvmlInit=lambda: None,
+        nvmlShutdown=lambda: None,
+        nvmlDeviceGetCount=lambda: count,
+        nvmlDeviceGetHandleByIndex=lambda index: index,
+        nvmlDeviceGetUUID=name,
+    )
+
+
+def test_gpus_are_asked_of_nvml(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", nvml(2, lambda index: f"GPU-{index}".encode() if index else "GPU-0"))  # type: ignore[arg-type]
+    assert gpus.uuids() == ["GPU-0", "GPU-1"]
+
+
+def test_a_machine_without_a_driver_has_no_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    assert gpus.uuids() == []
+
+
+def kill(process: "subprocess.Popen[str]") -> None:
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()

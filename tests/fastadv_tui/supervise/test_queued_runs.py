@@ -1,0 +1,84 @@
+"""Runs that wait for a slot: in order, cancelled, resumed, and killed in the queue."""
+
+import os
+import signal
+
+import pytest
+
+from fastadv_tui.runs import control, state
+from tests.support.runs import engine_pid, gone, submit, supervisor_pid, verdict, wait_for_status
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.usefixtures("fake_engine")
+
+
+def test_a_queued_run_waits_its_turn_and_says_its_place() -> None:
+    first, second, third = submit("forever"), submit(), submit()
+    engine_pid(first)
+    wait_until(lambda: control.place_in_line(third) == 2)
+    assert control.place_in_line(second) == 1
+    assert control.place_in_line(first) is None
+    assert verdict(second).status == "queued"
+    control.stop(first)
+    wait_for_status(third, "done")
+    begun = [state.load(rundir).begun for rundir in (first, second, third)]
+    assert begun == sorted(begun)
+
+
+def test_a_second_slot_lets_two_run_at_once() -> None:
+    first, second = submit("forever"), submit("forever", slots=2)
+    engine_pid(first)
+    engine_pid(second)
+    assert verdict(first).status == verdict(second).status == "running"
+
+
+def test_a_queued_run_can_be_cancelled_and_resumed() -> None:
+    first, second = submit("forever"), submit()
+    engine_pid(first)
+    wait_until(lambda: control.place_in_line(second))
+    control.stop(second)
+    found = wait_for_status(second, "stopped")
+    assert "cancelled" in found.reason
+    assert not second.events.exists()
+    control.stop(first)
+    wait_for_status(first, "stopped")
+    control.resume(second)
+    wait_for_status(second, "done")
+
+
+def test_a_run_cancelled_once_is_still_told_by_its_events_alone() -> None:
+    first, second = submit("forever"), submit("forever")
+    engine_pid(first)
+    control.stop(second)
+    wait_for_status(second, "stopped")
+    control.stop(first)
+    wait_for_status(first, "stopped")
+    control.resume(second)
+    engine = engine_pid(second)
+    os.kill(supervisor_pid(second), signal.SIGKILL)
+    wait_until(lambda: gone(engine))
+    assert verdict(second).status == "stopped"
+
+
+def test_a_killed_supervisor_in_the_queue_frees_its_place() -> None:
+    first, second, third = submit("forever"), submit(), submit()
+    engine_pid(first)
+    wait_until(lambda: control.place_in_line(third) == 2)
+    os.kill(supervisor_pid(second), signal.SIGKILL)
+    wait_until(lambda: control.place_in_line(third) == 1)
+    wait_for_status(second, "lost")
+    control.stop(first)
+    wait_for_status(third, "done")
+
+
+def test_the_slot_is_held_until_the_engine_is_gone() -> None:
+    rundir, second = submit("deaf forever"), submit()
+    engine = engine_pid(rundir)
+    os.kill(supervisor_pid(rundir), signal.SIGKILL)
+    wait_until(lambda: gone(supervisor_pid(rundir)))
+    before = state.load(rundir).step
+    wait_until(lambda: state.load(rundir).step > before + 60)
+    assert verdict(rundir).status == "running"
+    assert verdict(second).status == "queued"
+    os.kill(engine, signal.SIGKILL)
+    wait_for_status(second, "done")

@@ -1,0 +1,275 @@
+"""The supervisor as it is shipped, with a stand-in for the engine, and faults caused for real."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from fastadv_tui.runs import control, create, state
+from tests.support.runs import (
+    FAKE,
+    config,
+    engine_pid,
+    exit_record,
+    gone,
+    submit,
+    supervisor_pid,
+    verdict,
+    wait_for_status,
+)
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.usefixtures("fake_engine")
+
+
+def test_a_run_from_submission_to_its_end() -> None:
+    rundir = submit()
+    assert wait_for_status(rundir, "done").reason == ""
+    record = exit_record(rundir)
+    assert (record.attempt, record.code, record.killed, record.cancelled) == (1, 0, False, False)
+    assert 5e6 < record.peak_memory < 1e9
+    assert 0 < record.cpu_seconds < 60
+    begun = state.load(rundir).started
+    assert begun is not None
+    assert begun.device == "cpu"
+    assert begun.versions["MALLOC_MMAP_THRESHOLD_"] == "1073741824"
+    wait_until(lambda: gone(supervisor_pid(rundir)))
+
+
+def test_what_the_user_set_for_the_allocator_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "5")
+    rundir = submit()
+    wait_for_status(rundir, "done")
+    begun = state.load(rundir).started
+    assert begun is not None
+    assert begun.versions["MALLOC_TRIM_THRESHOLD_"] == "5"
+
+
+def test_supervisor_and_engine_are_detached_from_whoever_started_them() -> None:
+    rundir = submit("forever")
+    engine, supervisor = engine_pid(rundir), supervisor_pid(rundir)
+    assert os.getsid(supervisor) == os.getsid(engine) != os.getsid(0)
+    assert os.getpgid(engine) == engine
+    os.kill(supervisor, signal.SIGHUP)
+    os.kill(engine, signal.SIGHUP)
+    before = state.load(rundir).step
+    wait_until(lambda: state.load(rundir).step > before + 3)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+def test_the_supervisor_is_small() -> None:
+    rundir = submit("forever")
+    engine_pid(rundir)
+    assert psutil.Process(supervisor_pid(rundir)).memory_info().rss < 30e6
+
+
+def test_a_stop_is_obeyed_and_a_resume_goes_on_without_a_step_twice() -> None:
+    rundir = submit("forever")
+    engine = engine_pid(rundir)
+    control.stop(rundir)
+    assert wait_for_status(rundir, "stopped").reason == ""
+    assert gone(engine)
+    assert exit_record(rundir).code == 130
+    done = state.load(rundir).step
+    control.resume(rundir)
+    engine_pid(rundir)
+    wait_until(lambda: state.load(rundir).step > done)
+    now = state.load(rundir)
+    assert now.started is not None
+    assert (now.attempt, now.started.from_step) == (2, done)
+    assert [step.step for step in now.steps] == list(range(1, now.step + 1))
+    assert verdict(rundir).status == "running"
+
+
+def test_sigterm_to_the_supervisor_is_a_stop() -> None:
+    rundir = submit("forever")
+    engine_pid(rundir)
+    os.kill(supervisor_pid(rundir), signal.SIGTERM)
+    wait_for_status(rundir, "stopped")
+    assert exit_record(rundir).code == 130
+
+
+def test_an_engine_that_does_not_stop_is_killed_after_the_grace_period() -> None:
+    rundir = submit("deaf forever", grace=1.5)
+    engine = engine_pid(rundir)
+    asked = time.monotonic()
+    control.stop(rundir)
+    found = wait_for_status(rundir, "stopped", "lost")
+    assert found.status == "stopped"
+    assert "kill" in found.reason
+    assert 1.5 <= time.monotonic() - asked < 6
+    assert exit_record(rundir).killed
+    assert gone(engine)
+
+
+def test_stop_now_gives_no_grace() -> None:
+    rundir = submit("deaf forever", grace=600)
+    engine_pid(rundir)
+    control.stop(rundir)
+    control.stop(rundir, now=True)
+    wait_for_status(rundir, "stopped")
+    assert exit_record(rundir).code == -signal.SIGKILL
+
+
+def test_a_sigterm_after_stop_now_does_not_take_it_back() -> None:
+    rundir = submit("deaf forever", grace=600)
+    engine_pid(rundir)
+    rundir.request_stop(now=True)
+    os.kill(supervisor_pid(rundir), signal.SIGTERM)
+    wait_for_status(rundir, "stopped")
+
+
+@pytest.mark.parametrize("behaviour", ["family forever", "worker", "family segfault"])
+def test_nothing_of_the_engine_is_left(behaviour: str) -> None:
+    rundir = submit(behaviour)
+    children = [int(pid) for pid in wait_until(lambda: _text(rundir.path / "children")).split()]
+    if "forever" in behaviour:
+        engine_pid(rundir)
+        control.stop(rundir)
+    exit_record(rundir)
+    assert all(gone(child) for child in children)
+
+
+def test_a_killed_engine_is_lost_within_two_seconds_and_can_be_resumed() -> None:
+    rundir = submit("forever")
+    os.kill(engine_pid(rundir), signal.SIGKILL)
+    killed = time.monotonic()
+    found = wait_for_status(rundir, "lost")
+    assert time.monotonic() - killed < 2
+    assert "SIGKILL" in found.reason
+    control.resume(rundir)
+    engine_pid(rundir)
+    assert verdict(rundir).status == "running"
+
+
+def test_an_engine_that_dies_of_itself_says_of_what() -> None:
+    assert "SIGSEGV" in wait_for_status(submit("segfault"), "lost").reason
+    assert wait_for_status(submit("fail"), "failed").reason == "as told"
+
+
+def test_an_engine_that_dies_without_a_last_word_leaves_its_traceback() -> None:
+    rundir = submit("crash")
+    found = wait_for_status(rundir, "lost", "failed")
+    assert "exit code 1" in found.reason
+    assert "RuntimeError: no last word" in rundir.log.read_text()
+
+
+def test_an_earlier_attempts_last_word_is_not_taken_for_a_later_ones(tmp_path: Path) -> None:
+    rundir = submit("forever")
+    engine_pid(rundir)
+    control.stop(rundir)
+    wait_for_status(rundir, "stopped")
+    wait_until(lambda: gone(supervisor_pid(rundir)))
+    submission = json.loads(rundir.config.read_text())
+    submission["config"]["name"] = "crash"
+    rundir.config.write_text(json.dumps(submission))
+    control.resume(rundir)
+    wait_until(lambda: exit_record(rundir).attempt == 2)
+    assert verdict(rundir).status in ("lost", "failed")
+    assert "exit code 1" in verdict(rundir).reason
+
+
+def test_when_the_supervisor_dies_the_engine_saves_and_ends() -> None:
+    rundir = submit("forever")
+    engine = engine_pid(rundir)
+    os.kill(supervisor_pid(rundir), signal.SIGKILL)
+    wait_until(lambda: gone(engine), timeout=10)
+    assert verdict(rundir).status == "stopped"
+    done = state.load(rundir).step
+    assert rundir.last.read_text() == str(done)
+    control.resume(rundir)
+    wait_until(lambda: state.load(rundir).step > done)
+
+
+def test_when_both_die_the_run_is_lost() -> None:
+    rundir = submit("forever")
+    engine, supervisor = engine_pid(rundir), supervisor_pid(rundir)
+    os.kill(supervisor, signal.SIGSTOP)
+    os.kill(engine, signal.SIGKILL)
+    os.kill(supervisor, signal.SIGKILL)
+    found = wait_for_status(rundir, "lost")
+    assert "supervisor" in found.reason
+    assert not rundir.exit.exists()
+
+
+def test_two_supervisors_never_work_on_one_run() -> None:
+    rundir = submit("forever")
+    engine = engine_pid(rundir)
+    with pytest.raises(control.RunError):
+        control.spawn(rundir)
+    with pytest.raises(control.RunError):
+        control.resume(rundir)
+    assert engine_pid(rundir) == engine
+    assert verdict(rundir).status == "running"
+
+
+def test_code_that_changed_since_the_submission_is_told() -> None:
+    rundir = create.create(config(), [])
+    submission = json.loads(rundir.config.read_text())
+    submission["code_fingerprint"] = "0" * 12
+    rundir.config.write_text(json.dumps(submission))
+    control.spawn(rundir)
+    wait_for_status(rundir, "done")
+    (note,) = state.load(rundir).notes
+    assert "changed" in note.message
+    assert "0" * 12 in note.message
+
+
+def test_a_gpu_that_is_not_there_is_told() -> None:
+    rundir = create.create(config(), [])
+    submission = json.loads(rundir.config.read_text())
+    submission["config"]["device"] = "cuda:7"
+    rundir.config.write_text(json.dumps(submission))
+    control.spawn(rundir)
+    found = wait_for_status(rundir, "failed", "lost")
+    assert "cuda:7" in found.reason
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs root to mount a small tmpfs")
+def test_a_full_disk_ends_in_a_true_status(home: Path) -> None:
+    home.mkdir(mode=0o700)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(home)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("this machine does not allow a tmpfs to be mounted")
+    try:
+        rundir = submit("forever")
+        engine, supervisor = engine_pid(rundir), supervisor_pid(rundir)
+        fill(home / "filler")
+        os.kill(engine, signal.SIGKILL)
+        wait_until(lambda: gone(supervisor))
+        assert verdict(rundir).status == "lost"
+        (home / "filler").unlink()
+        control.resume(rundir)
+        engine_pid(rundir)
+        control.stop(rundir, now=True)
+        wait_until(lambda: gone(supervisor_pid(rundir)))
+    finally:
+        subprocess.run(["umount", "--lazy", str(home)], check=True)
+
+
+def fill(path: Path) -> None:
+    """Leave no room on a disk."""
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(1 << 12))
+
+
+def test_the_stand_in_is_what_runs_here() -> None:
+    code = (
+        "import engine.__main__ as main, engine.protocol.events as events; print(main.__file__); print(events.__file__)"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    stand_in, real = done.stdout.split()
+    assert Path(stand_in).is_relative_to(FAKE)
+    assert not Path(real).is_relative_to(FAKE)

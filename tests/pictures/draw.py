@@ -1,0 +1,53 @@
+"""The README's pictures: `python -m tests.pictures.draw`.
+
+It opens the dashboard on the runs of $FASTADV_HOME, walks through its screens and writes them to tests/pictures/ as
+SVG. Start a run before, and there is something to see.
+"""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from textual.pilot import Pilot
+from textual.widgets import DataTable
+
+from fastadv_tui.dashboard.app import Fastadv
+from fastadv_tui.dashboard.chart.widget import Chart
+from fastadv_tui.dashboard.settings import Settings
+
+FOLDER = Path(__file__).parent
+SIZE = (150, 42)
+SAMPLES = 12.0  # seconds, for the machine to have a past
+
+
+async def main() -> None:
+    app = Fastadv(Settings())
+    async with app.run_test(size=SIZE) as pilot:
+        await until(pilot, lambda: app.snapshot.loaded and bool(app.screen.query_one("#accuracy", Chart).series))
+        await pilot.pause(SAMPLES)
+        save(app, "dashboard")
+        await pilot.press("h")
+        await until(pilot, lambda: app.screen.id == "history" and app.screen.query_one(DataTable).row_count > 0)
+        await pilot.pause(0.5)
+        app.marked = {row.id for row in app.snapshot.rows if row.dataset == "cifar10" and row.epochs >= 2}
+        await pilot.press("c")
+        await until(pilot, lambda: bool(app.screen.query("#comparison")))
+        await pilot.pause(0.5)
+        save(app, "compare")
+        await pilot.press("escape")
+        await pilot.pause(0.5)
+        save(app, "history")
+
+
+async def until(pilot: Pilot[str], condition: Callable[[], bool]) -> None:
+    while not condition():
+        await pilot.pause(0.05)
+
+
+def save(app: Fastadv, name: str) -> None:
+    (FOLDER / f"{name}.svg").write_text(app.export_screenshot(title="fastadv"))
+    print(FOLDER / f"{name}.svg")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,219 @@
+"""Homes to look at: runs with invented figures in every state, and a machine that stands still."""
+
+import math
+import os
+import random
+import time
+from typing import Any
+
+import msgspec
+
+from engine.config.presets import build
+from engine.config.run import RunConfig
+from engine.protocol.events import Alarm, AnyEvent, Finished
+from engine.protocol.rundir import RunDir, Submission
+from fastadv_tui.hardware.nvml import Gpu
+from fastadv_tui.hardware.process_usage import Usage
+from fastadv_tui.hardware.sampler import Host, Sample
+from fastadv_tui.history.derive_row import thin
+from fastadv_tui.history.index import History
+from fastadv_tui.history.notes import Notes, write_notes
+from fastadv_tui.history.row import Row
+from fastadv_tui.paths import ensure_home, runs_dir
+from fastadv_tui.supervise import process_identity, records
+from fastadv_tui.supervise.records import ProcessRecord
+from tests.support.events import evaluated, started, step, write_events
+
+NOW = 1_795_000_000.0  # unix time at which the demonstration stands still
+EPOCHS, STEPS_PER_EPOCH = 15, 390
+GPU_UUIDS = ("GPU-aaaa", "GPU-bbbb")
+GB = 10**9
+
+
+class StillSampler:
+    """A stand-in of the sampler: two GPUs that are busy, always in the same way."""
+
+    def sample(self, pids: Any = ()) -> Sample:
+        """The same whether it is asked before or after the runs are known."""
+        pids = [os.getpid()] if any(runs_dir().glob("*/process.json")) else []
+        gpus = tuple(
+            Gpu(
+                index=number,
+                name="NVIDIA H100 80GB HBM3",
+                uuid=uuid,
+                utilisation=0.97 - 0.08 * number,
+                memory_used=21 * GB,
+                memory_total=80 * GB,
+                temperature=61 + number,
+                power=412.0,
+            )
+            for number, uuid in enumerate(GPU_UUIDS)
+        )
+        host = Host(cores=32, cpu=0.12, memory_used=30 * GB, memory_total=256 * GB)
+        usage = {pid: Usage(cpu=1.4, rss=3 * GB, processes=1) for pid in pids}
+        return Sample(t=NOW, host=host, gpus=gpus, usage=usage)
+
+
+def stand_still(monkeypatch: Any) -> None:
+    """Time, time zone, telemetry and the counting of work are the same in every run of a test."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    monkeypatch.setattr(time, "time", lambda: NOW)
+    monkeypatch.setattr("fastadv_tui.dashboard.workers.Sampler", StillSampler)
+    monkeypatch.setattr("fastadv_tui.dashboard.workers.SAMPLE", 1e6)
+    monkeypatch.setattr("fastadv_tui.dashboard.workers.SAMPLE_IDLE", 1e6)
+    monkeypatch.setattr("fastadv_tui.launch.cost.FlopCounter.missing", lambda *_: [])
+    monkeypatch.setattr("fastadv_tui.dashboard.screens.launch.FlopCounter.total", lambda *_: 4_163_016_192_000_000)
+    monkeypatch.setattr("textual.widgets.Input.cursor_blink", False)
+
+
+def fill(what: str) -> None:
+    """Fill the present home: empty, live, failed, eight, thousand."""
+    ensure_home()
+    if what == "live":
+        past()
+        live("k3f9aa", "nfgsm-w64", epochs=9.3, device=GPU_UUIDS[0])
+    elif what == "failed":
+        past()
+        failed("m0dh11")
+    elif what == "eight":
+        for number in range(8):
+            live(
+                f"e{number}ght0", f"sweep-{number}", epochs=2 + 1.3 * number, device=GPU_UUIDS[number % 2], seed=number
+            )
+    elif what == "thousand":
+        History().upsert(many(1000))
+    History().rows()  # or the first look would say that it made the history's file
+
+
+def past() -> None:
+    """Three finished runs: two seeds of one recipe, and one that collapsed."""
+    for number, seed in enumerate((0, 1)):
+        rundir = make(f"p{number}st00", NOW - 7200 - 60 * number, name=f"fgsm-eps8 s{seed}", seed=seed)
+        write_events(rundir, *training(seed, EPOCHS), final(0.794 + seed / 500, 0.451 - seed / 300), done(NOW - 6000))
+    rundir = make("c0llap", NOW - 9000, name="fgsm-zero", **{"method.init": "zero", "eps": 16 / 255})
+    write_events(rundir, *training(2, EPOCHS, collapse=4.0), final(0.81, 0.0), done(NOW - 8000))
+    write_notes(rundir, Notes(name="fgsm-zero", tags=["paper"], note="what the alarm is for"))
+
+
+def live(run_id: str, name: str, epochs: float, device: str, seed: int = 0) -> RunDir:
+    """A run that trains, as far as anybody can see: the process of this very test is its engine."""
+    rundir = make(run_id, NOW - 60 * epochs - 60 * seed, name=name, seed=seed)
+    write_events(rundir, *training(seed, epochs))
+    me = process_identity.of(os.getpid())
+    assert me is not None
+    records.write(rundir.process, ProcessRecord(attempt=1, supervisor=me, engine=me, device=device))
+    return rundir
+
+
+def failed(run_id: str) -> RunDir:
+    rundir = make(run_id, NOW - 600, name="fgsm-lr2", **{"optim.lr": 2.0})
+    error = "DivergedError: the loss is nan at step 612; lower the learning rate (--set optim.lr=...)"
+    write_events(rundir, *training(3, 1.5), Finished(status="failed", step=612, error=error, t=NOW - 500, elapsed=90.0))
+    rundir.log.write_text(
+        "Traceback (most recent call last):\n"
+        '  File "engine/train.py", line 88, in _train_epoch\n'
+        "    self.reporter.updated(len(y))\n"
+        "engine.reporter.DivergedError: the loss is nan at step 612\n"
+    )
+    return rundir
+
+
+def make(run_id: str, submitted: float, **typed: Any) -> RunDir:
+    rundir = RunDir(runs_dir() / run_id)
+    rundir.path.mkdir(parents=True)
+    submission = Submission(id=run_id, submitted=submitted, config=config(**typed), code_fingerprint="c0de")
+    rundir.config.write_bytes(msgspec.json.encode(submission))
+    return rundir
+
+
+def config(**typed: Any) -> RunConfig:
+    return build("cifar", typed)
+
+
+def training(seed: int, epochs: float, collapse: float = math.inf) -> list[AnyEvent]:
+    """The events of a run on its way."""
+    noise = random.Random(seed)
+    begun = NOW - 60 * epochs - 10
+    written: list[AnyEvent] = [
+        started(
+            t=begun,
+            total_steps=EPOCHS * STEPS_PER_EPOCH,
+            steps_per_epoch=STEPS_PER_EPOCH,
+            device="NVIDIA H100 80GB HBM3",
+            precision="bf16",
+            parameters=11_171_146,
+            train_images=50_000,
+            test_images=10_000,
+            data_fingerprint="49f851515346",
+            flops=4_163_016_192_000_000,
+        )
+    ]
+    for number in range(10, round(epochs * STEPS_PER_EPOCH) + 1, 10):
+        epoch = number / STEPS_PER_EPOCH
+        fell = epoch > collapse
+        signal = 0.55 if fell else 0.05 + 0.006 * epoch + noise.gauss(0, 0.008)
+        figures = {"loss": 1.25 + math.exp(-epoch / 3) + noise.gauss(0, 0.02), "accuracy": 0.5, "signal": signal}
+        peak = EPOCHS / 2
+        rate = 0.2 * (epoch / peak if epoch < peak else 2 - epoch / peak)
+        times = {"elapsed": 60 * epoch, "t": begun + 60 * epoch, "epoch": epoch}
+        written.append(step(number, lr=rate, images_per_second=12_340.0, **figures, **times))  # type: ignore[arg-type]
+        if fell and number % STEPS_PER_EPOCH < 10 and not any(isinstance(event, Alarm) for event in written):
+            said = "the attack lowers the loss of 55% of the images: catastrophic overfitting"
+            written.append(Alarm(kind="overfitting", step=number, epoch=epoch, message=said, t=begun + 60 * epoch))
+        if number % STEPS_PER_EPOCH == 0:
+            clean = 0.80 * (1 - math.exp(-epoch / 3.5)) + noise.gauss(0, 0.006)
+            robust = 0.003 if fell else 0.47 * (1 - math.exp(-epoch / 2.5)) + noise.gauss(0, 0.006)
+            when = begun + 60 * epoch + 1
+            written.append(evaluated(number, clean=clean, robust=robust, epoch=epoch, images=1000, t=when))
+    return written
+
+
+def final(clean: float, robust: float) -> AnyEvent:
+    last = EPOCHS * STEPS_PER_EPOCH
+    figures = {"clean": clean, "robust": robust, "attack": "pgd-50-10", "images": 10_000}
+    return evaluated(last, "final", epoch=float(EPOCHS), t=NOW - 6000, **figures)
+
+
+def done(t: float) -> Finished:
+    return Finished(status="done", step=EPOCHS * STEPS_PER_EPOCH, t=t, elapsed=60.0 * EPOCHS)
+
+
+def many(count: int) -> list[Row]:
+    """Rows of runs whose folders are gone, which the history keeps."""
+    chance, methods = random.Random(7), ("fgsm", "pgd", "free", "standard")
+    curve = [event for event in training(1, EPOCHS) if event.__class__.__name__ == "Evaluated"]
+    rows = []
+    for number in range(count):
+        method, eps = methods[number % 4], (2, 4, 8, 16)[number // 4 % 4]
+        settings = {"model.width": 16} if number % 3 else {}
+        rows.append(
+            Row(
+                id=f"r{number:05d}",
+                name=f"{method}-eps{eps}",
+                dataset="cifar10",
+                method=method,
+                eps=eps / 255,
+                alpha=1.25 * eps / 255,
+                preset="wong2020",
+                settings={**settings, "method.name": method, "eps": eps / 255},
+                seed=number % 5,
+                status="done" if number % 11 else "failed",
+                submitted=NOW - 3600 * (number + 1),
+                started=NOW - 3600 * (number + 1),
+                duration=900.0 + number % 300,
+                epochs=15.0,
+                total_epochs=15.0,
+                clean=0.6 + 0.2 * chance.random(),
+                robust=0.3 + 0.2 * chance.random(),
+                attack="pgd-50-10",
+                images=10_000,
+                final=True,
+                curve=thin(curve),  # type: ignore[arg-type]
+                images_per_second=12_000.0,
+                data_fingerprint="49f851515346",
+                code_fingerprint="c0de",
+                tags=["paper"] if number % 7 == 0 else [],
+            )
+        )
+    return rows

@@ -1,0 +1,55 @@
+"""Opening the dashboard under a pilot, and runs for it to show."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from textual.pilot import Pilot
+
+from engine.config.presets import build
+from engine.protocol.events import Finished
+from engine.protocol.rundir import RunDir
+from fastadv_tui.dashboard.app import Fastadv
+from fastadv_tui.dashboard.settings import Settings
+from fastadv_tui.dashboard.widgets.run_list import RunList
+from fastadv_tui.paths import runs_dir
+from tests.support.events import evaluated, started, step, write_events
+from tests.support.runs import make_run
+
+Script = Callable[[Fastadv, Pilot[str]], Awaitable[None]]
+
+
+def play(
+    script: Script, size: tuple[int, int] = (120, 40), readonly: bool = False, theme: str = "fastadv-dark"
+) -> None:
+    """Open the dashboard in a terminal of that size and do what the script says."""
+
+    async def run() -> None:
+        app = Fastadv(Settings(refresh=0.1, theme=theme), readonly)
+        async with app.run_test(size=size, notifications=True) as pilot:
+            await until(pilot, lambda: bool(app.screen.query(RunList)))
+            await script(app, pilot)
+
+    asyncio.run(run())
+
+
+async def until(pilot: Pilot[str], condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    for _ in range(int(seconds / 0.05)):
+        if condition():
+            return
+        await pilot.pause(0.05)
+    raise AssertionError(f"not within {seconds} s\n{shown(pilot.app)}")  # type: ignore[arg-type]
+
+
+def shown(app: Fastadv) -> str:
+    """The characters on the screen."""
+    width, height = app.size
+    lines = app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in line)[: width + 1] for line in lines[:height])
+
+
+def a_run(run_id: str, status: str = "done", **settings: object) -> RunDir:
+    rundir = make_run(runs_dir() / run_id, chosen=build("cifar", {"name": f"run {run_id}"} | settings))
+    write_events(rundir, started(), *(step(n) for n in range(1, 101)))
+    write_events(rundir, evaluated(10, clean=0.3, robust=0.2), evaluated(100, clean=0.8, robust=0.45))
+    write_events(rundir, Finished(status=status, step=100, error="boom" * (status == "failed")))  # type: ignore[arg-type]
+    return rundir

@@ -1,0 +1,95 @@
+"""Run directories, and runs with a stand-in for the engine."""
+
+import os
+import signal
+import time
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from engine.config.presets import build
+from engine.config.run import RunConfig
+from engine.protocol.rundir import RunDir, Submission
+from fastadv_tui.runs import control, create, state, status
+from fastadv_tui.supervise import process_identity
+from fastadv_tui.supervise.records import ExitRecord, ProcessRecord, read
+from tests.support.waiting import wait_until
+
+FAKE = Path(__file__).parent / "stand_in"  # on PYTHONPATH, its `engine` takes the place of ours and needs no torch
+
+
+def config(behaviour: str = "", grace: float = 30.0) -> RunConfig:
+    """A small run; `behaviour` is what the stand-in of the engine does (see fake/engine/__main__.py)."""
+    return build("digits", {"name": behaviour, "device": "cpu", "grace_seconds": grace})
+
+
+def make_run(folder: Path, submitted: float | None = None, chosen: RunConfig | None = None) -> RunDir:
+    """A run directory with its config.json, made without the runner."""
+    folder.mkdir(parents=True)
+    rundir = RunDir(folder)
+    when = time.time() if submitted is None else submitted
+    rundir.config.write_bytes(msgspec.json.encode(Submission(id=rundir.id, submitted=when, config=chosen or config())))
+    return rundir
+
+
+def verdict(rundir: RunDir) -> status.Verdict:
+    """What a viewer that comes now is told."""
+    return status.derive(rundir, state.load(rundir))
+
+
+def wait_for_status(rundir: RunDir, *wanted: str) -> status.Verdict:
+    """Wait until a viewer is told one of these."""
+
+    def look() -> status.Verdict | None:
+        found = verdict(rundir)
+        return found if found.status in wanted else None
+
+    return wait_until(look)
+
+
+def exit_record(rundir: RunDir) -> ExitRecord:
+    """How the run ended, once that is written."""
+    return wait_until(lambda: read(rundir.exit, ExitRecord))
+
+
+def engine_pid(rundir: RunDir) -> int:
+    """The engine's pid, once it trains."""
+
+    def look() -> int | None:
+        record = read(rundir.process, ProcessRecord)
+        return record.engine.pid if record and record.engine and state.load(rundir).steps else None
+
+    return wait_until(look)
+
+
+def supervisor_pid(rundir: RunDir) -> int:
+    record = read(rundir.process, ProcessRecord)
+    assert record is not None
+    return record.supervisor.pid
+
+
+def gone(pid: int) -> bool:
+    """Whether no process, or only a zombie, has this pid."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def kill_all_of(rundir: RunDir) -> None:
+    """Clean up after a test, whatever happened in it: nothing of the run is left."""
+    record = read(rundir.process, ProcessRecord)
+    members = [who for who in (record.supervisor, record.engine) if who] if record else []
+    for member in members:
+        if process_identity.alive(member):
+            os.kill(member.pid, signal.SIGKILL)
+            wait_until(partial(gone, member.pid))
+
+
+def submit(behaviour: str = "", grace: float = 30.0, slots: int = 1) -> RunDir:
+    """Start a run with a stand-in engine that behaves so; grace: in seconds."""
+    rundir = create.create(config(behaviour, grace), ["fastadv", "run", "digits"], slots=slots)
+    control.spawn(rundir)
+    return rundir

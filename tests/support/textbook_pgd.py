@@ -1,0 +1,27 @@
+"""PGD as a textbook writes it: a loop that attacks each image alone."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.attacks.pgd import Pgd
+from engine.runtime.rng import image_noise
+
+
+def textbook(model: nn.Module, x: Tensor, y: Tensor, image: int, eps: float, attack: Pgd, seed: int) -> list[bool]:
+    """For each restart, whether it breaks the image; x: (1, C, H, W), alone in its batch; nothing is skipped."""
+    found = []
+    for restart in range(attack.restarts):
+        noise = image_noise(seed, restart, torch.tensor([image]), x.shape[1:])
+        adversarial = (x + (eps * noise).clamp(-eps, eps)).clamp(0, 1)
+        broken = bool(model(adversarial).argmax() != y)
+        for _ in range(attack.steps):
+            adversarial = adversarial.detach().requires_grad_()
+            F.cross_entropy(model(adversarial), y).backward()
+            assert adversarial.grad is not None
+            with torch.no_grad():
+                adversarial = adversarial + attack.step_size * adversarial.grad.sign()
+                adversarial = (x + (adversarial - x).clamp(-eps, eps)).clamp(0, 1)
+                broken = broken or bool(model(adversarial).argmax() != y)
+        found.append(broken)
+    return found
