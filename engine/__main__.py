@@ -26,9 +26,9 @@ def main(arguments: list[str]) -> int:
 
         return doctor(arguments[1])
     if arguments[:1] == ["--eval"]:
-        from engine.commands.evaluate import measure
+        from engine.commands.evaluate import evaluate
 
-        return measure(sys.stdin.buffer.read())
+        return evaluate(sys.stdin.buffer.read())
     if arguments[:1] == ["--prepare"]:
         from engine.commands.prepare import prepare
 

@@ -3,7 +3,7 @@
 import sys
 
 from engine.config.errors import ConfigError
-from fastadv_tui.dashboard.open import dashboard
+from fastadv_tui.dashboard.open import open_dashboard
 from fastadv_tui.errors import UserError
 
 FAULT, USAGE, STOPPED = 1, 2, 130
@@ -15,15 +15,15 @@ def main() -> None:
     try:
         _check_words(words)
         if words in ([], ["--readonly"]):
-            dashboard(readonly=bool(words))
+            open_dashboard(readonly=bool(words))
         else:
             from fastadv_tui.cli import run
 
             run(words)
     except (ConfigError, UserError) as error:
-        from fastadv_tui.text.sanitize import line
+        from fastadv_tui.text.sanitize import one_line
 
-        print(f"fastadv: {line(str(error))}", file=sys.stderr)  # names in files of strangers may hold anything
+        print(f"fastadv: {one_line(str(error))}", file=sys.stderr)  # names in files of strangers may hold anything
         sys.exit(USAGE)
     except KeyboardInterrupt:  # before any command had a way of its own
         sys.exit(STOPPED)

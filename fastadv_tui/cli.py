@@ -48,9 +48,9 @@ def common(
 ) -> None:
     """Fast adversarial training: launch, supervise, watch and compare runs. Without a command: the dashboard."""
     if context.invoked_subcommand is None:
-        from fastadv_tui.dashboard.open import dashboard
+        from fastadv_tui.dashboard.open import open_dashboard
 
-        dashboard(readonly)
+        open_dashboard(readonly)
 
 
 def run(words: Sequence[str]) -> None:

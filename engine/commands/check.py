@@ -7,7 +7,7 @@ import msgspec
 from engine.config.errors import ConfigError
 from engine.config.networks import NETWORKS
 from engine.config.run import RunConfig
-from engine.data.dataset import open_source
+from engine.data.dataset import open_dataset
 from engine.plan.cost import smallest_part
 from engine.protocol.answers import answer
 from engine.protocol.requests import ExitCode
@@ -38,7 +38,7 @@ def _check(config: RunConfig) -> dict[str, Any]:
         from engine.runtime import device
 
         device.check(config.device)
-    source = open_source(config, fetch=True)
+    source = open_dataset(config, fetch=True)
     phases = [source.filled(phase) for phase in config.phase_list]
     if config.phases or config.model.name not in NETWORKS:
         from engine.models.flops import count_crops  # builds the network and looks through it

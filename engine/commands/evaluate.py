@@ -9,10 +9,10 @@ from msgspec import structs
 
 from engine.attacks.threat import Threat
 from engine.config.errors import ConfigError
-from engine.data.dataset import open_source
+from engine.data.dataset import open_dataset
 from engine.evaluation.evaluation import Accuracy, Evaluation
-from engine.evaluation.resumable import Resumable
-from engine.evaluation.settings import attack_of, eval_batch, question
+from engine.evaluation.resumable import ResumableEvaluation
+from engine.evaluation.settings import attack_of, eval_batch, evaluation_question
 from engine.models import pretrained
 from engine.models.build import build_network
 from engine.protocol.answers import answer
@@ -26,7 +26,7 @@ from engine.runtime.device import pick
 ANSWER_EVERY = 0.5  # seconds
 
 
-def measure(request: bytes) -> int:
+def evaluate(request: bytes) -> int:
     """Answer an EvalRequest; returns the exit code."""
     stop = StopRequest()
     tune_allocator()
@@ -43,14 +43,14 @@ def measure(request: bytes) -> int:
 
 def _measure(asked: EvalRequest, stop: StopRequest) -> Measured:
     config, begun = asked.config, time.monotonic()
-    device, source = pick(config.device), open_source(config, fetch=True)
+    device, source = pick(config.device), open_dataset(config, fetch=True)
     facts = source.facts
     search, _ = precision.choose(config.eval.search, device)
     path = Path(asked.weights)
     tensors = pretrained.read(path)
     model = build_network(config.model, facts)
     ordered = path.suffix != ".safetensors"
-    matched, normalized = pretrained.fill(model, tensors, config.model, facts, asked.normalize, ordered)
+    matched, normalized = pretrained.load_state_dict_from(model, tensors, config.model, facts, asked.normalize, ordered)
     model = model.to(device).to(memory_format=torch.channels_last).eval()
     _, limit = attack_of(config, device)
     phase = source.filled(config.phase_list[-1])
@@ -71,7 +71,7 @@ def _measure(asked: EvalRequest, stop: StopRequest) -> Measured:
             held_out=bool(config.holdout),
         )
     )
-    what = question(config, source.fingerprint(), phase, attacks, limit, search)
+    what = evaluation_question(config, source.fingerprint(), phase, attacks, limit, search)
     keys = what.key(model), what.old_key(model)
     result, before = (Path(asked.folder) / f"{key}.json" for key in keys)
     if not asked.again and (known := _known(result) or _known(before)):
@@ -80,7 +80,7 @@ def _measure(asked: EvalRequest, stop: StopRequest) -> Measured:
     progress = result.with_suffix(".pt")
     if not progress.exists() and before.with_suffix(".pt").exists():
         before.with_suffix(".pt").rename(progress)
-    found = Resumable(evaluation, progress, *keys).run(_Ticker(stop))
+    found = ResumableEvaluation(evaluation, progress, *keys).run(_Ticker(stop))
     measured = _measured(name, asked.eps, found, time.monotonic() - begun, len(test.broken))
     write_atomic(result, msgspec.json.encode(measured))
     return measured

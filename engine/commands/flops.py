@@ -4,7 +4,7 @@ import msgspec
 
 from engine.config.facts import DATASETS
 from engine.config.run import RunConfig
-from engine.data.dataset import open_source
+from engine.data.dataset import open_dataset
 from engine.protocol.answers import answer
 from engine.protocol.requests import Counted, ExitCode
 
@@ -15,7 +15,7 @@ def flops(request: bytes) -> int:
 
     config = msgspec.json.decode(request, type=RunConfig)
     if config.in_folder:
-        source = open_source(config)
+        source = open_dataset(config)
         facts, images = source.facts, source.train_images
     else:
         facts = DATASETS[config.dataset]

@@ -14,7 +14,7 @@ from engine.config.datasets import DATASETS, FOLDER
 from engine.config.errors import ConfigError
 from engine.config.phases import Phase
 from engine.config.phases import parse as parse_phases
-from engine.config.section import Count, Section, Size
+from engine.config.section import Count, PerturbationSize, Section
 from engine.config.sections import (
     EarlyStopConfig,
     EvalConfig,
@@ -36,7 +36,7 @@ class RunConfig(Section, frozen=True):
     model: ModelConfig
     preset: Annotated[str, Meta(description="recipe that the other settings start from")] = ""
     name: Annotated[str, Meta(max_length=10_000, description="name of the run; for the eyes only")] = ""
-    eps: Annotated[Size, Meta(description="radius of the l-infinity ball")] = 8 / 255
+    eps: Annotated[PerturbationSize, Meta(description="radius of the l-infinity ball")] = 8 / 255
     epochs: Annotated[int, Meta(ge=1, le=MAX_EPOCHS, description="passes over the training data")] = 15
     batch_size: Annotated[Count, Meta(description="images in a minibatch")] = 128
     phases: Annotated[

@@ -9,9 +9,9 @@ from msgspec import Meta, Struct, structs
 
 from engine.config.errors import ConfigError
 
-Size = Annotated[float, Meta(ge=0, le=1, extra={"unit": "1/255"})]
+PerturbationSize = Annotated[float, Meta(ge=0, le=1, extra={"unit": "1/255"})]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
-Share = Annotated[float, Meta(ge=0, le=1)]
+Fraction = Annotated[float, Meta(ge=0, le=1)]
 
 
 @cache

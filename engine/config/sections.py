@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from engine.config.errors import ConfigError
 from engine.config.networks import ACTIVATED, NETWORKS
-from engine.config.section import Count, Section, Share, Size
+from engine.config.section import Count, Fraction, PerturbationSize, Section
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
@@ -38,7 +38,9 @@ class MethodConfig(Section, frozen=True):
     name: Annotated[
         Literal["standard", "fgsm", "pgd", "free"], Meta(description="how training examples are perturbed")
     ] = "fgsm"
-    alpha: Annotated[Size | None, Meta(description="step size of the training attack; empty follows eps")] = None
+    alpha: Annotated[
+        PerturbationSize | None, Meta(description="step size of the training attack; empty follows eps")
+    ] = None
     init: Annotated[Literal["random", "zero", "previous"], Meta(description="where the FGSM perturbation starts")] = (
         "random"
     )
@@ -67,9 +69,9 @@ class OptimConfig(Section, frozen=True):
     schedule: Annotated[Literal["cyclic", "piecewise", "constant"], Meta(description="learning rate over training")] = (
         "cyclic"
     )
-    peak: Annotated[Share, Meta(description="where the cyclic schedule peaks, as a share of training")] = 0.5
+    peak: Annotated[Fraction, Meta(description="where the cyclic schedule peaks, as a share of training")] = 0.5
     milestones: Annotated[
-        tuple[Share, ...], Meta(description="where the piecewise schedule drops, as shares of training")
+        tuple[Fraction, ...], Meta(description="where the piecewise schedule drops, as shares of training")
     ] = (0.5, 0.75)
     gamma: Annotated[float, Meta(gt=0, le=1, description="factor of each drop of the piecewise schedule")] = 0.1
 
@@ -83,7 +85,9 @@ class OptimConfig(Section, frozen=True):
 
 class EvalConfig(Section, frozen=True):
     attack: Annotated[str, Meta(description="final evaluation: auto, none or pgd-STEPS[-RESTARTS]")] = "auto"
-    step_size: Annotated[Size | None, Meta(description="step size of the evaluation; empty follows eps")] = None
+    step_size: Annotated[
+        PerturbationSize | None, Meta(description="step size of the evaluation; empty follows eps")
+    ] = None
     images: Annotated[int, Meta(ge=0, description="first N test images; 0 is all (auto: 1,000 on a CPU)")] = 0
     search: Annotated[Precision, Meta(description="arithmetic of the search; what it finds is confirmed in fp32")] = (
         "auto"
@@ -102,7 +106,7 @@ class WatchConfig(Section, frozen=True):
 
 class EarlyStopConfig(Section, frozen=True):
     enabled: Annotated[bool, Meta(description="stop when the model collapses, keep the epoch before")] = False
-    drop: Annotated[Share, Meta(description="fall of PGD-5 accuracy on a training minibatch that stops")] = 0.2
+    drop: Annotated[Fraction, Meta(description="fall of PGD-5 accuracy on a training minibatch that stops")] = 0.2
 
 
 def parse_attack(name: str) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from engine.config.errors import ConfigError
 from engine.config.facts import DATASETS, Facts
 from engine.config.phases import Phase
 from engine.config.run import RunConfig
-from engine.data.memory.dataset import ArraySource
+from engine.data.memory.dataset import MemoryDataset
 from engine.data.memory.datasets import hold_out, open_arrays
 
 
@@ -57,7 +57,7 @@ class Images(Protocol):
         ...
 
 
-class Source(Protocol):
+class Dataset(Protocol):
     """A data set that has been found. official: whether its files have the checksums of the release, None where nobody
     published any; shape: what must not change while a run is trained on it, in words.
     """
@@ -88,17 +88,17 @@ class Source(Protocol):
         ...
 
 
-def open_source(config: RunConfig, fetch: bool = False) -> Source:
+def open_dataset(config: RunConfig, fetch: bool = False) -> Dataset:
     """The data of a run. fetch: download what is missing.
 
     Raises: DataError, if the files are missing, damaged or not that data set; ConfigError.
     """
     if not config.in_folder:
         arrays = hold_out(open_arrays(config.dataset, config.data_dir, fetch), config.holdout)
-        return ArraySource(arrays, DATASETS[config.dataset])
-    from engine.data.folder.dataset import FolderSource  # and the decoder of its images
+        return MemoryDataset(arrays, DATASETS[config.dataset])
+    from engine.data.folder.dataset import FolderDataset  # and the decoder of its images
 
     if config.holdout:
         raise ConfigError(f"holdout = {config.holdout}: only data in memory can be held out; use a folder's own val")
     path = Path(config.data_dir) / "imagenet" if config.dataset == "imagenet" else config.dataset.removeprefix(FOLDER)
-    return FolderSource(Path(path))
+    return FolderDataset(Path(path))

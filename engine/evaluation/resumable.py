@@ -17,7 +17,7 @@ from engine.protocol.files import replacing
 SAVE_EVERY = 60.0  # seconds
 
 
-class Question(Struct, frozen=True, kw_only=True):
+class EvaluationQuestion(Struct, frozen=True, kw_only=True):
     """What an evaluation asks, its weights aside; a hash over this names its stored progress and result.
 
     data: fingerprint; size, crop: of the images in pixels, 0 is full; attacks: (eps, steps, restarts, step size) with
@@ -62,7 +62,7 @@ def _hash(asked: bytes, model: nn.Module) -> str:
     return digest.hexdigest()
 
 
-class Resumable:
+class ResumableEvaluation:
     """An evaluation with its progress in `path`; what is there of another question is of no use, and overwritten.
 
     asked: the key of the question, and those under which earlier versions stored its progress.

@@ -10,7 +10,7 @@ from engine.config.phases import Phase
 from engine.config.run import RunConfig
 from engine.config.sections import parse_attack
 from engine.evaluation.evaluation import BATCH
-from engine.evaluation.resumable import Question
+from engine.evaluation.resumable import EvaluationQuestion
 
 EVAL_IMAGES_ON_CPU = 1000  # of `auto`, unless asked otherwise
 
@@ -23,11 +23,11 @@ def attack_of(config: RunConfig, device: torch.device) -> tuple[Pgd, int]:
     return Pgd(steps, restarts, config.eval_step), EVAL_IMAGES_ON_CPU if few else chosen.images
 
 
-def question(
+def evaluation_question(
     config: RunConfig, data: str, phase: Phase, attacks: Sequence[tuple[Threat, Pgd]], limit: int, search: str
-) -> Question:
+) -> EvaluationQuestion:
     """What an evaluation of a run's network asks. data: fingerprint; phase: with its sizes filled in."""
-    return Question(
+    return EvaluationQuestion(
         network=config.model,
         data=data,
         size=phase.size,

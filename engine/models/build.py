@@ -23,7 +23,7 @@ DRAWING = {"StochasticDepth"}  # torchvision's, named here as to load it takes a
 COMMON_NAMES = {"preact-resnet18": common_names}  # of modules, where the field has names for them
 
 
-def draws(model: nn.Module) -> bool:
+def has_random_layers(model: nn.Module) -> bool:
     """Whether a network in training draws at random, so that two passes over the same images differ."""
     random = (layer for layer in model.modules() if isinstance(layer, _DropoutNd) or type(layer).__name__ in DRAWING)
     return any(layer.p for layer in random)

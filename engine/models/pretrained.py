@@ -50,7 +50,7 @@ def read(path: Path) -> dict[str, Tensor]:
     return _bare(_find(content, path))
 
 
-def fill(
+def load_state_dict_from(
     model: nn.Module, given: Mapping[str, Tensor], config: ModelConfig, facts: Facts, normalize: str, ordered: bool
 ) -> tuple[str, str]:
     """Put tensors into a network made by `models.build`; returns how they were matched, and the normalisation.

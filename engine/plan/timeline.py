@@ -8,7 +8,7 @@ from msgspec import Struct
 from engine.config.phases import Phase
 
 
-class Stretch(Struct, frozen=True):
+class ScheduledPhase(Struct, frozen=True):
     """A phase as it is trained: its first update, updates in an epoch, operations (FLOPs) of an epoch.
 
     `phase` has its sizes filled in.
@@ -31,7 +31,7 @@ class Stretch(Struct, frozen=True):
 class Timeline:
     """The stretches of a run, at least one. A step is a weight update; steps and epochs count from 0."""
 
-    def __init__(self, stretches: Sequence[Stretch]) -> None:
+    def __init__(self, stretches: Sequence[ScheduledPhase]) -> None:
         self.stretches = tuple(stretches)
 
     @classmethod
@@ -39,7 +39,7 @@ class Timeline:
         """images: of the training data; replays: updates on each minibatch; flops: of an epoch of each phase."""
         stretches, step = [], 0
         for phase, cost in zip(phases, flops, strict=True):
-            stretches.append(Stretch(phase, step, replays * math.ceil(images / phase.batch_size), cost))
+            stretches.append(ScheduledPhase(phase, step, replays * math.ceil(images / phase.batch_size), cost))
             step += stretches[-1].steps
         return cls(stretches)
 
@@ -56,11 +56,11 @@ class Timeline:
     def flops(self) -> int:
         return sum(s.flops * (s.phase.end - s.phase.begin) for s in self.stretches)
 
-    def at(self, step: int) -> Stretch:
+    def at(self, step: int) -> ScheduledPhase:
         """The stretch of update number `step`; the last one after the end."""
         return next((s for s in reversed(self.stretches) if s.first_step <= step), self.stretches[0])
 
-    def of_epoch(self, epoch: int) -> Stretch:
+    def of_epoch(self, epoch: int) -> ScheduledPhase:
         return next((s for s in self.stretches if epoch < s.phase.end), self.stretches[-1])
 
     def first_step(self, epoch: int) -> int:

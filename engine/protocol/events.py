@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from engine.plan.timeline import Stretch
+from engine.plan.timeline import ScheduledPhase
 
 
 class Event(Struct, kw_only=True, omit_defaults=True, tag_field="type"):
@@ -39,7 +39,7 @@ class Started(Event, tag="started"):
     flops: int = 0
     compiled: bool = False
     held_out: bool = False  # the "test images" are training images that were held out
-    stretches: tuple[Stretch, ...] = ()  # the phases as they are trained
+    stretches: tuple[ScheduledPhase, ...] = ()  # the phases as they are trained
     versions: dict[str, str] = {}
 
 

@@ -12,7 +12,7 @@ PAYS_FROM = {"cpu": 2e14, "cuda": 1.8e16}  # operations of a run
 GRAPHS = 64  # compiled forms of one network: two for each size of minibatch and crop, of which phases may have many
 
 
-def pays(choice: Literal["auto", "on", "off"], device: torch.device, flops: int) -> bool:
+def should_compile(choice: Literal["auto", "on", "off"], device: torch.device, flops: int) -> bool:
     """Whether to compile; a function of the run and the machine, never of a timing: a resumed run computes the same.
 
     flops: floating-point operations of the whole training.

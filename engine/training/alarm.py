@@ -12,8 +12,8 @@ from typing import Any, Literal
 # (MNIST); runs that were to collapse passed it two epochs (MNIST) and most of an epoch (CIFAR-10) before they did.
 THRESHOLD = 0.35
 WARM_UP = 20  # updates before the moving average means anything
-FALL = 0.2  # of robust accuracy since its best, in [0,1]: the paper's own criterion for early stopping
-SURE = 0.01  # how often chance alone may make a healthy network look collapsed, at most
+MAX_DROP = 0.2  # of robust accuracy since its best, in [0,1]: the paper's own criterion for early stopping
+FALSE_ALARM_RATE = 0.01  # how often chance alone may make a healthy network look collapsed, at most
 
 Kind = Literal["overfitting", "collapse"]
 
@@ -41,7 +41,7 @@ class Watchdog:
         images: how many they were measured on; of a few, a fall must be larger than chance would make it.
         """
         best = self.best[stage] = max(self.best.get(stage, 0.0), robust)
-        fell = best - robust > FALL + doubt(images)
+        fell = best - robust > MAX_DROP + two_standard_errors(images)
         if not (fell or self._far_below(clean, robust, images)):
             self.collapsed.discard(stage)
             return None
@@ -72,7 +72,7 @@ class Watchdog:
         return message
 
 
-def doubt(images: int) -> float:
+def two_standard_errors(images: int) -> float:
     """Two standard errors of the difference of two accuracies on so many images, at most."""
     return 2 * math.sqrt(0.5 / images)
 
@@ -82,4 +82,4 @@ def _surely_below(share: float, true: float, images: int) -> bool:
     if true >= 1:
         return share < 1
     divergence = (1 - share) * math.log((1 - share) / (1 - true)) + (share * math.log(share / true) if share else 0.0)
-    return math.exp(-images * divergence) < SURE
+    return math.exp(-images * divergence) < FALSE_ALARM_RATE

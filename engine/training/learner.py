@@ -22,7 +22,7 @@ AVERAGE_DECAY = 0.98  # of the figures shown while training: an average over abo
 
 
 @dataclass(frozen=True)
-class Share:
+class MicroBatch:
     """A part of a minibatch: its share of the images in [0,1], and whether it is the first and the last one."""
 
     size: float = 1.0
@@ -55,7 +55,7 @@ class Learner:
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
         self.step = 0
         self.last_lr = 0.0
-        self._share = Share()
+        self._share = MicroBatch()
         self._average = torch.zeros(3, device=device)
         self._seen = torch.zeros(3, device=device)
         self._compile_for = compile_for
@@ -104,13 +104,13 @@ class Learner:
         return x.grad if input_grad else None
 
     @contextmanager
-    def part(self, share: "Share") -> Iterator[None]:
+    def part(self, share: "MicroBatch") -> Iterator[None]:
         """Updates in the block are parts of one, whose gradients add up: for minibatches that do not fit at once."""
         self._share = share
         try:
             yield
         finally:
-            self._share = Share()
+            self._share = MicroBatch()
 
     def _step(self) -> None:
         self.last_lr = self._lr_at(self.step)

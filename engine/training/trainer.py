@@ -14,11 +14,11 @@ from torch import Tensor
 from engine.attacks.pgd import Pgd
 from engine.attacks.threat import Threat
 from engine.config.run import RunConfig
-from engine.data.dataset import Batches, Images, open_source
+from engine.data.dataset import Batches, Images, open_dataset
 from engine.evaluation.evaluation import Accuracy, Evaluation, attacked_accuracy
-from engine.evaluation.resumable import Resumable
-from engine.evaluation.settings import attack_of, eval_batch, question
-from engine.models.build import build_network, draws
+from engine.evaluation.resumable import ResumableEvaluation
+from engine.evaluation.settings import attack_of, eval_batch, evaluation_question
+from engine.models.build import build_network, has_random_layers
 from engine.models.flops import count_crops
 from engine.plan.cost import epoch_flops
 from engine.plan.learning_rate import learning_rate
@@ -27,12 +27,12 @@ from engine.protocol import event_log, events
 from engine.protocol.rundir import RunDir
 from engine.protocol.stop import StopRequest
 from engine.runtime import precision
-from engine.runtime.compile import pays
+from engine.runtime.compile import should_compile
 from engine.runtime.device import pick
 from engine.runtime.rng import generator, seed_of
 from engine.training import checkpoint
-from engine.training.alarm import Watchdog, doubt
-from engine.training.learner import Learner, Share
+from engine.training.alarm import Watchdog, two_standard_errors
+from engine.training.learner import Learner, MicroBatch
 from engine.training.methods.table import METHODS, SIGNALLING, options
 from engine.training.reporter import Reporter
 
@@ -53,7 +53,7 @@ class Training:
         self.learner = self._new_learner()
         self.threat = Threat(config.eps)
         watchdog = Watchdog(self.source.facts.classes)
-        signalling = config.method.name in SIGNALLING and not draws(self.learner.model)
+        signalling = config.method.name in SIGNALLING and not has_random_layers(self.learner.model)
         self.reporter = Reporter(writer, self.learner, self.timeline, watchdog, signalling)
         self.delta: Tensor | None = None
         self.epochs_ended = 0
@@ -62,7 +62,7 @@ class Training:
         self._last_save = time.monotonic()
 
     def _load_data(self) -> None:
-        self.source = open_source(self.config)
+        self.source = open_dataset(self.config)
         self.fingerprint = self.source.fingerprint()
         self.phases = [self.source.filled(phase) for phase in self.config.phase_list]
         self.batches = [self.source.batches(phase, self.config.seed, self.device) for phase in self.phases]
@@ -79,7 +79,7 @@ class Training:
         config = self.config
         torch.manual_seed(config.seed)
         model = build_network(config.model, self.source.facts)
-        self.compiled = pays(config.compile, self.device, self.timeline.flops)
+        self.compiled = should_compile(config.compile, self.device, self.timeline.flops)
         sizes = {min(phase.batch_size, config.micro_batch or phase.batch_size) for phase in self.phases}
         must = config.compile == "on"
         return Learner(model, config.optim, self._lr, self.device, self.precision, sizes if self.compiled else (), must)
@@ -125,7 +125,7 @@ class Training:
         for begin in range(0, len(y), size):
             part = slice(begin, begin + size)
             delta = None if self.delta is None else self.delta[part]
-            share = Share(len(y[part]) / len(y), first=not begin, last=begin + size >= len(y))
+            share = MicroBatch(len(y[part]) / len(y), first=not begin, last=begin + size >= len(y))
             with self.learner.part(share):
                 delta = method(self.learner, x[part], y[part], delta, self.threat, rng, **method_options)
             made += [] if delta is None else [delta]
@@ -186,7 +186,9 @@ class Training:
         robust = guard.robust
         before, self.guarded = self.guarded, robust
         stop = self.config.early_stop
-        if stop.enabled and before - robust > stop.drop + max(doubt(guard.images) - doubt(GUARD_IMAGES), 0):
+        if stop.enabled and before - robust > stop.drop + max(
+            two_standard_errors(guard.images) - two_standard_errors(GUARD_IMAGES), 0
+        ):
             self.learner.result.load_state_dict(checkpoint.load(self.rundir.best, self.device)["model"])
             self.ended_early = True
             fell = f"PGD-{GUARD_STEPS} accuracy on a training minibatch fell from {before:.1%} to {robust:.1%}"
@@ -210,9 +212,9 @@ class Training:
 
         evaluation = self._evaluation(self.test.first(limit), attack)
         last = self.phases[-1]
-        asked = question(self.config, self.fingerprint, last, evaluation.attacks, limit, self.search)
+        asked = evaluation_question(self.config, self.fingerprint, last, evaluation.attacks, limit, self.search)
         keys = asked.key(self.learner.result), asked.old_key(self.learner.result)
-        accuracy = Resumable(evaluation, self.rundir.evaluation, *keys).run(look)[0]
+        accuracy = ResumableEvaluation(evaluation, self.rundir.evaluation, *keys).run(look)[0]
         self.reporter.unreadable(self.test.broken, "it counts as wrong")
         self._report("final", "test", attack.name, accuracy)
 
@@ -294,7 +296,7 @@ class Training:
                 versions={"python": platform.python_version(), "torch": str(torch.__version__)},
             )
         )
-        if self.config.method.name in SIGNALLING and draws(self.learner.model):
+        if self.config.method.name in SIGNALLING and has_random_layers(self.learner.model):
             notes.append("no overfitting signal: dropout, drawn anew for each pass, would drown it")
         if self.compiled:
             notes.append("compiling the network: about a minute before the first step")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fastadv_tui.commands.arguments import Run
-from fastadv_tui.text.sanitize import line
+from fastadv_tui.text.sanitize import one_line
 
 POLL = 0.5  # seconds between looks at a log
 
@@ -28,11 +28,11 @@ def logs(
     rundir = find_run(run)
     follower = LineFollower(rundir.log) if follow else None
     for text in tail(rundir.log, lines):
-        print(line(text))
+        print(one_line(text))
     while follower:
         live = control.verdict(rundir).live
         for text in follower.poll():
-            print(line(text), flush=True)
+            print(one_line(text), flush=True)
         if not live:
             return
         time.sleep(POLL)

@@ -10,7 +10,7 @@ import typer
 from engine.protocol.rundir import RunDir
 from fastadv_tui.commands.arguments import Yes
 from fastadv_tui.errors import UserError
-from fastadv_tui.text.quantities import size
+from fastadv_tui.text.quantities import format_bytes
 
 
 def register(app: typer.Typer) -> None:
@@ -31,12 +31,12 @@ def prune(
     old = [RunDir(runs_dir() / row.id) for row in rows if (row.ended or row.submitted) < before]
     found = [control.checkpoints(rundir) for rundir in old]
     total = sum(sum(files.values()) for files in found)
-    print(f"{sum(map(len, found))} checkpoint(s) of runs older than {older}: {size(total)}", file=sys.stderr)
+    print(f"{sum(map(len, found))} checkpoint(s) of runs older than {older}: {format_bytes(total)}", file=sys.stderr)
     if not any(found):
         return
     if not yes:
         typer.confirm("remove them? These runs can then no longer be resumed or loaded", abort=True, err=True)
-    print(f"{size(sum(map(control.remove_checkpoints, old)))} freed", file=sys.stderr)
+    print(f"{format_bytes(sum(map(control.remove_checkpoints, old)))} freed", file=sys.stderr)
 
 
 def _seconds(text: str) -> float:

@@ -5,7 +5,7 @@ import sys
 import typer
 
 from fastadv_tui.commands.arguments import Run, Yes
-from fastadv_tui.text.sanitize import line
+from fastadv_tui.text.sanitize import one_line
 
 
 def register(app: typer.Typer) -> None:
@@ -22,7 +22,7 @@ def rm(run: Run, yes: Yes = False) -> None:
     history = History()
     row = history.find(run)
     if not yes:
-        typer.confirm(f"delete {row.id} ({line(row.name, 60)}, {row.status}) for good?", abort=True, err=True)
+        typer.confirm(f"delete {row.id} ({one_line(row.name, 60)}, {row.status}) for good?", abort=True, err=True)
     if (runs_dir() / row.id).exists():
         control.delete(find_run(row.id))
     history.remove(row.id)

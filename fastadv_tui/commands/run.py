@@ -66,12 +66,13 @@ def run(
 def start(config: RunConfig, slots: int, as_json: bool, detach: bool) -> int:
     """Check, submit and, unless detached, follow a run; returns the exit code."""
     from fastadv_tui.launch.submission import understood
-    from fastadv_tui.runs import control, create, engine_client
+    from fastadv_tui.runs import control, engine_client
+    from fastadv_tui.runs.create import create_run
     from fastadv_tui.terminal import run_display
 
     print(understood(config), file=sys.stderr)
     engine_client.check(config)
-    rundir = create.create(config, sys.argv, slots=slots)
+    rundir = create_run(config, sys.argv, slots=slots)
     control.spawn(rundir)
     if detach:
         print(rundir.id, flush=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from fastadv_tui.text.quantities import GLYPHS, ago, attack_name, duration, percent
+from fastadv_tui.text.quantities import GLYPHS, attack_name, format_age, format_duration, format_percent
 from fastadv_tui.text.table import aligned
 
 if TYPE_CHECKING:
@@ -73,10 +73,10 @@ def _cells(row: "Row") -> list[str]:
         row.id,
         row.status,
         row.name,
-        percent(row.clean),
-        percent(row.robust),
+        format_percent(row.clean),
+        format_percent(row.robust),
         attack_name(row.attack) if row.final else f"({attack_name(row.attack)})" if row.attack else "",
         f"{row.epochs:.3g}/{row.total_epochs:.3g}",
-        duration(row.duration),
-        ago(row.submitted),
+        format_duration(row.duration),
+        format_age(row.submitted),
     ]

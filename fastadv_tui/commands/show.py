@@ -9,7 +9,15 @@ import typer
 
 from engine.config.units import both_units
 from fastadv_tui.commands.arguments import Run
-from fastadv_tui.text.quantities import GLYPHS, attack_name, duration, kind_of_images, percent, size, when
+from fastadv_tui.text.quantities import (
+    GLYPHS,
+    attack_name,
+    format_bytes,
+    format_duration,
+    format_percent,
+    format_time,
+    kind_of_images,
+)
 from fastadv_tui.text.table import aligned
 
 if TYPE_CHECKING:
@@ -49,12 +57,12 @@ def facts(row: "Row") -> list[tuple[str, str]]:
         ("changed", ", ".join(f"{key}={value}" for key, value in row.settings.items()) or "nothing"),
         ("seed", str(row.seed)),
         ("epochs", f"{row.epochs:.4g} of {row.total_epochs:.4g}"),
-        ("clean", percent(row.clean)),
-        ("robust", f"{percent(row.robust)}{_measured(row)}"),
-        ("took", f"{duration(row.duration)}, {row.images_per_second:,.0f} images/s"),
-        ("memory", size(row.peak_memory) if row.peak_memory else "-"),
-        ("submitted", when(row.submitted)),
-        ("ended", when(row.ended)),
+        ("clean", format_percent(row.clean)),
+        ("robust", f"{format_percent(row.robust)}{_measured(row)}"),
+        ("took", f"{format_duration(row.duration)}, {row.images_per_second:,.0f} images/s"),
+        ("memory", format_bytes(row.peak_memory) if row.peak_memory else "-"),
+        ("submitted", format_time(row.submitted)),
+        ("ended", format_time(row.ended)),
         ("code", row.code_fingerprint),
     ]
     found += [("alarms", ", ".join(row.alarms))] if row.alarms else []

@@ -33,7 +33,8 @@ def sweep(
 
     from fastadv_tui.history.index import History
     from fastadv_tui.launch.submission import configure, grid, merge, parse_pairs
-    from fastadv_tui.runs import control, create, engine_client
+    from fastadv_tui.runs import control, engine_client
+    from fastadv_tui.runs.create import create_run
 
     configs = []
     for chosen in grid(parse_pairs(axes or ()), seeds):
@@ -49,7 +50,7 @@ def sweep(
         engine_client.check(config)
     history, untagged = History(), ""
     for config in configs:
-        rundir = create.create(config, sys.argv, slots=slots)
+        rundir = create_run(config, sys.argv, slots=slots)
         control.spawn(rundir)
         print(rundir.id, flush=True)
         try:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fastadv_tui.commands.arguments import Run
-from fastadv_tui.text.sanitize import line
+from fastadv_tui.text.sanitize import one_line
 
 
 def register(app: typer.Typer) -> None:
@@ -30,4 +30,4 @@ def tag(
         notes.tags = list(dict.fromkeys(tag for tag in (*notes.tags, *added) if tag not in gone))
 
     row = History().edit(find_run(run), change)
-    print(f"{row.id}: {line(', '.join(row.tags)) or 'no tags'}", file=sys.stderr)
+    print(f"{row.id}: {one_line(', '.join(row.tags)) or 'no tags'}", file=sys.stderr)

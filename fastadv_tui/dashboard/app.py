@@ -12,18 +12,18 @@ from textual.css.query import NoMatches
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard import palette, settings, themes
 from fastadv_tui.dashboard.messages import Refreshed, Sampled
-from fastadv_tui.dashboard.readonly import Guarded
+from fastadv_tui.dashboard.readonly import ReadonlyActions
 from fastadv_tui.dashboard.screens import later
-from fastadv_tui.dashboard.screens.runs import Dashboard
+from fastadv_tui.dashboard.screens.runs import RunsScreen
 from fastadv_tui.dashboard.settings import Settings
-from fastadv_tui.dashboard.workers import Watching
+from fastadv_tui.dashboard.workers import DashboardWorkers
 from fastadv_tui.errors import UserError
 from fastadv_tui.history.index import History
 from fastadv_tui.runs import control
-from fastadv_tui.text.sanitize import line
+from fastadv_tui.text.sanitize import one_line
 
 
-class Fastadv(Guarded, Watching):
+class Fastadv(ReadonlyActions, DashboardWorkers):
     """The runs of one home, live."""
 
     TITLE = "fastadv"
@@ -45,7 +45,7 @@ class Fastadv(Guarded, Watching):
         themes.set_up(self, self.settings.theme)
         self.theme_changed_signal.subscribe(self, lambda theme: self.remember("theme", theme.name))
         self.set_keymap(self.settings.keymap)
-        self.push_screen(Dashboard())
+        self.push_screen(RunsScreen())
         for begin in (gc.enable, self.follow, self.sample):  # all of them would hold up the first picture
             self.call_after_refresh(begin)
 
@@ -54,7 +54,7 @@ class Fastadv(Guarded, Watching):
             gc.freeze()  # ten thousand rows stay: looking through them again takes longer than opening the history
         self.snapshot = message.snapshot
         for notice in message.snapshot.notices:
-            self.notify(line(notice), severity="warning", markup=False)
+            self.notify(one_line(notice), severity="warning", markup=False)
         self._tell_screens("take", message.snapshot)
 
     def on_sampled(self, message: Sampled) -> None:
@@ -75,7 +75,7 @@ class Fastadv(Guarded, Watching):
         try:
             what(*arguments, **options)
         except (UserError, OSError) as error:
-            self.notify(line(str(error)), severity="error", markup=False)
+            self.notify(one_line(str(error)), severity="error", markup=False)
             return False
         self.look_now()
         return True

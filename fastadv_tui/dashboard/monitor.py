@@ -10,13 +10,13 @@ from typing import Any
 
 from engine.protocol.event_log import Follower
 from engine.protocol.rundir import RunDir
-from fastadv_tui.dashboard.snapshot import EMPTY, Snapshot, View
+from fastadv_tui.dashboard.snapshot import EMPTY, LiveRun, Snapshot
 from fastadv_tui.history.index import History
 from fastadv_tui.history.row import Row
 from fastadv_tui.paths import history_path, runs_dir
 from fastadv_tui.runs import control, status
 from fastadv_tui.runs.state import RunState, apply
-from fastadv_tui.runs.status import Verdict
+from fastadv_tui.runs.status import RunStatus
 from fastadv_tui.supervise import records
 from fastadv_tui.supervise.records import ProcessRecord
 
@@ -24,14 +24,14 @@ STALE = 20.0  # seconds after which a snapshot is made anew though nothing has h
 NEVER = -STALE
 
 
-class Book:
+class RunMonitor:
     """Follows runs. `refresh` is cheap when nothing has happened."""
 
     def __init__(self) -> None:
         self._history = History()
         self._rows: dict[str, Row] = {}
         self._stamp: tuple[int, int] | None = None
-        self._followed: dict[str, Followed] = {}
+        self._followed: dict[str, MonitoredRun] = {}
         self._snapshot = EMPTY
         self._moments: dict[str, Any] = {}
         self._made = 0.0
@@ -47,7 +47,7 @@ class Book:
         live = {run_id for run_id, row in self._rows.items() if row.live}
         wanted = live | {run_id for run_id in looked_at if run_id in self._rows}
         self._followed = {
-            run_id: self._followed.get(run_id) or Followed(RunDir(runs_dir() / run_id)) for run_id in sorted(wanted)
+            run_id: self._followed.get(run_id) or MonitoredRun(RunDir(runs_dir() / run_id)) for run_id in sorted(wanted)
         }
         views = {run_id: followed.look() for run_id, followed in self._followed.items()}
         if _moments(views) == self._moments and time.monotonic() - self._made < STALE:
@@ -69,7 +69,7 @@ class Book:
         self._stamp = (_stamp(history_path()), stamp[1])
         return True
 
-    def _update_row(self, run_id: str, view: View) -> None:
+    def _update_row(self, run_id: str, view: LiveRun) -> None:
         """A live row shows the newest figures; one that has ended is written down."""
         if not view.verdict.live:
             if view.rundir.path.exists():
@@ -82,7 +82,7 @@ class Book:
             row.clean, row.robust, row.attack = last.clean, last.robust, last.attack
 
 
-class Followed:
+class MonitoredRun:
     """One run's events and processes."""
 
     def __init__(self, rundir: RunDir) -> None:
@@ -91,7 +91,7 @@ class Followed:
         self._state = RunState()
         self._read = 0
 
-    def look(self) -> View:
+    def look(self) -> LiveRun:
         while events := self._follower.poll():
             if self._follower.restarted:  # the file was cut or replaced: what was read before is void
                 self._state = RunState()
@@ -103,15 +103,15 @@ class Followed:
         verdict = status.derive(self.rundir, self._state)
         place = control.place_in_line(self.rundir) if verdict.status == "queued" else None
         news = self._read, _size(self.rundir.log)
-        return View(self.rundir, self._state, news, verdict, place, *self._engine(verdict))
+        return LiveRun(self.rundir, self._state, news, verdict, place, *self._engine(verdict))
 
-    def _engine(self, verdict: Verdict) -> tuple[int | None, str]:
+    def _engine(self, verdict: RunStatus) -> tuple[int | None, str]:
         """Pid and device of a run that trains here."""
         record = records.read(self.rundir.process, ProcessRecord) if verdict.status == "running" else None
         return (record.engine.pid, record.device) if record and record.engine and not verdict.host else (None, "")
 
 
-def _moments(views: dict[str, View]) -> dict[str, Any]:
+def _moments(views: dict[str, LiveRun]) -> dict[str, Any]:
     return {run_id: (view.news, view.verdict, view.place, view.engine) for run_id, view in views.items()}
 
 

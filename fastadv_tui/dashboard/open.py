@@ -4,7 +4,7 @@ import gc
 import sys
 
 
-def dashboard(readonly: bool) -> None:
+def open_dashboard(readonly: bool) -> None:
     """Open the dashboard and stay in it until the user leaves."""
     gc.disable()  # until the first picture stands: what is loaded for it stays, and looking at it again and again costs
     from fastadv_tui.dashboard.app import Fastadv

@@ -5,16 +5,16 @@ from msgspec import Struct
 from engine.protocol.rundir import RunDir
 from fastadv_tui.history.row import Row
 from fastadv_tui.runs.state import RunState
-from fastadv_tui.runs.status import Verdict
+from fastadv_tui.runs.status import RunStatus
 
 
-class View(Struct, frozen=True):
+class LiveRun(Struct, frozen=True):
     """One run as it is now. `news` says whether two views are of the same moment: the state grows in place."""
 
     rundir: RunDir
     state: RunState
     news: tuple[int, int]  # events that were read, bytes of the log
-    verdict: Verdict
+    verdict: RunStatus
     place: int | None = None
     engine: int | None = None  # pid, while it runs here
     device: str = ""  # of the slot that it holds: `cpu` or a GPU's UUID
@@ -24,7 +24,7 @@ class Snapshot(Struct, frozen=True):
     """All runs, the last submitted first, and the followed ones by id; `loaded` once there was a look at them."""
 
     rows: list[Row]
-    views: dict[str, View]
+    views: dict[str, LiveRun]
     notices: list[str] = []
     loaded: bool = False
 

@@ -7,17 +7,17 @@ from textual import work
 from textual.app import App
 
 from fastadv_tui.dashboard.messages import Refreshed, Sampled
-from fastadv_tui.dashboard.monitor import Book
+from fastadv_tui.dashboard.monitor import RunMonitor
 from fastadv_tui.dashboard.settings import Settings
 from fastadv_tui.dashboard.snapshot import EMPTY, Snapshot
 from fastadv_tui.hardware.sampler import Sampler
-from fastadv_tui.text.sanitize import line
+from fastadv_tui.text.sanitize import one_line
 
 COMPLAIN = 10.0  # seconds that a toast says that the runs cannot be looked at, before the next one says it
 SAMPLE, SAMPLE_IDLE = 1.0, 2.0  # seconds between looks at the machine, with a run training here and without
 
 
-class Watching(App[str]):
+class DashboardWorkers(App[str]):
     """An app that is told `Refreshed` and `Sampled` from when `follow` and `sample` were called to its end."""
 
     def __init__(self, settings: Settings) -> None:
@@ -43,7 +43,7 @@ class Watching(App[str]):
 
     @work(thread=True, exclusive=True, group="follow")
     def follow(self) -> None:
-        book, told, complained = Book(), EMPTY, -COMPLAIN
+        book, told, complained = RunMonitor(), EMPTY, -COMPLAIN
         while not self._leaving.is_set():
             try:
                 if (snapshot := book.refresh(self.looked_at | self.marked)) is not told:
@@ -53,7 +53,7 @@ class Watching(App[str]):
                 if time.monotonic() - complained > COMPLAIN:
                     complained = time.monotonic()
                     said = f"cannot look at the runs: {error}; what is shown is old, trying again"
-                    self.notify(line(said), severity="error", timeout=COMPLAIN, markup=False)
+                    self.notify(one_line(said), severity="error", timeout=COMPLAIN, markup=False)
             self._wake.wait(self.settings.refresh)
             self._wake.clear()
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 from engine.config.units import units
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.run_settings import differing
-from fastadv_tui.text.quantities import attack_name, duration, percent, size, work
+from fastadv_tui.text.quantities import attack_name, format_bytes, format_duration, format_flops, format_percent
 
 SIZES = ("eps", "method.alpha", "eval.step_size")
 Better = Callable[[Sequence[float]], float]
@@ -44,11 +44,11 @@ def _results(rows: Sequence[Row]) -> list[tuple[str, list[Cell]]]:
     return [
         ("name", [Cell(row.name) for row in rows]),
         ("status", [Cell(row.status) for row in rows]),
-        ("clean", _marked([row.clean for row in rows], percent, max)),
-        ("robust", _marked([row.robust for row in rows], percent, max)),
+        ("clean", _marked([row.clean for row in rows], format_percent, max)),
+        ("robust", _marked([row.robust for row in rows], format_percent, max)),
         ("attack", [Cell(f"{attack_name(row.attack)} on {row.images:,}" if row.attack else "-") for row in rows]),
         ("epochs", [Cell(f"{row.epochs:.4g}") for row in rows]),
-        ("took", _marked([row.duration or None for row in rows], duration, min)),
+        ("took", _marked([row.duration or None for row in rows], format_duration, min)),
         ("images/s", _marked([row.images_per_second or None for row in rows], _rate, max)),
         ("work", _marked([row.flops or None for row in rows], _work, min)),
         ("memory", _marked([row.peak_memory or None for row in rows], _memory, min)),
@@ -66,11 +66,11 @@ def _rate(figure: float | None) -> str:
 
 
 def _memory(figure: float | None) -> str:
-    return "-" if figure is None else size(figure)
+    return "-" if figure is None else format_bytes(figure)
 
 
 def _work(figure: float | None) -> str:
-    return "-" if figure is None else work(figure)
+    return "-" if figure is None else format_flops(figure)
 
 
 def _shown(key: str, value: Any) -> str:

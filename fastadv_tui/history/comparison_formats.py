@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 
 from fastadv_tui.history.comparison import Table
-from fastadv_tui.text.sanitize import line
+from fastadv_tui.text.sanitize import one_line
 
 LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -57,7 +57,7 @@ def _lines(table: Table, escaped: Callable[[str], str], best: str = "{}") -> lis
     """The table as lines of escaped text, the head first; `best` is what a cell that is the best is wrapped in."""
 
     def shown(text: str, mark: str = "{}") -> str:
-        return mark.format(escaped(line(text)))
+        return mark.format(escaped(one_line(text)))
 
     body = [
         [shown(label), *(shown(cell.text, best if cell.best else "{}") for cell in cells)]

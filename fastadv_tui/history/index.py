@@ -26,7 +26,7 @@ from fastadv_tui.runs.status import NO_CONFIG, NO_SUPERVISOR
 if TYPE_CHECKING:
     from filelock import FileLock
 
-    from fastadv_tui.history.store.transaction import Draft
+    from fastadv_tui.history.store.transaction import Transaction
 
 LOCK_SECONDS = 60.0
 NO_FOLDER = "its folder is gone"
@@ -192,14 +192,14 @@ class History:
             self.notices.append(str(error))
 
     @contextmanager
-    def _writing(self) -> "Iterator[Draft]":
+    def _writing(self) -> "Iterator[Transaction]":
         """The rows, under the lock, read and written once whatever is done with them."""
-        from fastadv_tui.history.store.transaction import Draft  # for the same reason
+        from fastadv_tui.history.store.transaction import Transaction  # for the same reason
 
         ensure_home()
         try:
             with self._lock():
-                draft = Draft(self.path)
+                draft = Transaction(self.path)
                 yield draft
                 draft.save()
         except (OSError, NewerSchemaError, *DAMAGED) as error:
@@ -230,7 +230,7 @@ def _doubtful(row: Row) -> bool:
     return row.status == "lost" and row.reason in (NO_FOLDER, NO_CONFIG, NO_SUPERVISOR)
 
 
-def _newest(draft: "Draft", row: Row) -> Row | None:
+def _newest(draft: "Transaction", row: Row) -> Row | None:
     """What is to be written of a row that was derived before the lock was held; None if the run was removed since.
 
     A row that says ended will be believed, and the run may have been edited or resumed meanwhile.

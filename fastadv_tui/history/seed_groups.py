@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.run_settings import UNCOUNTED
-from fastadv_tui.text.quantities import percent
+from fastadv_tui.text.quantities import format_percent
 
 
 class Group(Struct, frozen=True):
@@ -35,7 +35,7 @@ def group_by_seed(rows: Sequence[Row]) -> list[Group]:
 def mean_std(mean: float | None, std: float | None) -> str:
     """`45.3 ± 0.4%`."""
     if mean is None or std is None:
-        return percent(mean)
+        return format_percent(mean)
     return f"{100 * mean:.1f} ± {100 * std:.1f}%"
 
 

@@ -20,14 +20,14 @@ from fastadv_tui.launch.submission import configure, grid
 FREE_TEXT = ("name", "data_dir")
 
 
-class Plan(Struct, frozen=True):
+class LaunchPlan(Struct, frozen=True):
     """The runs that a form stands for, and the command that would submit the same."""
 
     configs: list[RunConfig]
     command: list[str]
 
 
-def plan(typed: Mapping[str, str]) -> Plan:
+def plan_form(typed: Mapping[str, str]) -> LaunchPlan:
     """Read a form: texts by dotted key, `dataset` among them. Fields with several values span a grid.
 
     Raises: ConfigError, UserError.
@@ -41,7 +41,7 @@ def plan(typed: Mapping[str, str]) -> Plan:
     fixed = {key: text for key, text in typed.items() if key not in axes}
     configs = [configure(dataset, {**fixed, **chosen}, preset) for chosen in grid(axes, seeds)]
     given = {**fixed, **({"preset": preset} if preset else {})}
-    return Plan(
+    return LaunchPlan(
         configs, sweep_command(dataset, given, axes, seeds) if len(configs) > 1 else run_command(dataset, given)
     )
 

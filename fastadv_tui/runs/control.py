@@ -38,7 +38,7 @@ def spawn(rundir: RunDir) -> None:
         raise RunError(f"{rundir.id} cannot be started; {rundir.log} says why, unless the disk is full")
 
 
-def verdict(rundir: RunDir) -> status.Verdict:
+def verdict(rundir: RunDir) -> status.RunStatus:
     """What the run is doing now."""
     return status.derive(rundir, state.load(rundir))
 
@@ -115,6 +115,6 @@ def remove_checkpoints(rundir: RunDir) -> int:
 def place_in_line(rundir: RunDir) -> int | None:
     """A queued run's place in its line, from 1."""
     from fastadv_tui.paths import slots_dir
-    from fastadv_tui.supervise.queue import Line
+    from fastadv_tui.supervise.queue import RunQueue
 
-    return Line(slots_dir()).place_of(rundir.id)
+    return RunQueue(slots_dir()).place_of(rundir.id)

@@ -19,7 +19,7 @@ ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: ids are read 
 ID_LENGTH = 6
 
 
-def create(config: RunConfig, command: Sequence[str], slots: int = 1) -> RunDir:
+def create_run(config: RunConfig, command: Sequence[str], slots: int = 1) -> RunDir:
     """Make a run directory, for this user alone, with its `config.json`.
 
     Raises: HomeError, if it cannot be written; nothing is left behind then.

@@ -2,7 +2,15 @@
 
 from engine.protocol import events
 from fastadv_tui.runs.state import RunState
-from fastadv_tui.text.quantities import attack_name, duration, first_images, kind_of_images, percent, phase_words, work
+from fastadv_tui.text.quantities import (
+    attack_name,
+    first_images,
+    format_duration,
+    format_flops,
+    format_percent,
+    kind_of_images,
+    phase_words,
+)
 
 LARGE = 1_000_000  # parameters: of the networks, only the one that is too slow for a CPU has so many
 LONG = 1800  # seconds of training after which a machine without a GPU gets advice
@@ -29,7 +37,7 @@ def _started_line(event: events.Started) -> str:
     data = f"{event.train_images:,} training and {other}, data {event.data_fingerprint}"
     official = " (not the official files)" if event.official_data is False else ""
     again = f"attempt {event.attempt} from step {event.from_step:,} · " if event.from_step else ""
-    size = f"{event.parameters:,} parameters" + (f", {work(event.flops)} of training" if event.flops else "")
+    size = f"{event.parameters:,} parameters" + (f", {format_flops(event.flops)} of training" if event.flops else "")
     stretches = event.stretches if len(event.stretches) > 1 else ()
     phases = "".join(f" · {phase_words(stretch.phase)}" for stretch in stretches)
     compiled = ", compiled" if event.compiled else ""
@@ -38,8 +46,8 @@ def _started_line(event: events.Started) -> str:
 
 def accuracy_line(event: events.Evaluated, state: RunState) -> str:
     """What was measured after an epoch."""
-    robust = f"{attack_name(event.attack)} {percent(event.robust):>6}"
-    return f"epoch {event.epoch:>3.0f}/{state.total_epochs:.0f}  clean {percent(event.clean):>6}  {robust}"
+    robust = f"{attack_name(event.attack)} {format_percent(event.robust):>6}"
+    return f"epoch {event.epoch:>3.0f}/{state.total_epochs:.0f}  clean {format_percent(event.clean):>6}  {robust}"
 
 
 def _epoch_line(event: events.Evaluated, state: RunState) -> str:
@@ -53,17 +61,18 @@ def _epoch_line(event: events.Evaluated, state: RunState) -> str:
 def _final_line(event: events.Evaluated, state: RunState) -> str:
     began = state.started
     which = first_images(event.images, began.test_images, began.held_out) if began else f"{event.images:,} images"
-    return f"final: clean {percent(event.clean)}, {attack_name(event.attack)} {percent(event.robust)} on {which}"
+    robust = f"{attack_name(event.attack)} {format_percent(event.robust)}"
+    return f"final: clean {format_percent(event.clean)}, {robust} on {which}"
 
 
 def eta_text(state: RunState) -> str:
-    return "" if state.eta_seconds is None else f"ETA {duration(state.eta_seconds)}"
+    return "" if state.eta_seconds is None else f"ETA {format_duration(state.eta_seconds)}"
 
 
 def eta_lines(state: RunState) -> list[str]:
     """How long training will take, and on a slow machine how to make it shorter."""
     eta = state.eta_seconds or 0.0
-    lines = [f"training will take about {duration(eta)} more"]
+    lines = [f"training will take about {format_duration(eta)} more"]
     if eta > LONG and state.started is not None and state.started.device.startswith("cpu"):
         thinner = "--set model.width=16 (a sixteenth of the work), " if state.started.parameters > LARGE else ""
         lines.append(f"that is long, for want of a GPU; smaller: {thinner}--epochs 5, or `fastadv run digits`")

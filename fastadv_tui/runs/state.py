@@ -3,7 +3,7 @@
 from msgspec import Struct, field
 
 from engine.config.phases import Phase
-from engine.plan.timeline import Stretch, Timeline
+from engine.plan.timeline import ScheduledPhase, Timeline
 from engine.protocol.event_log import read
 from engine.protocol.events import Alarm, AnyEvent, Evaluated, Finished, Note, Progress, Saved, Started, Step
 from engine.protocol.rundir import RunDir
@@ -49,7 +49,7 @@ class RunState(Struct):
         if started.stretches:
             return Timeline(started.stretches)
         epochs = round(started.total_steps / started.steps_per_epoch)  # written before there were phases
-        return Timeline([Stretch(Phase(0, epochs), 0, started.steps_per_epoch)])
+        return Timeline([ScheduledPhase(Phase(0, epochs), 0, started.steps_per_epoch)])
 
     @property
     def total_epochs(self) -> float:

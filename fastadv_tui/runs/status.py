@@ -21,7 +21,7 @@ STARTING = 15.0  # seconds that a fresh run may be without a supervisor
 QUIET = 120.0  # seconds without an event after which a running run is called stalled
 
 
-class Verdict(Struct, frozen=True, kw_only=True):
+class RunStatus(Struct, frozen=True, kw_only=True):
     """What a run is doing, and why. `host` is set only for a run of another machine; times are unix times."""
 
     status: Status
@@ -35,7 +35,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
         return self.status in LIVE
 
 
-def derive(rundir: RunDir, state: RunState) -> Verdict:
+def derive(rundir: RunDir, state: RunState) -> RunStatus:
     """What the run is doing now. `state` is of its events, which the caller may have read a moment ago."""
     process = records.read(rundir.process, ProcessRecord)
     if process is None:
@@ -65,49 +65,49 @@ def _last_word(rundir: RunDir, process: ProcessRecord) -> Finished | None:
     return said[-1] if said else None
 
 
-def _unsupervised(rundir: RunDir, state: RunState) -> Verdict:
+def _unsupervised(rundir: RunDir, state: RunState) -> RunStatus:
     """Just submitted, or started by hand without a supervisor, or never started."""
     if state.finished is not None:
         return _by_event(state.finished)
     try:
         submitted = rundir.submission().submitted
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-        return Verdict(status="lost", reason=NO_CONFIG)
+        return RunStatus(status="lost", reason=NO_CONFIG)
     if abs(time.time() - submitted) < STARTING:  # a clock may have been set back
-        return Verdict(status="queued", reason="starting")
-    return Verdict(status="lost", reason=NO_SUPERVISOR, ended=submitted)
+        return RunStatus(status="queued", reason="starting")
+    return RunStatus(status="lost", reason=NO_SUPERVISOR, ended=submitted)
 
 
-def _live(process: ProcessRecord, state: RunState) -> Verdict:
+def _live(process: ProcessRecord, state: RunState) -> RunStatus:
     if process.engine is None:
-        return Verdict(status="queued")
+        return RunStatus(status="queued")
     quiet = time.time() - state.last_event if state.last_event else 0.0
-    return Verdict(
+    return RunStatus(
         status="running", stalled=quiet > QUIET, reason=f"no event for {quiet:.0f} s" if quiet > QUIET else ""
     )
 
 
-def _elsewhere(process: ProcessRecord, state: RunState) -> Verdict:
+def _elsewhere(process: ProcessRecord, state: RunState) -> RunStatus:
     """A run of another host on a shared home: its events are all that is known."""
     host = process.supervisor.host
     if process.engine is None:
-        return Verdict(status="queued", host=host, reason=f"on {host}")
+        return RunStatus(status="queued", host=host, reason=f"on {host}")
     age = max(time.time() - state.last_event, 0.0)
-    return Verdict(status="running", host=host, stalled=age > QUIET, reason=f"on {host}, last event {age:.0f} s ago")
+    return RunStatus(status="running", host=host, stalled=age > QUIET, reason=f"on {host}, last event {age:.0f} s ago")
 
 
-def _ended(record: ExitRecord, word: Finished | None) -> Verdict:
+def _ended(record: ExitRecord, word: Finished | None) -> RunStatus:
     if record.cancelled:
-        return Verdict(status="stopped", reason="cancelled in the queue", ended=record.t)
+        return RunStatus(status="stopped", reason="cancelled in the queue", ended=record.t)
     if word is not None:
         return _by_event(word)
     if record.killed:
-        return Verdict(status="stopped", reason="killed when asked to stop", ended=record.t)
-    return Verdict(status="lost", reason=_cause(record), ended=record.t)
+        return RunStatus(status="stopped", reason="killed when asked to stop", ended=record.t)
+    return RunStatus(status="lost", reason=_cause(record), ended=record.t)
 
 
-def _by_event(word: Finished, host: str = "") -> Verdict:
-    return Verdict(status=word.status, reason=word.error, host=host, ended=word.t)
+def _by_event(word: Finished, host: str = "") -> RunStatus:
+    return RunStatus(status=word.status, reason=word.error, host=host, ended=word.t)
 
 
 def _cause(record: ExitRecord) -> str:
@@ -119,10 +119,10 @@ def _cause(record: ExitRecord) -> str:
     return f"killed by {name}, out of memory" if record.out_of_memory else f"killed by {name}"
 
 
-def _lost(process: ProcessRecord, state: RunState) -> Verdict:
+def _lost(process: ProcessRecord, state: RunState) -> RunStatus:
     """The supervisor is dead and left no word."""
     ended = state.last_event or None
     if process.supervisor.boot != process_identity.boot_id():
-        return Verdict(status="lost", reason="the machine was restarted", ended=ended)
+        return RunStatus(status="lost", reason="the machine was restarted", ended=ended)
     what = "its supervisor was killed" if process.engine is None else "it and its supervisor were killed"
-    return Verdict(status="lost", reason=what, ended=ended)
+    return RunStatus(status="lost", reason=what, ended=ended)

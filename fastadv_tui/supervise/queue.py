@@ -42,14 +42,14 @@ class Slot:
         return {"FASTADV_DEVICE": "cuda", gpus.VISIBLE: self.device}
 
 
-class Line:
+class RunQueue:
     """The line of this host. `folder` is the home's slots folder."""
 
     def __init__(self, folder: Path) -> None:
         self.slots = folder / hostname()
         self.tickets = self.slots / "line"
 
-    def join(self, ticket: Ticket) -> "Place":
+    def join(self, ticket: Ticket) -> "QueuePlace":
         """Take a place in the line, to be left when a slot is had. Raises: OSError."""
         self.tickets.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self.tickets / ticket.file_name
@@ -60,7 +60,7 @@ class Line:
             if path.exists():  # else somebody removed it as stale before it was locked
                 os.truncate(handle, 0)
                 os.pwrite(handle, msgspec.json.encode(ticket), 0)
-                return Place(self, ticket, handle)
+                return QueuePlace(self, ticket, handle)
             os.close(handle)
 
     def waiting(self) -> list[Ticket]:
@@ -80,10 +80,10 @@ class Line:
         return 1 + sum(ticket < mine and bool({*ticket.devices} & {*mine.devices}) for ticket in waiting)
 
 
-class Place:
+class QueuePlace:
     """A place held in the line."""
 
-    def __init__(self, line: Line, ticket: Ticket, handle: int) -> None:
+    def __init__(self, line: RunQueue, ticket: Ticket, handle: int) -> None:
         self.line, self.ticket, self._handle = line, ticket, handle
 
     def try_slot(self, slots: int) -> Slot | None:

@@ -25,7 +25,7 @@ from fastadv_tui.supervise.locks import try_lock
 from fastadv_tui.supervise.out_of_memory import OomCounter
 from fastadv_tui.supervise.process_identity import ProcessIdentity
 from fastadv_tui.supervise.process_tree import become_reaper, die_with, kill_descendants
-from fastadv_tui.supervise.queue import Line, Slot, Ticket, devices_for
+from fastadv_tui.supervise.queue import RunQueue, Slot, Ticket, devices_for
 from fastadv_tui.supervise.records import ExitRecord, ProcessRecord
 
 TICK = 1.0  # seconds: nothing is looked at more often; signals and the engine's end wake it at once
@@ -89,7 +89,7 @@ class Supervisor:
     def _wait_for_slot(self) -> Slot | None:
         """A slot, or None if the run was cancelled meanwhile."""
         devices = devices_for(self.submission.config.device)
-        line = Line(self.rundir.path.parent.parent / "slots")
+        line = RunQueue(self.rundir.path.parent.parent / "slots")
         place = line.join(Ticket(self.submission.submitted, self.rundir.id, devices))
         well = time.monotonic()
         try:

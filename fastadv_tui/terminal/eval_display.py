@@ -13,8 +13,8 @@ from engine.config.units import units
 from engine.protocol.provenance import engine_command
 from engine.protocol.requests import AnyAnswer, EvalRequest, Measured, Refused, Understood, Working
 from fastadv_tui.errors import UserError
-from fastadv_tui.text.quantities import attack_name, first_images, percent
-from fastadv_tui.text.sanitize import line
+from fastadv_tui.text.quantities import attack_name, first_images, format_percent
+from fastadv_tui.text.sanitize import one_line
 
 KILLED, STOPPED = 1, 130
 
@@ -123,7 +123,7 @@ def understood(answer: Understood) -> str:
     """What will be measured, so that nobody has to guess."""
     images = first_images(answer.images, answer.test_images, answer.held_out)
     official = " (not the official files)" if answer.official_data is False else ""
-    return line(
+    return one_line(
         f"{attack_name(answer.attack)} on {images}{official} · {answer.device}, search in {answer.search} · weights "
         f"matched {answer.matched} · normalised: {answer.normalize}"
     )
@@ -133,11 +133,11 @@ def measured(answer: Measured) -> list[str]:
     """One line for each eps."""
     when = ", measured before (--again measures anew)" if answer.before else f", {answer.seconds:,.0f} s"
     wrong = f", {answer.unreadable} of them unreadable and counted as wrong" if answer.unreadable else ""
-    head = f"clean {percent(answer.clean)} on {answer.images:,} images{wrong}{when}"
+    head = f"clean {format_percent(answer.clean)} on {answer.images:,} images{wrong}{when}"
     return [
         head,
         *(
-            f"eps {units(eps):>5}/255  {attack_name(answer.attack)} {percent(robust)}"
+            f"eps {units(eps):>5}/255  {attack_name(answer.attack)} {format_percent(robust)}"
             for eps, robust in zip(answer.eps, answer.robust, strict=True)
         ),
     ]

@@ -12,7 +12,7 @@ from fastadv_tui.runs import control, status
 from fastadv_tui.runs.state import RunState, apply
 from fastadv_tui.terminal.run_display import Display
 from fastadv_tui.text.quantities import ordinal
-from fastadv_tui.text.sanitize import line
+from fastadv_tui.text.sanitize import one_line
 from fastadv_tui.text.tail import tail
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Following:
         self._follower = Follower(rundir.events)
         self._told = ""
 
-    def look(self) -> status.Verdict:
+    def look(self) -> status.RunStatus:
         """Show what is new and return what the run is doing; nothing written before its end is missed."""
         verdict = status.derive(self.rundir, self.state)
         while events := self._follower.poll():
@@ -63,7 +63,7 @@ class Following:
         self.display.tick(self.state, verdict)
         return verdict
 
-    def _tell_place(self, verdict: status.Verdict) -> None:
+    def _tell_place(self, verdict: status.RunStatus) -> None:
         place = control.place_in_line(self.rundir) if verdict.status == "queued" else None
         text = f"queued: {ordinal(place)} in line; it starts by itself, this terminal may be closed" if place else ""
         if text and text != self._told:
@@ -71,7 +71,7 @@ class Following:
         self._told = text or self._told
 
 
-def follow(rundir: RunDir, display: Display, may_stop: bool) -> tuple[int, status.Verdict]:
+def follow(rundir: RunDir, display: Display, may_stop: bool) -> tuple[int, status.RunStatus]:
     """Show a run until it ends, or until the user stops waiting; returns the exit code and the last verdict.
 
     may_stop: whether Ctrl-C stops the run (`run`) or only the watching (`watch`).
@@ -102,7 +102,9 @@ def follow_to_end(rundir: RunDir, display: "Display", may_stop: bool) -> int:
         display.close()
     remember(rundir)
     if not verdict.live and verdict.status != "done":
-        print(f"{rundir.id} {verdict.status}{f': {line(verdict.reason)}' if verdict.reason else ''}", file=sys.stderr)
+        print(
+            f"{rundir.id} {verdict.status}{f': {one_line(verdict.reason)}' if verdict.reason else ''}", file=sys.stderr
+        )
     if verdict.status in ("failed", "lost"):
         show_log(rundir)
     if verdict.status in ("stopped", "failed", "lost") and may_stop:
@@ -123,5 +125,5 @@ def remember(rundir: RunDir) -> None:
 def show_log(rundir: RunDir) -> None:
     lines = tail(rundir.log, LOG_TAIL)
     for text in lines:
-        print(f"  {line(text)}", file=sys.stderr)
+        print(f"  {one_line(text)}", file=sys.stderr)
     print(f"the log is {rundir.log}", file=sys.stderr)

@@ -3,10 +3,10 @@
 import sys
 from collections.abc import Iterable
 
-from fastadv_tui.text.sanitize import line
+from fastadv_tui.text.sanitize import one_line
 
 
 def tell(notices: Iterable[str]) -> None:
     """What the history had to say."""
     for notice in notices:
-        print(f"fastadv: {line(notice)}", file=sys.stderr)
+        print(f"fastadv: {one_line(notice)}", file=sys.stderr)

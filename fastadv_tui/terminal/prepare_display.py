@@ -15,7 +15,7 @@ from engine.protocol.provenance import engine_command
 from engine.protocol.requests import Completed, Failed, Planned, PrepareAnswer, PrepareRequest, Progress, Refused
 from fastadv_tui.errors import UserError
 from fastadv_tui.paths import data_dir
-from fastadv_tui.text.sanitize import line
+from fastadv_tui.text.sanitize import one_line
 
 STOPPED = 130
 NAMED = 20  # broken images on the screen
@@ -30,9 +30,9 @@ def ask(asked: PrepareRequest, as_json: bool) -> int:
         for answer in _answers(process):
             if isinstance(answer, Refused):
                 process.wait()
-                raise UserError(line(answer.message))
+                raise UserError(one_line(answer.message))
             if isinstance(answer, Failed):
-                print(f"fastadv: {line(answer.message)}", file=sys.stderr, flush=True)
+                print(f"fastadv: {one_line(answer.message)}", file=sys.stderr, flush=True)
             view.show(answer)
     if process.returncode == STOPPED:
         print("stopped; the same command goes on from here", file=sys.stderr)
@@ -150,7 +150,7 @@ def planned(answer: Planned) -> list[str]:
             f"WARNING: the disk will be full before the end: about {_room(answer.needed)} needed, "
             f"{_room(answer.free)} free; make room meanwhile, or choose another --out"
         )
-    return [line(text) for text in lines]
+    return [one_line(text) for text in lines]
 
 
 def completed(answer: Completed) -> list[str]:
@@ -169,7 +169,7 @@ def completed(answer: Completed) -> list[str]:
         lines += [f"  {place}: {why}" for place, why in [*answer.broken.items()][:NAMED]]
     if len(answer.broken) > NAMED:
         lines.append(f"  and {len(answer.broken) - NAMED:,} more")
-    return [line(text) for text in lines]
+    return [one_line(text) for text in lines]
 
 
 def _room(size: int) -> str:

@@ -10,7 +10,7 @@ import msgspec
 
 from engine.protocol import events
 from fastadv_tui.runs.state import RunState
-from fastadv_tui.runs.status import Verdict
+from fastadv_tui.runs.status import RunStatus
 from fastadv_tui.text import sanitize
 from fastadv_tui.text.quantities import attack_name
 
@@ -26,7 +26,7 @@ class Display(Protocol):
 
     def event(self, event: events.AnyEvent, state: RunState) -> None: ...
 
-    def tick(self, state: RunState, verdict: Verdict) -> None: ...
+    def tick(self, state: RunState, verdict: RunStatus) -> None: ...
 
     def close(self) -> None: ...
 
@@ -35,13 +35,13 @@ class JsonDisplay:
     """The events as they are, one JSON object a line."""
 
     def note(self, text: str) -> None:
-        print(sanitize.line(text), file=sys.stderr)
+        print(sanitize.one_line(text), file=sys.stderr)
 
     def event(self, event: events.AnyEvent, state: RunState) -> None:
         sys.stdout.write(msgspec.json.encode(event).decode() + "\n")
         sys.stdout.flush()
 
-    def tick(self, state: RunState, verdict: Verdict) -> None:
+    def tick(self, state: RunState, verdict: RunStatus) -> None:
         """Machines read events only."""
 
     def close(self) -> None:
@@ -55,14 +55,14 @@ class PlainDisplay:
         self._told_eta = False
 
     def note(self, text: str) -> None:
-        print(sanitize.line(text), file=sys.stderr, flush=True)
+        print(sanitize.one_line(text), file=sys.stderr, flush=True)
 
     def event(self, event: events.AnyEvent, state: RunState) -> None:
         line = event_line(event, state)
         if line:
-            print(sanitize.line(line), flush=True)
+            print(sanitize.one_line(line), flush=True)
 
-    def tick(self, state: RunState, verdict: Verdict) -> None:
+    def tick(self, state: RunState, verdict: RunStatus) -> None:
         if not self._told_eta and state.eta_seconds is not None:
             self._told_eta = True
             for line in eta_lines(state):
@@ -105,7 +105,7 @@ class RichDisplay:
             facts = f"loss {event.loss:.3f}  {event.images_per_second:,.0f} images/s  {eta_text(state)}"
             self._bar("training", event.step, state.total_steps, facts)
 
-    def tick(self, state: RunState, verdict: Verdict) -> None:
+    def tick(self, state: RunState, verdict: RunStatus) -> None:
         if not self._told_eta and state.eta_seconds is not None:
             self._told_eta = True
             for line in eta_lines(state):
@@ -122,7 +122,7 @@ class RichDisplay:
     def _print(self, text: str, style: str | None) -> None:
         from rich.text import Text
 
-        self._console.print(Text(sanitize.line(text), style=style or ""))
+        self._console.print(Text(sanitize.one_line(text), style=style or ""))
 
 
 def choose(as_json: bool) -> Display:

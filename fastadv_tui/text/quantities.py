@@ -7,17 +7,21 @@ from engine.config.phases import Phase
 GLYPHS = {"queued": "◌", "running": "●", "done": "✓", "stopped": "■", "failed": "✗", "lost": "?"}
 
 
-def percent(share: float | None) -> str:
+def format_percent(share: float | None) -> str:
     """A share in [0,1] as `45.3%`; `-` for none."""
     return "-" if share is None else f"{100 * share:.1f}%"
 
 
-def duration(seconds: float | None) -> str:
+def format_duration(seconds: float | None) -> str:
     """`12 s`, `3 min 05 s`, `2 h 07 min`, `3 d 04 h`; `-` for none."""
     if seconds is None:
         return "-"
     whole = round(max(seconds, 0))
-    for size, unit, smaller_size, smaller in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+    for size, unit, smaller_size, smaller in (
+        (86400, "d", 3600, "h"),
+        (3600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
         if whole >= size:
             return f"{whole // size} {unit} {whole % size // smaller_size:02d} {smaller}"
     return f"{whole} s"
@@ -44,12 +48,12 @@ def kind_of_images(held_out: bool) -> str:
     return "held-out training images" if held_out else "test images"
 
 
-def size(count: float) -> str:
+def format_bytes(count: float) -> str:
     """Bytes as `44.8 MB` (millions, as disks are sold)."""
     return f"{count / 1e6:,.1f} MB" if count < 1e9 else f"{count / 1e9:,.1f} GB"
 
 
-def work(flops: float) -> str:
+def format_flops(flops: float) -> str:
     """Floating-point operations as `4.2 PFLOP`."""
     for factor, unit in ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G")):
         if flops >= factor:
@@ -57,12 +61,12 @@ def work(flops: float) -> str:
     return f"{flops:,.0f} FLOP"
 
 
-def when(unix: float) -> str:
+def format_time(unix: float) -> str:
     """A local date and time; `-` for none."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(unix)) if unix else "-"
 
 
-def ago(unix: float) -> str:
+def format_age(unix: float) -> str:
     """How long ago something was: `3 min ago`, or the date if that is more than a week."""
     seconds = time.time() - unix
     if seconds > 7 * 86400:

@@ -9,7 +9,7 @@ _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # control, format (bidi ov
 _JOINERS = {"\u200d", "\ufe0f"}  # what emoji are made with
 
 
-def line(text: str, limit: int = WIDEST) -> str:
+def one_line(text: str, limit: int = WIDEST) -> str:
     """One printable line: what a terminal might obey is spelled out (`\\x1b`, `\\n`), and a long tail is cut."""
     shown = text if len(text) <= limit else text[: limit - 1] + "…"
     return "".join(_shown(character) for character in shown)
@@ -23,12 +23,12 @@ def _shown(character: str) -> str:
     return character.encode("unicode_escape").decode()
 
 
-def named(name: str, run_id: str) -> str:
+def run_label(name: str, run_id: str) -> str:
     """A run in a question or a title: with its id, as the runs of a sweep share their name."""
-    return f"{line(name, 30)} ({run_id})"
+    return f"{one_line(name, 30)} ({run_id})"
 
 
-def titles(runs: Sequence[tuple[str, str]], limit: int) -> list[str]:
+def distinct_labels(runs: Sequence[tuple[str, str]], limit: int) -> list[str]:
     """Names to tell runs apart by, from (name, id): the id stands in where several share a name, as in a sweep."""
     shared = Counter(name for name, _ in runs)
-    return [run_id if shared[name] > 1 else line(name, limit) for name, run_id in runs]
+    return [run_id if shared[name] > 1 else one_line(name, limit) for name, run_id in runs]

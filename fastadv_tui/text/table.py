@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from fastadv_tui.text.sanitize import line
+from fastadv_tui.text.sanitize import one_line
 
 WIDEST = 48  # characters of one cell
 
 
 def aligned(rows: Sequence[Sequence[str]], limit: int = WIDEST) -> list[str]:
     """The rows as lines with their columns aligned; the cells may hold anything, it is shown safely."""
-    safe = [[line(cell, limit) for cell in row] for row in rows]
+    safe = [[one_line(cell, limit) for cell in row] for row in rows]
     widths = [max(map(_width, column)) for column in zip(*safe, strict=True)]
     return ["  ".join(map(_padded, row, widths)).rstrip() for row in safe]
 

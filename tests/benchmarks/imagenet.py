@@ -29,7 +29,8 @@ from engine.plan.timeline import Timeline
 from engine.protocol.events import Evaluated, Started, Step
 from engine.protocol.rundir import RunDir
 from fastadv_tui.launch.submission import configure
-from fastadv_tui.runs import create, state
+from fastadv_tui.runs import state
+from fastadv_tui.runs.create import create_run
 
 IMAGES = 512  # one minibatch of the first phase
 TRUE_IMAGES, TRUE_CLASSES = 1_281_167, 1000
@@ -98,7 +99,7 @@ def dry_run(micro_batch: int) -> None:
         "eval.images": "16",
         "eval.attack": "pgd-50-10",
     }
-    rundir = create.create(configure("imagenet", typed), sys.argv)
+    rundir = create_run(configure("imagenet", typed), sys.argv)
     engine = subprocess.Popen([sys.executable, "-P", "-m", "engine", str(rundir.path)])
     peaks = _watch(engine, rundir)
     known = state.load(rundir)

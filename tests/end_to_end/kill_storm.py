@@ -27,7 +27,8 @@ from engine.protocol.rundir import RunDir
 from fastadv_tui.history.index import History
 from fastadv_tui.history.store.reader import read_rows
 from fastadv_tui.paths import history_path
-from fastadv_tui.runs import control, create
+from fastadv_tui.runs import control
+from fastadv_tui.runs.create import create_run
 from fastadv_tui.supervise import records
 from fastadv_tui.supervise.records import ProcessRecord
 from tests.support.runs import FAKE, gone, verdict
@@ -84,7 +85,7 @@ def torment(runs: int, real: int, seed: int) -> Findings:
 
 def one(real: bool, victim: str, chance: float, findings: Findings) -> str:
     """One run, with one thing killed; returns what was done to it."""
-    rundir = create.create(config(real), ["stress"], slots=AT_ONCE)
+    rundir = create_run(config(real), ["stress"], slots=AT_ONCE)
     History().record(rundir)
     control.spawn(rundir)
     bystanders = {

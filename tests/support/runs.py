@@ -12,7 +12,8 @@ import psutil
 from engine.config.presets import build
 from engine.config.run import RunConfig
 from engine.protocol.rundir import RunDir, Submission
-from fastadv_tui.runs import control, create, state, status
+from fastadv_tui.runs import control, state, status
+from fastadv_tui.runs.create import create_run
 from fastadv_tui.supervise import process_identity
 from fastadv_tui.supervise.records import ExitRecord, ProcessRecord, read
 from tests.support.waiting import wait_until
@@ -34,15 +35,15 @@ def make_run(folder: Path, submitted: float | None = None, chosen: RunConfig | N
     return rundir
 
 
-def verdict(rundir: RunDir) -> status.Verdict:
+def verdict(rundir: RunDir) -> status.RunStatus:
     """What a viewer that comes now is told."""
     return status.derive(rundir, state.load(rundir))
 
 
-def wait_for_status(rundir: RunDir, *wanted: str) -> status.Verdict:
+def wait_for_status(rundir: RunDir, *wanted: str) -> status.RunStatus:
     """Wait until a viewer is told one of these."""
 
-    def look() -> status.Verdict | None:
+    def look() -> status.RunStatus | None:
         found = verdict(rundir)
         return found if found.status in wanted else None
 
@@ -90,6 +91,6 @@ def kill_all_of(rundir: RunDir) -> None:
 
 def submit(behaviour: str = "", grace: float = 30.0, slots: int = 1) -> RunDir:
     """Start a run with a stand-in engine that behaves so; grace: in seconds."""
-    rundir = create.create(config(behaviour, grace), ["fastadv", "run", "digits"], slots=slots)
+    rundir = create_run(config(behaviour, grace), ["fastadv", "run", "digits"], slots=slots)
     control.spawn(rundir)
     return rundir

@@ -17,7 +17,7 @@ from engine.data.memory.batches import to_images
 from engine.runtime.rng import generator
 
 GREY = 128
-BEARABLE = 0.1  # share of a minibatch that may be gone: of more it is the data set that is
+MAX_MISSING_FRACTION = 0.1  # share of a minibatch that may be gone: of more it is the data set that is
 UNREADABLE = -1  # the label of a test image that nobody can see, which no network answers
 KEPT_BYTES = 2 * 10**9  # of decoded test images: an attack comes back to the survivors of each restart
 SHUFFLED = 0  # seed of the order of test images
@@ -124,7 +124,7 @@ class FolderBatches:
         """Raises: DataError, if so much is gone that it is no longer the data set, or a worker was killed."""
         for minibatch in polled(self._loader(self._asked(epoch, first))):
             (now, number), pixels, labels, broken, gone = minibatch  # the loader makes lists of tuples
-            if len(gone) > max(1, BEARABLE * len(labels)):
+            if len(gone) > max(1, MAX_MISSING_FRACTION * len(labels)):
                 raise DataError(f"{len(gone)} of {len(labels)} images are gone, {gone[0]} for one: put them back")
             self.broken.update(broken)
             yield (now, number), self._moved(pixels), self._moved(labels)

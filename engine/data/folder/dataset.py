@@ -22,7 +22,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's channe
 MARGIN = 8 / 7  # of an evaluation: shorter side over crop, 256 over 224 as everywhere
 
 
-class FolderSource:
+class FolderDataset:
     """Its images are decoded as they are needed. It is judged on val, in the last phase's crop."""
 
     official: bool | None = None  # any folder of images may be one

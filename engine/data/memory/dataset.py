@@ -11,7 +11,7 @@ from engine.data.memory.batches import TestImages, TrainBatches
 from engine.data.memory.datasets import arrays_fingerprint
 
 
-class ArraySource:
+class MemoryDataset:
     """A data set in memory; it moves to the device once, and is judged in its own size."""
 
     def __init__(self, arrays: Arrays, facts: Facts) -> None:

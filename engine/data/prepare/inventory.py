@@ -8,7 +8,7 @@ from pathlib import Path
 from engine.data.prepare.copy import FULL, LEFTOVER, CopyError, Task
 from engine.data.prepare.source import File, ImageClass, Source
 
-AT_ONCE = 16  # images of a task: enough to make talk cheap, few enough to show progress
+IMAGES_PER_TASK = 16  # images of a task: enough to make talk cheap, few enough to show progress
 
 
 def folders_of(source: Source, sizes: Collection[int]) -> list[str]:
@@ -30,8 +30,8 @@ def missing(
             for file in images.files
             if (lacking := tuple(folder for folder in folders if _stale(images, file, there[folder])))
         ]
-        for start in range(0, len(todo), AT_ONCE):
-            files, lacks = zip(*todo[start : start + AT_ONCE], strict=True)
+        for start in range(0, len(todo), IMAGES_PER_TASK):
+            files, lacks = zip(*todo[start : start + IMAGES_PER_TASK], strict=True)
             tasks.append(Task(replace(images, files=list(files)), list(lacks), out, quality))
     return tasks
 

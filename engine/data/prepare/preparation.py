@@ -17,7 +17,7 @@ from engine.data.prepare.copy import FULL, Report, Task, made
 from engine.data.prepare.inventory import check, folders_of, missing
 from engine.data.prepare.resize import BrokenImageError
 from engine.data.prepare.source import Source, SourceError, image_folder, is_image_folder
-from engine.data.prepare.worker_pool import Crew
+from engine.data.prepare.worker_pool import WorkerPool
 from engine.protocol.answers import answer
 from engine.protocol.files import FOR_ALL, write_atomic
 from engine.protocol.requests import (
@@ -39,7 +39,7 @@ SAMPLE = 24  # images that are tried to estimate the room needed
 BLOCK = 4096  # bytes that a small file takes at least, and in steps of which it grows
 
 
-class Plan(Struct, frozen=True):
+class Manifest(Struct, frozen=True):
     """What the copies in a folder were made from, from their first one on."""
 
     source: str
@@ -59,7 +59,7 @@ class Preparation:
         begun = time.monotonic()
         before = self._claim()
         source = self._source()
-        plan = msgspec.json.encode(Plan(self._asked.source, self._asked.quality))
+        plan = msgspec.json.encode(Manifest(self._asked.source, self._asked.quality))
         write_atomic(self._out / PLAN, plan, FOR_ALL)  # as the copies, which a group may share
         if source.folders:
             _link_full(source, Path(self._asked.source), self._out)
@@ -98,7 +98,7 @@ class Preparation:
             before, plan = read_prepared(self._out), _plan(self._out)
         except msgspec.DecodeError as error:
             raise SourceError(f"{self._out / PREPARED} or {PLAN} beside it is damaged ({error}); {anew}") from None
-        for known in (plan, before and Plan(before.source, before.quality)):
+        for known in (plan, before and Manifest(before.source, before.quality)):
             if known and known.source != self._asked.source:
                 raise SourceError(f"{self._out} was prepared from {known.source}; {anew}")
             if known and known.quality != self._asked.quality:
@@ -138,7 +138,7 @@ class Preparation:
         if not tasks:
             return everything
         tick = self._ticker("preparing")
-        with Crew(min(_workers(self._asked), len(tasks))) as crew:
+        with WorkerPool(min(_workers(self._asked), len(tasks))) as crew:
             tick(0, total)
             for report in crew.perform(iter(tasks), self._stop.check):
                 _add(everything, report)
@@ -177,9 +177,9 @@ def check_request(asked: PrepareRequest) -> None:
         raise ConfigError(f"--workers {asked.workers}: at least 1")
 
 
-def _plan(out: Path) -> Plan | None:
+def _plan(out: Path) -> Manifest | None:
     try:
-        return msgspec.json.decode((out / PLAN).read_bytes(), type=Plan)
+        return msgspec.json.decode((out / PLAN).read_bytes(), type=Manifest)
     except FileNotFoundError:
         return None
 

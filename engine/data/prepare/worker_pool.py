@@ -17,7 +17,7 @@ LOOK_EVERY = 0.1  # seconds between looks whether to stop
 NOT_FOR_WORKERS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}  # a terminal's Ctrl-C reaches them too
 
 
-class Crew:
+class WorkerPool:
     """Processes to give tasks to."""
 
     def __init__(self, workers: int) -> None:
@@ -73,7 +73,7 @@ class Crew:
         assert isinstance(answer, Report)
         return answer
 
-    def __enter__(self) -> "Crew":
+    def __enter__(self) -> "WorkerPool":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from rich.cells import cell_len
 
 from fastadv_tui.dashboard.chart.series import FAINT, MARK, TEXT, THRESHOLD, Curve, Options, Row, x_unit
-from fastadv_tui.text.quantities import percent
-from fastadv_tui.text.sanitize import line
+from fastadv_tui.text.quantities import format_percent
+from fastadv_tui.text.sanitize import one_line
 
 
 def legend(ready: Sequence[Curve], options: Options, width: int, most: int, cursor: float | None) -> list[Row]:
@@ -32,11 +32,11 @@ def _items(ready: Sequence[Curve], options: Options, room: int, cursor: float | 
     items = []
     for curve in ready:
         value = curve.last if cursor is None else value_at(curve, cursor)
-        text = percent(value) if options.y == "percent" else "-" if value is None else f"{value:.4g}"
+        text = format_percent(value) if options.y == "percent" else "-" if value is None else f"{value:.4g}"
         items.append((" ".join(filter(None, (curve.marker, shortened(curve.name, room), text))), curve.look))
     if options.threshold is not None:
-        items.append((f"╌ {shortened(line(options.threshold.label), room)}", THRESHOLD))
-    marks = dict.fromkeys(f"{mark.glyph} {shortened(line(mark.label), room)}" for mark in options.marks)
+        items.append((f"╌ {shortened(one_line(options.threshold.label), room)}", THRESHOLD))
+    marks = dict.fromkeys(f"{mark.glyph} {shortened(one_line(mark.label), room)}" for mark in options.marks)
     return items + [(text, MARK) for text in marks]
 
 

@@ -21,7 +21,7 @@ from fastadv_tui.dashboard.chart.series import (
     Row,
     x_unit,
 )
-from fastadv_tui.text.sanitize import line
+from fastadv_tui.text.sanitize import one_line
 
 
 class Drawing(Struct):
@@ -54,7 +54,7 @@ def _message(text: str, width: int, height: int) -> list[Row]:
     blank: Row = [(" " * width, TEXT)]
     rows = [blank for _ in range(height)]
     if rows:
-        rows[(height - 1) // 2] = [(set_cell_size(line(text).center(width), width), TEXT)]
+        rows[(height - 1) // 2] = [(set_cell_size(one_line(text).center(width), width), TEXT)]
     return rows
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from fastadv_tui.dashboard.chart import scale
-from fastadv_tui.text.sanitize import line
+from fastadv_tui.text.sanitize import one_line
 
 COLOURS = 7
 MARKERS = "●■▲◆○□△◇"  # one more than the colours, so that series that share a colour differ in their marker
@@ -89,7 +89,7 @@ def _curve(series: Series, place: int, options: Options) -> Curve | None:
         return None
     number = place if series.look is None else series.look
     return Curve(
-        name=line(series.name),
+        name=one_line(series.name),
         xs=series.xs[:points],
         read=read,
         drawn=drawn,

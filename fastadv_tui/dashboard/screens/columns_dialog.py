@@ -10,7 +10,7 @@ from textual.widgets import Label, SelectionList
 from textual.widgets.selection_list import Selection
 
 
-class Columns(ModalScreen[tuple[str, ...] | None]):
+class ColumnsDialog(ModalScreen[tuple[str, ...] | None]):
     """The columns that were chosen, those of before first; None if the user thought better of it."""
 
     BINDINGS = [

@@ -16,7 +16,7 @@ from fastadv_tui.dashboard.widgets.comparison_chart import ComparisonChart
 from fastadv_tui.history.comparison import Cell, compare
 from fastadv_tui.history.comparison_formats import FORMATS
 from fastadv_tui.history.row import Row
-from fastadv_tui.text.sanitize import line, titles
+from fastadv_tui.text.sanitize import distinct_labels, one_line
 
 if TYPE_CHECKING:
     from fastadv_tui.dashboard.app import Fastadv
@@ -66,7 +66,7 @@ class CompareScreen(Screen[None]):
             return
         self._rows = rows
         table = compare(rows)
-        names = titles([(row.name, row.id) for row in rows], 20)
+        names = distinct_labels([(row.name, row.id) for row in rows], 20)
         self._fill("#results", names, table.results)
         self._fill("#settings", names, table.settings)
         fine = "data, evaluation and code agree"
@@ -103,5 +103,7 @@ class CompareScreen(Screen[None]):
         table.clear(columns=True)
         table.add_columns("", *map(Text, names))  # of a str it would read markup
         for label, cells in lines:
-            shown = [Text(line(cell.text, 24) + " *" * cell.best, style="bold" if cell.best else "") for cell in cells]
+            shown = [
+                Text(one_line(cell.text, 24) + " *" * cell.best, style="bold" if cell.best else "") for cell in cells
+            ]
             table.add_row(Text(label, style="dim"), *shown)

@@ -6,7 +6,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Label
 
 
-class Confirm(ModalScreen[bool]):
+class ConfirmDialog(ModalScreen[bool]):
     """Asks; True if the user says yes."""
 
     BINDINGS = [("y", "answer(True)", "Yes"), ("n,escape", "answer(False)", "No")]

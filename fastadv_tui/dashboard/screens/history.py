@@ -11,14 +11,14 @@ from textual.timer import Timer
 from textual.widgets import DataTable, Footer, Input, Static
 
 from engine.protocol.rundir import RunDir
-from fastadv_tui.dashboard.readonly import Guarded
-from fastadv_tui.dashboard.screens.columns_dialog import Columns
+from fastadv_tui.dashboard.readonly import ReadonlyActions
+from fastadv_tui.dashboard.screens.columns_dialog import ColumnsDialog
 from fastadv_tui.dashboard.screens.compare import CompareScreen
-from fastadv_tui.dashboard.screens.confirm_dialog import Confirm
-from fastadv_tui.dashboard.screens.text_dialog import Ask
+from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
+from fastadv_tui.dashboard.screens.text_dialog import TextDialog
 from fastadv_tui.dashboard.snapshot import EMPTY, Snapshot
 from fastadv_tui.dashboard.widgets.history_table import HistoryTable
-from fastadv_tui.dashboard.widgets.text_field import Field
+from fastadv_tui.dashboard.widgets.text_field import TextField
 from fastadv_tui.history.columns import CELLS
 from fastadv_tui.history.index import History
 from fastadv_tui.history.notes import Notes
@@ -27,7 +27,7 @@ from fastadv_tui.history.row import Row
 from fastadv_tui.history.seed_groups import Group, group_by_seed, mean_std
 from fastadv_tui.paths import runs_dir
 from fastadv_tui.runs import control
-from fastadv_tui.text.sanitize import line, named
+from fastadv_tui.text.sanitize import one_line, run_label
 
 if TYPE_CHECKING:
     from fastadv_tui.dashboard.app import Fastadv
@@ -38,7 +38,7 @@ NEWEST_FIRST = "submitted"
 WIDEST = 28
 
 
-class HistoryScreen(Guarded, Screen[None]):
+class HistoryScreen(ReadonlyActions, Screen[None]):
     """The index, live."""
 
     BINDINGS = [
@@ -47,7 +47,7 @@ class HistoryScreen(Guarded, Screen[None]):
         Binding("space", "mark", "Mark", id="history-mark"),
         Binding("c", "compare", "Compare", id="history-compare"),
         Binding("o", "sort", "Sort", id="history-sort"),
-        Binding("v", "columns", "Columns", id="history-columns", show=False),
+        Binding("v", "columns", "ColumnsDialog", id="history-columns", show=False),
         Binding("g", "group", "Seeds", id="history-group"),
         Binding("P", "pin", "Pin", id="history-pin", show=False),
         Binding("T", "tag", "Tag", id="history-tag", show=False),
@@ -82,7 +82,7 @@ class HistoryScreen(Guarded, Screen[None]):
         return tuple(key for key in self.fastadv.settings.columns if key in CELLS)
 
     def compose(self) -> ComposeResult:
-        yield Field(placeholder="method=fgsm eps>=8 robust>0.4 tag:paper since:7d text", id="query")
+        yield TextField(placeholder="method=fgsm eps>=8 robust>0.4 tag:paper since:7d text", id="query")
         yield HistoryTable(id="table")
         yield Static(id="summary", markup=False)
         yield Footer()
@@ -128,7 +128,7 @@ class HistoryScreen(Guarded, Screen[None]):
         return [Text(marks), *(self._cell(row, key, baseline) for key in self.columns)]
 
     def _cell(self, row: Row, key: str, baseline: Row | None) -> Text:
-        text = line(CELLS[key](row), WIDEST)
+        text = one_line(CELLS[key](row), WIDEST)
         mine, theirs = getattr(row, key, None), getattr(baseline, key, None)
         if key in ("clean", "robust") and baseline is not row and mine is not None and theirs is not None:
             text += f" {100 * (mine - theirs):+.1f}"
@@ -139,7 +139,7 @@ class HistoryScreen(Guarded, Screen[None]):
         first = group.rows[0]
         if len({row.status for row in group.rows}) > 1:
             said["status"] = "several"
-        cells = [Text(said[key] if key in said else line(CELLS[key](first), WIDEST)) for key in self.columns]
+        cells = [Text(said[key] if key in said else one_line(CELLS[key](first), WIDEST)) for key in self.columns]
         return [Text(f"n={group.count}"), *cells]
 
     def _summarise(self, found: int, lines: int) -> None:
@@ -200,7 +200,7 @@ class HistoryScreen(Guarded, Screen[None]):
                 self._draw()
 
         others = [key for key in CELLS if key not in self.columns]
-        self.app.push_screen(Columns(self.columns, others), chosen)
+        self.app.push_screen(ColumnsDialog(self.columns, others), chosen)
 
     def action_group(self) -> None:
         self._grouped = not self._grouped
@@ -268,7 +268,9 @@ class HistoryScreen(Guarded, Screen[None]):
                 if yes:
                     self.fastadv.attempt(delete, row)
 
-            question = Confirm(f"{named(row.name, row.id)}\nDelete its folder and its row for good?", "Delete")
+            question = ConfirmDialog(
+                f"{run_label(row.name, row.id)}\nDelete its folder and its row for good?", "Delete"
+            )
             self.app.push_screen(question, answered)
 
         self._with_chosen(ask)
@@ -285,7 +287,7 @@ class HistoryScreen(Guarded, Screen[None]):
             if answer is not None:  # the row that was asked about, wherever the cursor is by now
                 self.fastadv.attempt(History().edit, _folder(row), lambda notes: change(notes, answer))
 
-        self.app.push_screen(Ask(f"{named(row.name, row.id)}: {label}", text), answered)
+        self.app.push_screen(TextDialog(f"{run_label(row.name, row.id)}: {label}", text), answered)
 
 
 def _said(sort: str) -> str:

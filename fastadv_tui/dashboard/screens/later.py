@@ -6,13 +6,13 @@ from typing import Any
 from textual.screen import Screen
 
 from engine.protocol.rundir import RunDir
-from fastadv_tui.dashboard.snapshot import View
+from fastadv_tui.dashboard.snapshot import LiveRun
 
 
 def launch(like: RunDir | None = None) -> Screen[Any]:
-    from fastadv_tui.dashboard.screens.launch import Launch
+    from fastadv_tui.dashboard.screens.launch import LaunchScreen
 
-    return Launch(like)
+    return LaunchScreen(like)
 
 
 def history() -> Screen[Any]:
@@ -27,7 +27,7 @@ def compare(run_ids: Iterable[str]) -> Screen[Any]:
     return CompareScreen(list(run_ids))
 
 
-def log(view: View) -> Screen[Any]:
+def log(view: LiveRun) -> Screen[Any]:
     from fastadv_tui.dashboard.screens.log import LogScreen
 
     return LogScreen(view)

@@ -17,17 +17,18 @@ from textual.worker import get_current_worker
 from engine.config.errors import ConfigError
 from engine.config.keys import fields
 from engine.protocol.rundir import RunDir
-from fastadv_tui.dashboard.widgets.text_field import Field
+from fastadv_tui.dashboard.widgets.text_field import TextField
 from fastadv_tui.errors import UserError
 from fastadv_tui.history.index import History
 from fastadv_tui.history.notes import Notes
 from fastadv_tui.launch.cost import FlopCounter, expected_seconds
-from fastadv_tui.launch.form import Plan, meaning, placeholder, plan, texts_of
+from fastadv_tui.launch.form import LaunchPlan, meaning, placeholder, plan_form, texts_of
 from fastadv_tui.launch.submission import understood
-from fastadv_tui.runs import control, create, engine_client
-from fastadv_tui.text.quantities import duration, phase_words
-from fastadv_tui.text.quantities import work as work_of
-from fastadv_tui.text.sanitize import line
+from fastadv_tui.runs import control, engine_client
+from fastadv_tui.runs.create import create_run
+from fastadv_tui.text.quantities import format_duration, phase_words
+from fastadv_tui.text.quantities import format_flops as work_of
+from fastadv_tui.text.sanitize import one_line
 
 if TYPE_CHECKING:
     from fastadv_tui.dashboard.app import Fastadv
@@ -40,7 +41,7 @@ FIRST = (
 )  # fmt: skip
 
 
-class Launch(Screen[None]):
+class LaunchScreen(Screen[None]):
     """A form for one run, or for a sweep when a field holds several values.
 
     Its workers tell it things by messages: those to a form that was left are dropped.
@@ -68,7 +69,7 @@ class Launch(Screen[None]):
     def __init__(self, like: RunDir | None = None) -> None:
         super().__init__()
         self._texts = texts_of(like) if like else {"dataset": "digits"}
-        self._plan: Plan | None = None
+        self._plan: LaunchPlan | None = None
         self._flops = FlopCounter()
         self._starting = self._submitted = False
 
@@ -95,14 +96,14 @@ class Launch(Screen[None]):
     def on_mount(self) -> None:
         self.query_one("#form").border_title = "New run"
         self.query_one("#form").border_subtitle = HINT
-        self.query_one("#plan").border_title = "Plan"
+        self.query_one("#plan").border_title = "LaunchPlan"
         self.query_one(Input).focus()
         self._replan()
 
     def _field(self, key: str) -> ComposeResult:
         with Horizontal(classes="field"):
             yield Label(key, classes="key")
-            yield Field(self._texts.get(key, ""), id=_id(key), compact=True)
+            yield TextField(self._texts.get(key, ""), id=_id(key), compact=True)
             yield Label(_meaning(key), classes="meaning", markup=False)
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
@@ -127,7 +128,7 @@ class Launch(Screen[None]):
         typed = self._typed()
         typed.pop("tags", None)
         try:
-            self._plan = plan(typed)
+            self._plan = plan_form(typed)
             text = self._say(self._plan)
         except (ConfigError, UserError) as error:
             self._plan, text = None, f"! {error}"
@@ -138,12 +139,12 @@ class Launch(Screen[None]):
             for key in fields():
                 self.query_one(f"#{_id(key)}", Input).placeholder = placeholder(self._plan.configs[0], key)
 
-    def _say(self, planned: Plan) -> str:
+    def _say(self, planned: LaunchPlan) -> str:
         count = len(planned.configs)
         seconds = [expected_seconds(config, self.fastadv.snapshot.rows) for config in planned.configs]
         known = [second for second in seconds if second is not None]
         all_known = len(known) == count
-        took = f"about {duration(sum(known))}, from past runs here" if all_known else "no past run to tell from"
+        took = f"about {format_duration(sum(known))}, from past runs here" if all_known else "no past run to tell from"
         many = f"{count} runs; of the first:" if count > 1 else "1 run"
         parts = [many, understood(planned.configs[0]).replace(" · ", "\n")]
         if planned.configs[0].phases:
@@ -151,14 +152,14 @@ class Launch(Screen[None]):
         parts.append(f"work: {self._work(planned)}\ntime: {took}")
         return "\n\n".join([*parts, f"as a command:\n{shlex.join(planned.command)}"])
 
-    def _work(self, planned: Plan) -> str:
+    def _work(self, planned: LaunchPlan) -> str:
         if self._flops.missing(planned.configs):
             return "counting ..."
         totals = [total for config in planned.configs if (total := self._flops.total(config))]
         return f"{work_of(sum(totals))} of training" if len(totals) == len(planned.configs) else "unknown"
 
     @work(thread=True, exclusive=True, group="flops")
-    def count_flops(self, planned: Plan) -> None:
+    def count_flops(self, planned: LaunchPlan) -> None:
         """Count the networks that are new; those that were typed over meanwhile are left alone."""
         worker = get_current_worker()
         time.sleep(PAUSE)
@@ -169,7 +170,7 @@ class Launch(Screen[None]):
         if not worker.is_cancelled:
             self.post_message(self.Counted())
 
-    def on_launch_counted(self) -> None:
+    def on_launch_screen_counted(self) -> None:
         self._replan()
 
     # -- the start --------------------------------------------------------------------------------------------
@@ -186,20 +187,20 @@ class Launch(Screen[None]):
         self.start(self._plan, self._typed().get("tags", "").split())
 
     @work(thread=True, exclusive=True, group="launch")
-    def start(self, planned: Plan, tags: list[str]) -> None:
+    def start(self, planned: LaunchPlan, tags: list[str]) -> None:
         """Check once for each kind of run, then submit them all; in a thread, as data may have to be fetched."""
         try:
             self._submit(planned, tags)
         except (ConfigError, UserError, OSError) as error:
-            self.app.notify(line(str(error)), severity="error", timeout=20, markup=False)
+            self.app.notify(one_line(str(error)), severity="error", timeout=20, markup=False)
             self.post_message(self.Refused())
         else:
             self.post_message(self.Submitted())
 
-    def on_launch_refused(self) -> None:
+    def on_launch_screen_refused(self) -> None:
         self._starting = False
 
-    def on_launch_submitted(self) -> None:
+    def on_launch_screen_submitted(self) -> None:
         self._submitted = True
         self._leave()
 
@@ -211,24 +212,24 @@ class Launch(Screen[None]):
         if self._submitted and self.is_active:
             self.dismiss()
 
-    def _submit(self, planned: Plan, tags: list[str]) -> None:
+    def _submit(self, planned: LaunchPlan, tags: list[str]) -> None:
         def change(notes: Notes) -> None:
             notes.tags = tags
 
         for config in engine_client.kinds(planned.configs):
             engine_client.check(config)
         for config in planned.configs:
-            rundir = create.create(config, planned.command)
+            rundir = create_run(config, planned.command)
             control.spawn(rundir)
             try:
                 History().edit(rundir, change)
             except UserError as error:  # the run is on its way all the same, and so are those to come
-                self.app.notify(line(str(error)), severity="warning", timeout=20, markup=False)
+                self.app.notify(one_line(str(error)), severity="warning", timeout=20, markup=False)
 
 
 def line_by_line(text: str) -> str:
     """Several lines, each safe to show."""
-    return "\n".join(line(part) for part in text.split("\n"))
+    return "\n".join(one_line(part) for part in text.split("\n"))
 
 
 def _meaning(key: str) -> str:

@@ -7,10 +7,10 @@ from textual.containers import VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
-from fastadv_tui.dashboard.snapshot import Snapshot, View
+from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
 from fastadv_tui.dashboard.widgets.log_view import LONGEST, event_lines
-from fastadv_tui.dashboard.widgets.text_field import Field
-from fastadv_tui.text.sanitize import line
+from fastadv_tui.dashboard.widgets.text_field import TextField
+from fastadv_tui.text.sanitize import one_line
 from fastadv_tui.text.tail import tail
 
 LINES = 1000
@@ -25,14 +25,14 @@ class LogScreen(Screen[None]):
         Binding("p", "pause", "Pause", id="log-pause"),
     ]
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: LiveRun) -> None:
         super().__init__()
         self._view, self._wanted, self._paused = view, "", False
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="whole-log"):
             yield Static(id="text", markup=False)
-        yield Field(placeholder="show only lines with ...", id="search")
+        yield TextField(placeholder="show only lines with ...", id="search")
         yield Footer()
 
     def on_mount(self) -> None:
@@ -68,7 +68,7 @@ class LogScreen(Screen[None]):
     def _draw(self) -> None:
         printed = [(text, "dim") for text in tail(self._view.rundir.log, LINES)]
         lines = [*printed, *((text, "") for text in event_lines(self._view))]
-        found = [(line(text, LONGEST), style) for text, style in lines if self._wanted in text.casefold()]
+        found = [(one_line(text, LONGEST), style) for text, style in lines if self._wanted in text.casefold()]
         empty = Text("nothing logged yet" if not self._wanted else "no line has that in it", style="dim")
         text = Text("\n").join(Text(shown, style=style) for shown, style in found) if found else empty
         self.query_one("#text", Static).update(text)

@@ -8,26 +8,26 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import Footer, Input
 
-from fastadv_tui.dashboard.readonly import Guarded
+from fastadv_tui.dashboard.readonly import ReadonlyActions
 from fastadv_tui.dashboard.screens import later
-from fastadv_tui.dashboard.screens.confirm_dialog import Confirm
-from fastadv_tui.dashboard.snapshot import EMPTY, Snapshot, View
+from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
+from fastadv_tui.dashboard.snapshot import EMPTY, LiveRun, Snapshot
 from fastadv_tui.dashboard.widgets.log_view import LogView
 from fastadv_tui.dashboard.widgets.machine import Machine
-from fastadv_tui.dashboard.widgets.run_facts import Facts
+from fastadv_tui.dashboard.widgets.run_facts import RunFacts
 from fastadv_tui.dashboard.widgets.run_list import RunList
-from fastadv_tui.dashboard.widgets.text_field import Field
+from fastadv_tui.dashboard.widgets.text_field import TextField
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
-from fastadv_tui.dashboard.widgets.training_curves import Curves
+from fastadv_tui.dashboard.widgets.training_curves import TrainingCurves
 from fastadv_tui.hardware.sampler import Sample
 from fastadv_tui.history.row import Row
-from fastadv_tui.text.sanitize import line, named, titles
+from fastadv_tui.text.sanitize import distinct_labels, one_line, run_label
 
 if TYPE_CHECKING:
     from fastadv_tui.dashboard.app import Fastadv
 
 
-class Dashboard(Guarded, Screen[None]):
+class RunsScreen(ReadonlyActions, Screen[None]):
     """What a researcher leaves open all day."""
 
     BINDINGS = [
@@ -64,14 +64,14 @@ class Dashboard(Guarded, Screen[None]):
         yield TopBar()
         with Horizontal(id="main"):
             with Vertical(id="left"):
-                yield Field(placeholder="name or id", id="filter")
+                yield TextField(placeholder="name or id", id="filter")
                 yield RunList(id="runs")
             with Vertical(id="centre"):
-                yield Curves(id="curves")
+                yield TrainingCurves(id="curves")
                 yield LogView(id="log")
             with Vertical(id="side"):
                 yield Machine(id="machine")
-                yield Facts(id="facts")
+                yield RunFacts(id="facts")
         yield Footer()
 
     def on_mount(self) -> None:
@@ -98,18 +98,18 @@ class Dashboard(Guarded, Screen[None]):
         view = self._chosen_view()
         self.query_one(LogView).show(view)
         chosen = self.query_one(RunList).chosen
-        self.query_one(Facts).show(self._snapshot.row(chosen), view)
+        self.query_one(RunFacts).show(self._snapshot.row(chosen), view)
         marked = [self._snapshot.views[run] for run in sorted(self.fastadv.marked) if run in self._snapshot.views]
         views = [*([view] if view else []), *(other for other in marked if other is not view)]
-        names = titles([(self._name_of(other), other.rundir.id) for other in views], 24)
+        names = distinct_labels([(self._name_of(other), other.rundir.id) for other in views], 24)
         runs = [(name, other.state) for name, other in zip(names, views, strict=True)]
-        self.query_one(Curves).show(runs, _unmeasured(self._snapshot.row(chosen)))
+        self.query_one(TrainingCurves).show(runs, _unmeasured(self._snapshot.row(chosen)))
 
-    def _name_of(self, view: View) -> str:
+    def _name_of(self, view: LiveRun) -> str:
         row = self._snapshot.row(view.rundir.id)
         return row.name if row else view.rundir.id
 
-    def _chosen_view(self) -> View | None:
+    def _chosen_view(self) -> LiveRun | None:
         return self._snapshot.views.get(self.query_one(RunList).chosen or "")
 
     def _raise_alarms(self, snapshot: Snapshot) -> None:
@@ -129,11 +129,11 @@ class Dashboard(Guarded, Screen[None]):
         if status in ("failed", "lost"):
             self._tell(f"{name} {status}: {reason}", "error")
         elif status in ("done", "stopped"):
-            self.notify(line(f"{name} is {status}{'; R goes on with it' * (status == 'stopped')}"), markup=False)
+            self.notify(one_line(f"{name} is {status}{'; R goes on with it' * (status == 'stopped')}"), markup=False)
 
     def _tell(self, text: str, severity: Any) -> None:
         self.app.bell()
-        self.notify(line(text), severity=severity, timeout=20, markup=False)
+        self.notify(one_line(text), severity=severity, timeout=20, markup=False)
 
     # -- what the user does -----------------------------------------------------------------------------------
 
@@ -193,8 +193,8 @@ class Dashboard(Guarded, Screen[None]):
         if view is None or not view.verdict.live:
             self.notify("this run has ended already")
             return
-        question = Confirm(
-            f"{named(self._name_of(view), view.rundir.id)}\n{_asked(view, now)}", "Kill" if now else "Stop"
+        question = ConfirmDialog(
+            f"{run_label(self._name_of(view), view.rundir.id)}\n{_asked(view, now)}", "Kill" if now else "Stop"
         )
         self.app.push_screen(question, lambda yes: self.fastadv.stop(view.rundir, now) if yes else None)
 
@@ -207,7 +207,7 @@ class Dashboard(Guarded, Screen[None]):
             self.fastadv.launch_again(view.rundir)
 
     def action_curves(self, what: str, *arguments: int) -> None:
-        getattr(self.query_one(Curves), what)(*arguments)
+        getattr(self.query_one(TrainingCurves), what)(*arguments)
 
 
 def _unmeasured(row: Row | None) -> str:
@@ -219,7 +219,7 @@ def _unmeasured(row: Row | None) -> str:
     return "measured after each epoch" if row.status != "queued" else "it has not begun"
 
 
-def _asked(view: View, now: bool) -> str:
+def _asked(view: LiveRun, now: bool) -> str:
     if view.verdict.status == "queued":
         return "Take it out of the queue? It has not begun."
     return "Kill it? Work since the last checkpoint is lost." if now else "Stop it? It saves a checkpoint first."

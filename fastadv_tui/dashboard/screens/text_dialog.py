@@ -5,10 +5,10 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label
 
-from fastadv_tui.dashboard.widgets.text_field import Field
+from fastadv_tui.dashboard.widgets.text_field import TextField
 
 
-class Ask(ModalScreen[str | None]):
+class TextDialog(ModalScreen[str | None]):
     """The text that was typed, or None if the user thought better of it."""
 
     BINDINGS = [("escape", "dismiss(None)", "Cancel")]
@@ -20,7 +20,7 @@ class Ask(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog"):
             yield Label(f"{self._label} (enter keeps it, escape does not)", markup=False)
-            yield Field(self._text)
+            yield TextField(self._text)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self.dismiss(event.value)

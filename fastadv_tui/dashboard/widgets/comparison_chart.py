@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fastadv_tui.dashboard.chart.series import Options, Series
 from fastadv_tui.dashboard.chart.widget import Chart
 from fastadv_tui.history.row import Row
-from fastadv_tui.text.sanitize import titles
+from fastadv_tui.text.sanitize import distinct_labels
 
 KINDS = (("Robust accuracy", 2), ("Clean accuracy", 1))  # title, and place in a point of the curve
 
@@ -25,7 +25,7 @@ class ComparisonChart(Chart):
         self.options = Options(y="percent", empty="none of these runs was measured while it trained")
         self.series = [
             Series(name=name, xs=[point[0] for point in row.curve], ys=[p[place] for p in row.curve])
-            for name, row in zip(titles([(row.name, row.id) for row in rows], 24), rows, strict=True)
+            for name, row in zip(distinct_labels([(row.name, row.id) for row in rows], 24), rows, strict=True)
         ]
 
     def turn(self) -> None:

@@ -6,10 +6,10 @@ from rich.text import Text
 from textual.widgets import RichLog
 
 from engine.protocol.events import AnyEvent, Evaluated
-from fastadv_tui.dashboard.snapshot import View
+from fastadv_tui.dashboard.snapshot import LiveRun
 from fastadv_tui.runs.event_text import accuracy_line, event_line
 from fastadv_tui.runs.state import RunState
-from fastadv_tui.text.sanitize import line
+from fastadv_tui.text.sanitize import one_line
 from fastadv_tui.text.tail import LineFollower, tail
 
 KEPT = 2000  # lines
@@ -26,7 +26,7 @@ class LogView(RichLog):
         self._told: set[str] = set()
         self._output: LineFollower | None = None
 
-    def show(self, view: View | None) -> None:
+    def show(self, view: LiveRun | None) -> None:
         """Append what is new of this run; another run starts afresh."""
         run_id = view.rundir.id if view else None
         if run_id != self._run_id:
@@ -40,7 +40,7 @@ class LogView(RichLog):
         for text in (self._output.poll() if self._output else [])[-AT_ONCE:]:
             self._say(text, "dim")
 
-    def _begin(self, view: View | None) -> None:
+    def _begin(self, view: LiveRun | None) -> None:
         self.clear()
         self._told.clear()
         self._run_id = view.rundir.id if view else None
@@ -49,10 +49,10 @@ class LogView(RichLog):
             self._say(text, "dim")
 
     def _say(self, text: str, style: str) -> None:
-        self.write(Text(line(text, LONGEST), style=style), scroll_end=self.is_vertical_scroll_end)
+        self.write(Text(one_line(text, LONGEST), style=style), scroll_end=self.is_vertical_scroll_end)
 
 
-def event_lines(view: View) -> list[str]:
+def event_lines(view: LiveRun) -> list[str]:
     """The lines that the events of a run deserve, in their order."""
     state = view.state
     events: list[AnyEvent] = [*state.notes, *state.watch, *state.alarms, *state.final]
@@ -73,4 +73,4 @@ def _line_of(event: AnyEvent, state: RunState) -> str:
 
 def log_tail(path: Path, lines: int = AT_ONCE) -> Text:
     """The end of a log as it may be shown."""
-    return Text("\n".join(line(text, LONGEST) for text in tail(path, lines)))
+    return Text("\n".join(one_line(text, LONGEST) for text in tail(path, lines)))

@@ -7,8 +7,8 @@ from textual.widgets import Static
 
 from fastadv_tui.hardware.nvml import Gpu
 from fastadv_tui.hardware.sampler import Sample
-from fastadv_tui.text.quantities import size
-from fastadv_tui.text.sanitize import line
+from fastadv_tui.text.quantities import format_bytes
+from fastadv_tui.text.sanitize import one_line
 
 HISTORY = 24  # samples of a sparkline
 BLOCKS = "▁▂▃▄▅▆▇█"
@@ -47,8 +47,8 @@ class Machine(Static):
         lines = [text for gpu in sample.gpus for text in self._gpu(gpu)] or self._host(sample)
         for pid, usage in sample.usage.items():
             share = "" if usage.cpu is None else f"{usage.cpu:.1f} cores, "
-            lines.append(f"{self._names.get(pid, str(pid))}: {share}{size(usage.rss)}")
-        self.update(Text("\n".join(line(text, 44) for text in lines)))
+            lines.append(f"{self._names.get(pid, str(pid))}: {share}{format_bytes(usage.rss)}")
+        self.update(Text("\n".join(one_line(text, 44) for text in lines)))
 
     def _gpu(self, gpu: Gpu) -> list[str]:
         """Lines on one GPU; the run on it is known by its slot, as a container cannot see pids as the driver does."""
@@ -78,4 +78,4 @@ class Machine(Static):
 
 
 def _memory(used: int | None, total: int | None) -> str:
-    return "" if used is None or not total else f"mem {size(used)} of {size(total)}"
+    return "" if used is None or not total else f"mem {format_bytes(used)} of {format_bytes(total)}"

@@ -6,40 +6,48 @@ from rich.text import Text
 from textual.widgets import Static
 
 from engine.config.units import units
-from fastadv_tui.dashboard.snapshot import View
+from fastadv_tui.dashboard.snapshot import LiveRun
 from fastadv_tui.history.row import Row
 from fastadv_tui.launch.command_line import as_text
-from fastadv_tui.text.quantities import GLYPHS, attack_name, duration, percent, phase_words, size, work
-from fastadv_tui.text.sanitize import line
+from fastadv_tui.text.quantities import (
+    GLYPHS,
+    attack_name,
+    format_bytes,
+    format_duration,
+    format_flops,
+    format_percent,
+    phase_words,
+)
+from fastadv_tui.text.sanitize import one_line
 
 WIDEST = 60
 SHOWN = {"eps", "epochs", "method.name", "method.alpha"}  # have a line of their own
 
 
-class Facts(Static):
+class RunFacts(Static):
     """What a run is and how it stands."""
 
-    def show(self, row: Row | None, view: View | None) -> None:
+    def show(self, row: Row | None, view: LiveRun | None) -> None:
         """Show one run, or nothing."""
         self.update(Text("\n").join(_line(*fact) for fact in facts(row, view)) if row else Text("no run chosen"))
 
 
-def facts(row: Row, view: View | None) -> list[tuple[str, str]]:
+def facts(row: Row, view: LiveRun | None) -> list[tuple[str, str]]:
     """What matters of a run while it is looked at."""
     found = [
         ("status", f"{GLYPHS[row.status]} {row.status}"),
         ("", row.reason),
         ("method", f"{row.method} {units(row.alpha)}/255" if row.method != "standard" else "standard"),
         ("eps", f"{units(row.eps)}/255"),
-        ("clean", percent(row.clean)),
-        ("robust", percent(row.robust)),
+        ("clean", format_percent(row.clean)),
+        ("robust", format_percent(row.robust)),
         ("by", f"{attack_name(row.attack)} on {row.images:,}" if row.attack and row.images else ""),
         ("epoch", f"{row.epochs:.2f} of {row.total_epochs:.4g}"),
         *_pace(view),
         ("data", f"{PurePath(row.dataset).name} {row.data_fingerprint}"),
         *[(key, as_text(key, value)) for key, value in row.settings.items() if key not in SHOWN],
-        ("work", work(row.flops) if row.flops else ""),
-        ("memory", size(row.peak_memory) if row.peak_memory else ""),
+        ("work", format_flops(row.flops) if row.flops else ""),
+        ("memory", format_bytes(row.peak_memory) if row.peak_memory else ""),
         ("seed", str(row.seed)),
         ("tags", ", ".join(row.tags)),
         ("note", row.note),
@@ -48,7 +56,7 @@ def facts(row: Row, view: View | None) -> list[tuple[str, str]]:
     return [(label, value) for label, value in found if value]
 
 
-def _pace(view: View | None) -> list[tuple[str, str]]:
+def _pace(view: LiveRun | None) -> list[tuple[str, str]]:
     if view is None or view.state.started is None:
         return []
     state, started = view.state, view.state.started
@@ -65,8 +73,8 @@ def _pace(view: View | None) -> list[tuple[str, str]]:
         found += [("phase", phase_words(state.timeline.at(state.step).phase))]
     if (progress := state.progress) is not None:  # asked once: the state changes while it is shown
         found += [("eval", f"{progress.done / max(progress.total, 1):.0%}")]
-    return [*found, ("ETA", duration(state.eta_seconds) if state.eta_seconds else "")]
+    return [*found, ("ETA", format_duration(state.eta_seconds) if state.eta_seconds else "")]
 
 
 def _line(label: str, value: str) -> Text:
-    return Text.assemble((f"{line(label, 18):<8} ", "dim"), line(value, WIDEST))
+    return Text.assemble((f"{one_line(label, 18):<8} ", "dim"), one_line(value, WIDEST))

@@ -9,10 +9,10 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from fastadv_tui.dashboard.snapshot import Snapshot, View
+from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
 from fastadv_tui.history.row import Row
-from fastadv_tui.text.quantities import GLYPHS, ago, ordinal, percent
-from fastadv_tui.text.sanitize import line
+from fastadv_tui.text.quantities import GLYPHS, format_age, format_percent, ordinal
+from fastadv_tui.text.sanitize import one_line
 
 SHOWN = 100  # runs; older ones are in the history
 BAR = 8  # cells of the progress bar
@@ -77,10 +77,10 @@ class RunList(OptionList):
         self.post_message(self.Chosen(event.option_id))
 
 
-def prompt(row: Row, view: View | None, marked: bool, twin: bool = False) -> Text:
+def prompt(row: Row, view: LiveRun | None, marked: bool, twin: bool = False) -> Text:
     """Name and last clean/robust accuracy; state, in a glyph and a word, and progress; the id of one among twins."""
-    accuracy = f"{percent(row.clean)[:-1]}/{percent(row.robust)[:-1]}" if row.clean is not None else ""
-    name = set_cell_size(_fit(line(row.name), NAME), NAME)
+    accuracy = f"{format_percent(row.clean)[:-1]}/{format_percent(row.robust)[:-1]}" if row.clean is not None else ""
+    name = set_cell_size(_fit(one_line(row.name), NAME), NAME)
     mark = ("▣ " if marked else "  ", "bold")
     first = Text.assemble(mark, (f"{GLYPHS[row.status]} ", style(row)), (name, "bold"), f" {accuracy:>11}")
     state = _fit(_state(row, view), STATE)
@@ -100,7 +100,7 @@ def style(row: Row) -> str:
     }.get(row.status, "")
 
 
-def _state(row: Row, view: View | None) -> str:
+def _state(row: Row, view: LiveRun | None) -> str:
     if row.status == "running":
         share = min(row.epochs / row.total_epochs, 1.0) if row.total_epochs else 0.0
         stalled = "stalled" if view and view.verdict.stalled else "running"
@@ -110,7 +110,7 @@ def _state(row: Row, view: View | None) -> str:
     if row.status == "queued":
         place = view.place if view else None
         return f"queued, {ordinal(place)} in line" if place else "queued"
-    return f"{row.status}{', collapsed' * bool(row.alarms)}, {ago(row.submitted)}"
+    return f"{row.status}{', collapsed' * bool(row.alarms)}, {format_age(row.submitted)}"
 
 
 def _fit(text: str, width: int) -> str:

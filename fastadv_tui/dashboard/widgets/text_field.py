@@ -9,7 +9,7 @@ EDITING = {
 }
 
 
-class Field(Input):
+class TextField(Input):
     """An input whose editing keys act in the order in which they were typed.
 
     Elsewhere a binding is run by the app, behind the letters that are waiting already: while the machine is busy, a

@@ -18,7 +18,7 @@ ALARM_AT = Threshold(0.35, "alarm")  # of the overfitting signal; the engine rai
 SMALL = ("loss", "lr", "signal")
 
 
-class Curves(Vertical):
+class TrainingCurves(Vertical):
     """Charts over one x axis: epochs or training time."""
 
     def __init__(self, **options: Any) -> None:

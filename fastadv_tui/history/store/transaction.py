@@ -26,7 +26,7 @@ class _Unread(Struct):
 _UNREAD = msgspec.json.Decoder(_Unread)
 
 
-class Draft:
+class Transaction:
     """The file's tables as one writer changes them, by way of TinyDB. Whoever holds one holds the file's lock.
 
     Raises, when built: OSError, NewerSchemaError, those in DAMAGED.

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from engine.config.errors import ConfigError
 from engine.config.phases import Phase, parse, written
 from engine.config.presets import build
-from engine.plan.timeline import Stretch, Timeline
+from engine.plan.timeline import ScheduledPhase, Timeline
 
 WONG = build("imagenet").phases
 
@@ -91,10 +91,10 @@ def test_steps_epochs_and_phases_belong_together() -> None:
 
 def test_the_learning_rate_is_linear_within_a_phase() -> None:
     assert [TIMELINE.lr_at(step) for step in (0, 6, 12, 15)] == pytest.approx([0.0, 0.3, 0.6, 0.3])
-    assert Timeline([Stretch(Phase(0, 4), 0, 10)]).lr_at(3) is None
+    assert Timeline([ScheduledPhase(Phase(0, 4), 0, 10)]).lr_at(3) is None
 
 
 def test_what_is_left_is_counted_in_updates_like_the_present_ones() -> None:
     assert TIMELINE.work_left(6) == pytest.approx(6 + 6 * (100 / 10))  # an update of the second phase costs ten
     assert TIMELINE.work_left(14) == 4
-    assert Timeline([Stretch(Phase(0, 4), 0, 10)]).work_left(15) == 25
+    assert Timeline([ScheduledPhase(Phase(0, 4), 0, 10)]).work_left(15) == 25

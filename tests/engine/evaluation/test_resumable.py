@@ -12,7 +12,7 @@ from engine.config.sections import ModelConfig
 from engine.data.memory.batches import TestImages
 from engine.data.memory.datasets import open_arrays
 from engine.evaluation.evaluation import Accuracy, Evaluation
-from engine.evaluation.resumable import Question, Resumable
+from engine.evaluation.resumable import EvaluationQuestion, ResumableEvaluation
 from tests.support.networks import CPU, InDouble, digits_model, trained_digits
 
 ATTACK = Pgd(3, 2, 0.04)
@@ -33,12 +33,14 @@ def images() -> TestImages:
     return TestImages.load(arrays.test_images, arrays.test_labels, CPU).first(100)
 
 
-def new(path: Path, *asked: str) -> Resumable:
+def new(path: Path, *asked: str) -> ResumableEvaluation:
     evaluation = Evaluation(InDouble(trained_digits()), images(), [(Threat(0.1), ATTACK)], seed=0)
-    return Resumable(evaluation, path / "evaluation.pt", *(asked or ("this",)))
+    return ResumableEvaluation(evaluation, path / "evaluation.pt", *(asked or ("this",)))
 
 
-def run(one: Resumable, stop_after: int = 0, how: type[BaseException] = RuntimeError) -> tuple[list[Accuracy], int]:
+def run(
+    one: ResumableEvaluation, stop_after: int = 0, how: type[BaseException] = RuntimeError
+) -> tuple[list[Accuracy], int]:
     """Its accuracies, and the work that was known to be done at its first look after an attack."""
     looks: list[int] = []
 
@@ -81,7 +83,7 @@ def test_progress_that_is_of_no_use_is_overwritten(tmp_path: Path, what: str) ->
     assert run(new(tmp_path)) == (whole, first)
 
 
-QUESTION = Question(
+QUESTION = EvaluationQuestion(
     network=ModelConfig(name="preact-resnet18"),
     data="d",
     size=0,

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from engine.config.facts import DATASETS, Facts
 from engine.config.networks import ACTIVATED
 from engine.config.sections import ModelConfig
-from engine.models.build import build_network, draws
+from engine.models.build import build_network, has_random_layers
 from engine.models.normalize import Normalize
 from engine.models.preact_resnet import PreActBlock
 
@@ -145,4 +145,4 @@ def test_networks_that_draw_at_random_are_known(name: str, drawing: bool) -> Non
     x = torch.rand(4, 3, 64, 64)
     with torch.no_grad():
         assert torch.equal(model(x), model(x)) is not drawing
-    assert draws(model) is drawing
+    assert has_random_layers(model) is drawing

@@ -72,7 +72,7 @@ def elsewhere() -> nn.Module:
 def filled(path: Path, normalize: str = "none") -> tuple[nn.Module, tuple[str, str]]:
     model = build_network(MODEL, FACTS)
     ordered = path.suffix != ".safetensors"
-    said = pretrained.fill(model, pretrained.read(path), MODEL, FACTS, normalize, ordered)
+    said = pretrained.load_state_dict_from(model, pretrained.read(path), MODEL, FACTS, normalize, ordered)
     return model.eval(), said
 
 

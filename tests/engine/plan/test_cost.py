@@ -16,7 +16,7 @@ from engine.plan.cost import Passes, training_flops
 from engine.training.learner import Learner
 from engine.training.methods.table import METHODS, options
 from fastadv_tui.launch.cost import FlopCounter
-from fastadv_tui.text.quantities import work
+from fastadv_tui.text.quantities import format_flops
 
 
 def test_the_mnist_network_by_hand() -> None:
@@ -59,14 +59,17 @@ def test_a_step_computes_what_is_said(method: str, more: dict[str, int]) -> None
 def test_the_paper_recipe() -> None:
     """15 epochs of FGSM on PreActResNet18, the input gradient without those of the weights."""
     config = build("cifar", {})
-    assert work(training_flops(config, {0: count_passes(config.model, DATASETS["cifar10"])}, 50_000)) == "4.16 PFLOP"
+    assert (
+        format_flops(training_flops(config, {0: count_passes(config.model, DATASETS["cifar10"])}, 50_000))
+        == "4.16 PFLOP"
+    )
 
 
 def test_the_speed_preset() -> None:
     """The reference code computes the weight gradients of the attack, too: 5.0 PFLOP."""
     config = build("cifar", {}, "speed")
     passes = count_passes(config.model, DATASETS["cifar10"])
-    assert work(training_flops(config, {0: passes}, 50_000)) == "373 TFLOP"
+    assert format_flops(training_flops(config, {0: passes}, 50_000)) == "373 TFLOP"
 
 
 def test_the_counter_asks_the_engine_once_for_each_network() -> None:
@@ -85,7 +88,7 @@ def test_the_counter_asks_the_engine_once_for_each_network() -> None:
     ("flops", "said"), [(4.2e15, "4.2 PFLOP"), (1.5e13, "15 TFLOP"), (3e9, "3 GFLOP"), (7, "7 FLOP")]
 )
 def test_how_work_is_said(flops: float, said: str) -> None:
-    assert work(flops) == said
+    assert format_flops(flops) == said
 
 
 def test_muon_costs_something_for_each_update() -> None:

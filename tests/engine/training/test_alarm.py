@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from engine.training.alarm import FALL, THRESHOLD, WARM_UP, Watchdog
+from engine.training.alarm import MAX_DROP, THRESHOLD, WARM_UP, Watchdog
 
 MANY = 10**9  # images: no doubt is left about an accuracy
 
@@ -27,8 +27,8 @@ def test_the_signal_counts_once_it_means_something() -> None:
 @pytest.mark.parametrize(
     ("before", "clean", "robust", "collapsed"),
     [
-        (0.40, 0.8, 0.40 - FALL - 0.01, True),
-        (0.40, 0.8, 0.40 - FALL + 0.01, False),
+        (0.40, 0.8, 0.40 - MAX_DROP - 0.01, True),
+        (0.40, 0.8, 0.40 - MAX_DROP + 0.01, False),
         (0.10, 0.8, 0.0, True),  # far below chance, though it did not fall far
         (0.10, 0.25, 0.0, False),  # hardly trained
         (0.00, 0.12, 0.04, False),

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.config.sections import OptimConfig
-from engine.training.learner import Learner, Share
+from engine.training.learner import Learner, MicroBatch
 from tests.support.networks import CPU
 
 SGD = OptimConfig(name="sgd", momentum=0.9, weight_decay=0.01, decay_norms=False)
@@ -37,7 +37,7 @@ def test_parts_of_a_minibatch_make_the_update_of_the_whole(size: int) -> None:
         whole.update(x, y, before=torch.ones(10))
         for begin in range(0, 10, size):
             part = slice(begin, begin + size)
-            with parted.part(Share(len(y[part]) / 10, first=not begin, last=begin + size >= 10)):
+            with parted.part(MicroBatch(len(y[part]) / 10, first=not begin, last=begin + size >= 10)):
                 parted.update(x[part], y[part], before=torch.ones(len(y[part])))
     assert (parted.step, parted.last_lr) == (3, pytest.approx(0.3))
     assert parted.figures() == pytest.approx(whole.figures(), rel=1e-5)

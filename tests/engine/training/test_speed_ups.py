@@ -14,7 +14,7 @@ from engine.config.facts import DATASETS
 from engine.config.sections import ModelConfig, OptimConfig
 from engine.models.build import build_network
 from engine.plan.learning_rate import learning_rate
-from engine.runtime.compile import PAYS_FROM, pays
+from engine.runtime.compile import PAYS_FROM, should_compile
 from engine.runtime.rng import generator
 from engine.training.learner import Learner
 from engine.training.methods.fgsm import fgsm
@@ -123,9 +123,9 @@ def test_a_minibatch_of_another_size_goes_without(monkeypatch: pytest.MonkeyPatc
 def test_when_compilation_pays(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     device = torch.device(kind)
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
-    assert pays("on", device, 0)
-    assert not pays("off", device, 10**20)
-    assert pays("auto", device, int(PAYS_FROM[kind]))
-    assert not pays("auto", device, int(PAYS_FROM[kind]) - 1)
+    assert should_compile("on", device, 0)
+    assert not should_compile("off", device, 10**20)
+    assert should_compile("auto", device, int(PAYS_FROM[kind]))
+    assert not should_compile("auto", device, int(PAYS_FROM[kind]) - 1)
     monkeypatch.setattr("shutil.which", lambda name: None)
-    assert pays("auto", device, 10**20) == (kind == "cuda")  # without a C++ compiler
+    assert should_compile("auto", device, 10**20) == (kind == "cuda")  # without a C++ compiler

@@ -9,10 +9,10 @@ from textual.binding import Binding
 from textual.pilot import Pilot
 
 from fastadv_tui.dashboard.app import Fastadv
-from fastadv_tui.dashboard.monitor import Book
+from fastadv_tui.dashboard.monitor import RunMonitor
 from fastadv_tui.dashboard.screens.compare import CompareScreen
 from fastadv_tui.dashboard.screens.history import HistoryScreen
-from fastadv_tui.dashboard.screens.launch import Launch
+from fastadv_tui.dashboard.screens.launch import LaunchScreen
 from fastadv_tui.dashboard.settings import path
 from fastadv_tui.dashboard.snapshot import Snapshot
 from tests.support.pilot import a_run, play, shown, until
@@ -81,7 +81,7 @@ def test_every_action_is_in_the_command_palette() -> None:
         await pilot.press(*"New run")
         await until(pilot, lambda: "key n" in shown(app))
         await pilot.press("down", "enter")
-        await until(pilot, lambda: isinstance(app.screen, Launch))
+        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
 
     play(script)
 
@@ -106,14 +106,14 @@ def test_the_terminals_own_colours() -> None:
 
 def test_a_home_that_is_away_for_a_while_is_said_and_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a network file system; a folder that may not be read would not do, as the tests may run as root."""
-    refresh, away = Book.refresh, threading.Event()
+    refresh, away = RunMonitor.refresh, threading.Event()
 
-    def look(book: Book, looked_at: set[str]) -> Snapshot:
+    def look(book: RunMonitor, looked_at: set[str]) -> Snapshot:
         if away.is_set():
             raise OSError(errno.ESTALE, "Stale file handle")
         return refresh(book, looked_at)
 
-    monkeypatch.setattr(Book, "refresh", look)
+    monkeypatch.setattr(RunMonitor, "refresh", look)
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await until(pilot, lambda: "No runs yet" in shown(app))

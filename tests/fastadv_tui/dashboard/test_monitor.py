@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from engine.protocol.rundir import RunDir
-from fastadv_tui.dashboard.monitor import Book, Followed
-from fastadv_tui.dashboard.snapshot import View
+from fastadv_tui.dashboard.monitor import MonitoredRun, RunMonitor
+from fastadv_tui.dashboard.snapshot import LiveRun
 from fastadv_tui.history.index import History
 from fastadv_tui.history.row import Row
 from fastadv_tui.paths import ensure_home, runs_dir
@@ -24,16 +24,16 @@ def _home(home: Path) -> None:
 
 def test_a_look_that_failed_on_its_way_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """With nothing new since: what the failed look had read must not be taken for shown."""
-    book = Book()
+    book = RunMonitor()
     make_run(runs_dir() / "first")
     assert [row.id for row in book.refresh([]).rows] == ["first"]
     make_run(runs_dir() / "second")
 
-    def look(followed: Followed) -> View:
+    def look(followed: MonitoredRun) -> LiveRun:
         raise AWAY
 
     with monkeypatch.context() as patch:
-        patch.setattr(Followed, "look", look)
+        patch.setattr(MonitoredRun, "look", look)
         with pytest.raises(OSError, match="Stale"):
             book.refresh([])
     assert {row.id for row in book.refresh([]).rows} == {"first", "second"}
@@ -49,7 +49,7 @@ def test_what_failed_looks_noticed_is_said_once(monkeypatch: pytest.MonkeyPatch)
         return []
 
     monkeypatch.setattr(History, "sync", sync)
-    book = Book()
+    book = RunMonitor()
     for _ in range(50):
         with pytest.raises(OSError, match="Stale"):
             book.refresh([])

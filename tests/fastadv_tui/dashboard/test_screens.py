@@ -12,7 +12,7 @@ from fastadv_tui.dashboard.app import Fastadv
 from fastadv_tui.dashboard.chart.widget import Chart
 from fastadv_tui.dashboard.screens.compare import CompareScreen
 from fastadv_tui.dashboard.screens.history import HistoryScreen
-from fastadv_tui.dashboard.screens.launch import Launch
+from fastadv_tui.dashboard.screens.launch import LaunchScreen
 from fastadv_tui.dashboard.screens.log import LogScreen
 from fastadv_tui.dashboard.settings import Settings
 from fastadv_tui.dashboard.widgets.machine import Machine
@@ -69,7 +69,7 @@ async def grouped(app: Fastadv, pilot: Pilot[str]) -> None:
 async def launch(app: Fastadv, pilot: Pilot[str]) -> None:
     await dashboard(app, pilot)
     await pilot.press("n")
-    await until(pilot, lambda: isinstance(app.screen, Launch))
+    await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
     await until(pilot, lambda: "PFLOP" in str(app.screen.query_one("#planned", Static).visual))
 
 

@@ -21,8 +21,9 @@ from fastadv_tui.history.index import History
 from fastadv_tui.history.row import Row
 from fastadv_tui.launch import cost
 from fastadv_tui.paths import HomeError, runs_dir
-from fastadv_tui.runs import control, create, engine_client, find
+from fastadv_tui.runs import control, engine_client, find
 from fastadv_tui.runs.control import RunError
+from fastadv_tui.runs.create import create_run
 from fastadv_tui.runs.find import RunNotFoundError, find_run
 from tests.support.events import write_events
 from tests.support.runs import config, engine_pid, make_run, verdict, wait_for_status
@@ -37,7 +38,7 @@ def ended(folder: Path, status: str) -> RunDir:
 
 def test_a_submission_is_whole_and_for_the_user_alone(home: Path) -> None:
     before = time.time()
-    rundir = create.create(config("a name\n[red]\U0001f600/../x"), ["fastadv", "run", "digits"], slots=2)
+    rundir = create_run(config("a name\n[red]\U0001f600/../x"), ["fastadv", "run", "digits"], slots=2)
     submission = rundir.submission()
     assert submission.config == config("a name\n[red]\U0001f600/../x")
     assert submission.id == rundir.id == rundir.path.name
@@ -50,7 +51,7 @@ def test_a_submission_is_whole_and_for_the_user_alone(home: Path) -> None:
 
 
 def test_ids_are_found_by_their_beginning(home: Path) -> None:
-    first, second = create.create(config(), []), create.create(config(), [])
+    first, second = create_run(config(), []), create_run(config(), [])
     assert find_run(first.id).path == first.path
     assert find_run("last").path == second.path
     for name in ("", "nothing", "../" + first.id):
@@ -72,7 +73,7 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line_and_nothing_is_left(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("FASTADV_HOME", str(tmp_path / "file" / "home"))
     with pytest.raises(HomeError, match="FASTADV_HOME") as caught:
-        create.create(config(), [])
+        create_run(config(), [])
     assert "\n" not in str(caught.value)
 
 
@@ -85,7 +86,7 @@ def test_a_read_only_home_is_one_clear_line(home: Path) -> None:
             pytest.skip("this machine does not allow a mount")
     try:
         for refused in (
-            lambda: create.create(config(), []),
+            lambda: create_run(config(), []),
             lambda: control.spawn(rundir),
             lambda: control.stop(rundir),
         ):
@@ -105,7 +106,7 @@ def test_what_cannot_be_resumed_or_stopped(home: Path) -> None:
 
 @pytest.mark.usefixtures("fake_engine")
 def test_deleting_a_run() -> None:
-    rundir = create.create(config("forever"), [])
+    rundir = create_run(config("forever"), [])
     control.spawn(rundir)
     engine_pid(rundir)
     with pytest.raises(RunError, match="stop"):
@@ -132,7 +133,7 @@ def test_deleting_never_leaves_the_runs_folder(home: Path, tmp_path: Path) -> No
 
 @pytest.mark.usefixtures("fake_engine")
 def test_a_supervisor_that_cannot_start_is_told_and_leaves_its_reason() -> None:
-    rundir = create.create(config(), [])
+    rundir = create_run(config(), [])
     rundir.config.write_text("{}")
     with pytest.raises(RunError, match=r"engine\.log"):
         control.spawn(rundir)
@@ -195,7 +196,7 @@ def test_a_run_is_never_seen_without_its_configuration(home: Path, monkeypatch: 
         seen.append(History().rows())
 
     monkeypatch.setattr(control, "write_atomic", write)
-    rundir = create.create(config(), ["fastadv"])
+    rundir = create_run(config(), ["fastadv"])
     assert seen == [[], []]
     assert [row.id for row in History().rows()] == [rundir.id] == [path.name for path in runs_dir().iterdir()]
     assert rundir.submission().id == rundir.id

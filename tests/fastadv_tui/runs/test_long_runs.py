@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.config.phases import Phase
-from engine.plan.timeline import Stretch, Timeline
+from engine.plan.timeline import ScheduledPhase, Timeline
 from engine.protocol.events import AnyEvent, Step
 from engine.training import reporter
 from engine.training.alarm import Watchdog
@@ -15,7 +15,7 @@ from fastadv_tui.runs.state import RunState, apply
 from tests.support.events import started, step
 
 HOURS = 3600.0
-ONE_PHASE = Timeline([Stretch(Phase(0, 15), 0, 100_000)])
+ONE_PHASE = Timeline([ScheduledPhase(Phase(0, 15), 0, 100_000)])
 
 
 class Clock:
@@ -71,7 +71,7 @@ def known(*events: AnyEvent) -> RunState:
 
 def test_the_time_that_remains_counts_what_later_phases_compute() -> None:
     """10 epochs of 10 updates at 1 s, then 10 epochs of 20 that cost three times as much each."""
-    stretches = (Stretch(Phase(0, 10), 0, 10, flops=100), Stretch(Phase(10, 20), 100, 20, flops=600))
+    stretches = (ScheduledPhase(Phase(0, 10), 0, 10, flops=100), ScheduledPhase(Phase(10, 20), 100, 20, flops=600))
     began = started(total_steps=300, steps_per_epoch=10, stretches=stretches)
     steps: list[Step] = [step(n, elapsed=float(n)) for n in range(1, 51)]
     state = known(began, *steps)

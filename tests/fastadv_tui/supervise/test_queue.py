@@ -13,7 +13,7 @@ import pytest
 from fastadv_tui.hardware import gpus
 from fastadv_tui.supervise import queue
 from fastadv_tui.supervise.locks import remove_if_free, try_lock
-from fastadv_tui.supervise.queue import CPU, Line, Place, Slot, Ticket, devices_for
+from fastadv_tui.supervise.queue import CPU, QueuePlace, RunQueue, Slot, Ticket, devices_for
 from tests.support.waiting import wait_until
 
 HOLD = """
@@ -28,15 +28,15 @@ time.sleep(600)
 
 
 @pytest.fixture
-def line(tmp_path: Path) -> Line:
-    return Line(tmp_path / "slots")
+def line(tmp_path: Path) -> RunQueue:
+    return RunQueue(tmp_path / "slots")
 
 
-def join(line: Line, submitted: float, *devices: str) -> Place:
+def join(line: RunQueue, submitted: float, *devices: str) -> QueuePlace:
     return line.join(Ticket(submitted, f"run{submitted:.0f}", devices or (CPU,)))
 
 
-def slot_of(place: Place, count: int = 1) -> str | None:
+def slot_of(place: QueuePlace, count: int = 1) -> str | None:
     """Where a place gets a slot; it leaves the line then."""
     slot = place.try_slot(count)
     if slot is None:
@@ -45,7 +45,7 @@ def slot_of(place: Place, count: int = 1) -> str | None:
     return slot.device
 
 
-def held_elsewhere(line: Line, *words: str) -> "subprocess.Popen[str]":
+def held_elsewhere(line: RunQueue, *words: str) -> "subprocess.Popen[str]":
     command = [sys.executable, "-c", HOLD, str(line.slots.parent), *words]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -53,7 +53,7 @@ def held_elsewhere(line: Line, *words: str) -> "subprocess.Popen[str]":
     return process
 
 
-def test_one_slot_goes_to_the_first_in_line_and_is_free_again_when_closed(line: Line) -> None:
+def test_one_slot_goes_to_the_first_in_line_and_is_free_again_when_closed(line: RunQueue) -> None:
     late, early = join(line, 2), join(line, 1)
     assert late.try_slot(1) is None
     slot = early.try_slot(1)
@@ -64,7 +64,7 @@ def test_one_slot_goes_to_the_first_in_line_and_is_free_again_when_closed(line: 
     assert slot_of(late) == CPU
 
 
-def test_order_of_submission_whatever_the_order_of_arrival(line: Line) -> None:
+def test_order_of_submission_whatever_the_order_of_arrival(line: RunQueue) -> None:
     places = [join(line, when) for when in (3, 1, 10, 2)]
     assert [ticket.submitted for ticket in line.waiting()] == [1, 2, 3, 10]
     assert [line.place_of(f"run{when}") for when in (1, 2, 3, 10)] == [1, 2, 3, 4]
@@ -74,7 +74,7 @@ def test_order_of_submission_whatever_the_order_of_arrival(line: Line) -> None:
     assert line.waiting() == []
 
 
-def test_nobody_waits_behind_one_who_wants_another_device(line: Line) -> None:
+def test_nobody_waits_behind_one_who_wants_another_device(line: RunQueue) -> None:
     first_gpu = join(line, 1, "GPU-a").try_slot(1)
     assert first_gpu is not None
     waiting, anywhere, on_cpu = join(line, 2, "GPU-a"), join(line, 3, "GPU-a", "GPU-b"), join(line, 4)
@@ -84,14 +84,14 @@ def test_nobody_waits_behind_one_who_wants_another_device(line: Line) -> None:
     assert slot_of(on_cpu) == CPU
 
 
-def test_more_slots_a_device_for_those_who_ask(line: Line) -> None:
+def test_more_slots_a_device_for_those_who_ask(line: RunQueue) -> None:
     assert slot_of(join(line, 1)) == CPU
     alone, sharing = join(line, 3), join(line, 2)
     assert slot_of(sharing, count=2) == CPU
     assert slot_of(alone) is None
 
 
-def test_a_slot_dies_with_its_last_holder(line: Line) -> None:
+def test_a_slot_dies_with_its_last_holder(line: RunQueue) -> None:
     holder = held_elsewhere(line, "slot")
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     place = join(line, 2)
@@ -101,7 +101,7 @@ def test_a_slot_dies_with_its_last_holder(line: Line) -> None:
     child.communicate(b"\n")
 
 
-def test_a_child_that_inherited_the_slot_holds_it(line: Line) -> None:
+def test_a_child_that_inherited_the_slot_holds_it(line: RunQueue) -> None:
     first = join(line, 1)
     slot = first.try_slot(1)
     assert slot is not None
@@ -116,7 +116,7 @@ def test_a_child_that_inherited_the_slot_holds_it(line: Line) -> None:
     assert slot_of(second) == CPU
 
 
-def test_a_dead_holders_ticket_does_not_count_and_is_removed(line: Line) -> None:
+def test_a_dead_holders_ticket_does_not_count_and_is_removed(line: RunQueue) -> None:
     holder = held_elsewhere(line)
     mine = join(line, 2)
     assert line.place_of("run2") == 2
@@ -127,7 +127,7 @@ def test_a_dead_holders_ticket_does_not_count_and_is_removed(line: Line) -> None
     assert slot_of(mine) == CPU
 
 
-def test_looking_disturbs_nobody(line: Line) -> None:
+def test_looking_disturbs_nobody(line: RunQueue) -> None:
     """Many viewers look while tickets come and go: none that is held is ever removed."""
     looker = [
         subprocess.Popen([sys.executable, "-c", LOOK, str(line.slots.parent)], stdout=subprocess.PIPE) for _ in range(2)
@@ -153,7 +153,7 @@ while True:
 """
 
 
-def test_garbage_among_the_tickets_is_no_harm(line: Line) -> None:
+def test_garbage_among_the_tickets_is_no_harm(line: RunQueue) -> None:
     place = join(line, 1)
     (line.tickets / "garbage").write_bytes(b"\xff{")
     (line.tickets / "folder").mkdir()

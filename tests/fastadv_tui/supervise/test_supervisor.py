@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fastadv_tui.runs import control, create, state
+from fastadv_tui.runs import control, state
+from fastadv_tui.runs.create import create_run
 from tests.support.runs import (
     FAKE,
     config,
@@ -211,7 +212,7 @@ def test_two_supervisors_never_work_on_one_run() -> None:
 
 
 def test_code_that_changed_since_the_submission_is_told() -> None:
-    rundir = create.create(config(), [])
+    rundir = create_run(config(), [])
     submission = json.loads(rundir.config.read_text())
     submission["code_fingerprint"] = "0" * 12
     rundir.config.write_text(json.dumps(submission))
@@ -223,7 +224,7 @@ def test_code_that_changed_since_the_submission_is_told() -> None:
 
 
 def test_a_gpu_that_is_not_there_is_told() -> None:
-    rundir = create.create(config(), [])
+    rundir = create_run(config(), [])
     submission = json.loads(rundir.config.read_text())
     submission["config"]["device"] = "cuda:7"
     rundir.config.write_text(json.dumps(submission))

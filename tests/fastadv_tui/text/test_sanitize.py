@@ -5,14 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from fastadv_tui.text.quantities import duration, first_images, ordinal, percent
-from fastadv_tui.text.sanitize import line
+from fastadv_tui.text.quantities import first_images, format_duration, format_percent, ordinal
+from fastadv_tui.text.sanitize import one_line
 from fastadv_tui.text.table import aligned
 
 
 @given(st.text())
 def test_nothing_that_a_terminal_obeys_gets_through(text: str) -> None:
-    shown = line(text)
+    shown = one_line(text)
     assert not any(ord(c) < 32 or 127 <= ord(c) < 160 for c in shown)
     assert not set(shown) & set("\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
     shown.encode()  # no lone surrogates
@@ -28,11 +28,11 @@ def test_nothing_that_a_terminal_obeys_gets_through(text: str) -> None:
     ],
 )
 def test_what_is_shown(text: str, shown: str) -> None:
-    assert line(text) == shown
+    assert one_line(text) == shown
 
 
 def test_a_long_text_is_cut() -> None:
-    assert line("x" * 10_000, 10) == "x" * 9 + "…"
+    assert one_line("x" * 10_000, 10) == "x" * 9 + "…"
 
 
 @given(st.lists(st.tuples(st.text(max_size=60), st.text(max_size=5)), min_size=1, max_size=5))
@@ -46,14 +46,14 @@ def test_columns_line_up_whatever_is_in_them(rows: list[tuple[str, str]]) -> Non
     [(None, "-"), (0.4, "0 s"), (59.4, "59 s"), (60, "1 min 00 s"), (3599.6, "1 h 00 min"), (90061, "1 d 01 h")],
 )
 def test_durations(seconds: float | None, said: str) -> None:
-    assert duration(seconds) == said
+    assert format_duration(seconds) == said
 
 
 def test_words() -> None:
     assert [ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 112)] == [
         "1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "112th",
     ]  # fmt: skip
-    assert percent(0.4535) == "45.4%"
-    assert percent(None) == "-"
+    assert format_percent(0.4535) == "45.4%"
+    assert format_percent(None) == "-"
     assert first_images(1000, 10_000) == "the first 1,000 test images"
     assert first_images(360, 360) == "all 360 test images"

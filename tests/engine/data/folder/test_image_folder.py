@@ -12,7 +12,7 @@ from PIL import Image
 from torchvision import transforms
 
 from engine.config.errors import DataError
-from engine.data.folder.dataset import FolderSource
+from engine.data.folder.dataset import FolderDataset
 from engine.data.folder.decode import DecodeError, eval_crop, random_box, train_crop
 from engine.data.folder.image_folder import ImageFolder
 from engine.data.folder.layout import EXTENSIONS
@@ -40,12 +40,12 @@ def test_classes_sizes_and_files_in_the_order_of_their_names(tmp_path: Path) -> 
 
 def test_what_is_not_taken_for_an_image_is_said(tmp_path: Path) -> None:
     tree(tmp_path)
-    assert FolderSource(tmp_path).remarks == []
+    assert FolderDataset(tmp_path).remarks == []
     picture(tmp_path / "train" / "a" / "moving.gif", format="GIF")
     picture(tmp_path / "train" / "b" / "deeper" / "0.JPEG")
     (tmp_path / "val" / "a" / "notes.txt").write_text("no image")
     (tmp_path / "val" / "a" / ".DS_Store").write_text("hidden files are nobody's business")
-    source = FolderSource(tmp_path)
+    source = FolderDataset(tmp_path)
     train, val = (remark.partition("; their names end in .jpg")[0] for remark in source.remarks)
     assert (train, val) == (
         "not taken for images: train/a/moving.gif and 1 more",

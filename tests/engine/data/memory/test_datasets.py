@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from engine.config.errors import ConfigError, DataError
 from engine.config.phases import Phase
 from engine.config.presets import build
-from engine.data.dataset import open_source
+from engine.data.dataset import open_dataset
 from engine.data.folder.image_folder import ImageFolder
 from engine.data.memory.datasets import arrays_fingerprint, hold_out, open_arrays
 from engine.data.memory.digits import TEST_IMAGES
@@ -296,7 +296,7 @@ def test_held_out_images_are_the_same_ones_each_time_and_no_longer_trained_on() 
 
 
 def test_a_minibatch_must_not_be_larger_than_the_data() -> None:
-    source = open_source(build("digits"))
+    source = open_dataset(build("digits"))
     assert source.filled(Phase(0, 1, batch_size=1437)).crop == 8
     with pytest.raises(ConfigError, match="batch_size = 1438: the data has only 1437 training images"):
         source.filled(Phase(0, 1, batch_size=1438))

@@ -7,10 +7,10 @@ from textual.pilot import Pilot
 from textual.widgets import DataTable, Input
 
 from fastadv_tui.dashboard.app import Fastadv
-from fastadv_tui.dashboard.screens.columns_dialog import Columns
+from fastadv_tui.dashboard.screens.columns_dialog import ColumnsDialog
 from fastadv_tui.dashboard.screens.compare import CompareScreen
 from fastadv_tui.dashboard.screens.history import HistoryScreen
-from fastadv_tui.dashboard.screens.text_dialog import Ask
+from fastadv_tui.dashboard.screens.text_dialog import TextDialog
 from fastadv_tui.dashboard.settings import load
 from fastadv_tui.dashboard.widgets.run_list import RunList
 from fastadv_tui.history.columns import CELLS
@@ -88,7 +88,7 @@ def test_columns_and_theme_are_remembered() -> None:
         await pilot.press("h")
         await until(pilot, lambda: isinstance(app.screen, HistoryScreen))
         await pilot.press("v")
-        await until(pilot, lambda: isinstance(app.screen, Columns))
+        await until(pilot, lambda: isinstance(app.screen, ColumnsDialog))
         await pilot.press("space", "end", "space", "enter")  # the first one off, the last one on
         await until(pilot, lambda: isinstance(app.screen, HistoryScreen))
         app.theme = "ansi-dark"
@@ -127,7 +127,7 @@ def test_a_note_goes_to_the_run_that_it_was_asked_for() -> None:
         history = app.screen
         asked = history._chosen()  # type: ignore[attr-defined]
         await pilot.press("N")
-        await until(pilot, lambda: isinstance(app.screen, Ask))
+        await until(pilot, lambda: isinstance(app.screen, TextDialog))
         history.query_one("#query", Input).value = f"-{asked.id}"
         await until(pilot, lambda: history.query_one(DataTable).row_count == 1)
         await pilot.press(*"mine", "enter")

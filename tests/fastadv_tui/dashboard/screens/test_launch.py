@@ -12,7 +12,7 @@ from engine.config.errors import ConfigError
 from engine.config.run import RunConfig
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard.app import Fastadv
-from fastadv_tui.dashboard.screens.launch import Launch
+from fastadv_tui.dashboard.screens.launch import LaunchScreen
 from fastadv_tui.dashboard.widgets.run_list import RunList
 from fastadv_tui.history.index import History
 from fastadv_tui.history.notes import Notes
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("quick_home")
 def test_the_form_is_read_as_the_command_line_is() -> None:
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await pilot.press("n")
-        await until(pilot, lambda: isinstance(app.screen, Launch))
+        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
         field = {name: app.screen.query_one(f"#field-{name}", Input) for name in ("eps", "seed", "epochs")}
         planned = app.screen.query_one("#planned", Static)
         await until(pilot, lambda: "fastadv run digits" in str(planned.render()))
@@ -39,7 +39,7 @@ def test_the_form_is_read_as_the_command_line_is() -> None:
         await until(pilot, lambda: "! epochs = '0'" in str(planned.render()))
         await pilot.press("ctrl+s")
         await pilot.pause()
-        assert isinstance(app.screen, Launch)  # nothing is started that is not understood
+        assert isinstance(app.screen, LaunchScreen)  # nothing is started that is not understood
 
     play(script, (160, 50))
     assert not [*runs_dir().iterdir()]
@@ -51,7 +51,7 @@ def test_a_run_from_the_form_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await pilot.press("n")
-        await until(pilot, lambda: isinstance(app.screen, Launch))
+        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
         app.screen.query_one("#field-name", Input).value = "mine"
         app.screen.query_one("#field-tags", Input).value = "first try"
         await pilot.press("ctrl+s")
@@ -83,7 +83,7 @@ def test_what_is_typed_behind_an_editing_key_stays() -> None:
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await pilot.press("n")
-        await until(pilot, lambda: isinstance(app.screen, Launch))
+        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
         field = app.screen.query_one("#field-eps", Input)
         field.focus()
         await pilot.pause()
@@ -119,7 +119,7 @@ def test_a_form_that_is_left_while_its_work_is_counted_breaks_nothing(monkeypatc
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await pilot.press("n")
-        await until(pilot, lambda: isinstance(app.screen, Launch))
+        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
         await until(pilot, begun.is_set)
         app.pop_screen()
         left.set()
@@ -145,9 +145,9 @@ def test_a_start_puts_away_the_form_and_nothing_else(monkeypatch: pytest.MonkeyP
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await pilot.press("n")
-        await until(pilot, lambda: isinstance(app.screen, Launch))
+        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
         await pilot.press("ctrl+s", *keys.split())
-        await until(pilot, lambda: not isinstance(app.screen, Launch))
+        await until(pilot, lambda: not isinstance(app.screen, LaunchScreen))
         shown_then = app.screen
         go.set()
         await until(pilot, submitted.is_set)
@@ -156,7 +156,7 @@ def test_a_start_puts_away_the_form_and_nothing_else(monkeypatch: pytest.MonkeyP
         assert app.screen is shown_then
         if keys == "ctrl+p":
             await pilot.press("escape")
-        await until(pilot, lambda: not any(isinstance(screen, Launch) for screen in app.screen_stack))
+        await until(pilot, lambda: not any(isinstance(screen, LaunchScreen) for screen in app.screen_stack))
 
     play(script)
 
@@ -177,14 +177,14 @@ def test_a_start_that_is_asked_for_twice_starts_once(monkeypatch: pytest.MonkeyP
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await pilot.press("n")
-        await until(pilot, lambda: isinstance(app.screen, Launch))
+        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
         await pilot.press("ctrl+s", "ctrl+s")
         go.set()
         await until(pilot, lambda: "no data" in shown(app))
         go.clear()
         await pilot.press("ctrl+s", "ctrl+s", "ctrl+s")  # what was refused can be started, once it was put right
         go.set()
-        await until(pilot, lambda: not isinstance(app.screen, Launch))
+        await until(pilot, lambda: not isinstance(app.screen, LaunchScreen))
         await until(pilot, lambda: app.snapshot.count("done") == 1)
 
     play(script)

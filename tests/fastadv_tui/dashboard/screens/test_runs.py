@@ -10,13 +10,14 @@ from engine.config.presets import build
 from engine.protocol.events import Alarm
 from fastadv_tui.dashboard.app import Fastadv
 from fastadv_tui.dashboard.chart.widget import Chart
-from fastadv_tui.dashboard.screens.confirm_dialog import Confirm
-from fastadv_tui.dashboard.screens.launch import Launch
+from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
+from fastadv_tui.dashboard.screens.launch import LaunchScreen
 from fastadv_tui.dashboard.widgets.machine import HISTORY, Machine
 from fastadv_tui.dashboard.widgets.run_list import RunList
 from fastadv_tui.hardware.sampler import Host, Sample
 from fastadv_tui.paths import runs_dir
-from fastadv_tui.runs import control, create
+from fastadv_tui.runs import control
+from fastadv_tui.runs.create import create_run
 from fastadv_tui.supervise import process_identity, records
 from fastadv_tui.supervise.records import ProcessRecord
 from tests.support.events import evaluated, started, step, write_events
@@ -31,7 +32,7 @@ def test_the_empty_dashboard_says_what_to_do(size: tuple[int, int]) -> None:
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await until(pilot, lambda: "Press n to start one" in shown(app))
         await pilot.press("n")
-        await until(pilot, lambda: isinstance(app.screen, Launch))
+        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
 
     play(script, size)
 
@@ -55,18 +56,18 @@ def test_runs_and_the_curves_of_the_chosen_one(size: tuple[int, int]) -> None:
 
 @pytest.mark.usefixtures("fake_engine")
 def test_stop_asks_first_and_resume_goes_on() -> None:
-    rundir = create.create(build("digits", {"name": "forever", "device": "cpu"}), [])
+    rundir = create_run(build("digits", {"name": "forever", "device": "cpu"}), [])
     control.spawn(rundir)
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await until(pilot, lambda: "● forever" in shown(app))
         await pilot.press("x")
-        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
         await pilot.press("n")
         assert not rundir.stop.exists()
         await pilot.press("x")
         await until(pilot, lambda: f"forever ({rundir.id})" in shown(app))
-        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
         await pilot.press("y")
         await until(pilot, lambda: "■ forever" in shown(app))
         await pilot.press("R")

@@ -18,7 +18,8 @@ import psutil
 import pytest
 
 from engine.protocol.rundir import RunDir
-from fastadv_tui.runs import control, create
+from fastadv_tui.runs import control
+from fastadv_tui.runs.create import create_run
 from fastadv_tui.runs.state import load
 from tests.support.browser import CHROMIUM, SLOW, Browser
 from tests.support.events import evaluated, started, step, write_events
@@ -211,7 +212,7 @@ async def _kill_under_a_page(server: Served) -> list[psutil.Process]:
 
 
 def test_a_run_outlives_the_server_that_it_was_resumed_from(fake_engine: None, serve: Callable[..., Served]) -> None:
-    rundir = create.create(config("forever"), [])
+    rundir = create_run(config("forever"), [])
     control.spawn(rundir)
     wait_for_status(rundir, "running")
     control.stop(rundir)
