@@ -26,3 +26,14 @@ class Threat:
     def step(self, x: Tensor, delta: Tensor, gradient: Tensor, alpha: float) -> Tensor:
         """A step of size `alpha` (in [0,1]) along the gradient's sign, projected."""
         return self.project(x, delta + alpha * gradient.sign())
+
+    def carried(self, x: Tensor, delta: Tensor | None) -> Tensor:
+        """The perturbation of the step before, projected for these images; zero where there is none.
+
+        The last minibatch of an epoch may be smaller than the one before it, and the next one larger.
+        """
+        carried = torch.zeros_like(x)
+        if delta is not None:
+            count = min(len(x), len(delta))
+            carried[:count] = delta[:count]
+        return self.project(x, carried)

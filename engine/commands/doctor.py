@@ -3,8 +3,9 @@
 import os
 import platform
 
+from engine.config.datasets import datasets
 from engine.config.errors import ConfigError
-from engine.data.memory.datasets import READERS, open_arrays
+from engine.data.memory.datasets import open_arrays
 from engine.protocol.answers import answer
 from engine.protocol.requests import ExitCode
 
@@ -28,7 +29,7 @@ def doctor(data_dir: str) -> int:
             "device": str(device),
             "precision": chosen,
             "precision_reason": why,
-            "data": {name: _found(name, data_dir) for name in READERS},
+            "data": {name: _found(name, data_dir) for name, spec in datasets().items() if not spec.in_folder},
         }
     )
     return ExitCode.DONE

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from engine.config.facts import DATASETS
+from engine.config.datasets import facts_of
 from engine.config.run import RunConfig
 from engine.data.dataset import open_dataset
 from engine.protocol.answers import answer
@@ -18,7 +18,7 @@ def flops(request: bytes) -> int:
         source = open_dataset(config)
         facts, images = source.facts, source.train_images
     else:
-        facts = DATASETS[config.dataset]
+        facts = facts_of(config.dataset)
         images = facts.train_images
     answer(msgspec.to_builtins(Counted(count_crops(config, facts), images), str_keys=True))
     return ExitCode.DONE

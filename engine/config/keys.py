@@ -7,7 +7,7 @@ from typing import Any, get_args
 import msgspec
 from msgspec import structs
 
-from engine.config.datasets import DATASET_ALIASES
+from engine.config.datasets import full_name
 from engine.config.errors import ConfigError
 from engine.config.run import RunConfig
 from engine.config.section import Section, fields_of
@@ -73,7 +73,7 @@ def parse_value(key: str, text: str) -> Any:
             return None if text in ("", "auto") and _is_optional(kind) else parse_size(text)
         if "tuple" in str(kind):
             return msgspec.convert([part for part in text.split(",") if part], kind, strict=False)
-        return msgspec.convert(DATASET_ALIASES.get(text, text) if key == "dataset" else text, kind, strict=False)
+        return msgspec.convert(full_name(text) if key == "dataset" else text, kind, strict=False)
     except ConfigError as error:
         raise ConfigError(f"{key}: {error}") from None
     except msgspec.ValidationError as error:

@@ -10,19 +10,11 @@ from typing import Any
 from msgspec import Struct
 
 from engine.config import phases
-from engine.config.datasets import DATASET_ALIASES, DATASETS, FOLDER
+from engine.config.datasets import FOLDER, datasets, full_name, spec_of
 from engine.config.errors import ConfigError
 from engine.config.keys import assemble
+from engine.config.methods import check_option, methods
 from engine.config.run import RunConfig
-
-DEFAULT_PRESET = {
-    "digits": "digits",
-    "cifar10": "wong2020",
-    "cifar100": "wong2020",
-    "mnist": "wong2020-mnist",
-    "imagenet": "wong2020-imagenet",
-    FOLDER: "wong2020-imagenet",
-}
 
 
 class Preset(Struct, frozen=True):
@@ -61,6 +53,7 @@ PRESETS: dict[str, Preset] = {
             "eps": 8 / 255,
             "epochs": 5,
             "batch_size": 128,
+            "method.name": "nfgsm",
             "method.noise": 1.5,
             "optim.name": "muon",
             "optim.lr": 0.05,
@@ -127,23 +120,41 @@ PRESETS: dict[str, Preset] = {
 def build(dataset: str, typed: Mapping[str, Any] | None = None, preset: str | None = None) -> RunConfig:
     """The configuration for a data set: a preset, overruled by the settings that the user typed (dotted keys).
 
-    Raises: ConfigError, if the data set, the preset or a setting is unknown or not allowed.
+    Raises: ConfigError, if the data set, the preset or a setting is unknown or not allowed, or an option of another
+    method was typed.
     """
     typed = dict(typed or {})
     dataset = check_dataset(dataset)
-    name = preset or DEFAULT_PRESET[FOLDER if dataset.startswith(FOLDER) else dataset]
+    name = preset or spec_of(dataset).preset
     if name not in PRESETS:
         raise ConfigError(f"unknown preset {name!r}; use {', '.join(PRESETS)}{_near(name, PRESETS)}")
-    settings = preset_settings(name, typed.get("method.name", "fgsm"))
+    settings = preset_settings(name, typed.get("method.name"))
     if "epochs" not in typed and (given := phases.parse(typed.get("phases", ""))):
         settings["epochs"] = given[-1].end
-    return assemble({**settings, **typed, "dataset": dataset, "preset": name})
+    config = assemble({**settings, **typed, "dataset": dataset, "preset": name})
+    for key, value in typed.items():
+        if value is not None:
+            check_option(config.method.name, key)
+    return config
 
 
-def preset_settings(name: str, method: str) -> dict[str, Any]:
-    """What the preset sets for one training method, by dotted key; nothing for a name that is gone."""
+def preset_settings(name: str, method: str | None = None) -> dict[str, Any]:
+    """What a preset sets for a training method (by default its own), by dotted key; nothing for a name that is gone.
+
+    A preset may set options of several methods; those that this one does not have are left out.
+    """
     preset = PRESETS.get(name)
-    return {**preset.settings, **preset.methods.get(method, {})} if preset else {}
+    if preset is None:
+        return {}
+    method = method or preset.settings.get("method.name", "fgsm")
+    settings = {**preset.settings, **preset.methods.get(method, {}), "method.name": method}
+    return {key: value for key, value in settings.items() if _concerns(method, key)}
+
+
+def _concerns(method: str, key: str) -> bool:
+    section, _, option = key.rpartition(".")
+    spec = methods().get(method)
+    return section != "method" or option == "name" or spec is None or option in spec.defaults
 
 
 def check_dataset(name: str) -> str:
@@ -151,14 +162,14 @@ def check_dataset(name: str) -> str:
 
     Raises: ConfigError, if there is none of that name.
     """
-    full = DATASET_ALIASES.get(name, name)
+    full = full_name(name)
     if full == FOLDER:
         raise ConfigError(f"{FOLDER} names no folder; write {FOLDER}PATH, with {FOLDER}PATH/train/CLASS/FILE in it")
     if full.startswith(FOLDER):
         return full
-    if full not in DATASETS:
-        known = f"cifar, {', '.join(DATASETS)} or {FOLDER}PATH"
-        raise ConfigError(f"unknown data set {name!r}; use {known}{_near(name, DATASETS)}")
+    if full not in datasets():
+        known = f"cifar, {', '.join(datasets())} or {FOLDER}PATH"
+        raise ConfigError(f"unknown data set {name!r}; use {known}{_near(name, datasets())}")
     return full
 
 

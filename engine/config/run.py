@@ -10,15 +10,16 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, structs
 
-from engine.config.datasets import DATASETS, FOLDER
+from engine.config.datasets import FOLDER, datasets, spec_of
 from engine.config.errors import ConfigError
+from engine.config.method_section import MethodConfig
+from engine.config.methods import methods
 from engine.config.phases import Phase
 from engine.config.phases import parse as parse_phases
 from engine.config.section import Count, PerturbationSize, Section
 from engine.config.sections import (
     EarlyStopConfig,
     EvalConfig,
-    MethodConfig,
     ModelConfig,
     OptimConfig,
     Precision,
@@ -31,7 +32,7 @@ MAX_EPOCHS = 100_000
 
 class RunConfig(Section, frozen=True):
     dataset: Annotated[
-        str, Meta(description=f"data set: {', '.join(DATASETS)}, or {FOLDER}PATH for any folder of images")
+        str, Meta(description=f"data set: {', '.join(datasets())}, or {FOLDER}PATH for any folder of images")
     ]
     model: ModelConfig
     preset: Annotated[str, Meta(description="recipe that the other settings start from")] = ""
@@ -70,8 +71,7 @@ class RunConfig(Section, frozen=True):
         super().__post_init__()
         if not re.fullmatch(r"auto|cpu|cuda:\d{1,3}", self.device):
             raise ConfigError(f"device = {self.device!r}: use auto, cpu or cuda:N")
-        if self.dataset not in DATASETS and not self.dataset.startswith(FOLDER):
-            raise ConfigError(f"unknown data set {self.dataset!r}; use {', '.join(DATASETS)} or {FOLDER}PATH")
+        spec_of(self.dataset)  # or it is unknown
         if self.model.name == "mnist-cnn" and self.dataset != "mnist":
             raise ConfigError(f"model.name = mnist-cnn takes mnist only, not {self.dataset}")
         given = parse_phases(self.phases)
@@ -87,7 +87,7 @@ class RunConfig(Section, frozen=True):
     @property
     def in_folder(self) -> bool:
         """Whether the images lie in a folder, one file each, and not in memory."""
-        return self.dataset == "imagenet" or self.dataset.startswith(FOLDER)
+        return spec_of(self.dataset).in_folder
 
     @property
     def phase_list(self) -> tuple[Phase, ...]:
@@ -97,16 +97,15 @@ class RunConfig(Section, frozen=True):
 
     @property
     def alpha(self) -> float:
-        """Step size of the training attack, as a fraction in [0,1] (paper: 1.25 eps for FGSM, eps for free).
+        """Step size of the training attack, as a fraction in [0,1]: as it was set, else the method's default.
 
-        N-FGSM steps by eps (de Jorge et al., 2022).
+        Standard training has none; its runs have always been stored with FGSM's.
         """
         if self.method.alpha is not None:
             return self.method.alpha
-        if self.method.name == "pgd":
-            return self.pgd_step
-        n_fgsm = self.method.name == "fgsm" and self.method.init == "random" and self.method.noise > 1
-        return self.eps if n_fgsm or self.method.name == "free" else min(1.25 * self.eps, 1.0)
+        default = self.method.spec.alpha or methods()["fgsm"].alpha
+        assert default is not None
+        return default(self)
 
     @property
     def eval_step(self) -> float:
@@ -115,13 +114,19 @@ class RunConfig(Section, frozen=True):
 
     @property
     def pgd_step(self) -> float:
-        """eps/4 as in the paper's CIFAR-10 and ImageNet runs; its MNIST runs use 0.01."""
-        return 0.01 if self.dataset == "mnist" else self.eps / 4
+        """The data set's step size of PGD, else eps/4 as in the paper's CIFAR-10 and ImageNet runs; in [0,1]."""
+        own = spec_of(self.dataset).pgd_step
+        return self.eps / 4 if own is None else own
 
     @property
-    def replays(self) -> int:
+    def updates_per_minibatch(self) -> int:
         """Weight updates made on each minibatch."""
-        return self.method.replays if self.method.name == "free" else 1
+        return self.method.spec.updates(self.method_options)
+
+    @property
+    def method_options(self) -> Section:
+        """The options of the run's method, as the method declares them."""
+        return self.method.spec.options(**self.method.options)
 
     @property
     def title(self) -> str:

@@ -34,25 +34,6 @@ class ModelConfig(Section, frozen=True):
             raise ConfigError(f"model.activation is a choice of {' and '.join(ACTIVATED)}; {self.name} has its own")
 
 
-class MethodConfig(Section, frozen=True):
-    name: Annotated[
-        Literal["standard", "fgsm", "pgd", "free"], Meta(description="how training examples are perturbed")
-    ] = "fgsm"
-    alpha: Annotated[
-        PerturbationSize | None, Meta(description="step size of the training attack; empty follows eps")
-    ] = None
-    init: Annotated[Literal["random", "zero", "previous"], Meta(description="where the FGSM perturbation starts")] = (
-        "random"
-    )
-    start_in_box: Annotated[bool, Meta(description="clip the random start to [0,1], not just what comes of it")] = True
-    noise: Annotated[
-        float, Meta(gt=0, le=16, description="random start of FGSM, as a multiple of eps; above 1 it is N-FGSM")
-    ] = 1.0
-    steps: Annotated[Count, Meta(description="steps of PGD training")] = 7
-    restarts: Annotated[Count, Meta(description="restarts of PGD training")] = 1
-    replays: Annotated[Count, Meta(description="replays of each minibatch in free training (m)")] = 8
-
-
 class OptimConfig(Section, frozen=True):
     name: Annotated[Literal["sgd", "adam", "muon"], Meta(description="optimizer")] = "sgd"
     lr: Annotated[float, Meta(gt=0, le=100, description="largest learning rate")] = 0.2

@@ -7,13 +7,13 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from engine.config.datasets import FOLDER
+from engine.config.datasets import FOLDER, DatasetFacts, facts_of
 from engine.config.errors import ConfigError
-from engine.config.facts import DATASETS, Facts
 from engine.config.phases import Phase
 from engine.config.run import RunConfig
 from engine.data.memory.dataset import MemoryDataset
 from engine.data.memory.datasets import hold_out, open_arrays
+from engine.data.minibatch import Minibatch
 
 
 class Batches(Protocol):
@@ -29,11 +29,11 @@ class Batches(Protocol):
         """Minibatches in an epoch; the last one may be smaller."""
         ...
 
-    def epoch(self, epoch: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """The minibatches of an epoch from number `first` on: images in [0,1] (B, C, H, W), labels (B,)."""
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[Minibatch]:
+        """The minibatches of an epoch from number `first` on."""
         ...
 
-    def batch(self, epoch: int, number: int) -> tuple[Tensor, Tensor]:
+    def batch(self, epoch: int, number: int) -> Minibatch:
         """One of them."""
         ...
 
@@ -62,7 +62,7 @@ class Dataset(Protocol):
     published any; shape: what must not change while a run is trained on it, in words.
     """
 
-    facts: Facts
+    facts: DatasetFacts
     shape: str
     official: bool | None
     train_images: int
@@ -95,7 +95,7 @@ def open_dataset(config: RunConfig, fetch: bool = False) -> Dataset:
     """
     if not config.in_folder:
         arrays = hold_out(open_arrays(config.dataset, config.data_dir, fetch), config.holdout)
-        return MemoryDataset(arrays, DATASETS[config.dataset])
+        return MemoryDataset(arrays, facts_of(config.dataset))
     from engine.data.folder.dataset import FolderDataset  # and the decoder of its images
 
     if config.holdout:

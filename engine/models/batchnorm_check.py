@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 import torch
 
+from engine.config.datasets import DatasetFacts
 from engine.config.errors import ConfigError
-from engine.config.facts import Facts
 from engine.config.phases import Phase
 from engine.config.run import RunConfig
 from engine.models.build import build_network
 from engine.plan.cost import smallest_part
 
 
-def check_minibatches(config: RunConfig, phases: Sequence[Phase], images: int, facts: Facts) -> None:
+def check_minibatches(config: RunConfig, phases: Sequence[Phase], images: int, facts: DatasetFacts) -> None:
     """phases: with their sizes filled in; images: of an epoch.
 
     Raises: ConfigError, if one image is left at the end of a minibatch or an epoch, and is too little.

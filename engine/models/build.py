@@ -5,7 +5,7 @@ from collections.abc import Callable
 from torch import nn
 from torch.nn.modules.dropout import _DropoutNd
 
-from engine.config.facts import Facts
+from engine.config.datasets import DatasetFacts
 from engine.config.sections import ModelConfig
 from engine.models.normalize import Normalize
 from engine.models.pooled_cnn import pooled_cnn
@@ -13,7 +13,7 @@ from engine.models.preact_resnet import common_names, preact_resnet18
 from engine.models.small_cnns import digits_cnn, mnist_cnn
 from engine.models.torchvision_models import classifier
 
-MODELS: dict[str, Callable[[ModelConfig, Facts], nn.Module]] = {
+MODELS: dict[str, Callable[[ModelConfig, DatasetFacts], nn.Module]] = {
     "preact-resnet18": preact_resnet18,
     "pooled-cnn": pooled_cnn,
     "mnist-cnn": mnist_cnn,
@@ -29,7 +29,7 @@ def has_random_layers(model: nn.Module) -> bool:
     return any(layer.p for layer in random)
 
 
-def build_network(config: ModelConfig, facts: Facts) -> nn.Module:
+def build_network(config: ModelConfig, facts: DatasetFacts) -> nn.Module:
     """A freshly initialised network for a data set, in train mode; draws from torch's global generator.
 
     Raises: ConfigError, if the network is neither ours nor torchvision's.

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from engine.config.datasets import DatasetFacts
 from engine.config.errors import ConfigError
-from engine.config.facts import Facts
 from engine.config.run import RunConfig
 from engine.config.sections import ModelConfig
 from engine.models.build import build_network
@@ -28,7 +28,7 @@ def muon_filters(model: nn.Module) -> list[nn.Parameter]:
     return [p for p in model.parameters() if p.ndim == 4]
 
 
-def count_passes(config: ModelConfig, facts: Facts, crop: int = 0) -> Passes:
+def count_passes(config: ModelConfig, facts: DatasetFacts, crop: int = 0) -> Passes:
     """What one image of that data set costs the network. crop: its side in pixels, 0 for the data set's own.
 
     Raises: ConfigError, if the network does not take images of that size, or there is none of its name.
@@ -53,7 +53,7 @@ def count_passes(config: ModelConfig, facts: Facts, crop: int = 0) -> Passes:
     )
 
 
-def count_crops(config: RunConfig, facts: Facts) -> dict[int, Passes]:
+def count_crops(config: RunConfig, facts: DatasetFacts) -> dict[int, Passes]:
     """`count_passes` by the crop of each phase of a run."""
     return {crop: count_passes(config.model, facts, crop) for crop in {phase.crop for phase in config.phase_list}}
 

@@ -2,14 +2,14 @@
 
 from torch import nn
 
-from engine.config.facts import Facts
+from engine.config.datasets import DatasetFacts
 from engine.config.sections import ModelConfig
 from engine.models.activations import activation
 
 WIDTHS = (1, 4, 4)  # of the three blocks, as multiples of the width
 
 
-def pooled_cnn(config: ModelConfig, facts: Facts) -> nn.Module:
+def pooled_cnn(config: ModelConfig, facts: DatasetFacts) -> nn.Module:
     """Three blocks of `depth` 3x3 convolutions, with BatchNorm and a nonlinearity, the first one max-pooled by 2."""
     layers: list[nn.Module] = []
     channels = facts.channels

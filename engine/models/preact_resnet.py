@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from engine.config.facts import Facts
+from engine.config.datasets import DatasetFacts
 from engine.config.sections import ModelConfig
 from engine.models.activations import activation
 
@@ -32,7 +32,7 @@ class PreActBlock(nn.Module):
         return out + shortcut
 
 
-def preact_resnet18(config: ModelConfig, facts: Facts) -> nn.Module:
+def preact_resnet18(config: ModelConfig, facts: DatasetFacts) -> nn.Module:
     """4 stages of `depth` blocks with width, 2, 4 and 8 times width channels (64-128-256-512 by default)."""
     layers: list[nn.Module] = [nn.Conv2d(facts.channels, config.width, 3, 1, 1, bias=False)]
     channels = config.width

@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from engine.config.datasets import DatasetFacts
 from engine.config.errors import ConfigError
-from engine.config.facts import Facts
 from engine.config.sections import ModelConfig
 from engine.models.build import COMMON_NAMES
 from engine.models.normalize import Normalize
@@ -51,7 +51,12 @@ def read(path: Path) -> dict[str, Tensor]:
 
 
 def load_state_dict_from(
-    model: nn.Module, given: Mapping[str, Tensor], config: ModelConfig, facts: Facts, normalize: str, ordered: bool
+    model: nn.Module,
+    given: Mapping[str, Tensor],
+    config: ModelConfig,
+    facts: DatasetFacts,
+    normalize: str,
+    ordered: bool,
 ) -> tuple[str, str]:
     """Put tensors into a network made by `models.build`; returns how they were matched, and the normalisation.
 
@@ -102,7 +107,7 @@ def _bare(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _split_normalisation(
-    given: Mapping[str, Tensor], facts: Facts
+    given: Mapping[str, Tensor], facts: DatasetFacts
 ) -> tuple[tuple[Tensor, Tensor] | None, dict[str, Tensor]]:
     """The mean and std of a normalisation layer in the file, if it has one, and all other tensors."""
 
@@ -169,7 +174,7 @@ def _misfit(name: str, value: Tensor, own: Mapping[str, Tensor], given: Mapping[
     return said
 
 
-def _normalise(layer: Normalize, facts: Facts, how: str) -> str:
+def _normalise(layer: Normalize, facts: DatasetFacts, how: str) -> str:
     """Raises: ConfigError, if `how` is not none, dataset or MEAN/STD."""
     if how == "dataset":
         mean, std = facts.mean, facts.std

@@ -2,11 +2,11 @@
 
 from torch import nn
 
-from engine.config.facts import Facts
+from engine.config.datasets import DatasetFacts
 from engine.config.sections import ModelConfig
 
 
-def mnist_cnn(config: ModelConfig, facts: Facts) -> nn.Module:
+def mnist_cnn(config: ModelConfig, facts: DatasetFacts) -> nn.Module:
     """The network of the paper's MNIST experiments (section 5.1); its size is fixed."""
     return nn.Sequential(
         nn.Conv2d(1, 16, 4, 2, 1),
@@ -20,7 +20,7 @@ def mnist_cnn(config: ModelConfig, facts: Facts) -> nn.Module:
     )
 
 
-def digits_cnn(config: ModelConfig, facts: Facts) -> nn.Module:
+def digits_cnn(config: ModelConfig, facts: DatasetFacts) -> nn.Module:
     """Two 3x3 convolutions at full size, one that halves it, and two linear layers."""
     width = config.width
     flat = 2 * width * (facts.height // 2) * (facts.width // 2)

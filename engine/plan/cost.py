@@ -38,17 +38,10 @@ def epoch_flops(config: RunConfig, phase: Phase, passes: Passes, images: int) ->
     """The floating-point operations of one epoch of a phase."""
     attack = passes.forward + passes.to_image
     update = passes.forward + passes.to_weights
-    match config.method.name:
-        case "standard":
-            each = update
-        case "fgsm":
-            each = attack + update
-        case "pgd":
-            choosing = config.method.restarts if config.method.restarts > 1 else 0  # a look at each restart's losses
-            each = (config.method.steps * config.method.restarts + choosing) * attack + update
-        case "free":
-            each = config.method.replays * (passes.forward + passes.to_both)
-    updates = config.replays * math.ceil(images / phase.batch_size)
+    shared = passes.forward + passes.to_both
+    cost = config.method.spec.cost(config.method_options)
+    each = cost.attacks * attack + cost.updates * update + cost.shared * shared
+    updates = config.updates_per_minibatch * math.ceil(images / phase.batch_size)
     optimizer = passes.muon * updates if config.optim.name == "muon" else 0
     return images * each + optimizer
 

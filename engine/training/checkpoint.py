@@ -12,8 +12,8 @@ import msgspec
 import torch
 from torch import nn
 
+from engine.config.datasets import DatasetFacts, facts_of
 from engine.config.errors import ConfigError
-from engine.config.facts import DATASETS, Facts
 from engine.config.run import RunConfig
 from engine.models.build import build_network
 from engine.protocol.files import replacing
@@ -112,7 +112,7 @@ def load_model(run_dir: str | Path, which: Literal["last", "best"] = "last") -> 
     if state is None:
         raise CheckpointError(f"{rundir.path} has no {which} checkpoint")
     config = msgspec.json.decode(state["config"], type=RunConfig)
-    facts = msgspec.json.decode(state["facts"], type=Facts) if "facts" in state else DATASETS[config.dataset]
+    facts = msgspec.json.decode(state["facts"], type=DatasetFacts) if "facts" in state else facts_of(config.dataset)
     model = build_network(config.model, facts)
     model.load_state_dict(state.get("averaged", state["model"]))
     return model.eval()

@@ -15,6 +15,7 @@ from engine.attacks.pgd import Pgd
 from engine.attacks.threat import Threat
 from engine.config.run import RunConfig
 from engine.data.dataset import Batches, Images, open_dataset
+from engine.data.minibatch import Minibatch
 from engine.evaluation.evaluation import Accuracy, Evaluation, attacked_accuracy
 from engine.evaluation.resumable import ResumableEvaluation
 from engine.evaluation.settings import attack_of, eval_batch, evaluation_question
@@ -33,7 +34,7 @@ from engine.runtime.rng import generator, seed_of
 from engine.training import checkpoint
 from engine.training.alarm import Watchdog, two_standard_errors
 from engine.training.learner import Learner, MicroBatch
-from engine.training.methods.table import METHODS, SIGNALLING, options
+from engine.training.methods.step import step_of
 from engine.training.reporter import Reporter
 
 GUARD_STEPS = 5  # PGD-5 on a training minibatch: the paper's check for early stopping
@@ -52,8 +53,9 @@ class Training:
         self.timeline = self._plan()
         self.learner = self._new_learner()
         self.threat = Threat(config.eps)
+        self.step = step_of(config)
         watchdog = Watchdog(self.source.facts.classes)
-        signalling = config.method.name in SIGNALLING and not has_random_layers(self.learner.model)
+        signalling = config.method.spec.signals and not has_random_layers(self.learner.model)
         self.reporter = Reporter(writer, self.learner, self.timeline, watchdog, signalling)
         self.delta: Tensor | None = None
         self.epochs_ended = 0
@@ -73,7 +75,7 @@ class Training:
         passes = count_crops(config, self.source.facts)
         typed = zip(config.phase_list, self.phases, strict=True)
         costs = [epoch_flops(config, phase, passes[asked.crop], images) for asked, phase in typed]
-        return Timeline.plan(self.phases, images, config.replays, costs)
+        return Timeline.plan(self.phases, images, config.updates_per_minibatch, costs)
 
     def _new_learner(self) -> Learner:
         config = self.config
@@ -105,38 +107,37 @@ class Training:
     def _train_epoch(self, epoch: int) -> None:
         """What is left of an epoch."""
         self.reporter.start_epoch()
-        for x, y in self._minibatches(epoch):
+        for batch in self._minibatches(epoch):
             self._stop_here()
-            self._update(x, y)
-            self.reporter.updated(len(y))
+            self._update(batch)
+            self.reporter.updated(len(batch))
             self.reporter.unreadable(self._of_epoch(epoch).broken, "a grey one takes its place")
             self._save_after(60 * self.config.checkpoint_minutes)
         self.reporter.end_epoch()
 
-    def _update(self, x: Tensor, y: Tensor) -> None:
+    def _update(self, batch: Minibatch) -> None:
         """One weight update by the run's method, in parts that fit."""
-        method, method_options = METHODS[self.config.method.name], options(self.config)
         torch.manual_seed(seed_of(self.config.seed, "network", self.learner.step))  # of its dropout, if it has some
         rng = generator(self.device, self.config.seed, "noise", self.learner.step)
-        size = self.config.micro_batch or len(y)
-        if self.delta is not None and self.delta.shape[2:] != x.shape[2:]:
+        if self.delta is not None and self.delta.shape[2:] != batch.x.shape[2:]:
             self.delta = None  # of the phase before, whose images had another size
+        batch = batch.carrying(self.delta)
+        size, total = self.config.micro_batch or len(batch), len(batch)
         made: list[Tensor] = []
-        for begin in range(0, len(y), size):
-            part = slice(begin, begin + size)
-            delta = None if self.delta is None else self.delta[part]
-            share = MicroBatch(len(y[part]) / len(y), first=not begin, last=begin + size >= len(y))
+        for begin in range(0, total, size):
+            part = batch.part(begin, begin + size)
+            share = MicroBatch(len(part) / total, first=not begin, last=begin + size >= total)
             with self.learner.part(share):
-                delta = method(self.learner, x[part], y[part], delta, self.threat, rng, **method_options)
+                delta = self.step(self.learner, part, self.threat, rng)
             made += [] if delta is None else [delta]
         self.delta = torch.cat(made) if made else None
 
-    def _minibatches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The minibatches of an epoch, each as often as it is replayed, from the present step on."""
-        replays = self.config.replays
-        batch, replay = divmod(self.learner.step - self.timeline.first_step(epoch), replays)
+    def _minibatches(self, epoch: int) -> Iterator[Minibatch]:
+        """The minibatches of an epoch, each as often as it is updated on, from the present step on."""
+        updates = self.config.updates_per_minibatch
+        batch, update = divmod(self.learner.step - self.timeline.first_step(epoch), updates)
         for number, minibatch in enumerate(self._of_epoch(epoch).epoch(epoch, batch)):
-            yield from itertools.repeat(minibatch, replays - (0 if number else replay))
+            yield from itertools.repeat(minibatch, updates - (0 if number else update))
 
     def _of_epoch(self, epoch: int) -> Batches:
         return self.batches[self.timeline.stretches.index(self.timeline.of_epoch(epoch))]
@@ -161,12 +162,10 @@ class Training:
     def _guard_accuracy(self, epoch: int) -> Accuracy:
         """PGD-5 accuracy on the epoch's last whole minibatch: nothing is ever decided on test images."""
         batches, size = self._of_epoch(epoch), self.timeline.of_epoch(epoch).phase.batch_size
-        x, y = batches.batch(epoch, self.source.train_images // size - 1)
-        count = eval_batch(self.config)
-        x, y = x[:count], y[:count]
+        batch = batches.batch(epoch, self.source.train_images // size - 1).part(0, eval_batch(self.config))
         attack = self._attack(GUARD_STEPS, 1)
         dtype = precision.DTYPES[self.search]  # as in training, whose minibatches fit
-        return attacked_accuracy(self.learner.result, x, y, self.threat, attack, self.config.seed, dtype)
+        return attacked_accuracy(self.learner.result, batch.x, batch.y, self.threat, attack, self.config.seed, dtype)
 
     def _watched_accuracy(self) -> Accuracy | None:
         watch = self.config.watch
@@ -228,7 +227,7 @@ class Training:
         return Pgd(steps, restarts, self.config.eval_step)
 
     def _report(self, stage: Any, split: Any, attack: str, accuracy: Accuracy) -> None:
-        self.reporter.accuracy(stage, split, attack, accuracy, adversarial=self.config.method.name != "standard")
+        self.reporter.accuracy(stage, split, attack, accuracy, adversarial=self.config.method.spec.adversarial)
 
     def _save_after(self, seconds: float) -> None:
         if time.monotonic() - self._last_save > seconds:
@@ -296,7 +295,7 @@ class Training:
                 versions={"python": platform.python_version(), "torch": str(torch.__version__)},
             )
         )
-        if self.config.method.name in SIGNALLING and has_random_layers(self.learner.model):
+        if self.config.method.spec.signals and has_random_layers(self.learner.model):
             notes.append("no overfitting signal: dropout, drawn anew for each pass, would drown it")
         if self.compiled:
             notes.append("compiling the network: about a minute before the first step")

@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-METHODS = "standard, fgsm, pgd or free"
-DATASETS = "digits, cifar (cifar10), cifar100, mnist, imagenet or imagefolder:PATH"
-Dataset = Annotated[str, typer.Argument(help=f"Data set: {DATASETS}.", show_default=False)]
+from engine.config.datasets import dataset_names
+
+Dataset = Annotated[str, typer.Argument(help=f"Data set: {dataset_names()}.", show_default=False)]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other setting; may be repeated.")
 ]

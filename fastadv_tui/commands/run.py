@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
+from engine.config.methods import methods
 from engine.config.run import RunConfig
-from fastadv_tui.commands.arguments import METHODS, Dataset, Set
+from fastadv_tui.commands.arguments import Dataset, Set
 from fastadv_tui.terminal.follow import follow_to_end, remember
 
 
@@ -14,10 +15,15 @@ def register(app: typer.Typer) -> None:
     app.command(epilog="Examples: fastadv run digits · fastadv run cifar --eps 8 --set model.width=16 --epochs 10")(run)
 
 
+def _methods() -> str:
+    *first, last = methods()
+    return f"{', '.join(first)} or {last}"
+
+
 def run(
     dataset: Dataset,
     model: Annotated[str | None, typer.Option(help="Network, e.g. preact-resnet18, or torchvision's resnet50.")] = None,
-    method: Annotated[str | None, typer.Option(help=f"How training examples are perturbed: {METHODS}.")] = None,
+    method: Annotated[str | None, typer.Option(help=f"How training examples are perturbed: {_methods()}.")] = None,
     eps: Annotated[
         str | None, typer.Option(help="Radius of the l-infinity ball: 8 (means 8/255), 8/255 or 0.3.")
     ] = None,

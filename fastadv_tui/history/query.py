@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from engine.config.datasets import DATASET_ALIASES
+from engine.config.datasets import full_name
 from engine.config.errors import ConfigError
 from engine.config.keys import SHORT_KEYS, fields
 from engine.config.presets import preset_settings
@@ -151,7 +151,7 @@ def _wanted(key: str, text: str) -> str | float:
         except ConfigError as error:
             raise QueryError(f"{key}: {error}") from None
     if key in WORDS:
-        return (DATASET_ALIASES.get(text, text) if key == "dataset" else text).casefold()
+        return (full_name(text) if key == "dataset" else text).casefold()
     if key in TIMES:
         return _moment(text)
     if key == "duration" and (match := AGE.fullmatch(text)):

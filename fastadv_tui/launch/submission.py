@@ -88,7 +88,7 @@ def merge(typed: dict[str, Any], more: Mapping[str, Any]) -> None:
 def understood(config: RunConfig) -> str:
     """What was understood of the sizes, in both units, so that nobody has to guess."""
     parts = [f"eps {both_units(config.eps)}"]
-    if config.method.name != "standard":
+    if config.method.spec.alpha:
         parts.append(f"alpha {both_units(config.alpha)}")
     if config.eval.attack != "none":
         parts.append(f"evaluation step {both_units(config.eval_step)}")

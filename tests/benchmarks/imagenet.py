@@ -19,7 +19,7 @@ import psutil
 import torch
 from timing import resident
 
-from engine.config.facts import Facts
+from engine.config.datasets import DatasetFacts
 from engine.config.phases import Phase, parse, written
 from engine.config.presets import build
 from engine.data.folder.dataset import MEAN, STD
@@ -54,7 +54,7 @@ def main() -> None:
 def whole() -> None:
     """The recipe on the true data, in operations; and in hours on a named GPU, as an estimate."""
     config = build("imagenet")
-    passes = count_crops(config, Facts(3, 224, 224, TRUE_CLASSES, TRUE_IMAGES, MEAN, STD))
+    passes = count_crops(config, DatasetFacts(3, 224, 224, TRUE_CLASSES, TRUE_IMAGES, MEAN, STD))
     flops = training_flops(config, passes, TRUE_IMAGES)
     hours = flops / (GPU_FLOPS * GPU_SHARE) / 3600
     print(f"whole recipe: {flops / 1e18:.2f} EFLOP; ESTIMATE at {GPU_SHARE:.0%} of an {GPU}: {hours:.0f} h on one")

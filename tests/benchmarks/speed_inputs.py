@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from engine.config.facts import DATASETS
+from engine.config.datasets import datasets
 from engine.config.sections import ModelConfig
 from engine.data.memory.batches import TestImages
 from engine.data.memory.datasets import open_arrays
@@ -15,7 +15,7 @@ from engine.models.build import build_network
 from engine.training.checkpoint import load_model
 
 EPS, ALPHA, STEP, BATCH = 8 / 255, 10 / 255, 2 / 255, 128
-FACTS = DATASETS["cifar10"]
+FACTS = datasets()["cifar10"].facts
 
 
 def network(width: int, device: torch.device) -> nn.Module:

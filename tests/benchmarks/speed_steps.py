@@ -19,6 +19,7 @@ from torch import Tensor
 from engine.attacks.threat import Threat
 from engine.config.sections import OptimConfig
 from engine.data.memory.batches import TrainBatches
+from engine.data.minibatch import Minibatch
 from engine.runtime import precision
 from engine.runtime.allocator import tune_allocator
 from engine.training.learner import Learner
@@ -59,15 +60,15 @@ class Ours:
         self.rng, self.threat = torch.Generator(device).manual_seed(0), Threat(EPS)
 
     def fgsm(self) -> None:
-        fgsm(self.learner, *next(self.minibatches), None, self.threat, self.rng, alpha=ALPHA)
+        fgsm(self.learner, next(self.minibatches), self.threat, self.rng, alpha=ALPHA)
 
     def pgd7(self) -> None:
-        pgd(self.learner, *next(self.minibatches), None, self.threat, self.rng, alpha=STEP, steps=7)
+        pgd(self.learner, next(self.minibatches), self.threat, self.rng, alpha=STEP, steps=7)
 
-    def _minibatches(self, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+    def _minibatches(self, device: torch.device) -> Iterator[Minibatch]:
         batches = TrainBatches(*training_images(), FACTS, BATCH, 0, device)
         while True:
-            yield from (pair for pair in batches.epoch(0) if len(pair[1]) == BATCH)
+            yield from (batch for batch in batches.epoch(0) if len(batch) == BATCH)
 
 
 SIDES = {"textbook": Textbook, "ours": Ours}

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from engine.attacks.pgd import Pgd
 from engine.attacks.threat import Threat
-from engine.config.facts import DATASETS
+from engine.config.datasets import datasets
 from engine.config.sections import ModelConfig, OptimConfig
 from engine.data.memory.batches import TestImages, to_images
 from engine.data.memory.datasets import open_arrays
@@ -21,7 +21,7 @@ CPU = torch.device("cpu")
 
 def digits_model(width: int = 4, seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
-    return build_network(ModelConfig(name="digits-cnn", width=width), DATASETS["digits"])
+    return build_network(ModelConfig(name="digits-cnn", width=width), datasets()["digits"].facts)
 
 
 def make_learner(

@@ -14,6 +14,7 @@ from engine.config.errors import DataError
 from engine.data.folder.decode import DecodeError, GoneError, eval_crop, train_crop
 from engine.data.folder.workers import MOST_WORKERS, init_worker, polled, workers_for
 from engine.data.memory.batches import to_images
+from engine.data.minibatch import Minibatch
 from engine.runtime.rng import generator
 
 GREY = 128
@@ -23,8 +24,9 @@ KEPT_BYTES = 2 * 10**9  # of decoded test images: an attack comes back to the su
 SHUFFLED = 0  # seed of the order of test images
 
 Place = tuple[int, int]  # epoch, number of a minibatch in it
-# uint8 (B, crop, crop, 3), labels (B,), files that cannot be read, those among them that are gone
-Decoded = tuple[Place, Tensor, Tensor, list[str], list[str]]
+# uint8 (B, crop, crop, 3), labels (B,), indices (B,), files that cannot be read, those among them that are gone
+Decoded = tuple[Place, Tensor, Tensor, Tensor, list[str], list[str]]
+Moved = tuple[Tensor, Tensor, Tensor]  # pixels, labels and indices on the device
 
 
 class _Crops(Dataset[Decoded]):
@@ -44,13 +46,14 @@ class _Crops(Dataset[Decoded]):
             except DecodeError as error:
                 broken.append(os.fsdecode(self.files[index]))
                 gone += broken[-1:] if isinstance(error, GoneError) else []
-        return (epoch, number), pixels, torch.from_numpy(self.labels[indices]), broken, gone
+        labels, numbers = torch.from_numpy(self.labels[indices]), torch.from_numpy(indices)
+        return (epoch, number), pixels, labels, numbers, broken, gone
 
 
 class _Stream:
     """Minibatches on the device from one place on, epoch after epoch; the next one is always on its way."""
 
-    def __init__(self, moved: Iterator[tuple[Place, Tensor, Tensor]]) -> None:
+    def __init__(self, moved: Iterator[tuple[Place, Moved]]) -> None:
         self._moved = moved
         self._coming = next(moved, None)
 
@@ -58,10 +61,10 @@ class _Stream:
     def place(self) -> Place | None:
         return self._coming and self._coming[0]
 
-    def take(self) -> tuple[Tensor, Tensor]:
+    def take(self) -> Moved:
         assert self._coming is not None  # asked for no more than the epochs have
-        (_, pixels, labels), self._coming = self._coming, next(self._moved, None)
-        return pixels, labels
+        (_, moved), self._coming = self._coming, next(self._moved, None)
+        return moved
 
 
 class FolderBatches:
@@ -96,8 +99,8 @@ class FolderBatches:
         """Minibatches in an epoch; the last one may be smaller."""
         return -(-(len(self._crops.labels) // self.world) // self.batch_size)
 
-    def epoch(self, epoch: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """The minibatches of an epoch from number `first` on: images in [0,1] (B, C, H, W), labels (B,).
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[Minibatch]:
+        """The minibatches of an epoch from number `first` on.
 
         Workers go on with the next epoch, if there is one, while the end of this one is evaluated.
         """
@@ -108,10 +111,10 @@ class FolderBatches:
             yield self._flipped(epoch, number, *stream.take())
         self._waiting = stream
 
-    def batch(self, epoch: int, number: int) -> tuple[Tensor, Tensor]:
+    def batch(self, epoch: int, number: int) -> Minibatch:
         """One minibatch alone, decoded here."""
-        _, pixels, labels, _, _ = self._crops[(epoch, number), self._indices(epoch)[number]]
-        return self._flipped(epoch, number, self._moved(pixels), self._moved(labels))
+        _, *decoded, _, _ = self._crops[(epoch, number), self._indices(epoch)[number]]
+        return self._flipped(epoch, number, *self._moved(*decoded))
 
     def _indices(self, epoch: int) -> list[NDArray[np.int64]]:
         """The images of each minibatch."""
@@ -120,14 +123,14 @@ class FolderBatches:
         mine = order[self.rank :: self.world][: count // self.world]
         return [mine[begin : begin + self.batch_size] for begin in range(0, len(mine), self.batch_size)]
 
-    def _from(self, epoch: int, first: int) -> Iterator[tuple[Place, Tensor, Tensor]]:
+    def _from(self, epoch: int, first: int) -> Iterator[tuple[Place, Moved]]:
         """Raises: DataError, if so much is gone that it is no longer the data set, or a worker was killed."""
         for minibatch in polled(self._loader(self._asked(epoch, first))):
-            (now, number), pixels, labels, broken, gone = minibatch  # the loader makes lists of tuples
+            (now, number), pixels, labels, index, broken, gone = minibatch  # the loader makes lists of tuples
             if len(gone) > max(1, MAX_MISSING_FRACTION * len(labels)):
                 raise DataError(f"{len(gone)} of {len(labels)} images are gone, {gone[0]} for one: put them back")
             self.broken.update(broken)
-            yield (now, number), self._moved(pixels), self._moved(labels)
+            yield (now, number), self._moved(pixels, labels, index)
 
     def _asked(self, epoch: int, first: int) -> Iterator[tuple[Place, NDArray[np.int64]]]:
         for later in range(epoch, max(self.end or 0, epoch + 1)):
@@ -148,14 +151,15 @@ class FolderBatches:
             **forked,  # type: ignore[arg-type]
         )
 
-    def _moved(self, tensor: Tensor) -> Tensor:
-        return tensor.to(self.device, non_blocking=True)
+    def _moved(self, pixels: Tensor, labels: Tensor, index: Tensor) -> Moved:
+        there = [tensor.to(self.device, non_blocking=True) for tensor in (pixels, labels, index)]
+        return there[0], there[1], there[2]
 
-    def _flipped(self, epoch: int, number: int, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def _flipped(self, epoch: int, number: int, pixels: Tensor, labels: Tensor, index: Tensor) -> Minibatch:
         rng = generator(self.device, self.seed, "augment", epoch, number, self.rank)
         flip = torch.randint(2, (len(pixels), 1, 1, 1), generator=rng, device=self.device).bool()
         across = pixels.permute(0, 3, 1, 2)  # in this order torch mirrors with vector instructions
-        return torch.where(flip, across.flip(3), across).float().div_(255), labels
+        return Minibatch(torch.where(flip, across.flip(3), across).float().div_(255), labels, index)
 
 
 class FolderImages:

@@ -8,8 +8,8 @@ import torch
 from msgspec import structs
 from numpy.typing import NDArray
 
+from engine.config.datasets import DatasetFacts
 from engine.config.errors import ConfigError
-from engine.config.facts import Facts
 from engine.config.phases import Phase
 from engine.data.folder.batches import FolderBatches, FolderImages
 from engine.data.folder.image_folder import ImageFolder
@@ -36,7 +36,7 @@ class FolderDataset:
             "/".join(self.folder.classes).encode(errors="surrogateescape"), digest_size=3
         ).hexdigest()
         self.shape = f"{self.train_images:,} training images of {len(self.folder.classes):,} classes (names {names})"
-        self.facts = Facts(3, CROP, CROP, len(self.folder.classes), self.train_images, MEAN, STD)
+        self.facts = DatasetFacts(3, CROP, CROP, len(self.folder.classes), self.train_images, MEAN, STD)
 
     @property
     def remarks(self) -> list[str]:

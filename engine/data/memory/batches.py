@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.config.facts import Facts
+from engine.config.datasets import DatasetFacts
+from engine.data.minibatch import Minibatch
 from engine.runtime.rng import generator
 
 
@@ -52,7 +53,7 @@ class TrainBatches:
         self,
         images: NDArray[np.uint8],
         labels: NDArray[np.int64],
-        facts: Facts,
+        facts: DatasetFacts,
         batch_size: int,
         seed: int,
         device: torch.device,
@@ -74,15 +75,15 @@ class TrainBatches:
         """Minibatches in an epoch; the last one may be smaller."""
         return -(-len(self.labels) // self.batch_size)
 
-    def epoch(self, epoch: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """The minibatches of an epoch from number `first` on: images in [0,1] (B, C, H, W), labels (B,)."""
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[Minibatch]:
+        """The minibatches of an epoch from number `first` on."""
         rng = generator(torch.device("cpu"), self.seed, "order", epoch)
         order = torch.randperm(len(self.labels), generator=rng).to(self.device)
         for number in range(first, len(self)):
             chosen = order[number * self.batch_size : (number + 1) * self.batch_size]
-            yield self._in_size(self._images(chosen, epoch, number)), self.labels[chosen]
+            yield Minibatch(self._in_size(self._images(chosen, epoch, number)), self.labels[chosen], chosen)
 
-    def batch(self, epoch: int, number: int) -> tuple[Tensor, Tensor]:
+    def batch(self, epoch: int, number: int) -> Minibatch:
         """One minibatch alone."""
         return next(self.epoch(epoch, number))
 

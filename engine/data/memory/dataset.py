@@ -3,8 +3,8 @@
 import torch
 from msgspec import structs
 
+from engine.config.datasets import DatasetFacts
 from engine.config.errors import ConfigError
-from engine.config.facts import Facts
 from engine.config.phases import Phase
 from engine.data.memory.arrays import Arrays
 from engine.data.memory.batches import TestImages, TrainBatches
@@ -14,7 +14,7 @@ from engine.data.memory.datasets import arrays_fingerprint
 class MemoryDataset:
     """A data set in memory; it moves to the device once, and is judged in its own size."""
 
-    def __init__(self, arrays: Arrays, facts: Facts) -> None:
+    def __init__(self, arrays: Arrays, facts: DatasetFacts) -> None:
         self.arrays, self.facts = arrays, facts
         self.official: bool | None = arrays.official
         self.train_images, self.test_images = len(arrays.train_labels), len(arrays.test_labels)

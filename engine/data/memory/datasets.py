@@ -2,49 +2,53 @@
 
 import hashlib
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 
+from engine.config.datasets import DatasetSpec, facts_of, spec_of
 from engine.config.errors import ConfigError, DataError
-from engine.config.facts import DATASETS
-from engine.data.memory import cifar, digits, mnist
 from engine.data.memory.arrays import Arrays
 from engine.data.memory.download import download
 
 HOLDOUT_SEED = 0
-READERS: dict[str, Callable[[Path], Arrays | None]] = {
-    "digits": digits.read,
-    "mnist": mnist.read,
-    "cifar10": cifar.read10,
-    "cifar100": cifar.read100,
-}
+Reader = Callable[[Path], Arrays | None]  # from the data folder; None where the files are not there
 
 
 def open_arrays(dataset: str, data_dir: str, fetch: bool = False) -> Arrays:
     """The images and labels of a data set.
 
-    dataset: a key of DATASETS; data_dir: the folder with the official layout in it; fetch: download what is missing.
+    dataset: the full name of a data set in memory; data_dir: the folder that holds its official layout; fetch: whether
+    missing files are downloaded.
 
     Raises: DataError, if the files are missing, damaged or not that data set.
     """
     folder = Path(data_dir)
     try:
-        return _opened(dataset, folder, fetch)
+        return _opened(spec_of(dataset), folder, fetch)
     except OSError as error:  # a folder of somebody else's, a file system that is away
         raise DataError(f"cannot use {error.filename or folder} ({error.strerror}); name another --data-dir") from None
 
 
-def _opened(dataset: str, folder: Path, fetch: bool) -> Arrays:
-    if dataset != "digits" and not folder.is_dir():
+def _opened(spec: DatasetSpec, folder: Path, fetch: bool) -> Arrays:
+    if spec.files and not folder.is_dir():
         raise DataError(f"the data folder {folder} does not exist; create it, or name another with --data-dir")
-    arrays = READERS[dataset](folder)
-    if arrays is None and fetch:
-        download(dataset, folder)
-        arrays = READERS[dataset](folder)
+    read = reader_of(spec)
+    arrays = read(folder)
+    if arrays is None and fetch and spec.download:
+        download(spec, folder)
+        arrays = read(folder)
     if arrays is None:
-        raise DataError(f"no {dataset} in {folder}; {where(dataset)}")
-    return _checked(arrays, dataset, folder)
+        raise DataError(f"no {spec.name} in {folder}; {where(spec)}")
+    return _checked(arrays, spec.name, folder)
+
+
+def reader_of(spec: DatasetSpec) -> Reader:
+    """The function that reads a data set's files."""
+    module, _, function = spec.reader.partition(":")
+    read: Reader = getattr(import_module(module), function)
+    return read
 
 
 def hold_out(arrays: Arrays, count: int) -> Arrays:
@@ -62,10 +66,9 @@ def hold_out(arrays: Arrays, count: int) -> Arrays:
     return Arrays(images[kept], labels[kept], images[held], labels[held], arrays.official)
 
 
-def where(dataset: str) -> str:
+def where(spec: DatasetSpec) -> str:
     """Where the files of a data set belong."""
-    place = {"mnist": "MNIST/raw/*-ubyte.gz", "cifar10": cifar.FOLDER10, "cifar100": cifar.FOLDER100}[dataset]
-    return f"put {place} there (official layout), or try `fastadv run digits`, which needs no files"
+    return f"put {spec.files} there (official layout), or try `fastadv run digits`, which needs no files"
 
 
 def arrays_fingerprint(arrays: Arrays) -> str:
@@ -78,7 +81,7 @@ def arrays_fingerprint(arrays: Arrays) -> str:
 
 
 def _checked(arrays: Arrays, dataset: str, folder: Path) -> Arrays:
-    facts = DATASETS[dataset]
+    facts = facts_of(dataset)
     shape = (facts.height, facts.width, facts.channels)
     for images, labels in ((arrays.train_images, arrays.train_labels), (arrays.test_images, arrays.test_labels)):
         if images.shape[1:] != shape or len(images) != len(labels) or not len(labels):

@@ -1,1 +1,1 @@
-"""The training methods, one file each."""
+"""The training methods, one file each; engine/config/methods.py says what such a file holds."""

@@ -1,38 +1,69 @@
-"""FGSM with a random start, and N-FGSM."""
+"""FGSM with a random start: "Fast is better than free", algorithm 3 (Wong, Rice and Kolter, 2020)."""
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from engine.attacks.threat import Threat
-from engine.training.learner import Learner
-from engine.training.methods.carried_perturbation import carried
+from msgspec import Meta
+
+from engine.config.errors import ConfigError
+from engine.config.methods import Cost, MethodSpec
+from engine.config.section import Section
+from engine.training.methods.options import Noise, StartInBox
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from engine.attacks.threat import Threat
+    from engine.data.minibatch import Minibatch
+    from engine.training.learner import Learner
+
+
+class FgsmOptions(Section, frozen=True):
+    init: Annotated[Literal["random", "zero", "previous"], Meta(description="where the FGSM perturbation starts")] = (
+        "random"
+    )
+    noise: Noise = 1.0
+    start_in_box: StartInBox = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.noise > 1:
+            raise ConfigError(f"method.noise = {self.noise:g}: FGSM starts in the ball; above 1 it is --method nfgsm")
 
 
 def fgsm(
-    learner: Learner,
-    x: Tensor,
-    y: Tensor,
-    delta: Tensor | None,
-    threat: Threat,
-    rng: torch.Generator,
+    learner: "Learner",
+    batch: "Minibatch",
+    threat: "Threat",
+    rng: "torch.Generator",
     *,
     alpha: float,
     init: str = "random",
     noise: float = 1.0,
     start_in_box: bool = True,
-) -> Tensor:
-    """One sign step from a random start in the ball (paper, algorithm 3), from zero, or from the step before.
+) -> "Tensor":
+    """One sign step from a random start in the ball, from zero, or from the perturbation of the step before.
 
-    noise: the size of a random start, as a multiple of eps. Above 1 it leaves the ball, and what comes of it is
-    clipped to the image box only: N-FGSM (de Jorge et al., 2022, algorithm 1).
+    delta = ball(start + alpha sign(gradient at x + start)), with start ~ U(-noise eps, noise eps).
     """
-    if noise > 1 and init == "random":
-        threat, start = Threat(noise * threat.eps + alpha), threat.uniform(x, rng, in_box=False, scale=noise)
-    elif init == "random":
+    x, y = batch.x, batch.y
+    if init == "random":
         start = threat.uniform(x, rng, start_in_box, noise)
     else:
-        start = carried(x, delta if init == "previous" else None, threat)
+        start = threat.carried(x, batch.delta if init == "previous" else None)
     gradient, before = learner.input_grad(x + start, y)
     delta = threat.step(x, start, gradient, alpha)
     learner.update(x + delta, y, before)
     return delta
+
+
+METHOD = MethodSpec(
+    name="fgsm",
+    summary="one sign step from a random start; the paper's fast training",
+    paper="Wong, Rice and Kolter, 2020, arXiv 2001.03994, algorithm 3",
+    step=fgsm,
+    options=FgsmOptions,
+    alpha=lambda config: min(1.25 * config.eps, 1.0),
+    cost=lambda options: Cost(attacks=1),
+    signals=True,
+)

@@ -1,27 +1,50 @@
-"""Free adversarial training."""
+"""Free adversarial training: "Adversarial training for free!" (Shafahi et al., 2019)."""
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Annotated
 
-from engine.attacks.threat import Threat
-from engine.training.learner import Learner
-from engine.training.methods.carried_perturbation import carried
+from msgspec import Meta
+
+from engine.config.methods import Cost, MethodSpec
+from engine.config.section import Count, Section
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from engine.attacks.threat import Threat
+    from engine.data.minibatch import Minibatch
+    from engine.training.learner import Learner
+
+
+class FreeOptions(Section, frozen=True):
+    replays: Annotated[Count, Meta(description="replays of each minibatch in free training (m)")] = 8
 
 
 def free(
-    learner: Learner,
-    x: Tensor,
-    y: Tensor,
-    delta: Tensor | None,
-    threat: Threat,
-    rng: torch.Generator,
+    learner: "Learner",
+    batch: "Minibatch",
+    threat: "Threat",
+    rng: "torch.Generator",
     *,
     alpha: float,
-) -> Tensor:
+    replays: int = 8,
+) -> "Tensor":
     """One replay of a minibatch: update on the carried perturbation, then move it by the gradient of the same
-    backward pass (paper, algorithm 2; Shafahi et al., 2019). The loop gives each minibatch m times.
+    backward pass (Wong et al., 2020, algorithm 2). The loop gives each minibatch `replays` times.
     """
-    delta = carried(x, delta, threat)
-    gradient = learner.update(x + delta, y, input_grad=True)
+    delta = threat.carried(batch.x, batch.delta)
+    gradient = learner.update(batch.x + delta, batch.y, input_grad=True)
     assert gradient is not None
-    return threat.step(x, delta, gradient, alpha)
+    return threat.step(batch.x, delta, gradient, alpha)
+
+
+METHOD = MethodSpec(
+    name="free",
+    summary="each minibatch several times, the perturbation moved by the gradient of the weight update",
+    paper="Shafahi et al., 2019, arXiv 1904.12843",
+    step=free,
+    options=FreeOptions,
+    alpha=lambda config: config.eps,
+    cost=lambda options: Cost(updates=0, shared=options.replays),
+    updates=lambda options: options.replays,
+)

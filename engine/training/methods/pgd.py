@@ -1,49 +1,64 @@
-"""PGD training."""
+"""PGD training: "Towards deep learning models resistant to adversarial attacks" (Madry et al., 2018)."""
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Annotated
 
-from engine.attacks.threat import Threat
-from engine.training.learner import Learner
+from msgspec import Meta
+
+from engine.config.methods import Cost, MethodSpec
+from engine.config.section import Count, Section
+from engine.training.methods.options import StartInBox
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from engine.attacks.threat import Threat
+    from engine.data.minibatch import Minibatch
+    from engine.training.learner import Learner
+
+
+class PgdOptions(Section, frozen=True):
+    steps: Annotated[Count, Meta(description="steps of PGD training")] = 7
+    restarts: Annotated[Count, Meta(description="restarts of PGD training")] = 1
+    start_in_box: StartInBox = True
 
 
 def pgd(
-    learner: Learner,
-    x: Tensor,
-    y: Tensor,
-    delta: Tensor | None,
-    threat: Threat,
-    rng: torch.Generator,
+    learner: "Learner",
+    batch: "Minibatch",
+    threat: "Threat",
+    rng: "torch.Generator",
     *,
     alpha: float,
     steps: int,
     restarts: int = 1,
     start_in_box: bool = True,
-) -> Tensor:
-    """Several sign steps from a random start (paper, algorithm 1); of several restarts each example's worst."""
-    delta, before = _pgd(learner, x, y, threat, rng, alpha, steps, start_in_box)
+) -> "Tensor":
+    """Several sign steps from a random start (the paper, algorithm 1); of several restarts each image's worst."""
+    x, y = batch.x, batch.y
+    delta, before = _one_restart(learner, batch, threat, rng, alpha, steps, start_in_box)
     if restarts > 1:
         worst = learner.input_grad(x + delta, y)[1]
         for _ in range(restarts - 1):
-            other, _ = _pgd(learner, x, y, threat, rng, alpha, steps, start_in_box)
+            other, _ = _one_restart(learner, batch, threat, rng, alpha, steps, start_in_box)
             losses = learner.input_grad(x + other, y)[1]
-            delta = torch.where((losses > worst).view(-1, 1, 1, 1), other, delta)
-            worst = torch.maximum(worst, losses)
+            delta = other.where((losses > worst).view(-1, 1, 1, 1), delta)
+            worst = worst.maximum(losses)
     learner.update(x + delta, y, before)
     return delta
 
 
-def _pgd(
-    learner: Learner,
-    x: Tensor,
-    y: Tensor,
-    threat: Threat,
-    rng: torch.Generator,
+def _one_restart(
+    learner: "Learner",
+    batch: "Minibatch",
+    threat: "Threat",
+    rng: "torch.Generator",
     alpha: float,
     steps: int,
     start_in_box: bool,
-) -> tuple[Tensor, Tensor]:
-    """The perturbation, and the losses at its random start."""
+) -> "tuple[Tensor, Tensor]":
+    """The perturbation, and each image's loss at its random start."""
+    x, y = batch.x, batch.y
     delta = threat.uniform(x, rng, start_in_box)
     gradient, before = learner.input_grad(x + delta, y)
     delta = threat.step(x, delta, gradient, alpha)
@@ -51,3 +66,20 @@ def _pgd(
         gradient, _ = learner.input_grad(x + delta, y)
         delta = threat.step(x, delta, gradient, alpha)
     return delta, before
+
+
+def _cost(options: PgdOptions) -> Cost:
+    choosing = options.restarts if options.restarts > 1 else 0  # each restart's losses are looked at
+    return Cost(attacks=options.steps * options.restarts + choosing)
+
+
+METHOD = MethodSpec(
+    name="pgd",
+    summary="several sign steps from a random start; the strong and slow reference",
+    paper="Madry et al., 2018, arXiv 1706.06083",
+    step=pgd,
+    options=PgdOptions,
+    alpha=lambda config: config.pgd_step,
+    cost=_cost,
+    signals=True,
+)

@@ -1,14 +1,32 @@
-"""Training on the images as they are."""
+"""Standard training: on the images as they are."""
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
-from engine.attacks.threat import Threat
-from engine.training.learner import Learner
+from engine.config.methods import MethodSpec
+
+if TYPE_CHECKING:
+    import torch
+
+    from engine.attacks.threat import Threat
+    from engine.data.minibatch import Minibatch
+    from engine.training.learner import Learner
 
 
-def standard(
-    learner: Learner, x: Tensor, y: Tensor, delta: Tensor | None, threat: Threat, rng: torch.Generator
-) -> None:
-    """Training on the images as they are."""
-    learner.update(x, y)
+def standard(learner: "Learner", batch: "Minibatch", threat: "Threat", rng: "torch.Generator") -> None:
+    """One weight update on a minibatch.
+
+    All methods share this signature. batch: images in [0,1], (B, C, H, W), their labels, (B,), their numbers in the
+    training data, (B,), and `delta`, the perturbation that the step before returned, None at the start of training.
+    rng: the noise of this step. Options follow as keywords; `alpha` is a step size, as a fraction in [0,1]. A method
+    returns the perturbation that it trained on, or one that the next step is to go on from, or None.
+    """
+    learner.update(batch.x, batch.y)
+
+
+METHOD = MethodSpec(
+    name="standard",
+    summary="training on the images as they are; not robust",
+    paper="",
+    step=standard,
+    adversarial=False,
+)

@@ -47,7 +47,7 @@ class HistoryScreen(ReadonlyActions, Screen[None]):
         Binding("space", "mark", "Mark", id="history-mark"),
         Binding("c", "compare", "Compare", id="history-compare"),
         Binding("o", "sort", "Sort", id="history-sort"),
-        Binding("v", "columns", "ColumnsDialog", id="history-columns", show=False),
+        Binding("v", "columns", "Columns", id="history-columns", show=False),
         Binding("g", "group", "Seeds", id="history-group"),
         Binding("P", "pin", "Pin", id="history-pin", show=False),
         Binding("T", "tag", "Tag", id="history-tag", show=False),

@@ -96,7 +96,7 @@ class LaunchScreen(Screen[None]):
     def on_mount(self) -> None:
         self.query_one("#form").border_title = "New run"
         self.query_one("#form").border_subtitle = HINT
-        self.query_one("#plan").border_title = "LaunchPlan"
+        self.query_one("#plan").border_title = "Plan"
         self.query_one(Input).focus()
         self._replan()
 

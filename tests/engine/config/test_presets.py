@@ -4,17 +4,17 @@ from typing import Any
 
 import pytest
 
-from engine.config.datasets import DATASETS
+from engine.config.datasets import datasets
 from engine.config.errors import ConfigError
 from engine.config.keys import assemble, choices, flatten
-from engine.config.presets import DEFAULT_PRESET, PRESETS, build, check_dataset, preset_settings
+from engine.config.presets import PRESETS, build, check_dataset, preset_settings
 
 
-@pytest.mark.parametrize("dataset", DATASETS)
+@pytest.mark.parametrize("dataset", datasets())
 @pytest.mark.parametrize("method", choices("method.name"))
 def test_every_data_set_has_a_recipe_for_every_method(dataset: str, method: str) -> None:
     config = build(dataset, {"method.name": method})
-    assert (config.dataset, config.method.name, config.preset) == (dataset, method, DEFAULT_PRESET[dataset])
+    assert (config.dataset, config.method.name, config.preset) == (dataset, method, datasets()[dataset].preset)
     assert config.eps > 0
 
 
@@ -42,9 +42,8 @@ def test_the_recipe_of_the_paper() -> None:
         "optim.weight_decay": 5e-4,
         "optim.schedule": "cyclic",
         "optim.peak": 0.5,
-        "method.init": "random",
     }
-    _has(build("cifar"), common | {"method.name": "fgsm", "epochs": 15, "optim.lr": 0.2})
+    _has(build("cifar"), common | {"method.name": "fgsm", "method.init": "random", "epochs": 15, "optim.lr": 0.2})
     _has(build("cifar", {"method.name": "pgd"}), common | {"method.steps": 7, "epochs": 15, "optim.lr": 0.2})
     _has(build("cifar", {"method.name": "free"}), common | {"method.replays": 8, "epochs": 10, "optim.lr": 0.04})
     assert build("cifar").alpha * 255 == pytest.approx(10)

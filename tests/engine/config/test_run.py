@@ -8,20 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from engine.config.datasets import DATASETS, FOLDER
+from engine.config.datasets import FOLDER, datasets, spec_of
 from engine.config.errors import ConfigError
-from engine.config.facts import DATASETS as FACTS
 from engine.config.keys import SHORT_KEYS, assemble, choices, description, fields, flatten, full_key, parse_value
+from engine.config.method_section import MethodConfig
+from engine.config.methods import methods
 from engine.config.networks import ACTIVATED, NETWORKS
-from engine.config.presets import DEFAULT_PRESET, PRESETS, build
+from engine.config.presets import PRESETS, build
 from engine.config.run import RunConfig
 from engine.config.section import Section
-from engine.config.sections import EvalConfig, MethodConfig, ModelConfig, OptimConfig
-from engine.data.memory.datasets import READERS
+from engine.config.sections import EvalConfig, ModelConfig, OptimConfig
+from engine.data.memory.datasets import reader_of
 from engine.models.activations import ACTIVATIONS
 from engine.models.build import MODELS
 from engine.runtime.precision import DTYPES
-from engine.training.methods.table import METHODS, options
 
 DIGITS = {"dataset": "digits", "model.name": "digits-cnn"}
 BAD_VALUES: list[tuple[str, Any]] = [
@@ -103,14 +103,15 @@ def _json_with(config: RunConfig, key: str, value: Any) -> bytes:
     return msgspec.json.encode(plain)  # nan and inf become null, which is refused, too
 
 
-@pytest.mark.parametrize("name", ["alpha", "start_in_box"])
-def test_null_is_no_way_round_a_bound(name: str) -> None:
-    content = b'{"dataset":"digits","model":{"name":"digits-cnn"},"method":{"%s":null}}' % name.encode()
-    if name == "alpha":
-        assert msgspec.json.decode(content, type=RunConfig).method.alpha is None
-    else:
-        with pytest.raises(msgspec.ValidationError):
-            msgspec.json.decode(content, type=RunConfig)
+def test_null_is_a_default_where_there_is_one_and_refused_elsewhere() -> None:
+    def read(method: str, optim: str) -> RunConfig:
+        content = f'{{"dataset":"digits","model":{{"name":"digits-cnn"}},"method":{method},"optim":{optim}}}'
+        return msgspec.json.decode(content.encode(), type=RunConfig)
+
+    assert read('{"alpha":null}', "{}").method.alpha is None
+    assert read('{"start_in_box":null}', "{}").method.start_in_box is True
+    with pytest.raises(msgspec.ValidationError):
+        read("{}", '{"nesterov":null}')
 
 
 @pytest.mark.parametrize("where", ["", "model", "method", "optim", "eval", "watch", "early_stop"])
@@ -163,7 +164,7 @@ def test_a_value_as_people_type_it(key: str, text: str, value: Any) -> None:
         ("eps", "", "eps: '' is not a size"),
         ("eps", "300", "eps: '300' is 1.176, outside"),
         ("epochs", "0", "epochs = '0': expected `int` >= 1"),
-        ("method", "fast", "method = 'fast': use standard, fgsm, pgd, free"),
+        ("method", "fast", "method = 'fast': use standard, fgsm, nfgsm, pgd, free"),
         ("optim.lr", "nan", "optim.lr = 'nan'"),
         ("optim.lr", "big", "optim.lr = 'big'"),
         ("optim.milestones", "0.1,x", "optim.milestones = '0.1,x'"),
@@ -220,9 +221,9 @@ def test_step_sizes_follow_eps_unless_typed() -> None:
     assert made("mnist", eval__step_size=0.05).eval_step == 0.05
 
 
-def test_only_free_replays() -> None:
-    assert build("digits", {"method.replays": 5}).replays == 1
-    assert build("digits", {"method.replays": 5, "method.name": "free"}).replays == 5
+def test_only_free_training_updates_several_times_on_a_minibatch() -> None:
+    assert build("digits").updates_per_minibatch == 1
+    assert build("digits", {"method.replays": 5, "method.name": "free"}).updates_per_minibatch == 5
 
 
 def test_the_title_is_the_name_or_says_what_the_run_is() -> None:
@@ -245,15 +246,14 @@ def test_a_nonlinearity_is_a_choice_of_networks_that_have_one() -> None:
 
 
 def test_registries_hold_what_the_configuration_admits() -> None:
-    assert set(METHODS) == set(choices("method.name"))
+    assert tuple(methods()) == choices("method.name")
     assert set(MODELS) == set(NETWORKS) > set(ACTIVATED)
     assert set(ACTIVATIONS) == set(choices("model.activation"))
-    assert set(READERS) == set(FACTS) == set(DATASETS) - {"imagenet"}
-    assert set(DEFAULT_PRESET) == {*DATASETS, FOLDER}
     assert set(DTYPES) | {"auto"} == set(choices("precision"))
-    assert set(DEFAULT_PRESET.values()) <= set(PRESETS)
-    for method in METHODS:
-        options(build("digits", {"method.name": method}))
+    for spec in (*datasets().values(), spec_of(f"{FOLDER}/a")):
+        assert spec.preset in PRESETS
+        assert spec.in_folder == (spec.facts is None)
+        assert spec.in_folder or callable(reader_of(spec))
 
 
 def test_every_setting_says_what_it_means_and_defaults_are_allowed() -> None:
@@ -267,7 +267,52 @@ def test_nesterov_without_momentum_is_refused() -> None:
         build("cifar", {"optim.nesterov": True, "optim.momentum": 0.0})
 
 
-def test_the_step_of_n_fgsm_needs_its_noise() -> None:
-    """Without a random start there is none, and the step is FGSM's."""
-    assert build("cifar", {"method.noise": 1.5, "eps": 8 / 255}).alpha == pytest.approx(8 / 255)
-    assert build("cifar", {"method.noise": 1.5, "method.init": "zero", "eps": 8 / 255}).alpha == pytest.approx(10 / 255)
+def test_n_fgsm_steps_by_eps_and_fgsm_by_more() -> None:
+    assert build("cifar", {"method.name": "nfgsm", "eps": 8 / 255}).alpha == pytest.approx(8 / 255)
+    assert build("cifar", {"method.init": "zero", "eps": 8 / 255}).alpha == pytest.approx(10 / 255)
+
+
+def old_method(**fields: Any) -> MethodConfig:
+    """The `method` section as version 0.1 wrote it: every option of every method."""
+    stored = {"name": "fgsm", "alpha": None, "init": "random", "start_in_box": True, "noise": 1.0}
+    stored |= {"steps": 7, "restarts": 1, "replays": 8}
+    return msgspec.json.decode(msgspec.json.encode(stored | fields), type=MethodConfig)
+
+
+def test_a_configuration_of_version_0_1_is_read_as_what_it_meant() -> None:
+    assert old_method() == MethodConfig()
+    assert old_method(noise=0.5) == MethodConfig(noise=0.5)
+    assert old_method(noise=1.5) == MethodConfig(name="nfgsm", noise=1.5)
+    assert old_method(noise=1.5, init="zero") == MethodConfig(init="zero")  # without a random start it had no effect
+    assert old_method(name="pgd", steps=3, noise=1.5) == MethodConfig(name="pgd", steps=3)
+    assert old_method(name="free", replays=4) == MethodConfig(name="free", replays=4)
+    assert old_method(name="standard") == MethodConfig(name="standard")
+
+
+def test_an_option_of_another_method_has_no_value() -> None:
+    assert MethodConfig().steps is None
+    assert MethodConfig().options == {"init": "random", "noise": 1.0, "start_in_box": True}
+    assert MethodConfig(name="nfgsm").options == {"noise": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ({"method.name": "standard", "method.steps": 99}, "method.steps is an option of pgd, not of standard"),
+        ({"method.name": "standard", "method.alpha": 0.1}, "method.alpha is an option of .*, not of standard"),
+        ({"method.replays": 3}, "method.replays is an option of free, not of fgsm; it has alpha, init"),
+        ({"method.name": "pgd", "method.noise": 0.5}, "method.noise is an option of fgsm and nfgsm, not of pgd"),
+        ({"method.name": "nfgsm", "method.init": "zero"}, "method.init is an option of fgsm, not of nfgsm"),
+    ],
+)
+def test_an_option_of_another_method_is_refused_where_it_is_typed(typed: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        build("digits", typed)
+
+
+def test_a_preset_may_set_options_of_other_methods() -> None:
+    """wong2020 sets the steps of PGD and the replays of free training for whoever chooses them."""
+    assert build("cifar", {"method.name": "free"}).method.replays == 8
+    assert build("cifar").method.replays is None
+    assert build("cifar", preset="speed").method.options == {"noise": 1.5}
+    assert build("cifar", {"method.name": "pgd"}, "speed").method.options["steps"] == 7

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from engine.commands.check import check
+from engine.config.datasets import DatasetFacts
 from engine.config.errors import ConfigError
-from engine.config.facts import Facts
 from engine.config.phases import Phase
 from engine.config.presets import build as config_of
 from engine.config.run import RunConfig
@@ -16,7 +16,7 @@ from engine.models.batchnorm_check import check_minibatches
 from engine.models.build import build_network
 from engine.plan.cost import smallest_part
 
-SMALL = Facts(3, 32, 32, 10, 65, (0.5,) * 3, (0.5,) * 3)
+SMALL = DatasetFacts(3, 32, 32, 10, 65, (0.5,) * 3, (0.5,) * 3)
 
 
 def test_the_smallest_part_is_that_of_a_loop() -> None:

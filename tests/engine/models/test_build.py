@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.config.facts import DATASETS, Facts
+from engine.config.datasets import DatasetFacts, datasets
 from engine.config.networks import ACTIVATED
 from engine.config.sections import ModelConfig
 from engine.models.build import build_network, has_random_layers
@@ -30,7 +30,7 @@ FITS = [
 
 def build(name: str, dataset: str, width: int = 4, depth: int = 1) -> nn.Module:
     torch.manual_seed(0)
-    return build_network(ModelConfig(name=name, width=width, depth=depth), DATASETS[dataset])  # type: ignore[arg-type]
+    return build_network(ModelConfig(name=name, width=width, depth=depth), datasets()[dataset].facts)  # type: ignore[arg-type]
 
 
 def parameters(model: nn.Module) -> int:
@@ -39,7 +39,7 @@ def parameters(model: nn.Module) -> int:
 
 @pytest.mark.parametrize(("name", "dataset"), FITS)
 def test_images_in_logits_out(name: str, dataset: str) -> None:
-    facts = DATASETS[dataset]
+    facts = datasets()[dataset].facts
     model = build(name, dataset)
     x = torch.rand(3, facts.channels, facts.height, facts.width)
     assert model.training
@@ -107,7 +107,7 @@ def test_a_block_is_the_formula_of_identity_mappings(channels: int, stride: int,
 
 @pytest.mark.parametrize("name", ACTIVATED)
 def test_the_nonlinearity_is_the_same_everywhere(name: str) -> None:
-    model = build_network(ModelConfig(name=name, width=4, activation="gelu"), DATASETS["cifar10"])
+    model = build_network(ModelConfig(name=name, width=4, activation="gelu"), datasets()["cifar10"].facts)
     kinds = {type(layer) for layer in model.modules()}
     assert nn.GELU in kinds
     assert not {nn.ReLU, nn.SiLU} & kinds
@@ -121,7 +121,7 @@ def test_a_block_leaves_its_input_as_it_was() -> None:
 
 
 def test_normalisation_is_the_first_layer() -> None:
-    facts = DATASETS["cifar10"]
+    facts = datasets()["cifar10"].facts
     x = torch.rand(2, 3, 4, 5)
     out = Normalize(facts.mean, facts.std)(x)
     for channel in range(3):
@@ -141,7 +141,7 @@ def test_weights_follow_the_global_seed() -> None:
 def test_networks_that_draw_at_random_are_known(name: str, drawing: bool) -> None:
     """As told by two passes over the same images, without and with BatchNorm's batch statistics."""
     torch.manual_seed(0)
-    model = build_network(ModelConfig(name=name), Facts(3, 64, 64, 10, 10, (0.5,) * 3, (0.5,) * 3)).train()
+    model = build_network(ModelConfig(name=name), DatasetFacts(3, 64, 64, 10, 10, (0.5,) * 3, (0.5,) * 3)).train()
     x = torch.rand(4, 3, 64, 64)
     with torch.no_grad():
         assert torch.equal(model(x), model(x)) is not drawing

@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from engine.config.facts import DATASETS
+from engine.config.datasets import datasets
 from engine.config.sections import ModelConfig
 from engine.models.build import build_network
 from engine.models.fold_batchnorm import folded
 from engine.runtime.eval_mode import evaluating
 
-FACTS = DATASETS["cifar10"]
+FACTS = datasets()["cifar10"].facts
 NETWORKS = [
     ModelConfig(name="preact-resnet18", width=8),
     ModelConfig(name="preact-resnet18", width=8, activation="silu"),

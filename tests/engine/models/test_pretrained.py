@@ -10,15 +10,15 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from engine.config.datasets import datasets
 from engine.config.errors import ConfigError
-from engine.config.facts import DATASETS
 from engine.config.presets import build
 from engine.config.sections import ModelConfig
 from engine.models import pretrained
 from engine.models.build import build_network
 from engine.training import checkpoint
 
-FACTS = DATASETS["cifar10"]
+FACTS = datasets()["cifar10"].facts
 MODEL = ModelConfig(name="preact-resnet18", width=4, depth=2)
 
 

@@ -8,13 +8,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from engine.attacks.threat import Threat
-from engine.config.facts import DATASETS
+from engine.config.datasets import datasets
 from engine.config.presets import build
+from engine.data.minibatch import Minibatch
 from engine.models.build import build_network
 from engine.models.flops import count_passes
 from engine.plan.cost import Passes, training_flops
 from engine.training.learner import Learner
-from engine.training.methods.table import METHODS, options
+from engine.training.methods.step import step_of
 from fastadv_tui.launch.cost import FlopCounter
 from fastadv_tui.text.quantities import format_flops
 
@@ -22,7 +23,7 @@ from fastadv_tui.text.quantities import format_flops
 def test_the_mnist_network_by_hand() -> None:
     """A convolution: 2 x inputs x kernel area x outputs x positions; a linear layer: 2 x inputs x outputs."""
     first, second, linear = 2 * 1 * 16 * 16 * 14 * 14, 2 * 16 * 16 * 32 * 7 * 7, 2 * 1568 * 100 + 2 * 100 * 10
-    passes = count_passes(build("mnist", {}).model, DATASETS["mnist"])
+    passes = count_passes(build("mnist", {}).model, datasets()["mnist"].facts)
     assert passes.forward == passes.to_image == first + second + linear
     assert passes.to_both == 2 * passes.forward
     assert passes.to_weights == 2 * passes.forward - first  # nobody asks for the gradient of the images
@@ -42,17 +43,24 @@ class Counting(TorchDispatchMode):
 
 @pytest.mark.parametrize(
     ("method", "more"),
-    [("standard", {}), ("fgsm", {}), ("pgd", {"steps": 3}), ("pgd", {"steps": 2, "restarts": 2}), ("free", {})],
+    [
+        ("standard", {}),
+        ("fgsm", {}),
+        ("nfgsm", {}),
+        ("pgd", {"steps": 3}),
+        ("pgd", {"steps": 2, "restarts": 2}),
+        ("free", {}),
+    ],
 )
 def test_a_step_computes_what_is_said(method: str, more: dict[str, int]) -> None:
     typed = {"method.name": method, **{f"method.{key}": value for key, value in more.items()}}
     config = build("cifar", {**typed, "model.width": 4, "epochs": 1})
-    facts, device = DATASETS["cifar10"], torch.device("cpu")
+    facts, device = datasets()["cifar10"].facts, torch.device("cpu")
     learner = Learner(build_network(config.model, facts), config.optim, lambda step: 0.1, device, "fp32")
     x, y = torch.rand(4, 3, 32, 32), torch.tensor([0, 1, 2, 3])
     with Counting() as counting:
-        for _ in range(config.replays):
-            METHODS[method](learner, x, y, None, Threat(config.eps), torch.Generator(), **options(config))
+        for _ in range(config.updates_per_minibatch):
+            step_of(config)(learner, Minibatch(x, y, torch.arange(4)), Threat(config.eps), torch.Generator())
     assert counting.total == training_flops(config, {0: count_passes(config.model, facts)}, 4)
 
 
@@ -60,7 +68,7 @@ def test_the_paper_recipe() -> None:
     """15 epochs of FGSM on PreActResNet18, the input gradient without those of the weights."""
     config = build("cifar", {})
     assert (
-        format_flops(training_flops(config, {0: count_passes(config.model, DATASETS["cifar10"])}, 50_000))
+        format_flops(training_flops(config, {0: count_passes(config.model, datasets()["cifar10"].facts)}, 50_000))
         == "4.16 PFLOP"
     )
 
@@ -68,7 +76,7 @@ def test_the_paper_recipe() -> None:
 def test_the_speed_preset() -> None:
     """The reference code computes the weight gradients of the attack, too: 5.0 PFLOP."""
     config = build("cifar", {}, "speed")
-    passes = count_passes(config.model, DATASETS["cifar10"])
+    passes = count_passes(config.model, datasets()["cifar10"].facts)
     assert format_flops(training_flops(config, {0: passes}, 50_000)) == "373 TFLOP"
 
 
@@ -94,7 +102,7 @@ def test_how_work_is_said(flops: float, said: str) -> None:
 def test_muon_costs_something_for_each_update() -> None:
     config = build("cifar", {"optim.name": "muon", "epochs": 2, "batch_size": 4, "method.name": "standard"})
     assert training_flops(config, {0: Passes(1, 10, 100, 1000, muon=7)}, 9) == 2 * 9 * 101 + 2 * 3 * 7
-    assert count_passes(config.model, DATASETS["cifar10"]).muon > 0
+    assert count_passes(config.model, datasets()["cifar10"].facts).muon > 0
 
 
 def test_pgd_costs_a_forward_and_a_backward_pass_for_each_step() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from engine.config.facts import DATASETS
+from engine.config.datasets import datasets
 from engine.config.presets import build
 from engine.models.build import build_network
 from engine.protocol.rundir import RunDir
@@ -186,4 +186,4 @@ def test_loading_a_model_needs_no_data(rundir: RunDir) -> None:
 
 def _cifar_state() -> dict[str, Any]:
     config = build("cifar", {"model.width": 1, "model.depth": 1})
-    return {"model": build_network(config.model, DATASETS["cifar10"]).state_dict()}
+    return {"model": build_network(config.model, datasets()["cifar10"].facts).state_dict()}

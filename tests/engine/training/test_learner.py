@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.config.facts import DATASETS
+from engine.config.datasets import datasets
 from engine.config.sections import ModelConfig, OptimConfig
 from engine.models.build import build_network
 from engine.training.learner import AVERAGE_DECAY, Learner
@@ -110,7 +110,7 @@ def test_the_gradient_of_an_update_is_free(x: Tensor, y: Tensor) -> None:
 def test_attack_forwards_move_the_batch_norm_statistics() -> None:
     torch.manual_seed(0)
     config = ModelConfig(name="preact-resnet18", width=2, depth=1)
-    learner = make_learner(build_network(config, DATASETS["digits"]))
+    learner = make_learner(build_network(config, datasets()["digits"].facts))
     bn = next(module for module in learner.model.modules() if isinstance(module, nn.BatchNorm2d))
     learner.input_grad(torch.rand(4, 1, 8, 8), torch.zeros(4, dtype=torch.long))
     assert int(bn.num_batches_tracked or 0) == 1
@@ -196,7 +196,9 @@ def _trained(name: str) -> nn.Module:
     if name == "digits-cnn":
         return trained_digits()
     torch.manual_seed(0)
-    learner = make_learner(build_network(ModelConfig(name="preact-resnet18", width=4, depth=1), DATASETS["digits"]))
+    learner = make_learner(
+        build_network(ModelConfig(name="preact-resnet18", width=4, depth=1), datasets()["digits"].facts)
+    )
     images, labels, _, _ = digits()
     for _ in range(40):
         chosen = torch.randint(len(images), (64,))

@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.attacks.threat import Threat
-from engine.config.facts import DATASETS
+from engine.config.datasets import datasets
 from engine.config.sections import ModelConfig, OptimConfig
+from engine.data.minibatch import Minibatch
 from engine.models.build import build_network
 from engine.plan.learning_rate import learning_rate
 from engine.runtime.compile import PAYS_FROM, should_compile
@@ -26,7 +27,7 @@ OPTIM = OptimConfig(schedule="constant", lr=0.05)
 
 def network() -> nn.Module:
     torch.manual_seed(0)
-    return build_network(ModelConfig(name="preact-resnet18", width=4, depth=1), DATASETS["digits"])
+    return build_network(ModelConfig(name="preact-resnet18", width=4, depth=1), datasets()["digits"].facts)
 
 
 def minibatches() -> list[tuple[Tensor, Tensor]]:
@@ -70,7 +71,8 @@ def ours(precision: str = "fp32", compile_for: Collection[int] = ()) -> list[flo
     learner._observe = observe  # type: ignore[method-assign]
     for number, (x, y) in enumerate(minibatches()):
         rng = generator(CPU, 0, "noise", number)
-        fgsm(learner, x.contiguous(memory_format=torch.channels_last), y, None, Threat(EPS), rng, alpha=ALPHA)
+        batch = Minibatch(x.contiguous(memory_format=torch.channels_last), y, torch.arange(len(y)))
+        fgsm(learner, batch, Threat(EPS), rng, alpha=ALPHA)
     return losses
 
 

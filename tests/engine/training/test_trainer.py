@@ -14,7 +14,6 @@ import engine.__main__ as main
 from engine.config.errors import ConfigError
 from engine.data.memory import digits
 from engine.data.memory.arrays import Arrays
-from engine.data.memory.datasets import READERS
 from engine.evaluation.evaluation import Accuracy
 from engine.models import build as models
 from engine.models.build import build_network
@@ -31,10 +30,13 @@ from tests.support.training import StopAfter, train
 ALWAYS = 1e-9  # checkpoint_minutes: after every update
 
 
+READ = digits.read
+
+
 @cache
 def few_digits() -> Arrays:
     """150 training and 60 test images."""
-    whole = digits.read(Path())
+    whole = READ(Path())
     return Arrays(
         whole.train_images[:150], whole.train_labels[:150], whole.test_images[:60], whole.test_labels[:60], True
     )
@@ -43,7 +45,7 @@ def few_digits() -> Arrays:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Little to compute, and no waiting for the disk."""
-    monkeypatch.setitem(READERS, "digits", lambda folder: few_digits())
+    monkeypatch.setattr(digits, "read", lambda folder: few_digits())
     monkeypatch.setattr("engine.protocol.files.os.fsync", lambda handle: None)
 
 

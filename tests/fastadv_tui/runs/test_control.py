@@ -21,7 +21,7 @@ from fastadv_tui.history.index import History
 from fastadv_tui.history.row import Row
 from fastadv_tui.launch import cost
 from fastadv_tui.paths import HomeError, runs_dir
-from fastadv_tui.runs import control, engine_client, find
+from fastadv_tui.runs import control, create, engine_client, find
 from fastadv_tui.runs.control import RunError
 from fastadv_tui.runs.create import create_run
 from fastadv_tui.runs.find import RunNotFoundError, find_run
@@ -152,7 +152,7 @@ ANSWERS = {
 @pytest.mark.parametrize(("code", "message"), ANSWERS.values(), ids=ANSWERS)
 def test_the_check_before_a_submission(code: str, message: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     reading = "import sys; assert b'digits' in sys.stdin.buffer.read(); "
-    monkeypatch.setattr(control, "engine_command", lambda *arguments: [sys.executable, "-c", reading + code])
+    monkeypatch.setattr(engine_client, "engine_command", lambda *arguments: [sys.executable, "-c", reading + code])
     if message is None:
         assert engine_client.check(config()) == {"train_images": 7}
         return
@@ -168,14 +168,14 @@ def test_the_real_engine_is_asked_with_the_whole_configuration(monkeypatch: pyte
         asked.append(arguments)
         return [sys.executable, "-c", "import sys; print(sys.stdin.read())"]
 
-    monkeypatch.setattr(control, "engine_command", command)
+    monkeypatch.setattr(engine_client, "engine_command", command)
     assert msgspec.convert(engine_client.check(config()), type(config())) == config()
     assert asked == [("--check",)]
 
 
 def test_a_machine_that_has_no_room_for_a_process_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the dashboard an exception that nobody expects ends it."""
-    monkeypatch.setattr(control, "engine_command", lambda *_: ["/nowhere/python"])
+    monkeypatch.setattr(engine_client, "engine_command", lambda *_: ["/nowhere/python"])
     with pytest.raises(ConfigError, match="cannot start the engine's check"):
         engine_client.check(config())
     monkeypatch.setattr(cost, "engine_command", lambda *_: ["/nowhere/python"])
@@ -195,7 +195,7 @@ def test_a_run_is_never_seen_without_its_configuration(home: Path, monkeypatch: 
         write_atomic(path, content)
         seen.append(History().rows())
 
-    monkeypatch.setattr(control, "write_atomic", write)
+    monkeypatch.setattr(create, "write_atomic", write)
     rundir = create_run(config(), ["fastadv"])
     assert seen == [[], []]
     assert [row.id for row in History().rows()] == [rundir.id] == [path.name for path in runs_dir().iterdir()]

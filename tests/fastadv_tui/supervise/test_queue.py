@@ -19,8 +19,8 @@ from tests.support.waiting import wait_until
 HOLD = """
 import sys, time
 from pathlib import Path
-from fastadv_tui.supervise.queue import Line, Ticket
-place = Line(Path(sys.argv[1])).join(Ticket(1.0, "other", ("cpu",)))
+from fastadv_tui.supervise.queue import RunQueue, Ticket
+place = RunQueue(Path(sys.argv[1])).join(Ticket(1.0, "other", ("cpu",)))
 slot = place.try_slot(1) if "slot" in sys.argv else None
 print("ready", flush=True)
 time.sleep(600)

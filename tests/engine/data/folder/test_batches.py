@@ -19,6 +19,7 @@ from engine.data.folder.image_folder import ImageFolder
 from engine.data.folder.workers import lost_workers
 from tests.support.engine import ROOT
 from tests.support.folders import batches, picture, tree
+from tests.support.minibatches import pairs
 from tests.support.networks import CPU
 
 
@@ -28,15 +29,17 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_minibatch_depends_on_neither_workers_nor_where_the_epoch_was_resumed(folder: Path) -> None:
-    whole = list(batches(folder).epoch(2))
+    whole = list(pairs(batches(folder).epoch(2)))
     assert [tuple(x.shape) for x, _ in whole] == [(4, 3, 16, 16)] * 3 + [(3, 3, 16, 16)]
     assert all(x.is_contiguous(memory_format=torch.channels_last) for x, _ in whole)
     for first, workers in ((0, 1), (0, 2), (2, 1)):
-        for (x, y), (wanted, labels) in zip(batches(folder, workers).epoch(2, first), whole[first:], strict=True):
+        for (x, y), (wanted, labels) in zip(
+            pairs(batches(folder, workers).epoch(2, first)), whole[first:], strict=True
+        ):
             assert torch.equal(x, wanted)
             assert torch.equal(y, labels)
-    assert torch.equal(batches(folder).batch(2, 3)[0], whole[3][0])
-    assert not torch.equal(next(batches(folder).epoch(3))[0], whole[0][0])
+    assert torch.equal(batches(folder).batch(2, 3).x, whole[3][0])
+    assert not torch.equal(next(batches(folder).epoch(3)).x, whole[0][0])
 
 
 def test_workers_go_on_from_one_epoch_to_the_next_and_end_with_the_last(folder: Path) -> None:
@@ -45,7 +48,9 @@ def test_workers_go_on_from_one_epoch_to_the_next_and_end_with_the_last(folder: 
     workers = psutil.Process().children()
     assert len(workers) == 2
     for epoch in (1, 2):
-        for (x, y), (wanted, labels) in zip(loader.epoch(epoch), batches(folder).epoch(epoch), strict=True):
+        for (x, y), (wanted, labels) in zip(
+            pairs(loader.epoch(epoch)), pairs(batches(folder).epoch(epoch)), strict=True
+        ):
             assert torch.equal(x, wanted)
             assert torch.equal(y, labels)
         if epoch == 1:
@@ -58,12 +63,12 @@ def test_another_epoch_than_the_next_one_can_be_asked_for(folder: Path) -> None:
     loader = batches(folder, workers=1, end=8)
     list(loader.epoch(0))
     for epoch, first in ((0, 0), (5, 2), (6, 1)):
-        wanted = list(batches(folder).epoch(epoch))[first:]
-        assert all(torch.equal(x, w) for (x, _), (w, _) in zip(loader.epoch(epoch, first), wanted, strict=True))
+        wanted = list(pairs(batches(folder).epoch(epoch)))[first:]
+        assert all(torch.equal(x, w) for (x, _), (w, _) in zip(pairs(loader.epoch(epoch, first)), wanted, strict=True))
 
 
 def test_every_image_comes_once_an_epoch_and_ranks_share_them_evenly(folder: Path) -> None:
-    labels = torch.cat([y for _, y in batches(folder).epoch(0)])
+    labels = torch.cat([y for _, y in pairs(batches(folder).epoch(0))])
     assert labels.bincount().tolist() == [5, 5, 5]
     shares = [np.concatenate(batches(folder, rank=rank, world=2)._indices(0)).tolist() for rank in (0, 1)]
     assert [len(share) for share in shares] == [7, 7]
@@ -74,7 +79,7 @@ def test_every_image_comes_once_an_epoch_and_ranks_share_them_evenly(folder: Pat
 def test_half_of_the_images_are_mirrored(folder: Path) -> None:
     loader = batches(folder)
     ramp = torch.arange(16, dtype=torch.uint8).expand(1000, 16, 16).unsqueeze(3)
-    flipped, _ = loader._flipped(0, 0, ramp.contiguous(), torch.zeros(1000))
+    flipped = loader._flipped(0, 0, ramp.contiguous(), torch.zeros(1000), torch.arange(1000)).x
     mirrored = (flipped[:, 0, 0, 0] > flipped[:, 0, 0, -1]).float().mean().item()
     assert mirrored == pytest.approx(0.5, abs=0.06)
 
@@ -83,7 +88,7 @@ def test_a_broken_image_is_grey_and_named_and_wrong_whatever_is_answered(folder:
     bad = folder / "train" / "b" / "3.JPEG"
     bad.write_bytes(b"torn")
     loader = batches(folder, workers=1)
-    greys = sum(int((x == 128 / 255).flatten(1).all(1).sum()) for x, _ in loader.epoch(0))
+    greys = sum(int((x == 128 / 255).flatten(1).all(1).sum()) for x, _ in pairs(loader.epoch(0)))
     assert (greys, loader.broken) == (1, {str(bad)})
     (folder / "val" / "a" / "0.JPEG").write_bytes(b"torn")
     images = FolderImages(*ImageFolder(folder).files("val", 0), 18, 16, CPU)

@@ -7,26 +7,27 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from engine.config.facts import DATASETS, Facts
+from engine.config.datasets import DatasetFacts, datasets
 from engine.data.memory.batches import TestImages, TrainBatches, to_images
+from tests.support.minibatches import pairs
 from tests.support.networks import CPU
 
-PLAIN = DATASETS["digits"]
-AUGMENTED = DATASETS["cifar10"]
-TINY = Facts(2, 5, 7, 3, 12, (0.0,), (1.0,), padding=2, flip=True)
+PLAIN = datasets()["digits"].facts
+AUGMENTED = datasets()["cifar10"].facts
+TINY = DatasetFacts(2, 5, 7, 3, 12, (0.0,), (1.0,), padding=2, flip=True)
 
 
-def random_images(count: int, facts: Facts) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def random_images(count: int, facts: DatasetFacts) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     rng = np.random.default_rng(0)
     images = rng.integers(1, 256, (count, facts.height, facts.width, facts.channels), dtype=np.uint8)
     return images, np.arange(count, dtype=np.int64)  # a label of its own tells each image
 
 
-def batches(count: int = 23, facts: Facts = PLAIN, batch_size: int = 5, seed: int = 0) -> TrainBatches:
+def batches(count: int = 23, facts: DatasetFacts = PLAIN, batch_size: int = 5, seed: int = 0) -> TrainBatches:
     return TrainBatches(*random_images(count, facts), facts, batch_size, seed, CPU)
 
 
-def variants(image: NDArray[np.uint8], facts: Facts) -> dict[bytes, tuple[int, int, bool]]:
+def variants(image: NDArray[np.uint8], facts: DatasetFacts) -> dict[bytes, tuple[int, int, bool]]:
     """Every crop and flip of the zero-padded image, by its pixels."""
     pad = facts.padding
     padded = np.pad(image, ((pad, pad), (pad, pad), (0, 0)))
@@ -52,10 +53,10 @@ def test_pixels_become_images_channel_by_channel() -> None:
 
 
 @pytest.mark.parametrize("facts", [AUGMENTED, TINY], ids=["cifar10", "tiny"])
-def test_augmentation_is_a_crop_of_the_padded_image_or_its_mirror(facts: Facts) -> None:
+def test_augmentation_is_a_crop_of_the_padded_image_or_its_mirror(facts: DatasetFacts) -> None:
     images, _ = random_images(40, facts)
     loader = TrainBatches(*random_images(40, facts), facts, 7, 0, CPU)
-    for x, y in loader.epoch(0):
+    for x, y in pairs(loader.epoch(0)):
         pixels = (x.permute(0, 2, 3, 1) * 255).round().byte().numpy()
         for row, label in zip(pixels, y.tolist(), strict=True):
             assert np.ascontiguousarray(row).tobytes() in variants(images[label], facts)
@@ -69,7 +70,7 @@ def test_every_crop_and_flip_is_as_likely_as_any_other() -> None:
     drawn = [
         known[np.ascontiguousarray(row).tobytes()]
         for epoch in range(100)
-        for x, _ in loader.epoch(epoch)
+        for x, _ in pairs(loader.epoch(epoch))
         for row in (x.permute(0, 2, 3, 1) * 255).round().byte().numpy()
     ]
     counts = np.array([drawn.count(place) for place in known.values()])
@@ -80,28 +81,28 @@ def test_every_crop_and_flip_is_as_likely_as_any_other() -> None:
 
 def test_data_without_padding_is_left_as_it_is() -> None:
     images, _ = random_images(23, PLAIN)
-    for x, y in batches().epoch(0):
+    for x, y in pairs(batches().epoch(0)):
         assert torch.equal(x, to_images(torch.from_numpy(images[y.numpy()])))
 
 
 @pytest.mark.parametrize(("count", "size"), [(23, 5), (20, 5), (1, 1), (4, 4)])
 @pytest.mark.parametrize("facts", [PLAIN, TINY], ids=["plain", "augmented"])
-def test_every_training_image_comes_exactly_once_an_epoch(count: int, size: int, facts: Facts) -> None:
+def test_every_training_image_comes_exactly_once_an_epoch(count: int, size: int, facts: DatasetFacts) -> None:
     loader = batches(count, facts, size)
     for epoch in range(3):
-        sizes = [len(y) for _, y in loader.epoch(epoch)]
+        sizes = [len(y) for _, y in pairs(loader.epoch(epoch))]
         assert len(sizes) == len(loader)
         assert all(n == size for n in sizes[:-1])
-        assert sorted(label for _, y in loader.epoch(epoch) for label in y.tolist()) == list(range(count))
+        assert sorted(label for _, y in pairs(loader.epoch(epoch)) for label in y.tolist()) == list(range(count))
 
 
 @cache
 def epoch_of(seed: int, epoch: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    return list(batches(facts=TINY, seed=seed).epoch(epoch))
+    return list(pairs(batches(facts=TINY, seed=seed).epoch(epoch)))
 
 
 def test_the_same_seed_and_epoch_give_the_same_minibatches() -> None:
-    again = list(batches(facts=TINY).epoch(3))
+    again = list(pairs(batches(facts=TINY).epoch(3)))
     assert all(
         torch.equal(a, b)
         for one, two in zip(again, epoch_of(0, 3), strict=True)
@@ -116,7 +117,7 @@ def test_another_seed_or_epoch_gives_another_order() -> None:
 
 @pytest.mark.parametrize("first", [0, 2, 4, 5])
 def test_an_epoch_can_be_entered_anywhere(first: int) -> None:
-    later = list(batches(facts=TINY).epoch(1, first))
+    later = list(pairs(batches(facts=TINY).epoch(1, first)))
     assert len(later) == 5 - first
     for (x, y), (wanted_x, wanted_y) in zip(later, epoch_of(0, 1)[first:], strict=True):
         assert torch.equal(x, wanted_x)

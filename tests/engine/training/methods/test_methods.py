@@ -11,14 +11,17 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from engine.attacks.threat import Threat
+from engine.config.methods import methods
 from engine.config.presets import build
 from engine.config.sections import OptimConfig
+from engine.data.minibatch import Minibatch
 from engine.training.learner import Learner
 from engine.training.methods.fgsm import fgsm
 from engine.training.methods.free import free
+from engine.training.methods.nfgsm import nfgsm
 from engine.training.methods.pgd import pgd
 from engine.training.methods.standard import standard
-from engine.training.methods.table import METHODS, options
+from engine.training.methods.step import step_of
 from tests.support.networks import CPU, digits, digits_model, make_learner
 
 EPS, ALPHA, RATE = 0.2, 0.25, 0.05
@@ -32,6 +35,10 @@ def rng(seed: int = 3) -> torch.Generator:
 def minibatch(start: int = 0, count: int = 12) -> tuple[Tensor, Tensor]:
     images, labels, _, _ = digits()
     return images[start : start + count].clone(), labels[start : start + count].clone()
+
+
+def batch(x: Tensor, y: Tensor, delta: Tensor | None = None) -> Minibatch:
+    return Minibatch(x, y, torch.arange(len(y)), delta)
 
 
 def projected(x: Tensor, delta: Tensor, eps: float = EPS) -> Tensor:
@@ -77,7 +84,7 @@ def uniform(x: Tensor, seed: int = 3, eps: float = EPS) -> Tensor:
 def test_standard_training_is_an_update_on_the_images() -> None:
     x, y = minibatch()
     learner, model = make_learner(**SGD), digits_model()
-    assert standard(learner, x, y, None, Threat(EPS), rng()) is None
+    assert standard(learner, batch(x, y), Threat(EPS), rng()) is None
     full_backward(model, x, y)
     descend(model)
     assert_same_weights(learner.model, model)
@@ -88,7 +95,7 @@ def test_fgsm_with_a_random_start_by_hand(start_in_box: bool) -> None:
     x, y = minibatch()
     learner, model = make_learner(**SGD), digits_model()
     for seed in (3, 4):
-        delta = fgsm(learner, x, y, None, Threat(EPS), rng(seed), alpha=ALPHA, start_in_box=start_in_box)
+        delta = fgsm(learner, batch(x, y), Threat(EPS), rng(seed), alpha=ALPHA, start_in_box=start_in_box)
         start = projected(x, uniform(x, seed)) if start_in_box else uniform(x, seed)
         expected = moved(x, start, full_backward(model, x + start, y)[0], ALPHA)
         torch.testing.assert_close(delta, expected)
@@ -102,7 +109,7 @@ def test_n_fgsm_by_hand(seed: int) -> None:
     """From noise beyond the ball, a step of its own, clipped to [0,1] and not to the ball."""
     x, y = minibatch()
     learner, model = make_learner(**SGD), digits_model()
-    delta = fgsm(learner, x, y, None, Threat(EPS), rng(seed), alpha=0.2, noise=2.0)
+    delta = nfgsm(learner, batch(x, y), Threat(EPS), rng(seed), alpha=0.2, noise=2.0)
     noise = uniform(x, seed, 2 * EPS)
     gradient, _ = full_backward(model, x + noise, y)
     expected = (x + noise + 0.2 * gradient.sign()).clamp(0, 1) - x
@@ -116,7 +123,7 @@ def test_n_fgsm_by_hand(seed: int) -> None:
 
 def test_less_noise_is_a_smaller_start() -> None:
     x, y = minibatch()
-    delta = fgsm(make_learner(**SGD), x, y, None, Threat(EPS), rng(), alpha=0.0, noise=0.25)
+    delta = fgsm(make_learner(**SGD), batch(x, y), Threat(EPS), rng(), alpha=0.0, noise=0.25)
     torch.testing.assert_close(delta, projected(x, uniform(x, 3, EPS / 4)))
 
 
@@ -124,7 +131,7 @@ def test_fgsm_from_zero_forgets_what_was() -> None:
     x, y = minibatch()
     expected = moved(x, torch.zeros_like(x), full_backward(digits_model(), x, y)[0], ALPHA)
     for carried in (None, torch.full_like(x, 0.1)):
-        delta = fgsm(make_learner(), x, y, carried, Threat(EPS), rng(), alpha=ALPHA, init="zero")
+        delta = fgsm(make_learner(), batch(x, y, carried), Threat(EPS), rng(), alpha=ALPHA, init="zero")
         torch.testing.assert_close(delta, expected)
 
 
@@ -141,7 +148,7 @@ def test_fgsm_from_the_previous_perturbation_by_hand() -> None:
         expected = moved(x, begin, full_backward(model, x + begin, y)[0], ALPHA)
         full_backward(model, x + expected, y)
         descend(model)
-        carried = fgsm(learner, x, y, carried, Threat(EPS), rng(), alpha=ALPHA, init="previous")
+        carried = fgsm(learner, batch(x, y, carried), Threat(EPS), rng(), alpha=ALPHA, init="previous")
         torch.testing.assert_close(carried, expected)
         assert_same_weights(learner.model, model)
 
@@ -152,7 +159,7 @@ def test_pgd_by_hand() -> None:
     expected = projected(x, uniform(x))
     for _ in range(4):
         expected = moved(x, expected, full_backward(model, x + expected, y)[0], 0.07)
-    delta = pgd(learner, x, y, None, Threat(EPS), rng(), alpha=0.07, steps=4)
+    delta = pgd(learner, batch(x, y), Threat(EPS), rng(), alpha=0.07, steps=4)
     torch.testing.assert_close(delta, expected)
     full_backward(model, x + expected, y)
     descend(model)
@@ -168,7 +175,7 @@ def test_pgd_keeps_each_examples_worst_restart() -> None:
         for _ in range(2):
             delta = moved(x, delta, full_backward(model, x + delta, y)[0], 0.07)
         tries.append((delta, full_backward(model, x + delta, y)[1].tolist()))
-    found = pgd(make_learner(), x, y, None, Threat(EPS), rng(), alpha=0.07, steps=2, restarts=3)
+    found = pgd(make_learner(), batch(x, y), Threat(EPS), rng(), alpha=0.07, steps=2, restarts=3)
     chosen = [max(range(3), key=lambda n: tries[n][1][row]) for row in range(len(x))]
     assert len(set(chosen)) > 1
     for row, best in enumerate(chosen):
@@ -186,7 +193,7 @@ def test_free_carries_its_perturbation_by_hand() -> None:
             gradient, _ = full_backward(model, x + expected, y)
             descend(model)  # the weights move on the same backward pass
             expected = moved(x, expected, gradient, EPS)
-            carried = free(learner, x, y, carried, Threat(EPS), rng(), alpha=EPS)
+            carried = free(learner, batch(x, y, carried), Threat(EPS), rng(), alpha=EPS)
             torch.testing.assert_close(carried, expected)
             assert_same_weights(learner.model, model)
     assert learner.step == 9
@@ -196,7 +203,7 @@ def test_free_starts_anew_where_a_smaller_minibatch_left_nothing() -> None:
     x, y = minibatch()
     carried = torch.full((5, 1, 8, 8), 0.1)
     seen = Spy()
-    free(seen, x, y, carried, Threat(EPS), rng(), alpha=EPS)
+    free(seen, batch(x, y, carried), Threat(EPS), rng(), alpha=EPS)
     torch.testing.assert_close(seen.trained_on[0][:5], (x[:5] + 0.1).clamp(0, 1))
     assert torch.equal(seen.trained_on[0][5:], x[5:])
 
@@ -205,7 +212,7 @@ def test_free_makes_one_pass_a_step() -> None:
     x, y = minibatch()
     learner, passes = make_learner(), []
     learner.model.register_forward_hook(lambda *_: passes.append(1))
-    free(learner, x, y, None, Threat(EPS), rng(), alpha=EPS)
+    free(learner, batch(x, y), Threat(EPS), rng(), alpha=EPS)
     assert len(passes) == 1
 
 
@@ -217,7 +224,7 @@ def test_the_overfitting_signal_is_the_share_of_losses_that_the_attack_lowered()
     after = full_backward(model, x + moved(x, start, gradient, ALPHA), y)[1]
     share = sum(a < b for a, b in zip(after.tolist(), before.tolist(), strict=True)) / len(y)
     learner = make_learner(model)
-    fgsm(learner, x, y, None, Threat(EPS), rng(), alpha=ALPHA)
+    fgsm(learner, batch(x, y), Threat(EPS), rng(), alpha=ALPHA)
     assert learner.figures()[2] == pytest.approx(share)
 
 
@@ -226,10 +233,10 @@ def test_an_attack_that_goes_the_wrong_way_is_seen() -> None:
     extras: dict[str, dict[str, Any]] = {"fgsm": {}, "pgd": {"steps": 2}}
     for name, extra in extras.items():
         contrary = Contrary()
-        METHODS[name](contrary, x, y, None, Threat(EPS), rng(), alpha=ALPHA, **extra)
+        methods()[name].step(contrary, batch(x, y), Threat(EPS), rng(), alpha=ALPHA, **extra)
         assert contrary.figures()[2] > 0.9
     without = make_learner()
-    free(without, x, y, None, Threat(EPS), rng(), alpha=ALPHA)
+    free(without, batch(x, y), Threat(EPS), rng(), alpha=ALPHA)
     assert without.figures()[2] == 0
 
 
@@ -291,7 +298,7 @@ def test_every_perturbation_stays_in_ball_and_box(
     x, y = torch.tensor(pixels).view(3, 1, 2, 2), torch.tensor([0, 1, 2])
     delta = None if carried is None else torch.tensor(carried).view(2, 1, 2, 2)
     for step in range(2):
-        delta = METHODS[name](learner, x, y, delta, Threat(eps), rng(seed + step), alpha=alpha, **extra)
+        delta = methods()[name].step(learner, batch(x, y, delta), Threat(eps), rng(seed + step), alpha=alpha, **extra)
         assert delta is not None
         for seen in (x + delta, learner.trained_on[-1]):
             assert seen.min() >= 0
@@ -300,14 +307,23 @@ def test_every_perturbation_stays_in_ball_and_box(
         assert delta.abs().max() <= eps
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_the_run_gives_each_method_the_options_that_it_takes(name: str) -> None:
-    config = build("digits", {"method.name": name, "eps": 0.1, "method.steps": 2})
+@pytest.mark.parametrize(
+    ("name", "typed", "options"),
+    [
+        ("standard", {}, {}),
+        ("fgsm", {"method.init": "zero"}, {"alpha": 0.125, "init": "zero", "noise": 1.0, "start_in_box": True}),
+        ("nfgsm", {"method.noise": 1.5}, {"alpha": 0.1, "noise": 1.5}),
+        ("pgd", {"method.steps": 2}, {"alpha": 0.025, "steps": 2, "restarts": 1, "start_in_box": True}),
+        ("free", {"method.replays": 3, "method.alpha": 0.05}, {"alpha": 0.05, "replays": 3}),
+    ],
+)
+def test_the_run_gives_each_method_the_options_that_it_takes(
+    name: str, typed: dict[str, Any], options: dict[str, Any]
+) -> None:
+    step = step_of(build("digits", {"method.name": name, "eps": 0.1, **typed}))
+    assert step.keywords == pytest.approx(options)
     x, y = minibatch()
-    given_options = options(config)
-    METHODS[name](make_learner(), x, y, None, Threat(config.eps), rng(), **given_options)
-    expected = {"standard": None, "fgsm": 0.125, "pgd": 0.025, "free": 0.1}[name]
-    assert given_options.get("alpha") == (None if expected is None else pytest.approx(expected))
+    step(make_learner(), batch(x, y), Threat(0.1), rng())
 
 
 def test_a_method_draws_its_noise_from_the_given_generator_alone() -> None:
@@ -316,5 +332,5 @@ def test_a_method_draws_its_noise_from_the_given_generator_alone() -> None:
     for global_seed in (1, 2):
         learner = make_learner(copy.deepcopy(digits_model()))
         torch.manual_seed(global_seed)
-        made.append(fgsm(learner, x, y, None, Threat(EPS), rng(), alpha=ALPHA))
+        made.append(fgsm(learner, batch(x, y), Threat(EPS), rng(), alpha=ALPHA))
     assert torch.equal(*made)
