@@ -18,6 +18,10 @@ class Event(Struct, kw_only=True, omit_defaults=True, tag_field="type"):
     elapsed: float = 0.0
 
 
+Stage = Literal["watch", "guard", "final"]
+Split = Literal["train", "test"]
+
+
 class Started(Event, tag="started"):
     """A process began to work on the run; later steps of earlier attempts no longer count.
 
@@ -73,8 +77,8 @@ class Evaluated(Event, tag="evaluated"):
     training minibatch) or `final`.
     """
 
-    stage: Literal["watch", "guard", "final"]
-    split: Literal["train", "test"]
+    stage: Stage
+    split: Split
     step: int
     epoch: float
     attack: str

@@ -103,8 +103,8 @@ class Reporter:
 
     def accuracy(
         self,
-        stage: Literal["watch", "guard", "final"],
-        split: Literal["train", "test"],
+        stage: events.Stage,
+        split: events.Split,
         attack: str,
         accuracy: Accuracy,
         adversarial: bool,

@@ -15,14 +15,13 @@ from engine.config.errors import ConfigError
 from engine.data.memory import digits
 from engine.data.memory.arrays import Arrays
 from engine.evaluation.evaluation import Accuracy
-from engine.models import build as models
 from engine.models.build import build_network
 from engine.protocol import event_log, events
 from engine.protocol.rundir import RunDir
 from engine.protocol.stop import Stopped
 from engine.training import checkpoint
 from engine.training.reporter import DivergedError
-from engine.training.trainer import Training
+from engine.training.validation import Validation
 from tests.support.engine import assert_same, assert_same_end, of_kind, run_folder, weights, without_clock
 from tests.support.official_data import write_mnist
 from tests.support.training import StopAfter, train
@@ -76,7 +75,9 @@ FEW = {
 
 def test_a_network_with_dropout_is_resumed_bit_by_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     build = build_network
-    monkeypatch.setattr(models, "build_network", lambda *which: nn.Sequential(build(*which), nn.Dropout(0.2)))
+    monkeypatch.setattr(
+        "engine.training.setup.build_network", lambda *which: nn.Sequential(build(*which), nn.Dropout(0.2))
+    )
     whole, broken = run_folder(tmp_path / "whole", FEW), run_folder(tmp_path / "broken", FEW)
     train(whole)
     with pytest.raises(Stopped):
@@ -201,7 +202,7 @@ def test_nothing_is_watched_where_nothing_is_asked_for(tmp_path: Path) -> None:
 
 def _guards(monkeypatch: pytest.MonkeyPatch, *robust: float) -> None:
     found = iter(robust)
-    monkeypatch.setattr(Training, "_guard_accuracy", lambda self, epoch: Accuracy(0.9, next(found), 40))
+    monkeypatch.setattr(Validation, "guard_accuracy", lambda self, epoch: Accuracy(0.9, next(found), 40))
 
 
 def test_early_stopping_goes_back_to_the_epoch_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,7 +234,7 @@ def test_early_stopping_works_after_a_first_epoch_that_looked_collapsed(
 def test_the_best_weights_are_never_chosen_by_test_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rundir = run_folder(tmp_path / "run", FEW)
     _guards(monkeypatch, 0.5, 0.5)
-    monkeypatch.setattr(Training, "_watched_accuracy", lambda self: Accuracy(0.9, 0.0, 60))
+    monkeypatch.setattr(Validation, "watched_accuracy", lambda self, look: Accuracy(0.9, 0.0, 60))
     train(rundir)
     assert [event.kind for event in of_kind(rundir, events.Alarm)] == ["collapse"]
     assert_same(weights(rundir, "best")["model"], weights(rundir)["model"])

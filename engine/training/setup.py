@@ -1,0 +1,139 @@
+"""What a run needs before its first update: data, timeline, network and optimizer, made from its configuration."""
+
+import os
+import platform
+from dataclasses import dataclass
+
+import torch
+
+from engine.config.phases import Phase
+from engine.config.run import RunConfig
+from engine.data.dataset import Batches, Dataset, Images, open_dataset
+from engine.models.build import build_network, has_random_layers
+from engine.models.flops import count_crops
+from engine.plan.cost import epoch_flops
+from engine.plan.learning_rate import learning_rate
+from engine.plan.timeline import Timeline
+from engine.protocol import events
+from engine.runtime import precision
+from engine.runtime.compile import should_compile
+from engine.runtime.device import pick
+from engine.training.learner import Learner
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The parts of a training.
+
+    precision: arithmetic of training; search: arithmetic of evaluation attacks; fingerprint: a hash of the data;
+    phases: with their sizes filled in; batches: the minibatches of each phase; test: the images of the final evaluation.
+    """
+
+    config: RunConfig
+    device: torch.device
+    precision: str
+    search: str
+    dataset: Dataset
+    fingerprint: str
+    phases: list[Phase]
+    batches: list[Batches]
+    test: Images
+    timeline: Timeline
+    learner: Learner
+    compiled: bool
+
+    @property
+    def signals(self) -> bool:
+        """Whether there is an overfitting signal: dropout, drawn anew for each pass, would drown it."""
+        return self.config.method.spec.signals and not has_random_layers(self.learner.model)
+
+    def batches_of(self, epoch: int) -> Batches:
+        """The minibatches of the phase that an epoch belongs to."""
+        return self.batches[self.timeline.stretches.index(self.timeline.of_epoch(epoch))]
+
+    def started(self, attempt: int) -> events.Started:
+        """The event that begins an attempt."""
+        return events.Started(
+            attempt=attempt,
+            from_step=self.learner.step,
+            total_steps=self.timeline.total_steps,
+            steps_per_epoch=self.timeline.stretches[0].steps_per_epoch,
+            stretches=self.timeline.stretches,
+            device=_device_name(self.device),
+            precision=self.precision,
+            threads=torch.get_num_threads(),
+            parameters=sum(p.numel() for p in self.learner.model.parameters()),
+            train_images=self.dataset.train_images,
+            test_images=len(self.test),
+            data_fingerprint=self.fingerprint,
+            official_data=self.dataset.official,
+            held_out=bool(self.config.holdout),
+            flops=self.timeline.flops,
+            compiled=self.compiled,
+            versions={"python": platform.python_version(), "torch": str(torch.__version__)},
+        )
+
+    def notes(self) -> list[str]:
+        """What a reader of the log should know of this run, the remarks on its data aside."""
+        notes = []
+        if self.config.method.spec.signals and not self.signals:
+            notes.append("no overfitting signal: dropout, drawn anew for each pass, would drown it")
+        if self.compiled:
+            notes.append("compiling the network: about a minute before the first step")
+        return notes
+
+
+def set_up(config: RunConfig) -> Setup:
+    """Open the data of a run and make its network, on its device. Raises: ConfigError (DataError is one), OSError."""
+    device = pick(config.device)
+    chosen, _ = precision.choose(config.precision, device)
+    search, _ = precision.choose(config.eval.search, device)
+    dataset = open_dataset(config)
+    phases = [dataset.filled(phase) for phase in config.phase_list]
+    timeline = _timeline(config, dataset, phases)
+    compiled = should_compile(config.compile, device, timeline.flops)
+    return Setup(
+        config=config,
+        device=device,
+        precision=chosen,
+        search=search,
+        dataset=dataset,
+        fingerprint=dataset.fingerprint(),
+        phases=phases,
+        batches=[dataset.batches(phase, config.seed, device) for phase in phases],
+        test=dataset.test(phases[-1], device),
+        timeline=timeline,
+        learner=_learner(config, dataset, phases, timeline, device, chosen, compiled),
+        compiled=compiled,
+    )
+
+
+def _timeline(config: RunConfig, dataset: Dataset, phases: list[Phase]) -> Timeline:
+    images, passes = dataset.train_images, count_crops(config, dataset.facts)
+    typed = zip(config.phase_list, phases, strict=True)
+    costs = [epoch_flops(config, phase, passes[asked.crop], images) for asked, phase in typed]
+    return Timeline.plan(phases, images, config.updates_per_minibatch, costs)
+
+
+def _learner(
+    config: RunConfig,
+    dataset: Dataset,
+    phases: list[Phase],
+    timeline: Timeline,
+    device: torch.device,
+    chosen: str,
+    compiled: bool,
+) -> Learner:
+    def lr_at(step: int) -> float:
+        planned = timeline.lr_at(step)
+        return learning_rate(config.optim, step, timeline.total_steps) if planned is None else planned
+
+    torch.manual_seed(config.seed)
+    model = build_network(config.model, dataset.facts)
+    sizes = {min(phase.batch_size, config.micro_batch or phase.batch_size) for phase in phases}
+    must = config.compile == "on"
+    return Learner(model, config.optim, lr_at, device, chosen, sizes if compiled else (), must)
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu ({os.cpu_count()} cores)"
