@@ -48,12 +48,13 @@ class Follower:
     """Reads the events of a file that may still grow; one that is missing, unreadable, cut or replaced is read anew.
 
     `restarted` is True after a `poll` that began from the start again: what was read before is void.
+    `offset` is the number of bytes read so far.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.restarted = False
-        self._offset = 0
+        self.offset = 0
         self._inode = 0
         self._rest = b""
 
@@ -69,17 +70,17 @@ class Follower:
 
     def _read(self, file: io.BufferedReader, limit: int) -> list[AnyEvent]:
         size, inode = file.seek(0, io.SEEK_END), _inode(file)
-        if inode != self._inode or size < self._offset:
+        if inode != self._inode or size < self.offset:
             self._restart(inode)
-        file.seek(self._offset)
+        file.seek(self.offset)
         chunk = file.read(limit)
-        self._offset += len(chunk)
+        self.offset += len(chunk)
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         return [event for line in lines if (event := decode(line)) is not None]
 
     def _restart(self, inode: int) -> None:
-        self.restarted = self._offset > 0
-        self._offset, self._inode, self._rest = 0, inode, b""
+        self.restarted = self.offset > 0
+        self.offset, self._inode, self._rest = 0, inode, b""
 
 
 def decode(line: bytes) -> AnyEvent | None:
@@ -95,9 +96,9 @@ def read(path: Path) -> Iterator[AnyEvent]:
     """All events of a file, in slices of bounded memory."""
     follower = Follower(path)
     while True:
-        offset = follower._offset
+        offset = follower.offset
         yield from follower.poll()
-        if follower._offset == offset:
+        if follower.offset == offset:
             return
 
 

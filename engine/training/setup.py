@@ -26,7 +26,7 @@ class Setup:
     """The parts of a training.
 
     precision: arithmetic of training; search: arithmetic of evaluation attacks; fingerprint: a hash of the data;
-    phases: with their sizes filled in; batches: the minibatches of each phase; test: the images of the final evaluation.
+    phases: with their sizes filled in; batches: the minibatches of each phase; test: those of the final evaluation.
     """
 
     config: RunConfig

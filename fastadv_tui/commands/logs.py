@@ -21,8 +21,8 @@ def logs(
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Lines of the end to show.")] = 50,
 ) -> None:
     """What the run's process printed."""
-    from fastadv_tui.runs import control
     from fastadv_tui.runs.find import find_run
+    from fastadv_tui.runs.observe import observe
     from fastadv_tui.text.tail import LineFollower, tail
 
     rundir = find_run(run)
@@ -30,7 +30,7 @@ def logs(
     for text in tail(rundir.log, lines):
         print(one_line(text))
     while follower:
-        live = control.verdict(rundir).live
+        live = observe(rundir).status.live
         for text in follower.poll():
             print(one_line(text), flush=True)
         if not live:

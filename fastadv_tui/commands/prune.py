@@ -1,6 +1,5 @@
 """`prune`: remove the checkpoints of old runs."""
 
-import re
 import sys
 import time
 from typing import Annotated
@@ -10,7 +9,7 @@ import typer
 from engine.protocol.rundir import RunDir
 from fastadv_tui.commands.arguments import Yes
 from fastadv_tui.errors import UserError
-from fastadv_tui.text.quantities import format_bytes
+from fastadv_tui.text.quantities import format_bytes, parse_age
 
 
 def register(app: typer.Typer) -> None:
@@ -40,7 +39,6 @@ def prune(
 
 
 def _seconds(text: str) -> float:
-    match = re.fullmatch(r"(\d{1,6})\s*([dh])", text.strip())
-    if not match:
+    if (seconds := parse_age(text)) is None:
         raise UserError(f"--older {text!r}: write 30d or 12h")
-    return int(match[1]) * (86400 if match[2] == "d" else 3600)
+    return seconds

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from fastadv_tui.text.quantities import GLYPHS, attack_name, format_age, format_duration, format_percent
+from fastadv_tui.text.quantities import GLYPHS
 from fastadv_tui.text.table import aligned
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fastadv_tui.history.seed_groups import Group
 from fastadv_tui.terminal.output import tell
 
-COLUMNS = ("", "id", "status", "name", "clean", "robust", "attack", "epochs", "took", "when")
+KEYS = ("name", "clean", "robust", "attack", "epochs", "duration", "submitted")  # of columns, behind id and status
 
 
 def register(app: typer.Typer) -> None:
@@ -50,10 +50,19 @@ def runs(
     elif seeds:
         print("\n".join(aligned(_group_lines(groups[: limit or None]))))
     else:
-        print("\n".join(aligned([COLUMNS, *(_cells(row) for row in shown)])))
+        print("\n".join(aligned(_row_lines(shown))))
     lines = len(groups) if seeds and not as_json else len(found)
     if limit and lines > limit:
         print(f"{lines - limit:,} more; --limit 0 shows all", file=sys.stderr)
+
+
+def _row_lines(rows: Sequence["Row"]) -> list[Sequence[str]]:
+    """The heading and a line for each run. The glyph of the status has a column of its own."""
+    from fastadv_tui.history.columns import COLUMNS
+
+    columns = [COLUMNS[key] for key in KEYS]
+    lines: list[Sequence[str]] = [("", "id", "status", *(column.title for column in columns))]
+    return lines + [(GLYPHS[row.status], row.id, row.status, *(column.text(row) for column in columns)) for row in rows]
 
 
 def _group_lines(groups: Sequence["Group"]) -> list[Sequence[str]]:
@@ -65,18 +74,3 @@ def _group_lines(groups: Sequence["Group"]) -> list[Sequence[str]]:
         seeds = ",".join(str(row.seed) for row in group.rows)
         lines.append((str(group.count), group.rows[0].name, clean, robust, seeds, group.rows[0].id))
     return lines
-
-
-def _cells(row: "Row") -> list[str]:
-    return [
-        GLYPHS[row.status],
-        row.id,
-        row.status,
-        row.name,
-        format_percent(row.clean),
-        format_percent(row.robust),
-        attack_name(row.attack) if row.final else f"({attack_name(row.attack)})" if row.attack else "",
-        f"{row.epochs:.3g}/{row.total_epochs:.3g}",
-        format_duration(row.duration),
-        format_age(row.submitted),
-    ]

@@ -9,15 +9,7 @@ import typer
 
 from engine.config.units import both_units
 from fastadv_tui.commands.arguments import Run
-from fastadv_tui.text.quantities import (
-    GLYPHS,
-    attack_name,
-    format_bytes,
-    format_duration,
-    format_percent,
-    format_time,
-    kind_of_images,
-)
+from fastadv_tui.text.quantities import format_time, kind_of_images
 from fastadv_tui.text.table import aligned
 
 if TYPE_CHECKING:
@@ -45,10 +37,12 @@ def show(run: Run, as_json: Annotated[bool, typer.Option("--json", help="Print i
 
 def facts(row: "Row") -> list[tuple[str, str]]:
     """What `show` says of a run: label and value."""
+    from fastadv_tui.history.columns import COLUMNS, status_text
+
     found = [
         ("run", row.id),
         ("name", row.name),
-        ("status", f"{GLYPHS[row.status]} {row.status}{f', {row.reason}' if row.reason else ''}"),
+        ("status", f"{status_text(row)}{f', {row.reason}' if row.reason else ''}"),
         ("data", f"{row.dataset}, fingerprint {row.data_fingerprint or '-'}"),
         ("method", row.method),
         ("eps", both_units(row.eps)),
@@ -57,12 +51,12 @@ def facts(row: "Row") -> list[tuple[str, str]]:
         ("changed", ", ".join(f"{key}={value}" for key, value in row.settings.items()) or "nothing"),
         ("seed", str(row.seed)),
         ("epochs", f"{row.epochs:.4g} of {row.total_epochs:.4g}"),
-        ("clean", format_percent(row.clean)),
-        ("robust", f"{format_percent(row.robust)}{_measured(row)}"),
-        ("took", f"{format_duration(row.duration)}, {row.images_per_second:,.0f} images/s"),
-        ("memory", format_bytes(row.peak_memory) if row.peak_memory else "-"),
+        ("clean", COLUMNS["clean"].text(row)),
+        ("robust", f"{COLUMNS['robust'].text(row)}{_measured(row)}"),
+        ("took", f"{COLUMNS['duration'].text(row)}, {COLUMNS['images_per_second'].text(row)} images/s"),
+        ("memory", COLUMNS["peak_memory"].text_or(row, "-")),
         ("submitted", format_time(row.submitted)),
-        ("ended", format_time(row.ended)),
+        ("ended", COLUMNS["ended"].text(row)),
         ("code", row.code_fingerprint),
     ]
     found += [("alarms", ", ".join(row.alarms))] if row.alarms else []
@@ -73,6 +67,8 @@ def facts(row: "Row") -> list[tuple[str, str]]:
 def _measured(row: "Row") -> str:
     if not row.attack:
         return ""
+    from fastadv_tui.history.columns import measured_by
+
     held_out = bool(row.settings.get("holdout"))
     stage = "final evaluation" if row.final else "watched while training"
-    return f" under {attack_name(row.attack)} on {row.images:,} {kind_of_images(held_out)}, {stage}"
+    return f" under {measured_by(row)} {kind_of_images(held_out)}, {stage}"

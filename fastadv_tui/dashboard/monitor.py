@@ -8,17 +8,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from engine.protocol.event_log import Follower
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard.snapshot import EMPTY, LiveRun, Snapshot
 from fastadv_tui.history.index import History
 from fastadv_tui.history.row import Row
 from fastadv_tui.paths import history_path, runs_dir
-from fastadv_tui.runs import control, status
-from fastadv_tui.runs.state import RunState, apply
-from fastadv_tui.runs.status import RunStatus
-from fastadv_tui.supervise import records
-from fastadv_tui.supervise.records import ProcessRecord
+from fastadv_tui.runs.observe import Observation, RunObserver
+from fastadv_tui.supervise.queue import RunQueue
 
 STALE = 20.0  # seconds after which a snapshot is made anew though nothing has happened
 NEVER = -STALE
@@ -87,28 +83,20 @@ class MonitoredRun:
 
     def __init__(self, rundir: RunDir) -> None:
         self.rundir = rundir
-        self._follower = Follower(rundir.events)
-        self._state = RunState()
-        self._read = 0
+        self._observer = RunObserver(rundir)
 
     def look(self) -> LiveRun:
-        while events := self._follower.poll():
-            if self._follower.restarted:  # the file was cut or replaced: what was read before is void
-                self._state = RunState()
-            self._read += len(events)
-            for event in events:
-                self._state = apply(self._state, event)
-        if self._follower.restarted:
-            self._state, self._read = RunState(), self._read + 1
-        verdict = status.derive(self.rundir, self._state)
-        place = control.place_in_line(self.rundir) if verdict.status == "queued" else None
-        news = self._read, _size(self.rundir.log)
-        return LiveRun(self.rundir, self._state, news, verdict, place, *self._engine(verdict))
+        seen = self._observer.look()
+        place = RunQueue.of_home().place_of(self.rundir.id) if seen.status.status == "queued" else None
+        news = self._observer.news, _size(self.rundir.log)
+        return LiveRun(self.rundir, seen.state, news, seen.status, place, *_engine(seen))
 
-    def _engine(self, verdict: RunStatus) -> tuple[int | None, str]:
-        """Pid and device of a run that trains here."""
-        record = records.read(self.rundir.process, ProcessRecord) if verdict.status == "running" else None
-        return (record.engine.pid, record.device) if record and record.engine and not verdict.host else (None, "")
+
+def _engine(seen: Observation) -> tuple[int | None, str]:
+    """Pid and device of a run that trains here."""
+    record, verdict = seen.process, seen.status
+    here = verdict.status == "running" and not verdict.host
+    return (record.engine.pid, record.device) if here and record and record.engine else (None, "")
 
 
 def _moments(views: dict[str, LiveRun]) -> dict[str, Any]:

@@ -6,11 +6,10 @@ from typing import Any
 from msgspec import Struct
 
 from engine.config.units import units
+from fastadv_tui.history.columns import COLUMNS, measured_by
 from fastadv_tui.history.row import Row
-from fastadv_tui.history.run_settings import differing
-from fastadv_tui.text.quantities import attack_name, format_bytes, format_duration, format_flops, format_percent
+from fastadv_tui.history.run_settings import SIZE_SETTINGS, differing
 
-SIZES = ("eps", "method.alpha", "eval.step_size")
 Better = Callable[[Sequence[float]], float]
 
 
@@ -44,37 +43,31 @@ def _results(rows: Sequence[Row]) -> list[tuple[str, list[Cell]]]:
     return [
         ("name", [Cell(row.name) for row in rows]),
         ("status", [Cell(row.status) for row in rows]),
-        ("clean", _marked([row.clean for row in rows], format_percent, max)),
-        ("robust", _marked([row.robust for row in rows], format_percent, max)),
-        ("attack", [Cell(f"{attack_name(row.attack)} on {row.images:,}" if row.attack else "-") for row in rows]),
+        _marked(rows, "clean", max),
+        _marked(rows, "robust", max),
+        ("attack", [Cell(measured_by(row) if row.attack else "-") for row in rows]),
         ("epochs", [Cell(f"{row.epochs:.4g}") for row in rows]),
-        ("took", _marked([row.duration or None for row in rows], format_duration, min)),
-        ("images/s", _marked([row.images_per_second or None for row in rows], _rate, max)),
-        ("work", _marked([row.flops or None for row in rows], _work, min)),
-        ("memory", _marked([row.peak_memory or None for row in rows], _memory, min)),
+        _marked(rows, "duration", min),
+        _marked(rows, "images_per_second", max),
+        _marked(rows, "flops", min),
+        _marked(rows, "peak_memory", min),
     ]
 
 
-def _marked(figures: Sequence[float | None], say: Callable[[float | None], str], better: Better) -> list[Cell]:
-    known = [figure for figure in figures if figure is not None]
+def _marked(rows: Sequence[Row], key: str, better: Better) -> tuple[str, list[Cell]]:
+    """The line of one column, with the best value marked unless all are the same."""
+    column = COLUMNS[key]
+    values = [column.value(row) for row in rows]
+    known = [value for value in values if value is not None]
     best = better(known) if len(set(known)) > 1 else None
-    return [Cell(say(figure), figure is not None and figure == best) for figure in figures]
-
-
-def _rate(figure: float | None) -> str:
-    return "-" if figure is None else f"{figure:,.0f}"
-
-
-def _memory(figure: float | None) -> str:
-    return "-" if figure is None else format_bytes(figure)
-
-
-def _work(figure: float | None) -> str:
-    return "-" if figure is None else format_flops(figure)
+    texts = [column.text_or(row, "-") for row in rows]
+    return column.title, [
+        Cell(text, value is not None and value == best) for text, value in zip(texts, values, strict=True)
+    ]
 
 
 def _shown(key: str, value: Any) -> str:
-    if key in SIZES:
+    if key in SIZE_SETTINGS:
         return "follows eps" if value is None else f"{units(value)}/255"
     return "-" if value is None else str(value)
 

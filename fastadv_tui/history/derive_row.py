@@ -1,15 +1,12 @@
 """The row of a run, derived from its directory."""
 
-import msgspec
-
 from engine.protocol.events import Evaluated
-from engine.protocol.rundir import RunDir
+from engine.protocol.rundir import RunDir, Submission
 from fastadv_tui.history.notes import read_notes
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.run_settings import changed_settings
-from fastadv_tui.runs import state, status
-from fastadv_tui.supervise import records
-from fastadv_tui.supervise.records import ExitRecord
+from fastadv_tui.runs.observe import observe
+from fastadv_tui.runs.state import RunState
 
 CURVE_POINTS = 50
 
@@ -17,16 +14,12 @@ CURVE_POINTS = 50
 def row_of(rundir: RunDir) -> Row:
     """The row of a run, derived from its directory; what is missing or damaged there is left empty."""
     row = Row(id=rundir.id)
-    run = state.load(rundir)
-    verdict = status.derive(rundir, run)
-    if not verdict.live and run.finished is None:
-        run = state.load(rundir)  # it may have ended while its events were read, and a row that ended is believed
-    _take_submission(row, rundir)
-    _take_progress(row, run)
-    row.status, row.reason, row.host = verdict.status, verdict.reason, verdict.host
-    row.ended = verdict.ended or 0.0
-    exit_record = records.read(rundir.exit, ExitRecord)
-    row.peak_memory = exit_record.peak_memory if exit_record else 0
+    seen = observe(rundir)
+    _take_submission(row, seen.submission)
+    _take_progress(row, seen.state)
+    row.status, row.reason, row.host = seen.status.status, seen.status.reason, seen.status.host
+    row.ended = seen.status.ended or 0.0
+    row.peak_memory = seen.exit.peak_memory if seen.exit else 0
     notes = read_notes(rundir)
     row.name, row.tags, row.note, row.pinned = notes.name or row.name, notes.tags, notes.note, notes.pinned
     return row
@@ -39,10 +32,8 @@ def thin(points: list[Evaluated], most: int = CURVE_POINTS) -> list[tuple[float,
     return [(round(p.epoch, 2), round(p.clean, 4), round(p.robust, 4)) for p in points]
 
 
-def _take_submission(row: Row, rundir: RunDir) -> None:
-    try:
-        submission = rundir.submission()
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+def _take_submission(row: Row, submission: Submission | None) -> None:
+    if submission is None:
         return
     config = submission.config
     row.name, row.dataset, row.method, row.preset = config.title, config.dataset, config.method.name, config.preset
@@ -51,7 +42,7 @@ def _take_submission(row: Row, rundir: RunDir) -> None:
     row.code_fingerprint = submission.code_fingerprint
 
 
-def _take_progress(row: Row, run: state.RunState) -> None:
+def _take_progress(row: Row, run: RunState) -> None:
     row.started, row.duration, row.epochs = run.begun, run.elapsed, round(run.epochs, 3)
     row.curve, row.alarms = thin(run.watch), [alarm.kind for alarm in run.alarms]
     if run.started:

@@ -3,7 +3,6 @@
 A row that says queued or running is never believed: whoever reads it derives it again from the run directory.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from fastadv_tui.history.row import Row
 from fastadv_tui.history.store.migrations import NewerSchemaError
 from fastadv_tui.history.store.reader import DAMAGED, read_rows
 from fastadv_tui.paths import ensure_home, history_path, runs_dir
-from fastadv_tui.runs.find import RunNotFoundError, find_run
+from fastadv_tui.runs.find import RunNotFoundError, find_run, run_ids
 from fastadv_tui.runs.status import NO_CONFIG, NO_SUPERVISOR
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ class History:
         return next((row for row in self.sync() if row.id == run_id), None)
 
     def find(self, name: str) -> Row:
-        """The row of the run that `name` means (see `home.find_run`), also of one whose folder is gone.
+        """The row of the run that `name` means (see `runs.find.find_run`), also of one whose folder is gone.
 
         Raises: RunNotFoundError.
         """
@@ -70,7 +69,7 @@ class History:
         """Derive live rows anew and add runs that have none; writes what changed, if it can be written."""
         rows = self._read_or_rebuild()
         known = {row.id: row for row in rows}
-        stale = [name for name in _run_ids() if name not in known or known[name].live or _doubtful(known[name])]
+        stale = [name for name in run_ids() if name not in known or known[name].live or _doubtful(known[name])]
         fresh = {name: row_of(RunDir(runs_dir() / name)) for name in stale}
         gone = [_lost(row) for row in rows if row.live and row.id not in fresh]
         changed = [row for row in (*fresh.values(), *gone) if row != known.get(row.id)]
@@ -136,7 +135,7 @@ class History:
             return self._derive_all()
         except UserError as error:
             self.notices.append(str(error))
-            return [row_of(RunDir(runs_dir() / name)) for name in _run_ids()]
+            return [row_of(RunDir(runs_dir() / name)) for name in run_ids()]
 
     def _read_or_set_aside(self) -> list[Row] | None:
         """The rows; None, with a notice, where the file cannot be used: one that is no good is set aside."""
@@ -176,7 +175,7 @@ class History:
     def _derive_all(self, progress: Callable[[int, int], None] = lambda done, total: None) -> list[Row]:
         """Every run's row, derived and written under one lock, so that no edit is lost. Raises: HistoryError."""
         with self._writing() as draft:
-            rows, ids, folder = [], _run_ids(), runs_dir()
+            rows, ids, folder = [], run_ids(), runs_dir()
             for number, name in enumerate(ids, 1):
                 rows.append(row_of(RunDir(folder / name)))
                 progress(number, len(ids))
@@ -210,19 +209,6 @@ class History:
         from filelock import FileLock  # here, as most who look at the history never write it
 
         return FileLock(f"{self.path}.lock", timeout=LOCK_SECONDS, mode=0o600)
-
-
-def _run_ids() -> list[str]:
-    """The names of the run directories, in no order: cheaper than a RunDir for each of thousands.
-
-    A name that is no text is none that we made, and JSON could not hold it; a hidden one is a run in the making.
-    """
-    try:
-        with os.scandir(runs_dir()) as entries:
-            folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-            return [name for name in folders if name.isprintable() and not name.startswith(".")]
-    except FileNotFoundError:
-        return []
 
 
 def _doubtful(row: Row) -> bool:

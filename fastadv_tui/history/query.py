@@ -20,10 +20,12 @@ from typing import Any
 from engine.config.datasets import full_name
 from engine.config.errors import ConfigError
 from engine.config.keys import SHORT_KEYS, fields
-from engine.config.presets import preset_settings
 from engine.config.units import parse_size
 from fastadv_tui.errors import UserError
+from fastadv_tui.history.columns import COLUMNS, Kind
 from fastadv_tui.history.row import Row
+from fastadv_tui.history.run_settings import SIZE_SETTINGS, setting_of
+from fastadv_tui.text.quantities import parse_age
 
 Test = Callable[[Row], bool]
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
@@ -37,19 +39,6 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 COMPARISON = re.compile(r"([A-Za-z_][\w.]*)(!=|<=|>=|=|<|>)(.*)", re.DOTALL)
 PREFIXES = ("tag:", "status:", "since:", "before:")
 PREFIXED = re.compile(r"(tag|status|since|before):(.*)", re.DOTALL)
-AGE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(s|min|h|d|w)")
-AGES = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-SIZES = {"eps", "alpha"}
-SHARES = {"clean", "robust"}
-TIMES = {"submitted", "started", "ended"}
-WORDS = {"id", "name", "dataset", "method", "preset", "status", "host", "attack", "note", "final", "pinned"}
-WORDS |= {"data_fingerprint", "code_fingerprint"}
-ZERO_IS_UNKNOWN = {*TIMES, "duration", "peak_memory", "images_per_second", "flops"}
-COLUMNS = (
-    "id", "name", "dataset", "method", "eps", "alpha", "preset", "seed", "status", "host", "submitted", "started",
-    "ended", "duration", "epochs", "total_epochs", "clean", "robust", "attack", "images", "final", "peak_memory",
-    "images_per_second", "flops", "data_fingerprint", "code_fingerprint", "note", "pinned",
-)  # fmt: skip
 
 
 class QueryError(UserError):
@@ -81,11 +70,6 @@ def ordered(rows: Iterable[Row], key: str) -> list[Row]:
     for row in rows:
         (unknown if get(row) in (None, "") else known).append(row)
     return [*sorted(known, key=lambda row: _sortable(get(row)), reverse=not upwards), *unknown]
-
-
-def value(row: Row, key: str) -> Any:
-    """A figure, fact or setting of a row. Raises: QueryError, if there is no such key."""
-    return _getter(key)(row)
 
 
 def _word(word: str) -> Test:
@@ -145,51 +129,48 @@ def _wanted(key: str, text: str) -> str | float:
 
     Raises: QueryError, if it is nothing that the key can be.
     """
-    if key in SIZES or SHORT_KEYS.get(key, key) in ("method.alpha", "eval.step_size"):
+    kind = _kind(key)
+    if kind == "size":
         try:
             return parse_size(text)
         except ConfigError as error:
             raise QueryError(f"{key}: {error}") from None
-    if key in WORDS:
+    if kind in ("word", "flag"):
         return (full_name(text) if key == "dataset" else text).casefold()
-    if key in TIMES:
+    if kind == "time":
         return _moment(text)
-    if key == "duration" and (match := AGE.fullmatch(text)):
-        return float(match[1]) * AGES[match[2]]
-    return _number(key, text)
+    if kind == "duration" and (seconds := parse_age(text)) is not None:
+        return seconds
+    return _number(key, kind, text)
 
 
-def _number(key: str, text: str) -> str | float:
+def _kind(key: str) -> Kind | None:
+    """What users type for a key; None for a setting, which may be a number or text."""
+    if key in COLUMNS:
+        return COLUMNS[key].kind
+    return "size" if SHORT_KEYS.get(key, key) in SIZE_SETTINGS else None
+
+
+def _number(key: str, kind: Kind | None, text: str) -> str | float:
     """A number as typed; the text where it is none, if the key is a setting's."""
     try:
         number = float(text.removesuffix("%"))
     except ValueError:
-        if key in COLUMNS:
+        if kind is not None:
             raise QueryError(f"{key}: {text!r} is no number") from None
         return text.casefold()
-    return number / 100 if key in SHARES and (text.endswith("%") or number > 1) else number
+    return number / 100 if kind == "fraction" and (text.endswith("%") or number > 1) else number
 
 
 def _getter(key: str) -> Callable[[Row], Any]:
-    if key in COLUMNS:
-        if key in ZERO_IS_UNKNOWN:
-            return lambda row: getattr(row, key) or None
-        return lambda row: getattr(row, key)
+    if key in COLUMNS and COLUMNS[key].ordered:
+        return COLUMNS[key].value
     setting = SHORT_KEYS.get(key, key)
-    if setting in (settings := fields()):
-        default = settings[setting].default
-        return lambda row: _setting(row, setting, default)
-    known = [*PREFIXES, *COLUMNS, *fields(), *SHORT_KEYS]
-    near = difflib.get_close_matches(key, known, n=1)
-    raise QueryError(f"unknown key {key!r}; " + (f"did you mean {near[0]}?" if near else f"use {', '.join(COLUMNS)}"))
-
-
-def _setting(row: Row, key: str, default: Any) -> Any:
-    """A setting as the run had it: changed by the user, else the preset's, else the default."""
-    if key in row.settings:
-        return row.settings[key]
-    usual = preset_settings(row.preset, row.method)
-    return usual.get(key, default)
+    if setting in fields():
+        return lambda row: setting_of(row, setting)
+    columns = [column.key for column in COLUMNS.values() if column.ordered]
+    near = difflib.get_close_matches(key, [*PREFIXES, *columns, *fields(), *SHORT_KEYS], n=1)
+    raise QueryError(f"unknown key {key!r}; " + (f"did you mean {near[0]}?" if near else f"use {', '.join(columns)}"))
 
 
 def _as_text(found: Any) -> str:
@@ -207,8 +188,8 @@ def _sortable(found: Any) -> tuple[int, Any]:
 
 def _moment(text: str) -> float:
     """The unix time of `7d` (ago), `12h`, `2026-11-01` or `2026-11-01T14:00`."""
-    if match := AGE.fullmatch(text):
-        return time.time() - float(match[1]) * AGES[match[2]]
+    if (seconds := parse_age(text)) is not None:
+        return time.time() - seconds
     try:
         return datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError):

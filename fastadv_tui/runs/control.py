@@ -10,7 +10,7 @@ from pathlib import Path
 from engine.protocol.rundir import RunDir
 from fastadv_tui.errors import UserError
 from fastadv_tui.paths import HomeError, runs_dir
-from fastadv_tui.runs import state, status
+from fastadv_tui.runs.observe import observe
 from fastadv_tui.supervise.locks import try_lock
 
 
@@ -38,17 +38,12 @@ def spawn(rundir: RunDir) -> None:
         raise RunError(f"{rundir.id} cannot be started; {rundir.log} says why, unless the disk is full")
 
 
-def verdict(rundir: RunDir) -> status.RunStatus:
-    """What the run is doing now."""
-    return status.derive(rundir, state.load(rundir))
-
-
 def stop(rundir: RunDir, now: bool = False) -> None:
     """Ask a run to save and end, or (`now`) have it killed; a queued one is cancelled.
 
     Raises: RunError, if it has ended; HomeError, if the request cannot be written.
     """
-    current = verdict(rundir)
+    current = observe(rundir).status
     if not current.live:
         raise RunError(f"{rundir.id} has ended already: {current.status}")
     try:
@@ -62,7 +57,7 @@ def resume(rundir: RunDir) -> None:
 
     Raises: RunError, if the run is live or done.
     """
-    current = verdict(rundir)
+    current = observe(rundir).status
     if current.live:
         raise RunError(f"{rundir.id} is {current.status}; there is nothing to resume")
     if current.status == "done":
@@ -75,7 +70,7 @@ def delete(rundir: RunDir) -> None:
 
     Raises: RunError, if the run is live; HomeError, if it cannot be removed.
     """
-    if verdict(rundir).live:
+    if observe(rundir).status.live:
         raise RunError(f"{rundir.id} is live; stop it first with `fastadv stop {rundir.id}`")
     if rundir.path.is_symlink() or rundir.path.parent != runs_dir():
         raise RunError(f"{rundir.path} is no folder of {runs_dir()}")
@@ -100,7 +95,7 @@ def remove_checkpoints(rundir: RunDir) -> int:
     try:
         if not (found := checkpoints(rundir)) or (lock := try_lock(rundir.lock)) is None:
             return 0  # a supervisor holds it
-        if not verdict(rundir).live:
+        if not observe(rundir).status.live:
             for path, size in found.items():
                 path.unlink(missing_ok=True)
                 freed += size
@@ -110,11 +105,3 @@ def remove_checkpoints(rundir: RunDir) -> int:
         if lock is not None:
             os.close(lock)
     return freed
-
-
-def place_in_line(rundir: RunDir) -> int | None:
-    """A queued run's place in its line, from 1."""
-    from fastadv_tui.paths import slots_dir
-    from fastadv_tui.supervise.queue import RunQueue
-
-    return RunQueue(slots_dir()).place_of(rundir.id)

@@ -1,7 +1,6 @@
 """How a run is named on the command line."""
 
 import os
-from pathlib import Path
 
 from engine.protocol.rundir import RunDir
 from fastadv_tui.errors import UserError
@@ -12,12 +11,16 @@ class RunNotFoundError(UserError):
     """No run, or more than one, has the name that was given."""
 
 
-def all_runs() -> list[RunDir]:
-    """Every run directory, in no order; hidden ones are runs in the making."""
+def run_ids() -> list[str]:
+    """The names of all run directories, in no order: cheaper than a RunDir for each of thousands.
+
+    A name that cannot be printed is not one of ours, and JSON could not hold it. A hidden folder is a run that is
+    being made.
+    """
     try:
         with os.scandir(runs_dir()) as entries:
-            folders = [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
-            return [RunDir(folder) for folder in folders if not folder.name.startswith(".")]
+            folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+            return [name for name in folders if name.isprintable() and not name.startswith(".")]
     except FileNotFoundError:
         return []
 
@@ -27,18 +30,18 @@ def find_run(name: str) -> RunDir:
 
     Raises: RunNotFoundError, if there is none or more than one.
     """
-    runs = all_runs()
+    folder, ids = runs_dir(), run_ids()
     if name == "last":
-        if not runs:
+        if not ids:
             raise RunNotFoundError("there are no runs yet; start one with `fastadv run digits`")
-        return max(runs, key=_submitted)
-    found = [run for run in runs if run.id == name] or [run for run in runs if name and run.id.startswith(name)]
+        return max((RunDir(folder / run_id) for run_id in ids), key=_submitted)
+    found = [name] if name in ids else [run_id for run_id in ids if name and run_id.startswith(name)]
     if len(found) == 1:
-        return found[0]
+        return RunDir(folder / found[0])
     if not found:
         raise RunNotFoundError(f"no run begins with {name!r}; `fastadv runs` lists them")
-    ids = ", ".join(sorted(run.id for run in found)[:10])
-    raise RunNotFoundError(f"{len(found)} runs begin with {name!r}: {ids}; type more of the id")
+    some = ", ".join(sorted(found)[:10])
+    raise RunNotFoundError(f"{len(found)} runs begin with {name!r}: {some}; type more of the id")
 
 
 def _submitted(run: RunDir) -> float:

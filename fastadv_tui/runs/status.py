@@ -4,14 +4,12 @@ import signal
 import time
 from typing import Literal
 
-import msgspec
 from msgspec import Struct
 
-from engine.protocol import event_log
 from engine.protocol.events import Finished
-from engine.protocol.rundir import RunDir
+from engine.protocol.rundir import Submission
 from fastadv_tui.runs.state import RunState
-from fastadv_tui.supervise import process_identity, records
+from fastadv_tui.supervise import process_identity
 from fastadv_tui.supervise.records import ExitRecord, ProcessRecord
 
 Status = Literal["queued", "running", "done", "stopped", "failed", "lost"]
@@ -35,44 +33,48 @@ class RunStatus(Struct, frozen=True, kw_only=True):
         return self.status in LIVE
 
 
-def derive(rundir: RunDir, state: RunState) -> RunStatus:
-    """What the run is doing now. `state` is of its events, which the caller may have read a moment ago."""
-    process = records.read(rundir.process, ProcessRecord)
+class Evidence(Struct, frozen=True, kw_only=True):
+    """What a run left beside its events, as `runs/observe.py` reads it. None: missing or unreadable.
+
+    living: whether the supervisor or the engine is alive; None if that cannot be known from this host.
+    exit: the newest exit record, which may be of an earlier attempt.
+    word: how the present attempt finished, by its own event. Looked for only once its processes have ended.
+    """
+
+    submission: Submission | None = None
+    process: ProcessRecord | None = None
+    living: bool | None = None
+    exit: ExitRecord | None = None
+    word: Finished | None = None
+
+
+def derive(evidence: Evidence, state: RunState) -> RunStatus:
+    """What the run is doing. `state` is of the events that were read so far."""
+    process, word, living = evidence.process, evidence.word, evidence.living
     if process is None:
-        return _unsupervised(rundir, state)
-    living = _living(process)  # looked at first: what the dead have written is there by now
-    exit_record = records.read(rundir.exit, ExitRecord)
-    ended = exit_record is not None and exit_record.attempt >= process.attempt
+        return _unsupervised(evidence.submission, state)
+    ended = attempt_ended(process, evidence.exit)
     if living and not ended:
         return _live(process, state)
-    word = _last_word(rundir, process)
-    if exit_record is not None and ended:
-        return _ended(exit_record, word)
+    if evidence.exit is not None and ended:
+        return _ended(evidence.exit, word)
     if word is not None:
         return _by_event(word, host="" if living is not None else process.supervisor.host)
     return _lost(process, state) if living is not None else _elsewhere(process, state)
 
 
-def _living(process: ProcessRecord) -> bool | None:
-    """Whether supervisor or engine is alive; None if that cannot be known from this host."""
-    running = process_identity.alive(process.supervisor)
-    return running if running or process.engine is None else process_identity.alive(process.engine)
+def attempt_ended(process: ProcessRecord, exit_record: ExitRecord | None) -> bool:
+    """Whether the exit record is of the present attempt, and not of an earlier one."""
+    return exit_record is not None and exit_record.attempt >= process.attempt
 
 
-def _last_word(rundir: RunDir, process: ProcessRecord) -> Finished | None:
-    """How the present attempt finished, by its own word; read anew, as `state` may be from before it was said."""
-    said = event_log.last(rundir.events, Finished, process.events_before)
-    return said[-1] if said else None
-
-
-def _unsupervised(rundir: RunDir, state: RunState) -> RunStatus:
+def _unsupervised(submission: Submission | None, state: RunState) -> RunStatus:
     """Just submitted, or started by hand without a supervisor, or never started."""
     if state.finished is not None:
         return _by_event(state.finished)
-    try:
-        submitted = rundir.submission().submitted
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    if submission is None:
         return RunStatus(status="lost", reason=NO_CONFIG)
+    submitted = submission.submitted
     if abs(time.time() - submitted) < STARTING:  # a clock may have been set back
         return RunStatus(status="queued", reason="starting")
     return RunStatus(status="lost", reason=NO_SUPERVISOR, ended=submitted)

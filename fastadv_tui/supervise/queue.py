@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from fastadv_tui.hardware import gpus
+from fastadv_tui.paths import slots_dir
 from fastadv_tui.supervise.locks import remove_if_free, try_lock
 from fastadv_tui.supervise.process_identity import hostname
 
@@ -48,6 +49,11 @@ class RunQueue:
     def __init__(self, folder: Path) -> None:
         self.slots = folder / hostname()
         self.tickets = self.slots / "line"
+
+    @classmethod
+    def of_home(cls) -> "RunQueue":
+        """The line of the user's home."""
+        return cls(slots_dir())
 
     def join(self, ticket: Ticket) -> "QueuePlace":
         """Take a place in the line, to be left when a slot is had. Raises: OSError."""

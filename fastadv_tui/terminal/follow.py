@@ -6,10 +6,10 @@ import time
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from engine.protocol.event_log import Follower
 from engine.protocol.rundir import RunDir
-from fastadv_tui.runs import control, status
-from fastadv_tui.runs.state import RunState, apply
+from fastadv_tui.runs.observe import RunObserver
+from fastadv_tui.runs.status import RunStatus
+from fastadv_tui.supervise.queue import RunQueue
 from fastadv_tui.terminal.run_display import Display
 from fastadv_tui.text.quantities import ordinal
 from fastadv_tui.text.sanitize import one_line
@@ -46,32 +46,25 @@ class Following:
 
     def __init__(self, rundir: RunDir, display: Display) -> None:
         self.rundir, self.display = rundir, display
-        self.state = RunState()
-        self._follower = Follower(rundir.events)
+        self._observer = RunObserver(rundir, display.event)
         self._told = ""
 
-    def look(self) -> status.RunStatus:
+    def look(self) -> RunStatus:
         """Show what is new and return what the run is doing; nothing written before its end is missed."""
-        verdict = status.derive(self.rundir, self.state)
-        while events := self._follower.poll():
-            for event in events:
-                self.state = apply(self.state, event)
-                self.display.event(event, self.state)
-        if not verdict.live:
-            verdict = status.derive(self.rundir, self.state)
-        self._tell_place(verdict)
-        self.display.tick(self.state, verdict)
-        return verdict
+        seen = self._observer.look()
+        self._tell_place(seen.status)
+        self.display.tick(seen.state, seen.status)
+        return seen.status
 
-    def _tell_place(self, verdict: status.RunStatus) -> None:
-        place = control.place_in_line(self.rundir) if verdict.status == "queued" else None
+    def _tell_place(self, verdict: RunStatus) -> None:
+        place = RunQueue.of_home().place_of(self.rundir.id) if verdict.status == "queued" else None
         text = f"queued: {ordinal(place)} in line; it starts by itself, this terminal may be closed" if place else ""
         if text and text != self._told:
             self.display.note(text)
         self._told = text or self._told
 
 
-def follow(rundir: RunDir, display: Display, may_stop: bool) -> tuple[int, status.RunStatus]:
+def follow(rundir: RunDir, display: Display, may_stop: bool) -> tuple[int, RunStatus]:
     """Show a run until it ends, or until the user stops waiting; returns the exit code and the last verdict.
 
     may_stop: whether Ctrl-C stops the run (`run`) or only the watching (`watch`).

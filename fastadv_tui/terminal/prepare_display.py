@@ -15,6 +15,7 @@ from engine.protocol.provenance import engine_command
 from engine.protocol.requests import Completed, Failed, Planned, PrepareAnswer, PrepareRequest, Progress, Refused
 from fastadv_tui.errors import UserError
 from fastadv_tui.paths import data_dir
+from fastadv_tui.text.quantities import format_bytes
 from fastadv_tui.text.sanitize import one_line
 
 STOPPED = 130
@@ -140,15 +141,15 @@ def planned(answer: Planned) -> list[str]:
         f"{answer.kind}: {answer.source}",
         f"{train:,} training and {val:,} validation images of {answer.classes:,} classes → {answer.out}",
         f"shorter sides {sizes} · JPEG quality {answer.quality} · workers {answer.workers} · about "
-        f"{_room(answer.needed)} to write, {_room(answer.free)} free",
+        f"{format_bytes(answer.needed)} to write, {format_bytes(answer.free)} free",
     ]
     lines += answer.remarks
     if answer.there:
         lines.append(f"{answer.there:,} images are done already")
     if answer.needed > answer.free:
         lines.append(
-            f"WARNING: the disk will be full before the end: about {_room(answer.needed)} needed, "
-            f"{_room(answer.free)} free; make room meanwhile, or choose another --out"
+            f"WARNING: the disk will be full before the end: about {format_bytes(answer.needed)} needed, "
+            f"{format_bytes(answer.free)} free; make room meanwhile, or choose another --out"
         )
     return [one_line(text) for text in lines]
 
@@ -170,11 +171,3 @@ def completed(answer: Completed) -> list[str]:
     if len(answer.broken) > NAMED:
         lines.append(f"  and {len(answer.broken) - NAMED:,} more")
     return [one_line(text) for text in lines]
-
-
-def _room(size: int) -> str:
-    """Bytes, readable."""
-    for unit, one in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
-        if size >= one:
-            return f"{size / one:.1f} {unit}"
-    return f"{size / 1e3:.0f} kB"

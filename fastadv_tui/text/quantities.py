@@ -1,10 +1,14 @@
-"""How figures are said to people: the same words in every display."""
+"""How figures are said to people, and typed by them: the same words in every display."""
 
+import re
 import time
 
 from engine.config.phases import Phase
 
 GLYPHS = {"queued": "◌", "running": "●", "done": "✓", "stopped": "■", "failed": "✗", "lost": "?"}
+AGE = re.compile(r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*(s|min|h|d|w)\s*")
+SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+BYTES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"))
 
 
 def format_percent(share: float | None) -> str:
@@ -49,8 +53,9 @@ def kind_of_images(held_out: bool) -> str:
 
 
 def format_bytes(count: float) -> str:
-    """Bytes as `44.8 MB` (millions, as disks are sold)."""
-    return f"{count / 1e6:,.1f} MB" if count < 1e9 else f"{count / 1e9:,.1f} GB"
+    """Bytes as `44.8 MB`: in powers of 1000, as disks are sold, from kB to TB."""
+    factor, unit = next((size for size in BYTES if count >= size[0]), (1e3, "kB"))
+    return f"{count / factor:,.{0 if unit == 'kB' else 1}f} {unit}"
 
 
 def format_flops(flops: float) -> str:
@@ -75,6 +80,12 @@ def format_age(unix: float) -> str:
         if seconds >= unit_seconds:
             return f"{int(seconds // unit_seconds)} {unit} ago"
     return "now"
+
+
+def parse_age(text: str) -> float | None:
+    """The seconds of an age that a user typed: `90s`, `30min`, `12h`, `30d`, `1.5w`; None if the text is no age."""
+    match = AGE.fullmatch(text)
+    return float(match[1]) * SECONDS[match[2]] if match else None
 
 
 def phase_words(phase: Phase) -> str:

@@ -14,6 +14,7 @@ from engine.config.run import RunConfig
 from engine.protocol.rundir import RunDir, Submission
 from fastadv_tui.runs import control, state, status
 from fastadv_tui.runs.create import create_run
+from fastadv_tui.runs.observe import observe
 from fastadv_tui.supervise import process_identity
 from fastadv_tui.supervise.records import ExitRecord, ProcessRecord, read
 from tests.support.waiting import wait_until
@@ -37,7 +38,7 @@ def make_run(folder: Path, submitted: float | None = None, chosen: RunConfig | N
 
 def verdict(rundir: RunDir) -> status.RunStatus:
     """What a viewer that comes now is told."""
-    return status.derive(rundir, state.load(rundir))
+    return observe(rundir).status
 
 
 def wait_for_status(rundir: RunDir, *wanted: str) -> status.RunStatus:

@@ -19,10 +19,10 @@ from fastadv_tui.dashboard.screens.text_dialog import TextDialog
 from fastadv_tui.dashboard.snapshot import EMPTY, Snapshot
 from fastadv_tui.dashboard.widgets.history_table import HistoryTable
 from fastadv_tui.dashboard.widgets.text_field import TextField
-from fastadv_tui.history.columns import CELLS
+from fastadv_tui.history.columns import COLUMNS, SHOWABLE
 from fastadv_tui.history.index import History
 from fastadv_tui.history.notes import Notes
-from fastadv_tui.history.query import COLUMNS, QueryError, ordered, parse
+from fastadv_tui.history.query import QueryError, ordered, parse
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.seed_groups import Group, group_by_seed, mean_std
 from fastadv_tui.paths import runs_dir
@@ -79,7 +79,7 @@ class HistoryScreen(ReadonlyActions, Screen[None]):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        return tuple(key for key in self.fastadv.settings.columns if key in CELLS)
+        return tuple(key for key in self.fastadv.settings.columns if key in SHOWABLE)
 
     def compose(self) -> ComposeResult:
         yield TextField(placeholder="method=fgsm eps>=8 robust>0.4 tag:paper since:7d text", id="query")
@@ -128,7 +128,7 @@ class HistoryScreen(ReadonlyActions, Screen[None]):
         return [Text(marks), *(self._cell(row, key, baseline) for key in self.columns)]
 
     def _cell(self, row: Row, key: str, baseline: Row | None) -> Text:
-        text = one_line(CELLS[key](row), WIDEST)
+        text = one_line(COLUMNS[key].text(row), WIDEST)
         mine, theirs = getattr(row, key, None), getattr(baseline, key, None)
         if key in ("clean", "robust") and baseline is not row and mine is not None and theirs is not None:
             text += f" {100 * (mine - theirs):+.1f}"
@@ -139,7 +139,7 @@ class HistoryScreen(ReadonlyActions, Screen[None]):
         first = group.rows[0]
         if len({row.status for row in group.rows}) > 1:
             said["status"] = "several"
-        cells = [Text(said[key] if key in said else one_line(CELLS[key](first), WIDEST)) for key in self.columns]
+        cells = [Text(said[key] if key in said else one_line(COLUMNS[key].text(first), WIDEST)) for key in self.columns]
         return [Text(f"n={group.count}"), *cells]
 
     def _summarise(self, found: int, lines: int) -> None:
@@ -186,10 +186,12 @@ class HistoryScreen(ReadonlyActions, Screen[None]):
         self._sort_by(["", *self.columns][self._table.cursor_column])
 
     def _sort_by(self, key: str) -> None:
-        if key in COLUMNS:
+        if key not in COLUMNS:
+            return  # the column of marks
+        if COLUMNS[key].ordered:
             self._sort = f"+{key}" if self._sort == key else key
             self._draw()
-        elif key in CELLS:
+        else:
             self.notify(f"{key} have no order")
 
     def action_columns(self) -> None:
@@ -199,7 +201,7 @@ class HistoryScreen(ReadonlyActions, Screen[None]):
                 self._table.set_columns(self.columns)
                 self._draw()
 
-        others = [key for key in CELLS if key not in self.columns]
+        others = [key for key in SHOWABLE if key not in self.columns]
         self.app.push_screen(ColumnsDialog(self.columns, others), chosen)
 
     def action_group(self) -> None:

@@ -7,17 +7,10 @@ from textual.widgets import Static
 
 from engine.config.units import units
 from fastadv_tui.dashboard.snapshot import LiveRun
+from fastadv_tui.history.columns import COLUMNS, measured_by, status_text
 from fastadv_tui.history.row import Row
 from fastadv_tui.launch.command_line import as_text
-from fastadv_tui.text.quantities import (
-    GLYPHS,
-    attack_name,
-    format_bytes,
-    format_duration,
-    format_flops,
-    format_percent,
-    phase_words,
-)
+from fastadv_tui.text.quantities import format_duration, phase_words
 from fastadv_tui.text.sanitize import one_line
 
 WIDEST = 60
@@ -35,19 +28,19 @@ class RunFacts(Static):
 def facts(row: Row, view: LiveRun | None) -> list[tuple[str, str]]:
     """What matters of a run while it is looked at."""
     found = [
-        ("status", f"{GLYPHS[row.status]} {row.status}"),
+        ("status", status_text(row)),
         ("", row.reason),
         ("method", f"{row.method} {units(row.alpha)}/255" if row.method != "standard" else "standard"),
         ("eps", f"{units(row.eps)}/255"),
-        ("clean", format_percent(row.clean)),
-        ("robust", format_percent(row.robust)),
-        ("by", f"{attack_name(row.attack)} on {row.images:,}" if row.attack and row.images else ""),
+        ("clean", COLUMNS["clean"].text(row)),
+        ("robust", COLUMNS["robust"].text(row)),
+        ("by", measured_by(row) if row.attack and row.images else ""),
         ("epoch", f"{row.epochs:.2f} of {row.total_epochs:.4g}"),
         *_pace(view),
         ("data", f"{PurePath(row.dataset).name} {row.data_fingerprint}"),
         *[(key, as_text(key, value)) for key, value in row.settings.items() if key not in SHOWN],
-        ("work", format_flops(row.flops) if row.flops else ""),
-        ("memory", format_bytes(row.peak_memory) if row.peak_memory else ""),
+        ("work", COLUMNS["flops"].text(row)),
+        ("memory", COLUMNS["peak_memory"].text(row)),
         ("seed", str(row.seed)),
         ("tags", ", ".join(row.tags)),
         ("note", row.note),

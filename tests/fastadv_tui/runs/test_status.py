@@ -14,8 +14,6 @@ import pytest
 
 from engine.protocol.events import Finished
 from engine.protocol.rundir import RunDir
-from fastadv_tui.runs import status
-from fastadv_tui.runs.state import RunState
 from fastadv_tui.supervise import process_identity, records
 from fastadv_tui.supervise.process_identity import ProcessIdentity
 from fastadv_tui.supervise.records import ExitRecord, ProcessRecord
@@ -108,18 +106,11 @@ def test_the_last_word_counts_whatever_the_exit_code(rundir: RunDir, ending: str
     assert (found.status, found.reason, found.ended) == (ending, "e", 40.0)
 
 
-def test_the_last_word_counts_though_the_caller_read_the_events_before_it(rundir: RunDir) -> None:
-    supervised(rundir, dead(), dead())
-    write_events(rundir, started(), Finished(status="done"))
-    exited(rundir, 0)
-    assert status.derive(rundir, RunState()).status == "done"
-
-
 def test_the_last_word_is_found_in_a_long_file(rundir: RunDir) -> None:
     supervised(rundir, dead(), dead())
     write_events(rundir, started(), *[step(number) for number in range(1, 2000)], Finished(status="done"))
     assert rundir.events.stat().st_size > 200_000
-    assert status.derive(rundir, RunState()).status == "done"
+    assert verdict(rundir).status == "done"
 
 
 KILLED = {

@@ -6,6 +6,7 @@ import signal
 import pytest
 
 from fastadv_tui.runs import control, state
+from fastadv_tui.supervise.queue import RunQueue
 from tests.support.runs import engine_pid, gone, submit, supervisor_pid, verdict, wait_for_status
 from tests.support.waiting import wait_until
 
@@ -15,9 +16,9 @@ pytestmark = pytest.mark.usefixtures("fake_engine")
 def test_a_queued_run_waits_its_turn_and_says_its_place() -> None:
     first, second, third = submit("forever"), submit(), submit()
     engine_pid(first)
-    wait_until(lambda: control.place_in_line(third) == 2)
-    assert control.place_in_line(second) == 1
-    assert control.place_in_line(first) is None
+    wait_until(lambda: RunQueue.of_home().place_of(third.id) == 2)
+    assert RunQueue.of_home().place_of(second.id) == 1
+    assert RunQueue.of_home().place_of(first.id) is None
     assert verdict(second).status == "queued"
     control.stop(first)
     wait_for_status(third, "done")
@@ -35,7 +36,7 @@ def test_a_second_slot_lets_two_run_at_once() -> None:
 def test_a_queued_run_can_be_cancelled_and_resumed() -> None:
     first, second = submit("forever"), submit()
     engine_pid(first)
-    wait_until(lambda: control.place_in_line(second))
+    wait_until(lambda: RunQueue.of_home().place_of(second.id))
     control.stop(second)
     found = wait_for_status(second, "stopped")
     assert "cancelled" in found.reason
@@ -63,9 +64,9 @@ def test_a_run_cancelled_once_is_still_told_by_its_events_alone() -> None:
 def test_a_killed_supervisor_in_the_queue_frees_its_place() -> None:
     first, second, third = submit("forever"), submit(), submit()
     engine_pid(first)
-    wait_until(lambda: control.place_in_line(third) == 2)
+    wait_until(lambda: RunQueue.of_home().place_of(third.id) == 2)
     os.kill(supervisor_pid(second), signal.SIGKILL)
-    wait_until(lambda: control.place_in_line(third) == 1)
+    wait_until(lambda: RunQueue.of_home().place_of(third.id) == 1)
     wait_for_status(second, "lost")
     control.stop(first)
     wait_for_status(third, "done")

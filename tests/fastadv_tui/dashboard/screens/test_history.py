@@ -13,7 +13,7 @@ from fastadv_tui.dashboard.screens.history import HistoryScreen
 from fastadv_tui.dashboard.screens.text_dialog import TextDialog
 from fastadv_tui.dashboard.settings import load
 from fastadv_tui.dashboard.widgets.run_list import RunList
-from fastadv_tui.history.columns import CELLS
+from fastadv_tui.history.columns import SHOWABLE
 from fastadv_tui.history.index import History
 from fastadv_tui.history.notes import read_notes
 from tests.support.pilot import a_run, play, shown, until
@@ -143,7 +143,7 @@ def test_every_column_can_be_asked_to_sort() -> None:
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await pilot.press("h")
         await until(pilot, lambda: app.screen.query_one(DataTable).row_count == 1)
-        for key in CELLS:
+        for key in SHOWABLE:
             app.screen._sort_by(key)  # type: ignore[attr-defined]
         await until(pilot, lambda: "tags have no order" in shown(app))
         assert isinstance(app.screen, HistoryScreen)

@@ -1,0 +1,88 @@
+"""The registry of columns: every field of a row is in it or is named as none, and each cell can be shown."""
+
+import msgspec
+import pytest
+
+from fastadv_tui.commands.runs import KEYS
+from fastadv_tui.dashboard.settings import COLUMNS as SHOWN_AT_FIRST
+from fastadv_tui.history.columns import COLUMNS, NO_COLUMNS, SHOWABLE
+from fastadv_tui.history.query import QueryError, ordered, parse
+from fastadv_tui.history.row import Row
+
+FULL = Row(
+    id="a1", name="try", dataset="cifar10", method="fgsm", eps=8 / 255, alpha=10 / 255, preset="wong2020", seed=3,
+    status="done", host="h", submitted=1e9, started=1e9, ended=1e9, duration=60.0, epochs=4.0, total_epochs=15.0,
+    clean=0.8, robust=0.4, attack="pgd-10", images=1000, final=True, peak_memory=10**9, images_per_second=1234.0,
+    flops=10**15, data_fingerprint="d", code_fingerprint="c", tags=["x", "y"], note="n", pinned=True,
+)  # fmt: skip
+EMPTY = Row(id="b2")
+
+
+def test_every_field_of_a_row_is_a_column_or_named_as_none() -> None:
+    fields = {field.name for field in msgspec.structs.fields(Row)}
+    assert {*COLUMNS} | {*NO_COLUMNS} == fields
+    assert not {*COLUMNS} & {*NO_COLUMNS}
+    assert all(key == column.key for key, column in COLUMNS.items())
+
+
+def test_every_list_of_keys_names_columns() -> None:
+    assert {*SHOWABLE, *KEYS, *SHOWN_AT_FIRST} <= {*COLUMNS}
+    assert {*SHOWN_AT_FIRST} <= {*SHOWABLE}
+
+
+@pytest.mark.parametrize("key", COLUMNS)
+def test_a_column_has_the_value_and_the_text_of_its_field_and_bears_an_empty_row(key: str) -> None:
+    column = COLUMNS[key]
+    assert column.value(FULL) == getattr(FULL, key)
+    assert column.text(FULL)
+    assert isinstance(column.text(EMPTY), str)
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("eps", "8"),
+        ("alpha", "10"),
+        ("clean", "80.0%"),
+        ("status", "✓ done"),
+        ("epochs", "4/15"),
+        ("duration", "1 min 00 s"),
+        ("images_per_second", "1,234"),
+        ("peak_memory", "1.0 GB"),
+        ("flops", "1 PFLOP"),
+        ("tags", "x y"),
+        ("attack", "PGD-10"),
+    ],
+)
+def test_the_text_of_a_column_is_in_the_units_that_people_read(key: str, text: str) -> None:
+    assert COLUMNS[key].text(FULL) == text
+
+
+def test_the_attack_of_an_evaluation_while_training_is_in_parentheses() -> None:
+    assert COLUMNS["attack"].text(msgspec.structs.replace(FULL, final=False)) == "(PGD-10)"
+    assert COLUMNS["attack"].text(EMPTY) == ""
+
+
+@pytest.mark.parametrize("key", ["submitted", "started", "ended", "duration", "peak_memory", "flops", "clean"])
+def test_a_figure_that_is_not_known_has_no_value_and_says_so(key: str) -> None:
+    assert COLUMNS[key].value(EMPTY) is None
+    assert COLUMNS[key].text_or(EMPTY, "-") == "-"
+    assert COLUMNS[key].text_or(FULL, "-") == COLUMNS[key].text(FULL)
+
+
+@pytest.mark.parametrize("key", COLUMNS)
+def test_rows_are_sorted_by_every_column_that_says_it_has_an_order(key: str) -> None:
+    if COLUMNS[key].ordered:
+        assert {row.id for row in ordered([FULL, EMPTY], key)} == {"a1", "b2"}
+    else:
+        with pytest.raises(QueryError, match="unknown key"):
+            ordered([FULL, EMPTY], key)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["eps=8", "robust=40%", "duration=1min", "submitted<2020-01-01", "final=true", "seed=3", "images>999", "host=H"],
+)
+def test_a_filter_reads_a_value_as_the_kind_of_its_column_says(text: str) -> None:
+    assert parse(text)(FULL)
+    assert not parse(text)(EMPTY)

@@ -1,0 +1,48 @@
+"""Quantities as people read and type them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastadv_tui.text.quantities import format_bytes, parse_age
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90s", 90),
+        ("30min", 1800),
+        ("12h", 43_200),
+        ("30d", 2_592_000),
+        ("1.5w", 907_200),
+        (" 2 d ", 172_800),
+        ("0d", 0),
+    ],
+)
+def test_an_age_is_read_in_seconds(text: str, seconds: float) -> None:
+    assert parse_age(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "d", "30", "-3d", "1e3d", "3 months", "3m", "1.d", "yesterday", "2026-11-01"])
+def test_what_is_no_age_is_none(text: str) -> None:
+    assert parse_age(text) is None
+
+
+@given(st.text(max_size=20))
+def test_any_text_is_an_age_or_none_and_never_an_error(text: str) -> None:
+    assert (parse_age(text) or 0.0) >= 0
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 kB"),
+        (4_200, "4 kB"),
+        (44_800_000, "44.8 MB"),
+        (2.5e9, "2.5 GB"),
+        (1.2e12, "1.2 TB"),
+        (4e15, "4,000.0 TB"),
+    ],
+)
+def test_bytes_are_in_the_unit_that_needs_few_digits(count: float, text: str) -> None:
+    assert format_bytes(count) == text
