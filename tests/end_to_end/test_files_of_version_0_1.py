@@ -1,7 +1,8 @@
 """A home that version 0.1 wrote is read, resumed and answered.
 
-`tests/support/written_by_0_1` holds three N-FGSM runs on the digits with one seed. `done` is whole. `stopped` was stopped
-at weight update 51 of 184, `evaluating` in its final evaluation. The stored evaluation is one of `done`, at two eps.
+`tests/support/written_by_0_1` holds three N-FGSM runs on the digits with one seed. `done` is whole. `stopped` was
+stopped at weight update 51 of 184, `evaluating` in its final evaluation. The stored evaluation is one of `done`, at two
+eps.
 """
 
 import json
