@@ -3,8 +3,7 @@
 Later entries win: data set, preset, the preset's part for the method, what the user typed.
 """
 
-import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -14,6 +13,7 @@ from engine.config.datasets import DATASET_ALIASES, DATASETS, FOLDER
 from engine.config.errors import ConfigError
 from engine.config.keys import assemble
 from engine.config.run import RunConfig
+from engine.config.suggest import did_you_mean
 
 DEFAULT_PRESET = {
     "digits": "digits",
@@ -162,6 +162,6 @@ def check_dataset(name: str) -> str:
     return full
 
 
-def _near(name: str, known: Any) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f" (did you mean {near[0]}?)" if near else ""
+def _near(name: str, known: Iterable[str]) -> str:
+    hint = did_you_mean(name, known)
+    return f" ({hint})" if hint else ""

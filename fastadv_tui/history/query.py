@@ -7,7 +7,6 @@ Sizes are typed as on the command line (`eps>=8` is 8/255), accuracies as shares
 `robust>40`).
 """
 
-import difflib
 import math
 import operator
 import re
@@ -21,6 +20,7 @@ from engine.config.datasets import DATASET_ALIASES
 from engine.config.errors import ConfigError
 from engine.config.keys import SHORT_KEYS, fields
 from engine.config.presets import preset_settings
+from engine.config.suggest import did_you_mean
 from engine.config.units import parse_size
 from fastadv_tui.errors import UserError
 from fastadv_tui.history.row import Row
@@ -180,8 +180,8 @@ def _getter(key: str) -> Callable[[Row], Any]:
         default = settings[setting].default
         return lambda row: _setting(row, setting, default)
     known = [*PREFIXES, *COLUMNS, *fields(), *SHORT_KEYS]
-    near = difflib.get_close_matches(key, known, n=1)
-    raise QueryError(f"unknown key {key!r}; " + (f"did you mean {near[0]}?" if near else f"use {', '.join(COLUMNS)}"))
+    hint = did_you_mean(key, known) or f"use {', '.join(COLUMNS)}"
+    raise QueryError(f"unknown key {key!r}; {hint}")
 
 
 def _setting(row: Row, key: str, default: Any) -> Any:
