@@ -1,6 +1,5 @@
 """`engine --prepare`: resized copies of an image data set, in answers on standard output; a stop loses nothing."""
 
-import signal
 from pathlib import Path
 
 import msgspec
@@ -11,14 +10,14 @@ from engine.data.prepare.copy import CopyError, cannot_write
 from engine.data.prepare.preparation import LOCK, Preparation, check_request
 from engine.data.prepare.source import SourceError
 from engine.protocol.answers import answer
-from engine.protocol.requests import ExitCode, Failed, PrepareRequest, Refused
+from engine.protocol.exit_code import ExitCode
+from engine.protocol.requests import Failed, PrepareRequest, Refused
 from engine.protocol.stop import Stopped, StopRequest
 
 
 def prepare(request: bytes) -> int:
     """Answer a PrepareRequest; returns the exit code."""
     stop = StopRequest()
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})  # held back until here by the command
     try:
         return _prepare(request, stop)
     except (Stopped, BrokenPipeError):  # nobody listens any more
