@@ -10,7 +10,7 @@ from engine.config.run import RunConfig
 from engine.data.dataset import open_dataset
 from engine.plan.cost import smallest_part
 from engine.protocol.answers import answer
-from engine.protocol.requests import ExitCode
+from engine.protocol.exit_code import ExitCode
 
 
 def check(request: bytes) -> int:

@@ -6,7 +6,7 @@ import platform
 from engine.config.errors import ConfigError
 from engine.data.memory.datasets import READERS, open_arrays
 from engine.protocol.answers import answer
-from engine.protocol.requests import ExitCode
+from engine.protocol.exit_code import ExitCode
 
 
 def doctor(data_dir: str) -> int:

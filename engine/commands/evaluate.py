@@ -16,8 +16,9 @@ from engine.evaluation.settings import attack_of, eval_batch, evaluation_questio
 from engine.models import pretrained
 from engine.models.build import build_network
 from engine.protocol.answers import answer
+from engine.protocol.exit_code import ExitCode
 from engine.protocol.files import write_atomic
-from engine.protocol.requests import EvalRequest, ExitCode, Measured, Refused, Understood, Working
+from engine.protocol.requests import EvalRequest, Measured, Refused, Understood, Working
 from engine.protocol.stop import Stopped, StopRequest
 from engine.runtime import precision
 from engine.runtime.allocator import tune_allocator
@@ -36,7 +37,7 @@ def evaluate(request: bytes) -> int:
     except ConfigError as error:
         answer(Refused(message=str(error)))
         return ExitCode.REFUSED
-    except Stopped:
+    except (Stopped, BrokenPipeError):  # nobody listens any more
         return ExitCode.STOPPED
     return ExitCode.DONE
 

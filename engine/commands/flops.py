@@ -6,7 +6,8 @@ from engine.config.facts import DATASETS
 from engine.config.run import RunConfig
 from engine.data.dataset import open_dataset
 from engine.protocol.answers import answer
-from engine.protocol.requests import Counted, ExitCode
+from engine.protocol.exit_code import ExitCode
+from engine.protocol.requests import Counted
 
 
 def flops(request: bytes) -> int:

@@ -1,6 +1,5 @@
 """What is asked of `engine --eval`, one JSON object on standard input, and its answers, one JSON object a line."""
 
-from enum import IntEnum
 from pathlib import Path
 
 import msgspec
@@ -8,15 +7,6 @@ from msgspec import Struct, field
 
 from engine.config.run import RunConfig
 from engine.plan.cost import Passes
-
-
-class ExitCode(IntEnum):
-    """How a process of ours ends. REFUSED: a user can put right what is in the way, and was told in one line."""
-
-    DONE = 0
-    FAILED = 1
-    REFUSED = 2
-    STOPPED = 130
 
 
 class EvalRequest(Struct, frozen=True, kw_only=True):

@@ -14,7 +14,6 @@ from textual.screen import Screen
 from textual.widgets import Collapsible, Footer, Input, Label, Static
 from textual.worker import get_current_worker
 
-from engine.config.errors import ConfigError
 from engine.config.keys import fields
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard.widgets.text_field import TextField
@@ -130,7 +129,7 @@ class LaunchScreen(Screen[None]):
         try:
             self._plan = plan_form(typed)
             text = self._say(self._plan)
-        except (ConfigError, UserError) as error:
+        except UserError as error:
             self._plan, text = None, f"! {error}"
         self.query_one("#planned", Static).update(line_by_line(text))
         if self._plan:
@@ -191,7 +190,7 @@ class LaunchScreen(Screen[None]):
         """Check once for each kind of run, then submit them all; in a thread, as data may have to be fetched."""
         try:
             self._submit(planned, tags)
-        except (ConfigError, UserError, OSError) as error:
+        except (UserError, OSError) as error:
             self.app.notify(one_line(str(error)), severity="error", timeout=20, markup=False)
             self.post_message(self.Refused())
         else:

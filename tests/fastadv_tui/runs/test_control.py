@@ -17,10 +17,11 @@ from engine.protocol.events import Finished
 from engine.protocol.files import write_atomic
 from engine.protocol.provenance import code_fingerprint
 from engine.protocol.rundir import RunDir
+from fastadv_tui.errors import HomeError
 from fastadv_tui.history.index import History
 from fastadv_tui.history.row import Row
 from fastadv_tui.launch import cost
-from fastadv_tui.paths import HomeError, runs_dir
+from fastadv_tui.paths import runs_dir
 from fastadv_tui.runs import control, engine_client, find
 from fastadv_tui.runs.control import RunError
 from fastadv_tui.runs.create import create_run
