@@ -5,6 +5,7 @@ Exception
         ConfigError             a setting or an option; a ValueError, too (engine/config/errors.py)
             DataError           a data set that is missing, damaged or another one
             SourceError         images that cannot be prepared as they are
+        EngineError             the engine's process cannot start, or gave no answer
         HistoryError            the history cannot be written
         HomeError               the home folder cannot be used
         QueryError              a filter or a sort key that cannot be understood

@@ -3,14 +3,18 @@
 import os
 import platform
 
-from engine.config.errors import ConfigError
+from engine.config.errors import UserError
 from engine.data.memory.datasets import READERS, open_arrays
 from engine.protocol.answers import answer
 from engine.protocol.exit_code import ExitCode
+from engine.protocol.requests import MachineReport
 
 
 def doctor(data_dir: str) -> int:
-    """What this machine has for training: versions, devices, precision, and the data in `data_dir`."""
+    """What this machine has for training: versions, devices, precision, and the data in `data_dir`.
+
+    Answers a MachineReport; returns the exit code.
+    """
     import torch
 
     from engine.runtime import device as devices
@@ -19,17 +23,17 @@ def doctor(data_dir: str) -> int:
     device = devices.pick("auto")
     chosen, why = precision.choose("auto", device)
     answer(
-        {
-            "python": platform.python_version(),
-            "torch": str(torch.__version__),
-            "platform": platform.platform(),
-            "cpu": f"{os.cpu_count()} cores, {torch.get_num_threads()} threads",
-            "gpus": [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())],
-            "device": str(device),
-            "precision": chosen,
-            "precision_reason": why,
-            "data": {name: _found(name, data_dir) for name in READERS},
-        }
+        MachineReport(
+            python=platform.python_version(),
+            torch=str(torch.__version__),
+            platform=platform.platform(),
+            cpu=f"{os.cpu_count()} cores, {torch.get_num_threads()} threads",
+            gpus=[torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())],
+            device=str(device),
+            precision=chosen,
+            precision_reason=why,
+            data={name: _found(name, data_dir) for name in READERS},
+        )
     )
     return ExitCode.DONE
 
@@ -37,7 +41,7 @@ def doctor(data_dir: str) -> int:
 def _found(dataset: str, data_dir: str) -> str:
     try:
         arrays = open_arrays(dataset, data_dir)
-    except ConfigError as error:
+    except UserError as error:
         return str(error)
     release = "official release" if arrays.official else "not the official files"
     return f"{len(arrays.train_labels):,} training and {len(arrays.test_labels):,} test images, {release}"

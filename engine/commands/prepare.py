@@ -5,13 +5,13 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock, Timeout
 
-from engine.config.errors import ConfigError
+from engine.config.errors import UserError
 from engine.data.prepare.copy import CopyError, cannot_write
 from engine.data.prepare.preparation import LOCK, Preparation, check_request
 from engine.data.prepare.source import SourceError
-from engine.protocol.answers import answer
+from engine.protocol.answers import answer, refuse
 from engine.protocol.exit_code import ExitCode
-from engine.protocol.requests import Failed, PrepareRequest, Refused
+from engine.protocol.requests import Failed, PrepareRequest
 from engine.protocol.stop import Stopped, StopRequest
 
 
@@ -30,9 +30,8 @@ def _prepare(request: bytes, stop: StopRequest) -> int:
         check_request(asked)
         with _held(Path(asked.out)):
             answer(Preparation(asked, stop).run())
-    except ConfigError as error:
-        answer(Refused(message=str(error)))
-        return ExitCode.REFUSED
+    except UserError as error:
+        return refuse(str(error))
     except CopyError as error:
         answer(Failed(message=str(error)))
         return ExitCode.FAILED
