@@ -5,12 +5,12 @@ from typing import Any
 
 from msgspec import Struct
 
+from engine.config.settings import settings
 from engine.config.units import units
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.run_settings import differing
 from fastadv_tui.text.quantities import attack_name, format_bytes, format_duration, format_flops, format_percent
 
-SIZES = ("eps", "method.alpha", "eval.step_size")
 Better = Callable[[Sequence[float]], float]
 
 
@@ -74,7 +74,7 @@ def _work(figure: float | None) -> str:
 
 
 def _shown(key: str, value: Any) -> str:
-    if key in SIZES:
+    if key in settings() and settings()[key].is_size:
         return "follows eps" if value is None else f"{units(value)}/255"
     return "-" if value is None else str(value)
 

@@ -18,8 +18,9 @@ from typing import Any
 
 from engine.config.datasets import DATASET_ALIASES
 from engine.config.errors import ConfigError
-from engine.config.keys import SHORT_KEYS, fields
+from engine.config.keys import SHORT_KEYS
 from engine.config.presets import preset_settings
+from engine.config.settings import settings
 from engine.config.suggest import did_you_mean
 from engine.config.units import parse_size
 from fastadv_tui.errors import UserError
@@ -39,7 +40,6 @@ PREFIXES = ("tag:", "status:", "since:", "before:")
 PREFIXED = re.compile(r"(tag|status|since|before):(.*)", re.DOTALL)
 AGE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(s|min|h|d|w)")
 AGES = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-SIZES = {"eps", "alpha"}
 SHARES = {"clean", "robust"}
 TIMES = {"submitted", "started", "ended"}
 WORDS = {"id", "name", "dataset", "method", "preset", "status", "host", "attack", "note", "final", "pinned"}
@@ -145,7 +145,8 @@ def _wanted(key: str, text: str) -> str | float:
 
     Raises: QueryError, if it is nothing that the key can be.
     """
-    if key in SIZES or SHORT_KEYS.get(key, key) in ("method.alpha", "eval.step_size"):
+    setting = settings().get(SHORT_KEYS.get(key, key))
+    if setting and setting.is_size:
         try:
             return parse_size(text)
         except ConfigError as error:
@@ -176,10 +177,10 @@ def _getter(key: str) -> Callable[[Row], Any]:
             return lambda row: getattr(row, key) or None
         return lambda row: getattr(row, key)
     setting = SHORT_KEYS.get(key, key)
-    if setting in (settings := fields()):
-        default = settings[setting].default
+    if setting in settings():
+        default = settings()[setting].default
         return lambda row: _setting(row, setting, default)
-    known = [*PREFIXES, *COLUMNS, *fields(), *SHORT_KEYS]
+    known = [*PREFIXES, *COLUMNS, *settings(), *SHORT_KEYS]
     hint = did_you_mean(key, known) or f"use {', '.join(COLUMNS)}"
     raise QueryError(f"unknown key {key!r}; {hint}")
 

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from engine.config.keys import fields, flatten
+from engine.config.keys import flatten
 from engine.config.presets import preset_settings
 from engine.config.run import RunConfig
 from engine.config.sections import ModelConfig
+from engine.config.settings import settings
 from fastadv_tui.history.row import Row
 
 UNCOUNTED = ("dataset", "preset", "name", "data_dir", "seed")  # have a column of their own, or mean nothing elsewhere
@@ -33,7 +34,7 @@ def _usual(dataset: Any, model: Any, preset: str, method: str) -> dict[str, Any]
 
 def settings_of(row: Row) -> dict[str, Any]:
     """Every setting of a run by dotted key: its own, its preset's, the defaults."""
-    defaults = {key: None if field.required else field.default for key, field in fields().items()}
+    defaults = {key: setting.default for key, setting in settings().items()}
     usual = {**defaults, **preset_settings(row.preset, row.method), "method.name": row.method, "eps": row.eps}
     own = {**row.settings, "dataset": row.dataset, "preset": row.preset, "seed": row.seed}
     return {key: plain(value) for key, value in {**usual, **own}.items()}

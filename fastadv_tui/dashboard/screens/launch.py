@@ -14,7 +14,7 @@ from textual.screen import Screen
 from textual.widgets import Collapsible, Footer, Input, Label, Static
 from textual.worker import get_current_worker
 
-from engine.config.keys import fields
+from engine.config.settings import settings
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard.widgets.text_field import TextField
 from fastadv_tui.errors import UserError
@@ -83,7 +83,7 @@ class LaunchScreen(Screen[None]):
                     yield from self._field(key)
                 yield from self._field("tags")
                 with Collapsible(title="everything else", id="more"):
-                    for key in fields():
+                    for key in settings():
                         if key not in (*FIRST, "data_dir"):
                             yield from self._field(key)
                     yield from self._field("data_dir")
@@ -107,7 +107,7 @@ class LaunchScreen(Screen[None]):
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         """Beside the field there may be no room for all that it means."""
-        key = next((key for key in [*fields(), "tags"] if _id(key) == event.widget.id), None)
+        key = next((key for key in [*settings(), "tags"] if _id(key) == event.widget.id), None)
         self.query_one("#meaning", Static).update(f"{key}: {_meaning(key)}" if key else "")
 
     # -- the plan ---------------------------------------------------------------------------------------------
@@ -119,7 +119,7 @@ class LaunchScreen(Screen[None]):
         self.focus_next()
 
     def _typed(self) -> dict[str, str]:
-        keys = [*fields(), "tags"]
+        keys = [*settings(), "tags"]
         return {key: text for key in keys if (text := self.query_one(f"#{_id(key)}", Input).value.strip())}
 
     def _replan(self) -> None:
@@ -135,7 +135,7 @@ class LaunchScreen(Screen[None]):
         if self._plan:
             if self._flops.missing(self._plan.configs):
                 self.count_flops(self._plan)
-            for key in fields():
+            for key in settings():
                 self.query_one(f"#{_id(key)}", Input).placeholder = placeholder(self._plan.configs[0], key)
 
     def _say(self, planned: LaunchPlan) -> str:
