@@ -32,7 +32,6 @@ from fastadv_tui.supervise.records import ExitRecord, ProcessRecord
 TICK = 1.0  # seconds: nothing is looked at more often; signals and the engine's end wake it at once
 PATIENCE = 120.0  # seconds in which a queued run bears a file system that fails
 BATCHES_OF_GRACE = 3
-MALLOC = {"MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "1073741824"}  # keep big blocks: faster
 EXIT_BUSY = 3  # the run is supervised already
 
 
@@ -122,7 +121,7 @@ class Supervisor:
                 stdout=log,
                 stderr=log,
                 cwd="/",
-                env={**MALLOC, **os.environ, **slot.environment()},
+                env={**os.environ, **slot.environment()},
                 pass_fds=(slot.handle, run_lock),
                 process_group=0,
                 preexec_fn=partial(die_with, self.me.pid),
