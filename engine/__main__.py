@@ -13,7 +13,7 @@ from engine.config.errors import UserError
 from engine.protocol import event_log, events
 from engine.protocol.exit_code import ExitCode
 from engine.protocol.rundir import RunDir
-from engine.protocol.stop import Stopped, StopRequest
+from engine.protocol.stop import Stopped, StopRequest, ignore_stops
 
 
 def main(arguments: list[str]) -> int:
@@ -82,4 +82,6 @@ def _one_line(error: BaseException) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    exit_code = main(sys.argv[1:])
+    ignore_stops()
+    sys.exit(exit_code)

@@ -22,6 +22,16 @@ def die_with_parent(number: int) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
 
 
+def ignore_stops() -> None:
+    """To be called when the work is over: from here on a stop changes nothing.
+
+    Python takes its signal handlers away before it ends: a request that comes twice, such as a Ctrl-C that the face
+    passes on, would kill the process then, and its exit code would be lost.
+    """
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 class Stopped(Exception):  # noqa: N818 - it is no error
     """The run was asked to stop."""
 
