@@ -9,11 +9,11 @@ import sys
 import traceback
 from pathlib import Path
 
-from engine.config.errors import ConfigError
+from engine.config.errors import UserError
 from engine.protocol import event_log, events
-from engine.protocol.requests import ExitCode
+from engine.protocol.exit_code import ExitCode
 from engine.protocol.rundir import RunDir
-from engine.protocol.stop import Stopped, StopRequest
+from engine.protocol.stop import Stopped, StopRequest, ignore_stops
 
 
 def main(arguments: list[str]) -> int:
@@ -57,7 +57,7 @@ def train(rundir: RunDir) -> int:
         except Stopped:
             finished, code = events.Finished(status="stopped"), ExitCode.STOPPED
         except BaseException as error:
-            plain = isinstance(error, ConfigError)  # a user can put it right, and needs no traceback for it
+            plain = isinstance(error, UserError)  # a user can put it right, and needs no traceback for it
             print(error if plain else traceback.format_exc(), file=sys.stderr, flush=True)
             finished, code = events.Finished(status="failed", error=_one_line(error)), ExitCode.FAILED
         with contextlib.suppress(NameError):
@@ -77,9 +77,11 @@ def _finish(writer: event_log.Writer, finished: events.Finished, code: int) -> i
 def _one_line(error: BaseException) -> str:
     """What a user reads first; the traceback is in the log."""
     text = str(error).strip().partition("\n")[0]
-    plain = isinstance(error, ConfigError)
+    plain = isinstance(error, UserError)
     return text if plain and text else f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    exit_code = main(sys.argv[1:])
+    ignore_stops()
+    sys.exit(exit_code)

@@ -2,11 +2,9 @@
 
 import sys
 
-from engine.config.errors import ConfigError
+from engine.protocol.exit_code import ExitCode
 from fastadv_tui.dashboard.open import open_dashboard
 from fastadv_tui.errors import UserError
-
-FAULT, USAGE, STOPPED = 1, 2, 130
 
 
 def main() -> None:
@@ -20,19 +18,19 @@ def main() -> None:
             from fastadv_tui.cli import run
 
             run(words)
-    except (ConfigError, UserError) as error:
+    except UserError as error:
         from fastadv_tui.text.sanitize import one_line
 
         print(f"fastadv: {one_line(str(error))}", file=sys.stderr)  # names in files of strangers may hold anything
-        sys.exit(USAGE)
+        sys.exit(ExitCode.REFUSED)
     except KeyboardInterrupt:  # before any command had a way of its own
-        sys.exit(STOPPED)
+        sys.exit(ExitCode.STOPPED)
     except BrokenPipeError:  # `fastadv runs | head`
         sys.stderr.close()
-        sys.exit(0)
+        sys.exit(ExitCode.DONE)
     except OSError as error:  # a folder of somebody else's, a file system that is away
         print(f"fastadv: {error}", file=sys.stderr)
-        sys.exit(FAULT)
+        sys.exit(ExitCode.FAILED)
 
 
 def _check_words(words: list[str]) -> None:

@@ -54,6 +54,6 @@ def common(
 
 
 def run(words: Sequence[str]) -> None:
-    """Run a command line. Raises: ConfigError and UserError, which `entry.main` says in one line."""
+    """Run a command line. Raises: UserError, which `fastadv_tui.__main__` says in one line."""
     register(words)
     app()

@@ -3,11 +3,7 @@
 import os
 from pathlib import Path
 
-from fastadv_tui.errors import UserError
-
-
-class HomeError(UserError):
-    """The home folder cannot be used."""
+from fastadv_tui.errors import HomeError
 
 
 def home() -> Path:

@@ -1,39 +1,33 @@
 """`engine --check`: whether a run can start."""
 
-from typing import Any
-
 import msgspec
 
-from engine.config.errors import ConfigError
+from engine.config.errors import UserError
 from engine.config.networks import NETWORKS
 from engine.config.run import RunConfig
 from engine.data.dataset import open_dataset
 from engine.plan.cost import smallest_part
-from engine.protocol.answers import answer
-from engine.protocol.requests import ExitCode
+from engine.protocol.answers import answer, refuse
+from engine.protocol.exit_code import ExitCode
+from engine.protocol.requests import Checked
 
 
 def check(request: bytes) -> int:
     """Whether a run can start: data (fetched if missing) and device. `request` is a RunConfig as JSON.
 
-    Prints facts and returns 0, or prints {"error": one line} and returns 2.
+    Answers Checked or Refused; returns the exit code.
     """
     try:
-        facts = _check(msgspec.json.decode(request, type=RunConfig))
-    except ConfigError as error:
-        return _refuse(str(error))
+        checked = _check(msgspec.json.decode(request, type=RunConfig))
+    except UserError as error:
+        return refuse(str(error))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:  # also msgspec.ValidationError
-        return _refuse(f"the configuration is not valid: {error}")
-    answer(facts)
+        return refuse(f"the configuration is not valid: {error}")
+    answer(checked)
     return ExitCode.DONE
 
 
-def _refuse(message: str) -> int:
-    answer({"error": message})
-    return ExitCode.REFUSED
-
-
-def _check(config: RunConfig) -> dict[str, Any]:
+def _check(config: RunConfig) -> Checked:
     if config.device.startswith("cuda"):
         from engine.runtime import device
 
@@ -48,9 +42,9 @@ def _check(config: RunConfig) -> dict[str, Any]:
         from engine.models.batchnorm_check import check_minibatches  # the same
 
         check_minibatches(config, phases, source.train_images, source.facts)
-    return {
-        "train_images": source.train_images,
-        "test_images": source.test_images,
-        "official_data": source.official,
-        "data_fingerprint": source.fingerprint(),
-    }
+    return Checked(
+        train_images=source.train_images,
+        test_images=source.test_images,
+        official_data=source.official,
+        data_fingerprint=source.fingerprint(),
+    )

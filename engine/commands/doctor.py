@@ -4,14 +4,18 @@ import os
 import platform
 
 from engine.config.datasets import datasets
-from engine.config.errors import ConfigError
+from engine.config.errors import UserError
 from engine.data.memory.datasets import open_arrays
 from engine.protocol.answers import answer
-from engine.protocol.requests import ExitCode
+from engine.protocol.exit_code import ExitCode
+from engine.protocol.requests import MachineReport
 
 
 def doctor(data_dir: str) -> int:
-    """What this machine has for training: versions, devices, precision, and the data in `data_dir`."""
+    """What this machine has for training: versions, devices, precision, and the data in `data_dir`.
+
+    Answers a MachineReport; returns the exit code.
+    """
     import torch
 
     from engine.runtime import device as devices
@@ -20,17 +24,17 @@ def doctor(data_dir: str) -> int:
     device = devices.pick("auto")
     chosen, why = precision.choose("auto", device)
     answer(
-        {
-            "python": platform.python_version(),
-            "torch": str(torch.__version__),
-            "platform": platform.platform(),
-            "cpu": f"{os.cpu_count()} cores, {torch.get_num_threads()} threads",
-            "gpus": [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())],
-            "device": str(device),
-            "precision": chosen,
-            "precision_reason": why,
-            "data": {name: _found(name, data_dir) for name, spec in datasets().items() if not spec.in_folder},
-        }
+        MachineReport(
+            python=platform.python_version(),
+            torch=str(torch.__version__),
+            platform=platform.platform(),
+            cpu=f"{os.cpu_count()} cores, {torch.get_num_threads()} threads",
+            gpus=[torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())],
+            device=str(device),
+            precision=chosen,
+            precision_reason=why,
+            data={name: _found(name, data_dir) for name, spec in datasets().items() if not spec.in_folder},
+        )
     )
     return ExitCode.DONE
 
@@ -38,7 +42,7 @@ def doctor(data_dir: str) -> int:
 def _found(dataset: str, data_dir: str) -> str:
     try:
         arrays = open_arrays(dataset, data_dir)
-    except ConfigError as error:
+    except UserError as error:
         return str(error)
     release = "official release" if arrays.official else "not the official files"
     return f"{len(arrays.train_labels):,} training and {len(arrays.test_labels):,} test images, {release}"

@@ -8,16 +8,17 @@ import torch
 from msgspec import structs
 
 from engine.attacks.threat import Threat
-from engine.config.errors import ConfigError
+from engine.config.errors import UserError
 from engine.data.dataset import open_dataset
 from engine.evaluation.evaluation import Accuracy, Evaluation
 from engine.evaluation.resumable import ResumableEvaluation
 from engine.evaluation.settings import attack_of, eval_batch, evaluation_question
 from engine.models import pretrained
 from engine.models.build import build_network
-from engine.protocol.answers import answer
+from engine.protocol.answers import answer, refuse
+from engine.protocol.exit_code import ExitCode
 from engine.protocol.files import write_atomic
-from engine.protocol.requests import EvalRequest, ExitCode, Measured, Refused, Understood, Working
+from engine.protocol.requests import EvalRequest, Measured, Understood, Working
 from engine.protocol.stop import Stopped, StopRequest
 from engine.runtime import precision
 from engine.runtime.allocator import tune_allocator
@@ -33,10 +34,9 @@ def evaluate(request: bytes) -> int:
     try:
         asked = msgspec.json.decode(request, type=EvalRequest)
         answer(_measure(asked, stop))
-    except ConfigError as error:
-        answer(Refused(message=str(error)))
-        return ExitCode.REFUSED
-    except Stopped:
+    except UserError as error:
+        return refuse(str(error))
+    except (Stopped, BrokenPipeError):  # nobody listens any more
         return ExitCode.STOPPED
     return ExitCode.DONE
 

@@ -3,22 +3,33 @@
 import msgspec
 
 from engine.config.datasets import facts_of
+from engine.config.errors import UserError
 from engine.config.run import RunConfig
 from engine.data.dataset import open_dataset
-from engine.protocol.answers import answer
-from engine.protocol.requests import Counted, ExitCode
+from engine.protocol.answers import answer, refuse
+from engine.protocol.exit_code import ExitCode
+from engine.protocol.requests import Counted
 
 
 def flops(request: bytes) -> int:
-    """What one image costs the network of a run. `request` is a RunConfig as JSON. Prints a Counted, returns 0."""
+    """What one image costs the network of a run. `request` is a RunConfig as JSON.
+
+    Answers Counted or Refused; returns the exit code.
+    """
+    try:
+        answer(_count(msgspec.json.decode(request, type=RunConfig)))
+    except UserError as error:
+        return refuse(str(error))
+    return ExitCode.DONE
+
+
+def _count(config: RunConfig) -> Counted:
     from engine.models.flops import count_crops
 
-    config = msgspec.json.decode(request, type=RunConfig)
     if config.in_folder:
         source = open_dataset(config)
         facts, images = source.facts, source.train_images
     else:
         facts = facts_of(config.dataset)
         images = facts.train_images
-    answer(msgspec.to_builtins(Counted(count_crops(config, facts), images), str_keys=True))
-    return ExitCode.DONE
+    return Counted(passes=dict(count_crops(config, facts)), train_images=images)

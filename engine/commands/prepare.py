@@ -1,24 +1,23 @@
 """`engine --prepare`: resized copies of an image data set, in answers on standard output; a stop loses nothing."""
 
-import signal
 from pathlib import Path
 
 import msgspec
 from filelock import FileLock, Timeout
 
-from engine.config.errors import ConfigError
+from engine.config.errors import UserError
 from engine.data.prepare.copy import CopyError, cannot_write
 from engine.data.prepare.preparation import LOCK, Preparation, check_request
 from engine.data.prepare.source import SourceError
-from engine.protocol.answers import answer
-from engine.protocol.requests import ExitCode, Failed, PrepareRequest, Refused
+from engine.protocol.answers import answer, refuse
+from engine.protocol.exit_code import ExitCode
+from engine.protocol.requests import Failed, PrepareRequest
 from engine.protocol.stop import Stopped, StopRequest
 
 
 def prepare(request: bytes) -> int:
     """Answer a PrepareRequest; returns the exit code."""
     stop = StopRequest()
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})  # held back until here by the command
     try:
         return _prepare(request, stop)
     except (Stopped, BrokenPipeError):  # nobody listens any more
@@ -31,9 +30,8 @@ def _prepare(request: bytes, stop: StopRequest) -> int:
         check_request(asked)
         with _held(Path(asked.out)):
             answer(Preparation(asked, stop).run())
-    except ConfigError as error:
-        answer(Refused(message=str(error)))
-        return ExitCode.REFUSED
+    except UserError as error:
+        return refuse(str(error))
     except CopyError as error:
         answer(Failed(message=str(error)))
         return ExitCode.FAILED

@@ -11,11 +11,13 @@ from msgspec import Meta, structs
 from engine.config.methods import MethodSpec, methods
 from engine.config.section import PerturbationSize, Section, fields_of
 
+DEFAULT_METHOD = "fgsm"
+
 
 class MethodSettings(Section, frozen=True):
     """What all methods have in common; `MethodConfig` adds the options of each."""
 
-    name: Annotated[str, Meta(description="how training examples are perturbed")] = "fgsm"
+    name: Annotated[str, Meta(description="how training examples are perturbed")] = DEFAULT_METHOD
     alpha: Annotated[
         PerturbationSize | None, Meta(description="step size of the training attack; empty follows eps")
     ] = None
@@ -58,7 +60,7 @@ def _all_options() -> dict[str, Any]:
 def _with_options() -> type[MethodSettings]:
     """MethodSettings with a field for each option of each method, and the names that there are."""
     described = Meta(description="how training examples are perturbed")
-    name = ("name", Annotated[Literal[tuple(methods())], described], "fgsm")
+    name = ("name", Annotated[Literal[tuple(methods())], described], DEFAULT_METHOD)
     options = [(option, _optional(kind), None) for option, kind in _all_options().items()]
     made: type[MethodSettings] = msgspec.defstruct(  # type: ignore[assignment]
         "MethodConfig",

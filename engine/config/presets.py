@@ -3,8 +3,7 @@
 Later entries win: data set, preset, the preset's part for the method, what the user typed.
 """
 
-import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -13,8 +12,10 @@ from engine.config import phases
 from engine.config.datasets import FOLDER, datasets, full_name, spec_of
 from engine.config.errors import ConfigError
 from engine.config.keys import assemble
+from engine.config.method_section import DEFAULT_METHOD
 from engine.config.methods import check_option, methods
 from engine.config.run import RunConfig
+from engine.config.suggest import did_you_mean
 
 
 class Preset(Struct, frozen=True):
@@ -146,7 +147,7 @@ def preset_settings(name: str, method: str | None = None) -> dict[str, Any]:
     preset = PRESETS.get(name)
     if preset is None:
         return {}
-    method = method or preset.settings.get("method.name", "fgsm")
+    method = method or preset.settings.get("method.name", DEFAULT_METHOD)
     settings = {**preset.settings, **preset.methods.get(method, {}), "method.name": method}
     return {key: value for key, value in settings.items() if _concerns(method, key)}
 
@@ -173,6 +174,6 @@ def check_dataset(name: str) -> str:
     return full
 
 
-def _near(name: str, known: Any) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f" (did you mean {near[0]}?)" if near else ""
+def _near(name: str, known: Iterable[str]) -> str:
+    hint = did_you_mean(name, known)
+    return f" ({hint})" if hint else ""

@@ -1,11 +1,11 @@
 """torchvision's classifiers by name, freshly initialised."""
 
-import difflib
 import inspect
 
 from torch import nn
 
 from engine.config.errors import ConfigError
+from engine.config.suggest import did_you_mean
 
 AUXILIARY = ("googlenet", "inception_v3")  # in training they return a tuple, unless told not to
 
@@ -25,9 +25,8 @@ def classifier(name: str, classes: int) -> nn.Module:
     import torchvision
 
     if name not in known():
-        near = difflib.get_close_matches(name, known(), n=1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        raise ConfigError(f"model.name = {name}: torchvision has no such classifier{hint}")
+        hint = did_you_mean(name, known())
+        raise ConfigError(f"model.name = {name}: torchvision has no such classifier{f' ({hint})' if hint else ''}")
     builder = torchvision.models.get_model_builder(name)
     options = {"aux_logits": False, "init_weights": True} if name in AUXILIARY else {}
     assert "weights" in inspect.signature(builder).parameters

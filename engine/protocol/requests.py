@@ -1,6 +1,10 @@
-"""What is asked of `engine --eval`, one JSON object on standard input, and its answers, one JSON object a line."""
+"""What the face asks of the engine's commands, and what they answer.
 
-from enum import IntEnum
+A request is one JSON object on standard input, answers are one JSON object a line on standard output. `--check` and
+`--flops` are asked with a RunConfig, `--doctor` with a folder of data sets as its argument, the others with a request
+from this file. Every command but `--doctor` may answer Refused instead.
+"""
+
 from pathlib import Path
 
 import msgspec
@@ -10,13 +14,67 @@ from engine.config.run import RunConfig
 from engine.plan.cost import Passes
 
 
-class ExitCode(IntEnum):
-    """How a process of ours ends. REFUSED: a user can put right what is in the way, and was told in one line."""
+class Answer(Struct, tag_field="type", kw_only=True):
+    """One line of the engine's answer. Tags are the protocol: a class may be renamed, its tag not."""
 
-    DONE = 0
-    FAILED = 1
-    REFUSED = 2
-    STOPPED = 130
+
+class Refused(Answer, tag="Refused"):
+    """What a user can put right, in one line."""
+
+    message: str
+
+
+# -- check --------------------------------------------------------------------------------------------------------
+
+
+class Checked(Answer, tag="Checked"):
+    """The run can start on this data. train_images, test_images: how many images there are.
+
+    official_data: whether the data is the official release, None if there is none to compare with.
+    data_fingerprint: a hash of the data, 12 hexadecimal digits.
+    """
+
+    train_images: int
+    test_images: int
+    official_data: bool | None
+    data_fingerprint: str
+
+
+# -- doctor -------------------------------------------------------------------------------------------------------
+
+
+class MachineReport(Answer, tag="MachineReport"):
+    """What this machine has for training. python, torch, platform: versions; cpu: cores and threads, in words.
+
+    gpus: the names of the usable ones; device: which one trains; precision: the arithmetic that `auto` chooses on this
+    device, and why; data: what was found of each data set, in words.
+    """
+
+    python: str
+    torch: str
+    platform: str
+    cpu: str
+    gpus: list[str]
+    device: str
+    precision: str
+    precision_reason: str
+    data: dict[str, str]
+
+
+# -- flops --------------------------------------------------------------------------------------------------------
+
+
+class Counted(Answer, tag="Counted"):
+    """passes: what one image costs the network, by the crop of a phase (side in pixels, 0 for the data set's own).
+
+    train_images: how many images an epoch has.
+    """
+
+    passes: dict[int, Passes]
+    train_images: int
+
+
+# -- eval ---------------------------------------------------------------------------------------------------------
 
 
 class EvalRequest(Struct, frozen=True, kw_only=True):
@@ -32,10 +90,6 @@ class EvalRequest(Struct, frozen=True, kw_only=True):
     folder: str
     normalize: str = ""
     again: bool = False
-
-
-class Answer(Struct, tag_field="type", kw_only=True):
-    """One line of the engine's answer. Tags are the protocol: a class may be renamed, its tag not."""
 
 
 class Understood(Answer, tag="Understood"):
@@ -60,9 +114,9 @@ class Working(Answer, tag="Working"):
 
 
 class Measured(Answer, tag="Measured"):
-    """Accuracies in [0,1], one robust accuracy for each eps; `before`: it was measured at another time.
+    """Accuracies and eps in [0,1], one robust accuracy for each eps; seconds: how long it took.
 
-    unreadable: images among them that could not be read, and count as wrong.
+    before: it was measured at another time. unreadable: images among them that could not be read, and count as wrong.
     """
 
     attack: str
@@ -75,13 +129,10 @@ class Measured(Answer, tag="Measured"):
     unreadable: int = 0
 
 
-class Refused(Answer, tag="Refused"):
-    """What a user can put right, in one line."""
-
-    message: str
+EvalAnswer = Understood | Working | Measured | Refused
 
 
-AnyAnswer = Understood | Working | Measured | Refused
+# -- prepare ------------------------------------------------------------------------------------------------------
 
 PREPARED = "prepared.json"
 SMALLEST, LARGEST = 16, 1024  # pixels of a shorter side
@@ -170,10 +221,3 @@ class Failed(Answer, tag="Failed"):
 
 
 PrepareAnswer = Planned | Progress | Completed | Refused | Failed
-
-
-class Counted(Struct, frozen=True):
-    """The engine's answer to `--flops`: the network's cost of an image by the crop of a phase, and how many images."""
-
-    passes: dict[int, Passes]
-    train_images: int

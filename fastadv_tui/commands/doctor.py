@@ -1,11 +1,15 @@
 """`doctor`: what this machine has, and what is in the way."""
 
 import json
-import subprocess
 import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from engine.protocol.exit_code import ExitCode
+
+if TYPE_CHECKING:
+    from engine.protocol.requests import MachineReport
 
 ROWS = {
     "fastadv": "fastadv",
@@ -26,12 +30,14 @@ def register(app: typer.Typer) -> None:
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
     """Versions, devices, the precision chosen and why, the data found, the home folder."""
+    from msgspec import structs
+
     from engine.protocol.provenance import package_version
     from fastadv_tui.paths import data_dir, home
 
-    facts = {
+    facts: dict[str, Any] = {
         "fastadv": package_version(),
-        **_ask_engine(str(data_dir())),
+        **structs.asdict(_ask_engine(str(data_dir()))),
         "home": str(home()),
         "data_dir": str(data_dir()),
     }
@@ -46,14 +52,13 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSO
         print(f"{name:<12} {found}")
 
 
-def _ask_engine(data_dir: str) -> dict[str, Any]:
-    """What only torch knows, asked of the engine in a process of its own."""
-    from engine.protocol.provenance import engine_command
+def _ask_engine(data_dir: str) -> "MachineReport":
+    """What only torch knows."""
+    from fastadv_tui.runs import engine_client
 
     print("asking torch, a few seconds ...", file=sys.stderr)
-    done = subprocess.run(engine_command("--doctor", data_dir), stdout=subprocess.PIPE, text=True)
-    if done.returncode:
+    try:
+        return engine_client.doctor(data_dir)
+    except engine_client.EngineError:
         print("fastadv: the engine cannot start on this machine; see the lines above", file=sys.stderr)
-        raise typer.Exit(1)
-    facts: dict[str, Any] = json.loads(done.stdout)
-    return facts
+        raise typer.Exit(ExitCode.FAILED) from None

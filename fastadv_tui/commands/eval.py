@@ -44,7 +44,7 @@ def evaluate(
     """Clean accuracy and accuracy under attack of weights that are there. Ctrl-C keeps the progress."""
     from fastadv_tui.launch import eval_request
     from fastadv_tui.launch.submission import merge, parse_pairs
-    from fastadv_tui.terminal import eval_display
+    from fastadv_tui.terminal import answer_display
 
     typed: dict[str, str | None] = {
         "model.name": model,
@@ -56,4 +56,4 @@ def evaluate(
     }
     merge(typed, parse_pairs(settings or ()))
     request = eval_request.request(target, dataset, typed, eps, normalize, which, again)
-    raise typer.Exit(eval_display.ask(request, as_json))
+    raise typer.Exit(answer_display.evaluate(request, as_json))

@@ -33,7 +33,7 @@ def prepare(
     An image that is small enough is copied as it is; whatever is not RGB becomes RGB; broken images are named.
     """
     from fastadv_tui.launch import prepare_request
-    from fastadv_tui.terminal import prepare_display
+    from fastadv_tui.terminal import answer_display
 
     request = prepare_request.request(name, source, sizes, out, quality, workers)
-    raise typer.Exit(prepare_display.ask(request, as_json))
+    raise typer.Exit(answer_display.prepare(request, as_json))

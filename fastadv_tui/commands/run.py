@@ -7,6 +7,7 @@ import typer
 
 from engine.config.methods import methods
 from engine.config.run import RunConfig
+from engine.protocol.exit_code import ExitCode
 from fastadv_tui.commands.arguments import Dataset, Set
 from fastadv_tui.terminal.follow import follow_to_end, remember
 
@@ -85,5 +86,5 @@ def start(config: RunConfig, slots: int, as_json: bool, detach: bool) -> int:
     remember(rundir)
     if detach:
         print(f"started; `fastadv watch {rundir.id}` shows it", file=sys.stderr)
-        return 0
+        return ExitCode.DONE
     return follow_to_end(rundir, run_display.choose(as_json), may_stop=True)

@@ -5,10 +5,11 @@ from typing import Any
 
 from msgspec import Struct
 
+from engine.config.settings import settings
 from engine.config.units import units
 from fastadv_tui.history.columns import COLUMNS, measured_by
 from fastadv_tui.history.row import Row
-from fastadv_tui.history.run_settings import SIZE_SETTINGS, differing
+from fastadv_tui.history.run_settings import differing
 
 Better = Callable[[Sequence[float]], float]
 
@@ -67,7 +68,7 @@ def _marked(rows: Sequence[Row], key: str, better: Better) -> tuple[str, list[Ce
 
 
 def _shown(key: str, value: Any) -> str:
-    if key in SIZE_SETTINGS:
+    if key in settings() and settings()[key].is_size:
         return "follows eps" if value is None else f"{units(value)}/255"
     return "-" if value is None else str(value)
 

@@ -7,7 +7,6 @@ Sizes are typed as on the command line (`eps>=8` is 8/255), accuracies as shares
 `robust>40`).
 """
 
-import difflib
 import math
 import operator
 import re
@@ -19,7 +18,9 @@ from typing import Any
 
 from engine.config.datasets import full_name
 from engine.config.errors import ConfigError
-from engine.config.keys import SHORT_KEYS, fields
+from engine.config.keys import SHORT_KEYS
+from engine.config.settings import settings
+from engine.config.suggest import did_you_mean
 from engine.config.units import parse_size
 from fastadv_tui.errors import UserError
 from fastadv_tui.history.columns import COLUMNS, Kind
@@ -166,11 +167,11 @@ def _getter(key: str) -> Callable[[Row], Any]:
     if key in COLUMNS and COLUMNS[key].ordered:
         return COLUMNS[key].value
     setting = SHORT_KEYS.get(key, key)
-    if setting in fields():
+    if setting in settings():
         return lambda row: setting_of(row, setting)
     columns = [column.key for column in COLUMNS.values() if column.ordered]
-    near = difflib.get_close_matches(key, [*PREFIXES, *columns, *fields(), *SHORT_KEYS], n=1)
-    raise QueryError(f"unknown key {key!r}; " + (f"did you mean {near[0]}?" if near else f"use {', '.join(columns)}"))
+    hint = did_you_mean(key, [*PREFIXES, *columns, *settings(), *SHORT_KEYS]) or f"use {', '.join(columns)}"
+    raise QueryError(f"unknown key {key!r}; {hint}")
 
 
 def _as_text(found: Any) -> str:

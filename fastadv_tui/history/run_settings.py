@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from engine.config.keys import fields, flatten
+from engine.config.keys import flatten
 from engine.config.methods import methods, methods_with
 from engine.config.presets import preset_settings
 from engine.config.run import RunConfig
+from engine.config.settings import settings
 from fastadv_tui.history.row import Row
 
 UNCOUNTED = ("dataset", "preset", "name", "data_dir", "seed")  # have a column of their own, or mean nothing elsewhere
@@ -42,15 +43,16 @@ def setting_of(row: Row, key: str) -> Any:
 
 def settings_of(row: Row) -> dict[str, Any]:
     """Every setting of a run by dotted key, also those of its own that this version does not know."""
-    return {key: setting_of(row, key) for key in {**fields(), **row.settings}}
+    return {key: setting_of(row, key) for key in {**settings(), **row.settings}}
 
 
 @cache
 def _usual(preset: str, method: str) -> dict[str, Any]:
     """The settings of a run that changes nothing of its preset; of a required one only if the preset has it."""
-    defaults = {key: field.default for key, field in fields().items() if not field.required}
+    defaults = {key: setting.default for key, setting in settings().items() if not setting.required}
     spec = methods().get(method)  # None for one whose plugin is gone
-    options = {f"method.{option}": value for option, value in spec.defaults.items()} if spec else {}
+    own = spec.defaults if spec else {}
+    options = {key: own.get(key.partition(".")[2]) for key, setting in settings().items() if setting.methods}
     return {key: plain(value) for key, value in {**defaults, **options, **preset_settings(preset, method)}.items()}
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from engine.config.keys import SHORT_KEYS, fields
+from engine.config.keys import SHORT_KEYS
+from engine.config.settings import settings
 from engine.config.units import units
 
 OPTIONS = {
@@ -17,7 +18,7 @@ def as_text(key: str, value: Any) -> str:
     """A value as a user would type it."""
     if value is None:
         return ""
-    if key in fields() and "1/255" in str(fields()[key].type):
+    if key in settings() and settings()[key].is_size:
         return units(value) if value * 255 >= 1 else f"{units(value)}/255"
     if isinstance(value, bool):
         return str(value).lower()

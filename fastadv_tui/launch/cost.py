@@ -1,19 +1,17 @@
 """The work of a run before it starts, counted by the engine: one look at each network is enough."""
 
 import statistics
-import subprocess
 from collections.abc import Iterable, Mapping
 from typing import Any
-
-import msgspec
 
 from engine.config.keys import flatten
 from engine.config.run import RunConfig
 from engine.plan.cost import training_flops
-from engine.protocol.provenance import engine_command
 from engine.protocol.requests import Counted
+from fastadv_tui.errors import UserError
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.run_settings import settings_of
+from fastadv_tui.runs import engine_client
 
 
 class FlopCounter:
@@ -29,9 +27,8 @@ class FlopCounter:
     def count(self, config: RunConfig) -> None:
         """Have the engine count a network; one that it cannot count has no figure, and is not asked for again."""
         try:
-            done = subprocess.run(engine_command("--flops"), input=msgspec.json.encode(config), capture_output=True)
-            self._counted[_key(config)] = msgspec.json.decode(done.stdout, type=Counted)
-        except (OSError, msgspec.DecodeError):
+            self._counted[_key(config)] = engine_client.count_flops(config)
+        except UserError:
             self._counted[_key(config)] = None
 
     def total(self, config: RunConfig) -> int | None:

@@ -1,15 +1,15 @@
 """What a filled form means: one run or a sweep, as a command, and how long it will take."""
 
 from collections.abc import Mapping
-from typing import get_args
 
 import msgspec
 from msgspec import Struct
 
 from engine.config.errors import ConfigError
-from engine.config.keys import choices, description, fields, flatten
+from engine.config.keys import flatten
 from engine.config.presets import PRESETS
 from engine.config.run import RunConfig
+from engine.config.settings import Kind, settings
 from engine.config.units import units
 from engine.protocol.rundir import RunDir
 from fastadv_tui.errors import UserError
@@ -71,15 +71,11 @@ def placeholder(config: RunConfig, key: str) -> str:
 
 def meaning(key: str) -> str:
     """What a field means, its unit, and what it may be."""
-    kind = str(fields()[key].type)
-    allowed = f": {', '.join(map(str, choices(key)))}" if "Literal" in kind and not _optional(key) else ""
+    setting = settings()[key]
+    allowed = f": {', '.join(setting.choices)}" if setting.choices and not setting.optional else ""
     if key == "preset":
         allowed = f": {', '.join(PRESETS)}"
-    return f"{description(key)}{allowed}{', in 1/255' if '1/255' in kind else ''}"
-
-
-def _optional(key: str) -> bool:
-    return type(None) in get_args(fields()[key].type)
+    return f"{setting.description}{allowed}{f', in {setting.unit}' if setting.unit else ''}"
 
 
 def _several(text: str) -> bool:
@@ -87,4 +83,4 @@ def _several(text: str) -> bool:
 
 
 def _is_axis(key: str, text: str) -> bool:
-    return "," in text and "tuple" not in str(fields()[key].type)
+    return "," in text and settings()[key].kind is not Kind.LIST

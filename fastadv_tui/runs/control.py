@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from engine.protocol.rundir import RunDir
-from fastadv_tui.errors import UserError
-from fastadv_tui.paths import HomeError, runs_dir
+from fastadv_tui.errors import HomeError, UserError
+from fastadv_tui.paths import runs_dir
 from fastadv_tui.runs.observe import observe
 from fastadv_tui.supervise.locks import try_lock
 

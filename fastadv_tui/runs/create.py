@@ -13,7 +13,8 @@ from engine.config.run import RunConfig
 from engine.protocol.files import write_atomic
 from engine.protocol.provenance import code_fingerprint, git_commit, package_version
 from engine.protocol.rundir import RunDir, Submission
-from fastadv_tui.paths import HomeError, ensure_home, runs_dir
+from fastadv_tui.errors import HomeError
+from fastadv_tui.paths import ensure_home, runs_dir
 
 ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: ids are read aloud and typed
 ID_LENGTH = 6

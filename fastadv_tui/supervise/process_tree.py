@@ -6,7 +6,8 @@ import os
 import signal
 import sys
 
-PR_SET_PDEATHSIG = 1
+from engine.protocol.stop import die_with_parent
+
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -18,10 +19,9 @@ def become_reaper() -> None:
 
 def die_with(parent: int) -> None:
     """Run in a new child before its program: from its first moment on it is asked to end when its parent dies."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(1)
+    die_with_parent(signal.SIGTERM)
+    if os.getppid() != parent:  # it died before
+        os._exit(1)
 
 
 def kill_descendants(group: int) -> None:

@@ -18,6 +18,7 @@ from types import FrameType
 
 from engine.protocol.event_log import Writer, last
 from engine.protocol.events import Note, Step
+from engine.protocol.exit_code import ExitCode
 from engine.protocol.provenance import code_fingerprint, engine_command
 from engine.protocol.rundir import RunDir, Submission
 from fastadv_tui.supervise import process_identity, records
@@ -31,8 +32,7 @@ from fastadv_tui.supervise.records import ExitRecord, ProcessRecord
 TICK = 1.0  # seconds: nothing is looked at more often; signals and the engine's end wake it at once
 PATIENCE = 120.0  # seconds in which a queued run bears a file system that fails
 BATCHES_OF_GRACE = 3
-MALLOC = {"MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "1073741824"}  # keep big blocks: faster
-EXIT_OK, EXIT_BUSY = 0, 3
+EXIT_BUSY = 3  # the run is supervised already
 
 
 class Supervisor:
@@ -121,7 +121,7 @@ class Supervisor:
                 stdout=log,
                 stderr=log,
                 cwd="/",
-                env={**MALLOC, **os.environ, **slot.environment()},
+                env={**os.environ, **slot.environment()},
                 pass_fds=(slot.handle, run_lock),
                 process_group=0,
                 preexec_fn=partial(die_with, self.me.pid),
@@ -209,7 +209,7 @@ def supervise(rundir: RunDir, command: Sequence[str], ready: Callable[[], None] 
     how = supervisor.run(run_lock)
     os.close(run_lock)  # whoever reads the record may start the next attempt at once
     supervisor.record(how)
-    return EXIT_OK
+    return ExitCode.DONE
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -219,7 +219,7 @@ def main(arguments: Sequence[str]) -> int:
     child = os.fork()
     if child:
         os.close(writer)
-        return EXIT_OK if os.read(reader, 1) else os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) or EXIT_BUSY
+        return ExitCode.DONE if os.read(reader, 1) else os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) or EXIT_BUSY
     os.close(reader)
     os.setsid()
     return supervise(rundir, engine_command(str(rundir.path)), lambda: _close(writer))

@@ -6,6 +6,7 @@ import time
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from engine.protocol.exit_code import ExitCode
 from engine.protocol.rundir import RunDir
 from fastadv_tui.runs.observe import RunObserver
 from fastadv_tui.runs.status import RunStatus
@@ -18,8 +19,12 @@ from fastadv_tui.text.tail import tail
 if TYPE_CHECKING:
     from fastadv_tui.terminal.run_display import Display
 
-EXIT_CODES = {"done": 0, "failed": 1, "lost": 1, "stopped": 130}
-STOPPED = 130
+EXIT_CODES = {
+    "done": ExitCode.DONE,
+    "failed": ExitCode.FAILED,
+    "lost": ExitCode.FAILED,
+    "stopped": ExitCode.STOPPED,
+}
 POLL = 0.2  # seconds between looks
 
 
@@ -76,7 +81,7 @@ def follow(rundir: RunDir, display: Display, may_stop: bool) -> tuple[int, RunSt
                 asked += 1
                 if not may_stop or asked > 1:
                     display.note(f"not waiting any longer; `fastadv watch {rundir.id}` comes back to it")
-                    return (STOPPED if may_stop else 0), verdict
+                    return (ExitCode.STOPPED if may_stop else ExitCode.DONE), verdict
                 rundir.request_stop()
                 display.note("stopping: waiting for the checkpoint (Ctrl-C again stops waiting)")
             time.sleep(POLL)

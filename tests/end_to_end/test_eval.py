@@ -107,6 +107,30 @@ def _interrupted(words: list[str], after: int) -> tuple[list[int], str]:
     return done, message
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_while_torch_is_loaded_is_a_stop(home: Path, weights: Path, number: signal.Signals) -> None:
+    process = start("eval", str(weights), *DIGITS, "--eps", "0.02", "--attack", "pgd-50-400")
+    wait_until(lambda: psutil.Process(process.pid).children())
+    process.send_signal(number)
+    _, message = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert message.splitlines()[-1] == "stopped; the same command goes on from here"
+    assert "Traceback" not in message
+
+
+def test_an_engine_that_was_killed_is_one_line(home: Path, weights: Path) -> None:
+    process = start("eval", str(weights), *DIGITS, "--eps", "0.02", "--attack", "pgd-50-400")
+    wait_until(lambda: psutil.Process(process.pid).children())
+    (engine,) = psutil.Process(process.pid).children()
+    engine.kill()
+    _, message = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert message.splitlines() == [
+        "fastadv: the engine was killed (signal 9), perhaps for want of memory; the same command goes on from its last "
+        "save"
+    ]
+
+
 def test_an_evaluation_ends_with_its_command(home: Path, weights: Path) -> None:
     process = start("eval", str(weights), *DIGITS, "--eps", "0.02", "--attack", "pgd-50-400", "--json")
     assert process.stdout is not None

@@ -16,7 +16,7 @@ from PIL import Image
 
 from engine.data.prepare.resize import smaller
 from engine.protocol.requests import Planned
-from fastadv_tui.terminal.prepare_display import planned
+from fastadv_tui.terminal.prepare_text import planned
 from tests.support.preparing import (
     CLASSES,
     SIZES,

@@ -1,9 +1,7 @@
 """Several processes that copy images, which end with the one that started them, however that ends."""
 
-import ctypes
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from multiprocessing import connection, get_context, resource_tracker
@@ -11,7 +9,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
 from engine.data.prepare.copy import CopyError, Report, Task, perform
-from engine.protocol.stop import PR_SET_PDEATHSIG
+from engine.protocol.stop import die_with_parent
 
 LOOK_EVERY = 0.1  # seconds between looks whether to stop
 NOT_FOR_WORKERS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}  # a terminal's Ctrl-C reaches them too
@@ -90,8 +88,7 @@ def _start(pipe: tuple[Connection, Connection], make: type[SpawnProcess]) -> tup
 
 def _work(pipe: Connection, boss: int) -> None:
     """A worker's life: tasks in, reports out, until the pipe is closed."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent(signal.SIGKILL)
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while os.getppid() == boss:
             task = pipe.recv()

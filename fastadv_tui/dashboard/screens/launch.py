@@ -14,8 +14,7 @@ from textual.screen import Screen
 from textual.widgets import Collapsible, Footer, Input, Label, Static
 from textual.worker import get_current_worker
 
-from engine.config.errors import ConfigError
-from engine.config.keys import fields
+from engine.config.settings import settings
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard.widgets.text_field import TextField
 from fastadv_tui.errors import UserError
@@ -84,7 +83,7 @@ class LaunchScreen(Screen[None]):
                     yield from self._field(key)
                 yield from self._field("tags")
                 with Collapsible(title="everything else", id="more"):
-                    for key in fields():
+                    for key in settings():
                         if key not in (*FIRST, "data_dir"):
                             yield from self._field(key)
                     yield from self._field("data_dir")
@@ -108,7 +107,7 @@ class LaunchScreen(Screen[None]):
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         """Beside the field there may be no room for all that it means."""
-        key = next((key for key in [*fields(), "tags"] if _id(key) == event.widget.id), None)
+        key = next((key for key in [*settings(), "tags"] if _id(key) == event.widget.id), None)
         self.query_one("#meaning", Static).update(f"{key}: {_meaning(key)}" if key else "")
 
     # -- the plan ---------------------------------------------------------------------------------------------
@@ -120,7 +119,7 @@ class LaunchScreen(Screen[None]):
         self.focus_next()
 
     def _typed(self) -> dict[str, str]:
-        keys = [*fields(), "tags"]
+        keys = [*settings(), "tags"]
         return {key: text for key in keys if (text := self.query_one(f"#{_id(key)}", Input).value.strip())}
 
     def _replan(self) -> None:
@@ -130,13 +129,13 @@ class LaunchScreen(Screen[None]):
         try:
             self._plan = plan_form(typed)
             text = self._say(self._plan)
-        except (ConfigError, UserError) as error:
+        except UserError as error:
             self._plan, text = None, f"! {error}"
         self.query_one("#planned", Static).update(line_by_line(text))
         if self._plan:
             if self._flops.missing(self._plan.configs):
                 self.count_flops(self._plan)
-            for key in fields():
+            for key in settings():
                 self.query_one(f"#{_id(key)}", Input).placeholder = placeholder(self._plan.configs[0], key)
 
     def _say(self, planned: LaunchPlan) -> str:
@@ -191,7 +190,7 @@ class LaunchScreen(Screen[None]):
         """Check once for each kind of run, then submit them all; in a thread, as data may have to be fetched."""
         try:
             self._submit(planned, tags)
-        except (ConfigError, UserError, OSError) as error:
+        except (UserError, OSError) as error:
             self.app.notify(one_line(str(error)), severity="error", timeout=20, markup=False)
             self.post_message(self.Refused())
         else:

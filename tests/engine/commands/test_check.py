@@ -25,7 +25,7 @@ def asked(dataset: str, typed: dict[str, Any]) -> bytes:
 
 def test_check_answers_with_facts(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     code, facts = answer(capfdbinary, asked("digits", {}))
-    assert code == 0
+    assert (code, facts["type"]) == (0, "Checked")
     assert (facts["train_images"], facts["test_images"], facts["official_data"]) == (1437, 360, True)
     assert len(facts["data_fingerprint"]) == 12
 
@@ -43,9 +43,10 @@ def test_check_refuses_in_one_line(
 ) -> None:
     code, said = answer(capfdbinary, asked(dataset, typed))
     assert code == 2
-    assert list(said) == ["error"]
-    assert error in said["error"]
-    assert "\n" not in said["error"]
+    assert list(said) == ["type", "message"]
+    assert said["type"] == "Refused"
+    assert error in said["message"]
+    assert "\n" not in said["message"]
 
 
 def test_check_names_a_damaged_file(capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path) -> None:
@@ -54,7 +55,7 @@ def test_check_names_a_damaged_file(capfdbinary: pytest.CaptureFixture[bytes], t
     path.write_bytes(path.read_bytes()[:100])
     code, said = answer(capfdbinary, asked("cifar", {"data_dir": str(tmp_path), "batch_size": 2}))
     assert code == 2
-    assert str(path) in said["error"]
+    assert str(path) in said["message"]
 
 
 @pytest.mark.parametrize(
@@ -63,13 +64,13 @@ def test_check_names_a_damaged_file(capfdbinary: pytest.CaptureFixture[bytes], t
 def test_check_refuses_what_is_no_configuration(capfdbinary: pytest.CaptureFixture[bytes], request_: bytes) -> None:
     code, said = answer(capfdbinary, request_)
     assert code == 2
-    assert "the configuration is not valid" in said["error"]
+    assert "the configuration is not valid" in said["message"]
 
 
 def test_check_is_a_process_that_answers_on_standard_output() -> None:
     code, out, err = ask("--check", stdin=asked("digits", {"device": "cuda:0"}))
     assert code == 2
-    assert "this machine has no usable GPU" in msgspec.json.decode(out)["error"]
+    assert "this machine has no usable GPU" in msgspec.json.decode(out)["message"]
     assert err == b""
 
 

@@ -6,12 +6,13 @@ import pytest
 
 from engine.config.datasets import datasets
 from engine.config.errors import ConfigError
-from engine.config.keys import assemble, choices, flatten
+from engine.config.keys import assemble, flatten
+from engine.config.methods import methods
 from engine.config.presets import PRESETS, build, check_dataset, preset_settings
 
 
 @pytest.mark.parametrize("dataset", datasets())
-@pytest.mark.parametrize("method", choices("method.name"))
+@pytest.mark.parametrize("method", methods())
 def test_every_data_set_has_a_recipe_for_every_method(dataset: str, method: str) -> None:
     config = build(dataset, {"method.name": method})
     assert (config.dataset, config.method.name, config.preset) == (dataset, method, datasets()[dataset].preset)
@@ -22,10 +23,10 @@ def test_every_data_set_has_a_recipe_for_every_method(dataset: str, method: str)
 def test_a_preset_sets_only_what_exists_and_says_what_it_is(name: str) -> None:
     preset = PRESETS[name]
     assert preset.summary
-    for settings in (preset.settings, *preset.methods.values()):
+    for chosen in (preset.settings, *preset.methods.values()):
         dataset = "imagenet" if "imagenet" in name else "mnist"
-        assemble({"model.name": "mnist-cnn", **settings, "dataset": dataset})
-    assert set(preset.methods) <= set(choices("method.name"))
+        assemble({"model.name": "mnist-cnn", **chosen, "dataset": dataset})
+    assert set(preset.methods) <= set(methods())
 
 
 def test_the_recipe_of_the_paper() -> None:

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from engine.config.datasets import FOLDER, datasets, spec_of
 from engine.config.errors import ConfigError
-from engine.config.keys import SHORT_KEYS, assemble, choices, description, fields, flatten, full_key, parse_value
+from engine.config.keys import SHORT_KEYS, assemble, flatten, full_key, parse_value
 from engine.config.method_section import MethodConfig
 from engine.config.methods import methods
 from engine.config.networks import ACTIVATED, NETWORKS
@@ -18,6 +18,7 @@ from engine.config.presets import PRESETS, build
 from engine.config.run import RunConfig
 from engine.config.section import Section
 from engine.config.sections import EvalConfig, ModelConfig, OptimConfig
+from engine.config.settings import settings
 from engine.data.memory.datasets import reader_of
 from engine.models.activations import ACTIVATIONS
 from engine.models.build import MODELS
@@ -132,8 +133,8 @@ def test_an_unknown_key_is_named_with_the_nearest_known_one() -> None:
 
 
 def test_short_keys_stand_for_settings_that_exist() -> None:
-    assert set(SHORT_KEYS.values()) <= set(fields())
-    assert not set(SHORT_KEYS) & set(fields())
+    assert set(SHORT_KEYS.values()) <= set(settings())
+    assert not set(SHORT_KEYS) & set(settings())
     assert full_key("lr") == "optim.lr"
 
 
@@ -186,7 +187,7 @@ def _values(kind: Any) -> st.SearchStrategy[Any]:
             "epochs": st.integers(1, 1000),
             "seed": st.integers(0, 2**63 - 1),
             "name": st.text(max_size=20).filter(lambda t: not any("\ud800" <= c <= "\udfff" for c in t)),
-            "method.name": st.sampled_from(choices("method.name")),
+            "method.name": st.sampled_from(settings()["method.name"].choices),
             "method.alpha": sizes,
             "optim.lr": st.floats(1e-6, 100),
             "optim.milestones": st.lists(shares, unique=True, max_size=4).map(lambda found: tuple(sorted(found))),
@@ -246,10 +247,10 @@ def test_a_nonlinearity_is_a_choice_of_networks_that_have_one() -> None:
 
 
 def test_registries_hold_what_the_configuration_admits() -> None:
-    assert tuple(methods()) == choices("method.name")
+    assert tuple(methods()) == settings()["method.name"].choices
     assert set(MODELS) == set(NETWORKS) > set(ACTIVATED)
-    assert set(ACTIVATIONS) == set(choices("model.activation"))
-    assert set(DTYPES) | {"auto"} == set(choices("precision"))
+    assert set(ACTIVATIONS) == set(settings()["model.activation"].choices)
+    assert set(DTYPES) | {"auto"} == set(settings()["precision"].choices)
     for spec in (*datasets().values(), spec_of(f"{FOLDER}/a")):
         assert spec.preset in PRESETS
         assert spec.in_folder == (spec.facts is None)
@@ -257,7 +258,7 @@ def test_registries_hold_what_the_configuration_admits() -> None:
 
 
 def test_every_setting_says_what_it_means_and_defaults_are_allowed() -> None:
-    assert all(description(key) for key in fields())
+    assert all(setting.description for setting in settings().values())
     sections: tuple[type[Section], ...] = (MethodConfig, OptimConfig, EvalConfig)
     assert all(kind() == kind() for kind in sections)
 

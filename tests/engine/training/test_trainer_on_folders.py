@@ -16,7 +16,7 @@ from engine.config.errors import ConfigError
 from engine.config.run import RunConfig
 from engine.config.sections import EvalConfig
 from engine.protocol import events
-from engine.protocol.requests import AnyAnswer, EvalRequest, Measured, Understood
+from engine.protocol.requests import EvalAnswer, EvalRequest, Measured, Understood
 from engine.protocol.rundir import RunDir
 from engine.protocol.stop import Stopped
 from engine.training.checkpoint import load_model
@@ -63,7 +63,7 @@ def judged(folder: Path, config: RunConfig, again: bool = False) -> Measured:
     request = EvalRequest(config=config, weights=weights, eps=(2 / 255,), folder=str(folder), again=again)
     code, out, error = ask("--eval", stdin=msgspec.json.encode(request))
     assert code == 0, error
-    answers = [msgspec.json.decode(line, type=AnyAnswer) for line in out.splitlines()]
+    answers = [msgspec.json.decode(line, type=EvalAnswer) for line in out.splitlines()]
     assert isinstance(answers[0], Understood)
     assert answers[0].matched == "by name"
     assert isinstance(answers[-1], Measured)

@@ -6,22 +6,18 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
 
-from engine.config.errors import ConfigError
-from engine.config.presets import build
 from engine.protocol.events import Finished
 from engine.protocol.files import write_atomic
 from engine.protocol.provenance import code_fingerprint
 from engine.protocol.rundir import RunDir
+from fastadv_tui.errors import HomeError
 from fastadv_tui.history.index import History
 from fastadv_tui.history.row import Row
-from fastadv_tui.launch import cost
-from fastadv_tui.paths import HomeError, runs_dir
-from fastadv_tui.runs import control, create, engine_client, find
+from fastadv_tui.paths import runs_dir
+from fastadv_tui.runs import control, create, find
 from fastadv_tui.runs.control import RunError
 from fastadv_tui.runs.create import create_run
 from fastadv_tui.runs.find import RunNotFoundError, find_run
@@ -141,49 +137,6 @@ def test_a_supervisor_that_cannot_start_is_told_and_leaves_its_reason() -> None:
     assert verdict(rundir).status == "lost"
 
 
-ANSWERS = {
-    "fine": ("print('{\"train_images\": 7}')", None),
-    "refused": ('print(\'{"error": "no data"}\'); raise SystemExit(2)', "no data"),
-    "broken": ("raise SystemExit(1)", "doctor"),
-    "chatty": ("import sys; print('downloading', file=sys.stderr); print('x'); print('{\"train_images\": 7}')", None),
-}
-
-
-@pytest.mark.parametrize(("code", "message"), ANSWERS.values(), ids=ANSWERS)
-def test_the_check_before_a_submission(code: str, message: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    reading = "import sys; assert b'digits' in sys.stdin.buffer.read(); "
-    monkeypatch.setattr(engine_client, "engine_command", lambda *arguments: [sys.executable, "-c", reading + code])
-    if message is None:
-        assert engine_client.check(config()) == {"train_images": 7}
-        return
-    with pytest.raises(ConfigError, match=message) as caught:
-        engine_client.check(config())
-    assert "\n" not in str(caught.value)
-
-
-def test_the_real_engine_is_asked_with_the_whole_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, ...]] = []
-
-    def command(*arguments: str) -> list[str]:
-        asked.append(arguments)
-        return [sys.executable, "-c", "import sys; print(sys.stdin.read())"]
-
-    monkeypatch.setattr(engine_client, "engine_command", command)
-    assert msgspec.convert(engine_client.check(config()), type(config())) == config()
-    assert asked == [("--check",)]
-
-
-def test_a_machine_that_has_no_room_for_a_process_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the dashboard an exception that nobody expects ends it."""
-    monkeypatch.setattr(engine_client, "engine_command", lambda *_: ["/nowhere/python"])
-    with pytest.raises(ConfigError, match="cannot start the engine's check"):
-        engine_client.check(config())
-    monkeypatch.setattr(cost, "engine_command", lambda *_: ["/nowhere/python"])
-    counter = cost.FlopCounter()
-    counter.count(config())
-    assert (counter.missing([config()]), counter.total(config())) == ([], None)
-
-
 def test_a_run_is_never_seen_without_its_configuration(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who looked at it then would call it lost, and write that down."""
     seen: list[list[Row]] = []
@@ -200,11 +153,3 @@ def test_a_run_is_never_seen_without_its_configuration(home: Path, monkeypatch: 
     assert seen == [[], []]
     assert [row.id for row in History().rows()] == [rundir.id] == [path.name for path in runs_dir().iterdir()]
     assert rundir.submission().id == rundir.id
-
-
-@pytest.mark.parametrize(
-    "setting", [{"micro_batch": 32}, {"holdout": 100}, {"batch_size": 7}, {"model.name": "resnet18"}]
-)
-def test_runs_that_differ_in_what_the_check_looks_at_are_checked_each(setting: dict[str, Any]) -> None:
-    runs = [build("digits", {}), build("digits", setting), build("digits", {"eps": 0.1, "seed": 3})]
-    assert len(engine_client.kinds(runs)) == 2

@@ -1,0 +1,171 @@
+"""What can be set: every setting of a run by its dotted key, described for parsers, forms and help texts.
+
+The descriptions are read off the types of RunConfig and its sections, so that there is nothing to keep in step.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from functools import cache
+from typing import Any, Literal, get_args, get_origin
+
+from msgspec import NODEFAULT, Struct, inspect, structs
+
+from engine.config.method_section import DEFAULT_METHOD
+from engine.config.methods import methods
+from engine.config.run import RunConfig
+from engine.config.section import fields_of
+
+SIZE = "1/255"  # the unit in which people type and read perturbation sizes; they are stored as fractions in [0,1]
+
+
+class Kind(StrEnum):
+    """What the value of a setting is. LIST: numbers, with commas between them where people type them."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    CHOICE = "choice"
+    LIST = "list"
+
+
+class Setting(Struct, frozen=True, kw_only=True):
+    """One setting.
+
+    key: `model.width`. description: the meaning, in a few words. kind: what the value is. choices: the allowed values
+    of a CHOICE, in the order of their declaration. default: as stored; None where `required`, or where it follows from
+    other settings. optional: None is allowed. unit: in which people type and read it, empty for numbers without one.
+    low, high: bounds of a number, or of each number of a LIST, as stored; None where there is none.
+    above, below: whether the bound itself is not allowed.
+    methods: for an option of training methods, the names of those that have it, and each one's own default.
+    """
+
+    key: str
+    description: str
+    kind: Kind
+    choices: tuple[str, ...] = ()
+    default: Any = None
+    required: bool = False
+    optional: bool = False
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    above: bool = False
+    below: bool = False
+    methods: Mapping[str, Any] = {}
+
+    @property
+    def is_size(self) -> bool:
+        """Whether the value is a perturbation size: a fraction in [0,1], typed and read in units of 1/255."""
+        return self.unit == SIZE
+
+    @property
+    def allowed(self) -> str:
+        """The allowed values, for people, in the setting's unit; empty if any text is allowed, or any number."""
+        match self.kind:
+            case Kind.CHOICE:
+                values = " or ".join(filter(None, (", ".join(self.choices[:-1]), self.choices[-1])))
+            case Kind.BOOLEAN:
+                values = "true or false"
+            case _:
+                values = self._range()
+        return f"{values} or auto" if self.optional else values
+
+    def _range(self) -> str:
+        low, high = (None if bound is None else self._in_unit(bound) for bound in (self.low, self.high))
+        if low and high and not (self.above or self.below):
+            return f"{low} to {high}"
+        parts = [f"{'above' if self.above else 'at least'} {low}"] if low else []
+        parts += [f"{'below' if self.below else 'at most'} {high}"] if high else []
+        return " and ".join(parts)
+
+    def _in_unit(self, bound: float) -> str:
+        return f"{bound * 255:g}" if self.is_size else f"{bound:,}" if isinstance(bound, int) else f"{bound:,g}"
+
+
+@cache
+def settings() -> Mapping[str, Setting]:
+    """Every setting by its dotted key, in the order in which they are declared."""
+    return {key: _described(key, field) for key, field in fields().items()}
+
+
+@cache
+def fields() -> Mapping[str, structs.FieldInfo]:
+    """The fields of RunConfig and of its sections by dotted key, as msgspec knows them."""
+    found: dict[str, structs.FieldInfo] = {}
+    for field in fields_of(RunConfig):
+        kind = inspect.type_info(field.type)
+        if isinstance(kind, inspect.StructType):
+            found |= {f"{field.name}.{leaf.name}": leaf for leaf in fields_of(kind.cls)}
+        else:
+            found[field.name] = field
+    return found
+
+
+def _described(key: str, field: structs.FieldInfo) -> Setting:
+    kind, said = _unwrapped(inspect.type_info(field.type))
+    having = _defaults_by_method(key)
+    if having:
+        said["optional"] = False  # None stands for the method's own default, and nobody types it
+    return Setting(
+        key=key,
+        kind=_kind(kind),
+        choices=_choices(field.type),
+        default=having.get(DEFAULT_METHOD) if having else None if field.default is NODEFAULT else field.default,
+        required=field.required,
+        methods=having,
+        **said,
+        **_bounds(kind.item_type if isinstance(kind, inspect.VarTupleType) else kind),
+    )
+
+
+def _defaults_by_method(key: str) -> dict[str, Any]:
+    section, _, option = key.rpartition(".")
+    if section != "method":
+        return {}
+    return {name: spec.defaults[option] for name, spec in methods().items() if option in spec.defaults}
+
+
+def _unwrapped(kind: inspect.Type) -> tuple[inspect.Type, dict[str, Any]]:
+    """A type without its annotations and without None, and what these say: description, unit, optional."""
+    said: dict[str, Any] = {"description": "", "unit": "", "optional": False}
+    while isinstance(kind, inspect.Metadata | inspect.UnionType):
+        if isinstance(kind, inspect.Metadata):
+            said["description"] = said["description"] or (kind.extra_json_schema or {}).get("description", "")
+            said["unit"] = said["unit"] or (kind.extra or {}).get("unit", "")
+            kind = kind.type
+        else:
+            said["optional"] = True  # no setting is of two types: the other one of two is None
+            kind = next(one for one in kind.types if not isinstance(one, inspect.NoneType))
+    return kind, said
+
+
+def _kind(kind: inspect.Type) -> Kind:
+    match kind:
+        case inspect.LiteralType():
+            return Kind.CHOICE
+        case inspect.BoolType():
+            return Kind.BOOLEAN
+        case inspect.IntType():
+            return Kind.INTEGER
+        case inspect.FloatType():
+            return Kind.NUMBER
+        case inspect.VarTupleType():
+            return Kind.LIST
+        case inspect.StrType():
+            return Kind.TEXT
+    raise TypeError(f"a setting cannot be of type {kind}: nobody could type it")
+
+
+def _bounds(kind: inspect.Type) -> dict[str, Any]:
+    if not isinstance(kind, inspect.IntType | inspect.FloatType):
+        return {}
+    low, high = (kind.ge if kind.gt is None else kind.gt), (kind.le if kind.lt is None else kind.lt)
+    return {"low": low, "high": high, "above": kind.gt is not None, "below": kind.lt is not None}
+
+
+def _choices(kind: Any) -> tuple[str, ...]:
+    """The values of a Literal, however it is annotated; msgspec.inspect would sort them."""
+    if get_origin(kind) is Literal:
+        return get_args(kind)
+    return next((found for part in get_args(kind) if (found := _choices(part))), ())

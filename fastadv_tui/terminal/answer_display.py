@@ -1,0 +1,149 @@
+"""`fastadv eval` and `fastadv prepare` on the screen: the engine's answers as JSON, as lines, or beside a bar."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import msgspec
+
+from engine.protocol.exit_code import ExitCode
+from engine.protocol.requests import (
+    Completed,
+    EvalAnswer,
+    EvalRequest,
+    Failed,
+    Measured,
+    Planned,
+    PrepareAnswer,
+    PrepareRequest,
+    Progress,
+    Understood,
+    Working,
+)
+from fastadv_tui.runs import engine_client
+from fastadv_tui.runs.engine_client import EngineStream
+from fastadv_tui.terminal import eval_text, prepare_text
+from fastadv_tui.text.sanitize import one_line
+
+AnyAnswer = EvalAnswer | PrepareAnswer
+ATTACKING = "attacking"  # the only stage of an evaluation
+LOOKING = "looking"  # the first stage of a preparation
+COUNTED = (ATTACKING, "preparing")  # stages whose tenths become lines; the others are short
+
+
+def evaluate(asked: EvalRequest, as_json: bool) -> int:
+    """Have the engine measure, show its answers, and return the exit code. Raises: UserError."""
+    return _show(engine_client.evaluate(asked), choose(as_json, ATTACKING), eval_text.KILLED)
+
+
+def prepare(asked: PrepareRequest, as_json: bool) -> int:
+    """Have the engine prepare, show its answers, and return the exit code. Raises: UserError."""
+    return _show(engine_client.prepare(asked), choose(as_json, LOOKING), prepare_text.KILLED)
+
+
+def _show(stream: EngineStream[EvalAnswer] | EngineStream[PrepareAnswer], view: "View", killed: str) -> int:
+    """killed: what to say if the engine was killed, with a place for the signal's number."""
+    with stream, view.open():
+        for answer in stream:
+            if isinstance(answer, Failed):
+                _complain(one_line(answer.message))
+            view.show(answer)
+    if stream.exit_code == ExitCode.STOPPED:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+    if stream.exit_code < 0:
+        _complain(killed.format(-stream.exit_code))
+        return ExitCode.FAILED
+    return stream.exit_code
+
+
+def _complain(text: str) -> None:
+    print(f"fastadv: {text}", file=sys.stderr, flush=True)
+
+
+class View(Protocol):
+    """Shows the answers as they come."""
+
+    @contextmanager
+    def open(self) -> Iterator[None]: ...
+
+    def show(self, answer: AnyAnswer) -> None: ...
+
+
+def choose(as_json: bool, stage: str) -> View:
+    """The view for this output. stage: what a bar says the engine does until its first answer."""
+    if as_json:
+        return AsJson()
+    return OnTerminal(stage) if sys.stderr.isatty() else AsLines()
+
+
+class AsJson:
+    """The answers as they are."""
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        yield
+
+    def show(self, answer: AnyAnswer) -> None:
+        print(msgspec.json.encode(answer).decode(), flush=True)
+
+
+class AsLines:
+    """For pipes and log files: a line every tenth of the way."""
+
+    def __init__(self) -> None:
+        self._tenths = 0
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        yield
+
+    def show(self, answer: AnyAnswer) -> None:
+        match answer:
+            case Working() | Progress():
+                self.advance(_stage(answer), answer.done, answer.total)
+            case Understood():
+                print(eval_text.understood(answer), file=sys.stderr, flush=True)
+            case Planned():
+                print("\n".join(prepare_text.planned(answer)), file=sys.stderr, flush=True)
+            case Measured():
+                print("\n".join(eval_text.measured(answer)), flush=True)
+            case Completed():
+                print("\n".join(prepare_text.completed(answer)), flush=True)
+
+    def advance(self, stage: str, done: int, total: int) -> None:
+        """Show that so much of a stage is done."""
+        tenths = 10 * done // max(total, 1)
+        if stage in COUNTED and tenths > self._tenths:
+            self._tenths = tenths
+            print(f"{10 * tenths}%", file=sys.stderr, flush=True)
+
+
+class OnTerminal(AsLines):
+    """A bar with the time left."""
+
+    def __init__(self, stage: str) -> None:
+        super().__init__()
+        self._stage = stage
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bars
+
+        columns = TextColumn("{task.description}"), BarColumn(bar_width=None), TextColumn("{task.percentage:>3.0f}%")
+        times = TextColumn("elapsed"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()
+        with Bars(*columns, *times, console=Console(stderr=True), transient=True) as self._bars:
+            self._task = self._bars.add_task(self._stage, total=None)
+            yield
+
+    def advance(self, stage: str, done: int, total: int) -> None:
+        if stage != self._stage:
+            self._stage = stage
+            self._bars.reset(self._task, description=stage)
+        self._bars.update(self._task, completed=done, total=total)
+
+
+def _stage(answer: Working | Progress) -> str:
+    return answer.stage if isinstance(answer, Progress) else ATTACKING

@@ -1,0 +1,32 @@
+"""What `fastadv eval` says of the engine's answers."""
+
+from engine.config.units import units
+from engine.protocol.requests import Measured, Understood
+from fastadv_tui.text.quantities import attack_name, first_images, format_percent
+from fastadv_tui.text.sanitize import one_line
+
+KILLED = "the engine was killed (signal {}), perhaps for want of memory; the same command goes on from its last save"
+
+
+def understood(answer: Understood) -> str:
+    """What will be measured, so that nobody has to guess."""
+    images = first_images(answer.images, answer.test_images, answer.held_out)
+    official = " (not the official files)" if answer.official_data is False else ""
+    return one_line(
+        f"{attack_name(answer.attack)} on {images}{official} · {answer.device}, search in {answer.search} · weights "
+        f"matched {answer.matched} · normalised: {answer.normalize}"
+    )
+
+
+def measured(answer: Measured) -> list[str]:
+    """One line for each eps."""
+    when = ", measured before (--again measures anew)" if answer.before else f", {answer.seconds:,.0f} s"
+    wrong = f", {answer.unreadable} of them unreadable and counted as wrong" if answer.unreadable else ""
+    head = f"clean {format_percent(answer.clean)} on {answer.images:,} images{wrong}{when}"
+    return [
+        head,
+        *(
+            f"eps {units(eps):>5}/255  {attack_name(answer.attack)} {format_percent(robust)}"
+            for eps, robust in zip(answer.eps, answer.robust, strict=True)
+        ),
+    ]

@@ -1,0 +1,142 @@
+"""The engine's commands asked for an answer: whatever their process does, a typed answer or one clear line."""
+
+import signal
+import sys
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.config.presets import build
+from engine.protocol.requests import Checked, MachineReport, Passes, PrepareRequest, Progress
+from fastadv_tui.errors import UserError
+from fastadv_tui.launch.cost import FlopCounter
+from fastadv_tui.runs import engine_client
+from fastadv_tui.runs.engine_client import EngineError
+from tests.support.runs import config
+
+CHECKED = Checked(train_images=7, test_images=3, official_data=None, data_fingerprint="abc")
+PREPARE = PrepareRequest(source="/a", out="/b", sizes=(32,))
+PROGRESS = Progress(stage="looking", done=1, total=2)
+
+
+def says(answer: Any) -> str:
+    """Python that prints an answer."""
+    return f"print({msgspec.json.encode(answer).decode()!r}, flush=True)"
+
+
+def engine_does(monkeypatch: pytest.MonkeyPatch, code: str) -> list[tuple[str, ...]]:
+    """Put Python code in the engine's place; returns the arguments of each start."""
+    asked: list[tuple[str, ...]] = []
+
+    def command(*arguments: str) -> list[str]:
+        asked.append(arguments)
+        return [sys.executable, "-c", code]
+
+    monkeypatch.setattr(engine_client, "engine_command", command)
+    return asked
+
+
+@pytest.mark.parametrize("before", ["", "import sys; print('downloading', file=sys.stderr); print('x'); "])
+def test_the_check_answers_with_facts(monkeypatch: pytest.MonkeyPatch, before: str) -> None:
+    asked = engine_does(monkeypatch, before + says(CHECKED))
+    assert engine_client.check(config()) == CHECKED
+    assert asked == [("--check",)]
+
+
+def test_the_engine_is_asked_with_the_whole_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "import sys, json; print(json.dumps({'type': 'Refused', 'message': sys.stdin.read()}))"
+    engine_does(monkeypatch, code)
+    with pytest.raises(UserError) as caught:
+        engine_client.check(config())
+    assert msgspec.json.decode(str(caught.value), type=type(config())) == config()
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ('print(\'{"type": "Refused", "message": "no data"}\'); raise SystemExit(2)', "no data"),
+        ("raise SystemExit(1)", "check ended with 1; `fastadv doctor` may say why"),
+        ("print('{}')", "check ended with 0"),
+        ("import os; os.kill(os.getpid(), 9)", "check ended with -9"),
+    ],
+)
+def test_a_run_that_cannot_start_is_one_line(monkeypatch: pytest.MonkeyPatch, code: str, message: str) -> None:
+    engine_does(monkeypatch, code)
+    with pytest.raises(UserError, match=message) as caught:
+        engine_client.check(config())
+    assert "\n" not in str(caught.value)
+
+
+def test_a_machine_that_has_no_room_for_a_process_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the dashboard an exception that nobody expects ends it."""
+    monkeypatch.setattr(engine_client, "engine_command", lambda *_: ["/nowhere/python"])
+    with pytest.raises(EngineError, match="cannot start the engine's check"):
+        engine_client.check(config())
+    with pytest.raises(EngineError, match="cannot start the engine's prepare"), engine_client.prepare(PREPARE):
+        pass
+    counter = FlopCounter()
+    counter.count(config())
+    assert (counter.missing([config()]), counter.total(config())) == ([], None)
+
+
+def test_the_real_engine_counts_the_passes_of_a_network() -> None:
+    counted = engine_client.count_flops(build("digits", {"model.width": 4}))
+    assert counted.train_images == 1437
+    assert set(counted.passes) == {0}
+    assert isinstance(counted.passes[0], Passes)
+
+
+def test_a_network_that_cannot_be_counted_says_why() -> None:
+    with pytest.raises(UserError, match="resnet51"):
+        engine_client.count_flops(build("cifar", {"model.name": "resnet51"}))
+
+
+def test_the_real_engine_reports_its_machine(tmp_path: Any) -> None:
+    report = engine_client.doctor(str(tmp_path))
+    assert isinstance(report, MachineReport)
+    assert report.python == sys.version.split()[0]
+    assert set(report.data) == {"digits", "mnist", "cifar10", "cifar100"}
+
+
+def test_answers_come_while_the_engine_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = engine_does(monkeypatch, f"import sys; sys.stdin.read(); {says(PROGRESS)}; {says(PROGRESS)}; sys.exit(1)")
+    with engine_client.prepare(PREPARE) as stream:
+        answers = [*stream]
+    assert answers == [PROGRESS, PROGRESS]
+    assert stream.exit_code == 1
+    assert asked == [("--prepare",)]
+
+
+def test_a_stop_before_the_engine_listens_reaches_it_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever starts an engine holds signals back until StopRequest takes them."""
+    code = (
+        "import signal, sys, time\n"
+        "while not signal.sigpending(): time.sleep(0.01)\n"
+        "from engine.protocol.stop import StopRequest\n"
+        "sys.exit(130 if StopRequest().requested() else 1)"
+    )
+    engine_does(monkeypatch, code)
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with engine_client.prepare(PREPARE) as stream:
+            signal.raise_signal(number)
+            assert [*stream] == []
+        assert stream.exit_code == 130
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_an_engine_that_is_killed_before_it_reads_is_no_surprise(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine_does(monkeypatch, "import os; os.close(0); os.kill(os.getpid(), 9)")
+    many = PrepareRequest(source="/a" * 1_000_000, out="/b", sizes=(32,))  # more than a pipe holds
+    with engine_client.prepare(many) as stream:
+        assert [*stream] == []
+    assert stream.exit_code == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    "setting", [{"micro_batch": 32}, {"holdout": 100}, {"batch_size": 7}, {"model.name": "resnet18"}]
+)
+def test_runs_that_differ_in_what_the_check_looks_at_are_checked_each(setting: dict[str, Any]) -> None:
+    runs = [build("digits", {}), build("digits", setting), build("digits", {"eps": 0.1, "seed": 3})]
+    assert len(engine_client.kinds(runs)) == 2
