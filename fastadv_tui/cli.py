@@ -17,7 +17,7 @@ app = typer.Typer(
 )
 COMMANDS = (  # each a module of fastadv_tui.commands, in the order in which --help shows them
     "run", "watch", "stop", "resume", "sweep", "runs", "show", "logs", "export", "compare", "eval", "prepare", "tag",
-    "note", "rm", "prune", "reindex", "serve", "doctor",
+    "note", "rm", "prune", "reindex", "serve", "settings", "presets", "doctor",
 )  # fmt: skip
 
 

@@ -19,16 +19,23 @@ from engine.config.suggest import did_you_mean
 
 
 class Preset(Struct, frozen=True):
-    """Settings by dotted key, for every method and for single ones."""
+    """Settings by dotted key, for every method and for single ones.
+
+    source: who published the recipe, and where. measured: results that were measured with it, a line each, with what
+    they were measured on; the laboratory notes in tests/benchmarks/ tell the rest.
+    """
 
     summary: str
+    source: str
     settings: Mapping[str, Any]
     methods: Mapping[str, Mapping[str, Any]] = {}
+    measured: tuple[str, ...] = ()
 
 
 PRESETS: dict[str, Preset] = {
     "wong2020": Preset(
         "the released CIFAR-10 recipe of Wong, Rice and Kolter (2020)",
+        "Wong, Rice and Kolter, 2020, arXiv 2001.03994; github.com/locuslab/fast_adversarial, folder CIFAR10",
         {
             "model.name": "preact-resnet18",
             "eps": 8 / 255,
@@ -44,9 +51,14 @@ PRESETS: dict[str, Preset] = {
             "method.replays": 8,
         },
         {"free": {"epochs": 10, "optim.lr": 0.04}},
+        (
+            "paper, FGSM: 46.06% under PGD-50-10",
+            "model.width=16, epochs=10, one trial: 68.9% clean, 38.5% under PGD-50-10 on the first 1,000 test images",
+        ),
     ),
     "speed": Preset(
         "robust accuracy on CIFAR-10 for the least work: a narrow network with SiLU, Muon, N-FGSM, averaged weights",
+        "our own, chosen on held-out training images; tests/benchmarks/speedrun.md has the trials",
         {
             "model.name": "preact-resnet18",
             "model.width": 32,
@@ -64,9 +76,11 @@ PRESETS: dict[str, Preset] = {
             "method.steps": 7,
             "method.replays": 8,
         },
+        measured=("73.6% clean, 46.5% under PGD-50-10 on the first 613 test images, mean of 3 seeds, for 0.373 PFLOP",),
     ),
     "wong2020-mnist": Preset(
         "the MNIST recipe of Wong, Rice and Kolter (2020)",
+        "Wong, Rice and Kolter, 2020, arXiv 2001.03994; github.com/locuslab/fast_adversarial, folder MNIST",
         {
             "model.name": "mnist-cnn",
             "eps": 0.3,
@@ -81,9 +95,14 @@ PRESETS: dict[str, Preset] = {
             "method.start_in_box": False,  # the released MNIST code does not clip it; clipped, half the noise on
             # black pixels is lost, and FGSM training collapsed here in epoch 3
         },
+        measured=(
+            "paper, FGSM: 88.77% under PGD-50-10",
+            "one trial: 98.8% clean, 87.2% under PGD-50-10 on the first 1,000 test images",
+        ),
     ),
     "wong2020-imagenet": Preset(
         "the ImageNet recipe of Wong, Rice and Kolter (2020): images that grow over three phases",
+        "Wong, Rice and Kolter, 2020, arXiv 2001.03994; github.com/locuslab/fast_adversarial, folder ImageNet",
         {
             "model.name": "resnet50",
             "eps": 2 / 255,
@@ -103,6 +122,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "digits": Preset(
         "scikit-learn's 8x8 digits on a small network: a full run in seconds",
+        "our own; for a first run, and for tests",
         {
             "model.name": "digits-cnn",
             "model.width": 32,
@@ -114,6 +134,7 @@ PRESETS: dict[str, Preset] = {
             "optim.weight_decay": 0.0,
             "optim.peak": 0.4,
         },
+        measured=("one trial: 98.3% clean, 55.3% under PGD-50-10 on all 360 test images",),
     ),
 }
 
@@ -126,9 +147,7 @@ def build(dataset: str, typed: Mapping[str, Any] | None = None, preset: str | No
     """
     typed = dict(typed or {})
     dataset = check_dataset(dataset)
-    name = preset or spec_of(dataset).preset
-    if name not in PRESETS:
-        raise ConfigError(f"unknown preset {name!r}; use {', '.join(PRESETS)}{_near(name, PRESETS)}")
+    name = check_preset(preset or spec_of(dataset).preset)
     settings = preset_settings(name, typed.get("method.name"))
     if "epochs" not in typed and (given := phases.parse(typed.get("phases", ""))):
         settings["epochs"] = given[-1].end
@@ -156,6 +175,13 @@ def _concerns(method: str, key: str) -> bool:
     section, _, option = key.rpartition(".")
     spec = methods().get(method)
     return section != "method" or option == "name" or spec is None or option in spec.defaults
+
+
+def check_preset(name: str) -> str:
+    """The name of a preset, as it is. Raises: ConfigError, if there is none of that name."""
+    if name not in PRESETS:
+        raise ConfigError(f"unknown preset {name!r}; use {', '.join(PRESETS)}{_near(name, PRESETS)}")
+    return name
 
 
 def check_dataset(name: str) -> str:

@@ -27,6 +27,13 @@ def test_the_help_of_run_names_a_method_and_a_data_set_that_were_added() -> None
     assert "squares (toy-squares)" in text
 
 
+def test_the_settings_name_an_option_of_an_added_method() -> None:
+    text = fastadv("settings", "method.blur").stdout
+    assert "standard deviation of the toy's noise" in text
+    assert "0.1 (toy-blur)" in text
+    assert "images blurred by noise" in fastadv("settings", "method.name").stdout
+
+
 def test_a_run_trains_by_an_added_method_on_an_added_data_set(home: Path) -> None:
     done = fastadv("run", "squares", "--method", "toy-blur", "--set", "method.blur=0.2", *SMALL)
     assert done.returncode == 0, done.stderr

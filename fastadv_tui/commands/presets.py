@@ -1,0 +1,27 @@
+"""`presets`: the recipes that runs start from."""
+
+import json
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog="Examples: fastadv presets · fastadv presets speed · fastadv presets --json")(presets)
+
+
+def presets(
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="One recipe, such as wong2020.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """Each recipe: where it comes from, what it sets, and what it was measured at."""
+    from engine.config.presets import PRESETS, check_preset
+    from fastadv_tui.launch.reference import preset_as_data, preset_details
+    from fastadv_tui.text.table import aligned
+
+    chosen = {check_preset(name): PRESETS[name]} if name else PRESETS
+    if as_json:
+        print(json.dumps([preset_as_data(*each) for each in chosen.items()], indent=2))
+        return
+    tables = [aligned(preset_details(*each), limit=1000) for each in chosen.items()]
+    print("\n\n".join("\n".join(table) for table in tables))

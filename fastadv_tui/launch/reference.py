@@ -1,0 +1,139 @@
+"""What can be set, and what each recipe makes of it: read off the configuration, for people and for machines."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.config.keys import SHORT_KEYS
+from engine.config.methods import MethodSpec, methods
+from engine.config.presets import PRESETS, Preset, preset_settings
+from engine.config.settings import Kind, Setting, settings
+from fastadv_tui.launch.command_line import OPTIONS, as_text
+
+NOUNS = {
+    Kind.TEXT: "text",
+    Kind.INTEGER: "whole number",
+    Kind.NUMBER: "number",
+    Kind.BOOLEAN: "switch",
+    Kind.CHOICE: "choice",
+    Kind.LIST: "numbers with commas between them",
+}
+Row = tuple[str, str]
+
+
+def settings_table() -> list[tuple[str, str, str, str]]:
+    """Every setting: key, default, allowed values, meaning. The first row is the head."""
+    rows = [(each.key, default_of(each), allowed_of(each), each.description) for each in settings().values()]
+    return [("setting", "default", "allowed", "meaning"), *rows]
+
+
+def setting_details(setting: Setting) -> list[Row]:
+    """Everything about one setting: label and value."""
+    short = next((short for short, full in SHORT_KEYS.items() if full == setting.key), "")
+    return [
+        ("setting", f"{setting.key}{f' (short: {short})' if short else ''}"),
+        ("meaning", setting.description),
+        ("value", NOUNS[setting.kind]),
+        ("unit", f"{setting.unit} (a fraction below 1 is taken as it is)" if setting.is_size else setting.unit),
+        ("allowed", allowed_of(setting)),
+        ("default", default_of(setting)),
+        *(_method_rows() if setting.key == "method.name" else ()),
+        *((f"in {name}", value) for name, value in presets_of(setting).items()),
+        ("type", _typed(setting)),
+    ]
+
+
+def allowed_of(setting: Setting) -> str:
+    """The allowed values, for people."""
+    if setting.key == "preset":
+        return ", ".join(PRESETS)
+    return f"{setting.allowed}, in {setting.unit}" if setting.is_size else setting.allowed
+
+
+def default_of(setting: Setting) -> str:
+    """The default, for people: of a method's option each method's own, if they differ."""
+    if setting.methods:
+        named = {name: as_text(setting.key, value) for name, value in setting.methods.items()}
+        if len(set(named.values())) == 1:
+            return f"{next(iter(named.values()))} ({', '.join(named)})"
+        return ", ".join(f"{value} ({name})" for name, value in named.items())
+    if setting.required:
+        return "must be given" if setting.key == "dataset" else "the preset's"
+    return as_text(setting.key, setting.default) or ("follows from eps" if setting.optional else "empty")
+
+
+def presets_of(setting: Setting) -> dict[str, str]:
+    """What each preset that sets it makes of a setting, for all methods and for single ones."""
+    found = {}
+    for name, preset in PRESETS.items():
+        parts = [as_text(setting.key, preset.settings[setting.key])] if setting.key in preset.settings else []
+        parts += [
+            f"{as_text(setting.key, own[setting.key])} for {method}"
+            for method, own in preset.methods.items()
+            if setting.key in own
+        ]
+        if parts:
+            found[name] = ", ".join(parts)
+    return found
+
+
+def setting_as_data(setting: Setting) -> dict[str, Any]:
+    """One setting for machines: sizes are fractions in [0,1], as they are stored."""
+    return {
+        "key": setting.key,
+        "meaning": setting.description,
+        "kind": setting.kind.value,
+        "unit": setting.unit,
+        "choices": list(setting.choices),
+        "low": setting.low,
+        "high": setting.high,
+        "default": setting.default,
+        "methods": dict(setting.methods),
+        "presets": {name: _in_preset(name, setting.key) for name in PRESETS},
+    }
+
+
+def preset_details(name: str, preset: Preset) -> list[Row]:
+    """Everything about one recipe: label and value."""
+    rows = [("preset", name), ("summary", preset.summary), ("source", preset.source)]
+    rows += [("measured", line) for line in preset.measured] or [("measured", "not yet")]
+    rows += [(key, as_text(key, value)) for key, value in preset.settings.items()]
+    return rows + [
+        (f"{key} for {method}", as_text(key, value))
+        for method, own in preset.methods.items()
+        for key, value in own.items()
+    ]
+
+
+def preset_as_data(name: str, preset: Preset) -> dict[str, Any]:
+    """One recipe for machines."""
+    return {
+        "name": name,
+        "summary": preset.summary,
+        "source": preset.source,
+        "measured": list(preset.measured),
+        "settings": dict(preset.settings),
+        "methods": {method: dict(own) for method, own in preset.methods.items()},
+    }
+
+
+def _in_preset(name: str, key: str) -> Mapping[str, Any]:
+    """What a preset sets a key to, by method; empty where it leaves it alone."""
+    by_method = {method: preset_settings(name, method) for method in methods()}
+    return {method: chosen[key] for method, chosen in by_method.items() if key in chosen and key != "method.name"}
+
+
+def _method_rows() -> list[Row]:
+    return [(name, _said(spec)) for name, spec in methods().items()]
+
+
+def _said(spec: MethodSpec) -> str:
+    options = [f"method.{option}" for option in [*(["alpha"] if spec.alpha else []), *spec.defaults]]
+    parts = [spec.summary, spec.paper, f"options: {', '.join(options)}" if options else ""]
+    return "; ".join(part for part in parts if part)
+
+
+def _typed(setting: Setting) -> str:
+    option = OPTIONS.get(setting.key)
+    if setting.key == "dataset":
+        return "fastadv run DATASET"
+    return f"fastadv run DATASET {f'{option} VALUE' if option else f'--set {setting.key}=VALUE'}"
