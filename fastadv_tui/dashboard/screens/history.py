@@ -1,19 +1,17 @@
 """All past runs in a table: search, sort, mark, annotate."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import DataTable, Footer, Input, Static
 
 from engine.protocol.rundir import RunDir
-from fastadv_tui.dashboard.readonly import ReadonlyActions
+from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.dashboard.screens.columns_dialog import ColumnsDialog
-from fastadv_tui.dashboard.screens.compare import CompareScreen
 from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
 from fastadv_tui.dashboard.screens.text_dialog import TextDialog
 from fastadv_tui.dashboard.snapshot import EMPTY, Snapshot
@@ -29,16 +27,13 @@ from fastadv_tui.paths import runs_dir
 from fastadv_tui.runs import control
 from fastadv_tui.text.sanitize import one_line, run_label
 
-if TYPE_CHECKING:
-    from fastadv_tui.dashboard.app import Fastadv
-
 PAGE = 500  # rows in the table; the filter reaches all of them
 PAUSE = 0.15  # seconds without a key before the filter is looked at
 NEWEST_FIRST = "submitted"
 WIDEST = 28
 
 
-class HistoryScreen(ReadonlyActions, Screen[None]):
+class HistoryScreen(Screen[None]):
     """The index, live."""
 
     BINDINGS = [
@@ -47,7 +42,7 @@ class HistoryScreen(ReadonlyActions, Screen[None]):
         Binding("space", "mark", "Mark", id="history-mark"),
         Binding("c", "compare", "Compare", id="history-compare"),
         Binding("o", "sort", "Sort", id="history-sort"),
-        Binding("v", "columns", "ColumnsDialog", id="history-columns", show=False),
+        Binding("v", "columns", "Columns", id="history-columns", show=False),
         Binding("g", "group", "Seeds", id="history-group"),
         Binding("P", "pin", "Pin", id="history-pin", show=False),
         Binding("T", "tag", "Tag", id="history-tag", show=False),
@@ -70,10 +65,6 @@ class HistoryScreen(ReadonlyActions, Screen[None]):
         self._typing = Timer(self, 1.0, pause=True)  # never started
 
     @property
-    def fastadv(self) -> "Fastadv":
-        return cast("Fastadv", self.app)
-
-    @property
     def _table(self) -> HistoryTable:
         return self.query_one(HistoryTable)
 
@@ -87,10 +78,9 @@ class HistoryScreen(ReadonlyActions, Screen[None]):
         yield Static(id="summary", markup=False)
         yield Footer()
 
-    def on_mount(self) -> None:
+    def begin(self) -> None:
         self._table.set_columns(self.columns)
         self._table.focus()
-        self.take(self.fastadv.snapshot)
 
     def take(self, snapshot: Snapshot) -> None:
         """Show what changed."""
@@ -216,7 +206,7 @@ class HistoryScreen(ReadonlyActions, Screen[None]):
         if len(runs) < 2:
             self.notify("mark two runs or more with space, then press c")
         else:
-            self.app.push_screen(CompareScreen(runs))
+            self.fastadv.open_compare(runs)
 
     def action_pin(self) -> None:
         def change(notes: Notes) -> None:
@@ -255,7 +245,7 @@ class HistoryScreen(ReadonlyActions, Screen[None]):
         self._with_chosen(lambda row: self.fastadv.resume(_folder(row)))
 
     def action_again(self) -> None:
-        self._with_chosen(lambda row: self.fastadv.launch_again(_folder(row)))
+        self._with_chosen(lambda row: self.fastadv.open_launch(_folder(row)))
 
     def action_delete(self) -> None:
         def delete(row: Row) -> None:
