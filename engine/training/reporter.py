@@ -8,7 +8,7 @@ from typing import Literal
 from engine.evaluation.evaluation import Accuracy
 from engine.plan.timeline import Timeline
 from engine.protocol import event_log, events
-from engine.training.alarm import Watchdog
+from engine.training.alarm import THRESHOLD, Watchdog
 from engine.training.learner import Learner
 
 LOG_EVERY = 0.5  # seconds between two step events: the only moments at which training waits for the device
@@ -33,6 +33,11 @@ class Reporter:
         self._images = 0
         self._unreadable: set[str] = set()
         self._told = NAMED
+
+    @property
+    def signal_threshold(self) -> float | None:
+        """The signal, a fraction in [0,1], at which the alarm is raised; None where the method has no signal."""
+        return THRESHOLD if self._signalling else None
 
     @property
     def elapsed(self) -> float:

@@ -293,6 +293,7 @@ class Training:
                 held_out=bool(self.config.holdout),
                 flops=self.timeline.flops,
                 compiled=self.compiled,
+                signal_threshold=self.reporter.signal_threshold,
                 versions={"python": platform.python_version(), "torch": str(torch.__version__)},
             )
         )
