@@ -3,6 +3,8 @@
 import ast
 import subprocess
 import sys
+import tomllib
+from fnmatch import fnmatch
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -55,6 +57,17 @@ def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
         TopologicalSorter(imports).prepare()
     except CycleError as error:
         pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_files_that_are_no_modules_are_packaged() -> None:
+    """`py.typed` of both packages among them: without it a type checker ignores our annotations."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    listed = project["tool"]["setuptools"]["package-data"]
+    files = [path for package in ("engine", "fastadv_tui") for path in (ROOT / package).rglob("*") if path.is_file()]
+    data = [path.relative_to(ROOT) for path in files if path.suffix not in (".py", ".pyc")]
+    assert {"engine/py.typed", "fastadv_tui/py.typed"} <= set(map(str, data))
+    for path in data:
+        assert any(fnmatch(path.name, wanted) for wanted in listed.get(".".join(path.parent.parts), [])), path
 
 
 def test_the_free_modules_load_nothing_heavy() -> None:
