@@ -132,7 +132,10 @@ BAD = {
     "unknown data set": (["cifer"], "did you mean cifar10?"),
     "no ImageNet": (["imagenet"], "does not exist; `fastadv prepare` makes one"),
     "no folder": (["imagefolder:"], "imagefolder: names no folder"),
-    "file for a folder": ([f"imagefolder:{__file__}"], "test_cli.py is a file; an image folder holds train/CLASS/FILE"),
+    "file for a folder": (
+        [f"imagefolder:{__file__}"],
+        "test_command_line.py is a file; an image folder holds train/CLASS/FILE",
+    ),
     "no UTF-8": ([f"imagefolder:{os.fsdecode(bytes([255]))}"], "is not UTF-8"),
     "overruled by phases": (["imagenet", "--batch-size", "64"], "batch_size: each phase has its own"),
     "unknown method": (["digits", "--method", "fsgm"], "method.name = 'fsgm': use standard, fgsm, pgd, free"),
@@ -195,12 +198,10 @@ def test_an_unwritable_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_every_command_has_help_with_an_example_and_stands_in_the_readme() -> None:
-    from fastadv_tui.cli import MODULES
+    from fastadv_tui.cli import COMMANDS
 
     app = whole_app()
-    assert {name(command) for command in app.registered_commands} == {
-        word for words in MODULES.values() for word in words
-    }
+    assert {name(command) for command in app.registered_commands} == set(COMMANDS)
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     for command in app.registered_commands:
         assert command.callback.__doc__, name(command)  # type: ignore[union-attr]
