@@ -61,7 +61,6 @@ class HistoryScreen(Screen[None]):
         self._snapshot: Snapshot = EMPTY
         self._sort = NEWEST_FIRST
         self._grouped = False
-        self._shown: list[Row] = []
         self._typing = Timer(self, 1.0, pause=True)  # never started
 
     @property
@@ -101,15 +100,12 @@ class HistoryScreen(Screen[None]):
         found.sort(key=lambda row: not row.pinned)
         lines = self._lines(found)
         self._table.show(dict(list(lines.items())[:PAGE]))
-        self._summarise(len(found), len(self._shown))
+        self._summarise(len(found), len(lines) if self._grouped else len(found))
 
     def _lines(self, rows: list[Row]) -> dict[str, list[Text]]:
         """The cells of each line by its key, which is the id of its (first) run."""
         if self._grouped:
-            groups = group_by_seed(rows)
-            self._shown = [group.rows[0] for group in groups]
-            return {group.rows[0].id: self._group_cells(group) for group in groups}
-        self._shown = rows
+            return {group.rows[0].id: self._group_cells(group) for group in group_by_seed(rows)}
         baseline = next((row for row in rows if row.pinned), None)
         return {row.id: self._row_cells(row, baseline) for row in rows[:PAGE]}
 
