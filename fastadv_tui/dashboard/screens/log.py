@@ -38,8 +38,6 @@ class LogScreen(Screen[None]):
     def begin(self) -> None:
         self.query_one("#whole-log").border_title = f"Log of {self._view.rundir.id}"
         self.query_one("#whole-log").focus()
-        self._draw()
-        self.query_one("#whole-log", VerticalScroll).scroll_end(animate=False)
 
     def take(self, snapshot: Snapshot) -> None:
         if self._paused:
