@@ -1,10 +1,13 @@
 """Where `fastadv` starts: the dashboard alone needs no command line, and its first picture should not wait for one."""
 
+import os
 import sys
 
 from engine.protocol.exit_code import ExitCode
 from fastadv_tui.dashboard.open import open_dashboard
 from fastadv_tui.errors import UserError
+
+COMPLETE = "_FASTADV_COMPLETE"  # set by a shell that asks what could stand at the cursor
 
 
 def main() -> None:
@@ -12,7 +15,11 @@ def main() -> None:
     words = sys.argv[1:]
     try:
         _check_words(words)
-        if words in ([], ["--readonly"]):
+        if os.environ.get(COMPLETE):
+            from fastadv_tui.cli import complete
+
+            complete(COMPLETE)
+        elif words in ([], ["--readonly"]):
             open_dashboard(readonly=bool(words))
         else:
             from fastadv_tui.cli import run

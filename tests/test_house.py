@@ -3,6 +3,9 @@
 import ast
 import subprocess
 import sys
+import tomllib
+from fnmatch import fnmatch
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -33,6 +36,38 @@ def test_the_face_imports_only_the_free_packages_of_the_engine(path: Path) -> No
 def test_the_engine_never_imports_the_face(path: Path) -> None:
     tops = {name.split(".")[0] for name in imported(path)}
     assert not tops & {"fastadv_tui", "textual", "rich", "typer", "tinydb"}
+
+
+def graph(package: str) -> dict[str, set[str]]:
+    """Every module of a package and the modules of the package that it imports, in functions and for types, too."""
+    paths = {path.relative_to(ROOT).with_suffix("").parts: path for path in (ROOT / package).rglob("*.py")}
+    files = {".".join(parts).removesuffix(".__init__"): path for parts, path in paths.items()}
+    found = {}
+    for module, path in files.items():
+        names = {name if name in files else name.rpartition(".")[0] for name in imported(path)}
+        found[module] = (names & set(files)) - {module}
+    return found
+
+
+@pytest.mark.parametrize("package", ["engine", "fastadv_tui"])
+def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
+    imports = graph(package)
+    assert sum(map(len, imports.values())) > len(imports)
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_files_that_are_no_modules_are_packaged() -> None:
+    """`py.typed` of both packages among them: without it a type checker ignores our annotations."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    listed = project["tool"]["setuptools"]["package-data"]
+    files = [path for package in ("engine", "fastadv_tui") for path in (ROOT / package).rglob("*") if path.is_file()]
+    data = [path.relative_to(ROOT) for path in files if path.suffix not in (".py", ".pyc")]
+    assert {"engine/py.typed", "fastadv_tui/py.typed"} <= set(map(str, data))
+    for path in data:
+        assert any(fnmatch(path.name, wanted) for wanted in listed.get(".".join(path.parent.parts), [])), path
 
 
 def test_the_free_modules_load_nothing_heavy() -> None:

@@ -26,6 +26,8 @@ class Started(Event, tag="started"):
     """A process began to work on the run; later steps of earlier attempts no longer count.
 
     `flops`: floating-point operations of the whole training, its attacks included and its evaluations not.
+    `signal_threshold`: the overfitting signal, a fraction in [0,1], at which the alarm is raised; None where the
+    method has no signal, and in files that an older version wrote.
     """
 
     attempt: int
@@ -42,6 +44,7 @@ class Started(Event, tag="started"):
     official_data: bool | None  # None where there are no official files to compare with
     flops: int = 0
     compiled: bool = False
+    signal_threshold: float | None = None
     held_out: bool = False  # the "test images" are training images that were held out
     stretches: tuple[ScheduledPhase, ...] = ()  # the phases as they are trained
     versions: dict[str, str] = {}

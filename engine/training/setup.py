@@ -18,6 +18,7 @@ from engine.protocol import events
 from engine.runtime import precision
 from engine.runtime.compile import should_compile
 from engine.runtime.device import pick
+from engine.training.alarm import THRESHOLD
 from engine.training.learner import Learner
 
 
@@ -70,6 +71,7 @@ class Setup:
             held_out=bool(self.config.holdout),
             flops=self.timeline.flops,
             compiled=self.compiled,
+            signal_threshold=THRESHOLD if self.signals else None,
             versions={"python": platform.python_version(), "torch": str(torch.__version__)},
         )
 

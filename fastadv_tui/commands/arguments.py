@@ -1,15 +1,25 @@
-"""Arguments and options that several commands share."""
+"""Arguments and options that several commands share, and what a shell offers for them."""
 
 from typing import Annotated
 
 import typer
 
 from engine.config.datasets import dataset_names
+from fastadv_tui.commands import completion
 
-Dataset = Annotated[str, typer.Argument(help=f"Data set: {dataset_names()}.", show_default=False)]
-Set = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other setting; may be repeated.")
+Dataset = Annotated[
+    str, typer.Argument(help=f"Data set: {dataset_names()}.", show_default=False, autocompletion=completion.datasets)
 ]
-Run = Annotated[str, typer.Argument(metavar="RUN", help="A unique prefix of a run's id, or `last`.")]
-
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Any other setting; may be repeated.",
+        autocompletion=completion.settings,
+    ),
+]
+Run = Annotated[
+    str, typer.Argument(metavar="RUN", help="A unique prefix of a run's id, or `last`.", autocompletion=completion.runs)
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from fastadv_tui.commands import completion
+
 EXAMPLES = (
     "Examples: fastadv eval last --eps 2,4,8 · fastadv eval weights.pt --model preact-resnet18 --dataset cifar "
     "--eps 8 --attack pgd-50-10 --limit 1000"
@@ -16,10 +18,17 @@ def register(app: typer.Typer) -> None:
 
 def evaluate(
     target: Annotated[
-        str, typer.Argument(metavar="FILE|RUN", help="A state dict (.pt, .pth, .safetensors), or a run.")
+        str,
+        typer.Argument(
+            metavar="FILE|RUN", help="A state dict (.pt, .pth, .safetensors), or a run.", autocompletion=completion.runs
+        ),
     ],
-    model: Annotated[str | None, typer.Option(help="Network that the weights of a FILE are for.")] = None,
-    dataset: Annotated[str | None, typer.Option(help="Data set; a FILE needs it.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Network that the weights of a FILE are for.", autocompletion=completion.networks)
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Data set; a FILE needs it.", autocompletion=completion.datasets)
+    ] = None,
     eps: Annotated[str | None, typer.Option(help="Radius of the l-infinity ball, or several: 2,4,8.")] = None,
     attack: Annotated[str | None, typer.Option(help="pgd-50-10 or another pgd-STEPS[-RESTARTS].")] = None,
     limit: Annotated[
@@ -38,7 +47,13 @@ def evaluate(
     again: Annotated[bool, typer.Option("--again", help="Measure anew what was measured before.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the answers, one JSON object a line.")] = False,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other setting, e.g. model.width=16.")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Any other setting, e.g. model.width=16.",
+            autocompletion=completion.settings,
+        ),
     ] = None,
 ) -> None:
     """Clean accuracy and accuracy under attack of weights that are there. Ctrl-C keeps the progress."""

@@ -5,13 +5,17 @@ from typing import Annotated
 
 import typer
 
+from fastadv_tui.commands import completion
+
 
 def register(app: typer.Typer) -> None:
     app.command(epilog="Examples: fastadv presets · fastadv presets speed · fastadv presets --json")(presets)
 
 
 def presets(
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="One recipe, such as wong2020.")] = "",
+    name: Annotated[
+        str, typer.Argument(metavar="[NAME]", help="One recipe, such as wong2020.", autocompletion=completion.presets)
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
     """Each recipe: where it comes from, what it sets, and what it was measured at."""

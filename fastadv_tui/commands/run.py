@@ -8,6 +8,7 @@ import typer
 from engine.config.methods import methods
 from engine.config.run import RunConfig
 from engine.protocol.exit_code import ExitCode
+from fastadv_tui.commands import completion
 from fastadv_tui.commands.arguments import Dataset, Set
 from fastadv_tui.terminal.follow import follow_to_end, remember
 
@@ -23,8 +24,16 @@ def _methods() -> str:
 
 def run(
     dataset: Dataset,
-    model: Annotated[str | None, typer.Option(help="Network, e.g. preact-resnet18, or torchvision's resnet50.")] = None,
-    method: Annotated[str | None, typer.Option(help=f"How training examples are perturbed: {_methods()}.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Network, e.g. preact-resnet18, or torchvision's resnet50.", autocompletion=completion.networks
+        ),
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(help=f"How training examples are perturbed: {_methods()}.", autocompletion=completion.methods),
+    ] = None,
     eps: Annotated[
         str | None, typer.Option(help="Radius of the l-infinity ball: 8 (means 8/255), 8/255 or 0.3.")
     ] = None,
@@ -36,7 +45,9 @@ def run(
     compiling: Annotated[str | None, typer.Option("--compile", help="auto, on or off.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda:N.")] = None,
     data_dir: Annotated[str | None, typer.Option(help="Folder of the data sets; default $FASTADV_HOME/data.")] = None,
-    preset: Annotated[str | None, typer.Option(help="Recipe to start from, e.g. wong2020.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Recipe to start from, e.g. wong2020.", autocompletion=completion.presets)
+    ] = None,
     name: Annotated[str | None, typer.Option(help="A name for your eyes.")] = None,
     evaluation: Annotated[
         str | None,

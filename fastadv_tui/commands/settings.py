@@ -5,13 +5,17 @@ from typing import Annotated
 
 import typer
 
+from fastadv_tui.commands import completion
+
 
 def register(app: typer.Typer) -> None:
     app.command(epilog="Examples: fastadv settings · fastadv settings optim.peak · fastadv settings --json")(settings)
 
 
 def settings(
-    key: Annotated[str, typer.Argument(metavar="[KEY]", help="One setting, such as model.width.")] = "",
+    key: Annotated[
+        str, typer.Argument(metavar="[KEY]", help="One setting, such as model.width.", autocompletion=completion.keys)
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
     """Every setting: meaning, unit, allowed values, default, and what each preset makes of it."""

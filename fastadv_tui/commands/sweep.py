@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from fastadv_tui.commands import completion
 from fastadv_tui.commands.arguments import Dataset, Set
 from fastadv_tui.errors import UserError
 
@@ -18,11 +19,14 @@ def register(app: typer.Typer) -> None:
 def sweep(
     dataset: Dataset,
     axes: Annotated[
-        list[str] | None, typer.Option("--grid", metavar="KEY=A,B", help="Values to try; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--grid", metavar="KEY=A,B", help="Values to try; may be repeated.", autocompletion=completion.settings
+        ),
     ] = None,
     seeds: Annotated[str | None, typer.Option(help="Seeds: 0-2 or 0,3,7.")] = None,
     settings: Set = None,
-    preset: Annotated[str | None, typer.Option(help="Recipe to start from.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Recipe to start from.", autocompletion=completion.presets)] = None,
     data_dir: Annotated[str | None, typer.Option(help="Folder of the data sets.")] = None,
     tag: Annotated[str | None, typer.Option(help="Tag of the group; made up if not given.")] = None,
     slots: Annotated[int, typer.Option(min=1, help="Runs that may share the device at a time.")] = 1,

@@ -1,21 +1,20 @@
 """The dashboard: screens, bindings, theme, and what is handed on to the screens."""
 
-import contextlib
 import gc
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from textual.app import SystemCommand
 from textual.binding import Binding
-from textual.css.query import NoMatches
 
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard import palette, settings, themes
 from fastadv_tui.dashboard.messages import Refreshed, Sampled
 from fastadv_tui.dashboard.readonly import ReadonlyActions
-from fastadv_tui.dashboard.screens import later
+from fastadv_tui.dashboard.screens.base import DashboardApp, Screen
 from fastadv_tui.dashboard.screens.runs import RunsScreen
 from fastadv_tui.dashboard.settings import Settings
+from fastadv_tui.dashboard.snapshot import LiveRun
 from fastadv_tui.dashboard.workers import DashboardWorkers
 from fastadv_tui.errors import UserError
 from fastadv_tui.history.index import History
@@ -55,19 +54,18 @@ class Fastadv(ReadonlyActions, DashboardWorkers):
         self.snapshot = message.snapshot
         for notice in message.snapshot.notices:
             self.notify(one_line(notice), severity="warning", markup=False)
-        self._tell_screens("take", message.snapshot)
+        for screen in self._ready_screens():
+            screen.take(message.snapshot)
 
     def on_sampled(self, message: Sampled) -> None:
-        self._tell_screens("take_machine", message.sample)
+        for screen in self._ready_screens():
+            screen.take_machine(message.sample)
 
-    def _tell_screens(self, method: str, news: Any) -> None:
-        """Hand on what is new; a screen that is just put up or taken down has not all of its widgets."""
-        for screen in self.screen_stack:
-            if take := getattr(screen, method, None):
-                with contextlib.suppress(NoMatches):
-                    take(news)
+    def _ready_screens(self) -> list[Screen[Any]]:
+        """The screens that have all of their widgets: one that is not composed yet looks at the runs when it is."""
+        return [screen for screen in self.screen_stack if isinstance(screen, Screen) and screen.ready]
 
-    def attempt(self, what: Any, *arguments: Any, **options: Any) -> bool:
+    def attempt(self, what: Callable[..., Any], *arguments: Any, **options: Any) -> bool:
         """Do something to a run; what a user can put right is said in a toast."""
         if self.readonly:
             self.notify("this dashboard is read-only", severity="warning")
@@ -97,9 +95,28 @@ class Fastadv(ReadonlyActions, DashboardWorkers):
 
         self.attempt(resume)
 
-    def launch_again(self, rundir: RunDir) -> None:
-        """The form, filled in as for this run."""
-        self.attempt(lambda: self.push_screen(later.launch(rundir)))
+    # Screens are imported when they are opened: the first picture must not wait for them.
+
+    def open_launch(self, like: RunDir | None = None) -> None:
+        """The form of a new run, filled in as for an existing one."""
+        from fastadv_tui.dashboard.screens.launch import LaunchScreen
+
+        self.attempt(lambda: self.push_screen(LaunchScreen(like)))
+
+    def open_history(self) -> None:
+        from fastadv_tui.dashboard.screens.history import HistoryScreen
+
+        self.push_screen(HistoryScreen())
+
+    def open_compare(self, run_ids: Sequence[str]) -> None:
+        from fastadv_tui.dashboard.screens.compare import CompareScreen
+
+        self.push_screen(CompareScreen(run_ids))
+
+    def open_log(self, run: LiveRun) -> None:
+        from fastadv_tui.dashboard.screens.log import LogScreen
+
+        self.push_screen(LogScreen(run))
 
     def get_system_commands(self, screen: Any) -> Iterator[SystemCommand]:
         yield from palette.commands(self, screen)
@@ -110,12 +127,16 @@ class Fastadv(ReadonlyActions, DashboardWorkers):
         (self.action_hide_help_panel if self.screen.query("HelpPanel") else self.action_show_help_panel)()
 
     def action_launch(self) -> None:
-        self.push_screen(later.launch())
+        self.open_launch()
 
     def action_history(self) -> None:
         if self.screen.id != "history":
-            self.push_screen(later.history())
+            self.open_history()
 
     def action_leave(self) -> None:
         live = self.snapshot.count("running", "queued")
         self.exit(f"{live} run(s) keep running; `fastadv` comes back to them" if live else "")
+
+
+if TYPE_CHECKING:
+    _: type[DashboardApp] = Fastadv  # the app has all that its screens ask for

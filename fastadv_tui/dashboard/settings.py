@@ -1,6 +1,5 @@
 """The user's settings of the dashboard: `settings.toml` in the home."""
 
-import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,19 +31,30 @@ def path() -> Path:
 
 
 def remember(key: str, value: str | Sequence[str]) -> None:
-    """Change one setting in the file and leave the rest of it as the user wrote it.
+    """Change one setting in the file and leave the rest of the file, comments included, as the user wrote it.
 
     Raises: UserError, if the file cannot be read or written.
     """
-    line = f"{key} = {msgspec.json.encode(value).decode()}\n"  # TOML writes texts and lists of them as JSON does
     try:
         ensure_home()
-        text = path().read_text() if path().exists() else ""
-        old = re.compile(rf"^{key}\s*=\s*(\[[^\]]*\]|.*)\n?", re.MULTILINE)
-        text = old.sub(lambda _: line, text, count=1) if old.search(text) else line + text
-        write_atomic(path(), text.encode())
-    except (OSError, UnicodeDecodeError) as error:
+        text = path().read_bytes().decode() if path().exists() else ""  # bytes: a file may have CRLF at its line ends
+        write_atomic(path(), changed(text, key, value if isinstance(value, str) else list(value)).encode())
+    except (OSError, ValueError) as error:  # also UnicodeDecodeError and what tomlkit raises
         raise UserError(f"cannot write {path()} ({error})") from None
+
+
+def changed(text: str, key: str, value: str | list[str]) -> str:
+    """A TOML text with another value of a key that is in no table.
+
+    Raises: ValueError, if the text is no TOML.
+    """
+    import tomlkit  # only here: most dashboards never write a setting
+
+    document = tomlkit.parse(text)
+    if key not in document:  # at the top, where it is in no table, and parts no comment from what it is about
+        return tomlkit.dumps({key: value}).replace("\n", "\r\n" if "\r\n" in text else "\n") + text
+    document[key] = value
+    return tomlkit.dumps(document)
 
 
 def load() -> Settings:

@@ -201,7 +201,7 @@ def test_every_command_has_help_with_an_example_and_stands_in_the_readme() -> No
     from fastadv_tui.cli import COMMANDS
 
     app = whole_app()
-    assert {name(command) for command in app.registered_commands} == {*COMMANDS}
+    assert {name(command) for command in app.registered_commands} == set(COMMANDS)
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     for command in app.registered_commands:
         assert command.callback.__doc__, name(command)  # type: ignore[union-attr]

@@ -109,12 +109,12 @@ def test_the_dashboard_from_the_form_to_a_comparison(tmux: Tmux, home: Path, tmp
 
 
 BROKEN = """
-from fastadv_tui.dashboard.open import dashboard
-from fastadv_tui.dashboard.screens.runs import Dashboard
+from fastadv_tui.dashboard.open import open_dashboard
+from fastadv_tui.dashboard.screens.runs import RunsScreen
 def take(self, snapshot):
     raise RuntimeError("this dashboard is broken")
-Dashboard.take = take
-dashboard(readonly=False)
+RunsScreen.take = take
+open_dashboard(readonly=False)
 """
 
 

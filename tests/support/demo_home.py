@@ -147,6 +147,7 @@ def training(seed: int, epochs: float, collapse: float = math.inf) -> list[AnyEv
             test_images=10_000,
             data_fingerprint="49f851515346",
             flops=4_163_016_192_000_000,
+            signal_threshold=0.35,
         )
     ]
     for number in range(10, round(epochs * STEPS_PER_EPOCH) + 1, 10):

@@ -52,7 +52,7 @@ class Preparation:
     def __init__(self, asked: PrepareRequest, stop: StopRequest) -> None:
         self._asked, self._stop = asked, stop
         self._out = Path(asked.out)
-        self._told, self._stage = 0.0, ""
+        self._told = 0.0
 
     def run(self) -> Completed:
         """Raises: ConfigError, CopyError, Stopped, OSError."""

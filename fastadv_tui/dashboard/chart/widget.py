@@ -10,7 +10,6 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.events import Click, Resize
-from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -24,13 +23,6 @@ LOOKS += ["chart--grid", "chart--axis", "chart--threshold", "chart--mark", "char
 
 class Chart(Widget, can_focus=True):
     """Set `series` and `options`, as often as there is news: only this widget is painted again, when it is due."""
-
-    class CursorMoved(Message):
-        """The cursor stands at another x, or nowhere."""
-
-        def __init__(self, chart: "Chart", x: float | None) -> None:
-            super().__init__()
-            self.chart, self.x = chart, x
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {*LOOKS, "chart--cursor"}
     DEFAULT_CSS = """
@@ -107,7 +99,6 @@ class Chart(Widget, can_focus=True):
         if x != self._cursor:
             self._cursor = x
             self._redraw()
-            self.post_message(self.CursorMoved(self, x))
 
     def render_line(self, y: int) -> Strip:
         rows = self._drawn().rows

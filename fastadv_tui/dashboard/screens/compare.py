@@ -1,25 +1,22 @@
 """Runs side by side: curves over each other, results, only the settings that differ."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, VerticalScroll
-from textual.screen import Screen
 from textual.widgets import DataTable, Footer, Static
 
+from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.dashboard.snapshot import Snapshot
 from fastadv_tui.dashboard.widgets.comparison_chart import ComparisonChart
 from fastadv_tui.history.comparison import Cell, compare
 from fastadv_tui.history.comparison_formats import FORMATS
 from fastadv_tui.history.row import Row
 from fastadv_tui.text.sanitize import distinct_labels, one_line
-
-if TYPE_CHECKING:
-    from fastadv_tui.dashboard.app import Fastadv
 
 ENDINGS = {"csv": "csv", "md": "md", "latex": "tex"}
 
@@ -35,14 +32,10 @@ class CompareScreen(Screen[None]):
         Binding("right_square_bracket", "move(1)", "Cursor right", id="compare-right", show=False),
     ]
 
-    def __init__(self, runs: list[str]) -> None:
+    def __init__(self, runs: Sequence[str]) -> None:
         super().__init__()
         self._runs = runs
         self._rows: list[Row] = []
-
-    @property
-    def fastadv(self) -> "Fastadv":
-        return cast("Fastadv", self.app)
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="compare"):
@@ -53,11 +46,10 @@ class CompareScreen(Screen[None]):
                 yield Static(id="warnings", markup=False)
         yield Footer()
 
-    def on_mount(self) -> None:
+    def begin(self) -> None:
         self.query_one("#results").border_title = "Results, the better ones with *"
         self.query_one("#settings").border_title = "Settings that differ"
         self.query_one("#tables").focus()
-        self.take(self.fastadv.snapshot)
 
     def take(self, snapshot: Snapshot) -> None:
         """Draw anew what changed; mostly nothing does."""

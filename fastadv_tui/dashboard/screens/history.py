@@ -1,19 +1,17 @@
 """All past runs in a table: search, sort, mark, annotate."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import DataTable, Footer, Input, Static
 
 from engine.protocol.rundir import RunDir
-from fastadv_tui.dashboard.readonly import ReadonlyActions
+from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.dashboard.screens.columns_dialog import ColumnsDialog
-from fastadv_tui.dashboard.screens.compare import CompareScreen
 from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
 from fastadv_tui.dashboard.screens.text_dialog import TextDialog
 from fastadv_tui.dashboard.snapshot import EMPTY, Snapshot
@@ -29,16 +27,13 @@ from fastadv_tui.paths import runs_dir
 from fastadv_tui.runs import control
 from fastadv_tui.text.sanitize import one_line, run_label
 
-if TYPE_CHECKING:
-    from fastadv_tui.dashboard.app import Fastadv
-
 PAGE = 500  # rows in the table; the filter reaches all of them
 PAUSE = 0.15  # seconds without a key before the filter is looked at
 NEWEST_FIRST = "submitted"
 WIDEST = 28
 
 
-class HistoryScreen(ReadonlyActions, Screen[None]):
+class HistoryScreen(Screen[None]):
     """The index, live."""
 
     BINDINGS = [
@@ -66,12 +61,7 @@ class HistoryScreen(ReadonlyActions, Screen[None]):
         self._snapshot: Snapshot = EMPTY
         self._sort = NEWEST_FIRST
         self._grouped = False
-        self._shown: list[Row] = []
         self._typing = Timer(self, 1.0, pause=True)  # never started
-
-    @property
-    def fastadv(self) -> "Fastadv":
-        return cast("Fastadv", self.app)
 
     @property
     def _table(self) -> HistoryTable:
@@ -87,10 +77,9 @@ class HistoryScreen(ReadonlyActions, Screen[None]):
         yield Static(id="summary", markup=False)
         yield Footer()
 
-    def on_mount(self) -> None:
+    def begin(self) -> None:
         self._table.set_columns(self.columns)
         self._table.focus()
-        self.take(self.fastadv.snapshot)
 
     def take(self, snapshot: Snapshot) -> None:
         """Show what changed."""
@@ -111,15 +100,12 @@ class HistoryScreen(ReadonlyActions, Screen[None]):
         found.sort(key=lambda row: not row.pinned)
         lines = self._lines(found)
         self._table.show(dict(list(lines.items())[:PAGE]))
-        self._summarise(len(found), len(self._shown))
+        self._summarise(len(found), len(lines) if self._grouped else len(found))
 
     def _lines(self, rows: list[Row]) -> dict[str, list[Text]]:
         """The cells of each line by its key, which is the id of its (first) run."""
         if self._grouped:
-            groups = group_by_seed(rows)
-            self._shown = [group.rows[0] for group in groups]
-            return {group.rows[0].id: self._group_cells(group) for group in groups}
-        self._shown = rows
+            return {group.rows[0].id: self._group_cells(group) for group in group_by_seed(rows)}
         baseline = next((row for row in rows if row.pinned), None)
         return {row.id: self._row_cells(row, baseline) for row in rows[:PAGE]}
 
@@ -218,7 +204,7 @@ class HistoryScreen(ReadonlyActions, Screen[None]):
         if len(runs) < 2:
             self.notify("mark two runs or more with space, then press c")
         else:
-            self.app.push_screen(CompareScreen(runs))
+            self.fastadv.open_compare(runs)
 
     def action_pin(self) -> None:
         def change(notes: Notes) -> None:
@@ -257,7 +243,7 @@ class HistoryScreen(ReadonlyActions, Screen[None]):
         self._with_chosen(lambda row: self.fastadv.resume(_folder(row)))
 
     def action_again(self) -> None:
-        self._with_chosen(lambda row: self.fastadv.launch_again(_folder(row)))
+        self._with_chosen(lambda row: self.fastadv.open_launch(_folder(row)))
 
     def action_delete(self) -> None:
         def delete(row: Row) -> None:

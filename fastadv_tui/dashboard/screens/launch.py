@@ -2,7 +2,6 @@
 
 import shlex
 import time
-from typing import TYPE_CHECKING, cast
 
 from textual import work
 from textual.app import ComposeResult
@@ -10,12 +9,12 @@ from textual.binding import Binding
 from textual.containers import Horizontal, VerticalScroll
 from textual.events import DescendantFocus
 from textual.message import Message
-from textual.screen import Screen
 from textual.widgets import Collapsible, Footer, Input, Label, Static
 from textual.worker import get_current_worker
 
 from engine.config.settings import settings
 from engine.protocol.rundir import RunDir
+from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.dashboard.widgets.text_field import TextField
 from fastadv_tui.errors import UserError
 from fastadv_tui.history.index import History
@@ -28,9 +27,6 @@ from fastadv_tui.runs.create import create_run
 from fastadv_tui.text.quantities import format_duration, phase_words
 from fastadv_tui.text.quantities import format_flops as work_of
 from fastadv_tui.text.sanitize import one_line
-
-if TYPE_CHECKING:
-    from fastadv_tui.dashboard.app import Fastadv
 
 HINT = "↑↓ move   8,16 starts two runs"
 PAUSE = 0.3  # seconds without a key before a network is counted
@@ -72,10 +68,6 @@ class LaunchScreen(Screen[None]):
         self._flops = FlopCounter()
         self._starting = self._submitted = False
 
-    @property
-    def fastadv(self) -> "Fastadv":
-        return cast("Fastadv", self.app)
-
     def compose(self) -> ComposeResult:
         with Horizontal(id="launch"):
             with VerticalScroll(id="form"):
@@ -92,7 +84,7 @@ class LaunchScreen(Screen[None]):
                 yield Static(id="planned", markup=False)
         yield Footer()
 
-    def on_mount(self) -> None:
+    def begin(self) -> None:
         self.query_one("#form").border_title = "New run"
         self.query_one("#form").border_subtitle = HINT
         self.query_one("#plan").border_title = "Plan"
@@ -107,6 +99,8 @@ class LaunchScreen(Screen[None]):
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         """Beside the field there may be no room for all that it means."""
+        if not self.ready:
+            return
         key = next((key for key in [*settings(), "tags"] if _id(key) == event.widget.id), None)
         self.query_one("#meaning", Static).update(f"{key}: {_meaning(key)}" if key else "")
 
@@ -124,6 +118,8 @@ class LaunchScreen(Screen[None]):
 
     def _replan(self) -> None:
         """What would be started, or what is in the way; and what the empty fields would be."""
+        if not self.ready:
+            return
         typed = self._typed()
         typed.pop("tags", None)
         try:

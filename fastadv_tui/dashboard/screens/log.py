@@ -4,9 +4,9 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
-from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
+from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
 from fastadv_tui.dashboard.widgets.log_view import LONGEST, event_lines
 from fastadv_tui.dashboard.widgets.text_field import TextField
@@ -35,11 +35,9 @@ class LogScreen(Screen[None]):
         yield TextField(placeholder="show only lines with ...", id="search")
         yield Footer()
 
-    def on_mount(self) -> None:
+    def begin(self) -> None:
         self.query_one("#whole-log").border_title = f"Log of {self._view.rundir.id}"
         self.query_one("#whole-log").focus()
-        self._draw()
-        self.query_one("#whole-log", VerticalScroll).scroll_end(animate=False)
 
     def take(self, snapshot: Snapshot) -> None:
         if self._paused:

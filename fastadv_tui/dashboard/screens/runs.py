@@ -1,15 +1,13 @@
 """The first screen: runs at the left, curves in the centre, machine and facts at the right, the log below."""
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
-from textual.screen import Screen
 from textual.widgets import Footer, Input
 
-from fastadv_tui.dashboard.readonly import ReadonlyActions
-from fastadv_tui.dashboard.screens import later
+from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
 from fastadv_tui.dashboard.snapshot import EMPTY, LiveRun, Snapshot
 from fastadv_tui.dashboard.widgets.log_view import LogView
@@ -23,11 +21,8 @@ from fastadv_tui.hardware.sampler import Sample
 from fastadv_tui.history.row import Row
 from fastadv_tui.text.sanitize import distinct_labels, one_line, run_label
 
-if TYPE_CHECKING:
-    from fastadv_tui.dashboard.app import Fastadv
 
-
-class RunsScreen(ReadonlyActions, Screen[None]):
+class RunsScreen(Screen[None]):
     """What a researcher leaves open all day."""
 
     BINDINGS = [
@@ -56,10 +51,6 @@ class RunsScreen(ReadonlyActions, Screen[None]):
         self._seen: dict[str, str] = {}
         self._alarms: dict[str, int] = {}
 
-    @property
-    def fastadv(self) -> "Fastadv":
-        return cast("Fastadv", self.app)
-
     def compose(self) -> ComposeResult:
         yield TopBar()
         with Horizontal(id="main"):
@@ -74,11 +65,10 @@ class RunsScreen(ReadonlyActions, Screen[None]):
                 yield RunFacts(id="facts")
         yield Footer()
 
-    def on_mount(self) -> None:
+    def begin(self) -> None:
         for name, title in (("runs", "Runs"), ("log", "Log"), ("machine", "Machine"), ("facts", "Run")):
             self.query_one(f"#{name}").border_title = title
         self.query_one(RunList).focus()
-        self.take(self.fastadv.snapshot)
 
     # -- what comes in ----------------------------------------------------------------------------------------
 
@@ -182,11 +172,11 @@ class RunsScreen(ReadonlyActions, Screen[None]):
         if len(runs) < 2:
             self.notify("mark runs with space, then press c")
         else:
-            self.app.push_screen(later.compare(runs))
+            self.fastadv.open_compare(runs)
 
     def action_log(self) -> None:
         if view := self._chosen_view():
-            self.app.push_screen(later.log(view))
+            self.fastadv.open_log(view)
 
     def action_stop(self, now: bool) -> None:
         view = self._chosen_view()
@@ -204,7 +194,7 @@ class RunsScreen(ReadonlyActions, Screen[None]):
 
     def action_again(self) -> None:
         if view := self._chosen_view():
-            self.fastadv.launch_again(view.rundir)
+            self.fastadv.open_launch(view.rundir)
 
     def action_curves(self, what: str, *arguments: int) -> None:
         getattr(self.query_one(TrainingCurves), what)(*arguments)

@@ -1,7 +1,5 @@
 """The log of a run: what its events say and what its process printed, followed."""
 
-from pathlib import Path
-
 from rich.text import Text
 from textual.widgets import RichLog
 
@@ -69,8 +67,3 @@ def _line_of(event: AnyEvent, state: RunState) -> str:
     if isinstance(event, Evaluated) and event.stage == "watch":
         return accuracy_line(event, state)
     return event_line(event, state)
-
-
-def log_tail(path: Path, lines: int = AT_ONCE) -> Text:
-    """The end of a log as it may be shown."""
-    return Text("\n".join(one_line(text, LONGEST) for text in tail(path, lines)))

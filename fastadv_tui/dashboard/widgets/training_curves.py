@@ -14,7 +14,6 @@ from fastadv_tui.runs.state import RunState
 
 Named = tuple[str, RunState]
 SMOOTHING = 0.9
-ALARM_AT = Threshold(0.35, "alarm")  # of the overfitting signal; the engine raises it
 SMALL = ("loss", "lr", "signal")
 
 
@@ -80,7 +79,7 @@ class TrainingCurves(Vertical):
         smoothing = SMOOTHING if self._smooth else 0.0
         self._draw_small("loss", lambda step: step.loss, replace(options, log_y=self._log, smoothing=smoothing))
         self._draw_small("lr", lambda step: step.lr, options)
-        signal = replace(options, y="percent", threshold=ALARM_AT, smoothing=smoothing)
+        signal = replace(options, y="percent", threshold=_alarm_at(chosen), smoothing=smoothing)
         if chosen.steps:
             signal = replace(signal, empty="this method has none")
         self._draw_small("signal", lambda step: step.signal, signal)
@@ -113,3 +112,9 @@ class TrainingCurves(Vertical):
 
     def _x(self, event: Step | Evaluated | Any) -> float:
         return float(event.elapsed if self._time else event.epoch)
+
+
+def _alarm_at(run: RunState) -> Threshold | None:
+    """Where the engine raises the alarm of the overfitting signal; runs of an older version do not say it."""
+    signal = run.started.signal_threshold if run.started else None
+    return None if signal is None else Threshold(signal, "alarm")

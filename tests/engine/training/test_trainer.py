@@ -20,6 +20,7 @@ from engine.protocol import event_log, events
 from engine.protocol.rundir import RunDir
 from engine.protocol.stop import Stopped
 from engine.training import checkpoint
+from engine.training.alarm import THRESHOLD
 from engine.training.reporter import DivergedError
 from engine.training.validation import Validation
 from tests.support.engine import assert_same, assert_same_end, of_kind, run_folder, weights, without_clock
@@ -160,6 +161,15 @@ def test_a_finished_run_that_is_resumed_trains_no_further(tmp_path: Path) -> Non
     finals = [event for event in of_kind(rundir, events.Evaluated) if event.stage == "final"]
     assert without_clock(finals[0]) == without_clock(finals[1])
     assert of_kind(rundir, events.Started)[-1].from_step == before["step"]
+
+
+@pytest.mark.parametrize("method", ["standard", "random", "pgd", "free"])
+def test_a_run_says_where_the_alarm_is_raised_if_its_method_has_a_signal(tmp_path: Path, method: str) -> None:
+    rundir = run_folder(tmp_path / "run", FEW | METHODS[method] | {"epochs": 1})
+    train(rundir)
+    (began,) = of_kind(rundir, events.Started)
+    measured = [event.signal for event in of_kind(rundir, events.Step) if event.signal is not None]
+    assert began.signal_threshold == (THRESHOLD if measured else None)
 
 
 def test_the_events_of_a_run(tmp_path: Path) -> None:

@@ -65,6 +65,48 @@ def test_a_setting_that_was_not_there_goes_before_every_table(home: Path) -> Non
     assert settings.load() == settings.Settings(theme="ansi", keymap={"stop": "ctrl+x"})
 
 
+def test_a_key_of_the_same_name_in_a_table_is_left() -> None:
+    text = settings.changed('[keymap]\ntheme = "ctrl+t"\n', "theme", "ansi")
+    assert tomllib.loads(text) == {"theme": "ansi", "keymap": {"theme": "ctrl+t"}}
+
+
+def test_brackets_quotes_and_comments_in_a_list_are_no_end_of_it() -> None:
+    before = 'columns = [  # mine\n    "a]",  # "]\n    \'b"]\',\n]\nrefresh = 2  # seconds\n'
+    assert settings.changed(before, "columns", ["c]"]) == 'columns = ["c]"]\nrefresh = 2  # seconds\n'
+    assert settings.changed(before, "theme", "ansi") == 'theme = "ansi"\n' + before
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+@pytest.mark.parametrize("last", ["", "END"], ids=["no final newline", "final newline"])
+def test_every_other_line_stays_byte_for_byte(home: Path, end: str, last: str) -> None:
+    lines = [
+        "# mine",
+        "",
+        "refresh = 2  # s",
+        'theme = "x"  # over ssh',
+        "[keymap]  # keys",
+        "# one",
+        'stop = "ctrl+x"',
+    ]
+    home.mkdir()
+    settings.path().write_bytes((end.join(lines) + last.replace("END", end)).encode())
+    settings.remember("theme", 'a"b')
+    lines[3] = 'theme = "a\\"b"  # over ssh'
+    assert settings.path().read_bytes().decode() == end.join(lines) + last.replace("END", end)
+    settings.remember("columns", ("name", "clean"))
+    lines.insert(0, 'columns = ["name", "clean"]')
+    assert settings.path().read_bytes().decode() == end.join(lines) + last.replace("END", end)
+
+
+@pytest.mark.parametrize("text", ["theme = ", "\udcff"])
+def test_a_file_that_is_no_good_is_not_written_over(home: Path, text: str) -> None:
+    home.mkdir()
+    settings.path().write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(UserError, match=r"settings\.toml"):
+        settings.remember("theme", "ansi")
+    assert settings.path().read_bytes() == text.encode(errors="surrogateescape")
+
+
 def test_the_first_setting_makes_the_file(home: Path) -> None:
     settings.remember("theme", "ansi")
     assert settings.load().theme == "ansi"

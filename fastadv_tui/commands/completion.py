@@ -1,0 +1,53 @@
+"""What a shell may offer at a press of tab: the values of arguments and options. Nothing here writes or asks torch."""
+
+
+def datasets() -> list[str]:
+    from engine.config.datasets import FOLDER, datasets
+
+    return [*(name for spec in datasets().values() for name in (*spec.aliases, spec.name)), FOLDER]
+
+
+def methods() -> list[str]:
+    from engine.config.methods import methods
+
+    return [*methods()]
+
+
+def presets() -> list[str]:
+    from engine.config.presets import PRESETS
+
+    return [*PRESETS]
+
+
+def networks() -> list[str]:
+    from engine.config.networks import NETWORKS
+
+    return [*NETWORKS]
+
+
+def keys() -> list[str]:
+    from engine.config.keys import SHORT_KEYS
+    from engine.config.settings import settings
+
+    return [*SHORT_KEYS, *settings()]
+
+
+def settings(incomplete: str) -> list[str]:
+    """`KEY=` for `--set` and `--grid`; behind the `=` the values of a setting that has fixed choices."""
+    from engine.config.keys import SHORT_KEYS
+    from engine.config.settings import settings
+
+    key, equals, _ = incomplete.partition("=")
+    if not equals:
+        return [f"{known}=" for known in keys()]
+    setting = settings().get(SHORT_KEYS.get(key, key))
+    return [f"{key}={value}" for value in setting.choices] if setting else []
+
+
+def runs() -> list[str]:
+    from fastadv_tui.runs.find import run_ids
+
+    try:
+        return ["last", *sorted(run_ids())]
+    except OSError:  # a home that cannot be read: whoever starts the command is told
+        return ["last"]

@@ -1,0 +1,38 @@
+"""The dashboard where there is no terminal to show it in."""
+
+import os
+import pty
+import subprocess
+
+import pytest
+
+from tests.support.shell import FASTADV
+
+pytestmark = pytest.mark.usefixtures("home")
+
+
+@pytest.mark.parametrize("stream", ["stdin", "stdout", "stderr"])
+@pytest.mark.parametrize("words", [[], ["--readonly"]], ids=["plain", "read-only"])
+def test_one_line_says_what_to_do_instead(stream: str, words: list[str]) -> None:
+    ours, theirs = pty.openpty()
+    streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs, stream: subprocess.PIPE}
+    try:
+        with subprocess.Popen([*FASTADV, *words], **streams) as process:  # type: ignore[call-overload]
+            out, narration = process.communicate(timeout=20)
+        said = narration if stream == "stderr" else os.read(ours, 1000)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert process.returncode == 2
+    assert not out
+    (line,) = said.decode().splitlines()
+    assert line.startswith("fastadv: the dashboard needs a terminal")
+    assert "`fastadv runs`" in line
+    assert "`fastadv --help`" in line
+
+
+def test_a_stream_that_is_closed_is_no_terminal() -> None:
+    command = ["sh", "-c", 'exec "$@" <&-', "sh", *FASTADV]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
