@@ -6,7 +6,9 @@ from pathlib import Path
 import msgspec
 import torch
 from msgspec import structs
+from torch import nn
 
+from engine.attacks.pgd import Pgd
 from engine.attacks.threat import Threat
 from engine.config.errors import UserError
 from engine.data.dataset import open_dataset
@@ -42,48 +44,89 @@ def evaluate(request: bytes) -> int:
 
 
 def _measure(asked: EvalRequest, stop: StopRequest) -> Measured:
-    config, begun = asked.config, time.monotonic()
-    device, source = pick(config.device), open_dataset(config, fetch=True)
-    facts = source.facts
-    search, _ = precision.choose(config.eval.search, device)
-    path = Path(asked.weights)
-    tensors = pretrained.read(path)
-    model = build_network(config.model, facts)
-    ordered = path.suffix != ".safetensors"
-    matched, normalized = pretrained.load_state_dict_from(model, tensors, config.model, facts, asked.normalize, ordered)
-    model = model.to(device).to(memory_format=torch.channels_last).eval()
-    _, limit = attack_of(config, device)
-    phase = source.filled(config.phase_list[-1])
-    everything = source.test(phase, device)
-    test = everything.first(limit)
-    attacks = [(Threat(eps), attack_of(structs.replace(config, eps=eps), device)[0]) for eps in asked.eps]
-    name = attacks[0][1].name
-    answer(
-        Understood(
-            device=str(device),
-            search=search,
-            matched=matched,
-            normalize=normalized,
-            attack=name,
-            images=len(test),
-            test_images=len(everything),
-            official_data=source.official,
-            held_out=bool(config.holdout),
-        )
-    )
-    what = evaluation_question(config, source.fingerprint(), phase, attacks, limit, search)
-    keys = what.key(model), what.old_key(model)
-    result, before = (Path(asked.folder) / f"{key}.json" for key in keys)
-    if not asked.again and (known := _known(result) or _known(before)):
+    begun, question = time.monotonic(), _Question(asked)
+    answer(question.understood())
+    if not asked.again and (known := question.known()):
         return known
-    evaluation = Evaluation(model, test, attacks, config.seed, precision.DTYPES[search], eval_batch(config))
-    progress = result.with_suffix(".pt")
-    if not progress.exists() and before.with_suffix(".pt").exists():
-        before.with_suffix(".pt").rename(progress)
-    found = ResumableEvaluation(evaluation, progress, *keys).run(_Ticker(stop))
-    measured = _measured(name, asked.eps, found, time.monotonic() - begun, len(test.broken))
-    write_atomic(result, msgspec.json.encode(measured))
+    found = question.evaluation().run(_Ticker(stop))
+    measured = _measured(question.attack_name, asked.eps, found, time.monotonic() - begun, len(question.test.broken))
+    write_atomic(question.result, msgspec.json.encode(measured))
     return measured
+
+
+class _Question:
+    """A network with its weights, the images, and the attacks. Raises, when built: UserError, OSError."""
+
+    def __init__(self, asked: EvalRequest) -> None:
+        self._asked, self._config = asked, asked.config
+        self._device = pick(self._config.device)
+        self._dataset = open_dataset(self._config, fetch=True)
+        self._search, _ = precision.choose(self._config.eval.search, self._device)
+        self._model, self._matched, self._normalized = self._network()
+        self._phase = self._dataset.filled(self._config.phase_list[-1])
+        self._limit = attack_of(self._config, self._device)[1]
+        self._everything = self._dataset.test(self._phase, self._device)
+        self.test = self._everything.first(self._limit)
+        self._attacks = [(Threat(eps), self._attack(eps)) for eps in asked.eps]
+        self._keys = self._named()
+
+    @property
+    def attack_name(self) -> str:
+        return self._attacks[0][1].name
+
+    @property
+    def result(self) -> Path:
+        """Where the result is kept."""
+        return self._stored(self._keys[0])
+
+    def understood(self) -> Understood:
+        """What will be measured, so that nobody has to guess."""
+        return Understood(
+            device=str(self._device),
+            search=self._search,
+            matched=self._matched,
+            normalize=self._normalized,
+            attack=self.attack_name,
+            images=len(self.test),
+            test_images=len(self._everything),
+            official_data=self._dataset.official,
+            held_out=bool(self._config.holdout),
+        )
+
+    def known(self) -> Measured | None:
+        """The result, if the same was measured before."""
+        return next((known for key in self._keys if (known := _read(self._stored(key)))), None)
+
+    def evaluation(self) -> ResumableEvaluation:
+        """The evaluation, with the progress that was made before."""
+        dtype, batch = precision.DTYPES[self._search], eval_batch(self._config)
+        evaluation = Evaluation(self._model, self.test, self._attacks, self._config.seed, dtype, batch)
+        progress, old = (self._stored(key).with_suffix(".pt") for key in self._keys)
+        if old.exists() and not progress.exists():
+            old.rename(progress)
+        return ResumableEvaluation(evaluation, progress, *self._keys)
+
+    def _network(self) -> tuple[nn.Module, str, str]:
+        """The network, how its tensors found their places, and its normalisation."""
+        path, facts = Path(self._asked.weights), self._dataset.facts
+        tensors, ordered = pretrained.read(path), path.suffix != ".safetensors"
+        model = build_network(self._config.model, facts)
+        matched, normalized = pretrained.load_state_dict_from(
+            model, tensors, self._config.model, facts, self._asked.normalize, ordered
+        )
+        return model.to(self._device).to(memory_format=torch.channels_last).eval(), matched, normalized
+
+    def _attack(self, eps: float) -> Pgd:
+        return attack_of(structs.replace(self._config, eps=eps), self._device)[0]
+
+    def _named(self) -> tuple[str, str]:
+        """The keys under which progress and result are kept now, and were kept by version 0.1."""
+        data = self._dataset.fingerprint()
+        question = evaluation_question(self._config, data, self._phase, self._attacks, self._limit, self._search)
+        return question.key(self._model), question.old_key(self._model)
+
+    def _stored(self, key: str) -> Path:
+        return Path(self._asked.folder) / f"{key}.json"
 
 
 class _Ticker:
@@ -113,7 +156,7 @@ def _measured(attack: str, eps: tuple[float, ...], found: list[Accuracy], second
     )
 
 
-def _known(path: Path) -> Measured | None:
+def _read(path: Path) -> Measured | None:
     try:
         measured = msgspec.json.decode(path.read_bytes(), type=Measured)
     except (OSError, msgspec.DecodeError):

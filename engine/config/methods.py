@@ -8,16 +8,13 @@ default step size. Our own methods are the modules in BUILT_IN; FASTADV_PLUGINS 
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import Struct
 
 from engine.config.errors import ConfigError
 from engine.config.plugins import found_in, plugins
 from engine.config.section import Section, fields_of
-
-if TYPE_CHECKING:
-    from engine.config.run import RunConfig
 
 BUILT_IN = tuple(f"engine.training.methods.{name}" for name in ("standard", "fgsm", "nfgsm", "pgd", "free"))
 
@@ -45,7 +42,8 @@ class MethodSpec(Struct, frozen=True, kw_only=True):
     engine/training/methods/standard.py for its signature); it is given the options as keywords, and `alpha` if the
     method has one.
     options: a Section; a name that another method has, too, must have the same type there, and may have another
-    default. alpha: the default step size, as a fraction in [0,1], None for a method without one.
+    default. alpha: the default step size, from eps and the data set's step size of PGD, all fractions in [0,1]; None
+    for a method without a step size.
     updates: weight updates on each minibatch. signals: whether the method knows the losses before and after its attack,
     from which the overfitting signal comes. adversarial: whether it aims at robust accuracy.
     """
@@ -55,7 +53,7 @@ class MethodSpec(Struct, frozen=True, kw_only=True):
     paper: str
     step: Callable[..., Any]
     options: type[Section] = NoOptions
-    alpha: "Callable[[RunConfig], float] | None" = None
+    alpha: Callable[[float, float], float] | None = None
     cost: Callable[[Any], Cost] = lambda options: Cost()
     updates: Callable[[Any], int] = lambda options: 1
     signals: bool = False

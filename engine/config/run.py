@@ -105,7 +105,7 @@ class RunConfig(Section, frozen=True):
             return self.method.alpha
         default = self.method.spec.alpha or methods()["fgsm"].alpha
         assert default is not None
-        return default(self)
+        return default(self.eps, self.pgd_step)
 
     @property
     def eval_step(self) -> float:

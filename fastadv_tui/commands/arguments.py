@@ -19,6 +19,10 @@ Set = Annotated[
         autocompletion=completion.settings,
     ),
 ]
+Runs = Annotated[
+    list[str],
+    typer.Argument(metavar="RUN...", help="Runs, as in the other commands.", autocompletion=completion.runs),
+]
 Run = Annotated[
     str, typer.Argument(metavar="RUN", help="A unique prefix of a run's id, or `last`.", autocompletion=completion.runs)
 ]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fastadv_tui.commands import completion
+from fastadv_tui.commands.arguments import Runs
 from fastadv_tui.errors import UserError
 from fastadv_tui.text.table import aligned
 
@@ -15,10 +15,7 @@ def register(app: typer.Typer) -> None:
 
 
 def compare(
-    names: Annotated[
-        list[str],
-        typer.Argument(metavar="RUN RUN...", help="Runs, as in the other commands.", autocompletion=completion.runs),
-    ],
+    names: Runs,
     form: Annotated[str, typer.Option("--format", help="table, csv, md, latex or json.")] = "table",
 ) -> None:
     """Results side by side, the better ones marked with *, and only the settings that differ."""

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fastadv_tui.commands import completion
+from fastadv_tui.commands.arguments import Runs
 from fastadv_tui.errors import UserError
 
 
@@ -14,10 +14,7 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    names: Annotated[
-        list[str],
-        typer.Argument(metavar="RUN...", help="Runs, as in the other commands.", autocompletion=completion.runs),
-    ],
+    names: Runs,
     form: Annotated[str, typer.Option("--format", help="jsonl, or csv (step and evaluated events).")] = "jsonl",
 ) -> None:
     """Print the events of runs, each with the run's id in front."""

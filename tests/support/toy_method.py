@@ -25,7 +25,7 @@ METHOD = MethodSpec(
     paper="none",
     step=toy_blur,
     options=BlurOptions,
-    alpha=lambda config: config.eps / 2,
+    alpha=lambda eps, pgd_step: eps / 2,
     cost=lambda options: Cost(updates=1),
     adversarial=False,
 )

@@ -63,7 +63,7 @@ METHOD = MethodSpec(
     paper="Wong, Rice and Kolter, 2020, arXiv 2001.03994, algorithm 3",
     step=fgsm,
     options=FgsmOptions,
-    alpha=lambda config: min(1.25 * config.eps, 1.0),
+    alpha=lambda eps, pgd_step: min(1.25 * eps, 1.0),
     cost=lambda options: Cost(attacks=1),
     signals=True,
 )

@@ -44,7 +44,7 @@ METHOD = MethodSpec(
     paper="Shafahi et al., 2019, arXiv 1904.12843",
     step=free,
     options=FreeOptions,
-    alpha=lambda config: config.eps,
+    alpha=lambda eps, pgd_step: eps,
     cost=lambda options: Cost(updates=0, shared=options.replays),
     updates=lambda options: options.replays,
 )

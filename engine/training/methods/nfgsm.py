@@ -48,7 +48,7 @@ METHOD = MethodSpec(
     paper="de Jorge et al., 2022, arXiv 2202.01181, algorithm 1",
     step=nfgsm,
     options=NfgsmOptions,
-    alpha=lambda config: config.eps,
+    alpha=lambda eps, pgd_step: eps,
     cost=lambda options: Cost(attacks=1),
     signals=True,
 )

@@ -79,7 +79,7 @@ METHOD = MethodSpec(
     paper="Madry et al., 2018, arXiv 1706.06083",
     step=pgd,
     options=PgdOptions,
-    alpha=lambda config: config.pgd_step,
+    alpha=lambda eps, pgd_step: pgd_step,
     cost=_cost,
     signals=True,
 )
