@@ -17,7 +17,7 @@ from engine.protocol import event_log
 from fastadv_tui.runs.state import load
 from tests.support.runs import verdict
 from tests.support.shell import FASTADV, LONG, QUICK, fastadv, only_run, start, wait_for_steps
-from tests.support.waiting import wait_until
+from tests.support.waiting import seconds, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +62,7 @@ def test_a_stop_waits_for_the_checkpoint(home: Path, number: signal.Signals) -> 
     viewer = start("run", "digits", *LONG)
     rundir = wait_for_steps(home)
     viewer.send_signal(number)
-    _, narration = viewer.communicate(timeout=60)
+    _, narration = viewer.communicate(timeout=seconds(60))
     assert viewer.returncode == 130
     assert "stopping: waiting for the checkpoint" in narration
     assert f"fastadv resume {rundir.id}" in narration
@@ -78,7 +78,7 @@ def test_a_second_ctrl_c_stops_waiting_and_says_how_to_come_back(home: Path) -> 
     viewer.send_signal(signal.SIGINT)
     wait_until(rundir.stop.exists)
     viewer.send_signal(signal.SIGINT)
-    _, narration = viewer.communicate(timeout=60)
+    _, narration = viewer.communicate(timeout=seconds(60))
     assert viewer.returncode == 130
     assert f"fastadv watch {rundir.id}" in narration
     wait_until(lambda: verdict(rundir).status == "stopped")  # the supervisor saw to it without the viewer
@@ -92,7 +92,7 @@ def test_a_lost_terminal_does_not_touch_the_run(home: Path) -> None:
         signal.signal(signal.SIGHUP, inherited)
     rundir = wait_for_steps(home)
     viewer.send_signal(signal.SIGHUP)
-    viewer.communicate(timeout=60)
+    viewer.communicate(timeout=seconds(60))
     before = load(rundir).step
     wait_until(lambda: load(rundir).step > before)
     assert fastadv("stop", rundir.id).returncode == 0
@@ -114,7 +114,7 @@ def test_stop_resume_and_watch(home: Path) -> None:
     assert load(rundir).started.from_step == stopped_at  # type: ignore[union-attr]
     watcher = start("watch", "last")
     wait_until(lambda: fastadv("stop", "last").returncode == 0)
-    watcher.communicate(timeout=60)
+    watcher.communicate(timeout=seconds(60))
     assert watcher.returncode == 130
 
 
@@ -132,7 +132,10 @@ BAD = {
     "unknown data set": (["cifer"], "did you mean cifar10?"),
     "no ImageNet": (["imagenet"], "does not exist; `fastadv prepare` makes one"),
     "no folder": (["imagefolder:"], "imagefolder: names no folder"),
-    "file for a folder": ([f"imagefolder:{__file__}"], "test_cli.py is a file; an image folder holds train/CLASS/FILE"),
+    "file for a folder": (
+        [f"imagefolder:{__file__}"],
+        "test_command_line.py is a file; an image folder holds train/CLASS/FILE",
+    ),
     "no UTF-8": ([f"imagefolder:{os.fsdecode(bytes([255]))}"], "is not UTF-8"),
     "overruled by phases": (["imagenet", "--batch-size", "64"], "batch_size: each phase has its own"),
     "unknown method": (["digits", "--method", "fsgm"], "method.name = 'fsgm': use standard, fgsm, pgd, free"),

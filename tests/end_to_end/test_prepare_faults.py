@@ -13,7 +13,7 @@ import pytest
 from tests.support.preparing import SIZES, done_well, few_real_ones, finished, image_folder, prepare, refused, tree
 from tests.support.runs import gone
 from tests.support.shell import FASTADV
-from tests.support.waiting import wait_until
+from tests.support.waiting import seconds, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +47,7 @@ def test_what_was_interrupted_goes_on_and_ends_the_same(
         process = begun(source, out, copies, start_new_session=True)
         everybody = psutil.Process(process.pid).children(recursive=True)
         os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
-        _, message = process.communicate(timeout=30)
+        _, message = process.communicate(timeout=seconds(30))
         assert "Traceback" not in message
         if number == signal.SIGKILL:
             wait_until(lambda: all(gone(child.pid) for child in everybody))  # noqa: B023 - it is called here
@@ -73,7 +73,7 @@ def test_a_process_killed_from_within(tmp_path: Path, photographs: tuple[Path, d
     workers = [child for child in everybody if "spawn_main" in " ".join(child.cmdline())]
     assert len(workers) == 2
     (engine if whose == "engine" else workers[0]).kill()
-    _, message = process.communicate(timeout=30)
+    _, message = process.communicate(timeout=seconds(30))
     assert process.returncode == 1
     assert "killed (signal 9)" in message if whose == "engine" else "a worker died (signal 9" in message
     wait_until(lambda: all(gone(child.pid) for child in everybody))

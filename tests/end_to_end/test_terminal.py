@@ -1,5 +1,6 @@
 """A real terminal: tmux starts a run, shows it, and is killed under it."""
 
+import os
 import shlex
 import shutil
 import subprocess
@@ -12,7 +13,8 @@ import pytest
 from engine.protocol.rundir import RunDir
 from fastadv_tui.runs import control
 from fastadv_tui.runs.state import load
-from tests.support.runs import kill_all_of, verdict
+from tests.support.processes import TOKEN, kill_all, with_token
+from tests.support.runs import verdict
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
@@ -42,11 +44,11 @@ class Tmux:
         return self.screen(name).splitlines()[int(self("display-message", "-p", "-t", name, "#{cursor_y}"))]
 
     def shows(self, name: str, words: str, timeout: float = 20) -> None:
-        """Wait for words on a screen; AssertionError with what is there instead."""
+        """Wait for words on a screen. AssertionError shows what is there instead."""
         try:
             wait_until(lambda: words in self.screen(name), timeout)
         except AssertionError:
-            raise AssertionError(f"no {words!r} within {timeout} s on\n{self.screen(name)}") from None
+            raise AssertionError(f"no {words!r} in time on\n{self.screen(name)}") from None
 
     def screen(self, name: str) -> str:
         return self("capture-pane", "-p", "-t", name)
@@ -57,8 +59,7 @@ def tmux(tmp_path: Path, home: Path) -> Iterator[Tmux]:
     server = Tmux(tmp_path / "tmux", home)
     yield server
     subprocess.run([*server._base, "kill-server"], capture_output=True)
-    for folder in (home / "runs").iterdir():
-        kill_all_of(RunDir(folder))
+    kill_all(lambda: with_token(os.environ[TOKEN]))
 
 
 def test_a_run_survives_its_terminal_and_two_viewers_show_the_same(tmux: Tmux, home: Path) -> None:
@@ -89,7 +90,9 @@ def test_the_dashboard_from_the_form_to_a_comparison(tmux: Tmux, home: Path, tmp
         tmux.shows("d", f"✓ {name}", timeout=90)
     tmux("send-keys", "-t", "d", "h")
     tmux.shows("d", "2 of 2 runs")
-    tmux("send-keys", "-t", "d", "Space", "j", "Space")
+    tmux("send-keys", "-t", "d", "Space")
+    tmux.shows("d", "1 marked")
+    tmux("send-keys", "-t", "d", "j", "Space")
     tmux.shows("d", "2 marked")
     tmux("send-keys", "-t", "d", "c")
     tmux.shows("d", "data, evaluation and code agree")

@@ -15,6 +15,7 @@ from engine.protocol import event_log, events
 from engine.protocol.rundir import RunDir
 from engine.training import checkpoint
 from tests.support.runs import make_run
+from tests.support.waiting import seconds
 
 ROOT = Path(__file__).parents[2]
 EventKind = TypeVar("EventKind", bound=events.Event)
@@ -44,15 +45,18 @@ def start(rundir: RunDir) -> subprocess.Popen[bytes]:
 
 
 def finish(process: subprocess.Popen[bytes], timeout: float = 60) -> int:
+    """Exit code of a process, which is killed if it takes longer than `timeout` seconds of a quiet machine."""
     try:
-        return process.wait(timeout)
+        return process.wait(seconds(timeout))
     finally:
         process.kill()
 
 
 def ask(*arguments: str, stdin: bytes = b"", **env: str) -> tuple[int, bytes, bytes]:
     """Exit code, standard output and standard error of one question to the engine."""
-    answer = subprocess.run(command(*arguments), input=stdin, capture_output=True, env=environment() | env, timeout=60)
+    answer = subprocess.run(
+        command(*arguments), input=stdin, capture_output=True, env=environment() | env, timeout=seconds(60)
+    )
     return answer.returncode, answer.stdout, answer.stderr
 
 

@@ -1,9 +1,6 @@
 """Run directories, and runs with a stand-in for the engine."""
 
-import os
-import signal
 import time
-from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -14,7 +11,6 @@ from engine.config.run import RunConfig
 from engine.protocol.rundir import RunDir, Submission
 from fastadv_tui.runs import control, state, status
 from fastadv_tui.runs.create import create_run
-from fastadv_tui.supervise import process_identity
 from fastadv_tui.supervise.records import ExitRecord, ProcessRecord, read
 from tests.support.waiting import wait_until
 
@@ -77,16 +73,6 @@ def gone(pid: int) -> bool:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
-
-
-def kill_all_of(rundir: RunDir) -> None:
-    """Clean up after a test, whatever happened in it: nothing of the run is left."""
-    record = read(rundir.process, ProcessRecord)
-    members = [who for who in (record.supervisor, record.engine) if who] if record else []
-    for member in members:
-        if process_identity.alive(member):
-            os.kill(member.pid, signal.SIGKILL)
-            wait_until(partial(gone, member.pid))
 
 
 def submit(behaviour: str = "", grace: float = 30.0, slots: int = 1) -> RunDir:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from engine.protocol.rundir import RunDir
 from fastadv_tui.runs.state import load
-from tests.support.waiting import wait_until
+from tests.support.waiting import seconds, wait_until
 
 FASTADV = [sys.executable, "-P", "-m", "fastadv_tui"]
 QUICK = ["--epochs", "1", "--set", "model.width=4", "--set", "watch.images=50", "--eval", "pgd-2"]
@@ -14,7 +14,7 @@ LONG = ["--epochs", "1000", "--set", "model.width=4", "--eval", "none"]
 
 
 def fastadv(*words: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([*FASTADV, *words], capture_output=True, text=True, timeout=120)
+    return subprocess.run([*FASTADV, *words], capture_output=True, text=True, timeout=seconds(120))
 
 
 def start(*words: str) -> "subprocess.Popen[str]":

@@ -19,8 +19,8 @@ from tests.support.waiting import wait_until
 HOLD = """
 import sys, time
 from pathlib import Path
-from fastadv_tui.supervise.queue import Line, Ticket
-place = Line(Path(sys.argv[1])).join(Ticket(1.0, "other", ("cpu",)))
+from fastadv_tui.supervise.queue import RunQueue, Ticket
+place = RunQueue(Path(sys.argv[1])).join(Ticket(1.0, "other", ("cpu",)))
 slot = place.try_slot(1) if "slot" in sys.argv else None
 print("ready", flush=True)
 time.sleep(600)
@@ -133,10 +133,12 @@ def test_looking_disturbs_nobody(line: RunQueue) -> None:
         subprocess.Popen([sys.executable, "-c", LOOK, str(line.slots.parent)], stdout=subprocess.PIPE) for _ in range(2)
     ]
     try:
+        assert all(process.stdout and process.stdout.readline() == b"looks\n" for process in looker)
         for when in range(1, 200):
             place = join(line, when)
             assert [ticket.submitted for ticket in line.waiting()] == [when]
             place.leave()
+        assert all(process.poll() is None for process in looker)
     finally:
         for process in looker:
             process.kill()
@@ -146,8 +148,9 @@ def test_looking_disturbs_nobody(line: RunQueue) -> None:
 LOOK = """
 import sys
 from pathlib import Path
-from fastadv_tui.supervise.queue import Line
-line = Line(Path(sys.argv[1]))
+from fastadv_tui.supervise.queue import RunQueue
+line = RunQueue(Path(sys.argv[1]))
+print("looks", flush=True)
 while True:
     line.waiting()
 """

@@ -20,6 +20,7 @@ from fastadv_tui.launch.cost import FlopCounter
 from fastadv_tui.paths import home, runs_dir
 from fastadv_tui.runs import engine_client
 from tests.support.pilot import play, shown, until
+from tests.support.waiting import seconds
 
 pytestmark = pytest.mark.usefixtures("quick_home")
 
@@ -73,7 +74,7 @@ def test_the_form_counts_the_work_of_a_run(monkeypatch: pytest.MonkeyPatch) -> N
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await pilot.press("n")
         await until(pilot, lambda: "work: counting ..." in shown(app))
-        await until(pilot, lambda: "work: 685 GFLOP of training" in shown(app), seconds=60.0)
+        await until(pilot, lambda: "work: 685 GFLOP of training" in shown(app), timeout=60)
 
     play(script)
 
@@ -111,7 +112,7 @@ def test_a_form_that_is_left_while_its_work_is_counted_breaks_nothing(monkeypatc
 
     def count(flops: FlopCounter, config: RunConfig) -> None:
         begun.set()
-        left.wait(20)
+        left.wait(seconds(20))
         counted.set()
 
     monkeypatch.setattr(FlopCounter, "missing", lambda flops, configs: [] if left.is_set() else configs)
@@ -140,7 +141,7 @@ def test_a_start_puts_away_the_form_and_nothing_else(monkeypatch: pytest.MonkeyP
         edit(history, rundir, change)
         submitted.set()
 
-    monkeypatch.setattr(engine_client, "check", lambda config: go.wait(20) and {})
+    monkeypatch.setattr(engine_client, "check", lambda config: go.wait(seconds(20)) and {})
     monkeypatch.setattr(History, "edit", last_act)
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
@@ -168,7 +169,7 @@ def test_a_start_that_is_asked_for_twice_starts_once(monkeypatch: pytest.MonkeyP
 
     def check(config: RunConfig) -> dict[str, int]:
         checks.append(config)
-        go.wait(20)
+        go.wait(seconds(20))
         if len(checks) == 1:
             raise ConfigError("no data")
         return {}

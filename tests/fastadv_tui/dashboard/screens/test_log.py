@@ -11,6 +11,7 @@ from fastadv_tui.dashboard.app import Fastadv
 from fastadv_tui.dashboard.screens.history import HistoryScreen
 from fastadv_tui.dashboard.screens.log import LogScreen
 from tests.support.pilot import a_run, play, shown, until
+from tests.support.waiting import seconds
 
 pytestmark = pytest.mark.usefixtures("quick_home")
 
@@ -59,7 +60,7 @@ def test_a_flood_in_the_log_holds_nothing_up_and_its_end_is_shown() -> None:
         begun = time.perf_counter()
         await pilot.press("h")
         await until(pilot, lambda: isinstance(app.screen, HistoryScreen))
-        assert time.perf_counter() - begun < 5
+        assert time.perf_counter() - begun < seconds(5)
         await pilot.press("escape")
         flood.terminate()
         flood.wait()

@@ -21,10 +21,10 @@ from engine.protocol.rundir import RunDir
 from fastadv_tui.runs import control
 from fastadv_tui.runs.create import create_run
 from fastadv_tui.runs.state import load
-from tests.support.browser import CHROMIUM, SLOW, Browser
+from tests.support.browser import CHROMIUM, START, Browser
 from tests.support.events import evaluated, started, step, write_events
 from tests.support.runs import config, gone, make_run, verdict, wait_for_status
-from tests.support.waiting import wait_until
+from tests.support.waiting import seconds, wait_until
 
 FASTADV = [sys.executable, "-P", "-m", "fastadv_tui"]
 STATIC = "/static/js/textual.js"
@@ -43,7 +43,7 @@ class Served:
         self.port, self.token = parts.port, parts.query.removeprefix("token=")
 
     def get(self, path: str, **headers: str) -> http.client.HTTPResponse:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds(20))
         connection.request("GET", path, headers=headers)
         response = connection.getresponse()
         response.read()
@@ -77,7 +77,7 @@ class Served:
 
     def end(self) -> tuple[str, str]:
         self.process.send_signal(signal.SIGINT)
-        return self.process.communicate(timeout=20)
+        return self.process.communicate(timeout=seconds(20))
 
 
 @pytest.fixture
@@ -187,12 +187,12 @@ def test_ctrl_c_leaves_nothing_behind(serve: Callable[..., Served]) -> None:
 async def _end_under_a_page(server: Served) -> tuple[str, str, list[psutil.Process]]:
     """End the server while a page shows a dashboard and another one is starting."""
     async with server.page(f"?token={server.token}") as shown:
-        await shown.receive_bytes(timeout=SLOW)
+        await shown.receive_bytes(timeout=seconds(START))
         async with server.page(f"?token={server.token}"):
             left = server.dashboards()
             begun = time.monotonic()
             ended = await asyncio.to_thread(server.end)
-            assert time.monotonic() - begun < 5
+            assert time.monotonic() - begun < seconds(5)
     return *ended, left
 
 
@@ -204,7 +204,7 @@ def test_a_killed_server_leaves_no_dashboard(serve: Callable[..., Served]) -> No
 
 async def _kill_under_a_page(server: Served) -> list[psutil.Process]:
     async with server.page(f"?token={server.token}") as shown:
-        await shown.receive_bytes(timeout=SLOW)
+        await shown.receive_bytes(timeout=seconds(START))
         left = server.dashboards()
         server.process.kill()
         server.process.communicate()
@@ -227,7 +227,7 @@ def test_a_run_outlives_the_server_that_it_was_resumed_from(fake_engine: None, s
 async def _resume_and_end(server: Served, rundir: RunDir) -> None:
     """Press R in a page, and end the server when the run trains."""
     async with server.page(f"?token={server.token}") as page:
-        while b"forever" not in await page.receive_bytes(timeout=SLOW):
+        while b"forever" not in await page.receive_bytes(timeout=seconds(START)):
             pass
         await page.send_json(["stdin", "R"])
         await asyncio.to_thread(wait_for_status, rundir, "running")
@@ -242,7 +242,7 @@ def test_a_closed_page_ends_its_dashboard(serve: Callable[..., Served]) -> None:
 
 def refused(*words: str) -> str:
     """What `fastadv serve` says when it cannot."""
-    done = subprocess.run([*FASTADV, "serve", *words], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*FASTADV, "serve", *words], capture_output=True, text=True, timeout=seconds(60))
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
     return line
