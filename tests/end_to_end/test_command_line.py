@@ -25,7 +25,7 @@ def _environment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
-def test_a_whole_run_on_the_digits(home: Path) -> None:
+def test_a_run_on_the_digits_trains_evaluates_and_can_be_shown_and_loaded(home: Path) -> None:
     done = fastadv("run", "digits", "--name", "first", *QUICK)
     assert done.returncode == 0, done.stderr
     assert "eps 51/255 = 0.2" in done.stderr  # what was understood, in both units
@@ -48,7 +48,7 @@ def test_a_whole_run_on_the_digits(home: Path) -> None:
     assert loaded.stdout == "torch.Size([2, 10]) False\n"
 
 
-def test_json_is_the_events_and_nothing_else(home: Path) -> None:
+def test_run_with_json_prints_the_events_and_nothing_else(home: Path) -> None:
     done = fastadv("run", "digits", "--json", *QUICK)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -58,7 +58,7 @@ def test_json_is_the_events_and_nothing_else(home: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
-def test_a_stop_waits_for_the_checkpoint(home: Path, number: signal.Signals) -> None:
+def test_a_stopped_viewer_waits_for_the_checkpoint_and_says_how_to_resume(home: Path, number: signal.Signals) -> None:
     viewer = start("run", "digits", *LONG)
     rundir = wait_for_steps(home)
     viewer.send_signal(number)
@@ -70,7 +70,7 @@ def test_a_stop_waits_for_the_checkpoint(home: Path, number: signal.Signals) -> 
     assert rundir.last.stat().st_size > 0
 
 
-def test_a_second_ctrl_c_stops_waiting_and_says_how_to_come_back(home: Path) -> None:
+def test_a_second_ctrl_c_ends_the_viewer_at_once_and_says_how_to_come_back(home: Path) -> None:
     viewer = start("run", "digits", *LONG, "--set", "grace_seconds=1")
     rundir = wait_for_steps(home)
     engine = json.loads(rundir.process.read_text())["engine"]["pid"]
@@ -99,7 +99,7 @@ def test_a_lost_terminal_does_not_touch_the_run(home: Path) -> None:
     wait_until(lambda: verdict(rundir).status == "stopped")
 
 
-def test_stop_resume_and_watch(home: Path) -> None:
+def test_a_run_can_be_stopped_resumed_and_watched_by_commands(home: Path) -> None:
     done = fastadv("run", "digits", "--detach", *LONG)
     assert done.returncode == 0
     run_id = done.stdout.strip()
@@ -118,7 +118,7 @@ def test_stop_resume_and_watch(home: Path) -> None:
     assert watcher.returncode == 130
 
 
-def test_a_crash_shows_its_last_lines_and_the_log(home: Path) -> None:
+def test_a_run_that_diverges_shows_its_error_and_its_log(home: Path) -> None:
     exploding = ["optim.name=sgd", "optim.lr=100", "optim.weight_decay=1"]  # weights grow 99-fold at each step
     done = fastadv("run", "digits", *[word for pair in exploding for word in ("--set", pair)], "--eval", "none")
     assert done.returncode == 1
@@ -158,7 +158,7 @@ BAD = {
 
 
 @pytest.mark.parametrize(("words", "said"), BAD.values(), ids=BAD)
-def test_bad_input_is_one_line_and_leaves_nothing(home: Path, words: Sequence[str], said: str) -> None:
+def test_run_refuses_bad_input_in_one_line_and_leaves_no_run(home: Path, words: Sequence[str], said: str) -> None:
     assert_refused(home, fastadv("run", *words), said)
 
 
@@ -173,7 +173,7 @@ def assert_refused(home: Path, done: "subprocess.CompletedProcess[str]", said: s
 
 
 @pytest.mark.parametrize("content", [{}, {"data_batch_1": b"\x80\x02}q"}, {"readme.txt": b"hello"}])
-def test_a_data_folder_that_is_no_data_set(home: Path, tmp_path: Path, content: dict[str, bytes]) -> None:
+def test_run_refuses_a_data_folder_that_is_no_data_set(home: Path, tmp_path: Path, content: dict[str, bytes]) -> None:
     folder = tmp_path / "data" / "cifar-10-batches-py"
     folder.mkdir(parents=True)
     for name, data in content.items():
@@ -181,7 +181,9 @@ def test_a_data_folder_that_is_no_data_set(home: Path, tmp_path: Path, content: 
     assert_refused(home, fastadv("run", "cifar", "--data-dir", str(tmp_path / "data")), "data_batch_1")
 
 
-def test_no_network_and_no_data(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_without_data_and_network_says_where_data_belongs_and_that_digits_need_none(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
     done = fastadv("run", "cifar")
@@ -189,7 +191,9 @@ def test_no_network_and_no_data(home: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert str(home / "data" / "cifar-10-batches-py") in done.stderr
 
 
-def test_an_unwritable_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_home_that_cannot_be_written_is_one_line_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FASTADV_HOME", str(tmp_path / "file" / "home"))
     (tmp_path / "file").write_text("not a folder")
     done = fastadv("run", "digits")
@@ -230,7 +234,9 @@ def test_no_command_has_more_than_seventeen_options_besides_set() -> None:
 
 
 @pytest.mark.parametrize(("words", "limit"), [(["--version"], 2.5), (["runs"], 2.5), (["--help"], 5.0)])
-def test_start_up_is_quick(home: Path, words: list[str], limit: float) -> None:
+def test_a_headless_command_starts_within_its_budget_of_processor_time(
+    home: Path, words: list[str], limit: float
+) -> None:
     """Over a bare Python, in imports of asyncio (0.06 to 0.1 s): machines differ by a factor of two.
 
     In seconds of the processor, so that what else the machine does is not counted.

@@ -39,7 +39,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     return rundir
 
 
-def test_two_processes_with_the_same_seed_agree(reference: RunDir, tmp_path: Path) -> None:
+def test_two_engine_processes_with_the_same_seed_agree(reference: RunDir, tmp_path: Path) -> None:
     other = run_folder(tmp_path / "other", LONGER)
     assert finish(start(other)) == 0
     assert_same_end(reference, other)
@@ -76,7 +76,9 @@ def _started_and_under_way(rundir: RunDir) -> subprocess.Popen[bytes]:
     return process
 
 
-def test_a_run_stopped_and_killed_on_its_way_is_the_uninterrupted_one(reference: RunDir, tmp_path: Path) -> None:
+def test_a_run_that_is_stopped_and_killed_on_its_way_ends_like_an_uninterrupted_one(
+    reference: RunDir, tmp_path: Path
+) -> None:
     rundir = run_folder(tmp_path / "run", LONGER | {"checkpoint_minutes": OFTEN})
 
     process = _started_and_under_way(rundir)
@@ -146,7 +148,7 @@ def test_an_engine_whose_parent_dies_saves_and_ends(tmp_path: Path) -> None:
     assert _finished(rundir) == events.Finished(status="stopped", step=weights(rundir)["step"])
 
 
-def test_an_engine_that_is_told_to_stop_before_it_begins(tmp_path: Path) -> None:
+def test_an_engine_that_is_told_to_stop_before_it_begins_ends_with_a_stopped_event(tmp_path: Path) -> None:
     rundir = run_folder(tmp_path / "run", LONGER)
     rundir.request_stop()
     assert finish(start(rundir)) == 130

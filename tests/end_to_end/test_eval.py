@@ -36,7 +36,7 @@ def answers(done: "subprocess.CompletedProcess[str]") -> list[dict[str, Any]]:
     return [json.loads(text) for text in done.stdout.splitlines()]
 
 
-def test_a_file_is_measured_as_in_the_library(home: Path, weights: Path) -> None:
+def test_eval_of_a_file_gives_the_accuracy_that_the_library_gives(home: Path, weights: Path) -> None:
     words = ["eval", str(weights), *DIGITS, "--eps", "0.05,0.1", "--attack", "pgd-5-2", "--limit", "100", "--json"]
     understood, *_, measured = answers(fastadv(*words))
     assert (understood["type"], understood["images"], understood["test_images"]) == ("Understood", 100, 360)
@@ -50,7 +50,7 @@ def test_a_file_is_measured_as_in_the_library(home: Path, weights: Path) -> None
     assert measured["robust"][0] > measured["robust"][1]
 
 
-def test_what_was_measured_before_is_known(home: Path, weights: Path) -> None:
+def test_eval_does_not_measure_again_what_was_measured_before(home: Path, weights: Path) -> None:
     words = ["eval", str(weights), *DIGITS, "--eps", "0.1", "--attack", "pgd-2", "--limit", "50"]
     first, second, anew = (fastadv(*words), fastadv(*words), fastadv(*words, "--again"))
     assert "measured before" in second.stdout
@@ -60,7 +60,7 @@ def test_what_was_measured_before_is_known(home: Path, weights: Path) -> None:
     assert "first 50 test images" in first.stderr
 
 
-def test_a_run_is_measured_as_it_was_trained(home: Path) -> None:
+def test_eval_of_a_run_uses_the_settings_that_it_was_trained_with(home: Path) -> None:
     assert fastadv("run", "digits", *QUICK).returncode == 0
     rundir = only_run(home)
     *_, measured = answers(fastadv("eval", rundir.id, "--json"))
@@ -71,7 +71,7 @@ def test_a_run_is_measured_as_it_was_trained(home: Path) -> None:
     assert isinstance(checkpoint.load_model(rundir.path), torch.nn.Module)
 
 
-def test_a_run_that_held_images_out_is_measured_on_them_and_says_so(home: Path) -> None:
+def test_a_run_that_holds_images_out_is_measured_on_them_and_says_so(home: Path) -> None:
     trained = fastadv("run", "digits", *QUICK, "--set", "holdout=100")
     assert "1,337 training and 100 held-out training images" in trained.stdout
     assert "on all 100 held-out training images" in trained.stdout
@@ -82,7 +82,7 @@ def test_a_run_that_held_images_out_is_measured_on_them_and_says_so(home: Path) 
     assert "all 360 test images" in on_test.stderr
 
 
-def test_an_evaluation_that_was_interrupted_goes_on(home: Path, weights: Path) -> None:
+def test_an_interrupted_eval_command_continues_where_it_stopped(home: Path, weights: Path) -> None:
     words = ["eval", str(weights), *DIGITS, "--eps", "0.02", "--attack", "pgd-50-400", "--json"]
     done, message = _interrupted(words, after=50_000)
     assert "goes on from here" in message
@@ -107,7 +107,7 @@ def _interrupted(words: list[str], after: int) -> tuple[list[int], str]:
     return done, message
 
 
-def test_an_evaluation_ends_with_its_command(home: Path, weights: Path) -> None:
+def test_the_engine_of_an_eval_command_ends_when_the_command_is_killed(home: Path, weights: Path) -> None:
     process = start("eval", str(weights), *DIGITS, "--eps", "0.02", "--attack", "pgd-50-400", "--json")
     assert process.stdout is not None
     process.stdout.readline()
@@ -132,7 +132,9 @@ def test_an_evaluation_ends_with_its_command(home: Path, weights: Path) -> None:
         (["FILE", *DIGITS, "--device", "cuda:7"], "not there"),
     ],
 )
-def test_what_a_user_can_put_right_is_one_line(home: Path, weights: Path, words: list[str], message: str) -> None:
+def test_eval_refuses_what_a_user_can_put_right_in_one_line(
+    home: Path, weights: Path, words: list[str], message: str
+) -> None:
     done = fastadv("eval", *(str(weights) if word == "FILE" else word for word in words))
     assert done.returncode == 2
     assert message in done.stderr.splitlines()[-1]

@@ -38,7 +38,7 @@ def photographs(tmp_path: Path) -> tuple[Path, dict[str, str]]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_what_was_interrupted_goes_on_and_ends_the_same(
+def test_an_interrupted_prepare_continues_and_ends_with_the_same_copies(
     tmp_path: Path, photographs: tuple[Path, dict[str, str]], number: signal.Signals
 ) -> None:
     source, expected = photographs
@@ -64,7 +64,9 @@ def test_what_was_interrupted_goes_on_and_ends_the_same(
 
 
 @pytest.mark.parametrize("whose", ["engine", "worker"])
-def test_a_process_killed_from_within(tmp_path: Path, photographs: tuple[Path, dict[str, str]], whose: str) -> None:
+def test_prepare_fails_in_one_line_if_its_engine_or_a_worker_is_killed(
+    tmp_path: Path, photographs: tuple[Path, dict[str, str]], whose: str
+) -> None:
     source, expected = photographs
     out = tmp_path / "out"
     process = begun(source, out, 50)
@@ -81,7 +83,7 @@ def test_a_process_killed_from_within(tmp_path: Path, photographs: tuple[Path, d
     assert tree(out, ("160", "200")) == expected
 
 
-def test_two_at_once_are_one_too_many(tmp_path: Path) -> None:
+def test_a_second_prepare_into_the_same_folder_is_refused(tmp_path: Path) -> None:
     source, out = few_real_ones(tmp_path / "source", train=150), tmp_path / "out"
     process = begun(source, out, 1)
     refused(prepare(source, out, "--sizes", "160,200"), "another `fastadv prepare` is at work")
@@ -101,7 +103,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", folder], check=True)
 
 
-def test_a_full_disk_is_one_line_and_after_room_is_made_it_goes_on(tmp_path: Path, small_disk: Path) -> None:
+def test_prepare_on_a_full_disk_says_so_in_one_line_and_continues_after_room_is_made(
+    tmp_path: Path, small_disk: Path
+) -> None:
     source, out = image_folder(tmp_path / "source", train=40, val=10), small_disk / "out"
     (small_disk / "ballast").write_bytes(b"x" * 400_000)
     done = prepare(source, out)

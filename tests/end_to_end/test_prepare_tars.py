@@ -69,7 +69,7 @@ def add_text(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("labels", [add_devkit, add_text])
-def test_the_official_tars(tmp_path: Path, official: Path, labels: Any) -> None:
+def test_prepare_reads_the_official_tar_files_of_imagenet(tmp_path: Path, official: Path, labels: Any) -> None:
     labels(official)
     out = tmp_path / "out"
     prepared = done_well(official, out)
@@ -90,7 +90,7 @@ def test_the_official_tars(tmp_path: Path, official: Path, labels: Any) -> None:
     assert tree(out, ("full", *SIZES)) == expected
 
 
-def test_tars_with_something_amiss_are_one_line(tmp_path: Path, official: Path) -> None:
+def test_prepare_refuses_faulty_tar_files_in_one_line(tmp_path: Path, official: Path) -> None:
     out = tmp_path / "out"
     refused(prepare(official, out), "ILSVRC2012_devkit_t12.tar.gz nor val_labels.txt")
     put(official / "ILSVRC2012_devkit_t12.tar.gz", b"no")
@@ -112,7 +112,7 @@ def test_tars_with_something_amiss_are_one_line(tmp_path: Path, official: Path) 
     refused(prepare(official, out), "no ILSVRC2012_img_val.tar")
 
 
-def test_an_interrupted_extraction_goes_on(tmp_path: Path, official: Path) -> None:
+def test_an_interrupted_extraction_of_tar_files_continues(tmp_path: Path, official: Path) -> None:
     add_text(official)
     inner = {
         f"{label}.tar": tar({f"{label}_{n}.JPEG": encoded(picture(mode="CMYK"), quality=95) for n in range(600)})

@@ -80,7 +80,9 @@ def test_a_run_survives_its_terminal_and_two_viewers_show_the_same(tmux: Tmux, h
     wait_until(lambda: verdict(rundir).status == "stopped", timeout=60)
 
 
-def test_the_dashboard_from_the_form_to_a_comparison(tmux: Tmux, home: Path, tmp_path: Path) -> None:
+def test_the_dashboard_starts_compares_and_exports_runs_and_finds_them_again(
+    tmux: Tmux, home: Path, tmp_path: Path
+) -> None:
     """Launch two runs, see them end, compare and export them, leave while a third one trains, and find it again."""
     tmux("new-session", "-d", "-s", "d", "-x", "140", "-y", "40", "-c", str(tmp_path), *tmux.environment, FASTADV)
     tmux("set-option", "-g", "remain-on-exit", "failed")  # a dashboard that broke shows how
@@ -121,7 +123,7 @@ dashboard(readonly=False)
 """
 
 
-def test_a_dashboard_that_breaks_says_so_and_does_not_end_well(tmux: Tmux, tmp_path: Path) -> None:
+def test_a_dashboard_that_breaks_says_so_and_ends_with_exit_code_1(tmux: Tmux, tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text(BROKEN)
     program = f"{shlex.quote(sys.executable)} -P {shlex.quote(str(tmp_path / 'broken.py'))}"
     tmux.session("b", f"{program}; echo it ended with $?; cat")

@@ -52,7 +52,7 @@ def run(
     return one.run(look), next(filter(None, looks))
 
 
-def test_it_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+def test_a_stopped_evaluation_continues_where_it_stopped(tmp_path: Path) -> None:
     whole, first = run(new(tmp_path))
     with pytest.raises(RuntimeError):
         run(new(tmp_path), stop_after=CLEAN + 6)
@@ -62,7 +62,9 @@ def test_it_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
     assert not (tmp_path / "evaluation.pt").exists()  # it is over
 
 
-def test_a_kill_costs_what_came_after_the_last_save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_evaluation_loses_only_the_work_after_its_last_save(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("engine.evaluation.resumable.SAVE_EVERY", 0.0)
     whole, first = run(new(tmp_path))
     with pytest.raises(Killed):
@@ -73,7 +75,7 @@ def test_a_kill_costs_what_came_after_the_last_save(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.parametrize("what", ["another question", "damaged", "no zip"])
-def test_progress_that_is_of_no_use_is_overwritten(tmp_path: Path, what: str) -> None:
+def test_a_progress_file_that_cannot_be_used_is_overwritten(tmp_path: Path, what: str) -> None:
     whole, first = run(new(tmp_path))
     with pytest.raises(RuntimeError):
         run(new(tmp_path, *["other"] * (what == "another question")), stop_after=CLEAN + 6)
@@ -95,7 +97,7 @@ QUESTION = EvaluationQuestion(
 )
 
 
-def test_every_part_of_the_question_counts() -> None:
+def test_the_key_of_an_evaluation_depends_on_every_part_of_the_request() -> None:
     model, other = digits_model(seed=0), digits_model(seed=1)
     assert QUESTION.key(model) == QUESTION.key(digits_model(seed=0))
     silu = structs.replace(QUESTION.network, activation="silu")  # which has no weights
@@ -109,7 +111,7 @@ def test_every_part_of_the_question_counts() -> None:
     assert QUESTION.key(model) not in asked
 
 
-def test_progress_under_the_key_of_an_earlier_version_is_taken(tmp_path: Path) -> None:
+def test_progress_saved_under_the_key_of_an_earlier_version_is_used(tmp_path: Path) -> None:
     whole, first = run(new(tmp_path))
     with pytest.raises(RuntimeError):
         run(new(tmp_path, "old"), stop_after=CLEAN + 6)

@@ -159,7 +159,7 @@ def test_a_finished_run_that_is_resumed_trains_no_further(tmp_path: Path) -> Non
     assert of_kind(rundir, events.Started)[-1].from_step == before["step"]
 
 
-def test_the_events_of_a_run(tmp_path: Path) -> None:
+def test_a_run_writes_its_events_in_their_order(tmp_path: Path) -> None:
     rundir = run_folder(tmp_path / "run", FEW | METHODS["free"])
     train(rundir)
     (began,) = of_kind(rundir, events.Started)
@@ -181,7 +181,7 @@ def test_the_events_of_a_run(tmp_path: Path) -> None:
     assert clock == sorted(clock)
 
 
-def test_the_clock_goes_on_over_attempts(tmp_path: Path) -> None:
+def test_the_training_time_continues_over_attempts(tmp_path: Path) -> None:
     rundir = run_folder(tmp_path / "run", FEW)
     with pytest.raises(Stopped):
         train(rundir, looks=3)
@@ -191,7 +191,7 @@ def test_the_clock_goes_on_over_attempts(tmp_path: Path) -> None:
     assert list(event_log.read(rundir.events))[-1].elapsed > before
 
 
-def test_nothing_is_watched_where_nothing_is_asked_for(tmp_path: Path) -> None:
+def test_watched_and_final_evaluations_are_left_out_if_not_asked_for(tmp_path: Path) -> None:
     rundir = run_folder(tmp_path / "run", FEW | {"watch.images": 0, "eval.attack": "none"})
     train(rundir)
     assert {event.stage for event in of_kind(rundir, events.Evaluated)} == {"guard"}
@@ -202,7 +202,9 @@ def _guards(monkeypatch: pytest.MonkeyPatch, *robust: float) -> None:
     monkeypatch.setattr(Training, "_guard_accuracy", lambda self, epoch: Accuracy(0.9, next(found), 40))
 
 
-def test_early_stopping_goes_back_to_the_epoch_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_early_stopping_restores_the_weights_of_the_epoch_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     typed = FEW | {"epochs": 5, "early_stop.enabled": True}
     rundir, other = run_folder(tmp_path / "run", typed), run_folder(tmp_path / "other", typed)
     _guards(monkeypatch, 0.3, 0.5, 0.1)
@@ -237,7 +239,7 @@ def test_the_best_weights_are_never_chosen_by_test_images(tmp_path: Path, monkey
     assert_same(weights(rundir, "best")["model"], weights(rundir)["model"])
 
 
-def test_the_best_weights_are_of_the_last_epoch_that_had_not_collapsed(
+def test_the_best_weights_are_from_the_last_epoch_that_had_not_collapsed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rundir = run_folder(tmp_path / "run", FEW | {"epochs": 3})
@@ -250,7 +252,7 @@ def test_the_best_weights_are_of_the_last_epoch_that_had_not_collapsed(
     assert [event.step for event in of_kind(other, events.Saved) if event.file == "best.pt"] == [4, 12]
 
 
-def test_a_loss_that_is_no_number_ends_even_a_short_run(tmp_path: Path) -> None:
+def test_a_loss_that_is_nan_ends_even_a_short_run(tmp_path: Path) -> None:
     rundir = run_folder(tmp_path / "run", FEW | DIVERGING)
     with pytest.raises(DivergedError, match="lower the learning rate"):
         train(rundir)
@@ -265,7 +267,7 @@ def test_a_loss_that_is_no_number_ends_even_a_short_run(tmp_path: Path) -> None:
         ({"device": "cuda:99"}, "cuda:99 is not there"),
     ],
 )
-def test_a_run_that_cannot_be_is_refused_as_it_is_built(tmp_path: Path, typed: dict[str, Any], error: str) -> None:
+def test_a_run_that_cannot_train_is_refused_before_it_starts(tmp_path: Path, typed: dict[str, Any], error: str) -> None:
     rundir = run_folder(tmp_path / "run", typed)
     with pytest.raises(ConfigError, match=error):
         train(rundir)
@@ -292,7 +294,7 @@ def _damaged(folder: Path) -> dict[str, Any]:
     ],
     ids=["vanished", "damaged", "diverges", "batch", "device"],
 )
-def test_a_failure_is_the_last_event_in_one_line_and_whole_in_the_log(
+def test_a_failure_is_one_line_in_the_last_event_and_a_whole_traceback_in_the_log(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -313,7 +315,9 @@ def test_a_failure_is_the_last_event_in_one_line_and_whole_in_the_log(
     assert ("Traceback" in log) == ("loss" in error)  # what a user can put right needs none
 
 
-def test_a_config_that_cannot_be_read_fails_as_an_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_whose_config_cannot_be_read_ends_with_a_failed_event(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(main, "StopRequest", lambda file: StopAfter())
     rundir = run_folder(tmp_path / "run", {})
     rundir.config.write_text("{torn")

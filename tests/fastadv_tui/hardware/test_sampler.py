@@ -131,14 +131,14 @@ WHOLE = Gpu(
 )
 
 
-def test_several_gpus_are_read_whole() -> None:
+def test_every_field_of_several_gpus_is_read() -> None:
     gpus, reason = GpuReader(StandIn(count=3)).read()
     assert gpus[0] == WHOLE
     assert [gpu.uuid for gpu in gpus] == ["GPU-0", "GPU-1", "GPU-2"]
     assert reason == ""
 
 
-def test_the_library_is_opened_once_and_handles_and_names_are_kept() -> None:
+def test_nvml_is_opened_once_and_handles_and_names_are_kept() -> None:
     nvml = StandIn()
     reader = GpuReader(nvml)
     for _ in range(5):
@@ -149,7 +149,7 @@ def test_the_library_is_opened_once_and_handles_and_names_are_kept() -> None:
         assert nvml.calls.count(once_a_gpu) == 2
 
 
-def test_mig_instances_stand_under_their_gpu() -> None:
+def test_mig_instances_are_listed_under_their_gpu() -> None:
     (plain, partitioned), _ = GpuReader(StandIn(mig={1: 2})).read()
     assert plain == WHOLE
     assert partitioned.utilisation is None
@@ -174,7 +174,7 @@ FIELDS = {
 
 @pytest.mark.parametrize("error", [NvmlError("Not Supported"), AttributeError("too old"), OSError("driver gone")])
 @pytest.mark.parametrize("function", FIELDS)
-def test_a_field_that_fails_on_one_gpu_is_none_there_and_nowhere_else(function: str, error: Exception) -> None:
+def test_a_field_that_fails_on_one_gpu_is_none_on_that_gpu_alone(function: str, error: Exception) -> None:
     nvml = StandIn()
     nvml.broken, nvml.error = {(function, 0)}, error
     (failing, whole), _ = GpuReader(nvml).read()
@@ -183,7 +183,7 @@ def test_a_field_that_fails_on_one_gpu_is_none_there_and_nowhere_else(function: 
     assert None not in {getattr(whole, name) for name in Gpu.__struct_fields__}
 
 
-def test_a_gpu_lost_on_the_way_keeps_its_name_and_comes_back() -> None:
+def test_a_gpu_that_is_lost_keeps_its_name_and_comes_back() -> None:
     nvml = StandIn()
     reader = GpuReader(nvml)
     before, _ = reader.read()
@@ -196,7 +196,7 @@ def test_a_gpu_lost_on_the_way_keeps_its_name_and_comes_back() -> None:
     assert reader.read() == (before, "")
 
 
-def test_a_gpu_without_a_handle_takes_its_place_and_is_asked_again() -> None:
+def test_a_gpu_without_a_handle_keeps_its_place_and_is_asked_again() -> None:
     nvml = StandIn()
     nvml.broken = {("nvmlDeviceGetHandleByIndex", 0)}
     reader = GpuReader(nvml)
@@ -207,7 +207,7 @@ def test_a_gpu_without_a_handle_takes_its_place_and_is_asked_again() -> None:
     assert reader.read()[0][0] == WHOLE
 
 
-def test_a_library_that_dies_between_two_samples_leaves_lost_gpus() -> None:
+def test_gpus_are_lost_if_nvml_dies_between_two_samples() -> None:
     nvml = StandIn()
     with Sampler(nvml) as sampler:
         sampler.sample()
@@ -216,7 +216,7 @@ def test_a_library_that_dies_between_two_samples_leaves_lost_gpus() -> None:
 
 
 @pytest.mark.parametrize("function", ["nvmlInit", "nvmlDeviceGetCount"])
-def test_a_driver_that_does_not_start_is_a_reason_and_asked_once(function: str) -> None:
+def test_a_driver_that_does_not_start_is_reported_and_asked_once(function: str) -> None:
     nvml = StandIn()
     nvml.broken, nvml.error = {(function, None)}, NvmlError("Driver/library version mismatch")
     with Sampler(nvml) as sampler:
@@ -231,26 +231,26 @@ def test_a_driver_with_no_gpu_says_so() -> None:
 
 
 @pytest.mark.parametrize("missing", [True, False])
-def test_bindings_that_are_missing_or_broken_are_a_reason(missing: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_or_broken_nvml_bindings_are_reported(missing: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", None if missing else SimpleNamespace())
     gpus, reason = GpuReader().read()
     assert gpus == ()
     assert "pynvml" in reason or "nvmlInit" in reason
 
 
-def test_the_real_library_says_why_there_is_no_gpu_or_reads_it() -> None:
+def test_the_real_nvml_reads_the_gpus_or_says_why_there_are_none() -> None:
     with Sampler() as sampler:
         sample = sampler.sample()
     assert bool(sample.gpus) != bool(sample.no_gpus)
 
 
-def test_the_bindings_are_loaded_only_by_the_first_sample() -> None:
+def test_the_nvml_bindings_are_loaded_by_the_first_sample_only() -> None:
     code = "import sys; from fastadv_tui.hardware.sampler import Sampler; Sampler(); print('pynvml' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
 
-def test_close_shuts_the_library_down_once_and_a_later_sample_opens_it_again() -> None:
+def test_close_shuts_nvml_down_once_and_a_later_sample_opens_it_again() -> None:
     nvml = StandIn()
     sampler = Sampler(nvml)
     sampler.close()
@@ -262,7 +262,7 @@ def test_close_shuts_the_library_down_once_and_a_later_sample_opens_it_again() -
     assert len(sampler.sample().gpus) == 2
 
 
-def test_the_host_agrees_with_proc() -> None:
+def test_figures_of_the_host_agree_with_proc() -> None:
     with Sampler(StandIn()) as sampler:
         first, second = sampler.sample().host, sampler.sample().host
     assert first.cpu is None
@@ -286,7 +286,7 @@ def parent() -> Iterator[int]:
                 each.kill()
 
 
-def test_a_processs_children_count_as_its_own(parent: int) -> None:
+def test_cpu_and_memory_of_children_count_for_their_parent(parent: int) -> None:
     with Sampler(StandIn()) as sampler:
         first = sampler.sample([parent]).usage[parent]
         assert first.cpu is None
@@ -297,7 +297,7 @@ def test_a_processs_children_count_as_its_own(parent: int) -> None:
     assert busy > 0.1  # its share of a core, however busy the machine is; the parent alone uses none
 
 
-def test_processes_that_end_are_left_out(parent: int) -> None:
+def test_processes_that_have_ended_are_left_out_of_a_sample(parent: int) -> None:
     with Sampler(StandIn()) as sampler:
         assert sampler.sample([parent]).usage[parent].processes == 2
         (child,) = psutil.Process(parent).children()
@@ -308,7 +308,7 @@ def test_processes_that_end_are_left_out(parent: int) -> None:
         assert sampler.sample([2**22 + 1]).usage == {}
 
 
-def test_children_that_come_later_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_children_that_are_started_later_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     with Sampler(StandIn()) as sampler:
         before = sampler.sample([os.getpid()]).usage[os.getpid()].processes
         with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as born:
@@ -318,12 +318,12 @@ def test_children_that_come_later_are_found(monkeypatch: pytest.MonkeyPatch) -> 
             born.kill()
 
 
-def test_unknown_pids_harm_no_other(parent: int) -> None:
+def test_unknown_pids_do_not_disturb_known_ones(parent: int) -> None:
     with Sampler(StandIn()) as sampler:
         assert set(sampler.sample([0, -1, 2**40, parent]).usage) == {parent}
 
 
-def test_samples_and_close_from_several_threads_do_not_meet() -> None:
+def test_samples_and_closes_of_several_threads_do_not_collide() -> None:
     sampler, failures = Sampler(StandIn()), []
 
     def work() -> None:
@@ -342,7 +342,7 @@ def test_samples_and_close_from_several_threads_do_not_meet() -> None:
     assert failures == []
 
 
-def test_a_circle_of_parents_ends() -> None:
+def test_a_circle_of_parents_does_not_loop_for_ever() -> None:
     one, two = SimpleNamespace(pid=1), SimpleNamespace(pid=2)
     assert family(one, {1: [two], 2: [one]}) == [one, two]  # type: ignore[arg-type,list-item]
 

@@ -68,7 +68,7 @@ ROWS = [
         ("optim.milestones=0.5,0.75", "a1 b2 c3 n4"),
     ],
 )
-def test_what_a_filter_finds(text: str, ids: str | None) -> None:
+def test_a_filter_finds_the_rows_that_it_describes(text: str, ids: str | None) -> None:
     if ids is None:
         with pytest.raises(QueryError, match="unknown key"):
             parse(text)
@@ -96,7 +96,7 @@ def test_a_bad_filter_says_what_would_be_understood(text: str, said: str) -> Non
 
 
 @given(st.text(max_size=40))
-def test_no_filter_makes_it_fail_otherwise(text: str) -> None:
+def test_any_text_is_a_filter_or_refused_with_a_query_error(text: str) -> None:
     with contextlib.suppress(QueryError):
         test = parse(text)
         assert all(test(row) in (True, False) for row in ROWS)
@@ -122,6 +122,6 @@ def test_sorting_puts_rows_without_a_value_last(key: str, ids: str) -> None:
     assert " ".join(row.id for row in ordered(ROWS, key)) == ids
 
 
-def test_sorting_by_nothing_known() -> None:
+def test_sorting_by_an_unknown_column_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(QueryError, match="did you mean robust"):
         ordered(ROWS, "robst")

@@ -36,7 +36,7 @@ def ended(folder: Path, status: str) -> RunDir:
     return rundir
 
 
-def test_a_submission_is_whole_and_for_the_user_alone(home: Path) -> None:
+def test_a_submission_is_whole_and_readable_by_the_user_alone(home: Path) -> None:
     before = time.time()
     rundir = create_run(config("a name\n[red]\U0001f600/../x"), ["fastadv", "run", "digits"], slots=2)
     submission = rundir.submission()
@@ -50,7 +50,7 @@ def test_a_submission_is_whole_and_for_the_user_alone(home: Path) -> None:
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-def test_ids_are_found_by_their_beginning(home: Path) -> None:
+def test_a_run_is_found_by_the_beginning_of_its_id(home: Path) -> None:
     first, second = create_run(config(), []), create_run(config(), [])
     assert find_run(first.id).path == first.path
     assert find_run("last").path == second.path
@@ -59,7 +59,7 @@ def test_ids_are_found_by_their_beginning(home: Path) -> None:
             find_run(name)
 
 
-def test_an_ambiguous_beginning_names_the_runs(home: Path) -> None:
+def test_an_ambiguous_beginning_of_an_id_is_refused_with_the_runs_that_match(home: Path) -> None:
     for name in ("abc1", "abc2"):
         make_run(home / "runs" / name)
     with pytest.raises(find.RunNotFoundError, match="abc1, abc2"):
@@ -67,7 +67,7 @@ def test_an_ambiguous_beginning_names_the_runs(home: Path) -> None:
     assert find_run("abc2").id == "abc2"
 
 
-def test_a_folder_that_cannot_be_written_is_one_clear_line_and_nothing_is_left(
+def test_a_home_that_cannot_be_written_is_refused_in_one_clear_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
@@ -78,7 +78,7 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line_and_nothing_is_left(
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs root to mount a read-only folder")
-def test_a_read_only_home_is_one_clear_line(home: Path) -> None:
+def test_a_submission_to_a_read_only_home_is_refused_in_one_clear_line(home: Path) -> None:
     home.mkdir(mode=0o700)
     rundir = make_run(home / "runs" / "old")
     for arguments in (["--bind", home, home], ["-o", "remount,bind,ro", home]):
@@ -96,7 +96,7 @@ def test_a_read_only_home_is_one_clear_line(home: Path) -> None:
         subprocess.run(["umount", "--lazy", str(home)], check=True)
 
 
-def test_what_cannot_be_resumed_or_stopped(home: Path) -> None:
+def test_a_run_that_is_done_can_be_neither_resumed_nor_stopped(home: Path) -> None:
     done = ended(home / "runs" / "done", "done")
     with pytest.raises(RunError, match="done"):
         control.resume(done)
@@ -105,7 +105,7 @@ def test_what_cannot_be_resumed_or_stopped(home: Path) -> None:
 
 
 @pytest.mark.usefixtures("fake_engine")
-def test_deleting_a_run() -> None:
+def test_a_run_is_deleted_only_after_it_has_ended() -> None:
     rundir = create_run(config("forever"), [])
     control.spawn(rundir)
     engine_pid(rundir)
@@ -118,7 +118,7 @@ def test_deleting_a_run() -> None:
     assert runs_dir().exists()
 
 
-def test_deleting_never_leaves_the_runs_folder(home: Path, tmp_path: Path) -> None:
+def test_deleting_never_touches_files_outside_of_the_runs_folder(home: Path, tmp_path: Path) -> None:
     elsewhere = ended(tmp_path / "elsewhere", "done")
     (home / "runs").mkdir(parents=True)
     (home / "runs" / "link").symlink_to(elsewhere.path)
@@ -132,7 +132,7 @@ def test_deleting_never_leaves_the_runs_folder(home: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.usefixtures("fake_engine")
-def test_a_supervisor_that_cannot_start_is_told_and_leaves_its_reason() -> None:
+def test_a_supervisor_that_cannot_start_is_reported_with_its_log() -> None:
     rundir = create_run(config(), [])
     rundir.config.write_text("{}")
     with pytest.raises(RunError, match=r"engine\.log"):
@@ -150,7 +150,9 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize(("code", "message"), ANSWERS.values(), ids=ANSWERS)
-def test_the_check_before_a_submission(code: str, message: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_check_before_a_submission_accepts_facts_and_refuses_any_other_answer_in_one_line(
+    code: str, message: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     reading = "import sys; assert b'digits' in sys.stdin.buffer.read(); "
     monkeypatch.setattr(control, "engine_command", lambda *arguments: [sys.executable, "-c", reading + code])
     if message is None:
@@ -161,7 +163,7 @@ def test_the_check_before_a_submission(code: str, message: str | None, monkeypat
     assert "\n" not in str(caught.value)
 
 
-def test_the_real_engine_is_asked_with_the_whole_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_check_sends_the_whole_configuration_to_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, ...]] = []
 
     def command(*arguments: str) -> list[str]:
@@ -173,7 +175,7 @@ def test_the_real_engine_is_asked_with_the_whole_configuration(monkeypatch: pyte
     assert asked == [("--check",)]
 
 
-def test_a_machine_that_has_no_room_for_a_process_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_that_cannot_start_a_process_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the dashboard an exception that nobody expects ends it."""
     monkeypatch.setattr(control, "engine_command", lambda *_: ["/nowhere/python"])
     with pytest.raises(ConfigError, match="cannot start the engine's check"):
@@ -205,6 +207,6 @@ def test_a_run_is_never_seen_without_its_configuration(home: Path, monkeypatch: 
 @pytest.mark.parametrize(
     "setting", [{"micro_batch": 32}, {"holdout": 100}, {"batch_size": 7}, {"model.name": "resnet18"}]
 )
-def test_runs_that_differ_in_what_the_check_looks_at_are_checked_each(setting: dict[str, Any]) -> None:
+def test_each_run_that_differs_in_what_the_check_depends_on_is_checked(setting: dict[str, Any]) -> None:
     runs = [build("digits", {}), build("digits", setting), build("digits", {"eps": 0.1, "seed": 3})]
     assert len(engine_client.kinds(runs)) == 2

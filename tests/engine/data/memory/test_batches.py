@@ -52,7 +52,7 @@ def test_pixels_become_images_channel_by_channel() -> None:
 
 
 @pytest.mark.parametrize("facts", [AUGMENTED, TINY], ids=["cifar10", "tiny"])
-def test_augmentation_is_a_crop_of_the_padded_image_or_its_mirror(facts: Facts) -> None:
+def test_augmentation_gives_a_crop_of_the_padded_image_or_its_mirror_image(facts: Facts) -> None:
     images, _ = random_images(40, facts)
     loader = TrainBatches(*random_images(40, facts), facts, 7, 0, CPU)
     for x, y in loader.epoch(0):
@@ -61,7 +61,7 @@ def test_augmentation_is_a_crop_of_the_padded_image_or_its_mirror(facts: Facts) 
             assert np.ascontiguousarray(row).tobytes() in variants(images[label], facts)
 
 
-def test_every_crop_and_flip_is_as_likely_as_any_other() -> None:
+def test_every_crop_and_flip_is_equally_likely() -> None:
     images, _ = random_images(1, TINY)
     known = variants(images[0], TINY)
     pixels = np.repeat(images, 100, axis=0)
@@ -78,7 +78,7 @@ def test_every_crop_and_flip_is_as_likely_as_any_other() -> None:
     assert ((counts - expected) ** 2 / expected).sum() < 95  # chi-squared, 49 degrees, at 0.01%
 
 
-def test_data_without_padding_is_left_as_it_is() -> None:
+def test_images_without_padding_are_not_augmented() -> None:
     images, _ = random_images(23, PLAIN)
     for x, y in batches().epoch(0):
         assert torch.equal(x, to_images(torch.from_numpy(images[y.numpy()])))
@@ -115,7 +115,7 @@ def test_another_seed_or_epoch_gives_another_order() -> None:
 
 
 @pytest.mark.parametrize("first", [0, 2, 4, 5])
-def test_an_epoch_can_be_entered_anywhere(first: int) -> None:
+def test_an_epoch_can_be_resumed_at_any_minibatch(first: int) -> None:
     later = list(batches(facts=TINY).epoch(1, first))
     assert len(later) == 5 - first
     for (x, y), (wanted_x, wanted_y) in zip(later, epoch_of(0, 1)[first:], strict=True):

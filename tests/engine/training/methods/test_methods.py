@@ -74,7 +74,7 @@ def uniform(x: Tensor, seed: int = 3, eps: float = EPS) -> Tensor:
     return torch.empty_like(x).uniform_(-eps, eps, generator=rng(seed))
 
 
-def test_standard_training_is_an_update_on_the_images() -> None:
+def test_standard_training_updates_on_the_clean_images() -> None:
     x, y = minibatch()
     learner, model = make_learner(**SGD), digits_model()
     assert standard(learner, x, y, None, Threat(EPS), rng()) is None
@@ -84,7 +84,7 @@ def test_standard_training_is_an_update_on_the_images() -> None:
 
 
 @pytest.mark.parametrize("start_in_box", [True, False])
-def test_fgsm_with_a_random_start_by_hand(start_in_box: bool) -> None:
+def test_fgsm_with_a_random_start_agrees_with_its_algorithm_by_hand(start_in_box: bool) -> None:
     x, y = minibatch()
     learner, model = make_learner(**SGD), digits_model()
     for seed in (3, 4):
@@ -98,7 +98,7 @@ def test_fgsm_with_a_random_start_by_hand(start_in_box: bool) -> None:
 
 
 @pytest.mark.parametrize("seed", [3, 4])
-def test_n_fgsm_by_hand(seed: int) -> None:
+def test_n_fgsm_agrees_with_its_algorithm_by_hand(seed: int) -> None:
     """From noise beyond the ball, a step of its own, clipped to [0,1] and not to the ball."""
     x, y = minibatch()
     learner, model = make_learner(**SGD), digits_model()
@@ -114,13 +114,13 @@ def test_n_fgsm_by_hand(seed: int) -> None:
     assert_same_weights(learner.model, model)
 
 
-def test_less_noise_is_a_smaller_start() -> None:
+def test_a_smaller_noise_setting_makes_a_smaller_random_start() -> None:
     x, y = minibatch()
     delta = fgsm(make_learner(**SGD), x, y, None, Threat(EPS), rng(), alpha=0.0, noise=0.25)
     torch.testing.assert_close(delta, projected(x, uniform(x, 3, EPS / 4)))
 
 
-def test_fgsm_from_zero_forgets_what_was() -> None:
+def test_fgsm_that_starts_from_zero_ignores_the_carried_perturbation() -> None:
     x, y = minibatch()
     expected = moved(x, torch.zeros_like(x), full_backward(digits_model(), x, y)[0], ALPHA)
     for carried in (None, torch.full_like(x, 0.1)):
@@ -128,7 +128,7 @@ def test_fgsm_from_zero_forgets_what_was() -> None:
         torch.testing.assert_close(delta, expected)
 
 
-def test_fgsm_from_the_previous_perturbation_by_hand() -> None:
+def test_fgsm_that_starts_from_the_previous_perturbation_agrees_with_its_algorithm_by_hand() -> None:
     learner, model = make_learner(**SGD), digits_model()
     carried: Tensor | None = None
     for start, count in [(0, 12), (12, 12), (24, 5), (0, 12)]:  # the last minibatch of an epoch is smaller
@@ -146,7 +146,7 @@ def test_fgsm_from_the_previous_perturbation_by_hand() -> None:
         assert_same_weights(learner.model, model)
 
 
-def test_pgd_by_hand() -> None:
+def test_pgd_training_agrees_with_its_algorithm_by_hand() -> None:
     x, y = minibatch()
     learner, model = make_learner(**SGD), digits_model()
     expected = projected(x, uniform(x))
@@ -159,7 +159,7 @@ def test_pgd_by_hand() -> None:
     assert_same_weights(learner.model, model)
 
 
-def test_pgd_keeps_each_examples_worst_restart() -> None:
+def test_pgd_training_keeps_the_worst_restart_of_each_example() -> None:
     x, y = minibatch()
     model, noise = digits_model(), rng()
     tries = []
@@ -175,7 +175,7 @@ def test_pgd_keeps_each_examples_worst_restart() -> None:
         torch.testing.assert_close(found[row], tries[best][0][row])
 
 
-def test_free_carries_its_perturbation_by_hand() -> None:
+def test_free_training_agrees_with_its_algorithm_by_hand() -> None:
     learner, model = make_learner(**SGD), digits_model()
     carried: Tensor | None = None
     expected = torch.zeros(12, 1, 8, 8)
@@ -192,7 +192,7 @@ def test_free_carries_its_perturbation_by_hand() -> None:
     assert learner.step == 9
 
 
-def test_free_starts_anew_where_a_smaller_minibatch_left_nothing() -> None:
+def test_free_training_starts_from_zero_where_a_smaller_minibatch_left_no_perturbation() -> None:
     x, y = minibatch()
     carried = torch.full((5, 1, 8, 8), 0.1)
     seen = Spy()
@@ -201,7 +201,7 @@ def test_free_starts_anew_where_a_smaller_minibatch_left_nothing() -> None:
     assert torch.equal(seen.trained_on[0][5:], x[5:])
 
 
-def test_free_makes_one_pass_a_step() -> None:
+def test_free_training_makes_one_backward_pass_a_step() -> None:
     x, y = minibatch()
     learner, passes = make_learner(), []
     learner.model.register_forward_hook(lambda *_: passes.append(1))
@@ -209,7 +209,7 @@ def test_free_makes_one_pass_a_step() -> None:
     assert len(passes) == 1
 
 
-def test_the_overfitting_signal_is_the_share_of_losses_that_the_attack_lowered() -> None:
+def test_the_overfitting_signal_is_the_fraction_of_losses_that_the_attack_lowered() -> None:
     x, y = minibatch(count=40)
     model = digits_model()
     start = projected(x, uniform(x))
@@ -221,7 +221,7 @@ def test_the_overfitting_signal_is_the_share_of_losses_that_the_attack_lowered()
     assert learner.figures()[2] == pytest.approx(share)
 
 
-def test_an_attack_that_goes_the_wrong_way_is_seen() -> None:
+def test_the_overfitting_signal_is_near_1_for_an_attack_that_lowers_losses_and_0_for_free_training() -> None:
     x, y = minibatch(count=40)
     extras: dict[str, dict[str, Any]] = {"fgsm": {}, "pgd": {"steps": 2}}
     for name, extra in extras.items():
@@ -277,7 +277,7 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
 @example(eps=0.0, alpha=0.1, pixels=[0.0, 1.0, 0.5] * 4, carried=None, seed=0)
 @example(eps=1.0, alpha=1.0, pixels=[0.0, 1.0, 0.5] * 4, carried=[1.0, -1.0] * 4, seed=0)
 @settings(max_examples=25, deadline=None)
-def test_every_perturbation_stays_in_ball_and_box(
+def test_the_perturbation_of_every_method_stays_in_ball_and_image_range(
     name: str,
     extra: dict[str, Any],
     eps: float,
@@ -301,7 +301,7 @@ def test_every_perturbation_stays_in_ball_and_box(
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_the_run_gives_each_method_the_options_that_it_takes(name: str) -> None:
+def test_a_run_gives_each_method_the_options_that_it_takes(name: str) -> None:
     config = build("digits", {"method.name": name, "eps": 0.1, "method.steps": 2})
     x, y = minibatch()
     given_options = options(config)

@@ -96,7 +96,7 @@ def test_a_click_puts_the_cursor_on_the_nearest_point() -> None:
     run(scenario)
 
 
-def test_keys_without_data_do_nothing() -> None:
+def test_keys_on_a_chart_without_data_do_nothing() -> None:
     async def scenario(app: Holder, pilot: Pilot[None]) -> None:
         app.query_one(Chart).series = []
         await pilot.press("left", "right", "home", "end")
@@ -107,7 +107,7 @@ def test_keys_without_data_do_nothing() -> None:
     run(scenario)
 
 
-def test_every_size_is_filled_to_the_cell() -> None:
+def test_a_chart_fills_its_widget_at_every_size() -> None:
     async def scenario(app: Holder, pilot: Pilot[None]) -> None:
         for width, height in ((120, 40), (40, 10), (200, 60), (5, 4), (80, 24)):
             await pilot.resize_terminal(width, height)
@@ -141,7 +141,7 @@ def test_new_data_repaint_the_chart_alone(monkeypatch: pytest.MonkeyPatch) -> No
     run(scenario)
 
 
-def test_the_same_options_again_cost_nothing() -> None:
+def test_setting_the_same_options_again_does_not_draw_again() -> None:
     async def scenario(app: Holder, pilot: Pilot[None]) -> None:
         chart = app.query_one(Chart)
         chart.options = Options(y="percent")
@@ -154,7 +154,7 @@ def test_the_same_options_again_cost_nothing() -> None:
     run(scenario)
 
 
-def test_a_change_of_theme_changes_the_colours() -> None:
+def test_a_change_of_theme_changes_the_colours_of_the_chart() -> None:
     async def scenario(app: Holder, pilot: Pilot[None]) -> None:
         def colours() -> set[str]:
             return {str(segment.style.color) for segment in app.query_one(Chart).render_line(0) if segment.style}

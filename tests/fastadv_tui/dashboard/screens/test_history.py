@@ -21,7 +21,7 @@ from tests.support.pilot import a_run, play, shown, until
 pytestmark = pytest.mark.usefixtures("quick_home")
 
 
-def test_history_filter_sort_mark_and_compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_history_filters_marks_compares_and_exports_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     a_run("a1", eps=4 / 255)
     a_run("b2", **{"model.width": 16})
     a_run("c3", "failed")
@@ -61,7 +61,7 @@ def test_a_bad_filter_says_so_and_keeps_the_table() -> None:
     play(script)
 
 
-def test_tags_notes_names_and_pins_are_kept() -> None:
+def test_tags_and_pins_set_in_the_history_are_kept_and_its_rows_can_be_sorted() -> None:
     rundir = a_run("a1")
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
@@ -81,7 +81,7 @@ def test_tags_notes_names_and_pins_are_kept() -> None:
     assert (row.tags, row.pinned) == (["paper"], True)
 
 
-def test_columns_and_theme_are_remembered() -> None:
+def test_chosen_columns_and_theme_are_remembered() -> None:
     a_run("a1")
 
     async def choose(app: Fastadv, pilot: Pilot[str]) -> None:
@@ -137,7 +137,7 @@ def test_a_note_goes_to_the_run_that_it_was_asked_for() -> None:
     play(script)
 
 
-def test_every_column_can_be_asked_to_sort() -> None:
+def test_sorting_by_any_column_sorts_or_says_that_the_column_has_no_order() -> None:
     a_run("a1")
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:

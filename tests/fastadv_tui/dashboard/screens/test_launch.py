@@ -47,7 +47,7 @@ def test_the_form_is_read_as_the_command_line_is() -> None:
 
 
 @pytest.mark.usefixtures("fake_engine")
-def test_a_run_from_the_form_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_the_form_starts_trains_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_client, "check", lambda config: {})  # the stand-in of the engine has no data to check
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
@@ -79,7 +79,7 @@ def test_the_form_counts_the_work_of_a_run(monkeypatch: pytest.MonkeyPatch) -> N
     play(script)
 
 
-def test_what_is_typed_behind_an_editing_key_stays() -> None:
+def test_text_that_is_typed_after_an_editing_key_stays() -> None:
     """Keys that come in one go, as from a terminal that waited for a busy machine."""
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
@@ -97,7 +97,7 @@ def test_what_is_typed_behind_an_editing_key_stays() -> None:
     play(script)
 
 
-def test_the_form_says_how_to_move_and_how_to_start_several() -> None:
+def test_the_form_says_how_to_move_and_how_to_start_several_runs() -> None:
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await pilot.press("n")
         await until(pilot, lambda: "↑↓ move   8,16 starts two runs" in shown(app))
@@ -133,7 +133,7 @@ def test_a_form_that_is_left_while_its_work_is_counted_breaks_nothing(monkeypatc
 
 @pytest.mark.usefixtures("fake_engine")
 @pytest.mark.parametrize("keys", ["escape", "escape h", "ctrl+p"])
-def test_a_start_puts_away_the_form_and_nothing_else(monkeypatch: pytest.MonkeyPatch, keys: str) -> None:
+def test_a_start_closes_the_form_and_no_other_screen(monkeypatch: pytest.MonkeyPatch, keys: str) -> None:
     """The data are still looked at when another screen comes up."""
     go, submitted, edit = threading.Event(), threading.Event(), History.edit
 
@@ -163,7 +163,7 @@ def test_a_start_puts_away_the_form_and_nothing_else(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.usefixtures("fake_engine")
-def test_a_start_that_is_asked_for_twice_starts_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_requests_to_start_the_form_start_one_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """The check of data and device takes seconds, and an impatient user another ctrl+s."""
     go, checks = threading.Event(), []
 

@@ -31,7 +31,7 @@ def test_a_failed_run_opens_on_its_reason_and_its_traceback() -> None:
     play(script)
 
 
-def test_a_log_of_one_huge_line_full_of_control_characters() -> None:
+def test_a_log_with_a_huge_line_of_control_characters_is_shown() -> None:
     a_run("a1", "failed").log.write_bytes(b"\x1b[2J\x00\xff" * 200_000 + b"\nlast line\n")
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
@@ -50,7 +50,7 @@ with open(sys.argv[1], "a") as log:
 """
 
 
-def test_a_flood_in_the_log_holds_nothing_up_and_its_end_is_shown() -> None:
+def test_a_flood_in_the_log_does_not_block_keys_and_its_end_is_shown() -> None:
     """A hundred lines a millisecond, as far as this machine can write them, from a process of its own as in life."""
     rundir = a_run("a1")
 

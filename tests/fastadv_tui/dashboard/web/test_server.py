@@ -120,7 +120,7 @@ def test_nobody_gets_in_without_the_token(serve: Callable[..., Served]) -> None:
     assert server.dashboards() == []
 
 
-def test_the_token_opens_and_becomes_a_cookie(serve: Callable[..., Served]) -> None:
+def test_the_token_opens_the_page_and_becomes_a_cookie(serve: Callable[..., Served]) -> None:
     server = serve()
     first = server.get(f"/?token={server.token}")
     assert (first.status, first.headers["Location"]) == (303, "/")
@@ -138,13 +138,13 @@ def test_the_token_opens_and_becomes_a_cookie(serve: Callable[..., Served]) -> N
     assert server.websocket(Cookie=pair) == 101
 
 
-def test_only_this_machine_can_connect(serve: Callable[..., Served]) -> None:
+def test_only_this_machine_can_connect_to_the_server(serve: Callable[..., Served]) -> None:
     server = serve()
     (listening,) = [c for c in psutil.Process(server.process.pid).net_connections() if c.status == psutil.CONN_LISTEN]
     assert listening.laddr == ("127.0.0.1", server.port)
 
 
-def test_a_browser_draws_the_dashboard_and_it_moves(
+def test_a_browser_draws_the_dashboard_and_shows_new_data(
     serve: Callable[..., Served], browser: Browser, home: Path, tmp_path: Path
 ) -> None:
     server = serve()
@@ -162,7 +162,9 @@ def test_a_browser_draws_the_dashboard_and_it_moves(
     assert hosts == {f"127.0.0.1:{server.port}"}  # it works without a network
 
 
-def test_a_browser_only_looks_unless_told(serve: Callable[..., Served], browser: Browser) -> None:
+def test_a_browser_cannot_change_runs_unless_the_server_is_writable(
+    serve: Callable[..., Served], browser: Browser
+) -> None:
     browser.call("Page.navigate", url=serve().url)
     browser.wait_for("Press n to start one")
     browser.press("n")
@@ -174,7 +176,7 @@ def test_a_browser_only_looks_unless_told(serve: Callable[..., Served], browser:
     browser.wait_for(FORM)
 
 
-def test_ctrl_c_leaves_nothing_behind(serve: Callable[..., Served]) -> None:
+def test_ctrl_c_ends_the_server_and_its_dashboards(serve: Callable[..., Served]) -> None:
     server = serve()
     out, narration, left = asyncio.run(_end_under_a_page(server))
     assert server.process.returncode == 0
@@ -248,7 +250,7 @@ def refused(*words: str) -> str:
     return line
 
 
-def test_a_taken_port_is_one_line(home: Path) -> None:
+def test_a_taken_port_is_refused_in_one_line(home: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert (
@@ -256,7 +258,7 @@ def test_a_taken_port_is_one_line(home: Path) -> None:
         )
 
 
-def test_a_missing_extra_is_one_line(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_web_extra_is_one_line(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "textual_serve.py").write_text("raise ImportError('not here')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     assert "pip install 'fastadv[web]'" in refused()
