@@ -1,4 +1,4 @@
-"""The import rules of the house, and what they are for: commands that start at once."""
+"""The import rules of the packages, and their purpose: commands that start at once."""
 
 import ast
 import subprocess

@@ -1,4 +1,4 @@
-"""The command line as a shell sees it: real processes, exit codes, what is printed where."""
+"""The command line as a shell sees it: real processes, exit codes, and what goes to which output."""
 
 import inspect
 import json
@@ -28,7 +28,7 @@ def _environment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_on_the_digits_trains_evaluates_and_can_be_shown_and_loaded(home: Path) -> None:
     done = fastadv("run", "digits", "--name", "first", *QUICK)
     assert done.returncode == 0, done.stderr
-    assert "eps 51/255 = 0.2" in done.stderr  # what was understood, in both units
+    assert "eps 51/255 = 0.2" in done.stderr  # the typed size in both units
     assert "epoch   1/1" in done.stdout
     assert "PGD-2" in done.stdout
     assert "on all 360 test images" in done.stdout
@@ -74,18 +74,20 @@ def test_a_second_ctrl_c_ends_the_viewer_at_once_and_says_how_to_come_back(home:
     viewer = start("run", "digits", *LONG, "--set", "grace_seconds=1")
     rundir = wait_for_steps(home)
     engine = json.loads(rundir.process.read_text())["engine"]["pid"]
-    os.kill(engine, signal.SIGSTOP)  # an engine that cannot save just now
+    os.kill(engine, signal.SIGSTOP)  # the engine cannot save while it is stopped
     viewer.send_signal(signal.SIGINT)
     wait_until(rundir.stop.exists)
     viewer.send_signal(signal.SIGINT)
     _, narration = viewer.communicate(timeout=seconds(60))
     assert viewer.returncode == 130
     assert f"fastadv watch {rundir.id}" in narration
-    wait_until(lambda: verdict(rundir).status == "stopped")  # the supervisor saw to it without the viewer
+    wait_until(lambda: verdict(rundir).status == "stopped")  # the supervisor stopped the run without the viewer
 
 
 def test_a_lost_terminal_does_not_touch_the_run(home: Path) -> None:
-    inherited = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored, and a viewer should be, too
+    inherited = signal.signal(
+        signal.SIGHUP, signal.SIG_DFL
+    )  # under nohup the test runner ignores the signal, and the viewer would inherit that
     try:
         viewer = start("run", "digits", *LONG)
     finally:
@@ -185,7 +187,7 @@ def test_run_without_data_and_network_says_where_data_belongs_and_that_digits_ne
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("http_proxy", "https_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # no proxy listens on this port
     done = fastadv("run", "cifar")
     assert_refused(home, done, "fastadv run digits")
     assert str(home / "data" / "cifar-10-batches-py") in done.stderr
@@ -237,9 +239,9 @@ def test_no_command_has_more_than_seventeen_options_besides_set() -> None:
 def test_a_headless_command_starts_within_its_budget_of_processor_time(
     home: Path, words: list[str], limit: float
 ) -> None:
-    """Over a bare Python, in imports of asyncio (0.06 to 0.1 s): machines differ by a factor of two.
+    """The unit is the import of asyncio (0.06 to 0.1 s) after a bare Python: machines differ by a factor of two.
 
-    In seconds of the processor, so that what else the machine does is not counted.
+    Processor time is measured, so that other work of the machine does not count.
     """
     commands = [sys.executable, "-c", "pass"], [sys.executable, "-c", "import asyncio"], FASTADV + words
     bare, unit, ours = (min(found) for found in zip(*([*map(cpu_seconds, commands)] for _ in range(7)), strict=True))
@@ -247,7 +249,7 @@ def test_a_headless_command_starts_within_its_budget_of_processor_time(
 
 
 def cpu_seconds(command: Sequence[str]) -> float:
-    """User and system time of a command as users have it: with its bytecode cached."""
+    """User and system time of a command in seconds, with its bytecode cached as for users."""
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, capture_output=True, check=True, env=environment)

@@ -52,7 +52,7 @@ def test_two_engine_processes_with_the_same_seed_agree(reference: RunDir, tmp_pa
 
 
 def _steps(rundir: RunDir) -> dict[int, events.Step]:
-    """What must be the same: all but the clock."""
+    """The finished event without its clock."""
     found = of_kind(rundir, events.Step)
     return {event.step: msgspec.structs.replace(event, t=0.0, elapsed=0.0, images_per_second=0.0) for event in found}
 
@@ -82,7 +82,7 @@ def test_a_run_that_is_stopped_and_killed_on_its_way_ends_like_an_uninterrupted_
     rundir = run_folder(tmp_path / "run", LONGER | {"checkpoint_minutes": OFTEN})
 
     process = _started_and_under_way(rundir)
-    process.send_signal(signal.SIGHUP)  # of a lost terminal: ignored
+    process.send_signal(signal.SIGHUP)  # a lost terminal sends this signal; the engine ignores it
     process.send_signal(signal.SIGTERM)
     assert finish(process) == 130
     _stopped_where_it_saved(rundir)
@@ -97,7 +97,7 @@ def test_a_run_that_is_stopped_and_killed_on_its_way_ends_like_an_uninterrupted_
     process.kill()
     process.wait()
     with rundir.events.open("ab") as file:
-        file.write(b'{"type":"step","st')  # the worst moment
+        file.write(b'{"type":"step","st')  # the kill came in the middle of a line
 
     assert finish(start(rundir)) == 0
     assert _finished(rundir) == events.Finished(status="done", step=STEPS)

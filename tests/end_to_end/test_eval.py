@@ -1,4 +1,4 @@
-"""`fastadv eval` as a shell sees it: files and runs, several eps, a stop on the way, what was measured before."""
+"""`fastadv eval` as a shell sees it: files and runs, several eps, interruptions, and results of earlier evaluations."""
 
 import json
 import signal
@@ -22,7 +22,7 @@ from tests.support.waiting import wait_until
 
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
-    """A digits network of width 8, saved the way everybody does."""
+    """A file with the state dict of a digits network of width 8."""
     path = tmp_path / "weights.pt"
     torch.save({"state_dict": trained_digits(width=8).state_dict()}, path)
     return path
@@ -46,7 +46,7 @@ def test_eval_of_a_file_gives_the_accuracy_that_the_library_gives(home: Path, we
     for eps, robust in zip((0.05, 0.1), measured["robust"], strict=True):
         expected = evaluate(InDouble(model), test, Threat(eps), Pgd(5, 2, eps / 4), seed=0)
         assert measured["clean"] == expected.clean
-        assert robust == pytest.approx(expected.robust, abs=0.02)  # float32 may move a tie
+        assert robust == pytest.approx(expected.robust, abs=0.02)  # float32 may decide a tie otherwise
     assert measured["robust"][0] > measured["robust"][1]
 
 
@@ -91,7 +91,7 @@ def test_an_interrupted_eval_command_continues_where_it_stopped(home: Path, weig
 
 
 def _interrupted(words: list[str], after: int) -> tuple[list[int], str]:
-    """What was said to be done by an evaluation that was interrupted when so much was, and its narration."""
+    """Interrupt an evaluation when `after` units of work are done. Returns what was reported, and standard error."""
     done: list[int] = []
     with start(*words) as process:
         assert process.stdout is not None

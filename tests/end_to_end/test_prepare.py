@@ -40,7 +40,7 @@ def _home(home: Path) -> None:
 
 
 def opened(content: Path | bytes) -> Image.Image:
-    """A picture, whole in memory."""
+    """A picture that is read whole into memory."""
     with Image.open(content if isinstance(content, Path) else io.BytesIO(content)) as image:
         image.load()
         return image
@@ -51,7 +51,7 @@ def pixels(path: Path) -> Any:
 
 
 def halved(image: Any, factor: int) -> Any:
-    """Smaller by a whole factor, by means over squares: a resize that shares nothing with Pillow's."""
+    """Shrink by a whole factor, by means over squares. This resize shares no code with Pillow's."""
     height, width = image.shape[0] // factor, image.shape[1] // factor
     return image[: height * factor, : width * factor].reshape(height, factor, width, factor, -1).mean((1, 3))
 
@@ -73,7 +73,7 @@ def test_prepared_copies_have_the_asked_size_and_the_pixels_of_their_source(tmp_
             assert abs(pixels(copy) - halved(original, factor)).mean() < 4
     assert (tmp_path / "out" / "full").resolve() == source
     modes = {stat.S_IMODE((tmp_path / "out" / name).stat().st_mode) for name in ("prepared.json", "32/" + path)}
-    assert len(modes) == 1  # whoever may read the copies may read what they are
+    assert len(modes) == 1  # other users can read the copies and their list
 
 
 def test_prepared_photographs_are_close_to_an_independent_resize(tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_prepare_makes_missing_copies_again_and_names_files_that_do_not_belong(t
     expected = tree(out, SIZES)
     folder = out / "64" / "val" / CLASSES[1]
     (folder / "val_0.JPEG").unlink()
-    (folder / "val_1.JPEG").write_bytes(b"")  # what a machine that loses power leaves
+    (folder / "val_1.JPEG").write_bytes(b"")  # a loss of power can leave an empty file
     (folder / ".123.part").write_bytes(b"half")
     done_well(source, out)
     assert tree(out, SIZES) == expected

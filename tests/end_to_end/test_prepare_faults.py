@@ -1,4 +1,4 @@
-"""`fastadv prepare` under stops, kills and on full disks: a clear line, and the same copies in the end."""
+"""`fastadv prepare` after stops, kills and full disks: a clear line, and the same copies in the end."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ def _home(home: Path) -> None:
 
 
 def begun(source: Path, out: Path, copies: int, **options: Any) -> "subprocess.Popen[str]":
-    """A preparation that has made so many copies, and is still at work."""
+    """Start a preparation and wait until it has made `copies` copies."""
     words = ["prepare", "imagenet", str(source), "--out", str(out), "--sizes", "160,200", "--workers", "2"]
     process = subprocess.Popen([*FASTADV, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
     wait_until(lambda: (out.exists() and finished(out) >= copies) or process.poll() is not None)
@@ -31,7 +31,7 @@ def begun(source: Path, out: Path, copies: int, **options: Any) -> "subprocess.P
 
 @pytest.fixture
 def photographs(tmp_path: Path) -> tuple[Path, dict[str, str]]:
-    """Real ones, and the copies that an undisturbed preparation makes of them."""
+    """Real photographs, and the hashes of the copies that an undisturbed preparation makes."""
     source = few_real_ones(tmp_path / "source", train=100, val=5)
     done_well(source, tmp_path / "undisturbed", "--sizes", "160,200")
     return source, tree(tmp_path / "undisturbed", ("160", "200"))
@@ -57,7 +57,7 @@ def test_an_interrupted_prepare_continues_and_ends_with_the_same_copies(
             assert not [child for child in everybody if not gone(child.pid)]
         assert not (out / "prepared.json").exists()
         known = {path: digest for path, digest in tree(out, ("160", "200")).items() if "/." not in path}
-        assert known.items() <= expected.items()  # nothing half-written has a name
+        assert known.items() <= expected.items()  # no half-written file has its final name
     done_well(source, out, "--sizes", "160,200")
     assert tree(out, ("160", "200")) == expected
     assert (out / "prepared.json").read_bytes() == (tmp_path / "undisturbed" / "prepared.json").read_bytes()

@@ -1,4 +1,4 @@
-"""`fastadv prepare` from ImageNet's official tar files."""
+"""`fastadv prepare` from the official tar files of ImageNet."""
 
 import gzip
 import io
@@ -40,7 +40,7 @@ def official(tmp_path: Path) -> Path:
         for k, label in enumerate(CLASSES)
     }
     put(folder / "ILSVRC2012_img_train.tar", tar(inner))
-    names = [f"ILSVRC2012_val_{n:08d}.JPEG" for n in (3, 1, 4, 2)]  # in no order
+    names = [f"ILSVRC2012_val_{n:08d}.JPEG" for n in (3, 1, 4, 2)]  # the order of the files does not matter
     contents = {name: encoded(picture(seed=int(name[-6]))) for name in names}
     put(folder / "ILSVRC2012_img_val.tar", tar(contents | {"ILSVRC2012_val_00000005.JPEG": b"broken"}))
     return folder
@@ -125,6 +125,8 @@ def test_an_interrupted_extraction_of_tar_files_continues(tmp_path: Path, offici
     process.kill()
     process.communicate()
     assert not (out / "prepared.json").exists()
-    wait_until(lambda: prepare(official, out).returncode == 0)  # the engine may take a moment to see that it is alone
+    wait_until(
+        lambda: prepare(official, out).returncode == 0
+    )  # the engine sees only after a moment that its parent is gone
     done_well(official, tmp_path / "undisturbed")
     assert tree(out, ("full", *SIZES)) == tree(tmp_path / "undisturbed", ("full", *SIZES))

@@ -1,4 +1,4 @@
-"""A real terminal: tmux starts a run, shows it, and is killed under it."""
+"""fastadv in a real terminal: tmux starts a run, shows it, and is killed under it."""
 
 import os
 import shlex
@@ -40,7 +40,7 @@ class Tmux:
         self("new-session", "-d", "-s", name, "-x", "110", "-y", "30", *self.environment, command)
 
     def cursor_line(self, name: str) -> str:
-        """The line of the terminal's cursor: that of the field that has the focus."""
+        """The line with the terminal's cursor, which is the field with the focus."""
         return self.screen(name).splitlines()[int(self("display-message", "-p", "-t", name, "#{cursor_y}"))]
 
     def shows(self, name: str, words: str, timeout: float = 20) -> None:
@@ -68,7 +68,7 @@ def test_a_run_survives_its_terminal_and_two_viewers_show_the_same(tmux: Tmux, h
     (folder,) = (home / "runs").iterdir()
     rundir = RunDir(folder)
     wait_until(lambda: len(load(rundir).watch) >= 1, timeout=60)
-    tmux.session("keeper", "cat")  # the server ends with its last session
+    tmux.session("keeper", "cat")  # without a session the server would end
     tmux("kill-session", "-t", "first")
     before = load(rundir).step
     wait_until(lambda: load(rundir).step > before, timeout=60)
@@ -83,9 +83,9 @@ def test_a_run_survives_its_terminal_and_two_viewers_show_the_same(tmux: Tmux, h
 def test_the_dashboard_starts_compares_and_exports_runs_and_finds_them_again(
     tmux: Tmux, home: Path, tmp_path: Path
 ) -> None:
-    """Launch two runs, see them end, compare and export them, leave while a third one trains, and find it again."""
+    """Start two runs, compare and export them, leave while a third one trains, and find it again."""
     tmux("new-session", "-d", "-s", "d", "-x", "140", "-y", "40", "-c", str(tmp_path), *tmux.environment, FASTADV)
-    tmux("set-option", "-g", "remain-on-exit", "failed")  # a dashboard that broke shows how
+    tmux("set-option", "-g", "remain-on-exit", "failed")  # a dashboard that broke leaves its traceback on the screen
     tmux.shows("d", "Press n to start one", timeout=30)
     for name, seed in (("one", "1"), ("two", "2")):
         launch(tmux, name, "1", seed)

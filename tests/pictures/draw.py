@@ -16,7 +16,7 @@ from tests.support.pilot import until
 
 FOLDER = Path(__file__).parent
 SIZE = (150, 42)
-SAMPLES = 12.0  # seconds, for the machine to have a past
+SAMPLES = 12.0  # seconds in which the curves of the machine grow
 
 
 async def main() -> None:

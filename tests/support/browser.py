@@ -1,4 +1,4 @@
-"""A real browser for the tests of the dashboard in one."""
+"""A real browser for the tests of the dashboard in a browser."""
 
 import asyncio
 import base64
@@ -19,7 +19,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0", "--window-size=1400,900")
 START = 60.0  # seconds of a quiet machine, in which a browser or a dashboard starts
 
-# textual-serve keeps its xterm to itself; this catches it as it is assigned
+# textual-serve does not publish its xterm object; this script catches the object when it is assigned
 CATCH_TERMINAL = """
 Object.defineProperty(Object.prototype, "terminal", {configurable: true, set(value) {
   Object.defineProperty(this, "terminal", {value, writable: true, configurable: true});
@@ -85,7 +85,7 @@ class Browser:
         return self.call("Runtime.evaluate", expression=expression)["result"].get("value")
 
     def screen(self) -> str:
-        """What xterm has on its screen."""
+        """The text on the screen of xterm."""
         return str(self.evaluate(SCREEN))
 
     def wait_for(self, text: str) -> str:

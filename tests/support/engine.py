@@ -1,4 +1,4 @@
-"""Runs of the real engine, in this process or one of their own."""
+"""Runs of the real engine, in this process or in another one."""
 
 import os
 import subprocess
@@ -28,7 +28,7 @@ def run_folder(path: Path, typed: Mapping[str, Any], dataset: str = "digits") ->
 
 
 def environment() -> dict[str, str]:
-    """One thread, our code, and no slot of a supervisor's."""
+    """The environment of an engine: one thread, this code, and no slot of a supervisor."""
     inherited = {k: v for k, v in os.environ.items() if k not in ("FASTADV_DEVICE", "FASTADV_HOME")}
     return inherited | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
 
@@ -65,7 +65,7 @@ def of_kind(rundir: RunDir, kind: type[EventKind]) -> list[EventKind]:
 
 
 def without_clock(event: events.AnyEvent) -> bytes:
-    """What an event says, apart from when."""
+    """An event as JSON without its times."""
     return msgspec.json.encode(msgspec.structs.replace(event, t=0.0, elapsed=0.0))
 
 
@@ -75,7 +75,7 @@ def weights(rundir: RunDir, which: str = "last") -> dict[str, Any]:
 
 
 def assert_same(one: Any, other: Any, path: str = "") -> None:
-    """Bit by bit, through containers."""
+    """Compare tensors bit by bit, also within dictionaries."""
     if isinstance(one, torch.Tensor):
         assert torch.equal(one, other), path
     elif isinstance(one, dict):

@@ -1,9 +1,10 @@
-"""Opening the dashboard under a pilot, and runs for it to show."""
+"""The dashboard under a pilot, and runs for it to show."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
 from textual.pilot import Pilot
+from textual.widget import Widget
 
 from engine.config.presets import build
 from engine.protocol.events import Finished
@@ -39,6 +40,11 @@ async def until(pilot: Pilot[str], condition: Callable[[], object], timeout: flo
     while not condition():
         assert not deadline.passed, f"not within {deadline.seconds:.0f} s\n{shown(pilot.app)}"  # type: ignore[arg-type]
         await pilot.pause(0.05)
+
+
+async def until_focused(pilot: Pilot[str], kind: type[Widget]) -> None:
+    """Wait until a widget of this kind has the focus: a key that comes earlier goes elsewhere or is lost."""
+    await until(pilot, lambda: isinstance(pilot.app.screen.focused, kind))
 
 
 def shown(app: Fastadv) -> str:

@@ -18,12 +18,12 @@ FAKE = Path(__file__).parent / "stand_in"  # on PYTHONPATH, its `engine` takes t
 
 
 def config(behaviour: str = "", grace: float = 30.0) -> RunConfig:
-    """A small run; `behaviour` is what the stand-in of the engine does (see fake/engine/__main__.py)."""
+    """A small run; `behaviour` says what the stand-in engine does (see stand_in/engine/__main__.py)."""
     return build("digits", {"name": behaviour, "device": "cpu", "grace_seconds": grace})
 
 
 def make_run(folder: Path, submitted: float | None = None, chosen: RunConfig | None = None) -> RunDir:
-    """A run directory with its config.json, made without the runner."""
+    """A run directory with its config.json alone."""
     folder.mkdir(parents=True)
     rundir = RunDir(folder)
     when = time.time() if submitted is None else submitted
@@ -32,12 +32,12 @@ def make_run(folder: Path, submitted: float | None = None, chosen: RunConfig | N
 
 
 def verdict(rundir: RunDir) -> status.RunStatus:
-    """What a viewer that comes now is told."""
+    """The status that a viewer would be told now."""
     return status.derive(rundir, state.load(rundir))
 
 
 def wait_for_status(rundir: RunDir, *wanted: str) -> status.RunStatus:
-    """Wait until a viewer is told one of these."""
+    """Wait until the status is one of these."""
 
     def look() -> status.RunStatus | None:
         found = verdict(rundir)
@@ -47,12 +47,12 @@ def wait_for_status(rundir: RunDir, *wanted: str) -> status.RunStatus:
 
 
 def exit_record(rundir: RunDir) -> ExitRecord:
-    """How the run ended, once that is written."""
+    """Wait for the record of the run's end."""
     return wait_until(lambda: read(rundir.exit, ExitRecord))
 
 
 def engine_pid(rundir: RunDir) -> int:
-    """The engine's pid, once it trains."""
+    """The pid of the engine, once the engine trains."""
 
     def look() -> int | None:
         record = read(rundir.process, ProcessRecord)
@@ -76,7 +76,7 @@ def gone(pid: int) -> bool:
 
 
 def submit(behaviour: str = "", grace: float = 30.0, slots: int = 1) -> RunDir:
-    """Start a run with a stand-in engine that behaves so; grace: in seconds."""
+    """Start a run with the stand-in engine; grace: in seconds."""
     rundir = create_run(config(behaviour, grace), ["fastadv", "run", "digits"], slots=slots)
     control.spawn(rundir)
     return rundir

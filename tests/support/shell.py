@@ -27,8 +27,8 @@ def only_run(home: Path) -> RunDir:
 
 
 def wait_for_steps(home: Path) -> RunDir:
-    """The only run, once it has trained a little."""
-    wait_until(lambda: [*(home / "runs").glob("[!.]*")])  # a hidden one is a run in the making
+    """The only run, once it has trained three steps."""
+    wait_until(lambda: [*(home / "runs").glob("[!.]*")])  # a hidden folder is a run that is being created
     rundir = only_run(home)
     wait_until(lambda: load(rundir).step >= 3, timeout=60)
     return rundir

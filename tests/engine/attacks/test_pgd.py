@@ -1,4 +1,4 @@
-"""The threat model pixel by pixel, and PGD against a textbook loop that attacks each image alone."""
+"""The threat model, checked pixel by pixel. PGD agrees with a textbook loop that attacks each image alone."""
 
 from functools import cache
 
@@ -65,7 +65,7 @@ def robust_in_double() -> nn.Module:
 
 
 def test_pgd_breaks_the_images_that_the_textbook_breaks() -> None:
-    """In float64 no sign hangs on the order of a sum, so the masks must be equal bit by bit."""
+    """In float64 no sign depends on the order of a sum, so the masks must be equal."""
     model, (_, _, images, labels) = robust_in_double(), digits()
     x, y, numbers = images[:50], labels[:50], torch.arange(50) * 7
     attack = Pgd(4, 2, 0.04)
@@ -94,7 +94,10 @@ def test_pgd_in_float32_breaks_the_same_images_in_any_batch_but_for_ties() -> No
 
 
 class Band(nn.Module):
-    """One-pixel images of class 0, taken for class 1 in a narrow band only; the loss rises with the pixel."""
+    """A network for images of one pixel: class 1 in a narrow band of values, class 0 elsewhere.
+
+    The loss rises with the pixel.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         pixel = x.flatten()

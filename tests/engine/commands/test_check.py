@@ -1,4 +1,4 @@
-"""Questions to the engine: one JSON line on standard output, and exit 2 for what cannot start."""
+"""The answers of `engine --check` and `--doctor`: one JSON line, and exit code 2 for what cannot start."""
 
 from pathlib import Path
 from typing import Any

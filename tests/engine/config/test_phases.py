@@ -1,4 +1,4 @@
-"""Phases: how they are typed, what they refuse, and where their steps, rates and costs lie."""
+"""Training phases: how they are typed, what is refused, and which steps, learning rates and costs they give."""
 
 import itertools
 

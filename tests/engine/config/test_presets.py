@@ -1,4 +1,4 @@
-"""Recipes: what wins over what, and that they are the paper's."""
+"""Presets: which setting wins over which, and that the presets are the paper's recipes."""
 
 from typing import Any
 
@@ -67,7 +67,9 @@ def _has(config: Any, wanted: dict[str, Any]) -> None:
 def test_a_typed_setting_beats_the_method_and_the_method_beats_the_preset() -> None:
     assert build("cifar", {"method.name": "free"}).epochs == 10
     assert build("cifar", {"method.name": "free", "epochs": 3}).epochs == 3
-    assert build("cifar", {"epochs": 15, "method.name": "free"}).epochs == 15  # typed, though it is the default
+    assert (
+        build("cifar", {"epochs": 15, "method.name": "free"}).epochs == 15
+    )  # typed by the user, though it equals the default
     assert build("cifar", {"eps": 0.0}).eps == 0.0
 
 

@@ -1,4 +1,4 @@
-"""Settings: no way of building a RunConfig gets round its bounds."""
+"""RunConfig: no way of building it gets round the bounds of its settings."""
 
 from typing import Any
 
@@ -268,6 +268,6 @@ def test_nesterov_without_momentum_is_refused() -> None:
 
 
 def test_the_step_size_of_n_fgsm_applies_only_with_a_random_start() -> None:
-    """Without a random start there is none, and the step is FGSM's."""
+    """Without a random start the step size is that of FGSM."""
     assert build("cifar", {"method.noise": 1.5, "eps": 8 / 255}).alpha == pytest.approx(8 / 255)
     assert build("cifar", {"method.noise": 1.5, "method.init": "zero", "eps": 8 / 255}).alpha == pytest.approx(10 / 255)

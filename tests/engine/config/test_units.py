@@ -1,4 +1,4 @@
-"""Sizes and attacks as people type them."""
+"""Sizes (eps, step sizes) and names of attacks as people type them."""
 
 import pytest
 from hypothesis import given

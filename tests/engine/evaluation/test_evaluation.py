@@ -1,4 +1,4 @@
-"""Clean and robust accuracy: independent of the batch, never helped by a stronger attack, equal to the textbook's."""
+"""Clean and robust accuracy: the same in any batch, never raised by a stronger attack, equal to the textbook."""
 
 import copy
 from collections.abc import Callable
@@ -112,9 +112,9 @@ def test_the_forecast_of_the_total_work_is_near_the_truth_early_on(monkeypatch: 
 
 
 def test_reported_progress_moves_with_every_step_of_a_batch() -> None:
-    """At full width on a CPU a batch takes a minute, in which a bar must not stand still, nor a stop be unheard."""
+    """On a CPU a batch of a wide network takes a minute. Meanwhile the bar must move and a stop must be seen."""
     ticks: list[tuple[int, int]] = []
-    attack = Pgd(9, 1, 0.0)  # steps of no size break nothing
+    attack = Pgd(9, 1, 0.0)  # steps of size 0 break no image
     whole = evaluate(model(), images(40), Threat(0.0), attack, 0, lambda done, total: ticks.append((done, total)))
     right = round(whole.clean * 40)
     assert [done for done, _ in ticks] == [40, *(40 + right * step for step in range(1, 10)), 40 + right * 9]
@@ -129,7 +129,7 @@ class Interrupted(Exception):  # noqa: N818 - it is no error
 def test_an_interrupted_evaluation_continues_to_the_same_accuracy(
     monkeypatch: pytest.MonkeyPatch, batches: int
 ) -> None:
-    """Again and again, each time in a new object, as after a kill, and in the middle of a batch."""
+    """It is interrupted many times, also within a batch, and continues in a new object each time, as after a kill."""
     monkeypatch.setattr("engine.evaluation.evaluation.BATCH", 20)
     attacks = [(Threat(0.05), Pgd(4, 2, 0.02)), (THREAT, Pgd(4, 2, 0.04))]
     whole = Evaluation(model(), images(100), attacks, seed=0).run()
@@ -161,7 +161,7 @@ def test_an_interrupted_evaluation_continues_to_the_same_accuracy(
             state, interruptions = evaluation.state_dict(), interruptions + 1
             work.append(ticks[-1][0])
     assert interruptions >= 1
-    assert work == sorted(set(work))  # each time something new was done
+    assert work == sorted(set(work))  # each part of the work was done once
 
 
 def test_several_eps_at_once_give_the_accuracies_of_one_at_a_time() -> None:
@@ -172,7 +172,7 @@ def test_several_eps_at_once_give_the_accuracies_of_one_at_a_time() -> None:
 
 
 def test_an_image_that_a_search_in_low_precision_breaks_is_broken_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every success is confirmed: a model that fails in bf16 alone loses nothing."""
+    """Every success is confirmed in float32: a model that fails in bf16 alone keeps its accuracy."""
 
     class FailsInLowPrecision(nn.Module):
         def __init__(self, model: nn.Module) -> None:
@@ -191,7 +191,7 @@ def test_an_image_that_a_search_in_low_precision_breaks_is_broken_in_float32(mon
 
 
 def collapsed() -> nn.Module:
-    """Gradients that are masked: its logits saturate, and sign steps stand still in most pixels."""
+    """A model with masked gradients: its logits saturate, and sign steps stand still in most pixels."""
 
     class Masked(nn.Module):
         def __init__(self, model: nn.Module) -> None:
@@ -233,7 +233,7 @@ def starts(seed: int, x: torch.Tensor) -> Callable[[int], torch.Tensor]:
 
 
 def test_a_search_in_float32_breaks_every_image_that_the_textbook_breaks() -> None:
-    """In float64, to be exact: sums in another order may move a tie."""
+    """In float64, because sums in another order may decide a tie otherwise."""
     test, attack = images(80), Pgd(10, 3, 0.02)
     x, y = test[torch.arange(80)]
     left = pgd_robust(model(), x, y, 0.06, 0.02, 10, 3, start=starts(0, x))

@@ -1,4 +1,4 @@
-"""Evaluations that were stopped or damaged go on, and never with the progress of another question."""
+"""Evaluations that were stopped or damaged continue, and never with the progress of another request."""
 
 from pathlib import Path
 
@@ -16,11 +16,11 @@ from engine.evaluation.resumable import EvaluationQuestion, ResumableEvaluation
 from tests.support.networks import CPU, InDouble, digits_model, trained_digits
 
 ATTACK = Pgd(3, 2, 0.04)
-CLEAN = 5  # looks while it finds out which images are right as they are
+CLEAN = 5  # stop checks during the clean pass
 
 
 class Killed(BaseException):
-    """Ends a process without a word, for all that the evaluation can tell."""
+    """Stands for a SIGKILL: it ends the evaluation without a last save."""
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ def new(path: Path, *asked: str) -> ResumableEvaluation:
 def run(
     one: ResumableEvaluation, stop_after: int = 0, how: type[BaseException] = RuntimeError
 ) -> tuple[list[Accuracy], int]:
-    """Its accuracies, and the work that was known to be done at its first look after an attack."""
+    """The accuracies of an evaluation, and the work that was reported as done at its first report after an attack."""
     looks: list[int] = []
 
     def look(done: int, total: int) -> None:
@@ -59,7 +59,7 @@ def test_a_stopped_evaluation_continues_where_it_stopped(tmp_path: Path) -> None
     found, later = run(new(tmp_path))
     assert found == whole
     assert later > 3 * first
-    assert not (tmp_path / "evaluation.pt").exists()  # it is over
+    assert not (tmp_path / "evaluation.pt").exists()  # the evaluation is over, so its progress file is gone
 
 
 def test_a_killed_evaluation_loses_only_the_work_after_its_last_save(
@@ -100,7 +100,7 @@ QUESTION = EvaluationQuestion(
 def test_the_key_of_an_evaluation_depends_on_every_part_of_the_request() -> None:
     model, other = digits_model(seed=0), digits_model(seed=1)
     assert QUESTION.key(model) == QUESTION.key(digits_model(seed=0))
-    silu = structs.replace(QUESTION.network, activation="silu")  # which has no weights
+    silu = structs.replace(QUESTION.network, activation="silu")  # a model without weights
     changes = {"network": silu, "data": "e", "size": 4, "crop": 4, "attacks": ((0.1, 3, 1, 0.04),), "seed": 1}
     changes |= {"limit": 0, "search": "bf16"}
     asked = {QUESTION.key(model), QUESTION.key(other)}

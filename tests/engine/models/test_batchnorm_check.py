@@ -1,4 +1,4 @@
-"""Runs whose last minibatch is too small for BatchNorm are refused before they train to it."""
+"""Runs whose last minibatch is too small for BatchNorm are refused before they start."""
 
 from itertools import product
 
@@ -30,7 +30,7 @@ def test_the_smallest_micro_batch_is_the_one_found_by_a_loop() -> None:
 def test_a_batch_of_one_image_is_refused_where_batchnorm_sees_a_single_value(
     images: int, batch: int, micro: int, said: str
 ) -> None:
-    """ResNet-18 halves 32 pixels five times; torch itself says what a single value is worth."""
+    """ResNet-18 halves 32 pixels five times. Torch itself refuses a single value per channel."""
     config = config_of("cifar", {"model.name": "resnet18", "batch_size": batch, "micro_batch": micro})
     with pytest.raises(ValueError, match="more than 1 value"):
         build_network(config.model, SMALL).train()(torch.zeros(1, 3, 32, 32))
@@ -53,7 +53,7 @@ def test_a_run_whose_batches_suffice_for_batchnorm_is_not_refused(settings: dict
 
 
 def test_the_check_refuses_a_last_batch_too_small_for_batchnorm(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    """1,437 training images of the digits leave one behind in fours; 8 pixels are halved three times."""
+    """1,437 training images in batches of four leave one image; 8 pixels are halved three times."""
     config: RunConfig = config_of("digits", {"model.name": "preact-resnet18", "model.width": 4, "batch_size": 4})
     assert check(msgspec.json.encode(config)) == 2
     assert b"of 1,437 images in minibatches of 4 one is left over" in capfdbinary.readouterr().out

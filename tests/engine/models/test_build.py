@@ -1,4 +1,4 @@
-"""Networks: shapes, sizes, and PreActResNet18 against its paper's formula written out."""
+"""Networks: shapes and sizes. PreActResNet18 computes the formula of its paper."""
 
 from collections.abc import Callable
 
@@ -139,7 +139,7 @@ def test_initial_weights_depend_on_the_global_seed() -> None:
 
 @pytest.mark.parametrize(("name", "drawing"), [("squeezenet1_1", True), ("convnext_tiny", True), ("resnet18", False)])
 def test_networks_with_random_layers_are_recognised(name: str, drawing: bool) -> None:
-    """As told by two passes over the same images, without and with BatchNorm's batch statistics."""
+    """Two passes over the same images differ exactly if a network draws random numbers."""
     torch.manual_seed(0)
     model = build_network(ModelConfig(name=name), Facts(3, 64, 64, 10, 10, (0.5,) * 3, (0.5,) * 3)).train()
     x = torch.rand(4, 3, 64, 64)

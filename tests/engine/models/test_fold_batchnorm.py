@@ -1,4 +1,4 @@
-"""The network that perturbations are searched with: what the model computes, but for rounding."""
+"""The network with folded BatchNorm computes what the model computes, but for rounding."""
 
 import copy
 
@@ -22,7 +22,7 @@ NETWORKS = [
 
 
 def used(config: ModelConfig) -> nn.Module:
-    """A network whose BatchNorm layers do something: with statistics, scales and shifts of their own."""
+    """A network whose BatchNorm layers have statistics, scales and shifts other than 0 and 1."""
     torch.manual_seed(0)
     model = build_network(config, FACTS)
     for layer in model.modules():
@@ -49,7 +49,7 @@ def test_a_folded_network_computes_the_same_logits_but_for_rounding(config: Mode
 
 @pytest.mark.parametrize(("config", "left"), list(zip(NETWORKS, [9, 9, 3, 0], strict=True)), ids=str)
 def test_batchnorm_is_folded_into_a_convolution_before_it(config: ModelConfig, left: int) -> None:
-    """Of PreActResNet18 the second one of each block; of the pooled network all that are not behind a pool."""
+    """These are the second one of each block of PreActResNet18, and in the pooled network all that follow no pool."""
     model = used(config).eval()
     assert sum(isinstance(layer, nn.BatchNorm2d) for layer in folded(model, torch.bfloat16).modules()) == left
 

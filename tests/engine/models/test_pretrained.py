@@ -1,4 +1,4 @@
-"""Weights from elsewhere: another implementation's network must give the same logits once its weights are ours."""
+"""Weights from elsewhere: the network of another implementation gives the same logits when its weights are loaded."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +23,7 @@ MODEL = ModelConfig(name="preact-resnet18", width=4, depth=2)
 
 
 class Block(nn.Module):
-    """The pre-activation block as the field's common implementation has it, its shortcut registered first."""
+    """The pre-activation block of the field's common implementation, which registers its shortcut first."""
 
     def __init__(self, channels_in: int, channels: int, stride: int) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class Block(nn.Module):
 
 
 class Elsewhere(nn.Module):
-    """PreActResNet18 with names of its own; images are normalised by whoever calls it."""
+    """PreActResNet18 with other names of tensors. Its caller normalises the images."""
 
     def __init__(self, width: int = 4) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class Elsewhere(nn.Module):
 
 @pytest.fixture
 def elsewhere() -> nn.Module:
-    """With statistics that tell one BatchNorm from another."""
+    """The statistics of each BatchNorm differ, so that a mix-up is seen."""
     torch.manual_seed(0)
     model = Elsewhere()
     with torch.no_grad():
@@ -102,7 +102,7 @@ def test_a_state_dict_of_another_implementation_gives_the_same_logits(
 
 
 def test_safetensors_files_with_common_names_give_the_same_logits(elsewhere: nn.Module, tmp_path: Path) -> None:
-    """That format sorts tensors by name: the last BatchNorm comes first."""
+    """The safetensors format sorts tensors by name: the last BatchNorm comes first."""
     save_file(elsewhere.state_dict(), tmp_path / "w.safetensors")
     model, said = filled(tmp_path / "w.safetensors")
     assert said == ("by name", "none")

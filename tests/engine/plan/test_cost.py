@@ -1,4 +1,4 @@
-"""The work of a run: against the textbook's count by hand, and against counting what the methods really do."""
+"""The FLOPs of a run: they agree with a count by hand, and with counting what the methods really compute."""
 
 from typing import Any
 
@@ -25,11 +25,11 @@ def test_flops_of_the_mnist_network_are_those_counted_by_hand() -> None:
     passes = count_passes(build("mnist", {}).model, DATASETS["mnist"])
     assert passes.forward == passes.to_image == first + second + linear
     assert passes.to_both == 2 * passes.forward
-    assert passes.to_weights == 2 * passes.forward - first  # nobody asks for the gradient of the images
+    assert passes.to_weights == 2 * passes.forward - first  # the first layer needs no gradient of the images
 
 
 class Counting(TorchDispatchMode):
-    """Adds up what every operator says that it computes; FlopCounterMode cannot watch `autograd.grad`."""
+    """Adds up the FLOPs of every operator. FlopCounterMode does not see `autograd.grad`."""
 
     total = 0
 

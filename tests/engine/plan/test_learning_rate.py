@@ -1,4 +1,4 @@
-"""Learning rates at their corners and against linear interpolation."""
+"""Learning rates agree with their corners and with linear interpolation."""
 
 import numpy as np
 import pytest

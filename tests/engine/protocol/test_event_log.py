@@ -1,4 +1,4 @@
-"""The events file: one whole line an event, whatever was torn, cut, replaced, foreign or from the future."""
+"""The events file: one whole line an event, whether the file was torn, cut, replaced or written by another version."""
 
 import subprocess
 import tempfile

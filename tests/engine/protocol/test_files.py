@@ -1,4 +1,4 @@
-"""Files that are whole or not there: under failing writes, SIGKILL, a full disk and a read-only folder."""
+"""Atomic files are whole or absent: after failed writes, SIGKILL, a full disk and a folder that takes no files."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Randomness: the evaluation's noise against splitmix64 in plain Python; generators as functions of their key."""
+"""Random numbers: noise agrees with splitmix64 in plain Python, and generators depend on their key."""
 
 import hashlib
 

@@ -1,11 +1,11 @@
-"""The alarm: silent for what is healthy, once for each kind, and the same after a resume."""
+"""The overfitting alarm: silent on healthy runs, raised once for each kind, and the same after a resume."""
 
 import msgspec
 import pytest
 
 from engine.training.alarm import MAX_DROP, THRESHOLD, WARM_UP, Watchdog
 
-MANY = 10**9  # images: no doubt is left about an accuracy
+MANY = 10**9  # images; enough that chance hardly moves an accuracy
 
 
 def test_a_healthy_run_raises_no_alarm() -> None:
@@ -105,7 +105,7 @@ def test_a_stage_that_recovers_has_not_collapsed() -> None:
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_a_network_far_below_chance_has_collapsed_with_few_classes_too(classes: int) -> None:
-    """One that collapsed in its first epoch has no better accuracy to fall from."""
+    """A network that collapses in its first epoch has no better accuracy to fall from."""
     assert Watchdog(classes).evaluated("watch", 0.95, 0.0, MANY)
     assert not Watchdog(classes).evaluated("watch", 0.95, 1 / classes, MANY)
     assert not Watchdog(classes).evaluated("watch", 1 / classes + 0.1, 0.0, MANY)  # hardly trained

@@ -1,4 +1,4 @@
-"""Checkpoints: whole or refused, with the one before to fall back on, and the way into one's own code."""
+"""Checkpoints: loaded whole or refused, with the one before to fall back on, and `load_model` for the user."""
 
 import os
 import pickle
@@ -58,7 +58,7 @@ def test_a_run_without_a_checkpoint_has_none_to_load(rundir: RunDir) -> None:
 
 def test_a_kill_between_the_two_renames_leaves_the_checkpoint_before(rundir: RunDir) -> None:
     put(rundir, 1)
-    rundir.last.rename(rundir.previous)  # where a SIGKILL can leave it
+    rundir.last.rename(rundir.previous)  # a SIGKILL can leave the files like this
     found, problem = load_latest(rundir)
     assert found is not None
     assert (found["step"], problem) == (1, "")

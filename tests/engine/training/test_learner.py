@@ -1,4 +1,4 @@
-"""Weight updates and input gradients against plain autograd and the optimizers' formulas."""
+"""Weight updates and input gradients agree with plain autograd and the formulas of the optimizers."""
 
 import copy
 from typing import Any
@@ -29,7 +29,7 @@ def y() -> Tensor:
 
 
 def plain_gradients(model: nn.Module, x: Tensor, y: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-    """Of the mean loss, by one full backward pass: with respect to every parameter, and to the images."""
+    """Gradients of the mean loss by one full backward pass: of every parameter, and of the images."""
     model.zero_grad()
     x = x.clone().requires_grad_()
     F.cross_entropy(model(x), y).backward()
@@ -47,7 +47,7 @@ def test_the_input_gradient_is_that_of_a_full_backward_pass(x: Tensor, y: Tensor
 
 def test_the_input_gradient_computes_no_weight_gradient(x: Tensor, y: Tensor) -> None:
     model = digits_model()
-    model[1][0].weight.requires_grad_(False)  # somebody froze it: it stays so
+    model[1][0].weight.requires_grad_(False)  # frozen before, and still frozen afterwards
     model(x).sum().backward()
     before = {name: None if p.grad is None else p.grad.clone() for name, p in model.named_parameters()}
     make_learner(model).input_grad(x, y)
@@ -223,5 +223,5 @@ def test_low_precision_gradients_have_the_signs_of_fp32(name: str, precision: st
 
     exact = signs("fp32")
     not_zero = exact != 0
-    assert not_zero.float().mean() > 0.95  # so that what is compared is nearly every pixel
+    assert not_zero.float().mean() > 0.95  # nearly every pixel is compared
     assert (signs(precision) == exact)[not_zero].float().mean() >= SIGNS_AGREE

@@ -1,4 +1,4 @@
-"""Minibatches in parts: what they add up to is what the whole would have done."""
+"""Micro-batches add up to the update of the whole minibatch."""
 
 import copy
 
@@ -14,7 +14,7 @@ SGD = OptimConfig(name="sgd", momentum=0.9, weight_decay=0.01, decay_norms=False
 
 
 def network() -> nn.Module:
-    """Without BatchNorm, whose statistics are those of each part."""
+    """The network has no BatchNorm, because its statistics would be those of each part."""
     torch.manual_seed(0)
     return nn.Sequential(nn.Conv2d(1, 4, 3), nn.GroupNorm(2, 4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 3))
 

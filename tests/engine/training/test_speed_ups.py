@@ -1,4 +1,4 @@
-"""What makes training fast changes no loss curve: each speed-up against the textbook's loop, with the same noise."""
+"""Each speed-up of training keeps the loss curve of a textbook loop with the same noise."""
 
 import shutil
 from collections.abc import Collection
@@ -36,7 +36,7 @@ def minibatches() -> list[tuple[Tensor, Tensor]]:
 
 @cache
 def textbook(seed: int = 0) -> list[float]:
-    """The losses of the textbook: fp32, NCHW, full backward passes, the optimizer one tensor at a time."""
+    """Losses of the textbook loop: fp32, NCHW, full backward passes, an optimizer that takes tensors one by one."""
     model, losses = network(), []
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4, foreach=False)
     for number, (x, y) in enumerate(minibatches()):
@@ -108,7 +108,7 @@ def test_compilation_keeps_the_loss_curve() -> None:
 
 
 def test_a_minibatch_of_another_size_is_not_compiled_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last one of an epoch is smaller: it must not be compiled for."""
+    """The last minibatch of an epoch is smaller, and a compilation for its size would not pay."""
     calls: list[int] = []
     monkeypatch.setattr(
         "engine.training.learner.compiled", lambda model, must: lambda x: (calls.append(len(x)), model(x))[1]

@@ -1,4 +1,4 @@
-"""Whole runs in this process, on a tenth of the digits: the same numbers whatever interrupts them."""
+"""Whole runs in this process on a tenth of the digits: an interruption anywhere leaves the same numbers at the end."""
 
 import re
 from collections.abc import Callable
@@ -79,7 +79,7 @@ def test_a_network_with_dropout_is_resumed_bit_by_bit(tmp_path: Path, monkeypatc
     train(whole)
     with pytest.raises(Stopped):
         train(broken, 3)
-    torch.rand(5)  # what an unstopped process would not have drawn
+    torch.rand(5)  # random numbers that an uninterrupted process would not draw
     train(broken, attempt=2)
     assert_same_end(whole, broken)
 
@@ -89,7 +89,7 @@ DIVERGING = {"optim.name": "sgd", "optim.schedule": "constant", "optim.lr": 100.
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_run_stopped_at_any_look_ends_with_the_same_numbers(tmp_path: Path, name: str) -> None:
-    """The looks include those between free's replays and those inside both kinds of evaluation."""
+    """The stop checks include those between the replays of free training and those inside both kinds of evaluation."""
     typed = FEW | METHODS[name]
     whole = run_folder(tmp_path / "whole", typed)
     looks = train(whole).made
@@ -104,7 +104,7 @@ def test_a_run_stopped_at_any_look_ends_with_the_same_numbers(tmp_path: Path, na
 
 
 def _trained_twice(rundir: RunDir) -> int:
-    """Steps between where the last attempt began and the last checkpoint before it."""
+    """Steps between the last checkpoint and the beginning of the attempt after it."""
     order = list(event_log.read(rundir.events))
     second = max(n for n, event in enumerate(order) if isinstance(event, events.Started))
     saved = [event.step for event in order[:second] if isinstance(event, events.Saved) and event.file == "last.pt"]
@@ -118,7 +118,7 @@ def test_a_run_stopped_again_and_again_ends_with_the_same_numbers(tmp_path: Path
     broken = run_folder(tmp_path / "broken", FEW)
     for attempt in range(1, 40):
         try:
-            train(broken, looks=4, attempt=attempt)  # enough for an evaluation, which is made from its start
+            train(broken, looks=4, attempt=attempt)  # more than the looks of one evaluation, which starts anew
         except Stopped:
             continue
         break
@@ -217,7 +217,7 @@ def test_early_stopping_restores_the_weights_of_the_epoch_before(
     assert "fell from 50.0% to 10.0%" in note.message
     final = of_kind(rundir, events.Evaluated)[-1]
     assert (final.stage, final.epoch) == ("final", 3.0)
-    train(rundir, attempt=2)  # ended early, it stays ended
+    train(rundir, attempt=2)  # a run that stopped early does not train on
     assert of_kind(rundir, events.Started)[-1].from_step == 12
 
 
@@ -301,7 +301,7 @@ def test_a_failure_is_one_line_in_the_last_event_and_a_whole_traceback_in_the_lo
     settings: Callable[[Path], dict[str, Any]],
     error: str,
 ) -> None:
-    monkeypatch.setattr(main, "StopRequest", lambda file: StopAfter())  # signals stay the test runner's
+    monkeypatch.setattr(main, "StopRequest", lambda file: StopAfter())  # the signal handlers of the test runner stay
     typed = settings(tmp_path)
     rundir = run_folder(tmp_path / "run", typed, dataset=typed.get("dataset", "digits"))
     assert main.train(rundir) == 1
@@ -312,7 +312,7 @@ def test_a_failure_is_one_line_in_the_last_event_and_a_whole_traceback_in_the_lo
     assert "\n" not in last.error
     log = capsys.readouterr().err
     assert re.search(error, log)
-    assert ("Traceback" in log) == ("loss" in error)  # what a user can put right needs none
+    assert ("Traceback" in log) == ("loss" in error)  # an error that the user can put right needs no traceback
 
 
 def test_a_run_whose_config_cannot_be_read_ends_with_a_failed_event(

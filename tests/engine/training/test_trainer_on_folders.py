@@ -1,4 +1,4 @@
-"""Whole runs on a folder of images: phases that grow, in parts, stopped anywhere; and weights judged elsewhere."""
+"""Whole runs on an image folder: phases that grow, micro-batches, stops anywhere, and weights evaluated elsewhere."""
 
 import json
 import os
@@ -121,7 +121,7 @@ def test_an_unknown_network_is_refused_with_the_nearest_known_name(tmp_path: Pat
 def test_weights_of_torchvision_have_the_same_accuracy_in_any_batch(tmp_path: Path, dataset: str) -> None:
     torch.manual_seed(0)
     theirs = torchvision.models.resnet18(num_classes=2)
-    for layer in theirs.modules():  # as trained ones: not all statistics the same
+    for layer in theirs.modules():  # statistics differ, as those of a trained network do
         if isinstance(layer, torch.nn.BatchNorm2d):
             layer.running_mean.normal_(0, 0.1)  # type: ignore[union-attr]
     torch.save(theirs.state_dict(), tmp_path / "resnet18.pt")
@@ -146,7 +146,7 @@ def test_a_run_is_not_resumed_on_other_data(tmp_path: Path, dataset: str) -> Non
     for size in ("full", "24"):
         (root / size / "train" / "a" / "7.JPEG").unlink()
         for split in ("train", "val"):
-            (root / size / split / "a").rename(root / size / split / "z")  # so that the classes change their numbers
+            (root / size / split / "a").rename(root / size / split / "z")  # the numbers of the classes change
     with pytest.raises(ConfigError, match=r"was trained on 12 .* \(names .*\), and now there are 12 .* \(names"):
         train(rundir, attempt=2)
     for size in ("full", "24"):
@@ -186,7 +186,7 @@ def test_a_network_that_cannot_take_the_crop_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_run_whose_decoder_is_killed_fails_in_one_line(tmp_path: Path, dataset: str) -> None:
-    """In a process of its own: by default torch tells of a death from a signal handler, at any place."""
+    """The run has its own process: torch reports the death of a worker from a signal handler, at any place."""
     rundir = run(tmp_path / "run", dataset, epochs=10_000, phases="0-10000:0/12:4:0.1..0")
     with start(rundir) as engine:
         wait_until(lambda: of_kind(rundir, events.Step), timeout=60)

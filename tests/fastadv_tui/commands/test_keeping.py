@@ -1,4 +1,4 @@
-"""What a user wrote and what a run left are not lost: notes, rows, weights, and runs that share a prefix."""
+"""Commands lose nothing that a user wrote or a run left: notes, rows, weights, and runs that share a prefix."""
 
 import os
 import time
@@ -51,7 +51,7 @@ def test_prune_removes_the_weights_of_old_runs_and_nothing_else() -> None:
 
 
 def test_prune_does_not_remove_the_weights_of_a_live_run() -> None:
-    """As one that was resumed while the question was on the screen."""
+    """The run was resumed while the question was on the screen."""
     rundir = ended("old", MONTHS)
     supervisor = try_lock(rundir.lock)
     assert supervisor is not None
@@ -68,13 +68,13 @@ def test_notes_that_cannot_be_read_are_not_overwritten(content: bytes) -> None:
         History().edit(rundir, lambda notes: notes.tags.append("new"))
     assert rundir.notes.read_bytes() == content
     rundir.notes.unlink()
-    rundir.notes.mkdir()  # as a file that cannot be opened: the tests may run as root
+    rundir.notes.mkdir()  # a folder cannot be opened as a file, not even by root
     with pytest.raises(HistoryError, match=r"notes\.json"):
         History().edit(rundir, lambda notes: notes.tags.append("new"))
 
 
 def test_a_run_whose_files_could_not_be_read_once_is_not_lost_for_ever() -> None:
-    """process.json could not be read at one look, or the folder, as on a network file system."""
+    """On a network file system process.json or the folder may be unreadable for a moment."""
     rundir = make_run(runs_dir() / "a", submitted=time.time() - 3600)
     assert [(row.status, row.reason) for row in History().rows()] == [("lost", "it was never started")]
     me = process_identity.me()

@@ -1,4 +1,4 @@
-"""What all screens share: the palette, themes, and a dashboard that only looks."""
+"""What all screens share: the palette, themes, and a read-only dashboard."""
 
 import errno
 import threading
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from textual.binding import Binding
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from fastadv_tui.dashboard.app import Fastadv
 from fastadv_tui.dashboard.monitor import RunMonitor
@@ -15,7 +16,7 @@ from fastadv_tui.dashboard.screens.history import HistoryScreen
 from fastadv_tui.dashboard.screens.launch import LaunchScreen
 from fastadv_tui.dashboard.settings import path
 from fastadv_tui.dashboard.snapshot import Snapshot
-from tests.support.pilot import a_run, play, shown, until
+from tests.support.pilot import a_run, play, shown, until, until_focused
 
 pytestmark = pytest.mark.usefixtures("quick_home")
 
@@ -78,6 +79,7 @@ def test_every_action_is_in_the_command_palette() -> None:
         wanted = {binding.description for binding in bindings if isinstance(binding, Binding) and binding.id}
         assert wanted <= named
         await pilot.press("ctrl+p")
+        await until_focused(pilot, Input)
         await pilot.press(*"New run")
         await until(pilot, lambda: "key n" in shown(app))
         await pilot.press("down", "enter")
@@ -105,7 +107,7 @@ def test_the_ansi_setting_chooses_a_theme_of_the_terminals_own_colours() -> None
 
 
 def test_a_home_that_cannot_be_read_for_a_while_is_reported_and_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a network file system; a folder that may not be read would not do, as the tests may run as root."""
+    """A network file system does this. Permissions would not do: the tests may run as root."""
     refresh, away = RunMonitor.refresh, threading.Event()
 
     def look(book: RunMonitor, looked_at: set[str]) -> Snapshot:

@@ -1,4 +1,4 @@
-"""What a dashboard knows of all runs, where looks at a home fail: a network file system is away now and then."""
+"""The monitor of all runs when reads of the home fail, as on a network file system that is away now and then."""
 
 import errno
 from pathlib import Path
@@ -23,7 +23,7 @@ def _home(home: Path) -> None:
 
 
 def test_a_refresh_that_failed_is_repeated_though_nothing_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With nothing new since: what the failed look had read must not be taken for shown."""
+    """Nothing is new at the second refresh. The first one failed, so its rows must not count as shown."""
     book = RunMonitor()
     make_run(runs_dir() / "first")
     assert [row.id for row in book.refresh([]).rows] == ["first"]
@@ -61,7 +61,7 @@ def test_a_log_that_cannot_be_read_has_no_lines(tmp_path: Path) -> None:
 
 
 def test_a_stop_request_that_cannot_be_looked_for_counts_as_none(tmp_path: Path) -> None:
-    """A hiccup of the file system must not stop a training of days, nor end its supervisor."""
+    """A fault of the file system must not stop a training of days, nor end its supervisor."""
     assert not RunDir(tmp_path / ("long" * 100)).stop_asked()
     rundir = make_run(runs_dir() / "a")
     assert not rundir.stop_asked()

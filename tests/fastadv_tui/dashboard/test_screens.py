@@ -1,4 +1,4 @@
-"""Every screen at three sizes and in every state, against pictures that were looked at."""
+"""Every screen at three sizes and in every state agrees with a picture that was looked at."""
 
 import os
 from collections.abc import Awaitable, Callable, Iterator
@@ -33,7 +33,7 @@ def _still(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 async def dashboard(app: Fastadv, pilot: Pilot[str]) -> None:
-    """Wait until everything is drawn that will be."""
+    """Wait until the dashboard has drawn everything."""
     await until(pilot, lambda: app.snapshot.loaded)
     if app.snapshot.rows:
         await until(pilot, lambda: bool(app.looked_at))

@@ -1,4 +1,4 @@
-"""The settings file: what it may hold, and what is kept of it when the dashboard writes one setting."""
+"""The settings file: what it may hold, and that a change of one setting keeps the rest."""
 
 import tomllib
 from pathlib import Path

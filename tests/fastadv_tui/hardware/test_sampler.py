@@ -1,4 +1,4 @@
-"""What the machine is doing, against a stand-in for NVML, the real path without a driver, and /proc itself."""
+"""The sampler of the machine, with a stand-in for NVML, without a driver, and compared with /proc."""
 
 import contextlib
 import os
@@ -27,7 +27,7 @@ child.wait()
 
 
 class NvmlError(Exception):
-    """What the bindings raise."""
+    """The error that the NVML bindings raise."""
 
 
 class StandIn:
@@ -77,7 +77,7 @@ class StandIn:
     def nvmlDeviceGetUtilizationRates(self, handle: int) -> Any:  # noqa: N802
         self.check("nvmlDeviceGetUtilizationRates", handle)
         if handle in self.mig:
-            raise NvmlError("Not Supported")  # so it is on a partitioned GPU
+            raise NvmlError("Not Supported")  # a partitioned GPU refuses this call
         return SimpleNamespace(gpu=97, memory=40)
 
     def nvmlDeviceGetMemoryInfo(self, handle: Any) -> Any:  # noqa: N802
@@ -105,7 +105,7 @@ class StandIn:
     def nvmlDeviceGetMigMode(self, handle: int) -> list[int]:  # noqa: N802
         self.check("nvmlDeviceGetMigMode", handle)
         if not self.mig:
-            raise NvmlError("Not Supported")  # so it is on GPUs that cannot be partitioned
+            raise NvmlError("Not Supported")  # a GPU that cannot be partitioned refuses this call
         return [int(handle in self.mig), 0]
 
     def nvmlDeviceGetMaxMigDeviceCount(self, handle: int) -> int:  # noqa: N802
@@ -294,7 +294,7 @@ def test_cpu_and_memory_of_children_count_for_their_parent(parent: int) -> None:
         members = [psutil.Process(parent), *psutil.Process(parent).children()]
         assert first.rss == pytest.approx(sum(each.memory_info().rss for each in members), rel=0.2)
         busy = wait_until(lambda: sampler.sample([parent]).usage[parent].cpu)
-    assert busy > 0.1  # its share of a core, however busy the machine is; the parent alone uses none
+    assert busy > 0.1  # the child gets some of a core even on a busy machine; the parent alone uses none
 
 
 def test_processes_that_have_ended_are_left_out_of_a_sample(parent: int) -> None:
@@ -303,7 +303,7 @@ def test_processes_that_have_ended_are_left_out_of_a_sample(parent: int) -> None
         (child,) = psutil.Process(parent).children()
         child.kill()
         wait_until(lambda: gone(child.pid))
-        wait_until(lambda: gone(parent))  # it ends with its child, and is a zombie until it is reaped
+        wait_until(lambda: gone(parent))  # the parent ends with its child, and is a zombie until it is reaped
         assert sampler.sample([parent]).usage == {}
         assert sampler.sample([2**22 + 1]).usage == {}
 

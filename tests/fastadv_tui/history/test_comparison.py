@@ -1,4 +1,4 @@
-"""Runs side by side, and the same in every format, read back by somebody else's parser."""
+"""Comparisons of runs, and each output format read back by an independent parser."""
 
 import csv
 import io
@@ -45,7 +45,9 @@ def test_a_comparison_lists_only_the_settings_that_differ() -> None:
 def test_settings_of_a_row_are_the_same_derived_and_read_from_the_file() -> None:
     kept, derived = (replace(BASE, settings={"optim.milestones": value}) for value in ([0.3, 0.6], (0.3, 0.6)))
     assert differing([kept, derived]) == []
-    assert differing([BASE, replace(BASE, settings={"optim.milestones": [0.5, 0.75]})]) == []  # the default
+    assert (
+        differing([BASE, replace(BASE, settings={"optim.milestones": [0.5, 0.75]})]) == []
+    )  # the default of this setting
 
 
 def test_a_preset_that_no_longer_exists_leaves_gaps_and_no_error() -> None:

@@ -1,4 +1,4 @@
-"""The history under fire: many writers, damaged files, full and read-only disks."""
+"""The history under faults: many writers, damaged files, full and read-only disks."""
 
 import json
 import os
@@ -77,7 +77,7 @@ def test_a_row_that_says_running_is_never_believed(home: Path) -> None:
     History().upsert([msgspec.structs.replace(row_of(rundir), status="running")])
     assert [row.status for row in History().rows()] == ["done"]
     stored = json.loads(history_path().read_text())["runs"]
-    assert [row["status"] for row in stored.values()] == ["done"]  # and it was written back
+    assert [row["status"] for row in stored.values()] == ["done"]  # the derived status was written back
 
 
 def test_a_live_row_whose_folder_is_gone_becomes_lost_and_others_stay(home: Path) -> None:
@@ -158,7 +158,7 @@ def test_two_processes_that_find_the_same_damage_rebuild_the_history_once(
         try:
             return read_rows(path)
         finally:
-            if next(meanwhile, False):  # the other one is done before this one learns what it read
+            if next(meanwhile, False):  # the other process rebuilds the file before this one goes on
                 History().upsert([*History().rows(), Row(id="gone", status="done")])
 
     monkeypatch.setattr("fastadv_tui.history.index.read_rows", read_slowly)
@@ -175,7 +175,7 @@ def test_two_damaged_files_within_a_second_are_both_kept(home: Path) -> None:
 
 
 def test_a_sync_never_overwrites_what_was_written_meanwhile(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that ends is derived, then tagged or deleted by somebody else, and only then is its row written."""
+    """The sync derives a row. Before it writes the row, another process tags or deletes the run."""
     tagged, deleted = done_run("tagged"), done_run("deleted")
     History().upsert([Row(id=rundir.id, status="running") for rundir in (tagged, deleted)])
     look = History()
@@ -244,7 +244,7 @@ def test_a_history_file_of_a_newer_version_is_kept_beside(home: Path) -> None:
 def test_a_history_file_of_an_older_version_is_migrated(home: Path) -> None:
     History().upsert([Row(id="old", status="done", robust=0.4)])
     tables = json.loads(history_path().read_text())
-    del tables["meta"]  # the first version had none
+    del tables["meta"]  # the first version of the file had no schema number
     history_path().write_text(json.dumps(tables))
     history = History()
     assert [(row.id, row.robust) for row in history.rows()] == [("old", 0.4)]

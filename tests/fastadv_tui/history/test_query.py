@@ -1,4 +1,4 @@
-"""The filter language: what each word means, and what it says to words that mean nothing."""
+"""The filter language: what each word means, and what is said of words that mean nothing."""
 
 import contextlib
 import time
@@ -52,15 +52,15 @@ ROWS = [
         ("'first try'", "a1"),
         ("slow", "b2"),
         ("model.width=16", "a1"),
-        ("width=64", "b2 c3"),  # what a run did not change is the preset's or the default
+        ("width=64", "b2 c3"),  # a setting that a run did not change is the preset's or the default
         ("optim.name=adam", "c3"),
         ("pinned=true", "c3"),
         ("method=fgsm robust>0.5", ""),
         ("dataset=cifar", "a1 b2"),
-        ("id=007", "n4"),  # what looks like a number is text where the key is
+        ("id=007", "n4"),  # a text column compares texts, though both look like numbers
         ("name=1e5", "n4"),
         ("submitted>2000-01-01", "a1 b2 c3"),
-        ("submitted<2000-01-01", ""),  # never submitted is not long ago
+        ("submitted<2000-01-01", ""),  # a run without a time of submission is not an old one
         ("duration>90min", "a1"),
         ("duration<7200", "b2"),
         ("seed=1e400", ""),
@@ -114,7 +114,7 @@ def test_a_filter_of_nothing_but_dashes_is_searched_for() -> None:
         ("+robust", "a1 c3 b2"),
         ("name", "b2 c3 a1"),
         ("submitted", "c3 a1 b2"),
-        ("+duration", "b2 a1 c3"),  # c3 never ran
+        ("+duration", "b2 a1 c3"),  # c3 has no figures
         ("width", "b2 c3 a1"),
     ],
 )

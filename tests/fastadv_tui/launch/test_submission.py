@@ -1,4 +1,4 @@
-"""What users type, as the command line and the launch form hand it on."""
+"""What users type, as the command line and the launch form pass it on."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ def test_only_typed_options_beat_the_preset(home: Path) -> None:
     usual = flatten(configure("cifar", {}))
     assert {key for key, value in flatten(config).items() if value != usual[key]} == {"eps", "optim.lr"}
     assert config.eps == pytest.approx(4 / 255)
-    assert config.alpha == pytest.approx(5 / 255)  # follows eps
+    assert config.alpha == pytest.approx(5 / 255)  # alpha follows eps
 
 
 def test_a_data_folder_is_made_absolute(home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

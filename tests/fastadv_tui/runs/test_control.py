@@ -30,7 +30,7 @@ from tests.support.runs import config, engine_pid, make_run, verdict, wait_for_s
 
 
 def ended(folder: Path, status: str) -> RunDir:
-    """A run that was carried out without a supervisor."""
+    """A run directory of a finished run that had no supervisor."""
     rundir = make_run(folder)
     write_events(rundir, Finished(status=status))  # type: ignore[arg-type]
     return rundir
@@ -176,7 +176,7 @@ def test_the_check_sends_the_whole_configuration_to_the_engine(monkeypatch: pyte
 
 
 def test_a_machine_that_cannot_start_a_process_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the dashboard an exception that nobody expects ends it."""
+    """An unexpected exception would end the dashboard."""
     monkeypatch.setattr(control, "engine_command", lambda *_: ["/nowhere/python"])
     with pytest.raises(ConfigError, match="cannot start the engine's check"):
         engine_client.check(config())
@@ -187,7 +187,7 @@ def test_a_machine_that_cannot_start_a_process_is_reported_in_one_line(monkeypat
 
 
 def test_a_run_is_never_seen_without_its_configuration(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who looked at it then would call it lost, and write that down."""
+    """A viewer that saw a folder without its configuration would record the run as lost."""
     seen: list[list[Row]] = []
 
     def write(path: Path, content: bytes) -> None:

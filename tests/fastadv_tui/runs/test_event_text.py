@@ -1,4 +1,4 @@
-"""What a headless command says of an event."""
+"""The text that a headless command prints for an event."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Runs of many hours: few lines, and a forecast over phases of different speed."""
+"""Runs of many hours: few lines of events, and a forecast over phases of different speed."""
 
 import itertools
 from types import SimpleNamespace
@@ -19,7 +19,7 @@ ONE_PHASE = Timeline([ScheduledPhase(Phase(0, 15), 0, 100_000)])
 
 
 class Clock:
-    """Stands in for `time`; goes when it is told to."""
+    """A stand-in for the module `time`. The test moves the clock."""
 
     now = 0.0
 
@@ -48,7 +48,7 @@ def test_a_run_of_twelve_hours_writes_at_most_20_000_steps_and_many_in_its_first
     assert first_minute >= 110
     assert len(lines) <= 20_000
     gaps = [after.elapsed - before.elapsed for before, after in itertools.pairwise(lines)]
-    assert max(gaps) < 5.0  # nobody takes it for stalled
+    assert max(gaps) < 5.0  # a viewer would call a silent run stalled
 
 
 def test_a_few_unreadable_images_are_named_and_many_are_counted() -> None:
@@ -79,7 +79,7 @@ def test_the_time_that_remains_counts_what_later_phases_compute() -> None:
     state = known(began, *steps)
     assert (state.epochs, state.total_epochs) == (5.0, 20)
     assert state.eta_seconds == pytest.approx(50 + 200 * 3)
-    later = [step(100 + n, elapsed=100.0 + 4 * n) for n in range(1, 21)]  # slower than it was thought
+    later = [step(100 + n, elapsed=100.0 + 4 * n) for n in range(1, 21)]  # slower than the forecast
     state = known(began, *steps, *later)
     assert state.epochs == 11.0
     assert state.eta_seconds == pytest.approx(180 * 4)

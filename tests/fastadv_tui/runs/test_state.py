@@ -1,4 +1,4 @@
-"""RunState and apply, held against what the events say."""
+"""RunState and `apply` agree with what the events say."""
 
 import itertools
 import random

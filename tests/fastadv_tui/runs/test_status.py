@@ -1,4 +1,4 @@
-"""The status of a run, from every combination of events, records and processes that its end can leave behind."""
+"""The status of a run, for every combination of events, records and processes that its end can leave behind."""
 
 import os
 import signal
@@ -38,7 +38,7 @@ def other() -> Iterator["subprocess.Popen[bytes]"]:
 
 
 def dead() -> ProcessIdentity:
-    """The identity of a process that is no more."""
+    """The identity of a process that has ended."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         found = process_identity.of(process.pid)
     assert found is not None

@@ -1,4 +1,4 @@
-"""What the supervisor learns from the kernel: nothing left of a process tree, and who ran out of memory."""
+"""Process trees are killed whole, and the kernel's counter tells who ran out of memory."""
 
 import os
 import signal

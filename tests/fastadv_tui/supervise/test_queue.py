@@ -1,4 +1,4 @@
-"""The line and its slots: order, and locks that die with their holders."""
+"""The queue of runs and its slots: their order, and locks that end with their holders."""
 
 import os
 import signal
@@ -37,7 +37,7 @@ def join(line: RunQueue, submitted: float, *devices: str) -> QueuePlace:
 
 
 def slot_of(place: QueuePlace, count: int = 1) -> str | None:
-    """Where a place gets a slot; it leaves the line then."""
+    """The device on which a place gets a slot, or None. A place with a slot leaves the queue."""
     slot = place.try_slot(count)
     if slot is None:
         return None
@@ -128,7 +128,7 @@ def test_the_ticket_of_a_dead_process_does_not_count_and_is_removed(line: RunQue
 
 
 def test_looking_at_the_queue_removes_no_ticket_that_is_held(line: RunQueue) -> None:
-    """Many viewers look while tickets come and go: none that is held is ever removed."""
+    """Two viewers look at the queue while tickets come and go."""
     looker = [
         subprocess.Popen([sys.executable, "-c", LOOK, str(line.slots.parent)], stdout=subprocess.PIPE) for _ in range(2)
     ]

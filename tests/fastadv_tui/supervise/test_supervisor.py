@@ -1,4 +1,4 @@
-"""The supervisor as it is shipped, with a stand-in for the engine, and faults caused for real."""
+"""The supervisor as users run it, with a stand-in for the engine, and with real faults."""
 
 import contextlib
 import json
@@ -260,7 +260,7 @@ def test_a_run_on_a_full_disk_ends_with_a_true_status(home: Path) -> None:
 
 
 def fill(path: Path) -> None:
-    """Leave no room on a disk."""
+    """Fill a disk to its last byte."""
     with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
             file.write(bytes(1 << 12))

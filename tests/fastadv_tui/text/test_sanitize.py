@@ -1,4 +1,4 @@
-"""Text of strangers on a terminal, in tables, and the words for figures."""
+"""Foreign text is safe on a terminal and in tables; figures are shown in words."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Minibatches from files: the same whoever decodes them, each image once, and no worker that outlives its run."""
+"""Minibatches from image files: the same with any workers, each image once, and no worker that outlives its run."""
 
 import os
 import signal
@@ -106,7 +106,7 @@ def test_an_input_output_error_is_not_taken_for_a_broken_image(folder: Path) -> 
     odd = folder / "train" / "b" / "3.JPEG"
     loader = batches(folder, workers=1)
     odd.unlink()
-    odd.symlink_to("/proc/self/mem")  # whose first byte cannot be read: an input/output error
+    odd.symlink_to("/proc/self/mem")  # reading its first byte is an input/output error
     with pytest.raises(OSError, match="Input/output error"):
         list(loader.epoch(0))
 

@@ -1,4 +1,4 @@
-"""Folders of images: what they hold, what is refused, and that pixels are torchvision's."""
+"""Image folders: what they hold and what is refused. The pixels are those of torchvision."""
 
 import os
 import random
@@ -191,7 +191,7 @@ def test_evaluation_pixels_of_real_images_are_those_of_torchvision() -> None:
 
 
 def assert_like_torchvision(path: Path, resize: int, crop: int) -> None:
-    """Within 2/255 in the mean, which is also what the contract says."""
+    """The mean difference is at most 2/255."""
     theirs = transforms.Compose([transforms.Resize(resize), transforms.CenterCrop(crop)])
     wanted = np.asarray(theirs(Image.open(path).convert("RGB")), dtype=float)
     assert np.abs(eval_crop(os.fsencode(path), resize, crop) - wanted).mean() < 2.0
@@ -204,7 +204,7 @@ def assert_like_torchvision(path: Path, resize: int, crop: int) -> None:
 def test_an_image_of_any_mode_and_format_becomes_rgb_whatever_its_name(
     tmp_path: Path, mode: str, options: dict[str, str]
 ) -> None:
-    path = tmp_path / "x.JPEG"  # whatever it says
+    path = tmp_path / "x.JPEG"  # the name says JPEG, whatever the format is
     picture(path, (60, 50), mode, **options)
     wanted = np.asarray(Image.open(path).convert("RGB").resize((48, 40), Image.Resampling.BILINEAR), dtype=float)
     found = eval_crop(os.fsencode(path), 40, 40)

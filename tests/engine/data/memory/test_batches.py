@@ -1,4 +1,4 @@
-"""Minibatches: augmentation against a slow loop, and which images come when."""
+"""Minibatches in memory: augmentation agrees with a slow loop, and every image comes once an epoch."""
 
 from functools import cache
 
@@ -19,7 +19,7 @@ TINY = Facts(2, 5, 7, 3, 12, (0.0,), (1.0,), padding=2, flip=True)
 def random_images(count: int, facts: Facts) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     rng = np.random.default_rng(0)
     images = rng.integers(1, 256, (count, facts.height, facts.width, facts.channels), dtype=np.uint8)
-    return images, np.arange(count, dtype=np.int64)  # a label of its own tells each image
+    return images, np.arange(count, dtype=np.int64)  # each image has its own label, by which it is found again
 
 
 def batches(count: int = 23, facts: Facts = PLAIN, batch_size: int = 5, seed: int = 0) -> TrainBatches:

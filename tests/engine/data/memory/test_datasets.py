@@ -1,4 +1,4 @@
-"""Readers and downloads: official layouts as their authors wrote them, and every way in which they can be broken."""
+"""Readers and downloads of data sets: official layouts as their authors wrote them, and every way to break them."""
 
 import gzip
 import os
@@ -27,7 +27,7 @@ needs_real_data = pytest.mark.skipif(not REAL, reason="needs the real data in $F
 
 
 def refused(dataset: str, folder: Path, fetch: bool = False) -> str:
-    """What the reader says against the folder: one line."""
+    """The one line in which the reader refuses the folder."""
     with pytest.raises(DataError) as caught:
         open_arrays(dataset, str(folder), fetch)
     message = str(caught.value)
@@ -116,7 +116,7 @@ def test_cifar10_labels_above_nine_are_refused_with_the_folder(tmp_path: Path) -
 
 
 class Bomb:
-    """Pickled, it is a call of any function."""
+    """Pickled, an object of this class calls a function of the writer's choice."""
 
     def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
         self.call = function, arguments
@@ -164,7 +164,7 @@ def test_mnist_files_are_read_packed_and_raw(tmp_path: Path, packed: bool, inner
     assert found.shape == (12, 28, 28, 1)
     assert np.array_equal(found[..., 0], pixels)
     assert np.concatenate((arrays.train_labels, arrays.test_labels)).tolist() == [n % 10 for n in range(12)]
-    assert arrays.train_images.flags.writeable  # or torch warns
+    assert arrays.train_images.flags.writeable  # torch warns of arrays that are not writeable
     assert not arrays.official
 
 
@@ -288,7 +288,7 @@ def test_held_out_images_are_always_the_same_and_are_not_trained_on() -> None:
     together = np.concatenate((held.train_images, held.test_images)).reshape(1437, -1)
     assert np.array_equal(np.sort(together, 0), np.sort(arrays.train_images.reshape(1437, -1), 0))
     assert np.array_equal(hold_out(arrays, 300).test_images, held.test_images)
-    assert len(set(held.test_labels[:100].tolist())) == 10  # a mixture, not one end of the file
+    assert len(set(held.test_labels[:100].tolist())) == 10  # images from all over the file, not from one end
     assert arrays_fingerprint(held) != arrays_fingerprint(arrays)  # so comparisons warn
     assert hold_out(arrays, 0) is arrays
     with pytest.raises(ConfigError, match="holdout = 1437: the data has only 1437"):
@@ -315,7 +315,7 @@ def test_the_real_cifar10_and_mnist_have_their_known_counts_and_means(dataset: s
 
 
 def test_a_data_folder_that_cannot_be_searched_is_refused_in_one_line(tmp_path: Path) -> None:
-    """By a name too long for the system, as the tests may run as root, who may search any folder."""
+    """The name is too long for the system. Permissions would not do: the tests may run as root."""
     folder = tmp_path / ("long" * 100)
     with pytest.raises(DataError, match=r"File name too long.*--data-dir"):
         open_arrays("cifar10", str(folder))

@@ -1,4 +1,4 @@
-"""Each training method against its algorithm written out: the perturbation and the weight update."""
+"""Each training method agrees with its algorithm written out: the perturbation and the weight update."""
 
 import copy
 from typing import Any
@@ -35,7 +35,7 @@ def minibatch(start: int = 0, count: int = 12) -> tuple[Tensor, Tensor]:
 
 
 def projected(x: Tensor, delta: Tensor, eps: float = EPS) -> Tensor:
-    """Pixel by pixel: into the ball, then into the box."""
+    """Project pixel by pixel: into the ball, then into the image range."""
     values = []
     for pixel, d in zip(x.flatten().tolist(), delta.flatten().tolist(), strict=True):
         d = min(max(d, -eps), eps)
@@ -99,7 +99,7 @@ def test_fgsm_with_a_random_start_agrees_with_its_algorithm_by_hand(start_in_box
 
 @pytest.mark.parametrize("seed", [3, 4])
 def test_n_fgsm_agrees_with_its_algorithm_by_hand(seed: int) -> None:
-    """From noise beyond the ball, a step of its own, clipped to [0,1] and not to the ball."""
+    """N-FGSM starts from noise beyond the ball, takes a step, and clips to [0,1] but not to the ball."""
     x, y = minibatch()
     learner, model = make_learner(**SGD), digits_model()
     delta = fgsm(learner, x, y, None, Threat(EPS), rng(seed), alpha=0.2, noise=2.0)
@@ -181,10 +181,10 @@ def test_free_training_agrees_with_its_algorithm_by_hand() -> None:
     expected = torch.zeros(12, 1, 8, 8)
     for start, count in [(0, 12), (12, 12), (24, 5)]:
         x, y = minibatch(start, count)
-        for _ in range(3):  # replays
+        for _ in range(3):  # three replays of one minibatch
             expected = projected(x, expected[:count])
             gradient, _ = full_backward(model, x + expected, y)
-            descend(model)  # the weights move on the same backward pass
+            descend(model)  # the same backward pass updates the weights
             expected = moved(x, expected, gradient, EPS)
             carried = free(learner, x, y, carried, Threat(EPS), rng(), alpha=EPS)
             torch.testing.assert_close(carried, expected)
@@ -234,7 +234,7 @@ def test_the_overfitting_signal_is_near_1_for_an_attack_that_lowers_losses_and_0
 
 
 class Spy(Learner):
-    """Notes what it is trained on."""
+    """A learner that notes the images that it is trained on."""
 
     def __init__(self, model: nn.Module | None = None) -> None:
         super().__init__(
@@ -248,7 +248,7 @@ class Spy(Learner):
 
 
 class Contrary(Spy):
-    """Its attacks descend."""
+    """A learner with the wrong sign: its attacks lower the loss."""
 
     def input_grad(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         gradient, losses = super().input_grad(x, y)

@@ -1,4 +1,4 @@
-"""Muon against the singular value decomposition, and its SGD part against torch's."""
+"""Muon agrees with the singular value decomposition, and its SGD part with torch's SGD."""
 
 import copy
 
@@ -54,7 +54,7 @@ def test_muon_updates_all_but_convolutions_by_sgd() -> None:
         before = model[0].weight.detach().clone()
         descend(model, muon)
         descend(other, sgd)
-        other[0].weight.data.copy_(model[0].weight.data)  # what the other has no optimizer for
+        other[0].weight.data.copy_(model[0].weight.data)  # parameters that have no SGD
         assert not torch.equal(model[0].weight, before)
     for p, q in zip(model.parameters(), other.parameters(), strict=True):
         torch.testing.assert_close(p, q)

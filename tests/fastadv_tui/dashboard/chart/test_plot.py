@@ -53,7 +53,7 @@ def dots(drawing: Drawing, plot_rows: slice = slice(1, -2)) -> set[tuple[int, in
 
 
 def test_both_of_two_curves_that_cross_are_drawn_whole() -> None:
-    """The dots of two curves are those of each alone, but where an end marker stands."""
+    """The dots of two curves are those of each curve alone, except where an end marker stands."""
     up, down = Series(name="up", xs=XS, ys=UP, look=0), Series(name="down", xs=XS, ys=DOWN, look=1)
     both, one, other = picture(up, down), picture(up), picture(down)
     ends = {(r, c) for r, row in enumerate(text(both)[1:-2]) for c, character in enumerate(row) if character in "●■"}
@@ -177,7 +177,9 @@ def test_a_chart_of_any_data_fits_any_size(
     series = [Series(name=f"名前{number}", xs=XS, ys=ys) for number, ys in enumerate(data)]
     rows = text(picture(*series, options=options, width=width, height=height, cursor=cursor))
     assert len(rows) == height
-    assert all(cell_len(row) == width for row in (rows[-4:] if height >= 6 else rows))  # above may be a legend
+    assert all(
+        cell_len(row) == width for row in (rows[-4:] if height >= 6 else rows)
+    )  # the rows above may hold a legend
 
 
 @given(st.lists(NUMBERS, min_size=1, max_size=30), st.integers(2, 90), st.integers(1, 30))

@@ -1,4 +1,4 @@
-"""The number work of charts, against brute force over every point and every dot."""
+"""The numbers behind charts agree with brute force over every point and every dot."""
 
 import math
 

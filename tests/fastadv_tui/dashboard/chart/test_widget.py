@@ -1,4 +1,4 @@
-"""The chart widget in a running app: keys, mouse, resizing, themes, and that it repaints nothing but itself."""
+"""The chart widget in a running app: keys, mouse, sizes, themes, and that nothing but the chart is painted again."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -17,7 +17,7 @@ Scenario = Callable[["Holder", Pilot[None]], Awaitable[None]]
 
 
 class Holder(App[None]):
-    """A chart beside something else."""
+    """An app with a chart beside another widget."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -40,7 +40,7 @@ def test_the_form_is_read_as_the_command_line_is() -> None:
         await until(pilot, lambda: "! epochs = '0'" in str(planned.render()))
         await pilot.press("ctrl+s")
         await pilot.pause()
-        assert isinstance(app.screen, LaunchScreen)  # nothing is started that is not understood
+        assert isinstance(app.screen, LaunchScreen)  # a form with an error starts no run
 
     play(script, (160, 50))
     assert not [*runs_dir().iterdir()]
@@ -66,7 +66,7 @@ def test_a_run_that_the_form_starts_trains_to_its_end(monkeypatch: pytest.Monkey
 
 
 def test_the_form_counts_the_work_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the engine's own answer: 30 epochs of FGSM on the digits."""
+    """The engine itself counts 30 epochs of FGSM on the digits."""
     folder = str(home())
     monkeypatch.undo()
     monkeypatch.setenv("FASTADV_HOME", folder)
@@ -80,7 +80,7 @@ def test_the_form_counts_the_work_of_a_run(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_text_that_is_typed_after_an_editing_key_stays() -> None:
-    """Keys that come in one go, as from a terminal that waited for a busy machine."""
+    """The keys come at once, as from a terminal that waited for a busy machine."""
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await pilot.press("n")
@@ -134,7 +134,7 @@ def test_a_form_that_is_left_while_its_work_is_counted_breaks_nothing(monkeypatc
 @pytest.mark.usefixtures("fake_engine")
 @pytest.mark.parametrize("keys", ["escape", "escape h", "ctrl+p"])
 def test_a_start_closes_the_form_and_no_other_screen(monkeypatch: pytest.MonkeyPatch, keys: str) -> None:
-    """The data are still looked at when another screen comes up."""
+    """The check of the data still runs when another screen comes up."""
     go, submitted, edit = threading.Event(), threading.Event(), History.edit
 
     def last_act(history: History, rundir: RunDir, change: Callable[[Notes], None]) -> None:
@@ -164,7 +164,7 @@ def test_a_start_closes_the_form_and_no_other_screen(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.usefixtures("fake_engine")
 def test_two_requests_to_start_the_form_start_one_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The check of data and device takes seconds, and an impatient user another ctrl+s."""
+    """The check of data and device takes seconds, and an impatient user presses ctrl+s again."""
     go, checks = threading.Event(), []
 
     def check(config: RunConfig) -> dict[str, int]:
@@ -183,7 +183,7 @@ def test_two_requests_to_start_the_form_start_one_run(monkeypatch: pytest.Monkey
         go.set()
         await until(pilot, lambda: "no data" in shown(app))
         go.clear()
-        await pilot.press("ctrl+s", "ctrl+s", "ctrl+s")  # what was refused can be started, once it was put right
+        await pilot.press("ctrl+s", "ctrl+s", "ctrl+s")  # a refused form can be started after it was put right
         go.set()
         await until(pilot, lambda: not isinstance(app.screen, LaunchScreen))
         await until(pilot, lambda: app.snapshot.count("done") == 1)

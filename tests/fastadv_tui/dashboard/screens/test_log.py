@@ -1,4 +1,4 @@
-"""The log of a run under a pilot: tracebacks, floods, and what a terminal might obey."""
+"""The log of a run under a pilot: tracebacks, floods, and control characters."""
 
 import subprocess
 import sys
@@ -6,11 +6,12 @@ import time
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from fastadv_tui.dashboard.app import Fastadv
 from fastadv_tui.dashboard.screens.history import HistoryScreen
 from fastadv_tui.dashboard.screens.log import LogScreen
-from tests.support.pilot import a_run, play, shown, until
+from tests.support.pilot import a_run, play, shown, until, until_focused
 from tests.support.waiting import seconds
 
 pytestmark = pytest.mark.usefixtures("quick_home")
@@ -25,7 +26,9 @@ def test_a_failed_run_opens_on_its_reason_and_its_traceback() -> None:
         await until(pilot, lambda: isinstance(app.screen, LogScreen))
         await until(pilot, lambda: r"ValueError: [red]boom[/red]\x1b[31m" in shown(app))
         assert "failed: boom" in shown(app)
-        await pilot.press("slash", *"traceback")
+        await pilot.press("slash")
+        await until_focused(pilot, Input)
+        await pilot.press(*"traceback")
         await until(pilot, lambda: "ValueError" not in shown(app) and "Traceback" in shown(app))
 
     play(script)
@@ -51,7 +54,7 @@ with open(sys.argv[1], "a") as log:
 
 
 def test_a_flood_in_the_log_does_not_block_keys_and_its_end_is_shown() -> None:
-    """A hundred lines a millisecond, as far as this machine can write them, from a process of its own as in life."""
+    """Another process writes up to a hundred lines a millisecond, as an engine could."""
     rundir = a_run("a1")
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:

@@ -1,4 +1,4 @@
-"""The first screen under a pilot: the list, the curves, the machine, and what the keys do."""
+"""The first screen under a pilot: the list, the curves, the machine, and the keys."""
 
 import shutil
 import subprocess
@@ -74,7 +74,7 @@ def test_the_stop_key_asks_first_and_the_resume_key_continues_the_run() -> None:
         await until(pilot, lambda: "● forever" in shown(app))
 
     play(script)
-    wait_for_status(rundir, "running")  # quitting the dashboard does not touch it
+    wait_for_status(rundir, "running")  # the run goes on after the dashboard was left
 
 
 def test_an_alarm_of_a_shown_run_is_a_toast_and_a_mark() -> None:
@@ -191,7 +191,7 @@ def test_a_run_whose_config_cannot_be_read_is_not_offered_again() -> None:
     rundir = a_run("a1")
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
-        await until(pilot, lambda: "epoch 10.00" in shown(app))  # its events are there: it is looked at
+        await until(pilot, lambda: "epoch 10.00" in shown(app))  # its events are shown, so the run is followed
         rundir.config.write_bytes(b"\xff torn")
         await pilot.press("e")
         await until(pilot, lambda: "cannot be read" in shown(app))

@@ -1,4 +1,4 @@
-"""The dashboard in a browser: who is let in, what a real browser draws, and that nothing is left behind."""
+"""The dashboard in a browser: who gets in, what a real browser draws, and that no process is left."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ from tests.support.waiting import seconds, wait_until
 
 FASTADV = [sys.executable, "-P", "-m", "fastadv_tui"]
 STATIC = "/static/js/textual.js"
-FORM = "─ New run"  # in its border; the footer names the key for it, too
+FORM = "─ New run"  # the title in the border of the form; the footer says "New run", too
 
 
 class Served:
@@ -61,7 +61,7 @@ class Served:
             yield websocket
 
     def websocket(self, query: str = "", **headers: str) -> int:
-        """The status that a handshake ends with: 101 is an open websocket."""
+        """The HTTP status of a handshake; 101 is an open websocket."""
 
         async def shake_hands() -> int:
             async with self.page(query, **headers):
@@ -116,7 +116,9 @@ def test_nobody_gets_in_without_the_token(serve: Callable[..., Served]) -> None:
     assert server.websocket("?token=wrong") == 403
     assert server.websocket(f"?token={server.token}", Host=f"evil.example:{server.port}") == 403
     assert server.websocket(f"?token={server.token}", Origin="http://evil.example") == 403
-    assert server.websocket(f"?token={server.token}", Origin=f"http://localhost:{server.port}") == 403  # not its Host
+    assert (
+        server.websocket(f"?token={server.token}", Origin=f"http://localhost:{server.port}") == 403
+    )  # an origin that differs from the Host header
     assert server.dashboards() == []
 
 
@@ -168,7 +170,7 @@ def test_a_browser_cannot_change_runs_unless_the_server_is_writable(
     browser.call("Page.navigate", url=serve().url)
     browser.wait_for("Press n to start one")
     browser.press("n")
-    browser.press("h")  # a form would take it as text
+    browser.press("h")  # a form would take this key as text
     assert FORM not in browser.wait_for("tag:paper since:7d text")
     browser.call("Page.navigate", url=serve("--writable").url)
     browser.wait_for("Press n to start one")
@@ -243,7 +245,7 @@ def test_a_closed_page_ends_its_dashboard(serve: Callable[..., Served]) -> None:
 
 
 def refused(*words: str) -> str:
-    """What `fastadv serve` says when it cannot."""
+    """The one line in which `fastadv serve` refuses to start."""
     done = subprocess.run([*FASTADV, "serve", *words], capture_output=True, text=True, timeout=seconds(60))
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
