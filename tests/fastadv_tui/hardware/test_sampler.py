@@ -8,7 +8,6 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import psutil
 import pytest
@@ -16,6 +15,7 @@ import pytest
 from fastadv_tui.hardware.nvml import Gpu, GpuReader, MigInstance, merged
 from fastadv_tui.hardware.process_usage import family
 from fastadv_tui.hardware.sampler import Sampler
+from tests.support.nvml import NvmlError, StandInNvml
 from tests.support.runs import gone
 from tests.support.waiting import wait_until
 
@@ -24,98 +24,6 @@ import subprocess, sys
 child = subprocess.Popen([sys.executable, "-c", "print('ready', flush=True)\\nwhile True: pass"])
 child.wait()
 """
-
-
-class NvmlError(Exception):
-    """The error that the NVML bindings raise."""
-
-
-class StandIn:
-    """The functions of `pynvml` that are used; a handle is a GPU's index, or `(index, slot)` for a MIG instance.
-
-    `broken` holds (function, index) pairs that fail, with None for every function or every GPU.
-    """
-
-    def __init__(self, count: int = 2, mig: dict[int, int] | None = None) -> None:
-        self.count, self.mig = count, mig or {}
-        self.broken: set[tuple[str | None, int | None]] = set()
-        self.calls: list[str] = []
-        self.error: Exception = NvmlError("GPU is lost")
-
-    def __getattribute__(self, name: str) -> Any:
-        if name.startswith("nvml"):
-            self.calls.append(name)
-        return super().__getattribute__(name)
-
-    def check(self, name: str, handle: Any) -> None:
-        index = handle[0] if isinstance(handle, tuple) else handle
-        if self.broken & {(name, index), (name, None), (None, index), (None, None)}:
-            raise self.error
-
-    def nvmlInit(self) -> None:  # noqa: N802
-        self.check("nvmlInit", None)
-
-    def nvmlShutdown(self) -> None:  # noqa: N802
-        self.check("nvmlShutdown", None)
-
-    def nvmlDeviceGetCount(self) -> int:  # noqa: N802
-        self.check("nvmlDeviceGetCount", None)
-        return self.count
-
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:  # noqa: N802
-        self.check("nvmlDeviceGetHandleByIndex", index)
-        return index
-
-    def nvmlDeviceGetName(self, handle: Any) -> bytes:  # noqa: N802
-        self.check("nvmlDeviceGetName", handle)
-        return b"NVIDIA H100"  # bindings before version 12 answer bytes
-
-    def nvmlDeviceGetUUID(self, handle: Any) -> str:  # noqa: N802
-        self.check("nvmlDeviceGetUUID", handle)
-        return f"MIG-{handle[0]}-{handle[1]}" if isinstance(handle, tuple) else f"GPU-{handle}"
-
-    def nvmlDeviceGetUtilizationRates(self, handle: int) -> Any:  # noqa: N802
-        self.check("nvmlDeviceGetUtilizationRates", handle)
-        if handle in self.mig:
-            raise NvmlError("Not Supported")  # a partitioned GPU refuses this call
-        return SimpleNamespace(gpu=97, memory=40)
-
-    def nvmlDeviceGetMemoryInfo(self, handle: Any) -> Any:  # noqa: N802
-        self.check("nvmlDeviceGetMemoryInfo", handle)
-        return SimpleNamespace(used=10, total=80 if isinstance(handle, int) else 20, free=70)
-
-    def nvmlDeviceGetTemperature(self, handle: int, sensor: int) -> int:  # noqa: N802
-        self.check("nvmlDeviceGetTemperature", handle)
-        assert sensor == 0
-        return 61
-
-    def nvmlDeviceGetPowerUsage(self, handle: int) -> int:  # noqa: N802
-        self.check("nvmlDeviceGetPowerUsage", handle)
-        return 412_500
-
-    def nvmlDeviceGetEnforcedPowerLimit(self, handle: int) -> int:  # noqa: N802
-        self.check("nvmlDeviceGetEnforcedPowerLimit", handle)
-        return 700_000
-
-    def nvmlDeviceGetComputeRunningProcesses(self, handle: Any) -> list[Any]:  # noqa: N802
-        self.check("nvmlDeviceGetComputeRunningProcesses", handle)
-        index, slot = handle if isinstance(handle, tuple) else (handle, 0)
-        return [SimpleNamespace(pid=100 * (index + 1) + slot)]
-
-    def nvmlDeviceGetMigMode(self, handle: int) -> list[int]:  # noqa: N802
-        self.check("nvmlDeviceGetMigMode", handle)
-        if not self.mig:
-            raise NvmlError("Not Supported")  # a GPU that cannot be partitioned refuses this call
-        return [int(handle in self.mig), 0]
-
-    def nvmlDeviceGetMaxMigDeviceCount(self, handle: int) -> int:  # noqa: N802
-        return 7
-
-    def nvmlDeviceGetMigDeviceHandleByIndex(self, handle: int, slot: int) -> tuple[int, int]:  # noqa: N802
-        if slot >= self.mig[handle]:
-            raise NvmlError("Not Found")
-        return handle, slot
-
 
 WHOLE = Gpu(
     index=0,
@@ -132,14 +40,14 @@ WHOLE = Gpu(
 
 
 def test_every_field_of_several_gpus_is_read() -> None:
-    gpus, reason = GpuReader(StandIn(count=3)).read()
+    gpus, reason = GpuReader(StandInNvml(count=3)).read()
     assert gpus[0] == WHOLE
     assert [gpu.uuid for gpu in gpus] == ["GPU-0", "GPU-1", "GPU-2"]
     assert reason == ""
 
 
 def test_nvml_is_opened_once_and_handles_and_names_are_kept() -> None:
-    nvml = StandIn()
+    nvml = StandInNvml()
     reader = GpuReader(nvml)
     for _ in range(5):
         reader.read()
@@ -150,7 +58,7 @@ def test_nvml_is_opened_once_and_handles_and_names_are_kept() -> None:
 
 
 def test_mig_instances_are_listed_under_their_gpu() -> None:
-    (plain, partitioned), _ = GpuReader(StandIn(mig={1: 2})).read()
+    (plain, partitioned), _ = GpuReader(StandInNvml(mig={1: 2})).read()
     assert plain == WHOLE
     assert partitioned.utilisation is None
     assert partitioned.mig == (
@@ -175,7 +83,7 @@ FIELDS = {
 @pytest.mark.parametrize("error", [NvmlError("Not Supported"), AttributeError("too old"), OSError("driver gone")])
 @pytest.mark.parametrize("function", FIELDS)
 def test_a_field_that_fails_on_one_gpu_is_none_on_that_gpu_alone(function: str, error: Exception) -> None:
-    nvml = StandIn()
+    nvml = StandInNvml()
     nvml.broken, nvml.error = {(function, 0)}, error
     (failing, whole), _ = GpuReader(nvml).read()
     assert {name for name in Gpu.__struct_fields__ if getattr(failing, name) is None} == FIELDS[function]
@@ -184,7 +92,7 @@ def test_a_field_that_fails_on_one_gpu_is_none_on_that_gpu_alone(function: str, 
 
 
 def test_a_gpu_that_is_lost_keeps_its_name_and_comes_back() -> None:
-    nvml = StandIn()
+    nvml = StandInNvml()
     reader = GpuReader(nvml)
     before, _ = reader.read()
     nvml.broken = {(None, 1)}
@@ -197,7 +105,7 @@ def test_a_gpu_that_is_lost_keeps_its_name_and_comes_back() -> None:
 
 
 def test_a_gpu_without_a_handle_keeps_its_place_and_is_asked_again() -> None:
-    nvml = StandIn()
+    nvml = StandInNvml()
     nvml.broken = {("nvmlDeviceGetHandleByIndex", 0)}
     reader = GpuReader(nvml)
     (lost, whole), _ = reader.read()
@@ -208,7 +116,7 @@ def test_a_gpu_without_a_handle_keeps_its_place_and_is_asked_again() -> None:
 
 
 def test_gpus_are_lost_if_nvml_dies_between_two_samples() -> None:
-    nvml = StandIn()
+    nvml = StandInNvml()
     with Sampler(nvml) as sampler:
         sampler.sample()
         nvml.broken, nvml.error = {(None, None)}, NvmlError("Uninitialized")
@@ -217,7 +125,7 @@ def test_gpus_are_lost_if_nvml_dies_between_two_samples() -> None:
 
 @pytest.mark.parametrize("function", ["nvmlInit", "nvmlDeviceGetCount"])
 def test_a_driver_that_does_not_start_is_reported_and_asked_once(function: str) -> None:
-    nvml = StandIn()
+    nvml = StandInNvml()
     nvml.broken, nvml.error = {(function, None)}, NvmlError("Driver/library version mismatch")
     with Sampler(nvml) as sampler:
         first, second = sampler.sample(), sampler.sample()
@@ -227,7 +135,7 @@ def test_a_driver_that_does_not_start_is_reported_and_asked_once(function: str) 
 
 
 def test_a_driver_with_no_gpu_says_so() -> None:
-    assert GpuReader(StandIn(count=0)).read() == ((), "no GPU: the driver knows of none")
+    assert GpuReader(StandInNvml(count=0)).read() == ((), "no GPU: the driver knows of none")
 
 
 @pytest.mark.parametrize("missing", [True, False])
@@ -251,7 +159,7 @@ def test_the_nvml_bindings_are_loaded_by_the_first_sample_only() -> None:
 
 
 def test_close_shuts_nvml_down_once_and_a_later_sample_opens_it_again() -> None:
-    nvml = StandIn()
+    nvml = StandInNvml()
     sampler = Sampler(nvml)
     sampler.close()
     assert nvml.calls == []
@@ -263,7 +171,7 @@ def test_close_shuts_nvml_down_once_and_a_later_sample_opens_it_again() -> None:
 
 
 def test_figures_of_the_host_agree_with_proc() -> None:
-    with Sampler(StandIn()) as sampler:
+    with Sampler(StandInNvml()) as sampler:
         first, second = sampler.sample().host, sampler.sample().host
     assert first.cpu is None
     assert second.cpu is not None
@@ -287,7 +195,7 @@ def parent() -> Iterator[int]:
 
 
 def test_cpu_and_memory_of_children_count_for_their_parent(parent: int) -> None:
-    with Sampler(StandIn()) as sampler:
+    with Sampler(StandInNvml()) as sampler:
         first = sampler.sample([parent]).usage[parent]
         assert first.cpu is None
         assert first.processes == 2
@@ -298,7 +206,7 @@ def test_cpu_and_memory_of_children_count_for_their_parent(parent: int) -> None:
 
 
 def test_processes_that_have_ended_are_left_out_of_a_sample(parent: int) -> None:
-    with Sampler(StandIn()) as sampler:
+    with Sampler(StandInNvml()) as sampler:
         assert sampler.sample([parent]).usage[parent].processes == 2
         (child,) = psutil.Process(parent).children()
         child.kill()
@@ -309,7 +217,7 @@ def test_processes_that_have_ended_are_left_out_of_a_sample(parent: int) -> None
 
 
 def test_children_that_are_started_later_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Sampler(StandIn()) as sampler:
+    with Sampler(StandInNvml()) as sampler:
         before = sampler.sample([os.getpid()]).usage[os.getpid()].processes
         with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as born:
             assert sampler.sample([os.getpid()]).usage[os.getpid()].processes == before
@@ -319,12 +227,12 @@ def test_children_that_are_started_later_are_found(monkeypatch: pytest.MonkeyPat
 
 
 def test_unknown_pids_do_not_disturb_known_ones(parent: int) -> None:
-    with Sampler(StandIn()) as sampler:
+    with Sampler(StandInNvml()) as sampler:
         assert set(sampler.sample([0, -1, 2**40, parent]).usage) == {parent}
 
 
 def test_samples_and_closes_of_several_threads_do_not_collide() -> None:
-    sampler, failures = Sampler(StandIn()), []
+    sampler, failures = Sampler(StandInNvml()), []
 
     def work() -> None:
         try:
