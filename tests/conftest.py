@@ -22,8 +22,8 @@ from tests.support.waiting import PATIENCE, measure_patience
 hypothesis.settings.register_profile("any machine", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("any machine")
 
-
 PASSED = pytest.StashKey[bool]()
+LONGEST_ID = 60  # characters of one value in the id of a test
 
 # These run first: a long file that begins last leaves the other cores idle.
 LONGEST = ("test_speed_ups", "test_terminal", "test_engine_process", "test_command_line", "test_index", "test_server")
@@ -32,6 +32,17 @@ LONGEST = ("test_speed_ups", "test_terminal", "test_engine_process", "test_comma
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The files that wait for processes go first; the others keep their order."""
     items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """The id of a value that pytest would only number ("words3"); None leaves the id to pytest."""
+    if isinstance(val, (str, int, float)) or val is None or hasattr(val, "__name__"):
+        return None
+    if isinstance(val, dict) and val:
+        text = ",".join(f"{key}={value}" for key, value in val.items())
+    else:
+        text = ",".join(map(str, val)) if isinstance(val, (list, tuple)) and val else str(val)
+    return " ".join(text.split())[:LONGEST_ID] if " at 0x" not in text else None
 
 
 def pytest_configure(config: pytest.Config) -> None:
