@@ -17,7 +17,7 @@ from tests.support.waiting import wait_until
 
 TOKEN = "FASTADV_TEST_TOKEN"
 ROOT = Path(__file__).parents[2]
-GRACE = 5.0  # seconds for a process to end whose end a passing test has seen announced
+GRACE = 3.0  # seconds of a quiet machine in which a process may end that a passing test has seen to its end
 HELPERS = ("multiprocessing.resource_tracker",)  # Python starts these once, and they end with the Python that did
 
 
