@@ -1,31 +1,85 @@
-"""Fixtures for every test."""
+"""Fixtures and hooks for every test."""
 
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the networks of the tests are small, and pytest-xdist fills the cores
 
-from collections.abc import Iterator
+import uuid
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 
-from engine.protocol.rundir import RunDir
 from fastadv_tui.launch.cost import FlopCounter
 from fastadv_tui.paths import ensure_home
-from tests.support.runs import FAKE, kill_all_of
+from tests.support import reaper
+from tests.support.processes import TOKEN, OfOneTest, kill_all, with_token
+from tests.support.runs import FAKE
+from tests.support.waiting import PATIENCE, measure_patience
 
-hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one is no failure
+hypothesis.settings.register_profile("any machine", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("any machine")
 
+PASSED = pytest.StashKey[bool]()
+LONGEST_ID = 60  # characters of one value in the id of a test
 
-# First, or cores idle last:
+# These run first: a long file that begins last leaves the other cores idle.
 LONGEST = ("test_speed_ups", "test_terminal", "test_engine_process", "test_command_line", "test_index", "test_server")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The files that wait for processes go first; the others keep their order."""
     items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """The id of a value that pytest would only number ("words3"); None leaves the id to pytest."""
+    if isinstance(val, (str, int, float)) or val is None or hasattr(val, "__name__"):
+        return None
+    if isinstance(val, dict) and val:
+        text = ",".join(f"{key}={value}" for key, value in val.items())
+    else:
+        text = ",".join(map(str, val)) if isinstance(val, (list, tuple)) and val else str(val)
+    return " ".join(text.split())[:LONGEST_ID] if " at 0x" not in text else None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give this session, or this worker of pytest-xdist, its token; measure the patience once a session."""
+    if hasattr(config, "workerinput"):
+        os.environ[TOKEN] += f".{config.workerinput['workerid']}"
+        return
+    token = ".".join(filter(None, (os.environ.get(TOKEN), uuid.uuid4().hex)))
+    reaper.start(token)
+    os.environ[TOKEN] = token
+    os.environ.setdefault(PATIENCE, f"{measure_patience():.2f}")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Kill what a worker of pytest-xdist has left: it may have been killed in the middle of a test."""
+    kill_all(lambda: with_token(f"{os.environ[TOKEN]}.{node.gateway.id}"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    item.stash[PASSED] = report.when == "call" and report.passed
+    return report
+
+
+@pytest.fixture(autouse=True)
+def _no_process_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a test starts is gone when the test has ended. A test that passes and leaves a process fails after all."""
+    started = OfOneTest()
+    yield
+    passed = request.node.stash.get(PASSED, False)
+    left = started.end(patiently=passed)
+    if passed and left:
+        pytest.fail("the test passed, but left processes behind:\n" + "\n".join(left), pytrace=False)
 
 
 @pytest.fixture
@@ -38,17 +92,15 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def quick_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty home; and no process that loads torch to count the work of a run, each time the form is opened."""
+    """An empty home. The form does not count the work of a run, which would start a process that loads torch."""
     ensure_home()
     monkeypatch.setattr(FlopCounter, "missing", lambda *_: [])
 
 
 @pytest.fixture
 def fake_engine(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Runs get the stand-in of the engine; whatever is left of them is killed when the test ends."""
+    """Runs get the stand-in of the engine; what is left of the runs is killed when the test ends."""
     monkeypatch.setenv("PYTHONPATH", str(FAKE))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     yield
-    if (home / "runs").exists():
-        for folder in os.scandir(home / "runs"):
-            kill_all_of(RunDir(Path(folder.path)))
+    kill_all(lambda: with_token(os.environ[TOKEN]))

@@ -1,4 +1,4 @@
-"""The import rules of the house, and what they are for: commands that start at once."""
+"""The import rules of the packages, and their purpose: commands that start at once."""
 
 import ast
 import subprocess
@@ -27,13 +27,13 @@ def imported(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "fastadv_tui").rglob("*.py")), ids=lambda path: path.stem)
-def test_the_face_imports_only_the_free_packages_of_the_engine(path: Path) -> None:
+def test_fastadv_tui_imports_only_the_torch_free_packages_of_the_engine(path: Path) -> None:
     used = {name.split(".")[1] for name in imported(path) if name.split(".")[0] == "engine"}
     assert used <= {*FREE}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "engine").rglob("*.py")), ids=lambda path: path.stem)
-def test_the_engine_never_imports_the_face(path: Path) -> None:
+def test_the_engine_never_imports_fastadv_tui(path: Path) -> None:
     tops = {name.split(".")[0] for name in imported(path)}
     assert not tops & {"fastadv_tui", "textual", "rich", "typer", "tinydb"}
 
@@ -70,7 +70,7 @@ def test_files_that_are_no_modules_are_packaged() -> None:
         assert any(fnmatch(path.name, wanted) for wanted in listed.get(".".join(path.parent.parts), [])), path
 
 
-def test_the_free_modules_load_nothing_heavy() -> None:
+def test_the_torch_free_packages_load_nothing_heavy() -> None:
     paths = [path.relative_to(ROOT).with_suffix("") for name in FREE for path in (ROOT / "engine" / name).glob("*.py")]
     names = [".".join(path.parts).removesuffix(".__init__") for path in paths]
     assert len(names) > 2 * len(FREE)

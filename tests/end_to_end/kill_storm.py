@@ -1,10 +1,10 @@
 """Kill anything at any moment: `python -m tests.end_to_end.kill_storm [--runs 200] [--real 4] [--seed 0]`.
 
-For each run it kills (SIGKILL) the engine, its supervisor, a viewer or a process that writes the history, at a random
-moment, and then looks: no row lost, the history readable, no run that says `running` two seconds after it died, no
-process left ten seconds later, and everything that did not end well resumes and ends well. Most runs have a stand-in
-for the engine that needs no torch; `--real` are true ones on the digits. It prints what it tried and what it found,
-and exits with 1 if anything was not as it should be.
+For each run the script kills (SIGKILL) the engine, its supervisor, a viewer or a process that writes the history, at a
+random moment. Then it checks: no row of the history is lost, the history is readable, no run says `running` two seconds
+after it died, no process is left ten seconds later, and every run resumes to its end. Most runs have a stand-in for the
+engine that needs no torch; `--real` runs train on the digits. The script prints what it tried and what it found. It
+exits with 1 if anything was wrong.
 """
 
 import argparse
@@ -67,7 +67,7 @@ def main() -> int:
 
 
 def torment(runs: int, real: int, seed: int) -> Findings:
-    """Kill one thing in each of so many runs; the first `real` have the true engine."""
+    """Kill one process in each of `runs` runs. The first `real` runs have the real engine."""
     findings, dice = Findings(), random.Random(seed)
     plans = [(number < real, VICTIMS[number % len(VICTIMS)], dice.random()) for number in range(runs)]
     with readers(findings):
@@ -84,7 +84,7 @@ def torment(runs: int, real: int, seed: int) -> Findings:
 
 
 def one(real: bool, victim: str, chance: float, findings: Findings) -> str:
-    """One run, with one thing killed; returns what was done to it."""
+    """Start a run and kill one process of it. Returns what was killed."""
     rundir = create_run(config(real), ["stress"], slots=AT_ONCE)
     History().record(rundir)
     control.spawn(rundir)
@@ -93,7 +93,7 @@ def one(real: bool, victim: str, chance: float, findings: Findings) -> str:
         "writer": spawn("-P", "-c", WRITER, str(rundir.path)),
     }
     try:
-        time.sleep(chance * (8 if real else 0.5))  # the random moment is the point here
+        time.sleep(chance * (8 if real else 0.5))  # the test needs a random moment
         killed = kill(victim, rundir, bystanders)
     finally:
         for bystander in bystanders.values():
@@ -104,7 +104,7 @@ def one(real: bool, victim: str, chance: float, findings: Findings) -> str:
 
 
 def kill(victim: str, rundir: RunDir, bystanders: "dict[str, subprocess.Popen[bytes]]") -> bool:
-    """SIGKILL it, if it is there."""
+    """SIGKILL the victim, if it still runs. Returns whether it did."""
     if victim in bystanders:
         bystanders[victim].kill()
         return True
@@ -117,7 +117,7 @@ def kill(victim: str, rundir: RunDir, bystanders: "dict[str, subprocess.Popen[by
 
 
 def settle(rundir: RunDir, findings: Findings, what: str) -> None:
-    """See the run to its end, by resuming it if it has ended otherwise."""
+    """Wait for the end of the run, and resume it until it is done."""
     for _ in range(5):
         if not wait(lambda: not alive(rundir), 120):
             findings.wrong.append(f"{what}: still at work after 120 s")
@@ -135,7 +135,7 @@ def settle(rundir: RunDir, findings: Findings, what: str) -> None:
 
 
 def alive(rundir: RunDir) -> bool:
-    """Whether its supervisor or engine is there."""
+    """Whether the supervisor or the engine of the run still runs."""
     record = records.read(rundir.process, ProcessRecord)
     members = [record.supervisor, record.engine] if record else []
     return any(member is not None and not gone(member.pid) for member in members)
@@ -157,7 +157,7 @@ def leftovers(rundir: RunDir) -> list[int]:
 
 @contextmanager
 def readers(findings: Findings) -> Iterator[None]:
-    """Somebody who reads the history all the while, and never finds it broken."""
+    """Read the history in a thread all the while. Each read must find it whole."""
     done = False
 
     def read() -> None:

@@ -1,4 +1,4 @@
-"""The command line as a shell sees it: real processes, exit codes, what is printed where."""
+"""The command line as a shell sees it: real processes, exit codes, and what goes to which output."""
 
 import inspect
 import json
@@ -17,7 +17,7 @@ from engine.protocol import event_log
 from fastadv_tui.runs.state import load
 from tests.support.runs import verdict
 from tests.support.shell import FASTADV, LONG, QUICK, fastadv, only_run, start, wait_for_steps
-from tests.support.waiting import wait_until
+from tests.support.waiting import seconds, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -25,10 +25,10 @@ def _environment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
-def test_a_whole_run_on_the_digits(home: Path) -> None:
+def test_a_run_on_the_digits_trains_evaluates_and_can_be_shown_and_loaded(home: Path) -> None:
     done = fastadv("run", "digits", "--name", "first", *QUICK)
     assert done.returncode == 0, done.stderr
-    assert "eps 51/255 = 0.2" in done.stderr  # what was understood, in both units
+    assert "eps 51/255 = 0.2" in done.stderr  # the typed size in both units
     assert "epoch   1/1" in done.stdout
     assert "PGD-2" in done.stdout
     assert "on all 360 test images" in done.stdout
@@ -48,7 +48,7 @@ def test_a_whole_run_on_the_digits(home: Path) -> None:
     assert loaded.stdout == "torch.Size([2, 10]) False\n"
 
 
-def test_json_is_the_events_and_nothing_else(home: Path) -> None:
+def test_run_with_json_prints_the_events_and_nothing_else(home: Path) -> None:
     done = fastadv("run", "digits", "--json", *QUICK)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -58,11 +58,11 @@ def test_json_is_the_events_and_nothing_else(home: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
-def test_a_stop_waits_for_the_checkpoint(home: Path, number: signal.Signals) -> None:
+def test_a_stopped_viewer_waits_for_the_checkpoint_and_says_how_to_resume(home: Path, number: signal.Signals) -> None:
     viewer = start("run", "digits", *LONG)
     rundir = wait_for_steps(home)
     viewer.send_signal(number)
-    _, narration = viewer.communicate(timeout=60)
+    _, narration = viewer.communicate(timeout=seconds(60))
     assert viewer.returncode == 130
     assert "stopping: waiting for the checkpoint" in narration
     assert f"fastadv resume {rundir.id}" in narration
@@ -70,36 +70,38 @@ def test_a_stop_waits_for_the_checkpoint(home: Path, number: signal.Signals) -> 
     assert rundir.last.stat().st_size > 0
 
 
-def test_a_second_ctrl_c_stops_waiting_and_says_how_to_come_back(home: Path) -> None:
+def test_a_second_ctrl_c_ends_the_viewer_at_once_and_says_how_to_come_back(home: Path) -> None:
     viewer = start("run", "digits", *LONG, "--set", "grace_seconds=1")
     rundir = wait_for_steps(home)
     engine = json.loads(rundir.process.read_text())["engine"]["pid"]
-    os.kill(engine, signal.SIGSTOP)  # an engine that cannot save just now
+    os.kill(engine, signal.SIGSTOP)  # the engine cannot save while it is stopped
     viewer.send_signal(signal.SIGINT)
     wait_until(rundir.stop.exists)
     viewer.send_signal(signal.SIGINT)
-    _, narration = viewer.communicate(timeout=60)
+    _, narration = viewer.communicate(timeout=seconds(60))
     assert viewer.returncode == 130
     assert f"fastadv watch {rundir.id}" in narration
-    wait_until(lambda: verdict(rundir).status == "stopped")  # the supervisor saw to it without the viewer
+    wait_until(lambda: verdict(rundir).status == "stopped")  # the supervisor stopped the run without the viewer
 
 
 def test_a_lost_terminal_does_not_touch_the_run(home: Path) -> None:
-    inherited = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored, and a viewer should be, too
+    inherited = signal.signal(
+        signal.SIGHUP, signal.SIG_DFL
+    )  # under nohup the test runner ignores the signal, and the viewer would inherit that
     try:
         viewer = start("run", "digits", *LONG)
     finally:
         signal.signal(signal.SIGHUP, inherited)
     rundir = wait_for_steps(home)
     viewer.send_signal(signal.SIGHUP)
-    viewer.communicate(timeout=60)
+    viewer.communicate(timeout=seconds(60))
     before = load(rundir).step
     wait_until(lambda: load(rundir).step > before)
     assert fastadv("stop", rundir.id).returncode == 0
     wait_until(lambda: verdict(rundir).status == "stopped")
 
 
-def test_stop_resume_and_watch(home: Path) -> None:
+def test_a_run_can_be_stopped_resumed_and_watched_by_commands(home: Path) -> None:
     done = fastadv("run", "digits", "--detach", *LONG)
     assert done.returncode == 0
     run_id = done.stdout.strip()
@@ -114,11 +116,11 @@ def test_stop_resume_and_watch(home: Path) -> None:
     assert load(rundir).started.from_step == stopped_at  # type: ignore[union-attr]
     watcher = start("watch", "last")
     wait_until(lambda: fastadv("stop", "last").returncode == 0)
-    watcher.communicate(timeout=60)
+    watcher.communicate(timeout=seconds(60))
     assert watcher.returncode == 130
 
 
-def test_a_crash_shows_its_last_lines_and_the_log(home: Path) -> None:
+def test_a_run_that_diverges_shows_its_error_and_its_log(home: Path) -> None:
     exploding = ["optim.name=sgd", "optim.lr=100", "optim.weight_decay=1"]  # weights grow 99-fold at each step
     done = fastadv("run", "digits", *[word for pair in exploding for word in ("--set", pair)], "--eval", "none")
     assert done.returncode == 1
@@ -158,7 +160,7 @@ BAD = {
 
 
 @pytest.mark.parametrize(("words", "said"), BAD.values(), ids=BAD)
-def test_bad_input_is_one_line_and_leaves_nothing(home: Path, words: Sequence[str], said: str) -> None:
+def test_run_refuses_bad_input_in_one_line_and_leaves_no_run(home: Path, words: Sequence[str], said: str) -> None:
     assert_refused(home, fastadv("run", *words), said)
 
 
@@ -173,7 +175,7 @@ def assert_refused(home: Path, done: "subprocess.CompletedProcess[str]", said: s
 
 
 @pytest.mark.parametrize("content", [{}, {"data_batch_1": b"\x80\x02}q"}, {"readme.txt": b"hello"}])
-def test_a_data_folder_that_is_no_data_set(home: Path, tmp_path: Path, content: dict[str, bytes]) -> None:
+def test_run_refuses_a_data_folder_that_is_no_data_set(home: Path, tmp_path: Path, content: dict[str, bytes]) -> None:
     folder = tmp_path / "data" / "cifar-10-batches-py"
     folder.mkdir(parents=True)
     for name, data in content.items():
@@ -181,15 +183,19 @@ def test_a_data_folder_that_is_no_data_set(home: Path, tmp_path: Path, content: 
     assert_refused(home, fastadv("run", "cifar", "--data-dir", str(tmp_path / "data")), "data_batch_1")
 
 
-def test_no_network_and_no_data(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_without_data_and_network_says_where_data_belongs_and_that_digits_need_none(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("http_proxy", "https_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # no proxy listens on this port
     done = fastadv("run", "cifar")
     assert_refused(home, done, "fastadv run digits")
     assert str(home / "data" / "cifar-10-batches-py") in done.stderr
 
 
-def test_an_unwritable_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_home_that_cannot_be_written_is_one_line_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FASTADV_HOME", str(tmp_path / "file" / "home"))
     (tmp_path / "file").write_text("not a folder")
     done = fastadv("run", "digits")
@@ -228,10 +234,12 @@ def test_no_command_has_more_than_seventeen_options_besides_set() -> None:
 
 
 @pytest.mark.parametrize(("words", "limit"), [(["--version"], 2.5), (["runs"], 2.5), (["--help"], 5.0)])
-def test_start_up_is_quick(home: Path, words: list[str], limit: float) -> None:
-    """Over a bare Python, in imports of asyncio (0.06 to 0.1 s): machines differ by a factor of two.
+def test_a_headless_command_starts_within_its_budget_of_processor_time(
+    home: Path, words: list[str], limit: float
+) -> None:
+    """The unit is the import of asyncio (0.06 to 0.1 s) after a bare Python: machines differ by a factor of two.
 
-    In seconds of the processor, so that what else the machine does is not counted.
+    Processor time is measured, so that other work of the machine does not count.
     """
     commands = [sys.executable, "-c", "pass"], [sys.executable, "-c", "import asyncio"], FASTADV + words
     bare, unit, ours = (min(found) for found in zip(*([*map(cpu_seconds, commands)] for _ in range(7)), strict=True))
@@ -239,7 +247,7 @@ def test_start_up_is_quick(home: Path, words: list[str], limit: float) -> None:
 
 
 def cpu_seconds(command: Sequence[str]) -> float:
-    """User and system time of a command as users have it: with its bytecode cached."""
+    """User and system time of a command in seconds, with its bytecode cached as for users."""
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, capture_output=True, check=True, env=environment)

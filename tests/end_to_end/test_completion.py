@@ -14,6 +14,7 @@ from engine.config.presets import PRESETS
 from fastadv_tui.cli import COMMANDS
 from tests.end_to_end.test_command_line import cpu_seconds
 from tests.support.shell import FASTADV
+from tests.support.waiting import seconds
 
 ALL = "import sys, fastadv_tui.__main__ as m\ntry: m.main()\nexcept SystemExit: pass\nprint(*sys.modules)"
 
@@ -36,7 +37,7 @@ def asked(line: str, shell: str = "bash") -> dict[str, str]:
 
 
 def answer(line: str, shell: str = "bash") -> str:
-    done = subprocess.run(FASTADV, env=asked(line, shell), capture_output=True, text=True, timeout=60)
+    done = subprocess.run(FASTADV, env=asked(line, shell), capture_output=True, text=True, timeout=seconds(60))
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
@@ -103,7 +104,7 @@ def test_a_question_that_makes_no_sense_is_answered_without_a_traceback(
     instruction: str, variables: dict[str, str], home: Path
 ) -> None:
     environment = {**os.environ, "_FASTADV_COMPLETE": instruction, **variables}
-    done = subprocess.run(FASTADV, env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(FASTADV, env=environment, capture_output=True, text=True, timeout=seconds(60))
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     assert not home.exists()

@@ -39,7 +39,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     return rundir
 
 
-def test_two_processes_with_the_same_seed_agree(reference: RunDir, tmp_path: Path) -> None:
+def test_two_engine_processes_with_the_same_seed_agree(reference: RunDir, tmp_path: Path) -> None:
     other = run_folder(tmp_path / "other", LONGER)
     assert finish(start(other)) == 0
     assert_same_end(reference, other)
@@ -52,7 +52,7 @@ def test_two_processes_with_the_same_seed_agree(reference: RunDir, tmp_path: Pat
 
 
 def _steps(rundir: RunDir) -> dict[int, events.Step]:
-    """What must be the same: all but the clock."""
+    """The finished event without its clock."""
     found = of_kind(rundir, events.Step)
     return {event.step: msgspec.structs.replace(event, t=0.0, elapsed=0.0, images_per_second=0.0) for event in found}
 
@@ -76,11 +76,13 @@ def _started_and_under_way(rundir: RunDir) -> subprocess.Popen[bytes]:
     return process
 
 
-def test_a_run_stopped_and_killed_on_its_way_is_the_uninterrupted_one(reference: RunDir, tmp_path: Path) -> None:
+def test_a_run_that_is_stopped_and_killed_on_its_way_ends_like_an_uninterrupted_one(
+    reference: RunDir, tmp_path: Path
+) -> None:
     rundir = run_folder(tmp_path / "run", LONGER | {"checkpoint_minutes": OFTEN})
 
     process = _started_and_under_way(rundir)
-    process.send_signal(signal.SIGHUP)  # of a lost terminal: ignored
+    process.send_signal(signal.SIGHUP)  # a lost terminal sends this signal; the engine ignores it
     process.send_signal(signal.SIGTERM)
     assert finish(process) == 130
     _stopped_where_it_saved(rundir)
@@ -95,7 +97,7 @@ def test_a_run_stopped_and_killed_on_its_way_is_the_uninterrupted_one(reference:
     process.kill()
     process.wait()
     with rundir.events.open("ab") as file:
-        file.write(b'{"type":"step","st')  # the worst moment
+        file.write(b'{"type":"step","st')  # the kill came in the middle of a line
 
     assert finish(start(rundir)) == 0
     assert _finished(rundir) == events.Finished(status="done", step=STEPS)
@@ -146,7 +148,7 @@ def test_an_engine_whose_parent_dies_saves_and_ends(tmp_path: Path) -> None:
     assert _finished(rundir) == events.Finished(status="stopped", step=weights(rundir)["step"])
 
 
-def test_an_engine_that_is_told_to_stop_before_it_begins(tmp_path: Path) -> None:
+def test_an_engine_that_is_told_to_stop_before_it_begins_ends_with_a_stopped_event(tmp_path: Path) -> None:
     rundir = run_folder(tmp_path / "run", LONGER)
     rundir.request_stop()
     assert finish(start(rundir)) == 130

@@ -1,4 +1,4 @@
-"""`fastadv eval` as a shell sees it: files and runs, several eps, a stop on the way, what was measured before."""
+"""`fastadv eval` as a shell sees it: files and runs, several eps, interruptions, and results of earlier evaluations."""
 
 import json
 import signal
@@ -17,12 +17,12 @@ from engine.data.memory.datasets import open_arrays
 from engine.training import checkpoint
 from tests.support.networks import InDouble, evaluate, trained_digits
 from tests.support.shell import QUICK, fastadv, only_run, start
-from tests.support.waiting import wait_until
+from tests.support.waiting import seconds, wait_until
 
 
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
-    """A digits network of width 8, saved the way everybody does."""
+    """A file with the state dict of a digits network of width 8."""
     path = tmp_path / "weights.pt"
     torch.save({"state_dict": trained_digits(width=8).state_dict()}, path)
     return path
@@ -36,7 +36,7 @@ def answers(done: "subprocess.CompletedProcess[str]") -> list[dict[str, Any]]:
     return [json.loads(text) for text in done.stdout.splitlines()]
 
 
-def test_a_file_is_measured_as_in_the_library(home: Path, weights: Path) -> None:
+def test_eval_of_a_file_gives_the_accuracy_that_the_library_gives(home: Path, weights: Path) -> None:
     words = ["eval", str(weights), *DIGITS, "--eps", "0.05,0.1", "--attack", "pgd-5-2", "--limit", "100", "--json"]
     understood, *_, measured = answers(fastadv(*words))
     assert (understood["type"], understood["images"], understood["test_images"]) == ("Understood", 100, 360)
@@ -46,11 +46,11 @@ def test_a_file_is_measured_as_in_the_library(home: Path, weights: Path) -> None
     for eps, robust in zip((0.05, 0.1), measured["robust"], strict=True):
         expected = evaluate(InDouble(model), test, Threat(eps), Pgd(5, 2, eps / 4), seed=0)
         assert measured["clean"] == expected.clean
-        assert robust == pytest.approx(expected.robust, abs=0.02)  # float32 may move a tie
+        assert robust == pytest.approx(expected.robust, abs=0.02)  # float32 may decide a tie otherwise
     assert measured["robust"][0] > measured["robust"][1]
 
 
-def test_what_was_measured_before_is_known(home: Path, weights: Path) -> None:
+def test_eval_does_not_measure_again_what_was_measured_before(home: Path, weights: Path) -> None:
     words = ["eval", str(weights), *DIGITS, "--eps", "0.1", "--attack", "pgd-2", "--limit", "50"]
     first, second, anew = (fastadv(*words), fastadv(*words), fastadv(*words, "--again"))
     assert "measured before" in second.stdout
@@ -60,7 +60,7 @@ def test_what_was_measured_before_is_known(home: Path, weights: Path) -> None:
     assert "first 50 test images" in first.stderr
 
 
-def test_a_run_is_measured_as_it_was_trained(home: Path) -> None:
+def test_eval_of_a_run_uses_the_settings_that_it_was_trained_with(home: Path) -> None:
     assert fastadv("run", "digits", *QUICK).returncode == 0
     rundir = only_run(home)
     *_, measured = answers(fastadv("eval", rundir.id, "--json"))
@@ -71,7 +71,7 @@ def test_a_run_is_measured_as_it_was_trained(home: Path) -> None:
     assert isinstance(checkpoint.load_model(rundir.path), torch.nn.Module)
 
 
-def test_a_run_that_held_images_out_is_measured_on_them_and_says_so(home: Path) -> None:
+def test_a_run_that_holds_images_out_is_measured_on_them_and_says_so(home: Path) -> None:
     trained = fastadv("run", "digits", *QUICK, "--set", "holdout=100")
     assert "1,337 training and 100 held-out training images" in trained.stdout
     assert "on all 100 held-out training images" in trained.stdout
@@ -82,7 +82,7 @@ def test_a_run_that_held_images_out_is_measured_on_them_and_says_so(home: Path) 
     assert "all 360 test images" in on_test.stderr
 
 
-def test_an_evaluation_that_was_interrupted_goes_on(home: Path, weights: Path) -> None:
+def test_an_interrupted_eval_command_continues_where_it_stopped(home: Path, weights: Path) -> None:
     words = ["eval", str(weights), *DIGITS, "--eps", "0.02", "--attack", "pgd-50-400", "--json"]
     done, message = _interrupted(words, after=50_000)
     assert "goes on from here" in message
@@ -91,7 +91,7 @@ def test_an_evaluation_that_was_interrupted_goes_on(home: Path, weights: Path) -
 
 
 def _interrupted(words: list[str], after: int) -> tuple[list[int], str]:
-    """What was said to be done by an evaluation that was interrupted when so much was, and its narration."""
+    """Interrupt an evaluation when `after` units of work are done. Returns what was reported, and standard error."""
     done: list[int] = []
     with start(*words) as process:
         assert process.stdout is not None
@@ -112,7 +112,7 @@ def test_a_stop_while_torch_is_loaded_is_a_stop(home: Path, weights: Path, numbe
     process = start("eval", str(weights), *DIGITS, "--eps", "0.02", "--attack", "pgd-50-400")
     wait_until(lambda: psutil.Process(process.pid).children())
     process.send_signal(number)
-    _, message = process.communicate(timeout=60)
+    _, message = process.communicate(timeout=seconds(60))
     assert process.returncode == 130
     assert message.splitlines()[-1] == "stopped; the same command goes on from here"
     assert "Traceback" not in message
@@ -123,7 +123,7 @@ def test_an_engine_that_was_killed_is_one_line(home: Path, weights: Path) -> Non
     wait_until(lambda: psutil.Process(process.pid).children())
     (engine,) = psutil.Process(process.pid).children()
     engine.kill()
-    _, message = process.communicate(timeout=60)
+    _, message = process.communicate(timeout=seconds(60))
     assert process.returncode == 1
     assert message.splitlines() == [
         "fastadv: the engine was killed (signal 9), perhaps for want of memory; the same command goes on from its last "
@@ -131,7 +131,7 @@ def test_an_engine_that_was_killed_is_one_line(home: Path, weights: Path) -> Non
     ]
 
 
-def test_an_evaluation_ends_with_its_command(home: Path, weights: Path) -> None:
+def test_the_engine_of_an_eval_command_ends_when_the_command_is_killed(home: Path, weights: Path) -> None:
     process = start("eval", str(weights), *DIGITS, "--eps", "0.02", "--attack", "pgd-50-400", "--json")
     assert process.stdout is not None
     process.stdout.readline()
@@ -156,7 +156,9 @@ def test_an_evaluation_ends_with_its_command(home: Path, weights: Path) -> None:
         (["FILE", *DIGITS, "--device", "cuda:7"], "not there"),
     ],
 )
-def test_what_a_user_can_put_right_is_one_line(home: Path, weights: Path, words: list[str], message: str) -> None:
+def test_eval_refuses_what_a_user_can_put_right_in_one_line(
+    home: Path, weights: Path, words: list[str], message: str
+) -> None:
     done = fastadv("eval", *(str(weights) if word == "FILE" else word for word in words))
     assert done.returncode == 2
     assert message in done.stderr.splitlines()[-1]

@@ -1,4 +1,4 @@
-"""A short run of the stress script; `python -m tests.end_to_end.kill_storm` is the long one."""
+"""A short run of the kill storm; `python -m tests.end_to_end.kill_storm` is the long one."""
 
 import pytest
 

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from tests.support.shell import FASTADV
+from tests.support.waiting import seconds
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -18,7 +19,7 @@ def test_one_line_says_what_to_do_instead(stream: str, words: list[str]) -> None
     streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs, stream: subprocess.PIPE}
     try:
         with subprocess.Popen([*FASTADV, *words], **streams) as process:  # type: ignore[call-overload]
-            out, narration = process.communicate(timeout=20)
+            out, narration = process.communicate(timeout=seconds(20))
         said = narration if stream == "stderr" else os.read(ours, 1000)
     finally:
         os.close(ours)
@@ -33,6 +34,6 @@ def test_one_line_says_what_to_do_instead(stream: str, words: list[str]) -> None
 
 def test_a_stream_that_is_closed_is_no_terminal() -> None:
     command = ["sh", "-c", 'exec "$@" <&-', "sh", *FASTADV]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds(20))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1

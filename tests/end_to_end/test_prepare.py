@@ -40,7 +40,7 @@ def _home(home: Path) -> None:
 
 
 def opened(content: Path | bytes) -> Image.Image:
-    """A picture, whole in memory."""
+    """A picture that is read whole into memory."""
     with Image.open(content if isinstance(content, Path) else io.BytesIO(content)) as image:
         image.load()
         return image
@@ -51,7 +51,7 @@ def pixels(path: Path) -> Any:
 
 
 def halved(image: Any, factor: int) -> Any:
-    """Smaller by a whole factor, by means over squares: a resize that shares nothing with Pillow's."""
+    """Shrink by a whole factor, by means over squares. This resize shares no code with Pillow's."""
     height, width = image.shape[0] // factor, image.shape[1] // factor
     return image[: height * factor, : width * factor].reshape(height, factor, width, factor, -1).mean((1, 3))
 
@@ -59,7 +59,7 @@ def halved(image: Any, factor: int) -> Any:
 # What the copies are
 
 
-def test_copies_have_the_size_and_the_pixels_of_their_source(tmp_path: Path) -> None:
+def test_prepared_copies_have_the_asked_size_and_the_pixels_of_their_source(tmp_path: Path) -> None:
     source = image_folder(tmp_path / "source", width=160, height=128)
     prepared = done_well(source, tmp_path / "out")
     assert prepared.classes == CLASSES
@@ -73,10 +73,10 @@ def test_copies_have_the_size_and_the_pixels_of_their_source(tmp_path: Path) -> 
             assert abs(pixels(copy) - halved(original, factor)).mean() < 4
     assert (tmp_path / "out" / "full").resolve() == source
     modes = {stat.S_IMODE((tmp_path / "out" / name).stat().st_mode) for name in ("prepared.json", "32/" + path)}
-    assert len(modes) == 1  # whoever may read the copies may read what they are
+    assert len(modes) == 1  # other users can read the copies and their list
 
 
-def test_real_photographs_are_close_to_an_independent_resize(tmp_path: Path) -> None:
+def test_prepared_photographs_are_close_to_an_independent_resize(tmp_path: Path) -> None:
     source = few_real_ones(tmp_path / "source", train=3, val=1)
     prepared = done_well(source, tmp_path / "out", "--sizes", "112,352")
     assert prepared.counts == {"train": 12, "val": 4}
@@ -88,7 +88,7 @@ def test_real_photographs_are_close_to_an_independent_resize(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("size", [(500, 375), (375, 500), (33, 32), (3000, 40), (32, 32), (31, 900)])
-def test_the_shorter_side_is_as_torchvision_has_it(size: tuple[int, int]) -> None:
+def test_the_shorter_side_of_a_copy_is_rounded_as_torchvision_does(size: tuple[int, int]) -> None:
     from torchvision.transforms import Resize
 
     image = Image.new("RGB", size)
@@ -115,7 +115,7 @@ KINDS = {
 }
 
 
-def test_everything_becomes_an_rgb_jpeg_of_the_same_name(tmp_path: Path) -> None:
+def test_an_image_of_any_format_becomes_an_rgb_jpeg_of_the_same_name(tmp_path: Path) -> None:
     source = image_folder(tmp_path / "source")
     for name, content in KINDS.items():
         put(source / "train" / CLASSES[0] / name, content)
@@ -129,7 +129,7 @@ def test_everything_becomes_an_rgb_jpeg_of_the_same_name(tmp_path: Path) -> None
         assert abs(np.asarray(image).astype(float) - np.asarray(expected)).mean() < 8
 
 
-def test_a_small_sound_jpeg_is_copied_and_no_rotation_is_applied(tmp_path: Path) -> None:
+def test_a_small_intact_jpeg_is_copied_byte_for_byte_without_rotation(tmp_path: Path) -> None:
     source = image_folder(tmp_path / "source", width=40, height=30)
     exif = Image.Exif()
     exif[0x0112] = 6  # a quarter turn
@@ -142,7 +142,7 @@ def test_a_small_sound_jpeg_is_copied_and_no_rotation_is_applied(tmp_path: Path)
     assert not turned.getexif()
 
 
-def test_broken_images_are_left_out_and_named(tmp_path: Path) -> None:
+def test_prepare_leaves_out_broken_images_and_names_them(tmp_path: Path) -> None:
     source, whole = image_folder(tmp_path / "source"), encoded(picture(30, 20), quality=95)
     folder = source / "train" / CLASSES[0]
     for name, content in {"cut": whole[:-60], "empty": b"", "text": b"<html>not found"}.items():
@@ -160,7 +160,7 @@ def test_broken_images_are_left_out_and_named(tmp_path: Path) -> None:
     assert f"{expected[2]}: a link that leads to no file" in again.stdout
 
 
-def test_what_is_no_image_by_its_name_is_said(tmp_path: Path) -> None:
+def test_prepare_names_files_that_are_no_images_by_their_name(tmp_path: Path) -> None:
     source = image_folder(tmp_path / "source")
     assert "not taken for images" not in prepare(source, tmp_path / "clean").stderr
     put(source / "val" / CLASSES[1] / "moving.gif", encoded(picture(30, 20)))
@@ -172,7 +172,7 @@ def test_what_is_no_image_by_its_name_is_said(tmp_path: Path) -> None:
     assert done.returncode == 0
 
 
-def test_only_twenty_broken_images_are_on_the_screen(tmp_path: Path) -> None:
+def test_prepare_prints_at_most_twenty_broken_images(tmp_path: Path) -> None:
     source = image_folder(tmp_path / "source", train=1, val=1)
     for number in range(23):
         put(source / "train" / CLASSES[0] / f"broken{number}.JPEG", b"")
@@ -182,7 +182,7 @@ def test_only_twenty_broken_images_are_on_the_screen(tmp_path: Path) -> None:
     assert "and 3 more" in done.stdout
 
 
-def test_a_class_with_nothing_but_broken_images_is_a_failure(tmp_path: Path) -> None:
+def test_prepare_fails_if_a_class_has_nothing_but_broken_images(tmp_path: Path) -> None:
     source = image_folder(tmp_path / "source", val=1)
     put(source / "val" / CLASSES[1] / "val_0.JPEG", b"")
     done = prepare(source, tmp_path / "out")
@@ -191,7 +191,7 @@ def test_a_class_with_nothing_but_broken_images_is_a_failure(tmp_path: Path) -> 
     assert not (tmp_path / "out" / "prepared.json").exists()
 
 
-def test_a_split_of_another_name_is_linked_as_val(tmp_path: Path) -> None:
+def test_a_test_split_of_another_name_is_linked_as_val(tmp_path: Path) -> None:
     source = image_folder(tmp_path / "source")
     (source / "val").rename(source / "validation")
     done_well(source, tmp_path / "out")
@@ -202,7 +202,7 @@ def test_a_split_of_another_name_is_linked_as_val(tmp_path: Path) -> None:
 # A second start
 
 
-def test_a_second_start_does_nothing_and_another_size_is_added(tmp_path: Path) -> None:
+def test_a_second_prepare_makes_only_the_sizes_that_are_new(tmp_path: Path) -> None:
     source, out = image_folder(tmp_path / "source"), tmp_path / "out"
     first = done_well(source, out)
     before = {path: (out / path).stat().st_mtime_ns for path in tree(out, SIZES)}
@@ -212,13 +212,13 @@ def test_a_second_start_does_nothing_and_another_size_is_added(tmp_path: Path) -
     assert finished(out, "48") == 10
 
 
-def test_what_is_missing_is_made_again_and_what_is_too_much_is_named(tmp_path: Path) -> None:
+def test_prepare_makes_missing_copies_again_and_names_files_that_do_not_belong(tmp_path: Path) -> None:
     source, out = image_folder(tmp_path / "source"), tmp_path / "out"
     done_well(source, out)
     expected = tree(out, SIZES)
     folder = out / "64" / "val" / CLASSES[1]
     (folder / "val_0.JPEG").unlink()
-    (folder / "val_1.JPEG").write_bytes(b"")  # what a machine that loses power leaves
+    (folder / "val_1.JPEG").write_bytes(b"")  # a loss of power can leave an empty file
     (folder / ".123.part").write_bytes(b"half")
     done_well(source, out)
     assert tree(out, SIZES) == expected
@@ -228,7 +228,7 @@ def test_what_is_missing_is_made_again_and_what_is_too_much_is_named(tmp_path: P
     assert "stranger.JPEG" in done.stderr
 
 
-def test_an_image_that_was_replaced_is_copied_anew(tmp_path: Path) -> None:
+def test_prepare_copies_an_image_anew_that_was_replaced(tmp_path: Path) -> None:
     source, out = image_folder(tmp_path / "source"), tmp_path / "out"
     done_well(source, out)
     path = f"train/{CLASSES[0]}/train_1.JPEG"
@@ -239,14 +239,14 @@ def test_an_image_that_was_replaced_is_copied_anew(tmp_path: Path) -> None:
         assert pixels(out / size / path).mean((0, 1)).round() == pytest.approx([254, 0, 0], abs=2)
 
 
-def test_it_says_how_to_train_on_it(tmp_path: Path, home: Path) -> None:
+def test_prepare_prints_the_command_that_trains_on_the_copies(tmp_path: Path, home: Path) -> None:
     source = image_folder(tmp_path / "source")
     assert f"fastadv run imagefolder:{tmp_path}/out\n" in prepare(source, tmp_path / "out").stdout
     done = fastadv("prepare", "imagenet", str(source), "--sizes", "32")
     assert "train on it: fastadv run imagenet\n" in done.stdout
 
 
-def test_json_is_the_answers_and_nothing_else(tmp_path: Path) -> None:
+def test_prepare_with_json_prints_the_answers_and_nothing_else(tmp_path: Path) -> None:
     source = image_folder(tmp_path / "source")
     done = prepare(source, tmp_path / "out", "--sizes", "32", "--json")
     answers = [json.loads(text) for text in done.stdout.splitlines()]
@@ -268,7 +268,7 @@ def test_json_is_the_answers_and_nothing_else(tmp_path: Path) -> None:
     }
 
 
-def test_it_goes_to_the_folder_of_the_data_by_default(tmp_path: Path, home: Path) -> None:
+def test_prepare_writes_to_the_data_folder_by_default(tmp_path: Path, home: Path) -> None:
     done = fastadv("prepare", "flowers", str(image_folder(tmp_path / "source")), "--sizes", "32", "--workers", "1")
     assert done.returncode == 0, done.stderr
     assert (home / "data" / "flowers" / "prepared.json").exists()
@@ -279,7 +279,7 @@ def test_it_goes_to_the_folder_of_the_data_by_default(tmp_path: Path, home: Path
 # What is refused
 
 
-def test_bad_words_are_one_line(tmp_path: Path) -> None:
+def test_prepare_refuses_bad_arguments_in_one_line(tmp_path: Path) -> None:
     source = image_folder(tmp_path / "source")
     file = tmp_path / "file"
     file.write_text("")
@@ -301,7 +301,7 @@ def test_bad_words_are_one_line(tmp_path: Path) -> None:
     refused(fastadv("prepare", "../up", str(source)), "is no name")
 
 
-def test_a_source_with_something_amiss_is_one_line(tmp_path: Path) -> None:
+def test_prepare_refuses_a_faulty_source_in_one_line(tmp_path: Path) -> None:
     for number, (change, message) in enumerate(
         [
             (lambda at: (at / "train" / "n3").mkdir(), "train/n3"),
@@ -317,7 +317,7 @@ def test_a_source_with_something_amiss_is_one_line(tmp_path: Path) -> None:
         refused(prepare(source, tmp_path / f"out{number}"), message)
 
 
-def test_a_folder_of_another_source_or_quality_or_of_somebody_else(tmp_path: Path) -> None:
+def test_prepare_refuses_a_folder_of_another_source_or_quality_or_with_foreign_files(tmp_path: Path) -> None:
     source, out = image_folder(tmp_path / "source", 1, 1), tmp_path / "out"
     done_well(source, out)
     refused(prepare(image_folder(tmp_path / "other", 1, 1), out), f"was prepared from {source}; remove {out}")
@@ -328,7 +328,7 @@ def test_a_folder_of_another_source_or_quality_or_of_somebody_else(tmp_path: Pat
     refused(prepare(source, out), "damaged")
 
 
-def test_the_warning_is_only_for_a_disk_that_is_too_small() -> None:
+def test_prepare_warns_only_of_a_disk_that_is_too_small() -> None:
     plan = {"kind": "", "source": "", "out": "", "classes": 1, "images": {"train": 1, "val": 1}, "sizes": [32]}
     plan |= {"quality": 90, "workers": 1, "there": 0, "type": "Planned"}
     for needed, free, warned in ((10, 9, True), (9, 10, False)):
@@ -336,6 +336,6 @@ def test_the_warning_is_only_for_a_disk_that_is_too_small() -> None:
         assert any("WARNING" in text for text in lines) == warned
 
 
-def test_nothing_here_loads_torch() -> None:
+def test_preparing_images_does_not_load_torch() -> None:
     code = "import engine.data.prepare.preparation, sys; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"

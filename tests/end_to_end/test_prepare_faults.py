@@ -1,4 +1,4 @@
-"""`fastadv prepare` under stops, kills and on full disks: a clear line, and the same copies in the end."""
+"""`fastadv prepare` after stops, kills and full disks: a clear line, and the same copies in the end."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ import pytest
 from tests.support.preparing import SIZES, done_well, few_real_ones, finished, image_folder, prepare, refused, tree
 from tests.support.runs import gone
 from tests.support.shell import FASTADV
-from tests.support.waiting import wait_until
+from tests.support.waiting import seconds, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,7 @@ def _home(home: Path) -> None:
 
 
 def begun(source: Path, out: Path, copies: int, **options: Any) -> "subprocess.Popen[str]":
-    """A preparation that has made so many copies, and is still at work."""
+    """Start a preparation and wait until it has made `copies` copies."""
     words = ["prepare", "imagenet", str(source), "--out", str(out), "--sizes", "160,200", "--workers", "2"]
     process = subprocess.Popen([*FASTADV, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
     wait_until(lambda: (out.exists() and finished(out) >= copies) or process.poll() is not None)
@@ -31,14 +31,14 @@ def begun(source: Path, out: Path, copies: int, **options: Any) -> "subprocess.P
 
 @pytest.fixture
 def photographs(tmp_path: Path) -> tuple[Path, dict[str, str]]:
-    """Real ones, and the copies that an undisturbed preparation makes of them."""
+    """Real photographs, and the hashes of the copies that an undisturbed preparation makes."""
     source = few_real_ones(tmp_path / "source", train=100, val=5)
     done_well(source, tmp_path / "undisturbed", "--sizes", "160,200")
     return source, tree(tmp_path / "undisturbed", ("160", "200"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_what_was_interrupted_goes_on_and_ends_the_same(
+def test_an_interrupted_prepare_continues_and_ends_with_the_same_copies(
     tmp_path: Path, photographs: tuple[Path, dict[str, str]], number: signal.Signals
 ) -> None:
     source, expected = photographs
@@ -47,7 +47,7 @@ def test_what_was_interrupted_goes_on_and_ends_the_same(
         process = begun(source, out, copies, start_new_session=True)
         everybody = psutil.Process(process.pid).children(recursive=True)
         os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
-        _, message = process.communicate(timeout=30)
+        _, message = process.communicate(timeout=seconds(30))
         assert "Traceback" not in message
         if number == signal.SIGKILL:
             wait_until(lambda: all(gone(child.pid) for child in everybody))  # noqa: B023 - it is called here
@@ -57,14 +57,16 @@ def test_what_was_interrupted_goes_on_and_ends_the_same(
             assert not [child for child in everybody if not gone(child.pid)]
         assert not (out / "prepared.json").exists()
         known = {path: digest for path, digest in tree(out, ("160", "200")).items() if "/." not in path}
-        assert known.items() <= expected.items()  # nothing half-written has a name
+        assert known.items() <= expected.items()  # no half-written file has its final name
     done_well(source, out, "--sizes", "160,200")
     assert tree(out, ("160", "200")) == expected
     assert (out / "prepared.json").read_bytes() == (tmp_path / "undisturbed" / "prepared.json").read_bytes()
 
 
 @pytest.mark.parametrize("whose", ["engine", "worker"])
-def test_a_process_killed_from_within(tmp_path: Path, photographs: tuple[Path, dict[str, str]], whose: str) -> None:
+def test_prepare_fails_in_one_line_if_its_engine_or_a_worker_is_killed(
+    tmp_path: Path, photographs: tuple[Path, dict[str, str]], whose: str
+) -> None:
     source, expected = photographs
     out = tmp_path / "out"
     process = begun(source, out, 50)
@@ -73,7 +75,7 @@ def test_a_process_killed_from_within(tmp_path: Path, photographs: tuple[Path, d
     workers = [child for child in everybody if "spawn_main" in " ".join(child.cmdline())]
     assert len(workers) == 2
     (engine if whose == "engine" else workers[0]).kill()
-    _, message = process.communicate(timeout=30)
+    _, message = process.communicate(timeout=seconds(30))
     assert process.returncode == 1
     assert "killed (signal 9)" in message if whose == "engine" else "a worker died (signal 9" in message
     wait_until(lambda: all(gone(child.pid) for child in everybody))
@@ -81,7 +83,7 @@ def test_a_process_killed_from_within(tmp_path: Path, photographs: tuple[Path, d
     assert tree(out, ("160", "200")) == expected
 
 
-def test_two_at_once_are_one_too_many(tmp_path: Path) -> None:
+def test_a_second_prepare_into_the_same_folder_is_refused(tmp_path: Path) -> None:
     source, out = few_real_ones(tmp_path / "source", train=150), tmp_path / "out"
     process = begun(source, out, 1)
     refused(prepare(source, out, "--sizes", "160,200"), "another `fastadv prepare` is at work")
@@ -101,7 +103,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", folder], check=True)
 
 
-def test_a_full_disk_is_one_line_and_after_room_is_made_it_goes_on(tmp_path: Path, small_disk: Path) -> None:
+def test_prepare_on_a_full_disk_says_so_in_one_line_and_continues_after_room_is_made(
+    tmp_path: Path, small_disk: Path
+) -> None:
     source, out = image_folder(tmp_path / "source", train=40, val=10), small_disk / "out"
     (small_disk / "ballast").write_bytes(b"x" * 400_000)
     done = prepare(source, out)

@@ -1,4 +1,4 @@
-"""`fastadv prepare` from ImageNet's official tar files."""
+"""`fastadv prepare` from the official tar files of ImageNet."""
 
 import gzip
 import io
@@ -40,7 +40,7 @@ def official(tmp_path: Path) -> Path:
         for k, label in enumerate(CLASSES)
     }
     put(folder / "ILSVRC2012_img_train.tar", tar(inner))
-    names = [f"ILSVRC2012_val_{n:08d}.JPEG" for n in (3, 1, 4, 2)]  # in no order
+    names = [f"ILSVRC2012_val_{n:08d}.JPEG" for n in (3, 1, 4, 2)]  # the order of the files does not matter
     contents = {name: encoded(picture(seed=int(name[-6]))) for name in names}
     put(folder / "ILSVRC2012_img_val.tar", tar(contents | {"ILSVRC2012_val_00000005.JPEG": b"broken"}))
     return folder
@@ -69,7 +69,7 @@ def add_text(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("labels", [add_devkit, add_text])
-def test_the_official_tars(tmp_path: Path, official: Path, labels: Any) -> None:
+def test_prepare_reads_the_official_tar_files_of_imagenet(tmp_path: Path, official: Path, labels: Any) -> None:
     labels(official)
     out = tmp_path / "out"
     prepared = done_well(official, out)
@@ -90,7 +90,7 @@ def test_the_official_tars(tmp_path: Path, official: Path, labels: Any) -> None:
     assert tree(out, ("full", *SIZES)) == expected
 
 
-def test_tars_with_something_amiss_are_one_line(tmp_path: Path, official: Path) -> None:
+def test_prepare_refuses_faulty_tar_files_in_one_line(tmp_path: Path, official: Path) -> None:
     out = tmp_path / "out"
     refused(prepare(official, out), "ILSVRC2012_devkit_t12.tar.gz nor val_labels.txt")
     put(official / "ILSVRC2012_devkit_t12.tar.gz", b"no")
@@ -112,7 +112,7 @@ def test_tars_with_something_amiss_are_one_line(tmp_path: Path, official: Path) 
     refused(prepare(official, out), "no ILSVRC2012_img_val.tar")
 
 
-def test_an_interrupted_extraction_goes_on(tmp_path: Path, official: Path) -> None:
+def test_an_interrupted_extraction_of_tar_files_continues(tmp_path: Path, official: Path) -> None:
     add_text(official)
     inner = {
         f"{label}.tar": tar({f"{label}_{n}.JPEG": encoded(picture(mode="CMYK"), quality=95) for n in range(600)})
@@ -125,6 +125,8 @@ def test_an_interrupted_extraction_goes_on(tmp_path: Path, official: Path) -> No
     process.kill()
     process.communicate()
     assert not (out / "prepared.json").exists()
-    wait_until(lambda: prepare(official, out).returncode == 0)  # the engine may take a moment to see that it is alone
+    wait_until(
+        lambda: prepare(official, out).returncode == 0
+    )  # the engine sees only after a moment that its parent is gone
     done_well(official, tmp_path / "undisturbed")
     assert tree(out, ("full", *SIZES)) == tree(tmp_path / "undisturbed", ("full", *SIZES))

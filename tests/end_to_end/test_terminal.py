@@ -1,5 +1,6 @@
-"""A real terminal: tmux starts a run, shows it, and is killed under it."""
+"""fastadv in a real terminal: tmux starts a run, shows it, and is killed under it."""
 
+import os
 import shlex
 import shutil
 import subprocess
@@ -12,7 +13,8 @@ import pytest
 from engine.protocol.rundir import RunDir
 from fastadv_tui.runs import control
 from fastadv_tui.runs.state import load
-from tests.support.runs import kill_all_of, verdict
+from tests.support.processes import TOKEN, kill_all, with_token
+from tests.support.runs import verdict
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
@@ -38,15 +40,15 @@ class Tmux:
         self("new-session", "-d", "-s", name, "-x", "110", "-y", "30", *self.environment, command)
 
     def cursor_line(self, name: str) -> str:
-        """The line of the terminal's cursor: that of the field that has the focus."""
+        """The line with the terminal's cursor, which is the field with the focus."""
         return self.screen(name).splitlines()[int(self("display-message", "-p", "-t", name, "#{cursor_y}"))]
 
     def shows(self, name: str, words: str, timeout: float = 20) -> None:
-        """Wait for words on a screen; AssertionError with what is there instead."""
+        """Wait for words on a screen. AssertionError shows what is there instead."""
         try:
             wait_until(lambda: words in self.screen(name), timeout)
         except AssertionError:
-            raise AssertionError(f"no {words!r} within {timeout} s on\n{self.screen(name)}") from None
+            raise AssertionError(f"no {words!r} in time on\n{self.screen(name)}") from None
 
     def screen(self, name: str) -> str:
         return self("capture-pane", "-p", "-t", name)
@@ -57,8 +59,7 @@ def tmux(tmp_path: Path, home: Path) -> Iterator[Tmux]:
     server = Tmux(tmp_path / "tmux", home)
     yield server
     subprocess.run([*server._base, "kill-server"], capture_output=True)
-    for folder in (home / "runs").iterdir():
-        kill_all_of(RunDir(folder))
+    kill_all(lambda: with_token(os.environ[TOKEN]))
 
 
 def test_a_run_survives_its_terminal_and_two_viewers_show_the_same(tmux: Tmux, home: Path) -> None:
@@ -67,7 +68,7 @@ def test_a_run_survives_its_terminal_and_two_viewers_show_the_same(tmux: Tmux, h
     (folder,) = (home / "runs").iterdir()
     rundir = RunDir(folder)
     wait_until(lambda: len(load(rundir).watch) >= 1, timeout=60)
-    tmux.session("keeper", "cat")  # the server ends with its last session
+    tmux.session("keeper", "cat")  # without a session the server would end
     tmux("kill-session", "-t", "first")
     before = load(rundir).step
     wait_until(lambda: load(rundir).step > before, timeout=60)
@@ -79,17 +80,21 @@ def test_a_run_survives_its_terminal_and_two_viewers_show_the_same(tmux: Tmux, h
     wait_until(lambda: verdict(rundir).status == "stopped", timeout=60)
 
 
-def test_the_dashboard_from_the_form_to_a_comparison(tmux: Tmux, home: Path, tmp_path: Path) -> None:
-    """Launch two runs, see them end, compare and export them, leave while a third one trains, and find it again."""
+def test_the_dashboard_starts_compares_and_exports_runs_and_finds_them_again(
+    tmux: Tmux, home: Path, tmp_path: Path
+) -> None:
+    """Start two runs, compare and export them, leave while a third one trains, and find it again."""
     tmux("new-session", "-d", "-s", "d", "-x", "140", "-y", "40", "-c", str(tmp_path), *tmux.environment, FASTADV)
-    tmux("set-option", "-g", "remain-on-exit", "failed")  # a dashboard that broke shows how
+    tmux("set-option", "-g", "remain-on-exit", "failed")  # a dashboard that broke leaves its traceback on the screen
     tmux.shows("d", "Press n to start one", timeout=30)
     for name, seed in (("one", "1"), ("two", "2")):
         launch(tmux, name, "1", seed)
         tmux.shows("d", f"✓ {name}", timeout=90)
     tmux("send-keys", "-t", "d", "h")
     tmux.shows("d", "2 of 2 runs")
-    tmux("send-keys", "-t", "d", "Space", "j", "Space")
+    tmux("send-keys", "-t", "d", "Space")
+    tmux.shows("d", "1 marked")
+    tmux("send-keys", "-t", "d", "j", "Space")
     tmux.shows("d", "2 marked")
     tmux("send-keys", "-t", "d", "c")
     tmux.shows("d", "data, evaluation and code agree")
@@ -118,7 +123,7 @@ open_dashboard(readonly=False)
 """
 
 
-def test_a_dashboard_that_breaks_says_so_and_does_not_end_well(tmux: Tmux, tmp_path: Path) -> None:
+def test_a_dashboard_that_breaks_says_so_and_ends_with_exit_code_1(tmux: Tmux, tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text(BROKEN)
     program = f"{shlex.quote(sys.executable)} -P {shlex.quote(str(tmp_path / 'broken.py'))}"
     tmux.session("b", f"{program}; echo it ended with $?; cat")

@@ -5,19 +5,18 @@ SVG. Start a run before, and there is something to see.
 """
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 
-from textual.pilot import Pilot
 from textual.widgets import DataTable
 
 from fastadv_tui.dashboard.app import Fastadv
 from fastadv_tui.dashboard.chart.widget import Chart
 from fastadv_tui.dashboard.settings import Settings
+from tests.support.pilot import until
 
 FOLDER = Path(__file__).parent
 SIZE = (150, 42)
-SAMPLES = 12.0  # seconds, for the machine to have a past
+SAMPLES = 12.0  # seconds in which the curves of the machine grow
 
 
 async def main() -> None:
@@ -37,11 +36,6 @@ async def main() -> None:
         await pilot.press("escape")
         await pilot.pause(0.5)
         save(app, "history")
-
-
-async def until(pilot: Pilot[str], condition: Callable[[], bool]) -> None:
-    while not condition():
-        await pilot.pause(0.05)
 
 
 def save(app: Fastadv, name: str) -> None:

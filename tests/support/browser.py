@@ -1,4 +1,4 @@
-"""A real browser for the tests of the dashboard in one."""
+"""A real browser for the tests of the dashboard in a browser."""
 
 import asyncio
 import base64
@@ -13,13 +13,13 @@ from typing import Any
 
 import aiohttp
 
-from tests.support.waiting import wait_until
+from tests.support.waiting import seconds, wait_until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0", "--window-size=1400,900")
-SLOW = 60.0  # seconds; a browser and a dashboard start on a busy machine
+START = 60.0  # seconds of a quiet machine, in which a browser or a dashboard starts
 
-# textual-serve keeps its xterm to itself; this catches it as it is assigned
+# textual-serve does not publish its xterm object; this script catches the object when it is assigned
 CATCH_TERMINAL = """
 Object.defineProperty(Object.prototype, "terminal", {configurable: true, set(value) {
   Object.defineProperty(this, "terminal", {value, writable: true, configurable: true});
@@ -47,7 +47,7 @@ class Browser:
         self._numbers = itertools.count(1)
         self.requested: list[str] = []
         try:
-            port = wait_until(lambda: _first_line(folder / "DevToolsActivePort"), SLOW)
+            port = wait_until(lambda: _first_line(folder / "DevToolsActivePort"), START)
             self._runner.run(self._attach(f"http://127.0.0.1:{port}/json/list"))
         except BaseException:
             self._kill()
@@ -73,7 +73,7 @@ class Browser:
         number = next(self._numbers)
         await self._socket.send_json({"id": number, "method": method, "params": parameters})
         while True:
-            message = await self._socket.receive_json(timeout=SLOW)
+            message = await self._socket.receive_json(timeout=seconds(START))
             if message.get("method") in ("Network.requestWillBeSent", "Network.webSocketCreated"):
                 self.requested.append(message["params"].get("url") or message["params"]["request"]["url"])
             if message.get("id") == number:
@@ -85,11 +85,11 @@ class Browser:
         return self.call("Runtime.evaluate", expression=expression)["result"].get("value")
 
     def screen(self) -> str:
-        """What xterm has on its screen."""
+        """The text on the screen of xterm."""
         return str(self.evaluate(SCREEN))
 
     def wait_for(self, text: str) -> str:
-        wait_until(lambda: text in self.screen(), SLOW)
+        wait_until(lambda: text in self.screen(), START)
         return self.screen()
 
     def press(self, key: str) -> None:
@@ -104,7 +104,7 @@ class Browser:
         try:
             self.call("Browser.close")
             self._runner.run(self._session.close())
-            self._process.wait(timeout=20)
+            self._process.wait(timeout=seconds(20))
         finally:
             self._kill()
 

@@ -1,4 +1,4 @@
-"""Homes to look at: runs with invented figures in every state, and a machine that stands still."""
+"""Homes to look at: runs with invented figures in every state, and a machine whose figures never change."""
 
 import math
 import os
@@ -31,10 +31,10 @@ GB = 10**9
 
 
 class StillSampler:
-    """A stand-in of the sampler: two GPUs that are busy, always in the same way."""
+    """A stand-in for the sampler: two GPUs with figures that never change."""
 
     def sample(self, pids: Any = ()) -> Sample:
-        """The same whether it is asked before or after the runs are known."""
+        """The sample is the same before and after the runs are known."""
         pids = [os.getpid()] if any(runs_dir().glob("*/process.json")) else []
         gpus = tuple(
             Gpu(
@@ -83,7 +83,7 @@ def fill(what: str) -> None:
             )
     elif what == "thousand":
         History().upsert(many(1000))
-    History().rows()  # or the first look would say that it made the history's file
+    History().rows()  # otherwise the first look would say that it created the history file
 
 
 def past() -> None:
@@ -97,7 +97,7 @@ def past() -> None:
 
 
 def live(run_id: str, name: str, epochs: float, device: str, seed: int = 0) -> RunDir:
-    """A run that trains, as far as anybody can see: the process of this very test is its engine."""
+    """A run that seems to train: the process of the test stands for its engine."""
     rundir = make(run_id, NOW - 60 * epochs - 60 * seed, name=name, seed=seed)
     write_events(rundir, *training(seed, epochs))
     me = process_identity.of(os.getpid())

@@ -1,4 +1,4 @@
-"""Runs of the real engine, in this process or one of their own."""
+"""Runs of the real engine, in this process or in another one."""
 
 import os
 import subprocess
@@ -15,6 +15,7 @@ from engine.protocol import event_log, events
 from engine.protocol.rundir import RunDir
 from engine.training import checkpoint
 from tests.support.runs import make_run
+from tests.support.waiting import seconds
 
 ROOT = Path(__file__).parents[2]
 EventKind = TypeVar("EventKind", bound=events.Event)
@@ -27,7 +28,7 @@ def run_folder(path: Path, typed: Mapping[str, Any], dataset: str = "digits") ->
 
 
 def environment() -> dict[str, str]:
-    """One thread, our code, and no slot of a supervisor's."""
+    """The environment of an engine: one thread, this code, and no slot of a supervisor."""
     inherited = {k: v for k, v in os.environ.items() if k not in ("FASTADV_DEVICE", "FASTADV_HOME")}
     return inherited | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
 
@@ -44,15 +45,18 @@ def start(rundir: RunDir) -> subprocess.Popen[bytes]:
 
 
 def finish(process: subprocess.Popen[bytes], timeout: float = 60) -> int:
+    """Exit code of a process, which is killed if it takes longer than `timeout` seconds of a quiet machine."""
     try:
-        return process.wait(timeout)
+        return process.wait(seconds(timeout))
     finally:
         process.kill()
 
 
 def ask(*arguments: str, stdin: bytes = b"", **env: str) -> tuple[int, bytes, bytes]:
     """Exit code, standard output and standard error of one question to the engine."""
-    answer = subprocess.run(command(*arguments), input=stdin, capture_output=True, env=environment() | env, timeout=60)
+    answer = subprocess.run(
+        command(*arguments), input=stdin, capture_output=True, env=environment() | env, timeout=seconds(60)
+    )
     return answer.returncode, answer.stdout, answer.stderr
 
 
@@ -61,7 +65,7 @@ def of_kind(rundir: RunDir, kind: type[EventKind]) -> list[EventKind]:
 
 
 def without_clock(event: events.AnyEvent) -> bytes:
-    """What an event says, apart from when."""
+    """An event as JSON without its times."""
     return msgspec.json.encode(msgspec.structs.replace(event, t=0.0, elapsed=0.0))
 
 
@@ -71,7 +75,7 @@ def weights(rundir: RunDir, which: str = "last") -> dict[str, Any]:
 
 
 def assert_same(one: Any, other: Any, path: str = "") -> None:
-    """Bit by bit, through containers."""
+    """Compare tensors bit by bit, also within dictionaries."""
     if isinstance(one, torch.Tensor):
         assert torch.equal(one, other), path
     elif isinstance(one, dict):

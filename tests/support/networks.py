@@ -49,7 +49,7 @@ def digits() -> tuple[Tensor, Tensor, Tensor, Tensor]:
 def evaluate(
     model: nn.Module, data: TestImages, threat: Threat, attack: Pgd, seed: int, tick: Tick = lambda done, total: None
 ) -> Accuracy:
-    """An evaluation of one attack, searched for in fp32 and without a break."""
+    """Evaluate one attack in fp32, without an interruption."""
     return Evaluation(model, data, [(threat, attack)], seed).run(tick)[0]
 
 
@@ -66,7 +66,7 @@ class InDouble(nn.Module):
 
 
 def trained_digits(width: int = 8, updates: int = 150, noise: float = 0.1) -> nn.Module:
-    """A digits model that has learned something, a little robust through noise."""
+    """A digits model that was trained for a while, and is a little robust through noise."""
     images, labels, _, _ = digits()
     learner = make_learner(digits_model(width), name="adam", lr=3e-3, weight_decay=0.0)
     rng = torch.Generator().manual_seed(0)

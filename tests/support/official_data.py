@@ -19,7 +19,7 @@ MNIST_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-image
 
 
 def python2_pickle(content: Mapping[str, NDArray[np.uint8] | list[int] | str]) -> bytes:
-    """A dictionary as Python 2 pickled it by protocol 2: its strings are bytes; no pickler of today writes that."""
+    """Pickle a dictionary as Python 2 did, with strings of bytes. No pickler of today writes this form."""
     items = b"".join(_python2_string(key.encode()) + _python2_value(value) for key, value in content.items())
     return b"\x80\x02}(" + items + b"u."
 
@@ -62,7 +62,7 @@ def write_cifar10(folder: Path, images: int = 4) -> tuple[NDArray[np.uint8], lis
 
 
 def idx(array: NDArray[np.uint8]) -> bytes:
-    """The idx format of MNIST."""
+    """An array in the idx format of MNIST."""
     return bytes((0, 0, 8, array.ndim)) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
 
 

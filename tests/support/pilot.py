@@ -1,9 +1,10 @@
-"""Opening the dashboard under a pilot, and runs for it to show."""
+"""The dashboard under a pilot, and runs for it to show."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
 from textual.pilot import Pilot
+from textual.widget import Widget
 
 from engine.config.presets import build
 from engine.protocol.events import Finished
@@ -14,6 +15,7 @@ from fastadv_tui.dashboard.widgets.run_list import RunList
 from fastadv_tui.paths import runs_dir
 from tests.support.events import evaluated, started, step, write_events
 from tests.support.runs import make_run
+from tests.support.waiting import Deadline
 
 Script = Callable[[Fastadv, Pilot[str]], Awaitable[None]]
 
@@ -32,12 +34,17 @@ def play(
     asyncio.run(run())
 
 
-async def until(pilot: Pilot[str], condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    for _ in range(int(seconds / 0.05)):
-        if condition():
-            return
+async def until(pilot: Pilot[str], condition: Callable[[], object], timeout: float = 20.0) -> None:
+    """Let the app go on until a condition holds; AssertionError with the screen after `timeout` seconds."""
+    deadline = Deadline(timeout)
+    while not condition():
+        assert not deadline.passed, f"not within {deadline.seconds:.0f} s\n{shown(pilot.app)}"  # type: ignore[arg-type]
         await pilot.pause(0.05)
-    raise AssertionError(f"not within {seconds} s\n{shown(pilot.app)}")  # type: ignore[arg-type]
+
+
+async def until_focused(pilot: Pilot[str], kind: type[Widget]) -> None:
+    """Wait until a widget of this kind has the focus: a key that comes earlier goes elsewhere or is lost."""
+    await until(pilot, lambda: isinstance(pilot.app.screen.focused, kind))
 
 
 def shown(app: Fastadv) -> str:

@@ -1,4 +1,4 @@
-"""What the tests of `fastadv prepare` need: the command, made-up images, data sets and tar files."""
+"""Helpers for the tests of `fastadv prepare`: the command, made-up images, data sets and tar files."""
 
 import hashlib
 import io
@@ -97,7 +97,7 @@ def tree(root: Path, sizes: tuple[str, ...]) -> dict[str, str]:
 
 
 def finished(root: Path, size: str = "160") -> int:
-    """How many copies of a size have their name."""
+    """How many copies of a size have their final name."""
     return sum(not path.name.startswith(".") for path in _files(root / size))
 
 

@@ -1,9 +1,6 @@
 """Run directories, and runs with a stand-in for the engine."""
 
-import os
-import signal
 import time
-from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -15,7 +12,6 @@ from engine.protocol.rundir import RunDir, Submission
 from fastadv_tui.runs import control, state, status
 from fastadv_tui.runs.create import create_run
 from fastadv_tui.runs.observe import observe
-from fastadv_tui.supervise import process_identity
 from fastadv_tui.supervise.records import ExitRecord, ProcessRecord, read
 from tests.support.waiting import wait_until
 
@@ -23,12 +19,12 @@ FAKE = Path(__file__).parent / "stand_in"  # on PYTHONPATH, its `engine` takes t
 
 
 def config(behaviour: str = "", grace: float = 30.0) -> RunConfig:
-    """A small run; `behaviour` is what the stand-in of the engine does (see fake/engine/__main__.py)."""
+    """A small run; `behaviour` says what the stand-in engine does (see stand_in/engine/__main__.py)."""
     return build("digits", {"name": behaviour, "device": "cpu", "grace_seconds": grace})
 
 
 def make_run(folder: Path, submitted: float | None = None, chosen: RunConfig | None = None) -> RunDir:
-    """A run directory with its config.json, made without the runner."""
+    """A run directory with its config.json alone."""
     folder.mkdir(parents=True)
     rundir = RunDir(folder)
     when = time.time() if submitted is None else submitted
@@ -37,12 +33,12 @@ def make_run(folder: Path, submitted: float | None = None, chosen: RunConfig | N
 
 
 def verdict(rundir: RunDir) -> status.RunStatus:
-    """What a viewer that comes now is told."""
+    """The status that a viewer would be told now."""
     return observe(rundir).status
 
 
 def wait_for_status(rundir: RunDir, *wanted: str) -> status.RunStatus:
-    """Wait until a viewer is told one of these."""
+    """Wait until the status is one of these."""
 
     def look() -> status.RunStatus | None:
         found = verdict(rundir)
@@ -52,12 +48,12 @@ def wait_for_status(rundir: RunDir, *wanted: str) -> status.RunStatus:
 
 
 def exit_record(rundir: RunDir) -> ExitRecord:
-    """How the run ended, once that is written."""
+    """Wait for the record of the run's end."""
     return wait_until(lambda: read(rundir.exit, ExitRecord))
 
 
 def engine_pid(rundir: RunDir) -> int:
-    """The engine's pid, once it trains."""
+    """The pid of the engine, once the engine trains."""
 
     def look() -> int | None:
         record = read(rundir.process, ProcessRecord)
@@ -80,18 +76,8 @@ def gone(pid: int) -> bool:
         return True
 
 
-def kill_all_of(rundir: RunDir) -> None:
-    """Clean up after a test, whatever happened in it: nothing of the run is left."""
-    record = read(rundir.process, ProcessRecord)
-    members = [who for who in (record.supervisor, record.engine) if who] if record else []
-    for member in members:
-        if process_identity.alive(member):
-            os.kill(member.pid, signal.SIGKILL)
-            wait_until(partial(gone, member.pid))
-
-
 def submit(behaviour: str = "", grace: float = 30.0, slots: int = 1) -> RunDir:
-    """Start a run with a stand-in engine that behaves so; grace: in seconds."""
+    """Start a run with the stand-in engine; grace: in seconds."""
     rundir = create_run(config(behaviour, grace), ["fastadv", "run", "digits"], slots=slots)
     control.spawn(rundir)
     return rundir

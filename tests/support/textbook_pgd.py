@@ -9,7 +9,7 @@ from engine.runtime.rng import image_noise
 
 
 def textbook(model: nn.Module, x: Tensor, y: Tensor, image: int, eps: float, attack: Pgd, seed: int) -> list[bool]:
-    """For each restart, whether it breaks the image; x: (1, C, H, W), alone in its batch; nothing is skipped."""
+    """For each restart, whether it breaks the image x of shape (1, C, H, W). No work is skipped."""
     found = []
     for restart in range(attack.restarts):
         noise = image_noise(seed, restart, torch.tensor([image]), x.shape[1:])

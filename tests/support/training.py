@@ -1,4 +1,4 @@
-"""Whole runs in this process, stopped at any look."""
+"""Whole runs in this process, stopped at any of their stop checks."""
 
 from engine.protocol import event_log
 from engine.protocol.rundir import RunDir
@@ -7,7 +7,7 @@ from engine.training.trainer import Training
 
 
 class StopAfter(StopRequest):
-    """A request to stop that comes at a given look; None never comes."""
+    """A request to stop that comes after `looks` stop checks; never if None."""
 
     def __init__(self, looks: int | None = None) -> None:
         self.looks, self.made = looks, 0

@@ -1,4 +1,4 @@
-"""The threat model pixel by pixel, and PGD against a textbook loop that attacks each image alone."""
+"""The threat model, checked pixel by pixel. PGD agrees with a textbook loop that attacks each image alone."""
 
 from functools import cache
 
@@ -22,7 +22,9 @@ UNIT = st.floats(0, 1, width=32)
 @given(UNIT, st.lists(st.tuples(UNIT, st.floats(-3, 3, width=32)), min_size=1, max_size=9))
 @example(0.0, [(0.0, 1.0), (1.0, -1.0), (1.0, 1.0)])
 @example(1.0, [(0.0, -1.0), (1.0, 1.0), (0.5, 3.0)])
-def test_projection_is_the_nearest_allowed_perturbation(eps: float, pairs: list[tuple[float, float]]) -> None:
+def test_projection_gives_the_nearest_perturbation_in_ball_and_image_range(
+    eps: float, pairs: list[tuple[float, float]]
+) -> None:
     x, delta = (torch.tensor(column).view(1, 1, 1, -1) for column in zip(*pairs, strict=True))
     found = Threat(eps).project(x, delta)
     for pixel, d, got in zip(x.flatten().tolist(), delta.flatten().tolist(), found.flatten().tolist(), strict=True):
@@ -33,7 +35,7 @@ def test_projection_is_the_nearest_allowed_perturbation(eps: float, pairs: list[
     assert torch.equal(Threat(eps).project(x, found), found)
 
 
-def test_a_step_follows_the_sign_and_stays_where_the_gradient_is_zero() -> None:
+def test_an_attack_step_follows_the_sign_of_the_gradient_and_stays_where_it_is_zero() -> None:
     x = torch.tensor([0.5, 0.5, 0.5, 0.05, 0.5]).view(1, 1, 1, 5)
     gradient = torch.tensor([1e-20, -7.0, 0.0, -1.0, 1.0]).view_as(x)
     start = torch.tensor([0.0, 0.0, 0.02, 0.0, 0.08]).view_as(x)
@@ -41,7 +43,7 @@ def test_a_step_follows_the_sign_and_stays_where_the_gradient_is_zero() -> None:
     torch.testing.assert_close(found, torch.tensor([0.07, -0.07, 0.02, -0.05, 0.1]).view_as(x))
 
 
-def test_uniform_noise_fills_the_ball_and_keeps_to_the_box_if_asked() -> None:
+def test_uniform_noise_fills_the_ball_and_stays_in_the_image_range_if_asked() -> None:
     x, rng = torch.zeros(20, 1, 30, 30), torch.Generator().manual_seed(0)
     free = Threat(0.3).uniform(x, rng, in_box=False)
     assert -0.3 <= free.min() < -0.29
@@ -52,7 +54,7 @@ def test_uniform_noise_fills_the_ball_and_keeps_to_the_box_if_asked() -> None:
     assert (boxed == 0).float().mean() == pytest.approx(0.5, abs=0.02)
 
 
-def test_names() -> None:
+def test_the_name_of_pgd_says_its_steps_and_its_restarts_if_there_are_several() -> None:
     assert Pgd(50, 10, 0.1).name == "pgd-50-10"
     assert Pgd(10, 1, 0.1).name == "pgd-10"
 
@@ -63,7 +65,7 @@ def robust_in_double() -> nn.Module:
 
 
 def test_pgd_breaks_the_images_that_the_textbook_breaks() -> None:
-    """In float64 no sign hangs on the order of a sum, so the masks must be equal bit by bit."""
+    """In float64 no sign depends on the order of a sum, so the masks must be equal."""
     model, (_, _, images, labels) = robust_in_double(), digits()
     x, y, numbers = images[:50], labels[:50], torch.arange(50) * 7
     attack = Pgd(4, 2, 0.04)
@@ -76,7 +78,7 @@ def test_pgd_breaks_the_images_that_the_textbook_breaks() -> None:
     assert 5 < expected[:, 0].sum() < 45  # it was a question
 
 
-def test_the_same_in_float32_but_for_ties() -> None:
+def test_pgd_in_float32_breaks_the_same_images_in_any_batch_but_for_ties() -> None:
     model, (_, _, images, labels) = trained_digits(), digits()
     numbers = torch.arange(360)
 
@@ -92,7 +94,10 @@ def test_the_same_in_float32_but_for_ties() -> None:
 
 
 class Band(nn.Module):
-    """One-pixel images of class 0, taken for class 1 in a narrow band only; the loss rises with the pixel."""
+    """A network for images of one pixel: class 1 in a narrow band of values, class 0 elsewhere.
+
+    The loss rises with the pixel.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         pixel = x.flatten()
@@ -101,7 +106,7 @@ class Band(nn.Module):
 
 
 @pytest.mark.parametrize(("steps", "broken"), [(1, False), (2, True), (6, True)])
-def test_an_iterate_on_the_way_counts(steps: int, broken: bool) -> None:
+def test_an_image_counts_as_broken_if_any_step_of_pgd_fools_the_network(steps: int, broken: bool) -> None:
     """From 0.5 by 0.06: 0.56, 0.62 (fooled), 0.68, ... 0.8: the last iterate is classified correctly again."""
     x, y = torch.full((1, 1, 1, 1), 0.5), torch.tensor([0])
     seed = next(n for n in range(10**5) if abs(float(image_noise(n, 0, torch.tensor([0]), x.shape[1:]))) < 0.01)
@@ -110,12 +115,12 @@ def test_an_iterate_on_the_way_counts(steps: int, broken: bool) -> None:
     assert not Band()(torch.full((1, 1, 1, 1), 0.8)).argmax(1).any()
 
 
-def test_a_start_that_fools_counts_without_a_step() -> None:
+def test_an_image_counts_as_broken_if_the_random_start_alone_fools_the_network() -> None:
     x, y = torch.full((1, 1, 1, 1), 0.62), torch.tensor([0])
     assert broken_by_restart(Probe(Band()), x, y, torch.tensor([0]), Threat(0.0), Pgd(1, 1, 0.1), 0, 0).all()
 
 
-def test_an_attack_touches_neither_images_nor_parameters() -> None:
+def test_an_attack_changes_neither_images_nor_parameters() -> None:
     model, (_, _, images, labels) = digits_model(), digits()
     before = images[:20].clone()
     x = images[:20]
@@ -126,7 +131,7 @@ def test_an_attack_touches_neither_images_nor_parameters() -> None:
     assert all(p.grad is None and p.requires_grad for p in model.parameters())
 
 
-def test_verdicts_are_not_rounded_to_tf32() -> None:
+def test_evaluation_turns_tf32_off_and_training_gets_it_back() -> None:
     model = nn.Linear(1, 1)
     assert torch.backends.cudnn.allow_tf32  # torch's own choice, for training
     with evaluating(model):
@@ -134,7 +139,7 @@ def test_verdicts_are_not_rounded_to_tf32() -> None:
     assert torch.backends.cudnn.allow_tf32
 
 
-def test_modes_are_given_back_whatever_happens() -> None:
+def test_a_model_gets_its_mode_and_requires_grad_back_even_after_an_error() -> None:
     model = digits_model()
     model[1][0].bias.requires_grad_(False)
     before = [p.requires_grad for p in model.parameters()]

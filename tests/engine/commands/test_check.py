@@ -1,4 +1,4 @@
-"""Questions to the engine: one JSON line on standard output, and exit 2 for what cannot start."""
+"""The answers of `engine --check` and `--doctor`: one JSON line, and exit code 2 for what cannot start."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ def asked(dataset: str, typed: dict[str, Any]) -> bytes:
     return msgspec.json.encode(build(dataset, typed))
 
 
-def test_check_answers_with_facts(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_check_answers_with_facts_of_the_data_set(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     code, facts = answer(capfdbinary, asked("digits", {}))
     assert (code, facts["type"]) == (0, "Checked")
     assert (facts["train_images"], facts["test_images"], facts["official_data"]) == (1437, 360, True)
@@ -38,7 +38,7 @@ def test_check_answers_with_facts(capfdbinary: pytest.CaptureFixture[bytes]) -> 
         ("mnist", {"data_dir": "/nowhere/at/all"}, "/nowhere/at/all does not exist"),
     ],
 )
-def test_check_refuses_in_one_line(
+def test_check_refuses_a_run_that_cannot_start_in_one_line(
     capfdbinary: pytest.CaptureFixture[bytes], dataset: str, typed: dict[str, Any], error: str
 ) -> None:
     code, said = answer(capfdbinary, asked(dataset, typed))
@@ -61,20 +61,22 @@ def test_check_names_a_damaged_file(capfdbinary: pytest.CaptureFixture[bytes], t
 @pytest.mark.parametrize(
     "request_", [b"", b"{torn", b"\xff\xfe", b"[]", b'{"dataset":"\xff"}', b'{"dataset":"digits"}', b"null"]
 )
-def test_check_refuses_what_is_no_configuration(capfdbinary: pytest.CaptureFixture[bytes], request_: bytes) -> None:
+def test_check_refuses_input_that_is_no_configuration(
+    capfdbinary: pytest.CaptureFixture[bytes], request_: bytes
+) -> None:
     code, said = answer(capfdbinary, request_)
     assert code == 2
     assert "the configuration is not valid" in said["message"]
 
 
-def test_check_is_a_process_that_answers_on_standard_output() -> None:
+def test_the_check_process_answers_with_one_json_line_on_standard_output() -> None:
     code, out, err = ask("--check", stdin=asked("digits", {"device": "cuda:0"}))
     assert code == 2
     assert "this machine has no usable GPU" in msgspec.json.decode(out)["message"]
     assert err == b""
 
 
-def test_doctor_says_what_is_there(tmp_path: Path) -> None:
+def test_doctor_reports_the_device_and_what_it_finds_of_each_data_set(tmp_path: Path) -> None:
     write_cifar10(tmp_path)
     code, out, _ = ask("--doctor", str(tmp_path))
     facts = msgspec.json.decode(out)

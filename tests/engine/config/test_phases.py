@@ -1,4 +1,4 @@
-"""Phases: how they are typed, what they refuse, and where their steps, rates and costs lie."""
+"""Training phases: how they are typed, what is refused, and which steps, learning rates and costs they give."""
 
 import itertools
 
@@ -27,11 +27,11 @@ def some_phases(draw: st.DrawFn) -> tuple[Phase, ...]:
 
 
 @given(some_phases())
-def test_what_is_written_is_read_back(phases: tuple[Phase, ...]) -> None:
+def test_phases_that_are_written_as_text_are_read_back_the_same(phases: tuple[Phase, ...]) -> None:
     assert parse(written(phases)) == phases
 
 
-def test_the_recipe_of_the_paper_is_read_as_it_says() -> None:
+def test_the_phases_of_the_papers_imagenet_recipe_are_read_as_the_paper_says() -> None:
     warm, first, second, third = parse(WONG)
     assert (warm.begin, first.end, second.end, third.end) == (0, 6, 12, 15)
     assert [(p.size, p.crop, p.batch_size) for p in (first, second, third)] == [
@@ -42,7 +42,7 @@ def test_the_recipe_of_the_paper_is_read_as_it_says() -> None:
     assert [p.lr for p in (warm, first, second, third)] == [(0, 0.4), (0.4, 0.04), (0.04, 0.004), (0.004, 0.0004)]
 
 
-def test_parts_may_be_left_out() -> None:
+def test_parts_of_a_phase_may_be_left_out() -> None:
     assert parse("0-5:0/16;5-8") == (Phase(0, 5, 0, 16), Phase(5, 8))
     assert parse("0-2::64 2-3::128") == (Phase(0, 2, 0, 0, 64), Phase(2, 3, 0, 0, 128))
     assert parse("") == ()
@@ -61,7 +61,7 @@ def test_parts_may_be_left_out() -> None:
         ("nonsense", "'nonsense' cannot be read"),
     ],
 )
-def test_what_is_wrong_is_said(text: str, said: str) -> None:
+def test_an_error_in_phases_says_what_is_wrong(text: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said.replace(".", r"\.")):
         parse(text)
 
@@ -80,7 +80,7 @@ SHORT = (Phase(0, 2, 0, 8, 8, (0.0, 0.6)), Phase(2, 5, 0, 16, 20, (0.6, 0.0)))
 TIMELINE = Timeline.plan(SHORT, images=20, replays=2, flops=(60, 200))
 
 
-def test_steps_epochs_and_phases_belong_together() -> None:
+def test_a_timeline_maps_steps_epochs_and_phases_to_each_other() -> None:
     assert [(s.first_step, s.steps_per_epoch, s.steps) for s in TIMELINE.stretches] == [(0, 6, 12), (12, 2, 6)]
     assert (TIMELINE.total_steps, TIMELINE.epochs, TIMELINE.flops) == (18, 5, 2 * 60 + 3 * 200)
     assert [TIMELINE.first_step(epoch) for epoch in range(5)] == [0, 6, 12, 14, 16]
@@ -94,7 +94,7 @@ def test_the_learning_rate_is_linear_within_a_phase() -> None:
     assert Timeline([ScheduledPhase(Phase(0, 4), 0, 10)]).lr_at(3) is None
 
 
-def test_what_is_left_is_counted_in_updates_like_the_present_ones() -> None:
+def test_work_left_is_counted_in_updates_of_the_present_phase() -> None:
     assert TIMELINE.work_left(6) == pytest.approx(6 + 6 * (100 / 10))  # an update of the second phase costs ten
     assert TIMELINE.work_left(14) == 4
     assert Timeline([ScheduledPhase(Phase(0, 4), 0, 10)]).work_left(15) == 25

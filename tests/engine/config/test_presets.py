@@ -1,4 +1,4 @@
-"""Recipes: what wins over what, and that they are the paper's."""
+"""Presets: which setting wins over which, and that the presets are the paper's recipes."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def test_a_preset_sets_only_what_exists_and_says_what_it_is(name: str) -> None:
     assert set(preset.methods) <= set(methods())
 
 
-def test_the_recipe_of_the_paper() -> None:
+def test_the_cifar_preset_is_the_papers_recipe() -> None:
     common = {
         "dataset": "cifar10",
         "model.name": "preact-resnet18",
@@ -52,7 +52,7 @@ def test_the_recipe_of_the_paper() -> None:
     assert build("cifar").eval_step * 255 == pytest.approx(2)
 
 
-def test_the_recipe_of_the_paper_for_mnist() -> None:
+def test_the_mnist_preset_is_the_papers_recipe() -> None:
     common = {"model.name": "mnist-cnn", "batch_size": 100, "epochs": 10, "eps": 0.3, "optim.name": "adam"}
     _has(build("mnist"), common | {"optim.lr": 5e-3, "optim.peak": 0.4, "optim.weight_decay": 0.0})
     _has(build("mnist", {"method.name": "pgd"}), common | {"method.steps": 40})
@@ -64,10 +64,12 @@ def _has(config: Any, wanted: dict[str, Any]) -> None:
     assert {key: found[key] for key in wanted} == wanted
 
 
-def test_what_is_typed_beats_the_method_which_beats_the_preset() -> None:
+def test_a_typed_setting_beats_the_method_and_the_method_beats_the_preset() -> None:
     assert build("cifar", {"method.name": "free"}).epochs == 10
     assert build("cifar", {"method.name": "free", "epochs": 3}).epochs == 3
-    assert build("cifar", {"epochs": 15, "method.name": "free"}).epochs == 15  # typed, though it is the default
+    assert (
+        build("cifar", {"epochs": 15, "method.name": "free"}).epochs == 15
+    )  # typed by the user, though it equals the default
     assert build("cifar", {"eps": 0.0}).eps == 0.0
 
 
@@ -76,7 +78,7 @@ def test_a_preset_of_another_data_set_can_be_asked_for() -> None:
     assert (config.dataset, config.preset, config.model.name) == ("mnist", "wong2020", "preact-resnet18")
 
 
-def test_unknown_names_are_refused_with_what_there_is() -> None:
+def test_unknown_data_sets_and_presets_are_refused_with_the_known_names() -> None:
     with pytest.raises(ConfigError, match=r"unknown preset 'wong202'; use wong2020, .*did you mean wong2020\?"):
         build("cifar", preset="wong202")
     with pytest.raises(ConfigError, match=r"unknown data set 'mnst'.*did you mean mnist\?"):
@@ -89,7 +91,7 @@ def test_unknown_names_are_refused_with_what_there_is() -> None:
         build("digits", preset="wong2020-mnist")
 
 
-def test_aliases_and_presets_that_are_gone() -> None:
+def test_a_data_set_has_aliases_and_a_preset_that_no_longer_exists_sets_nothing() -> None:
     assert check_dataset("cifar") == "cifar10"
     assert preset_settings("long gone", "fgsm") == {}
     assert build("cifar") == build("cifar10", {"dataset": "mnist"})

@@ -1,4 +1,4 @@
-"""Settings: no way of building a RunConfig gets round its bounds."""
+"""RunConfig: no way of building it gets round the bounds of its settings."""
 
 from typing import Any
 
@@ -67,7 +67,7 @@ BAD_VALUES: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("key", "value"), BAD_VALUES)
-def test_bounds_hold_however_it_is_built(key: str, value: Any) -> None:
+def test_a_value_out_of_bounds_is_refused_however_the_config_is_built(key: str, value: Any) -> None:
     good = assemble(DIGITS)
     with pytest.raises(ConfigError):
         _by_constructor(key, value)
@@ -155,7 +155,7 @@ def test_short_keys_stand_for_settings_that_exist() -> None:
         ("lr", "1", 1.0),
     ],
 )
-def test_a_value_as_people_type_it(key: str, text: str, value: Any) -> None:
+def test_a_typed_value_is_read_as_people_mean_it(key: str, text: str, value: Any) -> None:
     assert parse_value(key, text) == value
 
 
@@ -172,7 +172,7 @@ def test_a_value_as_people_type_it(key: str, text: str, value: Any) -> None:
         ("method.start_in_box", "maybe", "method.start_in_box = 'maybe'"),
     ],
 )
-def test_an_error_names_key_text_and_what_is_allowed(key: str, text: str, said: str) -> None:
+def test_an_error_names_the_setting_the_value_and_what_is_allowed(key: str, text: str, said: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_value(key, text)
     assert said.replace("method =", "method.name =") in str(caught.value)
@@ -197,14 +197,14 @@ def _values(kind: Any) -> st.SearchStrategy[Any]:
 
 
 @given(_values(RunConfig))
-def test_round_trips(settings: dict[str, Any]) -> None:
+def test_a_config_survives_flattening_and_json(settings: dict[str, Any]) -> None:
     config = assemble(DIGITS | settings)
     assert flatten(config) | settings == flatten(config)
     assert assemble(flatten(config)) == config
     assert msgspec.json.decode(msgspec.json.encode(config), type=RunConfig) == config
 
 
-def test_step_sizes_follow_eps_unless_typed() -> None:
+def test_step_sizes_follow_eps_unless_they_are_typed() -> None:
     def made(dataset: str = "cifar10", **typed: Any) -> RunConfig:
         return build(dataset, {key.replace("__", "."): value for key, value in typed.items()})
 
@@ -227,18 +227,18 @@ def test_only_free_training_updates_several_times_on_a_minibatch() -> None:
     assert build("digits", {"method.replays": 5, "method.name": "free"}).updates_per_minibatch == 5
 
 
-def test_the_title_is_the_name_or_says_what_the_run_is() -> None:
+def test_the_title_of_a_run_is_its_name_or_describes_it() -> None:
     assert build("cifar").title == "cifar10-fgsm-eps8"
     assert build("mnist").title == "mnist-fgsm-eps0.3"
     assert build("cifar", {"name": "mine"}).title == "mine"
 
 
-def test_a_section_cannot_be_changed_after_it_was_checked() -> None:
+def test_a_section_of_a_config_cannot_be_changed_after_it_was_checked() -> None:
     with pytest.raises(AttributeError):
         MethodConfig().alpha = 7.0  # type: ignore[misc]
 
 
-def test_a_nonlinearity_is_a_choice_of_networks_that_have_one() -> None:
+def test_an_activation_is_refused_for_networks_without_a_choice_of_it() -> None:
     with pytest.raises(
         ConfigError, match=r"model\.activation is a choice of preact-resnet18 and pooled-cnn; digits-cnn"
     ):
@@ -246,7 +246,7 @@ def test_a_nonlinearity_is_a_choice_of_networks_that_have_one() -> None:
     assert build("cifar", {"model.activation": "silu"}).model.activation == "silu"
 
 
-def test_registries_hold_what_the_configuration_admits() -> None:
+def test_every_method_network_and_data_set_that_a_config_may_name_exists() -> None:
     assert tuple(methods()) == settings()["method.name"].choices
     assert set(MODELS) == set(NETWORKS) > set(ACTIVATED)
     assert set(ACTIVATIONS) == set(settings()["model.activation"].choices)
@@ -257,7 +257,7 @@ def test_registries_hold_what_the_configuration_admits() -> None:
         assert spec.in_folder or callable(reader_of(spec))
 
 
-def test_every_setting_says_what_it_means_and_defaults_are_allowed() -> None:
+def test_every_setting_has_a_description_and_a_valid_default() -> None:
     assert all(setting.description for setting in settings().values())
     sections: tuple[type[Section], ...] = (MethodConfig, OptimConfig, EvalConfig)
     assert all(kind() == kind() for kind in sections)

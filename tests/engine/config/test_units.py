@@ -1,4 +1,4 @@
-"""Sizes and attacks as people type them."""
+"""Sizes (eps, step sizes) and names of attacks as people type them."""
 
 import pytest
 from hypothesis import given
@@ -28,7 +28,7 @@ from engine.config.units import both_units, parse_size, units
         ("1e1", 10 / 255),
     ],
 )
-def test_a_size_as_people_type_it(text: str, size: float) -> None:
+def test_a_typed_size_is_read_in_every_unit(text: str, size: float) -> None:
     assert parse_size(text) == pytest.approx(size, abs=1e-15)
 
 
@@ -60,7 +60,7 @@ def test_a_size_as_people_type_it(text: str, size: float) -> None:
         "8/-255",
     ],
 )
-def test_what_is_no_size_is_refused_in_one_line(text: str) -> None:
+def test_a_text_that_is_no_size_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_size(text)
     assert "\n" not in str(caught.value)
@@ -69,7 +69,7 @@ def test_what_is_no_size_is_refused_in_one_line(text: str) -> None:
 
 
 @given(st.text(max_size=20))
-def test_any_text_is_a_size_in_the_unit_interval_or_an_error(text: str) -> None:
+def test_any_text_is_read_as_a_size_in_0_to_1_or_refused(text: str) -> None:
     try:
         size = parse_size(text)
     except ConfigError:
@@ -78,18 +78,18 @@ def test_any_text_is_a_size_in_the_unit_interval_or_an_error(text: str) -> None:
 
 
 @given(st.integers(0, 255))
-def test_what_is_shown_of_a_size_is_read_as_the_same_size(n: int) -> None:
+def test_a_size_that_is_shown_is_read_back_as_the_same_size(n: int) -> None:
     assert units(n / 255) == str(n)
     assert parse_size(units(n / 255)) == n / 255
     assert both_units(n / 255).startswith(f"{n}/255 = ")
 
 
 @pytest.mark.parametrize(("name", "meant"), [("pgd-50-10", (50, 10)), ("pgd-10", (10, 1)), ("pgd-1-1", (1, 1))])
-def test_the_name_of_an_attack(name: str, meant: tuple[int, int]) -> None:
+def test_the_name_of_an_attack_gives_its_steps_and_restarts(name: str, meant: tuple[int, int]) -> None:
     assert parse_attack(name) == meant
 
 
 @pytest.mark.parametrize("name", ["pgd", "pgd-", "pgd-0", "pgd-5-0", "pgd-5-5-5", "PGD-5", "pgd--5", "pgd-5 ", "pgd-٥"])
-def test_what_is_no_attack_is_refused(name: str) -> None:
+def test_a_name_of_no_attack_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="pgd-50-10"):
         parse_attack(name)

@@ -1,4 +1,4 @@
-"""Clean and robust accuracy: independent of the batch, never helped by a stronger attack, equal to the textbook's."""
+"""Clean and robust accuracy: the same in any batch, never raised by a stronger attack, equal to the textbook."""
 
 import copy
 from collections.abc import Callable
@@ -35,7 +35,7 @@ def model(noise: float = 0.1) -> nn.Module:
     return InDouble(trained_digits(noise=noise))
 
 
-def test_accuracy_is_what_is_left_of_the_textbooks() -> None:
+def test_clean_and_robust_accuracy_are_those_of_the_textbook_attack() -> None:
     attack, test = Pgd(3, 2, 0.04), images(40)
     x, y = test[torch.arange(40)]
     right, left = 0, 0
@@ -49,7 +49,7 @@ def test_accuracy_is_what_is_left_of_the_textbooks() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 7, 64, 1000])
-def test_the_batch_size_decides_nothing(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+def test_accuracy_does_not_depend_on_the_batch_size(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     expected = evaluate(model(), images(60), THREAT, Pgd(4, 2, 0.04), seed=0)
     monkeypatch.setattr("engine.evaluation.evaluation.BATCH", size)
     assert evaluate(model(), images(60), THREAT, Pgd(4, 2, 0.04), seed=0) == expected
@@ -63,17 +63,17 @@ def test_pgd_50_10_never_reports_more_than_pgd_10_1(noise: float) -> None:
     assert strong.robust <= weak.robust <= weak.clean
 
 
-def test_more_restarts_never_help() -> None:
+def test_more_restarts_never_raise_robust_accuracy() -> None:
     found = [evaluate(model(), images(60), THREAT, Pgd(2, n, 0.04), seed=0).robust for n in (1, 2, 4, 8)]
     assert found == sorted(found, reverse=True)
 
 
-def test_without_a_ball_robust_is_clean() -> None:
+def test_robust_accuracy_at_eps_0_is_clean_accuracy() -> None:
     accuracy = evaluate(model(), images(), Threat(0.0), Pgd(3, 2, 0.1), seed=0)
     assert accuracy.robust == accuracy.clean > 0.5
 
 
-def test_clean_accuracy_by_hand() -> None:
+def test_clean_accuracy_is_the_fraction_counted_by_hand() -> None:
     arrays = open_arrays("digits", "")
     with torch.no_grad():
         logits = model()(torch.from_numpy(arrays.test_images).permute(0, 3, 1, 2) / 255).numpy()
@@ -92,7 +92,7 @@ def test_a_model_that_is_always_wrong_is_not_attacked() -> None:
 
 
 @pytest.mark.parametrize("restarts", [1, 3])
-def test_progress_rises_to_its_end(restarts: int) -> None:
+def test_reported_progress_rises_until_it_reaches_the_total(restarts: int) -> None:
     ticks: list[tuple[int, int]] = []
     evaluate(model(), images(), THREAT, Pgd(1, restarts, 0.1), 0, lambda done, total: ticks.append((done, total)))
     assert [done for done, _ in ticks] == sorted(done for done, _ in ticks)
@@ -101,7 +101,7 @@ def test_progress_rises_to_its_end(restarts: int) -> None:
     assert len(ticks) > restarts
 
 
-def test_the_forecast_is_near_the_truth_early_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_forecast_of_the_total_work_is_near_the_truth_early_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.evaluation.evaluation.BATCH", 20)
     ticks: list[tuple[int, int]] = []
     evaluate(model(), images(), THREAT, Pgd(10, 5, 0.025), 0, lambda done, total: ticks.append((done, total)))
@@ -111,10 +111,10 @@ def test_the_forecast_is_near_the_truth_early_on(monkeypatch: pytest.MonkeyPatch
     assert all(total > 0.7 * truth for _, total in ticks)
 
 
-def test_progress_moves_with_every_step_of_a_batch() -> None:
-    """At full width on a CPU a batch takes a minute, in which a bar must not stand still, nor a stop be unheard."""
+def test_reported_progress_moves_with_every_step_of_a_batch() -> None:
+    """On a CPU a batch of a wide network takes a minute. Meanwhile the bar must move and a stop must be seen."""
     ticks: list[tuple[int, int]] = []
-    attack = Pgd(9, 1, 0.0)  # steps of no size break nothing
+    attack = Pgd(9, 1, 0.0)  # steps of size 0 break no image
     whole = evaluate(model(), images(40), Threat(0.0), attack, 0, lambda done, total: ticks.append((done, total)))
     right = round(whole.clean * 40)
     assert [done for done, _ in ticks] == [40, *(40 + right * step for step in range(1, 10)), 40 + right * 9]
@@ -126,8 +126,10 @@ class Interrupted(Exception):  # noqa: N818 - it is no error
 
 
 @pytest.mark.parametrize("batches", [1, 4, 11])
-def test_an_evaluation_goes_on_where_it_was_interrupted(monkeypatch: pytest.MonkeyPatch, batches: int) -> None:
-    """Again and again, each time in a new object, as after a kill, and in the middle of a batch."""
+def test_an_interrupted_evaluation_continues_to_the_same_accuracy(
+    monkeypatch: pytest.MonkeyPatch, batches: int
+) -> None:
+    """It is interrupted many times, also within a batch, and continues in a new object each time, as after a kill."""
     monkeypatch.setattr("engine.evaluation.evaluation.BATCH", 20)
     attacks = [(Threat(0.05), Pgd(4, 2, 0.02)), (THREAT, Pgd(4, 2, 0.04))]
     whole = Evaluation(model(), images(100), attacks, seed=0).run()
@@ -159,18 +161,18 @@ def test_an_evaluation_goes_on_where_it_was_interrupted(monkeypatch: pytest.Monk
             state, interruptions = evaluation.state_dict(), interruptions + 1
             work.append(ticks[-1][0])
     assert interruptions >= 1
-    assert work == sorted(set(work))  # each time something new was done
+    assert work == sorted(set(work))  # each part of the work was done once
 
 
-def test_several_eps_are_those_of_one_at_a_time() -> None:
+def test_several_eps_at_once_give_the_accuracies_of_one_at_a_time() -> None:
     attacks = [(Threat(eps), Pgd(3, 2, eps / 2)) for eps in (0.02, 0.1, 0.05)]
     together = Evaluation(model(), images(60), attacks, seed=0).run()
     assert together == [evaluate(model(), images(60), threat, attack, 0) for threat, attack in attacks]
     assert together[0].robust > together[2].robust > together[1].robust
 
 
-def test_what_a_search_in_low_precision_breaks_is_broken_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every success is confirmed: a model that fails in bf16 alone loses nothing."""
+def test_an_image_that_a_search_in_low_precision_breaks_is_broken_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every success is confirmed in float32: a model that fails in bf16 alone keeps its accuracy."""
 
     class FailsInLowPrecision(nn.Module):
         def __init__(self, model: nn.Module) -> None:
@@ -189,7 +191,7 @@ def test_what_a_search_in_low_precision_breaks_is_broken_in_float32(monkeypatch:
 
 
 def collapsed() -> nn.Module:
-    """Gradients that are masked: its logits saturate, and sign steps stand still in most pixels."""
+    """A model with masked gradients: its logits saturate, and sign steps stand still in most pixels."""
 
     class Masked(nn.Module):
         def __init__(self, model: nn.Module) -> None:
@@ -230,8 +232,8 @@ def starts(seed: int, x: torch.Tensor) -> Callable[[int], torch.Tensor]:
     return lambda restart: 0.06 * image_noise(seed, restart, numbers, x.shape[1:])
 
 
-def test_in_float32_what_the_textbook_breaks_is_broken() -> None:
-    """In float64, to be exact: sums in another order may move a tie."""
+def test_a_search_in_float32_breaks_every_image_that_the_textbook_breaks() -> None:
+    """In float64, because sums in another order may decide a tie otherwise."""
     test, attack = images(80), Pgd(10, 3, 0.02)
     x, y = test[torch.arange(80)]
     left = pgd_robust(model(), x, y, 0.06, 0.02, 10, 3, start=starts(0, x))
@@ -241,7 +243,7 @@ def test_in_float32_what_the_textbook_breaks_is_broken() -> None:
     assert 0 < int(evaluation.survivors[0].sum()) < 80
 
 
-def test_what_the_tick_raises_ends_it_and_the_model_trains_on() -> None:
+def test_an_error_of_the_progress_callback_ends_an_evaluation_and_restores_training_mode() -> None:
     def stop(done: int, total: int) -> None:
         raise KeyboardInterrupt
 
@@ -252,7 +254,7 @@ def test_what_the_tick_raises_ends_it_and_the_model_trains_on() -> None:
     assert all(p.requires_grad for p in trained.parameters())
 
 
-def test_evaluation_changes_nothing_of_the_model() -> None:
+def test_an_evaluation_changes_nothing_of_the_model() -> None:
     trained = digits_model()
     before = {name: value.clone() for name, value in trained.state_dict().items()}
     evaluate(trained, images(40), THREAT, Pgd(2, 2, 0.1), 0)
@@ -260,7 +262,7 @@ def test_evaluation_changes_nothing_of_the_model() -> None:
     assert all(p.grad is None for p in trained.parameters())
 
 
-def test_one_minibatch_is_evaluated_like_a_data_set() -> None:
+def test_one_minibatch_is_evaluated_as_a_data_set_is() -> None:
     x, y = images(40)[torch.arange(40)]
     found = attacked_accuracy(model(), x, y, THREAT, Pgd(3, 2, 0.04), seed=0)
     expected = evaluate(model(), images(40), THREAT, Pgd(3, 2, 0.04), seed=0)
@@ -268,7 +270,7 @@ def test_one_minibatch_is_evaluated_like_a_data_set() -> None:
 
 
 @pytest.mark.parametrize("attack", [Pgd(10, 1, 0.025), Pgd(3, 3, 0.1)])
-def test_the_seed_decides_the_noise_and_nothing_else_does(attack: Pgd) -> None:
+def test_the_noise_of_an_attack_depends_on_the_seed_alone(attack: Pgd) -> None:
     def found(seed: int, global_seed: int) -> Any:
         torch.manual_seed(global_seed)
         return evaluate(model(), images(60), THREAT, attack, seed)

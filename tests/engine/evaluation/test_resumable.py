@@ -1,4 +1,4 @@
-"""Evaluations that were stopped or damaged go on, and never with the progress of another question."""
+"""Evaluations that were stopped or damaged continue, and never with the progress of another request."""
 
 from pathlib import Path
 
@@ -16,11 +16,11 @@ from engine.evaluation.resumable import EvaluationQuestion, ResumableEvaluation
 from tests.support.networks import CPU, InDouble, digits_model, trained_digits
 
 ATTACK = Pgd(3, 2, 0.04)
-CLEAN = 5  # looks while it finds out which images are right as they are
+CLEAN = 5  # stop checks during the clean pass
 
 
 class Killed(BaseException):
-    """Ends a process without a word, for all that the evaluation can tell."""
+    """Stands for a SIGKILL: it ends the evaluation without a last save."""
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ def new(path: Path, *asked: str) -> ResumableEvaluation:
 def run(
     one: ResumableEvaluation, stop_after: int = 0, how: type[BaseException] = RuntimeError
 ) -> tuple[list[Accuracy], int]:
-    """Its accuracies, and the work that was known to be done at its first look after an attack."""
+    """The accuracies of an evaluation, and the work that was reported as done at its first report after an attack."""
     looks: list[int] = []
 
     def look(done: int, total: int) -> None:
@@ -52,17 +52,19 @@ def run(
     return one.run(look), next(filter(None, looks))
 
 
-def test_it_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+def test_a_stopped_evaluation_continues_where_it_stopped(tmp_path: Path) -> None:
     whole, first = run(new(tmp_path))
     with pytest.raises(RuntimeError):
         run(new(tmp_path), stop_after=CLEAN + 6)
     found, later = run(new(tmp_path))
     assert found == whole
     assert later > 3 * first
-    assert not (tmp_path / "evaluation.pt").exists()  # it is over
+    assert not (tmp_path / "evaluation.pt").exists()  # the evaluation is over, so its progress file is gone
 
 
-def test_a_kill_costs_what_came_after_the_last_save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_evaluation_loses_only_the_work_after_its_last_save(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("engine.evaluation.resumable.SAVE_EVERY", 0.0)
     whole, first = run(new(tmp_path))
     with pytest.raises(Killed):
@@ -73,7 +75,7 @@ def test_a_kill_costs_what_came_after_the_last_save(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.parametrize("what", ["another question", "damaged", "no zip"])
-def test_progress_that_is_of_no_use_is_overwritten(tmp_path: Path, what: str) -> None:
+def test_a_progress_file_that_cannot_be_used_is_overwritten(tmp_path: Path, what: str) -> None:
     whole, first = run(new(tmp_path))
     with pytest.raises(RuntimeError):
         run(new(tmp_path, *["other"] * (what == "another question")), stop_after=CLEAN + 6)
@@ -95,10 +97,10 @@ QUESTION = EvaluationQuestion(
 )
 
 
-def test_every_part_of_the_question_counts() -> None:
+def test_the_key_of_an_evaluation_depends_on_every_part_of_the_request() -> None:
     model, other = digits_model(seed=0), digits_model(seed=1)
     assert QUESTION.key(model) == QUESTION.key(digits_model(seed=0))
-    silu = structs.replace(QUESTION.network, activation="silu")  # which has no weights
+    silu = structs.replace(QUESTION.network, activation="silu")  # a model without weights
     changes = {"network": silu, "data": "e", "size": 4, "crop": 4, "attacks": ((0.1, 3, 1, 0.04),), "seed": 1}
     changes |= {"limit": 0, "search": "bf16"}
     asked = {QUESTION.key(model), QUESTION.key(other)}
@@ -109,7 +111,7 @@ def test_every_part_of_the_question_counts() -> None:
     assert QUESTION.key(model) not in asked
 
 
-def test_progress_under_the_key_of_an_earlier_version_is_taken(tmp_path: Path) -> None:
+def test_progress_saved_under_the_key_of_an_earlier_version_is_used(tmp_path: Path) -> None:
     whole, first = run(new(tmp_path))
     with pytest.raises(RuntimeError):
         run(new(tmp_path, "old"), stop_after=CLEAN + 6)

@@ -1,4 +1,4 @@
-"""Networks: shapes, sizes, and PreActResNet18 against its paper's formula written out."""
+"""Networks: shapes and sizes. PreActResNet18 computes the formula of its paper."""
 
 from collections.abc import Callable
 
@@ -38,7 +38,7 @@ def parameters(model: nn.Module) -> int:
 
 
 @pytest.mark.parametrize(("name", "dataset"), FITS)
-def test_images_in_logits_out(name: str, dataset: str) -> None:
+def test_every_network_turns_images_into_one_logit_a_class(name: str, dataset: str) -> None:
     facts = datasets()[dataset].facts
     model = build(name, dataset)
     x = torch.rand(3, facts.channels, facts.height, facts.width)
@@ -48,13 +48,13 @@ def test_images_in_logits_out(name: str, dataset: str) -> None:
     torch.testing.assert_close(model(x)[1:2], model(x[1:2]))
 
 
-def test_the_sizes_of_the_papers_networks() -> None:
+def test_the_papers_networks_have_their_published_numbers_of_parameters() -> None:
     without_final_bn = 11_171_146  # kuangliu/pytorch-cifar, from which the reference code took it
     assert parameters(build("preact-resnet18", "cifar10", width=64, depth=2)) == without_final_bn + 2 * 512
     assert parameters(build("mnist-cnn", "mnist")) == 272 + 8224 + 156_900 + 1010
 
 
-def test_width_and_depth_shrink_the_residual_network() -> None:
+def test_width_and_depth_settings_shrink_the_residual_network() -> None:
     model = build("preact-resnet18", "cifar10", width=16, depth=3)
     blocks = [module for module in model.modules() if isinstance(module, PreActBlock)]
     assert [block.conv1.out_channels for block in blocks] == [16] * 3 + [32] * 3 + [64] * 3 + [128] * 3
@@ -62,7 +62,7 @@ def test_width_and_depth_shrink_the_residual_network() -> None:
 
 
 @pytest.mark.parametrize("width", [2, 5, 8])
-def test_weight_gradients_of_narrow_networks_are_those_of_double_precision(width: int) -> None:
+def test_weight_gradients_of_narrow_networks_agree_with_double_precision(width: int) -> None:
     """On AVX2, torch's kernel for a strided 1x1 convolution of fewer than 8 channels is wrong, or crashes."""
     model = build("preact-resnet18", "cifar10", width=width)
     exact = build("preact-resnet18", "cifar10", width=width).double()
@@ -91,7 +91,7 @@ NONLINEAR: dict[str, Callable[[Tensor], Tensor]] = {
 
 @pytest.mark.parametrize("activation", NONLINEAR)
 @pytest.mark.parametrize(("channels", "stride"), [(4, 1), (8, 2)])
-def test_a_block_is_the_formula_of_identity_mappings(channels: int, stride: int, activation: str) -> None:
+def test_a_residual_block_computes_the_formula_of_its_paper(channels: int, stride: int, activation: str) -> None:
     torch.manual_seed(1)
     act = NONLINEAR[activation]
     block, x = PreActBlock(4, channels, stride, activation), torch.randn(2, 4, 6, 6)
@@ -106,21 +106,21 @@ def test_a_block_is_the_formula_of_identity_mappings(channels: int, stride: int,
 
 
 @pytest.mark.parametrize("name", ACTIVATED)
-def test_the_nonlinearity_is_the_same_everywhere(name: str) -> None:
+def test_a_chosen_activation_is_used_in_every_layer(name: str) -> None:
     model = build_network(ModelConfig(name=name, width=4, activation="gelu"), datasets()["cifar10"].facts)
     kinds = {type(layer) for layer in model.modules()}
     assert nn.GELU in kinds
     assert not {nn.ReLU, nn.SiLU} & kinds
 
 
-def test_a_block_leaves_its_input_as_it_was() -> None:
+def test_a_residual_block_does_not_change_its_input() -> None:
     block, x = PreActBlock(4, 4, 1), torch.randn(2, 4, 6, 6)
     before = x.clone()
     block(x)
     assert torch.equal(x, before)
 
 
-def test_normalisation_is_the_first_layer() -> None:
+def test_the_first_layer_of_a_network_normalises_its_images() -> None:
     facts = datasets()["cifar10"].facts
     x = torch.rand(2, 3, 4, 5)
     out = Normalize(facts.mean, facts.std)(x)
@@ -132,14 +132,14 @@ def test_normalisation_is_the_first_layer() -> None:
     assert {"0.mean", "0.std"} <= set(model.state_dict())
 
 
-def test_weights_follow_the_global_seed() -> None:
+def test_initial_weights_depend_on_the_global_seed() -> None:
     one, two = build("digits-cnn", "digits"), build("digits-cnn", "digits")
     assert all(torch.equal(p, q) for p, q in zip(one.parameters(), two.parameters(), strict=True))
 
 
 @pytest.mark.parametrize(("name", "drawing"), [("squeezenet1_1", True), ("convnext_tiny", True), ("resnet18", False)])
-def test_networks_that_draw_at_random_are_known(name: str, drawing: bool) -> None:
-    """As told by two passes over the same images, without and with BatchNorm's batch statistics."""
+def test_networks_with_random_layers_are_recognised(name: str, drawing: bool) -> None:
+    """Two passes over the same images differ exactly if a network draws random numbers."""
     torch.manual_seed(0)
     model = build_network(ModelConfig(name=name), DatasetFacts(3, 64, 64, 10, 10, (0.5,) * 3, (0.5,) * 3)).train()
     x = torch.rand(4, 3, 64, 64)

@@ -1,4 +1,4 @@
-"""The network that perturbations are searched with: what the model computes, but for rounding."""
+"""The network with folded BatchNorm computes what the model computes, but for rounding."""
 
 import copy
 
@@ -22,7 +22,7 @@ NETWORKS = [
 
 
 def used(config: ModelConfig) -> nn.Module:
-    """A network whose BatchNorm layers do something: with statistics, scales and shifts of their own."""
+    """A network whose BatchNorm layers have statistics, scales and shifts other than 0 and 1."""
     torch.manual_seed(0)
     model = build_network(config, FACTS)
     for layer in model.modules():
@@ -39,7 +39,7 @@ def image_gradient(model: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @pytest.mark.parametrize("config", NETWORKS, ids=lambda config: f"{config.name}-{config.activation}")
-def test_it_computes_the_same(config: ModelConfig) -> None:
+def test_a_folded_network_computes_the_same_logits_but_for_rounding(config: ModelConfig) -> None:
     model, x = used(config), torch.rand(4, 3, 32, 32)
     with evaluating(model):
         other = folded(model, torch.float32)
@@ -48,13 +48,13 @@ def test_it_computes_the_same(config: ModelConfig) -> None:
 
 
 @pytest.mark.parametrize(("config", "left"), list(zip(NETWORKS, [9, 9, 3, 0], strict=True)), ids=str)
-def test_batchnorm_goes_where_a_convolution_comes_before_it(config: ModelConfig, left: int) -> None:
-    """Of PreActResNet18 the second one of each block; of the pooled network all that are not behind a pool."""
+def test_batchnorm_is_folded_into_a_convolution_before_it(config: ModelConfig, left: int) -> None:
+    """These are the second one of each block of PreActResNet18, and in the pooled network all that follow no pool."""
     model = used(config).eval()
     assert sum(isinstance(layer, nn.BatchNorm2d) for layer in folded(model, torch.bfloat16).modules()) == left
 
 
-def test_the_model_keeps_its_own_weights() -> None:
+def test_folding_does_not_change_the_model_itself() -> None:
     model = used(NETWORKS[0]).eval()
     before = copy.deepcopy(model.state_dict())
     other = folded(model, torch.bfloat16)
@@ -65,7 +65,7 @@ def test_the_model_keeps_its_own_weights() -> None:
     assert {weight.dtype for weight in weights} == {torch.bfloat16}
 
 
-def test_what_cannot_be_traced_is_copied_as_it_is() -> None:
+def test_a_network_that_cannot_be_traced_is_copied_unchanged() -> None:
     class Branching(nn.Module):
         def __init__(self) -> None:
             super().__init__()

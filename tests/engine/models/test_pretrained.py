@@ -1,4 +1,4 @@
-"""Weights from elsewhere: another implementation's network must give the same logits once its weights are ours."""
+"""Weights from elsewhere: the network of another implementation gives the same logits when its weights are loaded."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +23,7 @@ MODEL = ModelConfig(name="preact-resnet18", width=4, depth=2)
 
 
 class Block(nn.Module):
-    """The pre-activation block as the field's common implementation has it, its shortcut registered first."""
+    """The pre-activation block of the field's common implementation, which registers its shortcut first."""
 
     def __init__(self, channels_in: int, channels: int, stride: int) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class Block(nn.Module):
 
 
 class Elsewhere(nn.Module):
-    """PreActResNet18 with names of its own; images are normalised by whoever calls it."""
+    """PreActResNet18 with other names of tensors. Its caller normalises the images."""
 
     def __init__(self, width: int = 4) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class Elsewhere(nn.Module):
 
 @pytest.fixture
 def elsewhere() -> nn.Module:
-    """With statistics that tell one BatchNorm from another."""
+    """The statistics of each BatchNorm differ, so that a mix-up is seen."""
     torch.manual_seed(0)
     model = Elsewhere()
     with torch.no_grad():
@@ -92,15 +92,17 @@ WRAPPED: dict[str, Callable[[dict[str, Tensor]], Any]] = {
 
 
 @pytest.mark.parametrize("how", WRAPPED)
-def test_a_state_dict_of_another_implementation(elsewhere: nn.Module, tmp_path: Path, how: str) -> None:
+def test_a_state_dict_of_another_implementation_gives_the_same_logits(
+    elsewhere: nn.Module, tmp_path: Path, how: str
+) -> None:
     torch.save(WRAPPED[how](elsewhere.state_dict()), tmp_path / "w.pt")
     model, said = filled(tmp_path / "w.pt")
     assert said == ("by name", "none")
     assert same(model, elsewhere)
 
 
-def test_safetensors_of_the_common_names(elsewhere: nn.Module, tmp_path: Path) -> None:
-    """That format sorts tensors by name: the last BatchNorm comes first."""
+def test_safetensors_files_with_common_names_give_the_same_logits(elsewhere: nn.Module, tmp_path: Path) -> None:
+    """The safetensors format sorts tensors by name: the last BatchNorm comes first."""
     save_file(elsewhere.state_dict(), tmp_path / "w.safetensors")
     model, said = filled(tmp_path / "w.safetensors")
     assert said == ("by name", "none")
@@ -111,7 +113,9 @@ def renamed(model: nn.Module) -> dict[str, Tensor]:
     return {name.replace("layer", "stage").replace("conv", "c"): value for name, value in model.state_dict().items()}
 
 
-def test_unknown_names_are_matched_in_order_where_there_is_one(elsewhere: nn.Module, tmp_path: Path) -> None:
+def test_tensors_with_unknown_names_are_matched_in_their_order_if_it_is_unique(
+    elsewhere: nn.Module, tmp_path: Path
+) -> None:
     torch.save(renamed(elsewhere), tmp_path / "w.pt")
     model, said = filled(tmp_path / "w.pt")
     assert said == ("by order and shape", "none")
@@ -131,13 +135,15 @@ def test_unknown_names_are_matched_in_order_where_there_is_one(elsewhere: nn.Mod
         ("0.1,0.2,0.3/0.5", torch.tensor([0.1, 0.2, 0.3]).view(3, 1, 1), 0.5),
     ],
 )
-def test_how_images_are_normalised(elsewhere: nn.Module, tmp_path: Path, normalize: str, mean: Any, std: Any) -> None:
+def test_images_are_normalised_as_the_option_says(
+    elsewhere: nn.Module, tmp_path: Path, normalize: str, mean: Any, std: Any
+) -> None:
     torch.save(elsewhere.state_dict(), tmp_path / "w.pt")
     model, _ = filled(tmp_path / "w.pt", normalize)
     assert same(model, lambda x: elsewhere((x - mean) / std))
 
 
-def test_a_normalisation_that_is_in_the_file(elsewhere: nn.Module, tmp_path: Path) -> None:
+def test_a_normalisation_layer_in_the_file_is_used(elsewhere: nn.Module, tmp_path: Path) -> None:
     mean, std = torch.tensor([0.1, 0.2, 0.3]), torch.tensor([0.5, 0.6, 0.7])
     torch.save({"normalize.mean": mean, "normalize.std": std, **elsewhere.state_dict()}, tmp_path / "w.pt")
     model, said = filled(tmp_path / "w.pt", "")
@@ -145,7 +151,7 @@ def test_a_normalisation_that_is_in_the_file(elsewhere: nn.Module, tmp_path: Pat
     assert same(model, lambda x: elsewhere((x - mean.view(3, 1, 1)) / std.view(3, 1, 1)))
 
 
-def test_a_checkpoint_of_ours_goes_by_name(tmp_path: Path) -> None:
+def test_a_checkpoint_of_ours_is_matched_by_names(tmp_path: Path) -> None:
     trained = build_network(MODEL, FACTS)
     checkpoint.save(tmp_path / "last.pt", build("cifar", {}), {"model": trained.state_dict(), "step": 3})
     model, said = filled(tmp_path / "last.pt", "")
@@ -167,7 +173,7 @@ class Code:
         (b"x", "damaged, or neither"),
     ],
 )
-def test_files_that_hold_no_weights(tmp_path: Path, capsys: Any, content: Any, message: str) -> None:
+def test_a_file_without_weights_is_refused(tmp_path: Path, capsys: Any, content: Any, message: str) -> None:
     path = tmp_path / "w.pt"
     if isinstance(content, bytes):
         path.write_bytes(content)
@@ -179,7 +185,7 @@ def test_files_that_hold_no_weights(tmp_path: Path, capsys: Any, content: Any, m
 
 
 @pytest.mark.parametrize("name", ["w.safetensors", "w.pt"])
-def test_damaged_and_missing_files(elsewhere: nn.Module, tmp_path: Path, name: str) -> None:
+def test_a_damaged_or_missing_file_of_weights_is_refused(elsewhere: nn.Module, tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     with pytest.raises(ConfigError, match="does not exist"):
         pretrained.read(path)
@@ -189,20 +195,20 @@ def test_damaged_and_missing_files(elsewhere: nn.Module, tmp_path: Path, name: s
         pretrained.read(path)
 
 
-def test_a_network_of_another_size_says_which(tmp_path: Path) -> None:
+def test_weights_of_another_size_are_refused_with_the_tensor_that_differs(tmp_path: Path) -> None:
     torch.save(Elsewhere(width=8).state_dict(), tmp_path / "w.pt")
     with pytest.raises(ConfigError, match=r"try --set model\.width=8"):
         filled(tmp_path / "w.pt")
 
 
-def test_weights_that_are_left_over_are_not_ignored(elsewhere: nn.Module, tmp_path: Path) -> None:
+def test_weights_that_fit_nowhere_are_refused(elsewhere: nn.Module, tmp_path: Path) -> None:
     torch.save({**elsewhere.state_dict(), "second.head": torch.zeros(7)}, tmp_path / "w.pt")
     with pytest.raises(ConfigError, match=r"second\.head"):
         filled(tmp_path / "w.pt")
 
 
 @pytest.mark.parametrize("how", ["twice", "1/2/3", "1,2/1", "0.5/0"])
-def test_normalisations_that_make_no_sense(elsewhere: nn.Module, tmp_path: Path, how: str) -> None:
+def test_a_normalisation_that_makes_no_sense_is_refused(elsewhere: nn.Module, tmp_path: Path, how: str) -> None:
     torch.save(elsewhere.state_dict(), tmp_path / "w.pt")
     with pytest.raises(ConfigError, match="--normalize"):
         filled(tmp_path / "w.pt", how)

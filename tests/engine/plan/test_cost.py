@@ -1,4 +1,4 @@
-"""The work of a run: against the textbook's count by hand, and against counting what the methods really do."""
+"""The FLOPs of a run: they agree with a count by hand, and with counting what the methods really compute."""
 
 from typing import Any
 
@@ -20,17 +20,17 @@ from fastadv_tui.launch.cost import FlopCounter
 from fastadv_tui.text.quantities import format_flops
 
 
-def test_the_mnist_network_by_hand() -> None:
+def test_flops_of_the_mnist_network_are_those_counted_by_hand() -> None:
     """A convolution: 2 x inputs x kernel area x outputs x positions; a linear layer: 2 x inputs x outputs."""
     first, second, linear = 2 * 1 * 16 * 16 * 14 * 14, 2 * 16 * 16 * 32 * 7 * 7, 2 * 1568 * 100 + 2 * 100 * 10
     passes = count_passes(build("mnist", {}).model, datasets()["mnist"].facts)
     assert passes.forward == passes.to_image == first + second + linear
     assert passes.to_both == 2 * passes.forward
-    assert passes.to_weights == 2 * passes.forward - first  # nobody asks for the gradient of the images
+    assert passes.to_weights == 2 * passes.forward - first  # the first layer needs no gradient of the images
 
 
 class Counting(TorchDispatchMode):
-    """Adds up what every operator says that it computes; FlopCounterMode cannot watch `autograd.grad`."""
+    """Adds up the FLOPs of every operator. FlopCounterMode does not see `autograd.grad`."""
 
     total = 0
 
@@ -52,7 +52,7 @@ class Counting(TorchDispatchMode):
         ("free", {}),
     ],
 )
-def test_a_step_computes_what_is_said(method: str, more: dict[str, int]) -> None:
+def test_a_training_step_computes_the_flops_that_are_forecast(method: str, more: dict[str, int]) -> None:
     typed = {"method.name": method, **{f"method.{key}": value for key, value in more.items()}}
     config = build("cifar", {**typed, "model.width": 4, "epochs": 1})
     facts, device = datasets()["cifar10"].facts, torch.device("cpu")
@@ -64,7 +64,7 @@ def test_a_step_computes_what_is_said(method: str, more: dict[str, int]) -> None
     assert counting.total == training_flops(config, {0: count_passes(config.model, facts)}, 4)
 
 
-def test_the_paper_recipe() -> None:
+def test_flops_of_the_papers_recipe_are_known() -> None:
     """15 epochs of FGSM on PreActResNet18, the input gradient without those of the weights."""
     config = build("cifar", {})
     assert (
@@ -73,7 +73,7 @@ def test_the_paper_recipe() -> None:
     )
 
 
-def test_the_speed_preset() -> None:
+def test_flops_of_the_speed_preset_are_known() -> None:
     """The reference code computes the weight gradients of the attack, too: 5.0 PFLOP."""
     config = build("cifar", {}, "speed")
     passes = count_passes(config.model, datasets()["cifar10"].facts)
@@ -95,7 +95,7 @@ def test_the_counter_asks_the_engine_once_for_each_network() -> None:
 @pytest.mark.parametrize(
     ("flops", "said"), [(4.2e15, "4.2 PFLOP"), (1.5e13, "15 TFLOP"), (3e9, "3 GFLOP"), (7, "7 FLOP")]
 )
-def test_how_work_is_said(flops: float, said: str) -> None:
+def test_flops_are_shown_with_a_unit_and_two_digits(flops: float, said: str) -> None:
     assert format_flops(flops) == said
 
 

@@ -1,4 +1,4 @@
-"""Learning rates at their corners and against linear interpolation."""
+"""Learning rates agree with their corners and with linear interpolation."""
 
 import numpy as np
 import pytest
@@ -27,29 +27,31 @@ from engine.plan.learning_rate import cyclic, learning_rate, piecewise
         (101, 0.5, 0.0),
     ],
 )
-def test_the_corners_of_the_triangle(step: int, peak: float, value: float) -> None:
+def test_the_triangular_learning_rate_has_its_corners_where_they_belong(step: int, peak: float, value: float) -> None:
     assert cyclic(step, 100, peak) == pytest.approx(value)
 
 
 @given(st.integers(1, 10_000), st.floats(0.01, 0.99), st.floats(0, 1))
-def test_the_triangle_is_numpys_interpolation(total: int, peak: float, where: float) -> None:
+def test_the_triangular_learning_rate_agrees_with_linear_interpolation_by_numpy(
+    total: int, peak: float, where: float
+) -> None:
     expected = np.interp(where * total, [0, peak * total, total], [0, 1, 0])
     assert cyclic(where * total, total, peak) == pytest.approx(expected, abs=1e-9)
 
 
 @given(st.integers(1, 50), st.floats(0, 1))
-def test_a_triangle_of_any_length_stays_between_0_and_1(total: int, peak: float) -> None:
+def test_the_triangular_factor_of_a_run_of_any_length_is_in_0_to_1(total: int, peak: float) -> None:
     assert all(0 <= cyclic(step, total, peak) <= 1 for step in range(total + 1))
 
 
-def test_the_drops_come_at_their_milestones() -> None:
+def test_the_piecewise_learning_rate_drops_at_its_milestones() -> None:
     rates = [piecewise(step, 100, (0.5, 0.75), 0.1) for step in (0, 49, 50, 74, 75, 99)]
     assert rates == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
     assert piecewise(0, 100, (0.0,), 0.5) == 0.5
     assert piecewise(99, 100, (), 0.5) == 1
 
 
-def test_the_rate_of_a_step() -> None:
+def test_the_learning_rate_of_a_step_is_the_factor_times_the_peak() -> None:
     assert learning_rate(OptimConfig(lr=0.2), 5, 20) == pytest.approx(0.1)
     assert learning_rate(OptimConfig(lr=0.2, peak=0.25), 5, 20) == pytest.approx(0.2)
     dropping = OptimConfig(lr=0.2, schedule="piecewise", milestones=(0.5,), gamma=0.2)

@@ -1,4 +1,4 @@
-"""The events file: one whole line an event, whatever was torn, cut, replaced, foreign or from the future."""
+"""The events file: one whole line an event, whether the file was torn, cut, replaced or written by another version."""
 
 import subprocess
 import tempfile
@@ -55,7 +55,7 @@ EXAMPLES: list[events.AnyEvent] = [
 ]
 
 
-def test_what_is_written_is_read(path: Path) -> None:
+def test_events_that_are_written_are_read_back_the_same(path: Path) -> None:
     with Writer(path) as writer:
         for event in EXAMPLES:
             writer.write(event)
@@ -66,7 +66,7 @@ def test_what_is_written_is_read(path: Path) -> None:
     ]
 
 
-def test_every_event_is_on_the_disk_at_once_with_its_time(path: Path) -> None:
+def test_every_event_is_in_the_file_at_once_with_its_time(path: Path) -> None:
     before = time.time()
     with Writer(path) as writer:
         writer.write(note(1))
@@ -76,7 +76,7 @@ def test_every_event_is_on_the_disk_at_once_with_its_time(path: Path) -> None:
     assert list(read(path))[1].t == 5.0
 
 
-def test_a_torn_last_line_is_not_yet_written(path: Path) -> None:
+def test_a_torn_last_line_counts_as_not_yet_written(path: Path) -> None:
     with Writer(path) as writer:
         writer.write(note(1))
         writer.write(note(2))
@@ -115,7 +115,7 @@ def test_a_follower_sees_each_event_once_however_the_bytes_come(cuts: list[int])
     assert found == [f"number {n}" for n in range(20)]
 
 
-def test_a_follower_of_small_slices_gets_everything(path: Path) -> None:
+def test_a_follower_that_reads_small_slices_gets_every_event(path: Path) -> None:
     with Writer(path) as writer:
         for n in range(10):
             writer.write(note(n))
@@ -125,7 +125,7 @@ def test_a_follower_of_small_slices_gets_everything(path: Path) -> None:
     assert found == [f"number {n}" for n in range(10)]
 
 
-def test_a_file_that_is_missing_comes_later(path: Path) -> None:
+def test_a_follower_waits_for_a_file_that_is_missing(path: Path) -> None:
     follower = Follower(path)
     assert follower.poll() == []
     assert not follower.restarted
@@ -135,7 +135,7 @@ def test_a_file_that_is_missing_comes_later(path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["cut", "replaced", "deleted"])
-def test_a_file_that_changes_under_the_follower_is_read_anew(path: Path, how: str) -> None:
+def test_a_follower_reads_a_cut_replaced_or_deleted_file_anew(path: Path, how: str) -> None:
     with Writer(path) as writer:
         writer.write(note(1))
         writer.write(note(2))
@@ -173,18 +173,18 @@ def test_a_file_that_changes_under_the_follower_is_read_anew(path: Path, how: st
         b"[" * 5000,
     ],
 )
-def test_foreign_lines_are_passed_over(path: Path, line: bytes) -> None:
+def test_lines_that_are_no_events_are_skipped(path: Path, line: bytes) -> None:
     good = msgspec.json.encode(note(1))
     path.write_bytes(good + b"\n" + line + b"\n" + good + b"\n")
     assert decode(line) is None
     assert messages(list(read(path))) == ["number 1", "number 1"]
 
 
-def test_unknown_fields_of_a_later_version_are_ignored() -> None:
+def test_unknown_fields_of_events_of_a_later_version_are_ignored() -> None:
     assert decode(b'{"type":"note","message":"x","mood":"good","t":1}') == Note(message="x", t=1.0)
 
 
-def test_the_last_events_of_a_long_file(path: Path) -> None:
+def test_the_last_events_of_a_long_file_are_found(path: Path) -> None:
     with Writer(path) as writer:
         for n in range(5000):
             writer.write(note(n))
@@ -194,7 +194,7 @@ def test_the_last_events_of_a_long_file(path: Path) -> None:
     assert found == [f"number {n}" for n in range(5000 - len(found), 5000)]
 
 
-def test_the_last_events_since_a_size(path: Path) -> None:
+def test_the_last_events_after_a_given_size_of_the_file_are_found(path: Path) -> None:
     with Writer(path) as writer:
         writer.write(note(1))
         size = path.stat().st_size
@@ -204,7 +204,7 @@ def test_the_last_events_since_a_size(path: Path) -> None:
     assert last(path, Finished, 0) == [] == last(path.with_name("none"), Note)
 
 
-def test_a_full_disk_is_an_error_and_what_was_written_stays_readable(tmp_path: Path) -> None:
+def test_a_full_disk_is_an_error_and_the_events_written_before_stay_readable(tmp_path: Path) -> None:
     folder = tmp_path / "tiny"
     folder.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", folder], capture_output=True).returncode:

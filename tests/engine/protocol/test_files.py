@@ -1,4 +1,4 @@
-"""Files that are whole or not there: under failing writes, SIGKILL, a full disk and a read-only folder."""
+"""Atomic files are whole or absent: after failed writes, SIGKILL, a full disk and a folder that takes no files."""
 
 import os
 import signal
@@ -36,7 +36,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", folder], check=True)
 
 
-def test_a_file_is_written_and_replaced(tmp_path: Path) -> None:
+def test_an_atomic_write_creates_and_replaces_a_file(tmp_path: Path) -> None:
     path = tmp_path / "file"
     write_atomic(path, b"old")
     write_atomic(path, b"new")
@@ -46,7 +46,9 @@ def test_a_file_is_written_and_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
-def test_a_block_that_fails_leaves_the_old_file_and_no_trace(tmp_path: Path, error: type[BaseException]) -> None:
+def test_a_write_that_fails_leaves_the_old_file_and_no_temporary_file(
+    tmp_path: Path, error: type[BaseException]
+) -> None:
     path = tmp_path / "file"
     write_atomic(path, b"old")
     with pytest.raises(error), replacing(path) as file:
@@ -56,7 +58,7 @@ def test_a_block_that_fails_leaves_the_old_file_and_no_trace(tmp_path: Path, err
     assert os.listdir(tmp_path) == ["file"]
 
 
-def test_nobody_sees_the_new_file_before_it_is_whole(tmp_path: Path) -> None:
+def test_a_new_file_has_its_name_only_when_it_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "file"
     with replacing(path) as file:
         file.write(b"x" * 100_000)
@@ -89,12 +91,12 @@ def test_a_full_disk_leaves_the_old_file(tiny_disk: Path) -> None:
     assert path.read_bytes() == b"new"
 
 
-def test_a_folder_that_is_gone_is_an_error(tmp_path: Path) -> None:
+def test_writing_to_a_folder_that_is_gone_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_atomic(tmp_path / "gone" / "file", b"x")
 
 
-def test_a_folder_that_takes_no_files_is_an_error(tmp_path: Path) -> None:
+def test_writing_to_a_folder_that_takes_no_files_is_an_error(tmp_path: Path) -> None:
     if os.geteuid() == 0:
         pytest.skip("root may write into any folder")
     tmp_path.chmod(0o500)

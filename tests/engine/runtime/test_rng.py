@@ -1,4 +1,4 @@
-"""Randomness: the evaluation's noise against splitmix64 in plain Python; generators as functions of their key."""
+"""Random numbers: noise agrees with splitmix64 in plain Python, and generators depend on their key."""
 
 import hashlib
 
@@ -20,7 +20,7 @@ def splitmix64(state: int) -> int:
     return z ^ z >> 31
 
 
-def test_splitmix64_is_the_published_one() -> None:
+def test_splitmix64_gives_the_published_numbers() -> None:
     assert [splitmix64(n) for n in (1, 2, 3)] == [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]
 
 
@@ -51,7 +51,7 @@ def test_noise_is_uniform_in_the_half_open_interval() -> None:
     assert distance < 1.95 / n**0.5  # Kolmogorov and Smirnov, at 0.1%
 
 
-def test_noise_is_uncorrelated_between_images_restarts_seeds_and_pixels() -> None:
+def test_noise_of_different_images_restarts_seeds_and_pixels_is_uncorrelated() -> None:
     def flat(seed: int, restart: int) -> torch.Tensor:
         return image_noise(seed, restart, torch.arange(1000), SHAPE).flatten()
 
@@ -68,7 +68,7 @@ def test_noise_is_uncorrelated_between_images_restarts_seeds_and_pixels() -> Non
         assert correlation < 4 / len(one) ** 0.5
 
 
-def test_a_generator_is_a_function_of_its_key() -> None:
+def test_a_random_generator_depends_on_its_key_alone() -> None:
     def draws(*key: int | str) -> list[int]:
         return torch.randint(2**60, (4,), generator=generator(CPU, *key)).tolist()
 
@@ -77,7 +77,7 @@ def test_a_generator_is_a_function_of_its_key() -> None:
     assert len({tuple(draws(*key)) for key in keys}) == len(keys)
 
 
-def test_a_generator_leaves_the_global_one_alone() -> None:
+def test_a_random_generator_of_a_key_leaves_the_global_one_alone() -> None:
     torch.manual_seed(3)
     before = torch.get_rng_state()
     torch.rand(5, generator=generator(CPU, 1, "x"))

@@ -1,4 +1,4 @@
-"""Checkpoints: whole or refused, with the one before to fall back on, and the way into one's own code."""
+"""Checkpoints: loaded whole or refused, with the one before to fall back on, and `load_model` for the user."""
 
 import os
 import pickle
@@ -33,7 +33,7 @@ def put(rundir: RunDir, number: int) -> None:
     save(rundir.last, CONFIG, state(number), keep=rundir.previous)
 
 
-def test_what_is_saved_is_loaded(rundir: RunDir) -> None:
+def test_a_checkpoint_is_loaded_as_it_was_saved(rundir: RunDir) -> None:
     kept = state(3) | {"delta": torch.rand(2, 1, 8, 8), "watchdog": {"best": {"watch": 0.5}, "raised": []}}
     size = save(rundir.last, CONFIG, kept)
     found = load(rundir.last)
@@ -43,22 +43,22 @@ def test_what_is_saved_is_loaded(rundir: RunDir) -> None:
     assert all(torch.equal(found["model"][name], value) for name, value in kept["model"].items())
 
 
-def test_the_one_before_is_kept(rundir: RunDir) -> None:
+def test_the_checkpoint_before_the_last_is_kept(rundir: RunDir) -> None:
     for number in (1, 2, 3):
         put(rundir, number)
     assert [load(path)["step"] for path in (rundir.last, rundir.previous)] == [3, 2]
     assert sorted(os.listdir(rundir.path)) == ["last.pt", "previous.pt"]
 
 
-def test_a_run_without_a_checkpoint(rundir: RunDir) -> None:
+def test_a_run_without_a_checkpoint_has_none_to_load(rundir: RunDir) -> None:
     assert load_latest(rundir) == (None, "")
     with pytest.raises(FileNotFoundError):
         load(rundir.last)
 
 
-def test_between_the_two_renames_the_one_before_is_found(rundir: RunDir) -> None:
+def test_a_kill_between_the_two_renames_leaves_the_checkpoint_before(rundir: RunDir) -> None:
     put(rundir, 1)
-    rundir.last.rename(rundir.previous)  # where a SIGKILL can leave it
+    rundir.last.rename(rundir.previous)  # a SIGKILL can leave the files like this
     found, problem = load_latest(rundir)
     assert found is not None
     assert (found["step"], problem) == (1, "")
@@ -70,7 +70,7 @@ def _flipped(content: bytes, rng: random.Random) -> bytes:
     return bytes(damaged)
 
 
-def test_a_flipped_bit_never_gives_other_weights(rundir: RunDir) -> None:
+def test_a_checkpoint_with_a_flipped_bit_never_gives_other_weights(rundir: RunDir) -> None:
     put(rundir, 1)
     whole, expected, rng = rundir.last.read_bytes(), load(rundir.last), random.Random(0)
     refused = 0
@@ -85,7 +85,7 @@ def test_a_flipped_bit_never_gives_other_weights(rundir: RunDir) -> None:
     assert refused > 100
 
 
-def test_a_torn_file_is_refused_wherever_it_was_torn(rundir: RunDir) -> None:
+def test_a_torn_checkpoint_is_refused_wherever_it_was_torn(rundir: RunDir) -> None:
     put(rundir, 1)
     whole, rng = rundir.last.read_bytes(), random.Random(0)
     for end in [0, 1, 4, len(whole) - 1, *(rng.randrange(len(whole)) for _ in range(30))]:
@@ -104,14 +104,14 @@ class Bomb:
     [b"", b"hello", bytes(5000), b"PK\x03\x04" + bytes(100), pickle.dumps({"schema": 1}), pickle.dumps(Bomb())],
     ids=["empty", "text", "zeros", "zip", "pickle", "bomb"],
 )
-def test_anything_else_is_refused(rundir: RunDir, content: bytes) -> None:
+def test_a_file_that_is_no_checkpoint_is_refused(rundir: RunDir, content: bytes) -> None:
     rundir.last.write_bytes(content)
     with pytest.raises(CheckpointError) as caught:
         load(rundir.last)
     assert "\n" not in str(caught.value)
 
 
-def test_a_checkpoint_runs_no_code(rundir: RunDir) -> None:
+def test_loading_a_checkpoint_runs_no_code(rundir: RunDir) -> None:
     proof = rundir.path / "it ran"
 
     class Touch:
@@ -125,13 +125,13 @@ def test_a_checkpoint_runs_no_code(rundir: RunDir) -> None:
 
 
 @pytest.mark.parametrize("content", [{"schema": 999}, {}, [1]])
-def test_another_versions_file_is_refused(rundir: RunDir, content: Any) -> None:
+def test_a_checkpoint_of_another_version_is_refused(rundir: RunDir, content: Any) -> None:
     torch.save(content, rundir.last)
     with pytest.raises(CheckpointError, match="no checkpoint of this version"):
         load(rundir.last)
 
 
-def test_a_broken_last_falls_back_to_the_one_before_and_says_so(rundir: RunDir) -> None:
+def test_a_broken_last_checkpoint_falls_back_to_the_one_before_and_says_so(rundir: RunDir) -> None:
     put(rundir, 1)
     put(rundir, 2)
     rundir.last.write_bytes(rundir.last.read_bytes()[:-100])
@@ -145,7 +145,7 @@ def test_a_broken_last_falls_back_to_the_one_before_and_says_so(rundir: RunDir) 
         load_latest(rundir)
 
 
-def test_a_full_disk_leaves_the_checkpoint_that_was_there(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_old_checkpoint(tmp_path: Path) -> None:
     folder = tmp_path / "tiny"
     folder.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", folder], capture_output=True).returncode:
@@ -162,7 +162,7 @@ def test_a_full_disk_leaves_the_checkpoint_that_was_there(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("which", ["last", "best"])
-def test_a_model_for_ones_own_code(rundir: RunDir, which: Any) -> None:
+def test_load_model_gives_a_model_for_the_users_own_code(rundir: RunDir, which: Any) -> None:
     wanted = digits_model(seed=9).eval()
     save(rundir.last, CONFIG, {"model": digits_model(seed=1).state_dict()})
     save({"last": rundir.last, "best": rundir.best}[which], CONFIG, {"model": wanted.state_dict()})
@@ -174,12 +174,12 @@ def test_a_model_for_ones_own_code(rundir: RunDir, which: Any) -> None:
 
 
 @pytest.mark.parametrize("which", ["last", "best"])
-def test_a_run_without_a_model_says_so(rundir: RunDir, which: Any) -> None:
+def test_load_model_refuses_a_run_without_weights(rundir: RunDir, which: Any) -> None:
     with pytest.raises(CheckpointError, match=f"has no {which} checkpoint"):
         load_model(rundir.path, which)
 
 
-def test_loading_a_model_needs_no_data(rundir: RunDir) -> None:
+def test_load_model_needs_no_data(rundir: RunDir) -> None:
     save(rundir.last, build("cifar", {"model.width": 1, "model.depth": 1}), _cifar_state())
     assert load_model(rundir.path)(torch.rand(2, 3, 32, 32)).shape == (2, 10)
 

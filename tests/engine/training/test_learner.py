@@ -1,4 +1,4 @@
-"""Weight updates and input gradients against plain autograd and the optimizers' formulas."""
+"""Weight updates and input gradients agree with plain autograd and the formulas of the optimizers."""
 
 import copy
 from typing import Any
@@ -29,7 +29,7 @@ def y() -> Tensor:
 
 
 def plain_gradients(model: nn.Module, x: Tensor, y: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-    """Of the mean loss, by one full backward pass: with respect to every parameter, and to the images."""
+    """Gradients of the mean loss by one full backward pass: of every parameter, and of the images."""
     model.zero_grad()
     x = x.clone().requires_grad_()
     F.cross_entropy(model(x), y).backward()
@@ -47,7 +47,7 @@ def test_the_input_gradient_is_that_of_a_full_backward_pass(x: Tensor, y: Tensor
 
 def test_the_input_gradient_computes_no_weight_gradient(x: Tensor, y: Tensor) -> None:
     model = digits_model()
-    model[1][0].weight.requires_grad_(False)  # somebody froze it: it stays so
+    model[1][0].weight.requires_grad_(False)  # frozen before, and still frozen afterwards
     model(x).sum().backward()
     before = {name: None if p.grad is None else p.grad.clone() for name, p in model.named_parameters()}
     make_learner(model).input_grad(x, y)
@@ -57,7 +57,7 @@ def test_the_input_gradient_computes_no_weight_gradient(x: Tensor, y: Tensor) ->
     assert not x.requires_grad
 
 
-def test_sgd_with_momentum_and_weight_decay_by_hand(x: Tensor, y: Tensor) -> None:
+def test_sgd_with_momentum_and_weight_decay_agrees_with_its_formula_by_hand(x: Tensor, y: Tensor) -> None:
     model, by_hand = digits_model(), digits_model()
     learner = make_learner(model, total_steps=8, schedule="cyclic", lr=0.4, momentum=0.9, weight_decay=0.01)
     momentum: dict[str, Tensor] = {}
@@ -74,7 +74,7 @@ def test_sgd_with_momentum_and_weight_decay_by_hand(x: Tensor, y: Tensor) -> Non
     assert learner.step == 6
 
 
-def test_adam_by_hand(x: Tensor, y: Tensor) -> None:
+def test_adam_agrees_with_its_formula_by_hand(x: Tensor, y: Tensor) -> None:
     model, by_hand = digits_model(), digits_model()
     learner = make_learner(model, name="adam", lr=0.01, weight_decay=0.0)
     first = {name: torch.zeros_like(p) for name, p in by_hand.named_parameters()}
@@ -95,7 +95,7 @@ def _same_weights(model: nn.Module, other: nn.Module, atol: float = 1e-5) -> Non
         torch.testing.assert_close(p.data, q.data, rtol=1e-3, atol=atol, msg=name)
 
 
-def test_the_gradient_of_an_update_is_free(x: Tensor, y: Tensor) -> None:
+def test_an_update_returns_the_input_gradient_without_another_pass(x: Tensor, y: Tensor) -> None:
     model = digits_model()
     _, expected = plain_gradients(copy.deepcopy(model), x, y)
     calls = []
@@ -116,7 +116,7 @@ def test_attack_forwards_move_the_batch_norm_statistics() -> None:
     assert int(bn.num_batches_tracked or 0) == 1
 
 
-def test_figures_are_a_moving_average(x: Tensor, y: Tensor) -> None:
+def test_loss_and_accuracy_are_shown_as_moving_averages(x: Tensor, y: Tensor) -> None:
     learner = make_learner(lr=0.5)
     before = torch.full((16,), 2.3)
     average = np.zeros(3)
@@ -129,7 +129,7 @@ def test_figures_are_a_moving_average(x: Tensor, y: Tensor) -> None:
         assert learner.figures() == pytest.approx(average / (1 - AVERAGE_DECAY**step), rel=1e-4)
 
 
-def test_averaged_weights_by_hand(x: Tensor, y: Tensor) -> None:
+def test_averaged_weights_agree_with_their_formula_by_hand(x: Tensor, y: Tensor) -> None:
     """The first update is the start of the average."""
     learner = make_learner(average=0.8)
     expected: list[Tensor] = []
@@ -181,7 +181,7 @@ def test_fp16_skips_an_update_whose_gradients_overflow(x: Tensor, y: Tensor) -> 
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
-def test_an_update_in_low_precision_is_nearly_that_in_fp32(x: Tensor, y: Tensor, precision: str) -> None:
+def test_an_update_in_low_precision_is_near_the_update_in_fp32(x: Tensor, y: Tensor, precision: str) -> None:
     exact, rough = make_learner(), make_learner(precision=precision)
     start = [p.detach().clone() for p in exact.model.parameters()]
     for learner in (exact, rough):
@@ -225,5 +225,5 @@ def test_low_precision_gradients_have_the_signs_of_fp32(name: str, precision: st
 
     exact = signs("fp32")
     not_zero = exact != 0
-    assert not_zero.float().mean() > 0.95  # so that what is compared is nearly every pixel
+    assert not_zero.float().mean() > 0.95  # nearly every pixel is compared
     assert (signs(precision) == exact)[not_zero].float().mean() >= SIGNS_AGREE

@@ -1,4 +1,4 @@
-"""Minibatches in parts: what they add up to is what the whole would have done."""
+"""Micro-batches add up to the update of the whole minibatch."""
 
 import copy
 
@@ -14,7 +14,7 @@ SGD = OptimConfig(name="sgd", momentum=0.9, weight_decay=0.01, decay_norms=False
 
 
 def network() -> nn.Module:
-    """Without BatchNorm, whose statistics are those of each part."""
+    """The network has no BatchNorm, because its statistics would be those of each part."""
     torch.manual_seed(0)
     return nn.Sequential(nn.Conv2d(1, 4, 3), nn.GroupNorm(2, 4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 3))
 
@@ -29,7 +29,7 @@ def learner(model: nn.Module) -> Learner:
 
 
 @pytest.mark.parametrize("size", [1, 4, 5, 9])
-def test_parts_of_a_minibatch_make_the_update_of_the_whole(size: int) -> None:
+def test_micro_batches_make_the_update_of_their_whole_minibatch(size: int) -> None:
     model = network()
     whole, parted = learner(copy.deepcopy(model)), learner(model)
     for seed in range(3):
@@ -45,7 +45,7 @@ def test_parts_of_a_minibatch_make_the_update_of_the_whole(size: int) -> None:
         torch.testing.assert_close(mine, theirs)
 
 
-def test_norms_are_spared_the_weight_decay_where_a_recipe_says_so() -> None:
+def test_norm_layers_have_no_weight_decay_if_the_recipe_says_so() -> None:
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Linear(2, 2))
     groups = learner(model).optimizer.param_groups
     decayed = {id(p) for group in groups if group["weight_decay"] for p in group["params"]}

@@ -1,4 +1,4 @@
-"""What makes training fast changes no loss curve: each speed-up against the textbook's loop, with the same noise."""
+"""Each speed-up of training keeps the loss curve of a textbook loop with the same noise."""
 
 import shutil
 from collections.abc import Collection
@@ -37,7 +37,7 @@ def minibatches() -> list[tuple[Tensor, Tensor]]:
 
 @cache
 def textbook(seed: int = 0) -> list[float]:
-    """The losses of the textbook: fp32, NCHW, full backward passes, the optimizer one tensor at a time."""
+    """Losses of the textbook loop: fp32, NCHW, full backward passes, an optimizer that takes tensors one by one."""
     model, losses = network(), []
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4, foreach=False)
     for number, (x, y) in enumerate(minibatches()):
@@ -90,27 +90,27 @@ def agrees(found: list[float], first: float) -> None:
     assert distance(found, textbook()) < max(distance(textbook(seed), textbook()) for seed in (1, 2, 3))
 
 
-def test_the_loss_falls_and_noise_is_no_matter_of_taste() -> None:
+def test_the_textbook_loss_falls_and_depends_on_the_noise() -> None:
     assert textbook()[-1] < textbook()[0] - 0.5
     assert 0.01 < max(distance(textbook(seed), textbook()) for seed in (1, 2, 3)) < 0.15
 
 
-def test_input_gradients_channels_last_and_a_fused_optimizer() -> None:
+def test_input_gradients_channels_last_and_a_fused_optimizer_keep_the_loss_curve() -> None:
     agrees(ours(), first=1e-4)
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
-def test_low_precision(precision: str) -> None:
+def test_low_precision_keeps_the_loss_curve(precision: str) -> None:
     agrees(ours(precision), first=0.05)
 
 
 @pytest.mark.skipif(shutil.which("g++") is None and shutil.which("clang++") is None, reason="no C++ compiler here")
-def test_compilation() -> None:
+def test_compilation_keeps_the_loss_curve() -> None:
     agrees(ours(compile_for={BATCH}), first=1e-4)
 
 
-def test_a_minibatch_of_another_size_goes_without(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last one of an epoch is smaller: it must not be compiled for."""
+def test_a_minibatch_of_another_size_is_not_compiled_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last minibatch of an epoch is smaller, and a compilation for its size would not pay."""
     calls: list[int] = []
     monkeypatch.setattr(
         "engine.training.learner.compiled", lambda model, must: lambda x: (calls.append(len(x)), model(x))[1]
@@ -122,7 +122,7 @@ def test_a_minibatch_of_another_size_goes_without(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("kind", ["cpu", "cuda"])
-def test_when_compilation_pays(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+def test_compilation_is_chosen_when_the_work_pays_for_its_start(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     device = torch.device(kind)
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     assert should_compile("on", device, 0)

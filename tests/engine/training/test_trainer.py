@@ -1,4 +1,4 @@
-"""Whole runs in this process, on a tenth of the digits: the same numbers whatever interrupts them."""
+"""Whole runs in this process on a tenth of the digits: an interruption anywhere leaves the same numbers at the end."""
 
 import re
 from collections.abc import Callable
@@ -83,7 +83,7 @@ def test_a_network_with_dropout_is_resumed_bit_by_bit(tmp_path: Path, monkeypatc
     train(whole)
     with pytest.raises(Stopped):
         train(broken, 3)
-    torch.rand(5)  # what an unstopped process would not have drawn
+    torch.rand(5)  # random numbers that an uninterrupted process would not draw
     train(broken, attempt=2)
     assert_same_end(whole, broken)
 
@@ -93,7 +93,7 @@ DIVERGING = {"optim.name": "sgd", "optim.schedule": "constant", "optim.lr": 100.
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_run_stopped_at_any_look_ends_with_the_same_numbers(tmp_path: Path, name: str) -> None:
-    """The looks include those between free's replays and those inside both kinds of evaluation."""
+    """The stop checks include those between the replays of free training and those inside both kinds of evaluation."""
     typed = FEW | METHODS[name]
     whole = run_folder(tmp_path / "whole", typed)
     looks = train(whole).made
@@ -108,7 +108,7 @@ def test_a_run_stopped_at_any_look_ends_with_the_same_numbers(tmp_path: Path, na
 
 
 def _trained_twice(rundir: RunDir) -> int:
-    """Steps between where the last attempt began and the last checkpoint before it."""
+    """Steps between the last checkpoint and the beginning of the attempt after it."""
     order = list(event_log.read(rundir.events))
     second = max(n for n, event in enumerate(order) if isinstance(event, events.Started))
     saved = [event.step for event in order[:second] if isinstance(event, events.Saved) and event.file == "last.pt"]
@@ -122,7 +122,7 @@ def test_a_run_stopped_again_and_again_ends_with_the_same_numbers(tmp_path: Path
     broken = run_folder(tmp_path / "broken", FEW)
     for attempt in range(1, 40):
         try:
-            train(broken, looks=4, attempt=attempt)  # enough for an evaluation, which is made from its start
+            train(broken, looks=4, attempt=attempt)  # more than the looks of one evaluation, which starts anew
         except Stopped:
             continue
         break
@@ -172,7 +172,7 @@ def test_a_run_says_where_the_alarm_is_raised_if_its_method_has_a_signal(tmp_pat
     assert began.signal_threshold == (THRESHOLD if measured else None)
 
 
-def test_the_events_of_a_run(tmp_path: Path) -> None:
+def test_a_run_writes_its_events_in_their_order(tmp_path: Path) -> None:
     rundir = run_folder(tmp_path / "run", FEW | METHODS["free"])
     train(rundir)
     (began,) = of_kind(rundir, events.Started)
@@ -194,7 +194,7 @@ def test_the_events_of_a_run(tmp_path: Path) -> None:
     assert clock == sorted(clock)
 
 
-def test_the_clock_goes_on_over_attempts(tmp_path: Path) -> None:
+def test_the_training_time_continues_over_attempts(tmp_path: Path) -> None:
     rundir = run_folder(tmp_path / "run", FEW)
     with pytest.raises(Stopped):
         train(rundir, looks=3)
@@ -204,7 +204,7 @@ def test_the_clock_goes_on_over_attempts(tmp_path: Path) -> None:
     assert list(event_log.read(rundir.events))[-1].elapsed > before
 
 
-def test_nothing_is_watched_where_nothing_is_asked_for(tmp_path: Path) -> None:
+def test_watched_and_final_evaluations_are_left_out_if_not_asked_for(tmp_path: Path) -> None:
     rundir = run_folder(tmp_path / "run", FEW | {"watch.images": 0, "eval.attack": "none"})
     train(rundir)
     assert {event.stage for event in of_kind(rundir, events.Evaluated)} == {"guard"}
@@ -215,7 +215,9 @@ def _guards(monkeypatch: pytest.MonkeyPatch, *robust: float) -> None:
     monkeypatch.setattr(Validation, "guard_accuracy", lambda self, epoch: Accuracy(0.9, next(found), 40))
 
 
-def test_early_stopping_goes_back_to_the_epoch_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_early_stopping_restores_the_weights_of_the_epoch_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     typed = FEW | {"epochs": 5, "early_stop.enabled": True}
     rundir, other = run_folder(tmp_path / "run", typed), run_folder(tmp_path / "other", typed)
     _guards(monkeypatch, 0.3, 0.5, 0.1)
@@ -228,7 +230,7 @@ def test_early_stopping_goes_back_to_the_epoch_before(tmp_path: Path, monkeypatc
     assert "fell from 50.0% to 10.0%" in note.message
     final = of_kind(rundir, events.Evaluated)[-1]
     assert (final.stage, final.epoch) == ("final", 3.0)
-    train(rundir, attempt=2)  # ended early, it stays ended
+    train(rundir, attempt=2)  # a run that stopped early does not train on
     assert of_kind(rundir, events.Started)[-1].from_step == 12
 
 
@@ -250,7 +252,7 @@ def test_the_best_weights_are_never_chosen_by_test_images(tmp_path: Path, monkey
     assert_same(weights(rundir, "best")["model"], weights(rundir)["model"])
 
 
-def test_the_best_weights_are_of_the_last_epoch_that_had_not_collapsed(
+def test_the_best_weights_are_from_the_last_epoch_that_had_not_collapsed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rundir = run_folder(tmp_path / "run", FEW | {"epochs": 3})
@@ -263,7 +265,7 @@ def test_the_best_weights_are_of_the_last_epoch_that_had_not_collapsed(
     assert [event.step for event in of_kind(other, events.Saved) if event.file == "best.pt"] == [4, 12]
 
 
-def test_a_loss_that_is_no_number_ends_even_a_short_run(tmp_path: Path) -> None:
+def test_a_loss_that_is_nan_ends_even_a_short_run(tmp_path: Path) -> None:
     rundir = run_folder(tmp_path / "run", FEW | DIVERGING)
     with pytest.raises(DivergedError, match="lower the learning rate"):
         train(rundir)
@@ -278,7 +280,7 @@ def test_a_loss_that_is_no_number_ends_even_a_short_run(tmp_path: Path) -> None:
         ({"device": "cuda:99"}, "cuda:99 is not there"),
     ],
 )
-def test_a_run_that_cannot_be_is_refused_as_it_is_built(tmp_path: Path, typed: dict[str, Any], error: str) -> None:
+def test_a_run_that_cannot_train_is_refused_before_it_starts(tmp_path: Path, typed: dict[str, Any], error: str) -> None:
     rundir = run_folder(tmp_path / "run", typed)
     with pytest.raises(ConfigError, match=error):
         train(rundir)
@@ -305,14 +307,14 @@ def _damaged(folder: Path) -> dict[str, Any]:
     ],
     ids=["vanished", "damaged", "diverges", "batch", "device"],
 )
-def test_a_failure_is_the_last_event_in_one_line_and_whole_in_the_log(
+def test_a_failure_is_one_line_in_the_last_event_and_a_whole_traceback_in_the_log(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     settings: Callable[[Path], dict[str, Any]],
     error: str,
 ) -> None:
-    monkeypatch.setattr(main, "StopRequest", lambda file: StopAfter())  # signals stay the test runner's
+    monkeypatch.setattr(main, "StopRequest", lambda file: StopAfter())  # the signal handlers of the test runner stay
     typed = settings(tmp_path)
     rundir = run_folder(tmp_path / "run", typed, dataset=typed.get("dataset", "digits"))
     assert main.train(rundir) == 1
@@ -323,10 +325,12 @@ def test_a_failure_is_the_last_event_in_one_line_and_whole_in_the_log(
     assert "\n" not in last.error
     log = capsys.readouterr().err
     assert re.search(error, log)
-    assert ("Traceback" in log) == ("loss" in error)  # what a user can put right needs none
+    assert ("Traceback" in log) == ("loss" in error)  # an error that the user can put right needs no traceback
 
 
-def test_a_config_that_cannot_be_read_fails_as_an_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_whose_config_cannot_be_read_ends_with_a_failed_event(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(main, "StopRequest", lambda file: StopAfter())
     rundir = run_folder(tmp_path / "run", {})
     rundir.config.write_text("{torn")

@@ -1,4 +1,4 @@
-"""Whole runs on a folder of images: phases that grow, in parts, stopped anywhere; and weights judged elsewhere."""
+"""Whole runs on an image folder: phases that grow, micro-batches, stops anywhere, and weights evaluated elsewhere."""
 
 import json
 import os
@@ -73,7 +73,7 @@ def judged(folder: Path, config: RunConfig, again: bool = False) -> Measured:
 @pytest.mark.parametrize(
     "typed", [{}, {"method.name": "free", "method.replays": 2}, {"method.name": "pgd", "method.steps": 2}]
 )
-def test_a_run_over_phases_that_is_stopped_ends_with_the_same_numbers(
+def test_a_run_with_phases_that_is_stopped_ends_with_the_same_numbers(
     tmp_path: Path, dataset: str, typed: dict[str, Any]
 ) -> None:
     whole = run(tmp_path / "whole", dataset, **typed)
@@ -95,7 +95,7 @@ def test_the_trained_network_knows_the_classes_of_its_folder(tmp_path: Path, dat
     assert final.images == 12
 
 
-def test_a_size_that_is_not_prepared_is_refused_before_the_run(tmp_path: Path, dataset: str) -> None:
+def test_a_run_on_a_size_that_is_not_prepared_is_refused_before_it_starts(tmp_path: Path, dataset: str) -> None:
     config = run(tmp_path / "run", dataset, phases="0-3:160/12:5:0.1..0").submission().config
     with pytest.raises(ConfigError, match=r"is not prepared in size 160 \(it has 24\); `fastadv prepare"):
         train(run(tmp_path / "other", dataset, phases="0-3:160/12:5:0.1..0"))
@@ -103,23 +103,25 @@ def test_a_size_that_is_not_prepared_is_refused_before_the_run(tmp_path: Path, d
 
 
 @pytest.mark.parametrize("split", ["train", "val"])
-def test_a_size_that_lacks_images_is_refused_before_the_run(tmp_path: Path, dataset: str, split: str) -> None:
+def test_a_run_on_a_size_that_lacks_images_is_refused_before_it_starts(
+    tmp_path: Path, dataset: str, split: str
+) -> None:
     (Path(dataset.partition(":")[2]) / "24" / split / "a" / "2.JPEG").unlink()
     with pytest.raises(ConfigError, match=rf"has 11 {split} images in size 24, in full size 12: run `fastadv prepare"):
         train(run(tmp_path / "run", dataset))
 
 
-def test_a_network_that_nobody_knows_is_refused_with_what_is_near(tmp_path: Path, dataset: str) -> None:
+def test_an_unknown_network_is_refused_with_the_nearest_known_name(tmp_path: Path, dataset: str) -> None:
     rundir = run(tmp_path / "run", dataset, **{"model.name": "resnet81"})
     code, out, _ = ask("--check", stdin=json.dumps(json.loads(rundir.config.read_bytes())["config"]).encode())
     assert code == 2
     assert b"torchvision has no such classifier (did you mean resnet18?)" in out
 
 
-def test_torchvisions_weights_are_judged_the_same_in_any_batch(tmp_path: Path, dataset: str) -> None:
+def test_weights_of_torchvision_have_the_same_accuracy_in_any_batch(tmp_path: Path, dataset: str) -> None:
     torch.manual_seed(0)
     theirs = torchvision.models.resnet18(num_classes=2)
-    for layer in theirs.modules():  # as trained ones: not all statistics the same
+    for layer in theirs.modules():  # statistics differ, as those of a trained network do
         if isinstance(layer, torch.nn.BatchNorm2d):
             layer.running_mean.normal_(0, 0.1)  # type: ignore[union-attr]
     torch.save(theirs.state_dict(), tmp_path / "resnet18.pt")
@@ -144,7 +146,7 @@ def test_a_run_is_not_resumed_on_other_data(tmp_path: Path, dataset: str) -> Non
     for size in ("full", "24"):
         (root / size / "train" / "a" / "7.JPEG").unlink()
         for split in ("train", "val"):
-            (root / size / split / "a").rename(root / size / split / "z")  # so that the classes change their numbers
+            (root / size / split / "a").rename(root / size / split / "z")  # the numbers of the classes change
     with pytest.raises(ConfigError, match=r"was trained on 12 .* \(names .*\), and now there are 12 .* \(names"):
         train(rundir, attempt=2)
     for size in ("full", "24"):
@@ -156,7 +158,7 @@ def test_a_run_is_not_resumed_on_other_data(tmp_path: Path, dataset: str) -> Non
     assert any("the data is no longer that of the checkpoint" in message for message in said), said
 
 
-def test_an_accuracy_is_not_taken_for_that_of_another_size(tmp_path: Path, dataset: str) -> None:
+def test_a_stored_accuracy_is_not_used_for_another_image_size(tmp_path: Path, dataset: str) -> None:
     torch.save(torchvision.models.resnet18(num_classes=2).state_dict(), tmp_path / "resnet18.pt")
     keys = set()
     for phases in ("0-3:0/16:4:0.1..0", "0-3:0/20:4:0.1..0", "0-3:24/16:4:0.1..0"):
@@ -184,7 +186,7 @@ def test_a_network_that_cannot_take_the_crop_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_run_whose_decoder_is_killed_fails_in_one_line(tmp_path: Path, dataset: str) -> None:
-    """In a process of its own: by default torch tells of a death from a signal handler, at any place."""
+    """The run has its own process: torch reports the death of a worker from a signal handler, at any place."""
     rundir = run(tmp_path / "run", dataset, epochs=10_000, phases="0-10000:0/12:4:0.1..0")
     with start(rundir) as engine:
         wait_until(lambda: of_kind(rundir, events.Step), timeout=60)
@@ -195,7 +197,7 @@ def test_a_run_whose_decoder_is_killed_fails_in_one_line(tmp_path: Path, dataset
     assert "Traceback" not in rundir.log.read_text()
 
 
-def test_an_image_that_breaks_while_it_trains_is_named_and_so_is_what_is_none(tmp_path: Path, dataset: str) -> None:
+def test_images_that_break_during_training_and_files_that_are_no_images_are_named(tmp_path: Path, dataset: str) -> None:
     root = Path(dataset.partition(":")[2])
     (root / "full" / "train" / "a" / "2.JPEG").write_bytes(b"torn")
     for size in ("full", "24"):

@@ -1,4 +1,4 @@
-"""What a user wrote and what a run left are not lost: notes, rows, weights, and runs that share a prefix."""
+"""Commands lose nothing that a user wrote or a run left: notes, rows, weights, and runs that share a prefix."""
 
 import os
 import time
@@ -39,7 +39,7 @@ def ended(name: str, age: float) -> RunDir:
     return rundir
 
 
-def test_prune_removes_the_weights_of_what_ended_long_ago_and_nothing_else() -> None:
+def test_prune_removes_the_weights_of_old_runs_and_nothing_else() -> None:
     old, fresh, pinned = ended("old", MONTHS), ended("fresh", 60.0), ended("pinned", MONTHS)
     History().edit(pinned, lambda notes: setattr(notes, "pinned", True))
     done = fastadv("prune", "--older", "30d", "--yes")
@@ -50,8 +50,8 @@ def test_prune_removes_the_weights_of_what_ended_long_ago_and_nothing_else() -> 
     assert all(rundir.last.exists() and rundir.best.exists() for rundir in (fresh, pinned))
 
 
-def test_weights_are_not_removed_under_a_run_that_goes_on() -> None:
-    """As one that was resumed while the question was on the screen."""
+def test_prune_does_not_remove_the_weights_of_a_live_run() -> None:
+    """The run was resumed while the question was on the screen."""
     rundir = ended("old", MONTHS)
     supervisor = try_lock(rundir.lock)
     assert supervisor is not None
@@ -61,20 +61,20 @@ def test_weights_are_not_removed_under_a_run_that_goes_on() -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff", b'{"tags": 3}', b'{"tags": ["paper"], "note": "to'])
-def test_notes_that_cannot_be_read_are_not_written_over(content: bytes) -> None:
+def test_notes_that_cannot_be_read_are_not_overwritten(content: bytes) -> None:
     rundir = ended("a", 60.0)
     rundir.notes.write_bytes(content)
     with pytest.raises(HistoryError, match=r"notes\.json is damaged.*move it away"):
         History().edit(rundir, lambda notes: notes.tags.append("new"))
     assert rundir.notes.read_bytes() == content
     rundir.notes.unlink()
-    rundir.notes.mkdir()  # as a file that cannot be opened: the tests may run as root
+    rundir.notes.mkdir()  # a folder cannot be opened as a file, not even by root
     with pytest.raises(HistoryError, match=r"notes\.json"):
         History().edit(rundir, lambda notes: notes.tags.append("new"))
 
 
-def test_a_run_that_was_not_to_be_seen_is_not_lost_for_ever() -> None:
-    """process.json could not be read at one look, or the folder, as on a network file system."""
+def test_a_run_whose_files_could_not_be_read_once_is_not_lost_for_ever() -> None:
+    """On a network file system process.json or the folder may be unreadable for a moment."""
     rundir = make_run(runs_dir() / "a", submitted=time.time() - 3600)
     assert [(row.status, row.reason) for row in History().rows()] == [("lost", "it was never started")]
     me = process_identity.me()
@@ -86,19 +86,19 @@ def test_a_run_that_was_not_to_be_seen_is_not_lost_for_ever() -> None:
     assert [row.status for row in History().rows()] == ["running"]
 
 
-def test_the_run_that_has_just_that_id_is_meant() -> None:
+def test_a_full_id_means_its_run_though_another_id_begins_with_it() -> None:
     for name in ("k3f9x2", "k3f9x2-old"):
         make_run(runs_dir() / name)
     assert find_run("k3f9x2").id == "k3f9x2"
 
 
-def test_no_lines_of_a_log_are_none() -> None:
+def test_logs_with_n_0_prints_no_lines() -> None:
     ended("a", 60.0).log.write_text("one\ntwo\n")
     assert fastadv("logs", "a", "-n", "0").stdout == ""
     assert fastadv("logs", "a", "-n", "1").stdout == "two\n"
 
 
-def test_a_run_whose_history_cannot_be_written_is_started_and_said_to_be() -> None:
+def test_a_run_whose_history_cannot_be_written_starts_and_the_command_says_so() -> None:
     history_path().mkdir()
     done = fastadv("run", "digits", "--epochs", "1", "--eval", "none", "--set", "model.width=4", "--detach")
     (folder,) = runs_dir().iterdir()
@@ -108,7 +108,7 @@ def test_a_run_whose_history_cannot_be_written_is_started_and_said_to_be() -> No
 
 
 @pytest.mark.usefixtures("fake_engine")
-def test_a_run_is_not_resumed_where_its_row_could_not_say_so() -> None:
+def test_a_run_is_not_resumed_if_the_history_cannot_be_written() -> None:
     rundir = submit("stop")
     supervisor_pid(rundir)
     control.stop(rundir)
@@ -123,12 +123,12 @@ def test_a_run_is_not_resumed_where_its_row_could_not_say_so() -> None:
 
 
 @pytest.mark.parametrize("words", [("eval", "~nosuch/w.pt", "--dataset", "digits"), ("show", "nobody")])
-def test_names_of_nobody_are_one_line(words: tuple[str, ...]) -> None:
+def test_unknown_users_and_unknown_runs_are_refused_in_one_line(words: tuple[str, ...]) -> None:
     done = fastadv(*words)
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
 
 
-def test_a_home_that_is_no_folder_is_one_line() -> None:
+def test_a_home_that_is_no_folder_is_refused_in_one_line() -> None:
     runs_dir().rmdir()
     runs_dir().write_text("in the way")
     for words in (("runs",), ("show", "last")):
@@ -137,7 +137,7 @@ def test_a_home_that_is_no_folder_is_one_line() -> None:
         assert len(done.stderr.splitlines()) == 1, done.stderr
 
 
-def test_notes_are_read_as_they_were_written() -> None:
+def test_tags_are_read_back_as_they_were_written() -> None:
     rundir = ended("a", 60.0)
     History().edit(rundir, lambda notes: notes.tags.append("paper"))
     assert read_notes(rundir).tags == ["paper"]

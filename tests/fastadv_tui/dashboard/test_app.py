@@ -1,4 +1,4 @@
-"""What all screens share: the palette, themes, and a dashboard that only looks."""
+"""What all screens share: the palette, themes, and a read-only dashboard."""
 
 import errno
 import threading
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from textual.binding import Binding
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from fastadv_tui.dashboard.app import Fastadv
 from fastadv_tui.dashboard.monitor import RunMonitor
@@ -15,12 +16,12 @@ from fastadv_tui.dashboard.screens.history import HistoryScreen
 from fastadv_tui.dashboard.screens.launch import LaunchScreen
 from fastadv_tui.dashboard.settings import path
 from fastadv_tui.dashboard.snapshot import Snapshot
-from tests.support.pilot import a_run, play, shown, until
+from tests.support.pilot import a_run, play, shown, until, until_focused
 
 pytestmark = pytest.mark.usefixtures("quick_home")
 
 
-def test_names_are_data_and_never_markup() -> None:
+def test_names_of_runs_are_never_read_as_markup() -> None:
     a_run("a1", name="[red]x[/red] [link=y]")
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
@@ -63,7 +64,7 @@ def test_a_readonly_dashboard_remembers_nothing() -> None:
     play(script, readonly=True)
 
 
-def test_the_app_stays_small() -> None:
+def test_the_app_module_has_fewer_than_150_lines() -> None:
     source = (Path(__file__).parents[3] / "fastadv_tui" / "dashboard" / "app.py").read_text()
     assert len(source.splitlines()) < 150
 
@@ -78,6 +79,7 @@ def test_every_action_is_in_the_command_palette() -> None:
         wanted = {binding.description for binding in bindings if isinstance(binding, Binding) and binding.id}
         assert wanted <= named
         await pilot.press("ctrl+p")
+        await until_focused(pilot, Input)
         await pilot.press(*"New run")
         await until(pilot, lambda: "key n" in shown(app))
         await pilot.press("down", "enter")
@@ -86,7 +88,7 @@ def test_every_action_is_in_the_command_palette() -> None:
     play(script)
 
 
-def test_a_theme_that_is_not_there_is_said() -> None:
+def test_an_unknown_theme_in_the_settings_is_named() -> None:
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await until(pilot, lambda: "no theme 'neon'" in shown(app))
         assert app.theme == "fastadv-dark"
@@ -94,7 +96,7 @@ def test_a_theme_that_is_not_there_is_said() -> None:
     play(script, theme="neon")
 
 
-def test_the_terminals_own_colours() -> None:
+def test_the_ansi_setting_chooses_a_theme_of_the_terminals_own_colours() -> None:
     a_run("a1")
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
@@ -104,8 +106,8 @@ def test_the_terminals_own_colours() -> None:
     play(script, theme="ansi")
 
 
-def test_a_home_that_is_away_for_a_while_is_said_and_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a network file system; a folder that may not be read would not do, as the tests may run as root."""
+def test_a_home_that_cannot_be_read_for_a_while_is_reported_and_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network file system does this. Permissions would not do: the tests may run as root."""
     refresh, away = RunMonitor.refresh, threading.Event()
 
     def look(book: RunMonitor, looked_at: set[str]) -> Snapshot:

@@ -1,4 +1,4 @@
-"""What a dashboard knows of all runs, where looks at a home fail: a network file system is away now and then."""
+"""The monitor of all runs when reads of the home fail, as on a network file system that is away now and then."""
 
 import errno
 from pathlib import Path
@@ -22,8 +22,8 @@ def _home(home: Path) -> None:
     ensure_home()
 
 
-def test_a_look_that_failed_on_its_way_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With nothing new since: what the failed look had read must not be taken for shown."""
+def test_a_refresh_that_failed_is_repeated_though_nothing_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is new at the second refresh. The first one failed, so its rows must not count as shown."""
     book = RunMonitor()
     make_run(runs_dir() / "first")
     assert [row.id for row in book.refresh([]).rows] == ["first"]
@@ -39,7 +39,7 @@ def test_a_look_that_failed_on_its_way_is_made_again(monkeypatch: pytest.MonkeyP
     assert {row.id for row in book.refresh([]).rows} == {"first", "second"}
 
 
-def test_what_failed_looks_noticed_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_notice_of_many_failed_refreshes_is_shown_once(monkeypatch: pytest.MonkeyPatch) -> None:
     looks = iter(range(100))
 
     def sync(history: History) -> list[Row]:
@@ -56,12 +56,12 @@ def test_what_failed_looks_noticed_is_said_once(monkeypatch: pytest.MonkeyPatch)
     assert book.refresh([]).notices == ["the history cannot be read"]
 
 
-def test_a_log_that_cannot_be_looked_at_has_no_lines(tmp_path: Path) -> None:
+def test_a_log_that_cannot_be_read_has_no_lines(tmp_path: Path) -> None:
     assert LineFollower(tmp_path / ("long" * 100)).poll() == []
 
 
-def test_a_request_that_cannot_be_looked_for_is_none(tmp_path: Path) -> None:
-    """A hiccup of the file system must not stop a training of days, nor end its supervisor."""
+def test_a_stop_request_that_cannot_be_looked_for_counts_as_none(tmp_path: Path) -> None:
+    """A fault of the file system must not stop a training of days, nor end its supervisor."""
     assert not RunDir(tmp_path / ("long" * 100)).stop_asked()
     rundir = make_run(runs_dir() / "a")
     assert not rundir.stop_asked()

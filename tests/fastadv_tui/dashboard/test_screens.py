@@ -1,4 +1,4 @@
-"""Every screen at three sizes and in every state, against pictures that were looked at."""
+"""Every screen at three sizes and in every state agrees with a picture that was looked at."""
 
 import os
 from collections.abc import Awaitable, Callable, Iterator
@@ -17,6 +17,7 @@ from fastadv_tui.dashboard.screens.log import LogScreen
 from fastadv_tui.dashboard.settings import Settings
 from fastadv_tui.dashboard.widgets.machine import Machine
 from tests.support import demo_home
+from tests.support.pilot import until
 
 Walk = Callable[[Fastadv, Pilot[str]], Awaitable[None]]
 SIZES = [(80, 24), (120, 40), (200, 60)]
@@ -31,16 +32,8 @@ def _still(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     os.environ.pop("TZ", None)
 
 
-async def until(pilot: Pilot[str], condition: Callable[[], bool]) -> None:
-    for _ in range(400):
-        if condition():
-            return
-        await pilot.pause(0.05)
-    raise AssertionError(f"not so within 20 s: {condition}")
-
-
 async def dashboard(app: Fastadv, pilot: Pilot[str]) -> None:
-    """Wait until everything is drawn that will be."""
+    """Wait until the dashboard has drawn everything."""
     await until(pilot, lambda: app.snapshot.loaded)
     if app.snapshot.rows:
         await until(pilot, lambda: bool(app.looked_at))

@@ -1,4 +1,4 @@
-"""The settings file: what it may hold, and what is kept of it when the dashboard writes one setting."""
+"""The settings file: what it may hold, and that a change of one setting keeps the rest."""
 
 import tomllib
 from pathlib import Path
@@ -26,11 +26,11 @@ def write(home: Path, text: str) -> None:
     settings.path().write_text(text)
 
 
-def test_without_a_file_there_are_defaults(home: Path) -> None:
+def test_settings_without_a_file_are_the_defaults(home: Path) -> None:
     assert settings.load() == settings.Settings()
 
 
-def test_what_the_user_wrote_is_read(home: Path) -> None:
+def test_settings_that_the_user_wrote_are_read(home: Path) -> None:
     write(home, WRITTEN)
     loaded = settings.load()
     assert (loaded.theme, loaded.refresh, loaded.columns) == ("ansi", 2.0, ("name", "robust"))
@@ -38,14 +38,14 @@ def test_what_the_user_wrote_is_read(home: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["refresh = 0", "colour = 1", "theme = ", 'columns = "name"', "\udcff"])
-def test_a_file_that_is_no_good_is_named(home: Path, text: str) -> None:
+def test_an_invalid_settings_file_is_refused_by_name(home: Path, text: str) -> None:
     home.mkdir()
     settings.path().write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(UserError, match=r"settings.toml: .*put it right or remove it"):
         settings.load()
 
 
-def test_one_setting_is_changed_and_the_rest_is_left(home: Path) -> None:
+def test_changing_one_setting_leaves_the_rest_of_the_file(home: Path) -> None:
     write(home, WRITTEN)
     settings.remember("columns", ("name", "clean", 'od"d\\'))
     settings.remember("theme", "textual-light")
@@ -59,7 +59,7 @@ def test_one_setting_is_changed_and_the_rest_is_left(home: Path) -> None:
     }
 
 
-def test_a_setting_that_was_not_there_goes_before_every_table(home: Path) -> None:
+def test_a_new_setting_is_written_before_every_table(home: Path) -> None:
     write(home, '[keymap]\nstop = "ctrl+x"\n')
     settings.remember("theme", "ansi")
     assert settings.load() == settings.Settings(theme="ansi", keymap={"stop": "ctrl+x"})
@@ -107,6 +107,6 @@ def test_a_file_that_is_no_good_is_not_written_over(home: Path, text: str) -> No
     assert settings.path().read_bytes() == text.encode(errors="surrogateescape")
 
 
-def test_the_first_setting_makes_the_file(home: Path) -> None:
+def test_the_first_changed_setting_creates_the_file(home: Path) -> None:
     settings.remember("theme", "ansi")
     assert settings.load().theme == "ansi"

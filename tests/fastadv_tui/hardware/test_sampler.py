@@ -1,4 +1,4 @@
-"""What the machine is doing, against a stand-in for NVML, the real path without a driver, and /proc itself."""
+"""The sampler of the machine, with a stand-in for NVML, without a driver, and compared with /proc."""
 
 import contextlib
 import os
@@ -8,7 +8,6 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import psutil
 import pytest
@@ -16,6 +15,7 @@ import pytest
 from fastadv_tui.hardware.nvml import Gpu, GpuReader, MigInstance, merged
 from fastadv_tui.hardware.process_usage import family
 from fastadv_tui.hardware.sampler import Sampler
+from tests.support.nvml import NvmlError, StandInNvml
 from tests.support.runs import gone
 from tests.support.waiting import wait_until
 
@@ -24,98 +24,6 @@ import subprocess, sys
 child = subprocess.Popen([sys.executable, "-c", "print('ready', flush=True)\\nwhile True: pass"])
 child.wait()
 """
-
-
-class NvmlError(Exception):
-    """What the bindings raise."""
-
-
-class StandIn:
-    """The functions of `pynvml` that are used; a handle is a GPU's index, or `(index, slot)` for a MIG instance.
-
-    `broken` holds (function, index) pairs that fail, with None for every function or every GPU.
-    """
-
-    def __init__(self, count: int = 2, mig: dict[int, int] | None = None) -> None:
-        self.count, self.mig = count, mig or {}
-        self.broken: set[tuple[str | None, int | None]] = set()
-        self.calls: list[str] = []
-        self.error: Exception = NvmlError("GPU is lost")
-
-    def __getattribute__(self, name: str) -> Any:
-        if name.startswith("nvml"):
-            self.calls.append(name)
-        return super().__getattribute__(name)
-
-    def check(self, name: str, handle: Any) -> None:
-        index = handle[0] if isinstance(handle, tuple) else handle
-        if self.broken & {(name, index), (name, None), (None, index), (None, None)}:
-            raise self.error
-
-    def nvmlInit(self) -> None:  # noqa: N802
-        self.check("nvmlInit", None)
-
-    def nvmlShutdown(self) -> None:  # noqa: N802
-        self.check("nvmlShutdown", None)
-
-    def nvmlDeviceGetCount(self) -> int:  # noqa: N802
-        self.check("nvmlDeviceGetCount", None)
-        return self.count
-
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:  # noqa: N802
-        self.check("nvmlDeviceGetHandleByIndex", index)
-        return index
-
-    def nvmlDeviceGetName(self, handle: Any) -> bytes:  # noqa: N802
-        self.check("nvmlDeviceGetName", handle)
-        return b"NVIDIA H100"  # bindings before version 12 answer bytes
-
-    def nvmlDeviceGetUUID(self, handle: Any) -> str:  # noqa: N802
-        self.check("nvmlDeviceGetUUID", handle)
-        return f"MIG-{handle[0]}-{handle[1]}" if isinstance(handle, tuple) else f"GPU-{handle}"
-
-    def nvmlDeviceGetUtilizationRates(self, handle: int) -> Any:  # noqa: N802
-        self.check("nvmlDeviceGetUtilizationRates", handle)
-        if handle in self.mig:
-            raise NvmlError("Not Supported")  # so it is on a partitioned GPU
-        return SimpleNamespace(gpu=97, memory=40)
-
-    def nvmlDeviceGetMemoryInfo(self, handle: Any) -> Any:  # noqa: N802
-        self.check("nvmlDeviceGetMemoryInfo", handle)
-        return SimpleNamespace(used=10, total=80 if isinstance(handle, int) else 20, free=70)
-
-    def nvmlDeviceGetTemperature(self, handle: int, sensor: int) -> int:  # noqa: N802
-        self.check("nvmlDeviceGetTemperature", handle)
-        assert sensor == 0
-        return 61
-
-    def nvmlDeviceGetPowerUsage(self, handle: int) -> int:  # noqa: N802
-        self.check("nvmlDeviceGetPowerUsage", handle)
-        return 412_500
-
-    def nvmlDeviceGetEnforcedPowerLimit(self, handle: int) -> int:  # noqa: N802
-        self.check("nvmlDeviceGetEnforcedPowerLimit", handle)
-        return 700_000
-
-    def nvmlDeviceGetComputeRunningProcesses(self, handle: Any) -> list[Any]:  # noqa: N802
-        self.check("nvmlDeviceGetComputeRunningProcesses", handle)
-        index, slot = handle if isinstance(handle, tuple) else (handle, 0)
-        return [SimpleNamespace(pid=100 * (index + 1) + slot)]
-
-    def nvmlDeviceGetMigMode(self, handle: int) -> list[int]:  # noqa: N802
-        self.check("nvmlDeviceGetMigMode", handle)
-        if not self.mig:
-            raise NvmlError("Not Supported")  # so it is on GPUs that cannot be partitioned
-        return [int(handle in self.mig), 0]
-
-    def nvmlDeviceGetMaxMigDeviceCount(self, handle: int) -> int:  # noqa: N802
-        return 7
-
-    def nvmlDeviceGetMigDeviceHandleByIndex(self, handle: int, slot: int) -> tuple[int, int]:  # noqa: N802
-        if slot >= self.mig[handle]:
-            raise NvmlError("Not Found")
-        return handle, slot
-
 
 WHOLE = Gpu(
     index=0,
@@ -131,15 +39,15 @@ WHOLE = Gpu(
 )
 
 
-def test_several_gpus_are_read_whole() -> None:
-    gpus, reason = GpuReader(StandIn(count=3)).read()
+def test_every_field_of_several_gpus_is_read() -> None:
+    gpus, reason = GpuReader(StandInNvml(count=3)).read()
     assert gpus[0] == WHOLE
     assert [gpu.uuid for gpu in gpus] == ["GPU-0", "GPU-1", "GPU-2"]
     assert reason == ""
 
 
-def test_the_library_is_opened_once_and_handles_and_names_are_kept() -> None:
-    nvml = StandIn()
+def test_nvml_is_opened_once_and_handles_and_names_are_kept() -> None:
+    nvml = StandInNvml()
     reader = GpuReader(nvml)
     for _ in range(5):
         reader.read()
@@ -149,8 +57,8 @@ def test_the_library_is_opened_once_and_handles_and_names_are_kept() -> None:
         assert nvml.calls.count(once_a_gpu) == 2
 
 
-def test_mig_instances_stand_under_their_gpu() -> None:
-    (plain, partitioned), _ = GpuReader(StandIn(mig={1: 2})).read()
+def test_mig_instances_are_listed_under_their_gpu() -> None:
+    (plain, partitioned), _ = GpuReader(StandInNvml(mig={1: 2})).read()
     assert plain == WHOLE
     assert partitioned.utilisation is None
     assert partitioned.mig == (
@@ -174,8 +82,8 @@ FIELDS = {
 
 @pytest.mark.parametrize("error", [NvmlError("Not Supported"), AttributeError("too old"), OSError("driver gone")])
 @pytest.mark.parametrize("function", FIELDS)
-def test_a_field_that_fails_on_one_gpu_is_none_there_and_nowhere_else(function: str, error: Exception) -> None:
-    nvml = StandIn()
+def test_a_field_that_fails_on_one_gpu_is_none_on_that_gpu_alone(function: str, error: Exception) -> None:
+    nvml = StandInNvml()
     nvml.broken, nvml.error = {(function, 0)}, error
     (failing, whole), _ = GpuReader(nvml).read()
     assert {name for name in Gpu.__struct_fields__ if getattr(failing, name) is None} == FIELDS[function]
@@ -183,8 +91,8 @@ def test_a_field_that_fails_on_one_gpu_is_none_there_and_nowhere_else(function: 
     assert None not in {getattr(whole, name) for name in Gpu.__struct_fields__}
 
 
-def test_a_gpu_lost_on_the_way_keeps_its_name_and_comes_back() -> None:
-    nvml = StandIn()
+def test_a_gpu_that_is_lost_keeps_its_name_and_comes_back() -> None:
+    nvml = StandInNvml()
     reader = GpuReader(nvml)
     before, _ = reader.read()
     nvml.broken = {(None, 1)}
@@ -196,8 +104,8 @@ def test_a_gpu_lost_on_the_way_keeps_its_name_and_comes_back() -> None:
     assert reader.read() == (before, "")
 
 
-def test_a_gpu_without_a_handle_takes_its_place_and_is_asked_again() -> None:
-    nvml = StandIn()
+def test_a_gpu_without_a_handle_keeps_its_place_and_is_asked_again() -> None:
+    nvml = StandInNvml()
     nvml.broken = {("nvmlDeviceGetHandleByIndex", 0)}
     reader = GpuReader(nvml)
     (lost, whole), _ = reader.read()
@@ -207,8 +115,8 @@ def test_a_gpu_without_a_handle_takes_its_place_and_is_asked_again() -> None:
     assert reader.read()[0][0] == WHOLE
 
 
-def test_a_library_that_dies_between_two_samples_leaves_lost_gpus() -> None:
-    nvml = StandIn()
+def test_gpus_are_lost_if_nvml_dies_between_two_samples() -> None:
+    nvml = StandInNvml()
     with Sampler(nvml) as sampler:
         sampler.sample()
         nvml.broken, nvml.error = {(None, None)}, NvmlError("Uninitialized")
@@ -216,8 +124,8 @@ def test_a_library_that_dies_between_two_samples_leaves_lost_gpus() -> None:
 
 
 @pytest.mark.parametrize("function", ["nvmlInit", "nvmlDeviceGetCount"])
-def test_a_driver_that_does_not_start_is_a_reason_and_asked_once(function: str) -> None:
-    nvml = StandIn()
+def test_a_driver_that_does_not_start_is_reported_and_asked_once(function: str) -> None:
+    nvml = StandInNvml()
     nvml.broken, nvml.error = {(function, None)}, NvmlError("Driver/library version mismatch")
     with Sampler(nvml) as sampler:
         first, second = sampler.sample(), sampler.sample()
@@ -227,31 +135,31 @@ def test_a_driver_that_does_not_start_is_a_reason_and_asked_once(function: str) 
 
 
 def test_a_driver_with_no_gpu_says_so() -> None:
-    assert GpuReader(StandIn(count=0)).read() == ((), "no GPU: the driver knows of none")
+    assert GpuReader(StandInNvml(count=0)).read() == ((), "no GPU: the driver knows of none")
 
 
 @pytest.mark.parametrize("missing", [True, False])
-def test_bindings_that_are_missing_or_broken_are_a_reason(missing: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_or_broken_nvml_bindings_are_reported(missing: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", None if missing else SimpleNamespace())
     gpus, reason = GpuReader().read()
     assert gpus == ()
     assert "pynvml" in reason or "nvmlInit" in reason
 
 
-def test_the_real_library_says_why_there_is_no_gpu_or_reads_it() -> None:
+def test_the_real_nvml_reads_the_gpus_or_says_why_there_are_none() -> None:
     with Sampler() as sampler:
         sample = sampler.sample()
     assert bool(sample.gpus) != bool(sample.no_gpus)
 
 
-def test_the_bindings_are_loaded_only_by_the_first_sample() -> None:
+def test_the_nvml_bindings_are_loaded_by_the_first_sample_only() -> None:
     code = "import sys; from fastadv_tui.hardware.sampler import Sampler; Sampler(); print('pynvml' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
 
-def test_close_shuts_the_library_down_once_and_a_later_sample_opens_it_again() -> None:
-    nvml = StandIn()
+def test_close_shuts_nvml_down_once_and_a_later_sample_opens_it_again() -> None:
+    nvml = StandInNvml()
     sampler = Sampler(nvml)
     sampler.close()
     assert nvml.calls == []
@@ -262,8 +170,8 @@ def test_close_shuts_the_library_down_once_and_a_later_sample_opens_it_again() -
     assert len(sampler.sample().gpus) == 2
 
 
-def test_the_host_agrees_with_proc() -> None:
-    with Sampler(StandIn()) as sampler:
+def test_figures_of_the_host_agree_with_proc() -> None:
+    with Sampler(StandInNvml()) as sampler:
         first, second = sampler.sample().host, sampler.sample().host
     assert first.cpu is None
     assert second.cpu is not None
@@ -286,30 +194,30 @@ def parent() -> Iterator[int]:
                 each.kill()
 
 
-def test_a_processs_children_count_as_its_own(parent: int) -> None:
-    with Sampler(StandIn()) as sampler:
+def test_cpu_and_memory_of_children_count_for_their_parent(parent: int) -> None:
+    with Sampler(StandInNvml()) as sampler:
         first = sampler.sample([parent]).usage[parent]
         assert first.cpu is None
         assert first.processes == 2
         members = [psutil.Process(parent), *psutil.Process(parent).children()]
         assert first.rss == pytest.approx(sum(each.memory_info().rss for each in members), rel=0.2)
         busy = wait_until(lambda: sampler.sample([parent]).usage[parent].cpu)
-    assert busy > 0.1  # its share of a core, however busy the machine is; the parent alone uses none
+    assert busy > 0.1  # the child gets some of a core even on a busy machine; the parent alone uses none
 
 
-def test_processes_that_end_are_left_out(parent: int) -> None:
-    with Sampler(StandIn()) as sampler:
+def test_processes_that_have_ended_are_left_out_of_a_sample(parent: int) -> None:
+    with Sampler(StandInNvml()) as sampler:
         assert sampler.sample([parent]).usage[parent].processes == 2
         (child,) = psutil.Process(parent).children()
         child.kill()
         wait_until(lambda: gone(child.pid))
-        wait_until(lambda: gone(parent))  # it ends with its child, and is a zombie until it is reaped
+        wait_until(lambda: gone(parent))  # the parent ends with its child, and is a zombie until it is reaped
         assert sampler.sample([parent]).usage == {}
         assert sampler.sample([2**22 + 1]).usage == {}
 
 
-def test_children_that_come_later_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Sampler(StandIn()) as sampler:
+def test_children_that_are_started_later_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Sampler(StandInNvml()) as sampler:
         before = sampler.sample([os.getpid()]).usage[os.getpid()].processes
         with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as born:
             assert sampler.sample([os.getpid()]).usage[os.getpid()].processes == before
@@ -318,13 +226,13 @@ def test_children_that_come_later_are_found(monkeypatch: pytest.MonkeyPatch) -> 
             born.kill()
 
 
-def test_unknown_pids_harm_no_other(parent: int) -> None:
-    with Sampler(StandIn()) as sampler:
+def test_unknown_pids_do_not_disturb_known_ones(parent: int) -> None:
+    with Sampler(StandInNvml()) as sampler:
         assert set(sampler.sample([0, -1, 2**40, parent]).usage) == {parent}
 
 
-def test_samples_and_close_from_several_threads_do_not_meet() -> None:
-    sampler, failures = Sampler(StandIn()), []
+def test_samples_and_closes_of_several_threads_do_not_collide() -> None:
+    sampler, failures = Sampler(StandInNvml()), []
 
     def work() -> None:
         try:
@@ -342,7 +250,7 @@ def test_samples_and_close_from_several_threads_do_not_meet() -> None:
     assert failures == []
 
 
-def test_a_circle_of_parents_ends() -> None:
+def test_a_circle_of_parents_does_not_loop_for_ever() -> None:
     one, two = SimpleNamespace(pid=1), SimpleNamespace(pid=2)
     assert family(one, {1: [two], 2: [one]}) == [one, two]  # type: ignore[arg-type,list-item]
 

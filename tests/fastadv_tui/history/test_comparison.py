@@ -1,4 +1,4 @@
-"""Runs side by side, and the same in every format, read back by somebody else's parser."""
+"""Comparisons of runs, and each output format read back by an independent parser."""
 
 import csv
 import io
@@ -25,7 +25,7 @@ def line_of(table: object, part: str, label: str) -> list[tuple[str, bool]]:
     return [(cell.text, cell.best) for name, cells in getattr(table, part) if name == label for cell in cells]
 
 
-def test_results_side_by_side_with_the_better_ones_marked() -> None:
+def test_a_comparison_shows_results_side_by_side_and_marks_the_best() -> None:
     table = compare([BASE, NARROW])
     assert table.runs == ["a1", "b2"]
     assert line_of(table, "results", "clean") == [("80.0%", True), ("70.0%", False)]
@@ -35,20 +35,22 @@ def test_results_side_by_side_with_the_better_ones_marked() -> None:
     assert table.warnings == []
 
 
-def test_only_the_settings_that_differ() -> None:
+def test_a_comparison_lists_only_the_settings_that_differ() -> None:
     other = replace(NARROW, id="c3", method="pgd", settings={"eps": 4 / 255, "method.name": "pgd", "epochs": 15})
     table = compare([BASE, other])
     assert {label for label, _ in table.settings} == {"eps", "method.name"}  # 15 epochs are the preset's own
     assert line_of(table, "settings", "eps") == [("8/255", False), ("4/255", False)]
 
 
-def test_settings_are_the_same_whether_derived_or_read_from_the_file() -> None:
+def test_settings_of_a_row_are_the_same_derived_and_read_from_the_file() -> None:
     kept, derived = (replace(BASE, settings={"optim.milestones": value}) for value in ([0.3, 0.6], (0.3, 0.6)))
     assert differing([kept, derived]) == []
-    assert differing([BASE, replace(BASE, settings={"optim.milestones": [0.5, 0.75]})]) == []  # the default
+    assert (
+        differing([BASE, replace(BASE, settings={"optim.milestones": [0.5, 0.75]})]) == []
+    )  # the default of this setting
 
 
-def test_a_preset_that_is_gone_leaves_gaps_and_no_error() -> None:
+def test_a_preset_that_no_longer_exists_leaves_gaps_and_no_error() -> None:
     table = compare([BASE, replace(BASE, id="x", preset="of-later")])
     assert line_of(table, "settings", "model.name") == [("preact-resnet18", False), ("-", False)]
     assert line_of(table, "settings", "eps") == []
@@ -90,7 +92,7 @@ def test_runs_of_different_eps_or_evaluation_are_no_group() -> None:
 NASTY = "=1+1 | 50% & $x_1$ {a} \\ #~^ \"q\", 'r'\n[b]x"
 
 
-def test_csv_can_be_read_back_and_holds_no_formula() -> None:
+def test_a_comparison_in_csv_can_be_read_back_and_holds_no_formula() -> None:
     table = compare([replace(BASE, name=NASTY), NARROW])
     read = {row[0]: row[1:] for row in csv.reader(io.StringIO(FORMATS["csv"](table)))}
     assert read[""] == ["a1", "b2"]
@@ -98,25 +100,25 @@ def test_csv_can_be_read_back_and_holds_no_formula() -> None:
     assert read["name"][0] == "'" + NASTY.replace("\n", r"\n")
 
 
-def test_json_can_be_read_back() -> None:
+def test_a_comparison_in_json_can_be_read_back() -> None:
     read = json.loads(FORMATS["json"](compare([replace(BASE, name=NASTY), NARROW])))
     assert read["runs"] == ["a1", "b2"]
     assert read["results"]["name"]["a1"] == NASTY
     assert read["settings"] == {"model.width": {"a1": "64", "b2": "16"}}
 
 
-def test_markdown_is_a_table_of_three_columns_whatever_the_names() -> None:
+def test_a_comparison_in_markdown_keeps_its_columns_whatever_the_names() -> None:
     lines = FORMATS["md"](compare([replace(BASE, name=NASTY), NARROW])).splitlines()
     assert all(line.replace(r"\|", "").count("|") == 4 for line in lines)
     assert "| clean | **80.0%** | 70.0% |" in lines
 
 
-def test_names_in_markdown_are_no_markup() -> None:
+def test_names_in_a_markdown_comparison_are_no_markup() -> None:
     text = FORMATS["md"](compare([replace(BASE, name="*b* _i_ ~~s~~ &amp; <x>"), NARROW]))
     assert r"| name | \*b\* \_i\_ \~\~s\~\~ \&amp; \<x\> | narrow |" in text
 
 
-def test_latex_escapes_everything_special() -> None:
+def test_a_comparison_in_latex_escapes_every_special_character() -> None:
     text = FORMATS["latex"](compare([replace(BASE, name=NASTY), NARROW]))
     (name,) = [line for line in text.splitlines() if line.startswith("name")]
     assert r"50\% \& \$x\_1\$ \{a\} \textbackslash{}" in name

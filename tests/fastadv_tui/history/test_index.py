@@ -1,4 +1,4 @@
-"""The history under fire: many writers, damaged files, full and read-only disks."""
+"""The history under faults: many writers, damaged files, full and read-only disks."""
 
 import json
 import os
@@ -48,7 +48,7 @@ def done_run(name: str = "k3f9") -> RunDir:
     return rundir
 
 
-def test_a_row_says_what_the_run_directory_says(home: Path) -> None:
+def test_a_row_of_the_history_says_what_the_run_directory_says(home: Path) -> None:
     row = History().record(done_run())
     assert row.settings == {"eps": 4 / 255, "model.width": 16}
     assert (row.dataset, row.method, row.preset, row.seed) == ("cifar10", "fgsm", "wong2020", 3)
@@ -59,14 +59,14 @@ def test_a_row_says_what_the_run_directory_says(home: Path) -> None:
     assert History().rows() == [row]
 
 
-def test_without_a_final_evaluation_the_last_watched_figures_stand_and_say_so(home: Path) -> None:
+def test_a_row_without_a_final_evaluation_has_the_last_watched_figures_and_says_so(home: Path) -> None:
     rundir = make_run(runs_dir() / "k3f9")
     write_events(rundir, started(), step(50), evaluated(50, clean=0.5, robust=0.3), Finished(status="stopped", step=50))
     row = row_of(rundir)
     assert (row.clean, row.robust, row.attack, row.final) == (0.5, 0.3, "pgd-10", False)
 
 
-def test_curves_are_thinned_to_fifty_points_with_both_ends() -> None:
+def test_curves_in_a_row_are_thinned_to_fifty_points_with_both_ends() -> None:
     points = thin([evaluated(number) for number in range(1, 1001)])
     assert len(points) == CURVE_POINTS
     assert (points[0][0], points[-1][0]) == (0.1, 100.0)
@@ -77,15 +77,15 @@ def test_a_row_that_says_running_is_never_believed(home: Path) -> None:
     History().upsert([msgspec.structs.replace(row_of(rundir), status="running")])
     assert [row.status for row in History().rows()] == ["done"]
     stored = json.loads(history_path().read_text())["runs"]
-    assert [row["status"] for row in stored.values()] == ["done"]  # and it was written back
+    assert [row["status"] for row in stored.values()] == ["done"]  # the derived status was written back
 
 
-def test_a_live_row_whose_folder_is_gone_is_lost_and_others_stay(home: Path) -> None:
+def test_a_live_row_whose_folder_is_gone_becomes_lost_and_others_stay(home: Path) -> None:
     History().upsert([Row(id="gone1", status="running"), Row(id="gone2", status="done", robust=0.5)])
     assert {row.id: row.status for row in History().rows()} == {"gone1": "lost", "gone2": "done"}
 
 
-def test_many_writers_and_readers(home: Path) -> None:
+def test_sixteen_writers_lose_no_row_and_readers_never_see_a_broken_file(home: Path) -> None:
     """1,600 upserts of 16 processes: all there, none twice, and no reader ever sees a broken file."""
     History().upsert([Row(id="first", status="done")])
     writers = [subprocess.Popen([sys.executable, "-P", "-c", WRITE, str(number)]) for number in range(WRITERS)]
@@ -106,7 +106,7 @@ def test_many_writers_and_readers(home: Path) -> None:
     assert reads > 20
 
 
-def test_a_writer_killed_in_the_middle_loses_nothing(home: Path) -> None:
+def test_a_killed_writer_of_the_history_loses_no_row(home: Path) -> None:
     History().upsert([Row(id=f"old{number}", status="done") for number in range(50)])
     for _ in range(5):
         writer = subprocess.Popen([sys.executable, "-P", "-c", WRITE, "k"])
@@ -123,7 +123,7 @@ DAMAGED = [b"", b"garbage", b'{"runs": 3}', b'{"runs": {"1": {"id": 7}}}', b"\xf
 
 
 @pytest.mark.parametrize("content", DAMAGED)
-def test_a_damaged_file_is_kept_and_rebuilt(home: Path, content: bytes) -> None:
+def test_a_damaged_history_file_is_kept_beside_and_rebuilt(home: Path, content: bytes) -> None:
     row = History().record(done_run())
     history_path().write_bytes(content)
     history = History()
@@ -138,7 +138,7 @@ def test_a_damaged_file_is_kept_and_rebuilt(home: Path, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("content", DAMAGED)
-def test_reindex_puts_a_damaged_file_right(home: Path, content: bytes) -> None:
+def test_reindex_repairs_a_damaged_history_file(home: Path, content: bytes) -> None:
     row = History().record(done_run())
     history_path().write_bytes(content)
     history = History()
@@ -147,7 +147,7 @@ def test_reindex_puts_a_damaged_file_right(home: Path, content: bytes) -> None:
     assert read_rows(history_path()) == [row]
 
 
-def test_two_that_find_the_same_damage_keep_it_and_what_the_first_one_rebuilt(
+def test_two_processes_that_find_the_same_damage_rebuild_the_history_once(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     History().record(done_run())
@@ -158,7 +158,7 @@ def test_two_that_find_the_same_damage_keep_it_and_what_the_first_one_rebuilt(
         try:
             return read_rows(path)
         finally:
-            if next(meanwhile, False):  # the other one is done before this one learns what it read
+            if next(meanwhile, False):  # the other process rebuilds the file before this one goes on
                 History().upsert([*History().rows(), Row(id="gone", status="done")])
 
     monkeypatch.setattr("fastadv_tui.history.index.read_rows", read_slowly)
@@ -166,7 +166,7 @@ def test_two_that_find_the_same_damage_keep_it_and_what_the_first_one_rebuilt(
     assert [path.read_bytes() for path in home.glob("history.json.damaged-*")] == [b"garbage"]
 
 
-def test_damage_twice_in_a_second_is_kept_twice(home: Path) -> None:
+def test_two_damaged_files_within_a_second_are_both_kept(home: Path) -> None:
     History().record(done_run())
     for content in (b"garbage", b"rubbish"):
         history_path().write_bytes(content)
@@ -174,8 +174,8 @@ def test_damage_twice_in_a_second_is_kept_twice(home: Path) -> None:
     assert {path.read_bytes() for path in home.glob("history.json.damaged-*")} == {b"garbage", b"rubbish"}
 
 
-def test_a_look_never_writes_over_what_was_written_meanwhile(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that ends is derived, then tagged or deleted by somebody else, and only then is its row written."""
+def test_a_sync_never_overwrites_what_was_written_meanwhile(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sync derives a row. Before it writes the row, another process tags or deletes the run."""
     tagged, deleted = done_run("tagged"), done_run("deleted")
     History().upsert([Row(id=rundir.id, status="running") for rundir in (tagged, deleted)])
     look = History()
@@ -200,7 +200,7 @@ def test_a_run_that_cannot_be_read_hides_no_other(home: Path) -> None:
     assert {found.id: found.status for found in History().rows()} == {row.id: "done", "odd": "lost"}
 
 
-def test_a_row_comes_back_from_the_file_as_it_was_derived(home: Path) -> None:
+def test_a_row_is_read_from_the_file_as_it_was_derived(home: Path) -> None:
     chosen = build("cifar", {"optim.milestones": (0.3, 0.6), "method.alpha": 10 / 255, "early_stop.enabled": True})
     rundir = make_run(runs_dir() / "k3f9", chosen=chosen)
     write_events(rundir, started(), evaluated(10), Finished(status="done", step=100))
@@ -209,7 +209,7 @@ def test_a_row_comes_back_from_the_file_as_it_was_derived(home: Path) -> None:
     assert row.settings["optim.milestones"] == [0.3, 0.6]
 
 
-def test_rebuilding_many_rows_is_quick(home: Path) -> None:
+def test_twenty_thousand_upserts_take_less_than_five_seconds_of_processor_time(home: Path) -> None:
     """TinyDB's own upsert took a hundred seconds for these."""
     rows = [Row(id=f"r{number}", status="done") for number in range(10_000)]
     begun = time.process_time()
@@ -219,7 +219,7 @@ def test_rebuilding_many_rows_is_quick(home: Path) -> None:
     assert len(read_rows(history_path())) == len(rows)
 
 
-def test_a_missing_file_is_rebuilt_and_says_so(home: Path) -> None:
+def test_a_missing_history_file_is_rebuilt_with_a_notice(home: Path) -> None:
     row = History().record(done_run())
     history_path().unlink()
     history = History()
@@ -227,7 +227,7 @@ def test_a_missing_file_is_rebuilt_and_says_so(home: Path) -> None:
     assert "was missing" in history.notices[0]
 
 
-def test_a_file_of_a_newer_version_is_kept_beside(home: Path) -> None:
+def test_a_history_file_of_a_newer_version_is_kept_beside(home: Path) -> None:
     row = History().record(done_run())
     newer = json.dumps({"runs": {}, "meta": {"1": {"schema": SCHEMA + 1}}})
     history_path().write_text(newer)
@@ -241,10 +241,10 @@ def test_a_file_of_a_newer_version_is_kept_beside(home: Path) -> None:
     assert beside.read_text() == newer
 
 
-def test_an_older_version_is_migrated(home: Path) -> None:
+def test_a_history_file_of_an_older_version_is_migrated(home: Path) -> None:
     History().upsert([Row(id="old", status="done", robust=0.4)])
     tables = json.loads(history_path().read_text())
-    del tables["meta"]  # the first version had none
+    del tables["meta"]  # the first version of the file had no schema number
     history_path().write_text(json.dumps(tables))
     history = History()
     assert [(row.id, row.robust) for row in history.rows()] == [("old", 0.4)]
@@ -263,14 +263,14 @@ def test_reindex_keeps_rows_whose_folder_is_gone_and_what_the_user_wrote(home: P
     assert {row.id: row.tags for row in History().rows()} == {"k3f9": ["paper"]}
 
 
-def test_removing_a_row(home: Path) -> None:
+def test_a_removed_row_is_gone_and_the_others_stay(home: Path) -> None:
     History().upsert([Row(id="a", status="done"), Row(id="b", status="done")])
     History().remove("a")
     History().remove("never there")
     assert [row.id for row in History().rows()] == ["b"]
 
 
-def test_everything_is_for_the_user_alone(home: Path) -> None:
+def test_only_the_user_can_read_the_home(home: Path) -> None:
     ensure_home()
     History().record(done_run())
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (home, runs_dir(), history_path())}
@@ -290,7 +290,7 @@ def small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_a_full_disk_loses_no_row(small_disk: Path) -> None:
+def test_a_full_disk_loses_no_row_of_the_history(small_disk: Path) -> None:
     row = History().record(done_run())
     (small_disk / "filler").write_bytes(b"x" * (shutil.disk_usage(small_disk).free - 4096))
     with pytest.raises(HistoryError, match="cannot write the history"):
@@ -301,7 +301,7 @@ def test_a_full_disk_loses_no_row(small_disk: Path) -> None:
     assert History().rows()[0].note == "y" * 1000
 
 
-def test_a_read_only_home_can_be_read(small_disk: Path) -> None:
+def test_the_history_of_a_read_only_home_can_be_read(small_disk: Path) -> None:
     rundir = done_run()
     row = History().record(rundir)
     live = make_run(runs_dir() / "live", submitted=time.time())
@@ -315,7 +315,7 @@ def test_a_read_only_home_can_be_read(small_disk: Path) -> None:
 NASTY = "a\nb[red]x[/red] 'q' \"d\" ../../etc \x1b[31m\u202e 🦊 " + "z" * 10_000
 
 
-def test_what_the_user_writes_is_stored_as_it_is_and_stays_inside(home: Path) -> None:
+def test_names_notes_and_tags_are_stored_as_typed_and_create_no_files(home: Path) -> None:
     rundir = done_run()
 
     def change(notes: object) -> None:

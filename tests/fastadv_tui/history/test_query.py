@@ -1,4 +1,4 @@
-"""The filter language: what each word means, and what it says to words that mean nothing."""
+"""The filter language: what each word means, and what is said of words that mean nothing."""
 
 import contextlib
 import time
@@ -52,15 +52,15 @@ ROWS = [
         ("'first try'", "a1"),
         ("slow", "b2"),
         ("model.width=16", "a1"),
-        ("width=64", "b2 c3"),  # what a run did not change is the preset's or the default
+        ("width=64", "b2 c3"),  # a setting that a run did not change is the preset's or the default
         ("optim.name=adam", "c3"),
         ("pinned=true", "c3"),
         ("method=fgsm robust>0.5", ""),
         ("dataset=cifar", "a1 b2"),
-        ("id=007", "n4"),  # what looks like a number is text where the key is
+        ("id=007", "n4"),  # a text column compares texts, though both look like numbers
         ("name=1e5", "n4"),
         ("submitted>2000-01-01", "a1 b2 c3"),
-        ("submitted<2000-01-01", ""),  # never submitted is not long ago
+        ("submitted<2000-01-01", ""),  # a run without a time of submission is not an old one
         ("duration>90min", "a1"),
         ("duration<7200", "b2"),
         ("seed=1e400", ""),
@@ -68,7 +68,7 @@ ROWS = [
         ("optim.milestones=0.5,0.75", "a1 b2 c3 n4"),
     ],
 )
-def test_what_a_filter_finds(text: str, ids: str | None) -> None:
+def test_a_filter_finds_the_rows_that_it_describes(text: str, ids: str | None) -> None:
     if ids is None:
         with pytest.raises(QueryError, match="unknown key"):
             parse(text)
@@ -96,7 +96,7 @@ def test_a_bad_filter_says_what_would_be_understood(text: str, said: str) -> Non
 
 
 @given(st.text(max_size=40))
-def test_no_filter_makes_it_fail_otherwise(text: str) -> None:
+def test_any_text_is_a_filter_or_refused_with_a_query_error(text: str) -> None:
     with contextlib.suppress(QueryError):
         test = parse(text)
         assert all(test(row) in (True, False) for row in ROWS)
@@ -114,7 +114,7 @@ def test_a_filter_of_nothing_but_dashes_is_searched_for() -> None:
         ("+robust", "a1 c3 b2"),
         ("name", "b2 c3 a1"),
         ("submitted", "c3 a1 b2"),
-        ("+duration", "b2 a1 c3"),  # c3 never ran
+        ("+duration", "b2 a1 c3"),  # c3 has no figures
         ("width", "b2 c3 a1"),
     ],
 )
@@ -122,6 +122,6 @@ def test_sorting_puts_rows_without_a_value_last(key: str, ids: str) -> None:
     assert " ".join(row.id for row in ordered(ROWS, key)) == ids
 
 
-def test_sorting_by_nothing_known() -> None:
+def test_sorting_by_an_unknown_column_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(QueryError, match="did you mean robust"):
         ordered(ROWS, "robst")

@@ -1,4 +1,4 @@
-"""What users type, as the command line and the launch form hand it on."""
+"""What users type, as the command line and the launch form pass it on."""
 
 from pathlib import Path
 
@@ -9,12 +9,12 @@ from engine.config.keys import flatten
 from fastadv_tui.launch.submission import configure, grid, merge, parse_pairs, understood
 
 
-def test_only_what_was_typed_beats_the_preset(home: Path) -> None:
+def test_only_typed_options_beat_the_preset(home: Path) -> None:
     config = configure("cifar", {"eps": "4", "epochs": None, "optim.lr": "0.1"})
     usual = flatten(configure("cifar", {}))
     assert {key for key, value in flatten(config).items() if value != usual[key]} == {"eps", "optim.lr"}
     assert config.eps == pytest.approx(4 / 255)
-    assert config.alpha == pytest.approx(5 / 255)  # follows eps
+    assert config.alpha == pytest.approx(5 / 255)  # alpha follows eps
 
 
 def test_a_data_folder_is_made_absolute(home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -23,7 +23,7 @@ def test_a_data_folder_is_made_absolute(home: Path, monkeypatch: pytest.MonkeyPa
     assert configure("mnist", {}).data_dir == str(home / "data")
 
 
-def test_pairs_know_short_keys() -> None:
+def test_short_keys_in_set_pairs_are_expanded() -> None:
     assert parse_pairs(["width=16", "optim.lr = 0.1", "eval=none"]) == {
         "model.width": "16",
         "optim.lr": "0.1",
@@ -31,13 +31,13 @@ def test_pairs_know_short_keys() -> None:
     }
 
 
-def test_the_same_setting_twice_is_refused() -> None:
+def test_the_same_setting_given_twice_is_refused() -> None:
     typed: dict[str, str | None] = {"model.width": "16"}
     with pytest.raises(ConfigError, match="set twice"):
         merge(typed, {"model.width": "32"})
 
 
-def test_a_grid_is_the_cross_product() -> None:
+def test_a_grid_gives_the_cross_product_of_its_values() -> None:
     chosen = grid({"eps": "2,4,8", "method.name": "fgsm, pgd"}, "0-2")
     assert len(chosen) == len({tuple(sorted(one.items())) for one in chosen}) == 18
     assert {"eps": "4", "method.name": "pgd", "seed": "2"} in chosen
@@ -46,24 +46,24 @@ def test_a_grid_is_the_cross_product() -> None:
 
 
 @pytest.mark.parametrize("seeds", ["", "a", "3-1", "1-", "-1", "1.5"])
-def test_bad_seeds(seeds: str) -> None:
+def test_seeds_that_are_no_range_are_refused(seeds: str) -> None:
     with pytest.raises(ConfigError, match="write 0-2"):
         grid({}, seeds)
 
 
-def test_an_axis_without_values() -> None:
+def test_a_grid_axis_without_values_is_refused() -> None:
     with pytest.raises(ConfigError, match="no values"):
         grid({"eps": ","}, None)
 
 
-def test_what_was_understood_is_said_in_both_units(home: Path) -> None:
+def test_typed_sizes_are_repeated_in_both_units(home: Path) -> None:
     assert understood(configure("cifar", {"eps": "8"})) == (
         "eps 8/255 = 0.03137 · alpha 10/255 = 0.03922 · evaluation step 2/255 = 0.007843"
     )
 
 
 @pytest.mark.parametrize("typed", [{"optim.lr": "0.1"}, {"optim.schedule": "constant"}, {"batch_size": "64"}])
-def test_what_every_phase_overrules_is_refused(home: Path, typed: dict[str, str | None]) -> None:
+def test_a_typed_setting_that_every_phase_overrules_is_refused(home: Path, typed: dict[str, str | None]) -> None:
     (key,) = typed
     with pytest.raises(
         ConfigError, match=rf"{key}: each phase has its own; change --set phases=\"0-1:160/128:512:0..0.4"

@@ -26,13 +26,13 @@ from tests.support.runs import config, engine_pid, make_run, verdict, wait_for_s
 
 
 def ended(folder: Path, status: str) -> RunDir:
-    """A run that was carried out without a supervisor."""
+    """A run directory of a finished run that had no supervisor."""
     rundir = make_run(folder)
     write_events(rundir, Finished(status=status))  # type: ignore[arg-type]
     return rundir
 
 
-def test_a_submission_is_whole_and_for_the_user_alone(home: Path) -> None:
+def test_a_submission_is_whole_and_readable_by_the_user_alone(home: Path) -> None:
     before = time.time()
     rundir = create_run(config("a name\n[red]\U0001f600/../x"), ["fastadv", "run", "digits"], slots=2)
     submission = rundir.submission()
@@ -46,7 +46,7 @@ def test_a_submission_is_whole_and_for_the_user_alone(home: Path) -> None:
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-def test_ids_are_found_by_their_beginning(home: Path) -> None:
+def test_a_run_is_found_by_the_beginning_of_its_id(home: Path) -> None:
     first, second = create_run(config(), []), create_run(config(), [])
     assert find_run(first.id).path == first.path
     assert find_run("last").path == second.path
@@ -55,7 +55,7 @@ def test_ids_are_found_by_their_beginning(home: Path) -> None:
             find_run(name)
 
 
-def test_an_ambiguous_beginning_names_the_runs(home: Path) -> None:
+def test_an_ambiguous_beginning_of_an_id_is_refused_with_the_runs_that_match(home: Path) -> None:
     for name in ("abc1", "abc2"):
         make_run(home / "runs" / name)
     with pytest.raises(find.RunNotFoundError, match="abc1, abc2"):
@@ -63,7 +63,7 @@ def test_an_ambiguous_beginning_names_the_runs(home: Path) -> None:
     assert find_run("abc2").id == "abc2"
 
 
-def test_a_folder_that_cannot_be_written_is_one_clear_line_and_nothing_is_left(
+def test_a_home_that_cannot_be_written_is_refused_in_one_clear_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
@@ -74,7 +74,7 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line_and_nothing_is_left(
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs root to mount a read-only folder")
-def test_a_read_only_home_is_one_clear_line(home: Path) -> None:
+def test_a_submission_to_a_read_only_home_is_refused_in_one_clear_line(home: Path) -> None:
     home.mkdir(mode=0o700)
     rundir = make_run(home / "runs" / "old")
     for arguments in (["--bind", home, home], ["-o", "remount,bind,ro", home]):
@@ -92,7 +92,7 @@ def test_a_read_only_home_is_one_clear_line(home: Path) -> None:
         subprocess.run(["umount", "--lazy", str(home)], check=True)
 
 
-def test_what_cannot_be_resumed_or_stopped(home: Path) -> None:
+def test_a_run_that_is_done_can_be_neither_resumed_nor_stopped(home: Path) -> None:
     done = ended(home / "runs" / "done", "done")
     with pytest.raises(RunError, match="done"):
         control.resume(done)
@@ -101,7 +101,7 @@ def test_what_cannot_be_resumed_or_stopped(home: Path) -> None:
 
 
 @pytest.mark.usefixtures("fake_engine")
-def test_deleting_a_run() -> None:
+def test_a_run_is_deleted_only_after_it_has_ended() -> None:
     rundir = create_run(config("forever"), [])
     control.spawn(rundir)
     engine_pid(rundir)
@@ -114,7 +114,7 @@ def test_deleting_a_run() -> None:
     assert runs_dir().exists()
 
 
-def test_deleting_never_leaves_the_runs_folder(home: Path, tmp_path: Path) -> None:
+def test_deleting_never_touches_files_outside_of_the_runs_folder(home: Path, tmp_path: Path) -> None:
     elsewhere = ended(tmp_path / "elsewhere", "done")
     (home / "runs").mkdir(parents=True)
     (home / "runs" / "link").symlink_to(elsewhere.path)
@@ -128,7 +128,7 @@ def test_deleting_never_leaves_the_runs_folder(home: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.usefixtures("fake_engine")
-def test_a_supervisor_that_cannot_start_is_told_and_leaves_its_reason() -> None:
+def test_a_supervisor_that_cannot_start_is_reported_with_its_log() -> None:
     rundir = create_run(config(), [])
     rundir.config.write_text("{}")
     with pytest.raises(RunError, match=r"engine\.log"):
@@ -138,7 +138,7 @@ def test_a_supervisor_that_cannot_start_is_told_and_leaves_its_reason() -> None:
 
 
 def test_a_run_is_never_seen_without_its_configuration(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who looked at it then would call it lost, and write that down."""
+    """A viewer that saw a folder without its configuration would record the run as lost."""
     seen: list[list[Row]] = []
 
     def write(path: Path, content: bytes) -> None:

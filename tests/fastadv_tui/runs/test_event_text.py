@@ -1,4 +1,4 @@
-"""What a headless command says of an event."""
+"""The text that a headless command prints for an event."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.support.events import started
 
 
 @pytest.mark.parametrize(("official", "said"), [(True, False), (False, True), (None, False)])
-def test_files_that_are_not_the_official_ones_are_named_where_there_are_official_ones(
+def test_data_files_that_are_not_the_official_ones_are_reported_if_official_ones_exist(
     official: bool | None, said: bool
 ) -> None:
     line = event_line(started(official_data=official), RunState())

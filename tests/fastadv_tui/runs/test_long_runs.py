@@ -1,4 +1,4 @@
-"""Runs of many hours: few lines, and a forecast over phases of different speed."""
+"""Runs of many hours: few lines of events, and a forecast over phases of different speed."""
 
 import itertools
 from types import SimpleNamespace
@@ -19,7 +19,7 @@ ONE_PHASE = Timeline([ScheduledPhase(Phase(0, 15), 0, 100_000)])
 
 
 class Clock:
-    """Stands in for `time`; goes when it is told to."""
+    """A stand-in for the module `time`. The test moves the clock."""
 
     now = 0.0
 
@@ -27,7 +27,9 @@ class Clock:
         return self.now
 
 
-def test_twelve_hours_make_at_most_20_000_lines_and_the_first_minute_is_lively(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_of_twelve_hours_writes_at_most_20_000_steps_and_many_in_its_first_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     clock, lines = Clock(), []
     monkeypatch.setattr(reporter, "time", clock)
     learner: Any = SimpleNamespace(step=0, last_lr=0.1, figures=lambda: (1.0, 0.5, 0.01))
@@ -46,10 +48,10 @@ def test_twelve_hours_make_at_most_20_000_lines_and_the_first_minute_is_lively(m
     assert first_minute >= 110
     assert len(lines) <= 20_000
     gaps = [after.elapsed - before.elapsed for before, after in itertools.pairwise(lines)]
-    assert max(gaps) < 5.0  # nobody takes it for stalled
+    assert max(gaps) < 5.0  # a viewer would call a silent run stalled
 
 
-def test_unreadable_images_are_named_and_of_many_the_number_is_told() -> None:
+def test_a_few_unreadable_images_are_named_and_many_are_counted() -> None:
     lines: list[Any] = []
     learner: Any = SimpleNamespace(step=0)
     writer: Any = SimpleNamespace(write=lines.append)
@@ -77,12 +79,12 @@ def test_the_time_that_remains_counts_what_later_phases_compute() -> None:
     state = known(began, *steps)
     assert (state.epochs, state.total_epochs) == (5.0, 20)
     assert state.eta_seconds == pytest.approx(50 + 200 * 3)
-    later = [step(100 + n, elapsed=100.0 + 4 * n) for n in range(1, 21)]  # slower than it was thought
+    later = [step(100 + n, elapsed=100.0 + 4 * n) for n in range(1, 21)]  # slower than the forecast
     state = known(began, *steps, *later)
     assert state.epochs == 11.0
     assert state.eta_seconds == pytest.approx(180 * 4)
 
 
-def test_runs_from_before_there_were_phases_are_read_as_one() -> None:
+def test_events_written_before_there_were_phases_are_read_as_one_phase() -> None:
     state = known(started(total_steps=100, steps_per_epoch=10), step(25, elapsed=5.0))
     assert (state.epochs, state.total_epochs) == (2.5, 10)

@@ -1,4 +1,4 @@
-"""RunState and apply, held against what the events say."""
+"""RunState and `apply` agree with what the events say."""
 
 import itertools
 import random
@@ -20,7 +20,7 @@ def after(*events: AnyEvent) -> RunState:
     return state
 
 
-def test_a_fresh_run_knows_nothing_and_says_so() -> None:
+def test_the_state_of_a_fresh_run_is_empty() -> None:
     state = RunState()
     assert state.attempt == state.step == state.total_steps == 0
     assert state.last_step is None
@@ -28,7 +28,7 @@ def test_a_fresh_run_knows_nothing_and_says_so() -> None:
     assert state.eta_seconds is None
 
 
-def test_curves_figures_and_ending() -> None:
+def test_the_state_of_a_run_holds_the_curves_figures_and_ending_of_its_events() -> None:
     state = after(
         started(t=100.0),
         *[step(number) for number in range(1, 101)],
@@ -61,7 +61,7 @@ def test_a_new_attempt_drops_what_was_lost_after_its_checkpoint() -> None:
     assert (state.attempt, state.step) == (2, 20)
 
 
-def test_the_eta_is_known_from_two_steps_and_counts_the_evaluations() -> None:
+def test_the_time_that_remains_is_known_after_two_steps_and_counts_the_evaluations() -> None:
     state = after(started(total_steps=1000), step(1, elapsed=1.0))
     assert state.eta_seconds is None
     state = apply(state, step(11, elapsed=6.0))
@@ -71,7 +71,7 @@ def test_the_eta_is_known_from_two_steps_and_counts_the_evaluations() -> None:
     assert state.eta_seconds == pytest.approx(979 * 20 / 20)
 
 
-def test_the_eta_of_a_resumed_run_is_that_of_its_present_speed() -> None:
+def test_the_time_that_remains_of_a_resumed_run_follows_its_present_speed() -> None:
     slow = [step(number, elapsed=100.0 * number) for number in range(1, 11)]
     state = after(started(total_steps=1000), *slow, started(attempt=2, from_step=10, total_steps=1000))
     assert state.eta_seconds is None
@@ -80,13 +80,13 @@ def test_the_eta_of_a_resumed_run_is_that_of_its_present_speed() -> None:
     assert state.eta_seconds == pytest.approx(980.0)
 
 
-def test_progress_of_an_evaluation_ends_with_it() -> None:
+def test_the_progress_of_an_evaluation_disappears_when_the_evaluation_ends() -> None:
     state = after(started(), Progress(attack="pgd-50-10", done=3, total=10))
     assert state.progress is not None
     assert apply(state, evaluated(100, "final")).progress is None
 
 
-def test_a_clock_that_jumps_back_and_steps_out_of_order() -> None:
+def test_a_clock_that_jumps_back_and_steps_out_of_order_are_ignored() -> None:
     state = after(started(t=1000.0), step(2, t=1001.0), step(1, t=5.0), step(3, t=4.0), step(3, t=6.0))
     assert [point.step for point in state.steps] == [2, 3]
     assert state.last_event == 1001.0
@@ -107,7 +107,7 @@ EVENTS = [
 
 
 @given(st.lists(st.sampled_from(EVENTS), max_size=30))
-def test_no_order_of_events_raises_and_curves_stay_in_order(events: list[Event]) -> None:
+def test_events_in_any_order_never_raise_and_curves_stay_in_order(events: list[Event]) -> None:
     state = after(*events)  # type: ignore[arg-type]
     assert state.step >= 0
     assert state.eta_seconds is None or state.eta_seconds >= 0
@@ -117,7 +117,7 @@ def test_no_order_of_events_raises_and_curves_stay_in_order(events: list[Event])
     assert (state.epochs, state.last_accuracy, state.total_steps) is not None
 
 
-def test_loading_takes_what_is_whole(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_loading_a_state_reads_the_whole_lines_and_skips_the_others(tmp_path) -> None:  # type: ignore[no-untyped-def]
     rundir = make_run(tmp_path / "run")
     assert load(rundir).started is None
     write_events(rundir, started(), step(1))
@@ -129,7 +129,7 @@ def test_loading_takes_what_is_whole(tmp_path) -> None:  # type: ignore[no-untyp
     assert [point.step for point in load(rundir).steps] == [1, 2]
 
 
-def test_live_and_whole_reading_agree(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_a_state_followed_live_agrees_with_one_read_at_once(tmp_path) -> None:  # type: ignore[no-untyped-def]
     rundir = make_run(tmp_path / "run")
     shuffled = random.Random(0).choices(EVENTS, k=200)
     live = RunState()

@@ -1,4 +1,4 @@
-"""The status of a run, from every combination of events, records and processes that its end can leave behind."""
+"""The status of a run, for every combination of events, records and processes that its end can leave behind."""
 
 import os
 import signal
@@ -36,7 +36,7 @@ def other() -> Iterator["subprocess.Popen[bytes]"]:
 
 
 def dead() -> ProcessIdentity:
-    """The identity of a process that is no more."""
+    """The identity of a process that has ended."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         found = process_identity.of(process.pid)
     assert found is not None
@@ -53,7 +53,7 @@ def exited(rundir: RunDir, code: int | None, attempt: int = 1, **fields: object)
     records.write(rundir.exit, msgspec.convert(record, ExitRecord))
 
 
-def test_a_fresh_run_is_queued_only_for_a_while(tmp_path: Path) -> None:
+def test_a_run_without_a_supervisor_is_queued_for_a_while_only(tmp_path: Path) -> None:
     assert verdict(make_run(tmp_path / "new")).status == "queued"
     old = verdict(make_run(tmp_path / "old", submitted=time.time() - 3600))
     assert (old.status, old.reason) == ("lost", "it was never started")
@@ -63,14 +63,14 @@ def test_a_clock_that_was_set_back_does_not_keep_a_run_queued_for_ever(tmp_path:
     assert verdict(make_run(tmp_path / "run", submitted=time.time() + 7 * 86400)).status == "lost"
 
 
-def test_a_run_without_a_supervisor_is_told_by_its_events(rundir: RunDir) -> None:
+def test_the_status_of_a_run_without_a_supervisor_follows_its_events(rundir: RunDir) -> None:
     write_events(rundir, started(), step(1), Finished(status="failed", error="why"))
     found = verdict(rundir)
     assert (found.status, found.reason) == ("failed", "why")
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[]", b'{"id": 1}'])
-def test_damaged_files_are_said_and_never_raise(rundir: RunDir, content: bytes) -> None:
+def test_damaged_files_of_a_run_are_reported_and_never_raise(rundir: RunDir, content: bytes) -> None:
     for file in (rundir.process, rundir.exit, rundir.config, rundir.events):
         file.write_bytes(content)
     found = verdict(rundir)
@@ -78,7 +78,9 @@ def test_damaged_files_are_said_and_never_raise(rundir: RunDir, content: bytes) 
     assert found.reason
 
 
-def test_a_run_that_waits_or_trains(rundir: RunDir, other: "subprocess.Popen[bytes]") -> None:
+def test_a_run_with_a_live_supervisor_is_queued_and_with_a_live_engine_running(
+    rundir: RunDir, other: "subprocess.Popen[bytes]"
+) -> None:
     supervised(rundir, None, process_identity.me())
     assert verdict(rundir).status == "queued"
     supervised(rundir, process_identity.of(other.pid), process_identity.me())
@@ -97,7 +99,7 @@ def test_a_run_that_says_nothing_is_stalled_and_still_running(rundir: RunDir) ->
 
 @pytest.mark.parametrize("ending", ["done", "stopped", "failed"])
 @pytest.mark.parametrize("code", [0, 1, 130, -signal.SIGSEGV, None], ids=str)
-def test_the_last_word_counts_whatever_the_exit_code(rundir: RunDir, ending: str, code: int | None) -> None:
+def test_the_finished_event_decides_whatever_the_exit_code(rundir: RunDir, ending: str, code: int | None) -> None:
     supervised(rundir, dead(), dead())
     write_events(rundir, started(), Finished(status=ending, error="e", t=40.0))  # type: ignore[arg-type]
     if code is not None:
@@ -106,7 +108,7 @@ def test_the_last_word_counts_whatever_the_exit_code(rundir: RunDir, ending: str
     assert (found.status, found.reason, found.ended) == (ending, "e", 40.0)
 
 
-def test_the_last_word_is_found_in_a_long_file(rundir: RunDir) -> None:
+def test_the_finished_event_is_found_in_a_long_file(rundir: RunDir) -> None:
     supervised(rundir, dead(), dead())
     write_events(rundir, started(), *[step(number) for number in range(1, 2000)], Finished(status="done"))
     assert rundir.events.stat().st_size > 200_000
@@ -124,7 +126,7 @@ KILLED = {
 
 
 @pytest.mark.parametrize(("fields", "reason"), KILLED.values(), ids=KILLED)
-def test_without_a_last_word_the_run_is_lost_and_says_what_killed_it(
+def test_a_dead_run_without_a_finished_event_is_lost_and_says_what_killed_it(
     rundir: RunDir, fields: dict[str, object], reason: str
 ) -> None:
     supervised(rundir, dead(), dead())
@@ -135,7 +137,7 @@ def test_without_a_last_word_the_run_is_lost_and_says_what_killed_it(
     assert reason in found.reason
 
 
-def test_what_was_asked_for_is_stopped_not_lost(rundir: RunDir) -> None:
+def test_a_run_that_was_asked_to_stop_is_stopped_and_not_lost(rundir: RunDir) -> None:
     supervised(rundir, dead(), dead())
     exited(rundir, None, cancelled=True)
     assert (verdict(rundir).status, verdict(rundir).reason) == ("stopped", "cancelled in the queue")
@@ -143,7 +145,7 @@ def test_what_was_asked_for_is_stopped_not_lost(rundir: RunDir) -> None:
     assert verdict(rundir).status == "stopped"
 
 
-def test_both_dead_and_no_record_is_lost(rundir: RunDir) -> None:
+def test_a_run_whose_processes_died_without_a_record_is_lost(rundir: RunDir) -> None:
     supervised(rundir, dead(), dead())
     write_events(rundir, started(t=30.0), step(1, t=40.0))
     found = verdict(rundir)
@@ -151,7 +153,9 @@ def test_both_dead_and_no_record_is_lost(rundir: RunDir) -> None:
     assert "supervisor" in found.reason
 
 
-def test_the_engine_alone_still_runs(rundir: RunDir, other: "subprocess.Popen[bytes]") -> None:
+def test_a_run_whose_supervisor_is_dead_still_runs_while_its_engine_lives(
+    rundir: RunDir, other: "subprocess.Popen[bytes]"
+) -> None:
     supervised(rundir, process_identity.of(other.pid), dead())
     assert verdict(rundir).status == "running"
     other.kill()
@@ -159,7 +163,9 @@ def test_the_engine_alone_still_runs(rundir: RunDir, other: "subprocess.Popen[by
     assert verdict(rundir).status == "lost"
 
 
-def test_an_earlier_attempts_end_says_nothing_of_this_one(rundir: RunDir, other: "subprocess.Popen[bytes]") -> None:
+def test_the_end_of_an_earlier_attempt_says_nothing_of_the_present_one(
+    rundir: RunDir, other: "subprocess.Popen[bytes]"
+) -> None:
     write_events(rundir, started(), step(1), Finished(status="failed", error="old"))
     exited(rundir, 1)
     before = rundir.events.stat().st_size
@@ -175,7 +181,7 @@ def test_an_earlier_attempts_end_says_nothing_of_this_one(rundir: RunDir, other:
     assert verdict(rundir).status == "stopped"
 
 
-def test_a_machine_that_was_restarted(rundir: RunDir) -> None:
+def test_a_run_from_before_a_restart_of_the_machine_is_lost(rundir: RunDir) -> None:
     before = msgspec.structs.replace(process_identity.me(), boot="another-boot")
     supervised(rundir, before, before)
     found = verdict(rundir)
@@ -197,7 +203,7 @@ def test_a_run_of_another_host_is_never_judged_by_a_local_pid(rundir: RunDir) ->
     assert verdict(rundir).status == "done"
 
 
-def test_torn_and_foreign_events_change_nothing(rundir: RunDir) -> None:
+def test_torn_and_foreign_events_do_not_change_the_status(rundir: RunDir) -> None:
     supervised(rundir, dead(), dead())
     write_events(rundir, started(), evaluated(1))
     with rundir.events.open("ab") as file:
@@ -205,7 +211,7 @@ def test_torn_and_foreign_events_change_nothing(rundir: RunDir) -> None:
     assert verdict(rundir).status == "lost"
 
 
-def test_identity_of_a_process_and_of_one_that_took_over_its_pid(other: "subprocess.Popen[bytes]") -> None:
+def test_a_process_that_took_over_a_pid_is_not_taken_for_the_one_before(other: "subprocess.Popen[bytes]") -> None:
     found = process_identity.of(other.pid)
     assert found is not None
     assert process_identity.alive(found) is True
@@ -227,7 +233,7 @@ def test_a_zombie_is_dead(other: "subprocess.Popen[bytes]") -> None:
     assert process_identity.alive(found) is False
 
 
-def test_identity_without_proc(
+def test_a_process_is_identified_without_proc(
     other: "subprocess.Popen[bytes]", monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(process_identity, "PROC", tmp_path)

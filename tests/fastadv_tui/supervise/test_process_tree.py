@@ -1,4 +1,4 @@
-"""What the supervisor learns from the kernel: nothing left of a process tree, and who ran out of memory."""
+"""Process trees are killed whole, and the kernel's counter tells who ran out of memory."""
 
 import os
 import signal
@@ -49,7 +49,9 @@ def test_grandchildren_in_sessions_of_their_own_are_killed_and_reaped(orphaned: 
         top.stdin.write("\n")
 
 
-def test_the_counter_reads_what_the_kernel_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_out_of_memory_counter_reads_the_file_of_the_kernel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     events = tmp_path / "memory.events"
     events.write_text("low 0\noom 7\noom_kill 1\noom_group_kill 0\n")
     monkeypatch.setattr(out_of_memory, "_own_cgroup", lambda: events)
@@ -59,6 +61,8 @@ def test_the_counter_reads_what_the_kernel_writes(tmp_path: Path, monkeypatch: p
     assert counter.rose()
 
 
-def test_without_any_counter_nothing_is_claimed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_out_of_memory_is_reported_without_a_counter_of_the_kernel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(out_of_memory, "_own_cgroup", lambda: tmp_path / "missing")
     assert not OomCounter().rose()

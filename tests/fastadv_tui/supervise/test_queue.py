@@ -1,4 +1,4 @@
-"""The line and its slots: order, and locks that die with their holders."""
+"""The queue of runs and its slots: their order, and locks that end with their holders."""
 
 import os
 import signal
@@ -37,7 +37,7 @@ def join(line: RunQueue, submitted: float, *devices: str) -> QueuePlace:
 
 
 def slot_of(place: QueuePlace, count: int = 1) -> str | None:
-    """Where a place gets a slot; it leaves the line then."""
+    """The device on which a place gets a slot, or None. A place with a slot leaves the queue."""
     slot = place.try_slot(count)
     if slot is None:
         return None
@@ -53,7 +53,7 @@ def held_elsewhere(line: RunQueue, *words: str) -> "subprocess.Popen[str]":
     return process
 
 
-def test_one_slot_goes_to_the_first_in_line_and_is_free_again_when_closed(line: RunQueue) -> None:
+def test_a_slot_goes_to_the_first_in_the_queue_and_is_free_again_when_closed(line: RunQueue) -> None:
     late, early = join(line, 2), join(line, 1)
     assert late.try_slot(1) is None
     slot = early.try_slot(1)
@@ -64,7 +64,7 @@ def test_one_slot_goes_to_the_first_in_line_and_is_free_again_when_closed(line: 
     assert slot_of(late) == CPU
 
 
-def test_order_of_submission_whatever_the_order_of_arrival(line: RunQueue) -> None:
+def test_the_queue_keeps_the_order_of_submission_whatever_the_order_of_arrival(line: RunQueue) -> None:
     places = [join(line, when) for when in (3, 1, 10, 2)]
     assert [ticket.submitted for ticket in line.waiting()] == [1, 2, 3, 10]
     assert [line.place_of(f"run{when}") for when in (1, 2, 3, 10)] == [1, 2, 3, 4]
@@ -74,7 +74,7 @@ def test_order_of_submission_whatever_the_order_of_arrival(line: RunQueue) -> No
     assert line.waiting() == []
 
 
-def test_nobody_waits_behind_one_who_wants_another_device(line: RunQueue) -> None:
+def test_no_run_waits_behind_a_run_that_wants_another_device(line: RunQueue) -> None:
     first_gpu = join(line, 1, "GPU-a").try_slot(1)
     assert first_gpu is not None
     waiting, anywhere, on_cpu = join(line, 2, "GPU-a"), join(line, 3, "GPU-a", "GPU-b"), join(line, 4)
@@ -84,7 +84,7 @@ def test_nobody_waits_behind_one_who_wants_another_device(line: RunQueue) -> Non
     assert slot_of(on_cpu) == CPU
 
 
-def test_more_slots_a_device_for_those_who_ask(line: RunQueue) -> None:
+def test_a_run_that_allows_more_slots_shares_its_device(line: RunQueue) -> None:
     assert slot_of(join(line, 1)) == CPU
     alone, sharing = join(line, 3), join(line, 2)
     assert slot_of(sharing, count=2) == CPU
@@ -116,7 +116,7 @@ def test_a_child_that_inherited_the_slot_holds_it(line: RunQueue) -> None:
     assert slot_of(second) == CPU
 
 
-def test_a_dead_holders_ticket_does_not_count_and_is_removed(line: RunQueue) -> None:
+def test_the_ticket_of_a_dead_process_does_not_count_and_is_removed(line: RunQueue) -> None:
     holder = held_elsewhere(line)
     mine = join(line, 2)
     assert line.place_of("run2") == 2
@@ -127,16 +127,18 @@ def test_a_dead_holders_ticket_does_not_count_and_is_removed(line: RunQueue) -> 
     assert slot_of(mine) == CPU
 
 
-def test_looking_disturbs_nobody(line: RunQueue) -> None:
-    """Many viewers look while tickets come and go: none that is held is ever removed."""
+def test_looking_at_the_queue_removes_no_ticket_that_is_held(line: RunQueue) -> None:
+    """Two viewers look at the queue while tickets come and go."""
     looker = [
         subprocess.Popen([sys.executable, "-c", LOOK, str(line.slots.parent)], stdout=subprocess.PIPE) for _ in range(2)
     ]
     try:
+        assert all(process.stdout and process.stdout.readline() == b"looks\n" for process in looker)
         for when in range(1, 200):
             place = join(line, when)
             assert [ticket.submitted for ticket in line.waiting()] == [when]
             place.leave()
+        assert all(process.poll() is None for process in looker)
     finally:
         for process in looker:
             process.kill()
@@ -146,14 +148,15 @@ def test_looking_disturbs_nobody(line: RunQueue) -> None:
 LOOK = """
 import sys
 from pathlib import Path
-from fastadv_tui.supervise.queue import Line
-line = Line(Path(sys.argv[1]))
+from fastadv_tui.supervise.queue import RunQueue
+line = RunQueue(Path(sys.argv[1]))
+print("looks", flush=True)
 while True:
     line.waiting()
 """
 
 
-def test_garbage_among_the_tickets_is_no_harm(line: RunQueue) -> None:
+def test_garbage_among_the_tickets_is_ignored(line: RunQueue) -> None:
     place = join(line, 1)
     (line.tickets / "garbage").write_bytes(b"\xff{")
     (line.tickets / "folder").mkdir()
@@ -161,7 +164,7 @@ def test_garbage_among_the_tickets_is_no_harm(line: RunQueue) -> None:
     assert slot_of(place) == CPU
 
 
-def test_locks(tmp_path: Path) -> None:
+def test_a_lock_file_is_held_once_and_removed_only_when_free(tmp_path: Path) -> None:
     handle = try_lock(tmp_path / "lock")
     assert handle is not None
     assert try_lock(tmp_path / "lock") is None
@@ -193,7 +196,7 @@ def test_visible_devices_are_read_as_cuda_reads_them(value: str | None, expected
     assert gpus.visible(UUIDS, {} if value is None else {"CUDA_VISIBLE_DEVICES": value}) == expected
 
 
-def test_devices_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_devices_of_a_run_follow_its_setting_and_the_visible_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpus, "uuids", lambda: UUIDS)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,0")
     assert devices_for("cpu") == (CPU,)
@@ -205,7 +208,7 @@ def test_devices_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     assert devices_for("auto") == (CPU,)
 
 
-def test_what_the_engine_is_told() -> None:
+def test_a_slot_gives_the_engine_its_device_by_the_environment() -> None:
     assert Slot(CPU, 0).environment() == {"FASTADV_DEVICE": "cpu"}
     assert Slot("GPU-a", 0).environment() == {"FASTADV_DEVICE": "cuda", "CUDA_VISIBLE_DEVICES": "GPU-a"}
     assert queue.CPU == "cpu"
@@ -223,7 +226,7 @@ def nvml(count: int, name: Callable[[int], object]) -> SimpleNamespace:
     )
 
 
-def test_gpus_are_asked_of_nvml(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uuids_of_gpus_come_from_nvml(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", nvml(2, lambda index: f"GPU-{index}".encode() if index else "GPU-0"))  # type: ignore[arg-type]
     assert gpus.uuids() == ["GPU-0", "GPU-1"]
 

@@ -26,7 +26,7 @@ def test_a_queued_run_waits_its_turn_and_says_its_place() -> None:
     assert begun == sorted(begun)
 
 
-def test_a_second_slot_lets_two_run_at_once() -> None:
+def test_a_second_slot_lets_two_runs_train_at_once() -> None:
     first, second = submit("forever"), submit("forever", slots=2)
     engine_pid(first)
     engine_pid(second)
@@ -47,7 +47,7 @@ def test_a_queued_run_can_be_cancelled_and_resumed() -> None:
     wait_for_status(second, "done")
 
 
-def test_a_run_cancelled_once_is_still_told_by_its_events_alone() -> None:
+def test_the_status_of_a_run_that_was_cancelled_once_still_follows_its_events() -> None:
     first, second = submit("forever"), submit("forever")
     engine_pid(first)
     control.stop(second)
@@ -61,7 +61,7 @@ def test_a_run_cancelled_once_is_still_told_by_its_events_alone() -> None:
     assert verdict(second).status == "stopped"
 
 
-def test_a_killed_supervisor_in_the_queue_frees_its_place() -> None:
+def test_a_queued_run_whose_supervisor_is_killed_frees_its_place() -> None:
     first, second, third = submit("forever"), submit(), submit()
     engine_pid(first)
     wait_until(lambda: RunQueue.of_home().place_of(third.id) == 2)
@@ -72,7 +72,7 @@ def test_a_killed_supervisor_in_the_queue_frees_its_place() -> None:
     wait_for_status(third, "done")
 
 
-def test_the_slot_is_held_until_the_engine_is_gone() -> None:
+def test_a_slot_is_held_until_the_engine_is_gone() -> None:
     rundir, second = submit("deaf forever"), submit()
     engine = engine_pid(rundir)
     os.kill(supervisor_pid(rundir), signal.SIGKILL)

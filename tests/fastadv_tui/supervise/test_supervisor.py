@@ -1,4 +1,4 @@
-"""The supervisor as it is shipped, with a stand-in for the engine, and faults caused for real."""
+"""The supervisor as users run it, with a stand-in for the engine, and with real faults."""
 
 import contextlib
 import json
@@ -25,12 +25,12 @@ from tests.support.runs import (
     verdict,
     wait_for_status,
 )
-from tests.support.waiting import wait_until
+from tests.support.waiting import seconds, wait_until
 
 pytestmark = pytest.mark.usefixtures("fake_engine")
 
 
-def test_a_run_from_submission_to_its_end() -> None:
+def test_a_submitted_run_trains_to_its_end_and_its_records_say_so() -> None:
     rundir = submit()
     assert wait_for_status(rundir, "done").reason == ""
     record = exit_record(rundir)
@@ -54,7 +54,7 @@ def test_the_engine_is_told_of_the_allocator_what_the_user_said_and_no_more(monk
     assert told == {"MALLOC_TRIM_THRESHOLD_": "5"}
 
 
-def test_supervisor_and_engine_are_detached_from_whoever_started_them() -> None:
+def test_supervisor_and_engine_are_detached_from_the_process_that_started_them() -> None:
     rundir = submit("forever")
     engine, supervisor = engine_pid(rundir), supervisor_pid(rundir)
     assert os.getsid(supervisor) == os.getsid(engine) != os.getsid(0)
@@ -66,13 +66,13 @@ def test_supervisor_and_engine_are_detached_from_whoever_started_them() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
-def test_the_supervisor_is_small() -> None:
+def test_the_supervisor_needs_little_memory() -> None:
     rundir = submit("forever")
     engine_pid(rundir)
     assert psutil.Process(supervisor_pid(rundir)).memory_info().rss < 30e6
 
 
-def test_a_stop_is_obeyed_and_a_resume_goes_on_without_a_step_twice() -> None:
+def test_a_stopped_run_resumes_without_training_a_step_twice() -> None:
     rundir = submit("forever")
     engine = engine_pid(rundir)
     control.stop(rundir)
@@ -90,7 +90,7 @@ def test_a_stop_is_obeyed_and_a_resume_goes_on_without_a_step_twice() -> None:
     assert verdict(rundir).status == "running"
 
 
-def test_sigterm_to_the_supervisor_is_a_stop() -> None:
+def test_sigterm_to_the_supervisor_stops_the_run() -> None:
     rundir = submit("forever")
     engine_pid(rundir)
     os.kill(supervisor_pid(rundir), signal.SIGTERM)
@@ -106,12 +106,12 @@ def test_an_engine_that_does_not_stop_is_killed_after_the_grace_period() -> None
     found = wait_for_status(rundir, "stopped", "lost")
     assert found.status == "stopped"
     assert "kill" in found.reason
-    assert 1.5 <= time.monotonic() - asked < 6
+    assert 1.5 <= time.monotonic() - asked < seconds(6)
     assert exit_record(rundir).killed
     assert gone(engine)
 
 
-def test_stop_now_gives_no_grace() -> None:
+def test_stop_now_kills_the_engine_without_a_grace_period() -> None:
     rundir = submit("deaf forever", grace=600)
     engine_pid(rundir)
     control.stop(rundir)
@@ -120,7 +120,7 @@ def test_stop_now_gives_no_grace() -> None:
     assert exit_record(rundir).code == -signal.SIGKILL
 
 
-def test_a_sigterm_after_stop_now_does_not_take_it_back() -> None:
+def test_a_sigterm_after_stop_now_does_not_bring_back_the_grace_period() -> None:
     rundir = submit("deaf forever", grace=600)
     engine_pid(rundir)
     rundir.request_stop(now=True)
@@ -129,7 +129,7 @@ def test_a_sigterm_after_stop_now_does_not_take_it_back() -> None:
 
 
 @pytest.mark.parametrize("behaviour", ["family forever", "worker", "family segfault"])
-def test_nothing_of_the_engine_is_left(behaviour: str) -> None:
+def test_no_child_of_the_engine_is_left_when_a_run_has_ended(behaviour: str) -> None:
     rundir = submit(behaviour)
     children = [int(pid) for pid in wait_until(lambda: _text(rundir.path / "children")).split()]
     if "forever" in behaviour:
@@ -144,26 +144,26 @@ def test_a_killed_engine_is_lost_within_two_seconds_and_can_be_resumed() -> None
     os.kill(engine_pid(rundir), signal.SIGKILL)
     killed = time.monotonic()
     found = wait_for_status(rundir, "lost")
-    assert time.monotonic() - killed < 2
+    assert time.monotonic() - killed < seconds(2)
     assert "SIGKILL" in found.reason
     control.resume(rundir)
     engine_pid(rundir)
     assert verdict(rundir).status == "running"
 
 
-def test_an_engine_that_dies_of_itself_says_of_what() -> None:
+def test_a_run_whose_engine_dies_says_of_what() -> None:
     assert "SIGSEGV" in wait_for_status(submit("segfault"), "lost").reason
     assert wait_for_status(submit("fail"), "failed").reason == "as told"
 
 
-def test_an_engine_that_dies_without_a_last_word_leaves_its_traceback() -> None:
+def test_an_engine_that_dies_without_a_finished_event_leaves_its_traceback() -> None:
     rundir = submit("crash")
     found = wait_for_status(rundir, "lost", "failed")
     assert "exit code 1" in found.reason
     assert "RuntimeError: no last word" in rundir.log.read_text()
 
 
-def test_an_earlier_attempts_last_word_is_not_taken_for_a_later_ones(tmp_path: Path) -> None:
+def test_the_finished_event_of_an_earlier_attempt_is_not_taken_for_a_later_one(tmp_path: Path) -> None:
     rundir = submit("forever")
     engine_pid(rundir)
     control.stop(rundir)
@@ -178,7 +178,7 @@ def test_an_earlier_attempts_last_word_is_not_taken_for_a_later_ones(tmp_path: P
     assert "exit code 1" in verdict(rundir).reason
 
 
-def test_when_the_supervisor_dies_the_engine_saves_and_ends() -> None:
+def test_an_engine_whose_supervisor_dies_saves_and_ends() -> None:
     rundir = submit("forever")
     engine = engine_pid(rundir)
     os.kill(supervisor_pid(rundir), signal.SIGKILL)
@@ -190,7 +190,7 @@ def test_when_the_supervisor_dies_the_engine_saves_and_ends() -> None:
     wait_until(lambda: state.load(rundir).step > done)
 
 
-def test_when_both_die_the_run_is_lost() -> None:
+def test_a_run_whose_supervisor_and_engine_die_is_lost() -> None:
     rundir = submit("forever")
     engine, supervisor = engine_pid(rundir), supervisor_pid(rundir)
     os.kill(supervisor, signal.SIGSTOP)
@@ -212,7 +212,7 @@ def test_two_supervisors_never_work_on_one_run() -> None:
     assert verdict(rundir).status == "running"
 
 
-def test_code_that_changed_since_the_submission_is_told() -> None:
+def test_code_that_changed_since_the_submission_is_reported() -> None:
     rundir = create_run(config(), [])
     submission = json.loads(rundir.config.read_text())
     submission["code_fingerprint"] = "0" * 12
@@ -224,7 +224,7 @@ def test_code_that_changed_since_the_submission_is_told() -> None:
     assert "0" * 12 in note.message
 
 
-def test_a_gpu_that_is_not_there_is_told() -> None:
+def test_a_run_on_a_gpu_that_does_not_exist_says_so() -> None:
     rundir = create_run(config(), [])
     submission = json.loads(rundir.config.read_text())
     submission["config"]["device"] = "cuda:7"
@@ -239,7 +239,7 @@ def _text(path: Path) -> str:
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs root to mount a small tmpfs")
-def test_a_full_disk_ends_in_a_true_status(home: Path) -> None:
+def test_a_run_on_a_full_disk_ends_with_a_true_status(home: Path) -> None:
     home.mkdir(mode=0o700)
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(home)], capture_output=True)
     if mounted.returncode:
@@ -261,13 +261,13 @@ def test_a_full_disk_ends_in_a_true_status(home: Path) -> None:
 
 
 def fill(path: Path) -> None:
-    """Leave no room on a disk."""
+    """Fill a disk to its last byte."""
     with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
             file.write(bytes(1 << 12))
 
 
-def test_the_stand_in_is_what_runs_here() -> None:
+def test_the_tests_of_the_supervisor_run_the_stand_in_engine() -> None:
     code = (
         "import engine.__main__ as main, engine.protocol.events as events; print(main.__file__); print(events.__file__)"
     )

@@ -1,10 +1,9 @@
-"""Minibatches from files: the same whoever decodes them, each image once, and no worker that outlives its run."""
+"""Minibatches from image files: the same with any workers, each image once, and no worker that outlives its run."""
 
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from tests.support.engine import ROOT
 from tests.support.folders import batches, picture, tree
 from tests.support.minibatches import pairs
 from tests.support.networks import CPU
+from tests.support.waiting import seconds
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
     return tree(tmp_path / "data", ("a", "b", "c"), count=5)
 
 
-def test_a_minibatch_depends_on_neither_workers_nor_where_the_epoch_was_resumed(folder: Path) -> None:
+def test_a_minibatch_depends_neither_on_workers_nor_on_where_its_epoch_was_resumed(folder: Path) -> None:
     whole = list(pairs(batches(folder).epoch(2)))
     assert [tuple(x.shape) for x, _ in whole] == [(4, 3, 16, 16)] * 3 + [(3, 3, 16, 16)]
     assert all(x.is_contiguous(memory_format=torch.channels_last) for x, _ in whole)
@@ -42,7 +42,7 @@ def test_a_minibatch_depends_on_neither_workers_nor_where_the_epoch_was_resumed(
     assert not torch.equal(next(batches(folder).epoch(3)).x, whole[0][0])
 
 
-def test_workers_go_on_from_one_epoch_to_the_next_and_end_with_the_last(folder: Path) -> None:
+def test_decoding_workers_live_from_the_first_epoch_to_the_last(folder: Path) -> None:
     loader = batches(folder, workers=2, end=3)
     list(loader.epoch(0))
     workers = psutil.Process().children()
@@ -55,11 +55,11 @@ def test_workers_go_on_from_one_epoch_to_the_next_and_end_with_the_last(folder: 
             assert torch.equal(y, labels)
         if epoch == 1:
             assert psutil.Process().children() == workers
-    _, alive = psutil.wait_procs(workers, timeout=20)
+    _, alive = psutil.wait_procs(workers, timeout=seconds(20))
     assert not alive
 
 
-def test_another_epoch_than_the_next_one_can_be_asked_for(folder: Path) -> None:
+def test_a_loader_can_be_asked_for_any_epoch_in_any_order(folder: Path) -> None:
     loader = batches(folder, workers=1, end=8)
     list(loader.epoch(0))
     for epoch, first in ((0, 0), (5, 2), (6, 1)):
@@ -76,7 +76,7 @@ def test_every_image_comes_once_an_epoch_and_ranks_share_them_evenly(folder: Pat
     assert [len(batches(folder, rank=rank, world=2)) for rank in (0, 1)] == [2, 2]
 
 
-def test_half_of_the_images_are_mirrored(folder: Path) -> None:
+def test_half_of_the_training_images_are_mirrored(folder: Path) -> None:
     loader = batches(folder)
     ramp = torch.arange(16, dtype=torch.uint8).expand(1000, 16, 16).unsqueeze(3)
     flipped = loader._flipped(0, 0, ramp.contiguous(), torch.zeros(1000), torch.arange(1000)).x
@@ -84,7 +84,7 @@ def test_half_of_the_images_are_mirrored(folder: Path) -> None:
     assert mirrored == pytest.approx(0.5, abs=0.06)
 
 
-def test_a_broken_image_is_grey_and_named_and_wrong_whatever_is_answered(folder: Path) -> None:
+def test_a_broken_image_is_grey_and_named_and_counts_as_wrong_in_a_test(folder: Path) -> None:
     bad = folder / "train" / "b" / "3.JPEG"
     bad.write_bytes(b"torn")
     loader = batches(folder, workers=1)
@@ -99,7 +99,7 @@ def test_a_broken_image_is_grey_and_named_and_wrong_whatever_is_answered(folder:
     assert images.broken == {str(folder / "val" / "a" / "0.JPEG")}
 
 
-def test_a_folder_that_is_gone_ends_the_training(folder: Path) -> None:
+def test_images_that_are_deleted_during_training_end_it(folder: Path) -> None:
     loader = batches(folder, workers=1)
     for path in (folder / "train").glob("*/*"):
         path.unlink()
@@ -107,16 +107,16 @@ def test_a_folder_that_is_gone_ends_the_training(folder: Path) -> None:
         next(loader.epoch(0))
 
 
-def test_a_fault_of_the_disk_is_not_taken_for_a_broken_image(folder: Path) -> None:
+def test_an_input_output_error_is_not_taken_for_a_broken_image(folder: Path) -> None:
     odd = folder / "train" / "b" / "3.JPEG"
     loader = batches(folder, workers=1)
     odd.unlink()
-    odd.symlink_to("/proc/self/mem")  # whose first byte cannot be read: an input/output error
+    odd.symlink_to("/proc/self/mem")  # reading its first byte is an input/output error
     with pytest.raises(OSError, match="Input/output error"):
         list(loader.epoch(0))
 
 
-def test_test_images_are_the_same_in_any_batch_and_mixed(folder: Path) -> None:
+def test_test_images_are_the_same_in_any_batch_and_their_classes_are_mixed(folder: Path) -> None:
     images = FolderImages(*ImageFolder(folder).files("val", 0), 18, 16, CPU)
     everything, labels = images[torch.arange(15)]
     for index in (0, 7, 14):
@@ -131,13 +131,13 @@ def test_test_images_are_the_same_in_any_batch_and_mixed(folder: Path) -> None:
     assert len(images.first(0)) == 15
 
 
-def test_no_worker_is_left_when_an_epoch_is_given_up(folder: Path) -> None:
+def test_no_decoding_worker_is_left_when_an_epoch_is_given_up(folder: Path) -> None:
     epoch = batches(folder, workers=2, size=1).epoch(0)
     next(epoch)
     workers = psutil.Process().children()
     assert workers
     epoch.close()  # type: ignore[attr-defined]
-    _, alive = psutil.wait_procs(workers, timeout=20)
+    _, alive = psutil.wait_procs(workers, timeout=seconds(20))
     assert not alive
 
 
@@ -154,19 +154,19 @@ time.sleep(600)
 
 
 @pytest.mark.parametrize("broken", [ConnectionResetError, EOFError, FileNotFoundError])
-def test_the_broken_pipe_of_a_killed_worker_is_one_line(broken: type[Exception]) -> None:
+def test_the_broken_pipe_of_a_killed_worker_becomes_one_line(broken: type[Exception]) -> None:
     with pytest.raises(DataError, match=r"a process that decodes images was killed.*of the pipe"), lost_workers():
         raise broken("of the pipe")
 
 
-def test_what_torch_says_of_a_killed_worker_is_one_line_and_other_errors_stay_what_they_are() -> None:
+def test_torchs_error_for_a_killed_worker_becomes_one_line_and_other_errors_pass_unchanged() -> None:
     with pytest.raises(DataError, match="a process that decodes images was killed"), lost_workers():
         raise RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly")
     with pytest.raises(RuntimeError, match="Caught"), lost_workers():
         raise RuntimeError("Caught RuntimeError in DataLoader worker process 0.")
 
 
-def test_workers_die_with_a_parent_that_was_killed(folder: Path) -> None:
+def test_decoding_workers_die_when_their_parent_is_killed(folder: Path) -> None:
     command = [sys.executable, "-c", PARENT, str(folder), str(ROOT)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
@@ -175,13 +175,12 @@ def test_workers_die_with_a_parent_that_was_killed(folder: Path) -> None:
         assert len(workers) == 2
         for worker in workers:
             os.kill(worker.pid, signal.SIGINT)  # what a Ctrl-C at the terminal does to all of them
-        begun = time.monotonic()
         parent.kill()
-    _, alive = psutil.wait_procs(workers, timeout=30)
-    assert not alive, time.monotonic() - begun
+    _, alive = psutil.wait_procs(workers, timeout=seconds(30))
+    assert not alive
 
 
-def test_large_pictures_are_decoded_no_larger_than_they_are_needed(tmp_path: Path) -> None:
+def test_a_large_jpeg_is_decoded_no_larger_than_needed(tmp_path: Path) -> None:
     picture(tmp_path / "large.jpg", (2000, 1500))
     path = os.fsencode(tmp_path / "large.jpg")
     for side, size in ((128, (188, 250, 3)), (188, (375, 500, 3)), (375, (375, 500, 3)), (1400, (1500, 2000, 3))):

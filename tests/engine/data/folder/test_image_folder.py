@@ -1,4 +1,4 @@
-"""Folders of images: what they hold, what is refused, and that pixels are torchvision's."""
+"""Image folders: what they hold and what is refused. The pixels are those of torchvision."""
 
 import os
 import random
@@ -20,7 +20,7 @@ from tests.support.folders import picture, tree
 from tests.support.official_data import IMAGENET_SAMPLE, needs_imagenet_sample
 
 
-def test_classes_sizes_and_files_in_the_order_of_their_names(tmp_path: Path) -> None:
+def test_an_image_folder_lists_classes_sizes_and_files_in_the_order_of_their_names(tmp_path: Path) -> None:
     tree(tmp_path / "full", ("dog", "ant"))
     tree(tmp_path / "32", ("dog", "ant"))
     (tmp_path / "full" / "train" / "ant" / "notes.txt").write_text("no image")
@@ -38,7 +38,7 @@ def test_classes_sizes_and_files_in_the_order_of_their_names(tmp_path: Path) -> 
     ] * 2
 
 
-def test_what_is_not_taken_for_an_image_is_said(tmp_path: Path) -> None:
+def test_files_that_are_not_taken_for_images_are_named(tmp_path: Path) -> None:
     tree(tmp_path)
     assert FolderDataset(tmp_path).remarks == []
     picture(tmp_path / "train" / "a" / "moving.gif", format="GIF")
@@ -55,12 +55,12 @@ def test_what_is_not_taken_for_an_image_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["valid", "validation", "test"])
-def test_a_plain_folder_may_call_its_val_otherwise(tmp_path: Path, name: str) -> None:
+def test_a_folder_that_was_not_prepared_may_name_its_test_split_otherwise(tmp_path: Path, name: str) -> None:
     (tree(tmp_path) / "val").rename(tmp_path / name)
     assert len(ImageFolder(tmp_path).files("val", 0)[0]) == 6
 
 
-def test_the_fingerprint_tells_changed_files_from_the_same_ones(tmp_path: Path) -> None:
+def test_the_fingerprint_of_a_folder_changes_when_its_files_change(tmp_path: Path) -> None:
     before = ImageFolder(tree(tmp_path)).fingerprint()
     assert ImageFolder(tmp_path).fingerprint() == before
     os.utime(tmp_path / "val" / "a" / "0.JPEG", (1, 1))
@@ -96,19 +96,19 @@ def _no_val(root: Path) -> None:
         (lambda root: (root / ".preparing.json").write_text("{}"), "is not whole yet: let `fastadv prepare` come"),
     ],
 )
-def test_what_is_no_data_set_is_refused(tmp_path: Path, spoil: object, said: str) -> None:
+def test_a_folder_that_is_no_data_set_is_refused(tmp_path: Path, spoil: object, said: str) -> None:
     root = tree(tmp_path / "data")
     spoil(root)  # type: ignore[operator]
     with pytest.raises(DataError, match=said):
         ImageFolder(root).files("train", 0)
 
 
-def test_a_size_that_is_not_prepared_is_refused_with_what_there_is(tmp_path: Path) -> None:
+def test_a_size_that_is_not_prepared_is_refused_with_the_prepared_sizes(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"not prepared in size 160 \(it has only the full size\); `fastadv prepare"):
         ImageFolder(tree(tmp_path)).files("train", 160)
 
 
-def test_a_source_that_was_moved_away_is_said_to_be(tmp_path: Path) -> None:
+def test_a_source_folder_that_was_moved_is_named(tmp_path: Path) -> None:
     root = tree(tmp_path / "source").parent / "data"
     root.mkdir()
     (root / "full").symlink_to(tmp_path / "source")
@@ -118,14 +118,14 @@ def test_a_source_that_was_moved_away_is_said_to_be(tmp_path: Path) -> None:
         ImageFolder(root)
 
 
-def test_deep_grey_keeps_its_shades(tmp_path: Path) -> None:
+def test_a_grey_image_of_16_bits_keeps_its_shades(tmp_path: Path) -> None:
     ramp = np.linspace(0, 65535, 64 * 64).reshape(64, 64)
     Image.fromarray(ramp.astype(np.uint16)).save(tmp_path / "grey.png")
     found = eval_crop(os.fsencode(tmp_path / "grey.png"), 64, 64).astype(float)
     assert abs(found - (ramp / 257)[:, :, None]).max() <= 1
 
 
-def test_a_size_that_was_begun_is_refused(tmp_path: Path) -> None:
+def test_a_size_whose_preparation_is_unfinished_is_refused(tmp_path: Path) -> None:
     root = tree(tmp_path / "data")
     (root / "prepared.json").write_text('{"broken": []}')
     (root / "160" / "train").mkdir(parents=True)
@@ -133,14 +133,14 @@ def test_a_size_that_was_begun_is_refused(tmp_path: Path) -> None:
         ImageFolder(root).files("train", 160)
 
 
-def test_every_format_that_is_prepared_is_trained_on(tmp_path: Path) -> None:
+def test_every_image_format_that_can_be_prepared_can_be_trained_on(tmp_path: Path) -> None:
     root = tree(tmp_path / "data", count=1)
     for ending in EXTENSIONS:
         picture(root / "train" / "a" / f"x{ending}", format="PNG", quality=None)
     assert len(ImageFolder(root).files("train", 0)[0]) == 2 + len(EXTENSIONS)
 
 
-def test_a_link_that_leads_nowhere_has_a_fingerprint(tmp_path: Path) -> None:
+def test_a_broken_link_does_not_break_the_fingerprint_of_its_folder(tmp_path: Path) -> None:
     root = tree(tmp_path / "data")
     (root / "val" / "a" / "lost.JPEG").symlink_to(tmp_path / "nothing")
     before = ImageFolder(root).fingerprint()
@@ -149,7 +149,7 @@ def test_a_link_that_leads_nowhere_has_a_fingerprint(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(224, 224), (500, 375), (300, 60)])
-def test_training_crops_are_distributed_as_torchvisions(width: int, height: int) -> None:
+def test_training_crops_are_distributed_as_in_torchvision(width: int, height: int) -> None:
     torch.manual_seed(0)
     blank = torch.zeros(3, height, width)
     theirs = [transforms.RandomResizedCrop.get_params(blank, [0.08, 1.0], [3 / 4, 4 / 3]) for _ in range(4000)]
@@ -166,7 +166,7 @@ def test_training_crops_are_distributed_as_torchvisions(width: int, height: int)
     assert all(0 <= b[0] < b[2] <= width and 0 <= b[1] < b[3] <= height for b in ours)
 
 
-def test_a_training_crop_is_the_part_that_was_drawn_and_a_function_of_its_key(tmp_path: Path) -> None:
+def test_a_training_crop_is_the_drawn_part_of_the_image_and_depends_on_its_key_alone(tmp_path: Path) -> None:
     picture(tmp_path / "x.jpg", (224, 160))
     path = os.fsencode(tmp_path / "x.jpg")
     crop = train_crop(path, 64, 1, 2, 3)
@@ -177,7 +177,7 @@ def test_a_training_crop_is_the_part_that_was_drawn_and_a_function_of_its_key(tm
 
 
 @pytest.mark.parametrize("size", [(224, 224), (500, 375), (375, 500), (1600, 1200), (150, 400)])
-def test_evaluation_pixels_are_those_of_torchvision(tmp_path: Path, size: tuple[int, int]) -> None:
+def test_evaluation_pixels_of_made_up_images_are_those_of_torchvision(tmp_path: Path, size: tuple[int, int]) -> None:
     picture(tmp_path / "x.jpg", size)
     assert_like_torchvision(tmp_path / "x.jpg", 146, 128)
 
@@ -191,7 +191,7 @@ def test_evaluation_pixels_of_real_images_are_those_of_torchvision() -> None:
 
 
 def assert_like_torchvision(path: Path, resize: int, crop: int) -> None:
-    """Within 2/255 in the mean, which is also what the contract says."""
+    """The mean difference is at most 2/255."""
     theirs = transforms.Compose([transforms.Resize(resize), transforms.CenterCrop(crop)])
     wanted = np.asarray(theirs(Image.open(path).convert("RGB")), dtype=float)
     assert np.abs(eval_crop(os.fsencode(path), resize, crop) - wanted).mean() < 2.0
@@ -201,8 +201,10 @@ def assert_like_torchvision(path: Path, resize: int, crop: int) -> None:
     ("mode", "options"),
     [("L", {}), ("CMYK", {}), ("RGB", {"format": "PNG"}), ("RGBA", {"format": "PNG"}), ("P", {"format": "PNG"})],
 )
-def test_whatever_a_file_is_it_becomes_rgb(tmp_path: Path, mode: str, options: dict[str, str]) -> None:
-    path = tmp_path / "x.JPEG"  # whatever it says
+def test_an_image_of_any_mode_and_format_becomes_rgb_whatever_its_name(
+    tmp_path: Path, mode: str, options: dict[str, str]
+) -> None:
+    path = tmp_path / "x.JPEG"  # the name says JPEG, whatever the format is
     picture(path, (60, 50), mode, **options)
     wanted = np.asarray(Image.open(path).convert("RGB").resize((48, 40), Image.Resampling.BILINEAR), dtype=float)
     found = eval_crop(os.fsencode(path), 40, 40)
@@ -211,7 +213,7 @@ def test_whatever_a_file_is_it_becomes_rgb(tmp_path: Path, mode: str, options: d
 
 
 @pytest.mark.parametrize("content", [b"", b"no image", "half"])
-def test_a_broken_file_is_named(tmp_path: Path, content: bytes | str) -> None:
+def test_an_image_that_cannot_be_decoded_is_named(tmp_path: Path, content: bytes | str) -> None:
     path = tmp_path / "x.JPEG"
     picture(path, (200, 200))
     path.write_bytes(path.read_bytes()[:1500] if isinstance(content, str) else content)

@@ -1,4 +1,4 @@
-"""Minibatches: augmentation against a slow loop, and which images come when."""
+"""Minibatches in memory: augmentation agrees with a slow loop, and every image comes once an epoch."""
 
 from functools import cache
 
@@ -20,7 +20,7 @@ TINY = DatasetFacts(2, 5, 7, 3, 12, (0.0,), (1.0,), padding=2, flip=True)
 def random_images(count: int, facts: DatasetFacts) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     rng = np.random.default_rng(0)
     images = rng.integers(1, 256, (count, facts.height, facts.width, facts.channels), dtype=np.uint8)
-    return images, np.arange(count, dtype=np.int64)  # a label of its own tells each image
+    return images, np.arange(count, dtype=np.int64)  # each image has its own label, by which it is found again
 
 
 def batches(count: int = 23, facts: DatasetFacts = PLAIN, batch_size: int = 5, seed: int = 0) -> TrainBatches:
@@ -53,7 +53,7 @@ def test_pixels_become_images_channel_by_channel() -> None:
 
 
 @pytest.mark.parametrize("facts", [AUGMENTED, TINY], ids=["cifar10", "tiny"])
-def test_augmentation_is_a_crop_of_the_padded_image_or_its_mirror(facts: DatasetFacts) -> None:
+def test_augmentation_gives_a_crop_of_the_padded_image_or_its_mirror_image(facts: DatasetFacts) -> None:
     images, _ = random_images(40, facts)
     loader = TrainBatches(*random_images(40, facts), facts, 7, 0, CPU)
     for x, y in pairs(loader.epoch(0)):
@@ -62,7 +62,7 @@ def test_augmentation_is_a_crop_of_the_padded_image_or_its_mirror(facts: Dataset
             assert np.ascontiguousarray(row).tobytes() in variants(images[label], facts)
 
 
-def test_every_crop_and_flip_is_as_likely_as_any_other() -> None:
+def test_every_crop_and_flip_is_equally_likely() -> None:
     images, _ = random_images(1, TINY)
     known = variants(images[0], TINY)
     pixels = np.repeat(images, 100, axis=0)
@@ -79,7 +79,7 @@ def test_every_crop_and_flip_is_as_likely_as_any_other() -> None:
     assert ((counts - expected) ** 2 / expected).sum() < 95  # chi-squared, 49 degrees, at 0.01%
 
 
-def test_data_without_padding_is_left_as_it_is() -> None:
+def test_images_without_padding_are_not_augmented() -> None:
     images, _ = random_images(23, PLAIN)
     for x, y in pairs(batches().epoch(0)):
         assert torch.equal(x, to_images(torch.from_numpy(images[y.numpy()])))
@@ -116,7 +116,7 @@ def test_another_seed_or_epoch_gives_another_order() -> None:
 
 
 @pytest.mark.parametrize("first", [0, 2, 4, 5])
-def test_an_epoch_can_be_entered_anywhere(first: int) -> None:
+def test_an_epoch_can_be_resumed_at_any_minibatch(first: int) -> None:
     later = list(pairs(batches(facts=TINY).epoch(1, first)))
     assert len(later) == 5 - first
     for (x, y), (wanted_x, wanted_y) in zip(later, epoch_of(0, 1)[first:], strict=True):

@@ -1,4 +1,4 @@
-"""Readers and downloads: official layouts as their authors wrote them, and every way in which they can be broken."""
+"""Readers and downloads of data sets: official layouts as their authors wrote them, and every way to break them."""
 
 import gzip
 import os
@@ -27,7 +27,7 @@ needs_real_data = pytest.mark.skipif(not REAL, reason="needs the real data in $F
 
 
 def refused(dataset: str, folder: Path, fetch: bool = False) -> str:
-    """What the reader says against the folder: one line."""
+    """The one line in which the reader refuses the folder."""
     with pytest.raises(DataError) as caught:
         open_arrays(dataset, str(folder), fetch)
     message = str(caught.value)
@@ -40,7 +40,7 @@ def batch(**changed: Any) -> dict[str, Any]:
     return {"labels": [1, 2], "data": np.zeros((2, 3072), np.uint8)} | changed
 
 
-def test_digits_need_no_folder_and_stand_in_their_official_order() -> None:
+def test_digits_need_no_folder_and_keep_their_official_order() -> None:
     from sklearn.datasets import load_digits
 
     arrays = open_arrays("digits", "/nowhere")
@@ -53,7 +53,7 @@ def test_digits_need_no_folder_and_stand_in_their_official_order() -> None:
 
 
 @pytest.mark.parametrize("inside", [False, True])
-def test_cifar10_as_python_2_wrote_it(tmp_path: Path, inside: bool) -> None:
+def test_cifar10_files_of_python_2_are_read(tmp_path: Path, inside: bool) -> None:
     pixels, labels = write_cifar10(tmp_path)
     arrays = open_arrays("cifar10", str(tmp_path / INNER if inside else tmp_path))
     assert arrays.train_images.shape == (20, 32, 32, 3)
@@ -65,7 +65,7 @@ def test_cifar10_as_python_2_wrote_it(tmp_path: Path, inside: bool) -> None:
     assert not arrays.official
 
 
-def test_cifar100_as_python_3_writes_it(tmp_path: Path) -> None:
+def test_cifar100_files_of_python_3_are_read(tmp_path: Path) -> None:
     inner = tmp_path / "cifar-100-python"
     inner.mkdir()
     for name in ("train", "test"):
@@ -101,7 +101,7 @@ BREAKAGES: dict[str, Callable[[Path], Any]] = {
 
 @pytest.mark.parametrize("name", ["data_batch_3", "test_batch"])
 @pytest.mark.parametrize("how", BREAKAGES)
-def test_a_broken_cifar_file_is_named(tmp_path: Path, how: str, name: str) -> None:
+def test_a_broken_cifar_file_is_refused_by_name(tmp_path: Path, how: str, name: str) -> None:
     write_cifar10(tmp_path)
     BREAKAGES[how](tmp_path / INNER / name)
     assert str(tmp_path / INNER / name) in refused("cifar10", tmp_path)
@@ -116,7 +116,7 @@ def test_cifar10_labels_above_nine_are_refused_with_the_folder(tmp_path: Path) -
 
 
 class Bomb:
-    """Pickled, it is a call of any function."""
+    """Pickled, an object of this class calls a function of the writer's choice."""
 
     def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
         self.call = function, arguments
@@ -127,7 +127,7 @@ class Bomb:
 
 @pytest.mark.parametrize("protocol", [0, 2, 4])
 @pytest.mark.parametrize("function", ["system", "eval", "exec", "fromfile", "loads", "getattr"])
-def test_a_malicious_pickle_runs_nothing(tmp_path: Path, protocol: int, function: str) -> None:
+def test_a_malicious_pickle_runs_no_code(tmp_path: Path, protocol: int, function: str) -> None:
     proof = tmp_path / "it ran"
     touch = f"open({str(proof)!r}, 'w')"
     bombs = {
@@ -157,21 +157,21 @@ def test_a_pickle_may_not_look_up_codecs(tmp_path: Path, codec: str) -> None:
 
 @pytest.mark.parametrize("packed", [True, False])
 @pytest.mark.parametrize("inner", ["", "MNIST/raw", "mnist"])
-def test_mnist_packed_and_raw(tmp_path: Path, packed: bool, inner: str) -> None:
+def test_mnist_files_are_read_packed_and_raw(tmp_path: Path, packed: bool, inner: str) -> None:
     pixels = write_mnist(tmp_path / "data" / inner, packed)
     arrays = open_arrays("mnist", str(tmp_path / "data"))
     found = np.concatenate((arrays.train_images, arrays.test_images))
     assert found.shape == (12, 28, 28, 1)
     assert np.array_equal(found[..., 0], pixels)
     assert np.concatenate((arrays.train_labels, arrays.test_labels)).tolist() == [n % 10 for n in range(12)]
-    assert arrays.train_images.flags.writeable  # or torch warns
+    assert arrays.train_images.flags.writeable  # torch warns of arrays that are not writeable
     assert not arrays.official
 
 
 @pytest.mark.parametrize("packed", [True, False])
 @pytest.mark.parametrize("file", [0, 1, 3])
 @pytest.mark.parametrize("how", ["missing", "truncated", "empty", "text", "other dimensions", "label 10"])
-def test_a_broken_mnist_file_is_named(tmp_path: Path, packed: bool, file: int, how: str) -> None:
+def test_a_broken_mnist_file_is_refused_by_name(tmp_path: Path, packed: bool, file: int, how: str) -> None:
     write_mnist(tmp_path / "data", packed)
     path = tmp_path / "data" / (MNIST_FILES[file] + ".gz" * packed)
     wrong: dict[str, NDArray[np.uint8]] = {
@@ -189,14 +189,14 @@ def test_a_broken_mnist_file_is_named(tmp_path: Path, packed: bool, file: int, h
 
 
 @pytest.mark.parametrize("dataset", ["cifar10", "cifar100", "mnist"])
-def test_nothing_there_says_where_to_put_it(tmp_path: Path, dataset: str) -> None:
+def test_a_missing_data_set_is_refused_with_the_folder_where_it_belongs(tmp_path: Path, dataset: str) -> None:
     missing, empty = refused(dataset, tmp_path / "gone"), refused(dataset, tmp_path)
     assert "does not exist" in missing
     assert "fastadv run digits" in empty
     assert "official layout" in empty
 
 
-def test_a_file_in_the_place_of_the_folder(tmp_path: Path) -> None:
+def test_a_file_in_the_place_of_the_data_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
     assert str(tmp_path / "data") in refused("mnist", tmp_path / "data")
 
@@ -219,7 +219,7 @@ def _is_interrupted(root: str, download: bool) -> None:
 
 @pytest.mark.parametrize(("dataset", "name"), [("cifar10", "CIFAR10"), ("cifar100", "CIFAR100"), ("mnist", "MNIST")])
 @pytest.mark.parametrize("failing", [_fails, _leaves_a_part])
-def test_a_failed_download_is_one_clear_line_and_leaves_nothing(
+def test_a_failed_download_is_one_clear_line_and_leaves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: str, name: str, failing: Callable[..., None]
 ) -> None:
     monkeypatch.setattr(f"torchvision.datasets.{name}", failing)
@@ -230,14 +230,14 @@ def test_a_failed_download_is_one_clear_line_and_leaves_nothing(
     assert [path for path in tmp_path.iterdir() if path.suffix != ".lock"] == []
 
 
-def test_an_interrupted_download_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_download_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torchvision.datasets.CIFAR10", _is_interrupted)
     with pytest.raises(KeyboardInterrupt):
         open_arrays("cifar10", str(tmp_path), fetch=True)
     assert [path for path in tmp_path.iterdir() if path.suffix != ".lock"] == []
 
 
-def test_a_download_is_used_once_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_is_used_only_when_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
 
     def fetch(root: str, download: bool) -> None:
@@ -251,7 +251,7 @@ def test_a_download_is_used_once_it_is_whole(tmp_path: Path, monkeypatch: pytest
     assert len(calls) == 1
 
 
-def test_a_download_keeps_standard_output_for_data(
+def test_a_download_prints_nothing_on_standard_output(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fetch(root: str, download: bool) -> None:
@@ -263,13 +263,13 @@ def test_a_download_keeps_standard_output_for_data(
     assert capsys.readouterr().out == ""
 
 
-def test_data_that_is_there_is_never_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_that_exists_is_never_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torchvision.datasets.CIFAR10", _fails)
     write_cifar10(tmp_path)
     open_arrays("cifar10", str(tmp_path), fetch=True)
 
 
-def test_the_fingerprint_is_equal_exactly_when_the_data_are(tmp_path: Path) -> None:
+def test_fingerprints_are_equal_exactly_when_the_data_are_equal(tmp_path: Path) -> None:
     write_mnist(tmp_path / "a", packed=True)
     write_mnist(tmp_path / "b", packed=False)
     one, two = (open_arrays("mnist", str(tmp_path / name)) for name in "ab")
@@ -281,14 +281,14 @@ def test_the_fingerprint_is_equal_exactly_when_the_data_are(tmp_path: Path) -> N
     assert arrays_fingerprint(one) != arrays_fingerprint(two)
 
 
-def test_held_out_images_are_the_same_ones_each_time_and_no_longer_trained_on() -> None:
+def test_held_out_images_are_always_the_same_and_are_not_trained_on() -> None:
     arrays = open_arrays("digits", "")
     held = hold_out(arrays, 300)
     assert (len(held.train_labels), len(held.test_labels)) == (1137, 300)
     together = np.concatenate((held.train_images, held.test_images)).reshape(1437, -1)
     assert np.array_equal(np.sort(together, 0), np.sort(arrays.train_images.reshape(1437, -1), 0))
     assert np.array_equal(hold_out(arrays, 300).test_images, held.test_images)
-    assert len(set(held.test_labels[:100].tolist())) == 10  # a mixture, not one end of the file
+    assert len(set(held.test_labels[:100].tolist())) == 10  # images from all over the file, not from one end
     assert arrays_fingerprint(held) != arrays_fingerprint(arrays)  # so comparisons warn
     assert hold_out(arrays, 0) is arrays
     with pytest.raises(ConfigError, match="holdout = 1437: the data has only 1437"):
@@ -304,7 +304,7 @@ def test_a_minibatch_must_not_be_larger_than_the_data() -> None:
 
 @needs_real_data
 @pytest.mark.parametrize(("dataset", "train"), [("cifar10", 50_000), ("mnist", 60_000)])
-def test_the_real_data(dataset: str, train: int) -> None:
+def test_the_real_cifar10_and_mnist_have_their_known_counts_and_means(dataset: str, train: int) -> None:
     arrays = open_arrays(dataset, REAL)
     assert len(arrays.train_labels) == train
     assert len(arrays.test_labels) >= 1000
@@ -314,8 +314,8 @@ def test_the_real_data(dataset: str, train: int) -> None:
     assert mean == pytest.approx(known, abs=1e-3)
 
 
-def test_a_folder_that_cannot_be_searched_is_one_line(tmp_path: Path) -> None:
-    """By a name too long for the system, as the tests may run as root, who may search any folder."""
+def test_a_data_folder_that_cannot_be_searched_is_refused_in_one_line(tmp_path: Path) -> None:
+    """The name is too long for the system. Permissions would not do: the tests may run as root."""
     folder = tmp_path / ("long" * 100)
     with pytest.raises(DataError, match=r"File name too long.*--data-dir"):
         open_arrays("cifar10", str(folder))

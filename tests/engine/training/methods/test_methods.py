@@ -1,4 +1,4 @@
-"""Each training method against its algorithm written out: the perturbation and the weight update."""
+"""Each training method agrees with its algorithm written out: the perturbation and the weight update."""
 
 import copy
 from typing import Any
@@ -42,7 +42,7 @@ def batch(x: Tensor, y: Tensor, delta: Tensor | None = None) -> Minibatch:
 
 
 def projected(x: Tensor, delta: Tensor, eps: float = EPS) -> Tensor:
-    """Pixel by pixel: into the ball, then into the box."""
+    """Project pixel by pixel: into the ball, then into the image range."""
     values = []
     for pixel, d in zip(x.flatten().tolist(), delta.flatten().tolist(), strict=True):
         d = min(max(d, -eps), eps)
@@ -81,7 +81,7 @@ def uniform(x: Tensor, seed: int = 3, eps: float = EPS) -> Tensor:
     return torch.empty_like(x).uniform_(-eps, eps, generator=rng(seed))
 
 
-def test_standard_training_is_an_update_on_the_images() -> None:
+def test_standard_training_updates_on_the_clean_images() -> None:
     x, y = minibatch()
     learner, model = make_learner(**SGD), digits_model()
     assert standard(learner, batch(x, y), Threat(EPS), rng()) is None
@@ -91,7 +91,7 @@ def test_standard_training_is_an_update_on_the_images() -> None:
 
 
 @pytest.mark.parametrize("start_in_box", [True, False])
-def test_fgsm_with_a_random_start_by_hand(start_in_box: bool) -> None:
+def test_fgsm_with_a_random_start_agrees_with_its_algorithm_by_hand(start_in_box: bool) -> None:
     x, y = minibatch()
     learner, model = make_learner(**SGD), digits_model()
     for seed in (3, 4):
@@ -105,8 +105,8 @@ def test_fgsm_with_a_random_start_by_hand(start_in_box: bool) -> None:
 
 
 @pytest.mark.parametrize("seed", [3, 4])
-def test_n_fgsm_by_hand(seed: int) -> None:
-    """From noise beyond the ball, a step of its own, clipped to [0,1] and not to the ball."""
+def test_n_fgsm_agrees_with_its_algorithm_by_hand(seed: int) -> None:
+    """N-FGSM starts from noise beyond the ball, takes a step, and clips to [0,1] but not to the ball."""
     x, y = minibatch()
     learner, model = make_learner(**SGD), digits_model()
     delta = nfgsm(learner, batch(x, y), Threat(EPS), rng(seed), alpha=0.2, noise=2.0)
@@ -121,13 +121,13 @@ def test_n_fgsm_by_hand(seed: int) -> None:
     assert_same_weights(learner.model, model)
 
 
-def test_less_noise_is_a_smaller_start() -> None:
+def test_a_smaller_noise_setting_makes_a_smaller_random_start() -> None:
     x, y = minibatch()
     delta = fgsm(make_learner(**SGD), batch(x, y), Threat(EPS), rng(), alpha=0.0, noise=0.25)
     torch.testing.assert_close(delta, projected(x, uniform(x, 3, EPS / 4)))
 
 
-def test_fgsm_from_zero_forgets_what_was() -> None:
+def test_fgsm_that_starts_from_zero_ignores_the_carried_perturbation() -> None:
     x, y = minibatch()
     expected = moved(x, torch.zeros_like(x), full_backward(digits_model(), x, y)[0], ALPHA)
     for carried in (None, torch.full_like(x, 0.1)):
@@ -135,7 +135,7 @@ def test_fgsm_from_zero_forgets_what_was() -> None:
         torch.testing.assert_close(delta, expected)
 
 
-def test_fgsm_from_the_previous_perturbation_by_hand() -> None:
+def test_fgsm_that_starts_from_the_previous_perturbation_agrees_with_its_algorithm_by_hand() -> None:
     learner, model = make_learner(**SGD), digits_model()
     carried: Tensor | None = None
     for start, count in [(0, 12), (12, 12), (24, 5), (0, 12)]:  # the last minibatch of an epoch is smaller
@@ -153,7 +153,7 @@ def test_fgsm_from_the_previous_perturbation_by_hand() -> None:
         assert_same_weights(learner.model, model)
 
 
-def test_pgd_by_hand() -> None:
+def test_pgd_training_agrees_with_its_algorithm_by_hand() -> None:
     x, y = minibatch()
     learner, model = make_learner(**SGD), digits_model()
     expected = projected(x, uniform(x))
@@ -166,7 +166,7 @@ def test_pgd_by_hand() -> None:
     assert_same_weights(learner.model, model)
 
 
-def test_pgd_keeps_each_examples_worst_restart() -> None:
+def test_pgd_training_keeps_the_worst_restart_of_each_example() -> None:
     x, y = minibatch()
     model, noise = digits_model(), rng()
     tries = []
@@ -182,16 +182,16 @@ def test_pgd_keeps_each_examples_worst_restart() -> None:
         torch.testing.assert_close(found[row], tries[best][0][row])
 
 
-def test_free_carries_its_perturbation_by_hand() -> None:
+def test_free_training_agrees_with_its_algorithm_by_hand() -> None:
     learner, model = make_learner(**SGD), digits_model()
     carried: Tensor | None = None
     expected = torch.zeros(12, 1, 8, 8)
     for start, count in [(0, 12), (12, 12), (24, 5)]:
         x, y = minibatch(start, count)
-        for _ in range(3):  # replays
+        for _ in range(3):  # three replays of one minibatch
             expected = projected(x, expected[:count])
             gradient, _ = full_backward(model, x + expected, y)
-            descend(model)  # the weights move on the same backward pass
+            descend(model)  # the same backward pass updates the weights
             expected = moved(x, expected, gradient, EPS)
             carried = free(learner, batch(x, y, carried), Threat(EPS), rng(), alpha=EPS)
             torch.testing.assert_close(carried, expected)
@@ -199,7 +199,7 @@ def test_free_carries_its_perturbation_by_hand() -> None:
     assert learner.step == 9
 
 
-def test_free_starts_anew_where_a_smaller_minibatch_left_nothing() -> None:
+def test_free_training_starts_from_zero_where_a_smaller_minibatch_left_no_perturbation() -> None:
     x, y = minibatch()
     carried = torch.full((5, 1, 8, 8), 0.1)
     seen = Spy()
@@ -208,7 +208,7 @@ def test_free_starts_anew_where_a_smaller_minibatch_left_nothing() -> None:
     assert torch.equal(seen.trained_on[0][5:], x[5:])
 
 
-def test_free_makes_one_pass_a_step() -> None:
+def test_free_training_makes_one_backward_pass_a_step() -> None:
     x, y = minibatch()
     learner, passes = make_learner(), []
     learner.model.register_forward_hook(lambda *_: passes.append(1))
@@ -216,7 +216,7 @@ def test_free_makes_one_pass_a_step() -> None:
     assert len(passes) == 1
 
 
-def test_the_overfitting_signal_is_the_share_of_losses_that_the_attack_lowered() -> None:
+def test_the_overfitting_signal_is_the_fraction_of_losses_that_the_attack_lowered() -> None:
     x, y = minibatch(count=40)
     model = digits_model()
     start = projected(x, uniform(x))
@@ -228,7 +228,7 @@ def test_the_overfitting_signal_is_the_share_of_losses_that_the_attack_lowered()
     assert learner.figures()[2] == pytest.approx(share)
 
 
-def test_an_attack_that_goes_the_wrong_way_is_seen() -> None:
+def test_the_overfitting_signal_is_near_1_for_an_attack_that_lowers_losses_and_0_for_free_training() -> None:
     x, y = minibatch(count=40)
     extras: dict[str, dict[str, Any]] = {"fgsm": {}, "pgd": {"steps": 2}}
     for name, extra in extras.items():
@@ -241,7 +241,7 @@ def test_an_attack_that_goes_the_wrong_way_is_seen() -> None:
 
 
 class Spy(Learner):
-    """Notes what it is trained on."""
+    """A learner that notes the images that it is trained on."""
 
     def __init__(self, model: nn.Module | None = None) -> None:
         super().__init__(
@@ -255,7 +255,7 @@ class Spy(Learner):
 
 
 class Contrary(Spy):
-    """Its attacks descend."""
+    """A learner with the wrong sign: its attacks lower the loss."""
 
     def input_grad(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         gradient, losses = super().input_grad(x, y)
@@ -284,7 +284,7 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
 @example(eps=0.0, alpha=0.1, pixels=[0.0, 1.0, 0.5] * 4, carried=None, seed=0)
 @example(eps=1.0, alpha=1.0, pixels=[0.0, 1.0, 0.5] * 4, carried=[1.0, -1.0] * 4, seed=0)
 @settings(max_examples=25, deadline=None)
-def test_every_perturbation_stays_in_ball_and_box(
+def test_the_perturbation_of_every_method_stays_in_ball_and_image_range(
     name: str,
     extra: dict[str, Any],
     eps: float,
@@ -317,7 +317,7 @@ def test_every_perturbation_stays_in_ball_and_box(
         ("free", {"method.replays": 3, "method.alpha": 0.05}, {"alpha": 0.05, "replays": 3}),
     ],
 )
-def test_the_run_gives_each_method_the_options_that_it_takes(
+def test_a_run_gives_each_method_the_options_that_it_takes(
     name: str, typed: dict[str, Any], options: dict[str, Any]
 ) -> None:
     step = step_of(build("digits", {"method.name": name, "eps": 0.1, **typed}))

@@ -1,4 +1,4 @@
-"""Muon against the singular value decomposition, and its SGD part against torch's."""
+"""Muon agrees with the singular value decomposition, and its SGD part with torch's SGD."""
 
 import copy
 
@@ -15,7 +15,7 @@ from engine.training.optim.muon import Muon, orthogonalized
 
 
 @pytest.mark.parametrize("shape", [(8, 3, 3, 3), (64, 4, 3, 3), (16, 16, 1, 1), (30, 50)])
-def test_singular_values_come_near_one_and_the_directions_stay(shape: tuple[int, ...]) -> None:
+def test_orthogonalisation_brings_singular_values_near_1_and_keeps_the_directions(shape: tuple[int, ...]) -> None:
     gradient = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     found = orthogonalized(gradient).reshape(shape[0], -1)
     assert 0.6 < torch.linalg.svdvals(found).min() <= torch.linalg.svdvals(found).max() < 1.3
@@ -23,7 +23,7 @@ def test_singular_values_come_near_one_and_the_directions_stay(shape: tuple[int,
     assert F.cosine_similarity(found.flatten(), (u @ v).flatten(), dim=0) > 0.97
 
 
-def test_the_scale_of_a_gradient_is_no_matter() -> None:
+def test_orthogonalisation_does_not_depend_on_the_scale_of_the_gradient() -> None:
     gradient = torch.randn(8, 4, 3, 3)
     torch.testing.assert_close(orthogonalized(1e-3 * gradient), orthogonalized(1e3 * gradient), rtol=1e-2, atol=1e-3)
     assert torch.equal(orthogonalized(torch.zeros(4, 4)), torch.zeros(4, 4))
@@ -45,7 +45,7 @@ def descend(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     optimizer.step()
 
 
-def test_all_but_convolutions_go_by_sgd() -> None:
+def test_muon_updates_all_but_convolutions_by_sgd() -> None:
     model, other = network(), network()
     muon = muon_of(model, 0.1, lr=0.01, momentum=0.9, ratio=3.0)
     rest = [p for p in other.parameters() if p.ndim != 4]
@@ -54,13 +54,13 @@ def test_all_but_convolutions_go_by_sgd() -> None:
         before = model[0].weight.detach().clone()
         descend(model, muon)
         descend(other, sgd)
-        other[0].weight.data.copy_(model[0].weight.data)  # what the other has no optimizer for
+        other[0].weight.data.copy_(model[0].weight.data)  # parameters that have no SGD
         assert not torch.equal(model[0].weight, before)
     for p, q in zip(model.parameters(), other.parameters(), strict=True):
         torch.testing.assert_close(p, q)
 
 
-def test_the_first_step_of_a_convolution_by_hand() -> None:
+def test_the_first_muon_step_of_a_convolution_agrees_with_its_formula_by_hand() -> None:
     model = network()
     before, grads = model[0].weight.detach().clone(), []
     model[0].weight.register_hook(lambda grad: grads.append(grad.clone()))
@@ -69,7 +69,7 @@ def test_the_first_step_of_a_convolution_by_hand() -> None:
     torch.testing.assert_close(step, 0.01 * orthogonalized(grads[0]), rtol=1e-2, atol=1e-5)  # 8 x 27: no wider factor
 
 
-def test_norms_can_go_without_weight_decay() -> None:
+def test_muon_can_spare_norm_layers_the_weight_decay() -> None:
     model = network()
     optim = OptimConfig(name="muon", lr=0.1, sgd_ratio=1.0, weight_decay=0.5, decay_norms=False)
     learner = Learner(model, optim, lambda step: 0.1, torch.device("cpu"), "fp32")
@@ -83,7 +83,7 @@ def test_norms_can_go_without_weight_decay() -> None:
     torch.testing.assert_close(model[3].weight.detach(), linear * (1 - 0.1 * 0.5 * 1.9))  # Nesterov: 1 + momentum
 
 
-def test_its_state_comes_back() -> None:
+def test_the_state_of_muon_survives_saving_and_loading() -> None:
     model = network()
     muon = muon_of(model, 0.0, lr=0.01, momentum=0.9, ratio=1.0)
     descend(model, muon)
@@ -96,7 +96,7 @@ def test_its_state_comes_back() -> None:
         assert torch.equal(p, q)
 
 
-def test_its_work_is_counted() -> None:
+def test_the_flops_of_muon_are_counted() -> None:
     tensors: list[Tensor] = [torch.randn(8, 3, 3, 3), torch.randn(64, 4, 3, 3)]
     with FlopCounterMode(display=False) as counter:
         for tensor in tensors:

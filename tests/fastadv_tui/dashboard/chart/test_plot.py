@@ -52,8 +52,8 @@ def dots(drawing: Drawing, plot_rows: slice = slice(1, -2)) -> set[tuple[int, in
     return found
 
 
-def test_curves_that_cross_are_both_whole() -> None:
-    """The dots of two curves are those of each alone, but where an end marker stands."""
+def test_both_of_two_curves_that_cross_are_drawn_whole() -> None:
+    """The dots of two curves are those of each curve alone, except where an end marker stands."""
     up, down = Series(name="up", xs=XS, ys=UP, look=0), Series(name="down", xs=XS, ys=DOWN, look=1)
     both, one, other = picture(up, down), picture(up), picture(down)
     ends = {(r, c) for r, row in enumerate(text(both)[1:-2]) for c, character in enumerate(row) if character in "●■"}
@@ -62,7 +62,7 @@ def test_curves_that_cross_are_both_whole() -> None:
     assert len(dots(one) & dots(other)) < len(dots(one)) / 10
 
 
-def test_a_shared_character_has_the_look_of_the_later_and_a_faint_one_lies_below() -> None:
+def test_a_shared_character_looks_like_the_later_curve_and_a_faint_curve_lies_below() -> None:
     flat = [0.5] * 100
     first, second = Series(name="first", xs=XS, ys=flat), Series(name="second", xs=XS, ys=flat)
     assert [look for character, look in line_of(picture(first, second), "⣀⠤⠒⠉") if character in "⣀⠤⠒⠉"].count(0) == 0
@@ -83,25 +83,25 @@ def test_every_series_has_a_marker_of_its_own_at_its_end_and_in_the_legend() -> 
     assert all(f"{marker} run {number} 1" in "".join(shown[:5]) for number, marker in enumerate("●■▲◆○□△◇"))
 
 
-def test_56_series_differ_in_colour_or_marker() -> None:
+def test_all_of_56_series_differ_in_colour_or_marker() -> None:
     curves = prepare([Series(name=str(number), xs=[0], ys=[0]) for number in range(56)], Options())
     assert len({(curve.look, curve.marker) for curve in curves}) == 56
 
 
-def test_percent_axis_legend_and_limits() -> None:
+def test_a_percent_axis_shows_fractions_as_percent() -> None:
     shown = text(picture(Series(name="clean", xs=XS, ys=[0.8 * y for y in UP]), options=Options(y="percent")))
     assert shown[0] == "epoch 99.00  ● clean 80.0%"
     assert [row.split("┤")[0].strip() for row in shown if "┤" in row] == ["80%", "60%", "40%", "20%", "0%"]
     assert shown[-1].split() == ["0", "20", "40", "60", "80", "epoch"]
 
 
-def test_time_axis_is_in_minutes() -> None:
+def test_a_time_axis_of_minutes_is_labelled_in_minutes() -> None:
     shown = text(picture(Series(name="a", xs=[0, 1800], ys=[0, 1]), options=Options(x="time")))
     assert shown[0].startswith("30.0 min")
     assert shown[-1].split() == ["0", "5", "10", "15", "20", "25", "30", "min"]
 
 
-def test_log_y_leaves_out_what_has_no_logarithm_and_reads_real_values() -> None:
+def test_a_log_axis_leaves_out_values_without_a_logarithm_and_the_cursor_reads_real_values() -> None:
     ys = [10 ** (-x / 33) for x in XS]
     ys[50] = 0.0
     shown = picture(Series(name="loss", xs=XS, ys=ys), options=Options(log_y=True), cursor=33.0)
@@ -111,13 +111,13 @@ def test_log_y_leaves_out_what_has_no_logarithm_and_reads_real_values() -> None:
     assert text(gap)[0].endswith("loss -")
 
 
-def test_smoothing_changes_curve_and_reading() -> None:
+def test_smoothing_changes_the_curve_and_the_value_at_the_cursor() -> None:
     noisy = [float(x % 2) for x in range(100)]
     shown = text(picture(Series(name="a", xs=XS, ys=noisy), options=Options(smoothing=0.9)))
     assert float(shown[0].split()[-1]) == pytest.approx(0.5, abs=0.06)
 
 
-def test_threshold_and_marks_are_behind_the_curves_and_explained() -> None:
+def test_a_threshold_and_marks_are_drawn_behind_the_curves_and_explained() -> None:
     options = Options(
         threshold=Threshold(y=0.25, label="alarm at 25%"), marks=(Mark(x=50, glyph="▼", label="collapse"),)
     )
@@ -147,7 +147,7 @@ def test_without_a_cursor_the_last_values_are_read_gaps_left_out() -> None:
     assert text(picture(Series(name="a", xs=[0, 1, 2], ys=[1, 3, math.nan])))[0] == "epoch 2.00  ● a 3"
 
 
-def test_names_are_data_and_shortened_in_the_middle_when_room_is_scarce() -> None:
+def test_names_in_the_legend_are_no_markup_and_are_shortened_in_the_middle() -> None:
     hostile = Series(name="[red]x\x1b[2J\n", xs=XS, ys=UP)
     assert "[red]x\\x1b[2J\\n" in text(picture(hostile))[0]
     names = [f"cifar10-preactresnet18-fgsm-eps8-seed{number}" for number in range(4)]
@@ -156,7 +156,7 @@ def test_names_are_data_and_shortened_in_the_middle_when_room_is_scarce() -> Non
 
 
 @pytest.mark.parametrize("series", [(), (Series(name="a", xs=[], ys=[]),), (Series(name="a", xs=[1], ys=[math.nan]),)])
-def test_nothing_to_draw_says_so(series: tuple[Series, ...]) -> None:
+def test_a_chart_without_data_says_so(series: tuple[Series, ...]) -> None:
     shown = picture(*series, options=Options(empty="No run yet: press n"))
     assert [row.strip() for row in text(shown) if row.strip()] == ["No run yet: press n"]
 
@@ -171,15 +171,17 @@ NUMBERS = st.floats(allow_nan=True, allow_infinity=True) | st.just(0.0)
     st.sampled_from([Options(), Options(y="percent"), Options(log_y=True, smoothing=0.5), Options(x="time")]),
     st.none() | st.floats(-5, 40),
 )
-def test_any_data_fits_any_size(
+def test_a_chart_of_any_data_fits_any_size(
     data: list[list[float]], width: int, height: int, options: Options, cursor: float | None
 ) -> None:
     series = [Series(name=f"名前{number}", xs=XS, ys=ys) for number, ys in enumerate(data)]
     rows = text(picture(*series, options=options, width=width, height=height, cursor=cursor))
     assert len(rows) == height
-    assert all(cell_len(row) == width for row in (rows[-4:] if height >= 6 else rows))  # above may be a legend
+    assert all(
+        cell_len(row) == width for row in (rows[-4:] if height >= 6 else rows)
+    )  # the rows above may hold a legend
 
 
 @given(st.lists(NUMBERS, min_size=1, max_size=30), st.integers(2, 90), st.integers(1, 30))
-def test_any_xs_harm_nothing(xs: list[float], width: int, height: int) -> None:
+def test_a_chart_of_any_x_values_can_be_drawn(xs: list[float], width: int, height: int) -> None:
     assert len(picture(Series(name="a", xs=xs, ys=UP), width=width, height=height).rows) == height

@@ -1,4 +1,4 @@
-"""The number work of charts, against brute force over every point and every dot."""
+"""The numbers behind charts agree with brute force over every point and every dot."""
 
 import math
 
@@ -24,7 +24,7 @@ def drawn(xs: list[float], ys: list[float], width: int = 40, height: int = 20) -
 
 
 @given(VALUES)
-def test_every_finite_point_has_its_dot_and_no_gap_has_one_of_its_own(ys: list[float]) -> None:
+def test_every_finite_point_has_a_dot_and_a_gap_has_none(ys: list[float]) -> None:
     xs = [float(index) for index in range(len(ys))]
     finite = scale.finite(ys) or [0.0]
     x, y = Scale(xs[0], xs[-1], 40), Scale(min(finite), max(finite), 20)
@@ -49,7 +49,7 @@ def test_a_curve_without_gaps_is_one_connected_line(ys: list[float]) -> None:
 
 
 @given(st.lists(FINITE, min_size=1, max_size=100), st.data())
-def test_decimation_keeps_every_columns_extremes_and_its_ends(ys: list[float], data: st.DataObject) -> None:
+def test_decimation_keeps_the_extremes_and_the_ends_of_every_column(ys: list[float], data: st.DataObject) -> None:
     unsorted = data.draw(st.lists(st.floats(0, 100), min_size=len(ys), max_size=len(ys)))
     xs, x = sorted(unsorted), Scale(0, 100, 30)
     columns: dict[int, list[float]] = {}
@@ -71,17 +71,17 @@ def test_a_gap_parts_the_curve_in_two() -> None:
     assert dots == {(0, 0), (1, 0), (2, 0), (6, 5), (7, 5), (8, 5)}
 
 
-def test_points_outside_of_the_scale_are_left_out() -> None:
+def test_points_outside_of_the_scale_are_not_drawn() -> None:
     (piece,) = scale.decimate([0.0, 1.0, 2.0, 3.0], [9.0, 1.0, 2.0, 9.0], Scale(1, 2, 2))
     assert [(span.column, span.first) for span in piece] == [(0, 1.0), (1, 2.0)]
 
 
 @given(st.lists(FINITE | st.just(math.nan), min_size=1, max_size=50), st.lists(FINITE, min_size=50, max_size=50))
-def test_xs_out_of_order_are_drawn_wrong_but_harm_nothing(ys: list[float], xs: list[float]) -> None:
+def test_x_values_out_of_order_do_not_raise(ys: list[float], xs: list[float]) -> None:
     drawn(xs[: len(ys)], ys)
 
 
-def test_braille_parts_are_those_of_unicode() -> None:
+def test_braille_dots_are_those_of_unicode() -> None:
     dot_numbers = {(0, 3): 1, (0, 2): 2, (0, 1): 3, (1, 3): 4, (1, 2): 5, (1, 1): 6, (0, 0): 7, (1, 0): 8}
     for (side, row), number in dot_numbers.items():
         assert (LEFT, RIGHT)[side][1 << row] == 1 << number - 1
@@ -104,7 +104,7 @@ def test_smoothing_of_a_constant_is_the_constant_and_gaps_weigh_nothing() -> Non
     assert scale.smooth([1.0, 2.0], 0) == [1.0, 2.0]
 
 
-def test_logarithms_of_what_has_none_are_gaps() -> None:
+def test_values_without_a_logarithm_become_gaps() -> None:
     logs = scale.log10([100.0, 0.0, -1.0, math.nan, 0.1])
     assert [logs[0], logs[-1]] == pytest.approx([2, -1])
     assert all(math.isnan(log) for log in logs[1:-1])
@@ -119,7 +119,7 @@ def test_logarithms_of_what_has_none_are_gaps() -> None:
         (2, 2, 5, [2]),
     ],
 )
-def test_ticks_by_example(low: float, high: float, most: int, wanted: list[float]) -> None:
+def test_ticks_of_known_ranges_are_the_expected_ones(low: float, high: float, most: int, wanted: list[float]) -> None:
     assert scale.ticks(low, high, max(most, len(wanted))) == pytest.approx(wanted)
 
 
@@ -137,12 +137,12 @@ def test_ticks_are_few_round_inside_and_evenly_apart(low: float, span: float, mo
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, math.inf), (math.nan, 1.0), (1.0, 0.0), (0.0, 5e-324)])
-def test_ticks_of_an_impossible_range_end(low: float, high: float) -> None:
+def test_ticks_of_an_impossible_range_are_found_without_an_endless_loop(low: float, high: float) -> None:
     assert len(scale.ticks(low, high, 5)) <= 5
 
 
 @given(FINITE, FINITE, st.integers(1, 30))
-def test_widened_limits_hold_the_values_and_are_not_one(one: float, two: float, rows: int) -> None:
+def test_widened_limits_contain_the_values_and_differ(one: float, two: float, rows: int) -> None:
     low, high = scale.widened(min(one, two), max(one, two), rows)
     slack = 1e-6 * (high - low)
     assert low - slack <= min(one, two)
@@ -150,7 +150,7 @@ def test_widened_limits_hold_the_values_and_are_not_one(one: float, two: float, 
     assert low < high
 
 
-def test_log_ticks_are_fine_where_there_is_room_and_decades_where_not() -> None:
+def test_log_ticks_are_fine_if_there_is_room_and_decades_if_not() -> None:
     assert [10**tick for tick in scale.log_ticks(-1, 0, 9)] == pytest.approx([0.1, 0.2, 0.5, 1])
     assert scale.log_ticks(-3, 2, 6) == pytest.approx([-3, -2, -1, 0, 1, 2])
 
@@ -167,10 +167,10 @@ def test_log_ticks_are_fine_where_there_is_room_and_decades_where_not() -> None:
         ([], False, []),
     ],
 )
-def test_labels_have_the_decimals_they_need(values: list[float], percent: bool, wanted: list[str]) -> None:
+def test_tick_labels_have_the_decimals_that_they_need(values: list[float], percent: bool, wanted: list[str]) -> None:
     assert scale.labels(values, percent) == wanted
 
 
 @pytest.mark.parametrize(("seconds", "unit"), [(90, "s"), (600, "min"), (36_000, "h"), (400_000, "d")])
-def test_time_units(seconds: float, unit: str) -> None:
+def test_the_unit_of_a_time_axis_follows_its_length(seconds: float, unit: str) -> None:
     assert scale.time_unit(seconds)[1] == unit

@@ -1,4 +1,4 @@
-"""The chart widget in a running app: keys, mouse, resizing, themes, and that it repaints nothing but itself."""
+"""The chart widget in a running app: keys, mouse, sizes, themes, and that nothing but the chart is painted again."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -17,7 +17,7 @@ Scenario = Callable[["Holder", Pilot[None]], Awaitable[None]]
 
 
 class Holder(App[None]):
-    """A chart beside something else."""
+    """An app with a chart beside another widget."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ def test_a_click_puts_the_cursor_on_the_nearest_point() -> None:
     run(scenario)
 
 
-def test_keys_without_data_do_nothing() -> None:
+def test_keys_on_a_chart_without_data_do_nothing() -> None:
     async def scenario(app: Holder, pilot: Pilot[None]) -> None:
         app.query_one(Chart).series = []
         await pilot.press("left", "right", "home", "end")
@@ -100,7 +100,7 @@ def test_keys_without_data_do_nothing() -> None:
     run(scenario)
 
 
-def test_every_size_is_filled_to_the_cell() -> None:
+def test_a_chart_fills_its_widget_at_every_size() -> None:
     async def scenario(app: Holder, pilot: Pilot[None]) -> None:
         for width, height in ((120, 40), (40, 10), (200, 60), (5, 4), (80, 24)):
             await pilot.resize_terminal(width, height)
@@ -134,7 +134,7 @@ def test_new_data_repaint_the_chart_alone(monkeypatch: pytest.MonkeyPatch) -> No
     run(scenario)
 
 
-def test_the_same_options_again_cost_nothing() -> None:
+def test_setting_the_same_options_again_does_not_draw_again() -> None:
     async def scenario(app: Holder, pilot: Pilot[None]) -> None:
         chart = app.query_one(Chart)
         chart.options = Options(y="percent")
@@ -147,7 +147,7 @@ def test_the_same_options_again_cost_nothing() -> None:
     run(scenario)
 
 
-def test_a_change_of_theme_changes_the_colours() -> None:
+def test_a_change_of_theme_changes_the_colours_of_the_chart() -> None:
     async def scenario(app: Holder, pilot: Pilot[None]) -> None:
         def colours() -> set[str]:
             return {str(segment.style.color) for segment in app.query_one(Chart).render_line(0) if segment.style}

@@ -1,10 +1,10 @@
-"""The history under a pilot: filter, sort, mark, annotate, columns; and the comparison."""
+"""The history screen under a pilot: filter, sort, mark, annotate, columns; and the comparison."""
 
 from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import DataTable, Input
+from textual.widgets import DataTable, Input, OptionList
 
 from fastadv_tui.dashboard.app import Fastadv
 from fastadv_tui.dashboard.screens.columns_dialog import ColumnsDialog
@@ -16,12 +16,12 @@ from fastadv_tui.dashboard.widgets.run_list import RunList
 from fastadv_tui.history.columns import SHOWABLE
 from fastadv_tui.history.index import History
 from fastadv_tui.history.notes import read_notes
-from tests.support.pilot import a_run, play, shown, until
+from tests.support.pilot import a_run, play, shown, until, until_focused
 
 pytestmark = pytest.mark.usefixtures("quick_home")
 
 
-def test_history_filter_sort_mark_and_compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_history_filters_marks_compares_and_exports_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     a_run("a1", eps=4 / 255)
     a_run("b2", **{"model.width": 16})
     a_run("c3", "failed")
@@ -32,10 +32,14 @@ def test_history_filter_sort_mark_and_compare(tmp_path: Path, monkeypatch: pytes
         await until(pilot, lambda: isinstance(app.screen, HistoryScreen))
         table = app.screen.query_one(DataTable)
         await until(pilot, lambda: table.row_count == 3)
-        await pilot.press("slash", *"status:done")
+        await pilot.press("slash")
+        await until_focused(pilot, Input)
+        await pilot.press(*"status:done")
         await until(pilot, lambda: table.row_count == 2)
         assert "2 of 3 runs" in shown(app)
-        await pilot.press("enter", "space", "j", "space", "c")
+        await pilot.press("enter")
+        await until_focused(pilot, DataTable)
+        await pilot.press("space", "j", "space", "c")
         await until(pilot, lambda: isinstance(app.screen, CompareScreen))
         await until(pilot, lambda: "model.width" in shown(app))
         assert "8/255" in shown(app)
@@ -61,7 +65,7 @@ def test_a_bad_filter_says_so_and_keeps_the_table() -> None:
     play(script)
 
 
-def test_tags_notes_names_and_pins_are_kept() -> None:
+def test_tags_and_pins_set_in_the_history_are_kept_and_its_rows_can_be_sorted() -> None:
     rundir = a_run("a1")
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
@@ -69,8 +73,10 @@ def test_tags_notes_names_and_pins_are_kept() -> None:
         await until(pilot, lambda: isinstance(app.screen, HistoryScreen) and "run a1" in shown(app))
         await pilot.press("T")
         await until(pilot, lambda: "run a1 (a1): tags" in shown(app))
+        await until_focused(pilot, Input)
         await pilot.press(*"paper", "enter")
         await until(pilot, lambda: isinstance(app.screen, HistoryScreen) and "paper" in shown(app))
+        await until_focused(pilot, DataTable)
         await pilot.press("P")
         await until(pilot, lambda: "⚑" in shown(app))
         await pilot.press("right", "right", "o", "o")
@@ -81,7 +87,7 @@ def test_tags_notes_names_and_pins_are_kept() -> None:
     assert (row.tags, row.pinned) == (["paper"], True)
 
 
-def test_columns_and_theme_are_remembered() -> None:
+def test_chosen_columns_and_theme_are_remembered() -> None:
     a_run("a1")
 
     async def choose(app: Fastadv, pilot: Pilot[str]) -> None:
@@ -89,7 +95,8 @@ def test_columns_and_theme_are_remembered() -> None:
         await until(pilot, lambda: isinstance(app.screen, HistoryScreen))
         await pilot.press("v")
         await until(pilot, lambda: isinstance(app.screen, ColumnsDialog))
-        await pilot.press("space", "end", "space", "enter")  # the first one off, the last one on
+        await until_focused(pilot, OptionList)
+        await pilot.press("space", "end", "space", "enter")  # hides the first column and shows the last one
         await until(pilot, lambda: isinstance(app.screen, HistoryScreen))
         app.theme = "ansi-dark"
         await until(pilot, lambda: load().theme == "ansi-dark")
@@ -118,7 +125,7 @@ def test_runs_that_share_their_name_are_told_apart_by_their_ids() -> None:
 
 
 def test_a_note_goes_to_the_run_that_it_was_asked_for() -> None:
-    """Though the table is drawn anew below the question, and the cursor is elsewhere by then."""
+    """The table changes below the question, so that the cursor is on another run by then."""
     first, second = a_run("a1"), a_run("b2")
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
@@ -128,6 +135,7 @@ def test_a_note_goes_to_the_run_that_it_was_asked_for() -> None:
         asked = history._chosen()  # type: ignore[attr-defined]
         await pilot.press("N")
         await until(pilot, lambda: isinstance(app.screen, TextDialog))
+        await until_focused(pilot, Input)
         history.query_one("#query", Input).value = f"-{asked.id}"
         await until(pilot, lambda: history.query_one(DataTable).row_count == 1)
         await pilot.press(*"mine", "enter")
@@ -137,7 +145,7 @@ def test_a_note_goes_to_the_run_that_it_was_asked_for() -> None:
     play(script)
 
 
-def test_every_column_can_be_asked_to_sort() -> None:
+def test_sorting_by_any_column_sorts_or_says_that_the_column_has_no_order() -> None:
     a_run("a1")
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:

@@ -20,6 +20,7 @@ from fastadv_tui.launch.cost import FlopCounter
 from fastadv_tui.paths import home, runs_dir
 from fastadv_tui.runs import engine_client
 from tests.support.pilot import play, shown, until
+from tests.support.waiting import seconds
 
 pytestmark = pytest.mark.usefixtures("quick_home")
 
@@ -39,14 +40,14 @@ def test_the_form_is_read_as_the_command_line_is() -> None:
         await until(pilot, lambda: "! epochs = '0'" in str(planned.render()))
         await pilot.press("ctrl+s")
         await pilot.pause()
-        assert isinstance(app.screen, LaunchScreen)  # nothing is started that is not understood
+        assert isinstance(app.screen, LaunchScreen)  # a form with an error starts no run
 
     play(script, (160, 50))
     assert not [*runs_dir().iterdir()]
 
 
 @pytest.mark.usefixtures("fake_engine")
-def test_a_run_from_the_form_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_the_form_starts_trains_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_client, "check", lambda config: {})  # the stand-in of the engine has no data to check
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
@@ -65,7 +66,7 @@ def test_a_run_from_the_form_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_the_form_counts_the_work_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the engine's own answer: 30 epochs of FGSM on the digits."""
+    """The engine itself counts 30 epochs of FGSM on the digits."""
     folder = str(home())
     monkeypatch.undo()
     monkeypatch.setenv("FASTADV_HOME", folder)
@@ -73,13 +74,13 @@ def test_the_form_counts_the_work_of_a_run(monkeypatch: pytest.MonkeyPatch) -> N
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await pilot.press("n")
         await until(pilot, lambda: "work: counting ..." in shown(app))
-        await until(pilot, lambda: "work: 685 GFLOP of training" in shown(app), seconds=60.0)
+        await until(pilot, lambda: "work: 685 GFLOP of training" in shown(app), timeout=60)
 
     play(script)
 
 
-def test_what_is_typed_behind_an_editing_key_stays() -> None:
-    """Keys that come in one go, as from a terminal that waited for a busy machine."""
+def test_text_that_is_typed_after_an_editing_key_stays() -> None:
+    """The keys come at once, as from a terminal that waited for a busy machine."""
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await pilot.press("n")
@@ -96,7 +97,7 @@ def test_what_is_typed_behind_an_editing_key_stays() -> None:
     play(script)
 
 
-def test_the_form_says_how_to_move_and_how_to_start_several() -> None:
+def test_the_form_says_how_to_move_and_how_to_start_several_runs() -> None:
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await pilot.press("n")
         await until(pilot, lambda: "↑↓ move   8,16 starts two runs" in shown(app))
@@ -111,7 +112,7 @@ def test_a_form_that_is_left_while_its_work_is_counted_breaks_nothing(monkeypatc
 
     def count(flops: FlopCounter, config: RunConfig) -> None:
         begun.set()
-        left.wait(20)
+        left.wait(seconds(20))
         counted.set()
 
     monkeypatch.setattr(FlopCounter, "missing", lambda flops, configs: [] if left.is_set() else configs)
@@ -132,15 +133,15 @@ def test_a_form_that_is_left_while_its_work_is_counted_breaks_nothing(monkeypatc
 
 @pytest.mark.usefixtures("fake_engine")
 @pytest.mark.parametrize("keys", ["escape", "escape h", "ctrl+p"])
-def test_a_start_puts_away_the_form_and_nothing_else(monkeypatch: pytest.MonkeyPatch, keys: str) -> None:
-    """The data are still looked at when another screen comes up."""
+def test_a_start_closes_the_form_and_no_other_screen(monkeypatch: pytest.MonkeyPatch, keys: str) -> None:
+    """The check of the data still runs when another screen comes up."""
     go, submitted, edit = threading.Event(), threading.Event(), History.edit
 
     def last_act(history: History, rundir: RunDir, change: Callable[[Notes], None]) -> None:
         edit(history, rundir, change)
         submitted.set()
 
-    monkeypatch.setattr(engine_client, "check", lambda config: go.wait(20) and {})
+    monkeypatch.setattr(engine_client, "check", lambda config: go.wait(seconds(20)) and {})
     monkeypatch.setattr(History, "edit", last_act)
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
@@ -162,13 +163,13 @@ def test_a_start_puts_away_the_form_and_nothing_else(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.usefixtures("fake_engine")
-def test_a_start_that_is_asked_for_twice_starts_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The check of data and device takes seconds, and an impatient user another ctrl+s."""
+def test_two_requests_to_start_the_form_start_one_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check of data and device takes seconds, and an impatient user presses ctrl+s again."""
     go, checks = threading.Event(), []
 
     def check(config: RunConfig) -> dict[str, int]:
         checks.append(config)
-        go.wait(20)
+        go.wait(seconds(20))
         if len(checks) == 1:
             raise ConfigError("no data")
         return {}
@@ -182,7 +183,7 @@ def test_a_start_that_is_asked_for_twice_starts_once(monkeypatch: pytest.MonkeyP
         go.set()
         await until(pilot, lambda: "no data" in shown(app))
         go.clear()
-        await pilot.press("ctrl+s", "ctrl+s", "ctrl+s")  # what was refused can be started, once it was put right
+        await pilot.press("ctrl+s", "ctrl+s", "ctrl+s")  # a refused form can be started after it was put right
         go.set()
         await until(pilot, lambda: not isinstance(app.screen, LaunchScreen))
         await until(pilot, lambda: app.snapshot.count("done") == 1)

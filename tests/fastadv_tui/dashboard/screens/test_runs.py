@@ -1,4 +1,4 @@
-"""The first screen under a pilot: the list, the curves, the machine, and what the keys do."""
+"""The first screen under a pilot: the list, the curves, the machine, and the keys."""
 
 import shutil
 import subprocess
@@ -38,7 +38,7 @@ def test_the_empty_dashboard_says_what_to_do(size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
-def test_runs_and_the_curves_of_the_chosen_one(size: tuple[int, int]) -> None:
+def test_the_dashboard_lists_runs_and_draws_the_curves_of_chosen_and_marked_ones(size: tuple[int, int]) -> None:
     for name in ("a1", "b2"):
         a_run(name)
 
@@ -55,7 +55,7 @@ def test_runs_and_the_curves_of_the_chosen_one(size: tuple[int, int]) -> None:
 
 
 @pytest.mark.usefixtures("fake_engine")
-def test_stop_asks_first_and_resume_goes_on() -> None:
+def test_the_stop_key_asks_first_and_the_resume_key_continues_the_run() -> None:
     rundir = create_run(build("digits", {"name": "forever", "device": "cpu"}), [])
     control.spawn(rundir)
 
@@ -74,10 +74,10 @@ def test_stop_asks_first_and_resume_goes_on() -> None:
         await until(pilot, lambda: "● forever" in shown(app))
 
     play(script)
-    wait_for_status(rundir, "running")  # quitting the dashboard does not touch it
+    wait_for_status(rundir, "running")  # the run goes on after the dashboard was left
 
 
-def test_an_alarm_while_we_look_is_a_toast_and_a_mark() -> None:
+def test_an_alarm_of_a_shown_run_is_a_toast_and_a_mark() -> None:
     rundir = make_run(runs_dir() / "a1", chosen=build("digits", {"name": "mine"}))
     write_events(rundir, started(), *(step(n) for n in range(1, 50)))
 
@@ -91,7 +91,7 @@ def test_an_alarm_while_we_look_is_a_toast_and_a_mark() -> None:
     play(script)
 
 
-def test_a_run_that_vanishes_and_one_whose_events_are_cut() -> None:
+def test_the_dashboard_survives_a_deleted_run_and_cut_events() -> None:
     gone, cut = a_run("a1"), a_run("b2")
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
@@ -105,7 +105,7 @@ def test_a_run_that_vanishes_and_one_whose_events_are_cut() -> None:
     play(script)
 
 
-def test_a_run_that_dies_while_it_is_shown() -> None:
+def test_a_run_that_dies_while_it_is_shown_becomes_lost_with_a_toast() -> None:
     rundir = make_run(runs_dir() / "a1", chosen=build("cifar", {"name": "run a1"}))
     write_events(rundir, started(), *(step(n) for n in range(1, 50)))
     engine = subprocess.Popen(["sleep", "1000"], start_new_session=True)
@@ -174,7 +174,7 @@ def test_a_method_without_a_signal_is_told_from_a_run_that_has_not_begun() -> No
         ({"watch.images": 0}, True, "not measured: watch.images = 0"),
     ],
 )
-def test_where_there_is_no_accuracy_it_says_why(settings: dict[str, int], begun: bool, said: str) -> None:
+def test_a_chart_without_accuracy_says_why(settings: dict[str, int], begun: bool, said: str) -> None:
     rundir = make_run(runs_dir() / "r1", chosen=build("cifar", settings))
     here = process_identity.me()
     records.write(rundir.process, ProcessRecord(attempt=1, supervisor=here, engine=here if begun else None))
@@ -187,11 +187,11 @@ def test_where_there_is_no_accuracy_it_says_why(settings: dict[str, int], begun:
     play(script)
 
 
-def test_a_run_that_cannot_be_read_is_not_run_again() -> None:
+def test_a_run_whose_config_cannot_be_read_is_not_offered_again() -> None:
     rundir = a_run("a1")
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
-        await until(pilot, lambda: "epoch 10.00" in shown(app))  # its events are there: it is looked at
+        await until(pilot, lambda: "epoch 10.00" in shown(app))  # its events are shown, so the run is followed
         rundir.config.write_bytes(b"\xff torn")
         await pilot.press("e")
         await until(pilot, lambda: "cannot be read" in shown(app))

@@ -1,4 +1,4 @@
-"""The dashboard in a browser: who is let in, what a real browser draws, and that nothing is left behind."""
+"""The dashboard in a browser: who gets in, what a real browser draws, and that no process is left."""
 
 import asyncio
 import contextlib
@@ -21,14 +21,14 @@ from engine.protocol.rundir import RunDir
 from fastadv_tui.runs import control
 from fastadv_tui.runs.create import create_run
 from fastadv_tui.runs.state import load
-from tests.support.browser import CHROMIUM, SLOW, Browser
+from tests.support.browser import CHROMIUM, START, Browser
 from tests.support.events import evaluated, started, step, write_events
 from tests.support.runs import config, gone, make_run, verdict, wait_for_status
-from tests.support.waiting import wait_until
+from tests.support.waiting import seconds, wait_until
 
 FASTADV = [sys.executable, "-P", "-m", "fastadv_tui"]
 STATIC = "/static/js/textual.js"
-FORM = "─ New run"  # in its border; the footer names the key for it, too
+FORM = "─ New run"  # the title in the border of the form; the footer says "New run", too
 
 
 class Served:
@@ -43,7 +43,7 @@ class Served:
         self.port, self.token = parts.port, parts.query.removeprefix("token=")
 
     def get(self, path: str, **headers: str) -> http.client.HTTPResponse:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds(20))
         connection.request("GET", path, headers=headers)
         response = connection.getresponse()
         response.read()
@@ -61,7 +61,7 @@ class Served:
             yield websocket
 
     def websocket(self, query: str = "", **headers: str) -> int:
-        """The status that a handshake ends with: 101 is an open websocket."""
+        """The HTTP status of a handshake; 101 is an open websocket."""
 
         async def shake_hands() -> int:
             async with self.page(query, **headers):
@@ -77,7 +77,7 @@ class Served:
 
     def end(self) -> tuple[str, str]:
         self.process.send_signal(signal.SIGINT)
-        return self.process.communicate(timeout=20)
+        return self.process.communicate(timeout=seconds(20))
 
 
 @pytest.fixture
@@ -116,11 +116,13 @@ def test_nobody_gets_in_without_the_token(serve: Callable[..., Served]) -> None:
     assert server.websocket("?token=wrong") == 403
     assert server.websocket(f"?token={server.token}", Host=f"evil.example:{server.port}") == 403
     assert server.websocket(f"?token={server.token}", Origin="http://evil.example") == 403
-    assert server.websocket(f"?token={server.token}", Origin=f"http://localhost:{server.port}") == 403  # not its Host
+    assert (
+        server.websocket(f"?token={server.token}", Origin=f"http://localhost:{server.port}") == 403
+    )  # an origin that differs from the Host header
     assert server.dashboards() == []
 
 
-def test_the_token_opens_and_becomes_a_cookie(serve: Callable[..., Served]) -> None:
+def test_the_token_opens_the_page_and_becomes_a_cookie(serve: Callable[..., Served]) -> None:
     server = serve()
     first = server.get(f"/?token={server.token}")
     assert (first.status, first.headers["Location"]) == (303, "/")
@@ -138,13 +140,13 @@ def test_the_token_opens_and_becomes_a_cookie(serve: Callable[..., Served]) -> N
     assert server.websocket(Cookie=pair) == 101
 
 
-def test_only_this_machine_can_connect(serve: Callable[..., Served]) -> None:
+def test_only_this_machine_can_connect_to_the_server(serve: Callable[..., Served]) -> None:
     server = serve()
     (listening,) = [c for c in psutil.Process(server.process.pid).net_connections() if c.status == psutil.CONN_LISTEN]
     assert listening.laddr == ("127.0.0.1", server.port)
 
 
-def test_a_browser_draws_the_dashboard_and_it_moves(
+def test_a_browser_draws_the_dashboard_and_shows_new_data(
     serve: Callable[..., Served], browser: Browser, home: Path, tmp_path: Path
 ) -> None:
     server = serve()
@@ -162,11 +164,13 @@ def test_a_browser_draws_the_dashboard_and_it_moves(
     assert hosts == {f"127.0.0.1:{server.port}"}  # it works without a network
 
 
-def test_a_browser_only_looks_unless_told(serve: Callable[..., Served], browser: Browser) -> None:
+def test_a_browser_cannot_change_runs_unless_the_server_is_writable(
+    serve: Callable[..., Served], browser: Browser
+) -> None:
     browser.call("Page.navigate", url=serve().url)
     browser.wait_for("Press n to start one")
     browser.press("n")
-    browser.press("h")  # a form would take it as text
+    browser.press("h")  # a form would take this key as text
     assert FORM not in browser.wait_for("tag:paper since:7d text")
     browser.call("Page.navigate", url=serve("--writable").url)
     browser.wait_for("Press n to start one")
@@ -174,7 +178,7 @@ def test_a_browser_only_looks_unless_told(serve: Callable[..., Served], browser:
     browser.wait_for(FORM)
 
 
-def test_ctrl_c_leaves_nothing_behind(serve: Callable[..., Served]) -> None:
+def test_ctrl_c_ends_the_server_and_its_dashboards(serve: Callable[..., Served]) -> None:
     server = serve()
     out, narration, left = asyncio.run(_end_under_a_page(server))
     assert server.process.returncode == 0
@@ -187,12 +191,12 @@ def test_ctrl_c_leaves_nothing_behind(serve: Callable[..., Served]) -> None:
 async def _end_under_a_page(server: Served) -> tuple[str, str, list[psutil.Process]]:
     """End the server while a page shows a dashboard and another one is starting."""
     async with server.page(f"?token={server.token}") as shown:
-        await shown.receive_bytes(timeout=SLOW)
+        await shown.receive_bytes(timeout=seconds(START))
         async with server.page(f"?token={server.token}"):
             left = server.dashboards()
             begun = time.monotonic()
             ended = await asyncio.to_thread(server.end)
-            assert time.monotonic() - begun < 5
+            assert time.monotonic() - begun < seconds(5)
     return *ended, left
 
 
@@ -204,7 +208,7 @@ def test_a_killed_server_leaves_no_dashboard(serve: Callable[..., Served]) -> No
 
 async def _kill_under_a_page(server: Served) -> list[psutil.Process]:
     async with server.page(f"?token={server.token}") as shown:
-        await shown.receive_bytes(timeout=SLOW)
+        await shown.receive_bytes(timeout=seconds(START))
         left = server.dashboards()
         server.process.kill()
         server.process.communicate()
@@ -227,7 +231,7 @@ def test_a_run_outlives_the_server_that_it_was_resumed_from(fake_engine: None, s
 async def _resume_and_end(server: Served, rundir: RunDir) -> None:
     """Press R in a page, and end the server when the run trains."""
     async with server.page(f"?token={server.token}") as page:
-        while b"forever" not in await page.receive_bytes(timeout=SLOW):
+        while b"forever" not in await page.receive_bytes(timeout=seconds(START)):
             pass
         await page.send_json(["stdin", "R"])
         await asyncio.to_thread(wait_for_status, rundir, "running")
@@ -241,14 +245,14 @@ def test_a_closed_page_ends_its_dashboard(serve: Callable[..., Served]) -> None:
 
 
 def refused(*words: str) -> str:
-    """What `fastadv serve` says when it cannot."""
-    done = subprocess.run([*FASTADV, "serve", *words], capture_output=True, text=True, timeout=60)
+    """The one line in which `fastadv serve` refuses to start."""
+    done = subprocess.run([*FASTADV, "serve", *words], capture_output=True, text=True, timeout=seconds(60))
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
     return line
 
 
-def test_a_taken_port_is_one_line(home: Path) -> None:
+def test_a_taken_port_is_refused_in_one_line(home: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert (
@@ -256,7 +260,7 @@ def test_a_taken_port_is_one_line(home: Path) -> None:
         )
 
 
-def test_a_missing_extra_is_one_line(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_web_extra_is_one_line(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "textual_serve.py").write_text("raise ImportError('not here')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     assert "pip install 'fastadv[web]'" in refused()

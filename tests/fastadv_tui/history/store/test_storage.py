@@ -1,4 +1,4 @@
-"""The storage under TinyDB: whole or not there, whatever dies, and readable by TinyDB's own."""
+"""The storage under TinyDB: whole or absent whatever dies, and readable by TinyDB's own storage."""
 
 import json
 import os
@@ -32,7 +32,7 @@ while True:
 """
 
 
-def test_what_is_written_is_what_tinydb_itself_would_read(tmp_path: Path) -> None:
+def test_a_stored_file_can_be_read_by_tinydb_itself(tmp_path: Path) -> None:
     path = tmp_path / "history.json"
     with TinyDB(path, storage=AtomicStorage) as ours:
         ours.table("runs").insert({"id": "a", "note": "漢 🦊 \x1b[31m \u202e"})
@@ -42,25 +42,25 @@ def test_what_is_written_is_what_tinydb_itself_would_read(tmp_path: Path) -> Non
 
 
 @given(st.text(max_size=200))
-def test_any_text_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+def test_any_text_is_read_back_as_it_was_stored(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     file = AtomicStorage(tmp_path_factory.getbasetemp() / "any.json")
     file.write({"runs": {"1": {"note": text}}})
     assert file.read() == {"runs": {"1": {"note": text}}}
 
 
-def test_a_missing_file_is_nothing(tmp_path: Path) -> None:
+def test_a_missing_history_file_reads_as_none(tmp_path: Path) -> None:
     assert AtomicStorage(tmp_path / "none.json").read() is None
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"runs": 3}', b"\xff\xfe", b'{"runs": {}} junk'])
-def test_what_no_storage_wrote_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_no_storage_wrote_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "history.json"
     path.write_bytes(content)
     with pytest.raises((msgspec.DecodeError, UnicodeDecodeError)):
         AtomicStorage(path).read()
 
 
-def test_a_writer_killed_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> None:
+def test_a_storage_writer_killed_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> None:
     path = tmp_path / "history.json"
     AtomicStorage(path).write(OLD)
     for _ in range(8):
@@ -75,10 +75,12 @@ def test_a_writer_killed_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> No
             writer.kill()
         rows = json.loads(path.read_bytes())["runs"]
         assert len(rows) == ROWS
-        assert len({row["note"] for row in rows.values()}) == 1  # of one write, not of two
+        assert len({row["note"] for row in rows.values()}) == 1  # the content of one write, not of two
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_no_litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_leaves_the_old_file_and_no_temporary_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "history.json"
     AtomicStorage(path).write(OLD)
 
@@ -92,7 +94,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_litter(tmp_path: Path, mo
     assert os.listdir(tmp_path) == ["history.json"]
 
 
-def test_a_value_that_json_cannot_hold_changes_nothing(tmp_path: Path) -> None:
+def test_storing_a_value_that_json_cannot_hold_changes_nothing(tmp_path: Path) -> None:
     file = AtomicStorage(tmp_path / "history.json")
     file.write(OLD)
     with pytest.raises(TypeError):

@@ -54,7 +54,7 @@ def train(rundir: RunDir, stop: StopRequest, behaviour: list[str], writer: Write
 
 
 def _before(rundir: RunDir) -> tuple[int, int]:
-    """Number of this attempt, and weight updates made."""
+    """The number of this attempt, and the weight updates made before it."""
     text = rundir.events.read_text() if rundir.events.exists() else ""
     return 1 + text.count('"type":"started"'), int(rundir.last.read_text()) if rundir.last.exists() else 0
 
