@@ -17,7 +17,7 @@ from tests.support.waiting import wait_until
 
 TOKEN = "FASTADV_TEST_TOKEN"
 ROOT = Path(__file__).parents[2]
-GRACE = 3.0  # seconds of a quiet machine in which a process may end that a passing test has seen to its end
+GRACE = 3.0  # seconds of a quiet machine; a run that has just ended needs a moment to exit
 HELPERS = ("multiprocessing.resource_tracker",)  # Python starts these once, and they end with the Python that did
 
 
