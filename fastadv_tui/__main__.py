@@ -4,7 +4,6 @@ import os
 import sys
 
 from engine.protocol.exit_code import ExitCode
-from fastadv_tui.dashboard.open import open_dashboard
 from fastadv_tui.errors import UserError
 
 COMPLETE = "_FASTADV_COMPLETE"  # set by a shell that asks what could stand at the cursor
@@ -20,6 +19,8 @@ def main() -> None:
 
             complete(COMPLETE)
         elif words in ([], ["--readonly"]):
+            from fastadv_tui.dashboard.open import open_dashboard
+
             open_dashboard(readonly=bool(words))
         else:
             from fastadv_tui.cli import run

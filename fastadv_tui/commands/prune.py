@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from engine.protocol.rundir import RunDir
 from fastadv_tui.commands.arguments import Yes
 from fastadv_tui.errors import UserError
 from fastadv_tui.text.quantities import format_bytes, parse_age
@@ -21,6 +20,7 @@ def prune(
     yes: Yes = False,
 ) -> None:
     """Remove the checkpoints of runs that ended long ago; events and history stay."""
+    from engine.protocol.rundir import RunDir
     from fastadv_tui.history.index import History
     from fastadv_tui.paths import runs_dir
     from fastadv_tui.runs import control

@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from fastadv_tui.commands.arguments import Run
-from fastadv_tui.terminal.follow import follow_to_end, remember
 
 
 def register(app: typer.Typer) -> None:
@@ -22,6 +21,7 @@ def resume(
     from fastadv_tui.runs import control
     from fastadv_tui.runs.find import find_run
     from fastadv_tui.terminal import run_display
+    from fastadv_tui.terminal.follow import follow_to_end, remember
 
     rundir = find_run(run)
     History().record(rundir)  # where that cannot be written, a row that says "stopped" would be believed for ever

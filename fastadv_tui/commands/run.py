@@ -1,16 +1,17 @@
 """`run`: train a robust classifier."""
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from engine.config.methods import methods
-from engine.config.run import RunConfig
 from engine.protocol.exit_code import ExitCode
 from fastadv_tui.commands import completion
 from fastadv_tui.commands.arguments import Dataset, Set
-from fastadv_tui.terminal.follow import follow_to_end, remember
+
+if TYPE_CHECKING:
+    from engine.config.run import RunConfig
 
 
 def register(app: typer.Typer) -> None:
@@ -81,12 +82,13 @@ def run(
     raise typer.Exit(start(config, slots, as_json, detach))
 
 
-def start(config: RunConfig, slots: int, as_json: bool, detach: bool) -> int:
+def start(config: "RunConfig", slots: int, as_json: bool, detach: bool) -> int:
     """Check, submit and, unless detached, follow a run; returns the exit code."""
     from fastadv_tui.launch.submission import understood
     from fastadv_tui.runs import control, engine_client
     from fastadv_tui.runs.create import create_run
     from fastadv_tui.terminal import run_display
+    from fastadv_tui.terminal.follow import follow_to_end, remember
 
     print(understood(config), file=sys.stderr)
     engine_client.check(config)

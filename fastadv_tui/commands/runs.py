@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from fastadv_tui.terminal.output import tell
 from fastadv_tui.text.quantities import GLYPHS
 from fastadv_tui.text.table import aligned
 
 if TYPE_CHECKING:
     from fastadv_tui.history.row import Row
     from fastadv_tui.history.seed_groups import Group
-from fastadv_tui.terminal.output import tell
 
 KEYS = ("name", "clean", "robust", "attack", "epochs", "duration", "submitted")  # of columns, behind id and status
 
@@ -34,14 +34,13 @@ def runs(
     """List runs, the newest first."""
     from fastadv_tui.history.index import History
     from fastadv_tui.history.query import ordered, parse
-    from fastadv_tui.history.seed_groups import group_by_seed
 
     matches = parse(filter_)
     history = History()
     everything = history.rows()
     tell(history.notices)
     found = ordered((row for row in everything if matches(row)), sort)
-    groups = group_by_seed(found) if seeds else []
+    groups = _groups(found) if seeds else []
     shown = found[: limit or None]
     if as_json:
         sys.stdout.write(msgspec.json.encode(shown).decode() + "\n")
@@ -63,6 +62,12 @@ def _row_lines(rows: Sequence["Row"]) -> list[Sequence[str]]:
     columns = [COLUMNS[key] for key in KEYS]
     lines: list[Sequence[str]] = [("", "id", "status", *(column.title for column in columns))]
     return lines + [(GLYPHS[row.status], row.id, row.status, *(column.text(row) for column in columns)) for row in rows]
+
+
+def _groups(rows: "Sequence[Row]") -> "list[Group]":
+    from fastadv_tui.history.seed_groups import group_by_seed  # loads statistics, which most calls do without
+
+    return group_by_seed(rows)
 
 
 def _group_lines(groups: Sequence["Group"]) -> list[Sequence[str]]:

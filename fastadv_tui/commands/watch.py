@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from fastadv_tui.commands.arguments import Run
-from fastadv_tui.terminal.follow import follow_to_end
 
 
 def register(app: typer.Typer) -> None:
@@ -16,5 +15,6 @@ def watch(run: Run, as_json: Annotated[bool, typer.Option("--json", help="Print 
     """Show a run as `run` shows it; Ctrl-C ends only the watching."""
     from fastadv_tui.runs.find import find_run
     from fastadv_tui.terminal import run_display
+    from fastadv_tui.terminal.follow import follow_to_end
 
     raise typer.Exit(follow_to_end(find_run(run), run_display.choose(as_json), may_stop=False))

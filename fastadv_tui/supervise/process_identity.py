@@ -1,7 +1,6 @@
 """Which process is meant: a pid alone is not enough, it is reused, and a shared home is seen from many hosts."""
 
 import os
-import socket
 from functools import cache
 from pathlib import Path
 
@@ -22,7 +21,7 @@ class ProcessIdentity(Struct, frozen=True):
 
 @cache
 def hostname() -> str:
-    return socket.gethostname()
+    return os.uname().nodename  # the same as socket.gethostname(), without loading sockets
 
 
 @cache
