@@ -65,6 +65,8 @@ def _y_scale(ready: Sequence[Curve], options: Options, rows: int) -> Scale:
     if options.y == "percent" and not options.log_y:
         known.append(0.0)
     low, high = scale.widened(min(known), max(known), max(rows // 2, 4))
+    if options.y == "percent" and not options.log_y and min(known) >= 0:
+        low = 0.0  # there are no negative fractions, not even around a curve of zeros
     return Scale(low, high, DOTS * rows)
 
 

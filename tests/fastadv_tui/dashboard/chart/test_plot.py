@@ -95,6 +95,12 @@ def test_a_percent_axis_shows_fractions_as_percent() -> None:
     assert shown[-1].split() == ["0", "20", "40", "60", "80", "epoch"]
 
 
+def test_a_percent_axis_of_zeros_has_no_negative_fractions() -> None:
+    labels = "\n".join(text(picture(Series(name="a", xs=XS, ys=[0.0] * 100), options=Options(y="percent"))))
+    assert "0%" in labels
+    assert "-" not in labels.replace("──", "")
+
+
 def test_a_time_axis_of_minutes_is_labelled_in_minutes() -> None:
     shown = text(picture(Series(name="a", xs=[0, 1800], ys=[0, 1]), options=Options(x="time")))
     assert shown[0].startswith("30.0 min")
