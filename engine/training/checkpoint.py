@@ -104,7 +104,7 @@ def load_model(run_dir: str | Path, which: Literal["last", "best"] = "last") -> 
 
     Raises: CheckpointError, if the run has no readable checkpoint of that kind.
     """
-    rundir = RunDir(Path(run_dir))
+    rundir = RunDir(Path(run_dir).expanduser())
     try:
         state = load(rundir.best) if which == "best" else load_latest(rundir)[0]
     except FileNotFoundError:

@@ -140,7 +140,7 @@ BAD = {
     ),
     "no UTF-8": ([f"imagefolder:{os.fsdecode(bytes([255]))}"], "is not UTF-8"),
     "overruled by phases": (["imagenet", "--batch-size", "64"], "batch_size: each phase has its own"),
-    "unknown method": (["digits", "--method", "fsgm"], "method.name = 'fsgm': use standard, fgsm, pgd, free"),
+    "unknown method": (["digits", "--method", "fsgm"], "method.name = 'fsgm': use standard, fgsm, nfgsm, pgd, free"),
     "unknown preset": (["digits", "--preset", "wong"], "unknown preset 'wong'"),
     "unknown key": (["digits", "--set", "model.widht=16"], "did you mean model.width?"),
     "no value": (["digits", "--set", "epochs"], "key=value"),

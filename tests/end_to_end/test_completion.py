@@ -59,7 +59,7 @@ def offered(line: str) -> set[str]:
         ("fastadv eval p", {"p2x7bb"}),
         ("fastadv run ci", {"cifar", "cifar10", "cifar100"}),
         ("fastadv run --prec", {"--precision"}),
-        ("fastadv run digits --method ", {"standard", "fgsm", "pgd", "free"}),
+        ("fastadv run digits --method ", {"standard", "fgsm", "nfgsm", "pgd", "free"}),
         ("fastadv run digits --preset ", set(PRESETS)),
         ("fastadv sweep digits --preset digi", {"digits"}),
         ("fastadv run digits --set watch.", {f"{key}=" for key in fields() if key.startswith("watch.")}),
