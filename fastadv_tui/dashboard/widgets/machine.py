@@ -1,4 +1,4 @@
-"""The panel of the machine: GPUs, or without one CPU and memory, and the use by the engines of live runs."""
+"""The panel of the machine: GPUs (CPU and memory if there is none), and the use of each engine that trains here."""
 
 from collections import defaultdict, deque
 
