@@ -1,1 +1,1 @@
-"""The Textual app: what a researcher leaves open all day."""
+"""The Textual app: shows all runs and the machine, live."""

@@ -1,4 +1,4 @@
-"""The dashboard: screens, bindings, theme, and what is handed on to the screens."""
+"""The app of the dashboard: its keys and theme, and the actions and data that it gives to the screens."""
 
 import gc
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +23,7 @@ from fastadv_tui.text.sanitize import one_line
 
 
 class Fastadv(ReadonlyActions, DashboardWorkers):
-    """The runs of one home, live."""
+    """Shows the runs of one home folder, live."""
 
     TITLE = "fastadv"
     CSS_PATH = "app.tcss"
@@ -32,7 +32,7 @@ class Fastadv(ReadonlyActions, DashboardWorkers):
     BINDINGS = [
         Binding("n", "launch", "New run", id="new"),
         Binding("h", "history", "History", id="history"),
-        Binding("question_mark", "turn_help", "Help", id="help", key_display="?"),
+        Binding("question_mark", "toggle_help", "Help", id="help", key_display="?"),
         Binding("q", "leave", "Quit", id="quit"),
     ]
 
@@ -45,12 +45,12 @@ class Fastadv(ReadonlyActions, DashboardWorkers):
         self.theme_changed_signal.subscribe(self, lambda theme: self.remember("theme", theme.name))
         self.set_keymap(self.settings.keymap)
         self.push_screen(RunsScreen())
-        for begin in (gc.enable, self.follow, self.sample):  # all of them would hold up the first picture
+        for begin in (gc.enable, self.follow, self.sample):  # after the first paint, which each would delay
             self.call_after_refresh(begin)
 
     def on_refreshed(self, message: Refreshed) -> None:
         if not self.snapshot.loaded:
-            gc.freeze()  # ten thousand rows stay: looking through them again takes longer than opening the history
+            gc.freeze()  # ten thousand rows stay in memory; one scan of them takes longer than opening the history
         self.snapshot = message.snapshot
         for notice in message.snapshot.notices:
             self.notify(one_line(notice), severity="warning", markup=False)
@@ -62,11 +62,11 @@ class Fastadv(ReadonlyActions, DashboardWorkers):
             screen.take_machine(message.sample)
 
     def _ready_screens(self) -> list[Screen[Any]]:
-        """The screens that have all of their widgets: one that is not composed yet looks at the runs when it is."""
+        """The screens that have all of their widgets. Any other screen takes the snapshot when it is composed."""
         return [screen for screen in self.screen_stack if isinstance(screen, Screen) and screen.ready]
 
     def attempt(self, what: Callable[..., Any], *arguments: Any, **options: Any) -> bool:
-        """Do something to a run; what a user can put right is said in a toast."""
+        """Call `what` and return whether the call succeeded; a toast shows a UserError or an OSError."""
         if self.readonly:
             self.notify("this dashboard is read-only", severity="warning")
             return False
@@ -75,11 +75,11 @@ class Fastadv(ReadonlyActions, DashboardWorkers):
         except (UserError, OSError) as error:
             self.notify(one_line(str(error)), severity="error", markup=False)
             return False
-        self.look_now()
+        self.refresh_now()
         return True
 
     def remember(self, key: str, value: Any) -> None:
-        """Keep a setting that was chosen here."""
+        """Set a setting, and write it to the settings file unless the dashboard is read-only."""
         setattr(self.settings, key, value)
         if not self.readonly:
             self.attempt(settings.remember, key, value)
@@ -89,16 +89,16 @@ class Fastadv(ReadonlyActions, DashboardWorkers):
 
     def resume(self, rundir: RunDir) -> None:
         def resume() -> None:
-            History().record(rundir)  # or a row that says "stopped", and cannot be written, would be believed for ever
+            History().record(rundir)  # raises if the history cannot be written: its row would say "stopped" for ever
             control.resume(rundir)
             History().bring_up_to_date(rundir)
 
         self.attempt(resume)
 
-    # Screens are imported when they are opened: the first picture must not wait for them.
+    # A screen is imported when it is opened, so that the first paint does not wait for the import.
 
     def open_launch(self, like: RunDir | None = None) -> None:
-        """The form of a new run, filled in as for an existing one."""
+        """Open the form of a new run. like: an existing run, whose settings fill the form."""
         from fastadv_tui.dashboard.screens.launch import LaunchScreen
 
         self.attempt(lambda: self.push_screen(LaunchScreen(like)))
@@ -122,8 +122,8 @@ class Fastadv(ReadonlyActions, DashboardWorkers):
         yield from palette.commands(self, screen)
         yield from super().get_system_commands(screen)
 
-    def action_turn_help(self) -> None:
-        """The keys of the present screen, at the side; the same key puts them away."""
+    def action_toggle_help(self) -> None:
+        """Show the keys of the current screen at the side, or hide them."""
         (self.action_hide_help_panel if self.screen.query("HelpPanel") else self.action_show_help_panel)()
 
     def action_launch(self) -> None:
@@ -135,8 +135,8 @@ class Fastadv(ReadonlyActions, DashboardWorkers):
 
     def action_leave(self) -> None:
         live = self.snapshot.count("running", "queued")
-        self.exit(f"{live} run(s) keep running; `fastadv` comes back to them" if live else "")
+        self.exit(f"{live} run(s) continue without the dashboard; `fastadv` shows them again" if live else "")
 
 
 if TYPE_CHECKING:
-    _: type[DashboardApp] = Fastadv  # the app has all that its screens ask for
+    _: type[DashboardApp] = Fastadv  # mypy checks that the app has all that its screens need

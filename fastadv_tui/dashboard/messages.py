@@ -1,4 +1,4 @@
-"""What the workers of the dashboard tell it."""
+"""The messages that the workers of the dashboard send to the app."""
 
 from textual.message import Message
 
@@ -7,7 +7,7 @@ from fastadv_tui.hardware.sampler import Sample
 
 
 class Refreshed(Message):
-    """The runs were looked at again."""
+    """There is a new snapshot of the runs."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         super().__init__()
@@ -15,7 +15,7 @@ class Refreshed(Message):
 
 
 class Sampled(Message):
-    """The machine was looked at again."""
+    """There is a new sample of the machine: CPU, memory and GPUs."""
 
     def __init__(self, sample: Sample) -> None:
         super().__init__()

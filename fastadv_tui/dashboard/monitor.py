@@ -1,6 +1,6 @@
-"""What a dashboard knows of all runs: rows of the history, and the followed state of those that are live or looked at.
+"""Makes the snapshots of the dashboard: the rows of all runs, and the state of those that are followed.
 
-Made for one thread; what it returns may be read by another one.
+Only one thread may use a monitor. Other threads may read the snapshots.
 """
 
 import time
@@ -16,57 +16,58 @@ from fastadv_tui.paths import history_path, runs_dir
 from fastadv_tui.runs.observe import Observation, RunObserver
 from fastadv_tui.supervise.queue import RunQueue
 
-STALE = 20.0  # seconds after which a snapshot is made anew though nothing has happened
-NEVER = -STALE
+MAX_AGE = 20.0  # seconds; an older snapshot is made anew though nothing has changed
+OUTDATED = -MAX_AGE  # time of a snapshot that must be made anew
 
 
 class RunMonitor:
-    """Follows runs. `refresh` is cheap when nothing has happened."""
+    """Follows runs. A `refresh` is cheap when nothing has changed."""
 
     def __init__(self) -> None:
         self._history = History()
         self._rows: dict[str, Row] = {}
-        self._stamp: tuple[int, int] | None = None
+        self._modified: tuple[int, int] | None = None
         self._followed: dict[str, MonitoredRun] = {}
         self._snapshot = EMPTY
-        self._moments: dict[str, Any] = {}
-        self._made = 0.0
+        self._versions: dict[str, Any] = {}
+        self._made_at = 0.0
 
     def refresh(self, looked_at: Iterable[str]) -> Snapshot:
-        """The present state of things; `looked_at` are the ids that somebody wants curves of, live or not.
+        """The current snapshot. looked_at: ids of the runs whose curves are needed, even if the run is not live.
 
-        Returns the snapshot of before where nothing has happened, but for what is said of the time ("3 min ago").
+        Returns the previous snapshot if nothing has changed since. After MAX_AGE it is made anew all the same, because
+        texts such as "3 min ago" change with time.
         """
-        self._history.notices = []  # those of a look that failed on its way will be said again
+        self._history.notices = []  # those of a refresh that failed; this refresh makes them again
         if self._read_rows():
-            self._made = NEVER
+            self._made_at = OUTDATED
         live = {run_id for run_id, row in self._rows.items() if row.live}
         wanted = live | {run_id for run_id in looked_at if run_id in self._rows}
         self._followed = {
             run_id: self._followed.get(run_id) or MonitoredRun(RunDir(runs_dir() / run_id)) for run_id in sorted(wanted)
         }
         views = {run_id: followed.look() for run_id, followed in self._followed.items()}
-        if _moments(views) == self._moments and time.monotonic() - self._made < STALE:
+        if _versions(views) == self._versions and time.monotonic() - self._made_at < MAX_AGE:
             return self._snapshot
-        self._made = NEVER  # until it is: should this look fail on its way, the next one makes the snapshot
+        self._made_at = OUTDATED  # if this refresh fails below, the next one makes the snapshot
         for run_id in live:
             self._update_row(run_id, views[run_id])
         rows = sorted(self._rows.values(), key=lambda row: row.submitted, reverse=True)
-        self._snapshot, self._moments = Snapshot(rows, views, self._history.notices, loaded=True), _moments(views)
-        self._made = time.monotonic()
+        self._snapshot, self._versions = Snapshot(rows, views, self._history.notices, loaded=True), _versions(views)
+        self._made_at = time.monotonic()
         return self._snapshot
 
     def _read_rows(self) -> bool:
-        """Whether there was anything new to read."""
-        stamp = (_stamp(history_path()), _stamp(runs_dir()))
-        if stamp == self._stamp:
+        """Read the rows if the history file or the folder of runs has changed. Returns whether rows were read."""
+        modified = (_modified(history_path()), _modified(runs_dir()))
+        if modified == self._modified:
             return False
         self._rows = {row.id: row for row in self._history.sync()}
-        self._stamp = (_stamp(history_path()), stamp[1])
+        self._modified = (_modified(history_path()), modified[1])
         return True
 
     def _update_row(self, run_id: str, view: LiveRun) -> None:
-        """A live row shows the newest figures; one that has ended is written down."""
+        """Put the newest figures into the row of a live run, or record a run that has ended in the history."""
         if not view.verdict.live:
             if view.rundir.path.exists():
                 self._rows[run_id] = self._history.bring_up_to_date(view.rundir)
@@ -79,7 +80,7 @@ class RunMonitor:
 
 
 class MonitoredRun:
-    """One run's events and processes."""
+    """Reads the events and the processes of one run."""
 
     def __init__(self, rundir: RunDir) -> None:
         self.rundir = rundir
@@ -88,19 +89,19 @@ class MonitoredRun:
     def look(self) -> LiveRun:
         seen = self._observer.look()
         place = RunQueue.of_home().place_of(self.rundir.id) if seen.status.status == "queued" else None
-        news = self._observer.news, _size(self.rundir.log)
-        return LiveRun(self.rundir, seen.state, news, seen.status, place, *_engine(seen))
+        version = self._observer.news, _size(self.rundir.log)
+        return LiveRun(self.rundir, seen.state, version, seen.status, place, *_engine(seen))
 
 
 def _engine(seen: Observation) -> tuple[int | None, str]:
-    """Pid and device of a run that trains here."""
+    """Pid of the engine and device of a run that trains on this machine; (None, "") for any other run."""
     record, verdict = seen.process, seen.status
     here = verdict.status == "running" and not verdict.host
     return (record.engine.pid, record.device) if here and record and record.engine else (None, "")
 
 
-def _moments(views: dict[str, LiveRun]) -> dict[str, Any]:
-    return {run_id: (view.news, view.verdict, view.place, view.engine) for run_id, view in views.items()}
+def _versions(views: dict[str, LiveRun]) -> dict[str, Any]:
+    return {run_id: (view.version, view.verdict, view.place, view.engine) for run_id, view in views.items()}
 
 
 def _size(path: Path) -> int:
@@ -110,7 +111,7 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _stamp(path: Path) -> int:
+def _modified(path: Path) -> int:
     try:
         return path.stat().st_mtime_ns
     except OSError:

@@ -1,4 +1,4 @@
-"""Opening the dashboard."""
+"""Opens the dashboard and reports how it ended."""
 
 import gc
 import os
@@ -8,31 +8,31 @@ from fastadv_tui.errors import UserError
 
 
 def open_dashboard(readonly: bool) -> None:
-    """Open the dashboard and stay in it until the user leaves.
+    """Show the dashboard until the user leaves.
 
-    Raises: UserError, if there is no terminal to show it in.
+    Raises: UserError, if there is no terminal.
     """
     _check_terminal()
-    gc.disable()  # until the first picture stands: what is loaded for it stays, and looking at it again and again costs
+    gc.disable()  # until the first paint: the modules loaded for it are never garbage, and scanning them takes time
     from fastadv_tui.dashboard.app import Fastadv
     from fastadv_tui.dashboard.settings import load
     from fastadv_tui.paths import ensure_home
 
     ensure_home()
     app = Fastadv(load(), readonly)
-    said = app.run()
-    if said:
-        print(said, file=sys.stderr)
+    farewell = app.run()
+    if farewell:
+        print(farewell, file=sys.stderr)
     if app.return_code:
-        print("fastadv: the dashboard broke, see above; runs go on, and `fastadv` comes back to them", file=sys.stderr)
+        print("fastadv: the dashboard failed, see above; runs continue, `fastadv` shows them again", file=sys.stderr)
         sys.exit(app.return_code)
 
 
 def _check_terminal() -> None:
-    """Textual reads standard input and draws on standard error; without a terminal there it would spin for ever."""
+    """Refuse to start without a terminal: Textual reads standard input and draws on standard error, and would loop."""
     if os.environ.get("TEXTUAL_DRIVER"):  # `fastadv serve` shows the dashboard in a browser, through pipes
         return
     if not all(stream and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise UserError(
-            "the dashboard needs a terminal; without one, `fastadv runs` lists the runs, `fastadv --help` the commands"
+            "the dashboard needs a terminal; without one, `fastadv runs` lists runs and `fastadv --help` lists commands"
         )

@@ -1,4 +1,4 @@
-"""What a read-only dashboard does not offer."""
+"""The actions that a read-only dashboard hides."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ CHANGES = frozenset({"launch", "again", "stop", "resume", "pin", "tag", "note", 
 
 
 class ReadonlyActions:
-    """A screen or an app: in a read-only dashboard, actions that change something are in no footer, help or palette."""
+    """Base of the app and the screens. Read-only, actions that change runs are not in the footer, help or palette."""
 
     def check_action(self: Any, action: str, parameters: tuple[object, ...]) -> bool | None:
         return not (self.app.readonly and action in CHANGES)

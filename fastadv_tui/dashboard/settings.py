@@ -1,4 +1,4 @@
-"""The user's settings of the dashboard: `settings.toml` in the home."""
+"""Reads and writes the user's settings of the dashboard: `settings.toml` in the home folder."""
 
 import tomllib
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ COLUMNS = ("status", "name", "method", "eps", "clean", "robust", "attack", "epoc
 
 
 class Settings(Struct, forbid_unknown_fields=True, kw_only=True):
-    """theme: fastadv-dark, fastadv-light, ansi or any of Textual's; refresh: seconds between looks at the runs;
-    keymap: keys by the id of a binding (`stop = "ctrl+x"`); columns: of the history.
+    """theme: fastadv-dark, fastadv-light, ansi or any theme of Textual. refresh: seconds between reads of the runs.
+    keymap: keys by the id of a binding (`stop = "ctrl+x"`). columns: those that the history shows.
     """
 
     theme: str = "fastadv-dark"
@@ -37,31 +37,31 @@ def remember(key: str, value: str | Sequence[str]) -> None:
     """
     try:
         ensure_home()
-        text = path().read_bytes().decode() if path().exists() else ""  # bytes: a file may have CRLF at its line ends
+        text = path().read_bytes().decode() if path().exists() else ""  # bytes keep CRLF line ends
         write_atomic(path(), changed(text, key, value if isinstance(value, str) else list(value)).encode())
-    except (OSError, ValueError) as error:  # also UnicodeDecodeError and what tomlkit raises
+    except (OSError, ValueError) as error:  # ValueError includes UnicodeDecodeError and the errors of tomlkit
         raise UserError(f"cannot write {path()} ({error})") from None
 
 
 def changed(text: str, key: str, value: str | list[str]) -> str:
-    """A TOML text with another value of a key that is in no table.
+    """A TOML text in which a top-level key has a new value.
 
-    Raises: ValueError, if the text is no TOML.
+    Raises: ValueError, if the text is not TOML.
     """
-    import tomlkit  # only here: most dashboards never write a setting
+    import tomlkit  # imported here, since most dashboards never write a setting
 
     document = tomlkit.parse(text)
-    if key not in document:  # at the top, where it is in no table, and parts no comment from what it is about
+    if key not in document:  # a first line is in no table and separates no comment from its setting
         return tomlkit.dumps({key: value}).replace("\n", "\r\n" if "\r\n" in text else "\n") + text
     document[key] = value
     return tomlkit.dumps(document)
 
 
 def load() -> Settings:
-    """The user's settings. Raises: UserError, naming the file and what is wrong in it."""
+    """The user's settings, or the defaults without a file. Raises: UserError, which names the file and the error."""
     try:
         return msgspec.convert(tomllib.loads(path().read_text()), Settings)
     except FileNotFoundError:
         return Settings()
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
-        raise UserError(f"{path()}: {error}; put it right or remove it") from None
+        raise UserError(f"{path()}: {error}; correct the file or remove it") from None

@@ -1,4 +1,4 @@
-"""What the dashboard shows at one moment: all runs, and the followed ones."""
+"""The data that the dashboard shows at one moment: the rows of all runs, and the state of the followed runs."""
 
 from msgspec import Struct
 
@@ -9,19 +9,22 @@ from fastadv_tui.runs.status import RunStatus
 
 
 class LiveRun(Struct, frozen=True):
-    """One run as it is now. `news` says whether two views are of the same moment: the state grows in place."""
+    """One run at one moment. `version` tells two moments apart; `state` does not, since it grows in place."""
 
     rundir: RunDir
     state: RunState
-    news: tuple[int, int]  # events that were read, bytes of the log
+    version: tuple[int, int]  # number of state changes, size of the log in bytes
     verdict: RunStatus
-    place: int | None = None
-    engine: int | None = None  # pid, while it runs here
-    device: str = ""  # of the slot that it holds: `cpu` or a GPU's UUID
+    place: int | None = None  # in the queue, from 1
+    engine: int | None = None  # pid of the engine, while the run trains on this machine
+    device: str = ""  # of the slot that the run holds: `cpu` or the UUID of a GPU
 
 
 class Snapshot(Struct, frozen=True):
-    """All runs, the last submitted first, and the followed ones by id; `loaded` once there was a look at them."""
+    """The rows of all runs, newest first, and the followed runs by id.
+
+    notices: warnings for the user. loaded: False only before the first refresh.
+    """
 
     rows: list[Row]
     views: dict[str, LiveRun]
@@ -32,12 +35,12 @@ class Snapshot(Struct, frozen=True):
         return sum(row.status in wanted for row in self.rows)
 
     def engines(self) -> dict[int, str]:
-        """Names of the runs that train here, by the pid of their engine."""
+        """Names of the runs that train on this machine, by the pid of their engine."""
         names = {row.id: row.name for row in self.rows}
         return {view.engine: names[run_id] for run_id, view in self.views.items() if view.engine and run_id in names}
 
     def devices(self) -> dict[str, list[str]]:
-        """Names of the runs that train here, by the device whose slot they hold."""
+        """Names of the runs that train on this machine, by the device whose slot they hold."""
         found: dict[str, list[str]] = {}
         for row in self.rows:
             view = self.views.get(row.id)

@@ -1,4 +1,4 @@
-"""Themes of the dashboard: colours of the Okabe-Ito palette, which the colour-blind can tell apart."""
+"""The themes of the dashboard. Their colours are the Okabe-Ito palette, which colour-blind people can tell apart."""
 
 from textual.app import App
 from textual.theme import Theme
@@ -16,16 +16,18 @@ LIGHT = Theme(
     error=VERMILION, background="#ffffff", surface="#f6f7f9", panel="#e7ebf0", foreground="#1b2430", dark=False,
 )  # fmt: skip
 THEMES = (DARK, LIGHT)
-ALIASES = {"ansi": "ansi-dark"}  # the terminal's own sixteen colours
+ALIASES = {"ansi": "ansi-dark"}  # uses the sixteen colours of the terminal
 
 
 def set_up(app: App[str], name: str) -> None:
-    """Register our themes and take the one that the user chose; a name that nobody knows is said, not raised."""
+    """Register the themes and select the one called `name`. A toast reports an unknown name."""
     for theme in THEMES:
         app.register_theme(theme)
     name = ALIASES.get(name, name)
     known = name in app.available_themes
     app.theme = name if known else DARK.name
     if not known:
-        there = ", ".join(sorted(app.available_themes))
-        app.notify(f"settings.toml: there is no theme {name!r}, only {there}", severity="warning", timeout=20)
+        available = ", ".join(sorted(app.available_themes))
+        app.notify(
+            f"settings.toml: there is no theme {name!r}; choose one of {available}", severity="warning", timeout=20
+        )

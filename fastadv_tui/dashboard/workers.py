@@ -1,4 +1,4 @@
-"""The two threads of the dashboard: one reads what runs write, one looks at the machine. Screens learn by messages."""
+"""The two threads of the dashboard: one reads the runs, one samples the machine. Both send messages to the app."""
 
 import threading
 import time
@@ -13,12 +13,15 @@ from fastadv_tui.dashboard.snapshot import EMPTY, Snapshot
 from fastadv_tui.hardware.sampler import Sampler
 from fastadv_tui.text.sanitize import one_line
 
-COMPLAIN = 10.0  # seconds that a toast says that the runs cannot be looked at, before the next one says it
-SAMPLE, SAMPLE_IDLE = 1.0, 2.0  # seconds between looks at the machine, with a run training here and without
+ERROR_SECONDS = 10.0  # how long a toast about unreadable runs stays, and the least time between two
+SAMPLE, SAMPLE_IDLE = 1.0, 2.0  # seconds between samples of the machine, while a run trains on it and otherwise
 
 
 class DashboardWorkers(App[str]):
-    """An app that is told `Refreshed` and `Sampled` from when `follow` and `sample` were called to its end."""
+    """An app with two workers, `follow` and `sample`, which send `Refreshed` and `Sampled` until the app ends.
+
+    marked: ids of the runs that the user marked. looked_at: ids of the runs on the screen, followed even if not live.
+    """
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
@@ -32,28 +35,28 @@ class DashboardWorkers(App[str]):
         self._leaving.set()
         self._wake.set()
 
-    def look_now(self) -> None:
-        """Something has happened to a run."""
+    def refresh_now(self) -> None:
+        """Read the runs at once, after an action that changed one."""
         self._wake.set()
 
     def look_at(self, *run_ids: str) -> None:
-        """Follow these runs, too, from now on."""
+        """Follow these runs in addition to the live and the marked ones, in place of those of the last call."""
         self.looked_at = set(run_ids)
-        self.look_now()
+        self.refresh_now()
 
     @work(thread=True, exclusive=True, group="follow")
     def follow(self) -> None:
-        book, told, complained = RunMonitor(), EMPTY, -COMPLAIN
+        monitor, sent, reported = RunMonitor(), EMPTY, -ERROR_SECONDS
         while not self._leaving.is_set():
             try:
-                if (snapshot := book.refresh(self.looked_at | self.marked)) is not told:
-                    told = snapshot
+                if (snapshot := monitor.refresh(self.looked_at | self.marked)) is not sent:
+                    sent = snapshot
                     self.post_message(Refreshed(snapshot))
-            except OSError as error:  # a network file system that is away, say: it may come back
-                if time.monotonic() - complained > COMPLAIN:
-                    complained = time.monotonic()
-                    said = f"cannot look at the runs: {error}; what is shown is old, trying again"
-                    self.notify(one_line(said), severity="error", timeout=COMPLAIN, markup=False)
+            except OSError as error:  # may pass, as when a network file system is away for a while
+                if time.monotonic() - reported > ERROR_SECONDS:
+                    reported = time.monotonic()
+                    problem = f"cannot read the runs: {error}; the screen shows old data until a retry succeeds"
+                    self.notify(one_line(problem), severity="error", timeout=ERROR_SECONDS, markup=False)
             self._wake.wait(self.settings.refresh)
             self._wake.clear()
 

@@ -1,1 +1,1 @@
-"""Curves in braille: scales, drawing, and the widget that shows them."""
+"""Charts in a terminal: scales, drawing in braille characters, and the widget."""

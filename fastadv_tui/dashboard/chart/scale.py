@@ -1,4 +1,4 @@
-"""The number work of drawing curves: scales, ticks, smoothing, and points decimated to the dots of a terminal."""
+"""The arithmetic of charts: scales, ticks, smoothing, and the reduction of points to the dots of a terminal."""
 
 import math
 from bisect import bisect_left
@@ -7,10 +7,10 @@ from itertools import pairwise
 
 from msgspec import Struct
 
-HALF = 2  # a braille character is 2 dots wide and 4 high
-DOTS = 4
-# the dots of one side of a character, by the bits of its rows from below
-BRAILLE = 0x2800
+DOTS_WIDE = 2  # a braille character is 2 dots wide and 4 high
+DOTS_HIGH = 4
+BRAILLE = 0x2800  # the empty braille character
+# bits of the dots in the left and right half of a character; bit b of the index is row b from below
 LEFT = tuple(sum(bit for row, bit in enumerate((0x40, 0x04, 0x02, 0x01)) if rows >> row & 1) for rows in range(16))
 RIGHT = tuple(sum(bit for row, bit in enumerate((0x80, 0x20, 0x10, 0x08)) if rows >> row & 1) for rows in range(16))
 
@@ -23,9 +23,9 @@ class Scale(Struct, frozen=True):
     dots: int
 
     def dot(self, value: float) -> int:
-        """The nearest dot; values outside are put at the border."""
+        """The dot nearest to a value; values outside the scale are put at its border."""
         place = (value - self.low) / ((self.high - self.low) or 1.0) * (self.dots - 1) + 0.5
-        if 0 <= place < self.dots:  # no min and max: this is where drawing spends its time
+        if 0 <= place < self.dots:  # without min and max: drawing spends most of its time here
             return int(place)
         return 0 if place < 0 else self.dots - 1
 
@@ -34,7 +34,7 @@ class Scale(Struct, frozen=True):
 
 
 class Span(Struct, frozen=True):
-    """What a curve does in one column of dots: where it comes in, how far it goes, where it leaves."""
+    """The values of a curve in one column of dots: the first, the lowest, the highest and the last."""
 
     column: int
     first: float
@@ -44,18 +44,18 @@ class Span(Struct, frozen=True):
 
 
 def decimate(xs: Sequence[float], ys: Sequence[float], x: Scale) -> list[list[Span]]:
-    """The curve as pieces without a gap, each a span for every column of dots that has points, in order.
+    """Reduce a curve to one span for each column of dots that has points; a new list begins after each gap.
 
-    `xs` ascend; points outside of the scale are left out. NaN and infinite values are gaps: a curve is not drawn
-    across them. No extreme is lost, however many points fall into one column.
+    `xs` ascend. Points outside the scale are left out. NaN and infinite values are gaps, across which no line is
+    drawn. No extreme is lost, however many points fall into one column.
     """
     start, stop = bisect_left(xs, x.low), bisect_left(xs, math.nextafter(x.high, math.inf))
     edges = _edges(xs, x, start, stop)
-    return [_spans(ys, edges, begin, end) for begin, end in finite_runs(ys, start, stop)]
+    return [_spans(ys, edges, begin, end) for begin, end in finite_ranges(ys, start, stop)]
 
 
 def _edges(xs: Sequence[float], x: Scale, start: int, stop: int) -> list[tuple[int, int]]:
-    """For every column that has points: its number and the index after its last point."""
+    """For each column of dots that has points: the number of the column, and the index after its last point."""
     edges = []
     while start < stop:
         column = x.dot(xs[start])
@@ -76,9 +76,9 @@ def _spans(ys: Sequence[float], edges: list[tuple[int, int]], begin: int, end: i
     return spans
 
 
-def finite_runs(ys: Sequence[float], start: int, stop: int) -> list[tuple[int, int]]:
+def finite_ranges(ys: Sequence[float], start: int, stop: int) -> list[tuple[int, int]]:
     """The index ranges of `ys[start:stop]` in which every value is finite."""
-    if math.isfinite(sum(ys[start:stop])):  # one gap makes the sum a gap; a sum can overflow, so ask again below
+    if math.isfinite(sum(ys[start:stop])):  # false if there is a gap, but also if the sum overflows
         return [(start, stop)] if start < stop else []
     gaps = [index for index in range(start, stop) if not math.isfinite(ys[index])]
     borders = zip([start - 1, *gaps], [*gaps, stop], strict=True)
@@ -86,9 +86,9 @@ def finite_runs(ys: Sequence[float], start: int, stop: int) -> list[tuple[int, i
 
 
 def columns_of_dots(pieces: list[list[Span]], y: Scale) -> dict[int, int]:
-    """The dots of a curve by column: bit b of a column is the dot b above the lower border.
+    """The dots of a curve as one integer for each column. Bit b is the dot b above the lower border.
 
-    Neighbouring points are joined by straight lines, so a curve is whole however steep it is.
+    Straight lines join neighbouring points, so that a steep curve has no holes.
     """
     columns: dict[int, int] = {}
     for piece in pieces:
@@ -103,7 +103,7 @@ def columns_of_dots(pieces: list[list[Span]], y: Scale) -> dict[int, int]:
 
 
 def _join(columns: dict[int, int], column: int, dot: int, to_column: int, to_dot: int) -> None:
-    """A straight line between two dots; each column gets the half of the way to its neighbours."""
+    """Add a straight line between two dots. Each column gets the line up to half-way to its neighbours."""
     width, here = to_column - column, dot
     for step in range(width + 1):
         until = dot + round((to_dot - dot) * min((step + 0.5) / width, 1.0)) if width else to_dot
@@ -115,52 +115,52 @@ def _bits(low: int, high: int) -> int:
     return ((1 << (high - low + 1)) - 1) << low
 
 
-def finite(values: Sequence[float]) -> list[float]:
+def finite_values(values: Sequence[float]) -> list[float]:
     return [value for value in values if math.isfinite(value)]
 
 
 def smooth(ys: Sequence[float], weight: float) -> list[float]:
-    """Exponential moving average, free of the bias towards the start (Kingma and Ba 2015, section 3).
+    """Exponential moving average, corrected for the bias of its start (Kingma and Ba 2015, section 3).
 
-    `weight` in [0,1) is the share of the past in each value; 0 changes nothing. Gaps stay gaps and weigh nothing.
+    weight: of the past in each value, in [0,1); 0 changes nothing. Gaps stay gaps and have no weight.
     """
     if weight <= 0:
         return list(ys)
-    mean, known, smoothed = 0.0, 0.0, []
+    weighted_sum, total_weight, smoothed = 0.0, 0.0, []
     for y in ys:
         if math.isfinite(y):
-            mean, known = weight * mean + (1 - weight) * y, weight * known + (1 - weight)
-            smoothed.append(mean / known)
+            weighted_sum, total_weight = weight * weighted_sum + (1 - weight) * y, weight * total_weight + (1 - weight)
+            smoothed.append(weighted_sum / total_weight)
         else:
             smoothed.append(math.nan)
     return smoothed
 
 
 def log10(ys: Sequence[float]) -> list[float]:
-    """Logarithms; NaN, a gap, where there is none."""
+    """Logarithms to base 10; NaN, a gap, for values that have no logarithm."""
     return [math.log10(y) if y > 0 else math.nan for y in ys]
 
 
-def ticks(low: float, high: float, most: int) -> list[float]:
-    """At most `most` round values (multiples of 1, 2 or 5 times a power of ten) in [low, high]."""
-    step = nice_step((high - low) / (max(most, 1) + 1))
+def ticks(low: float, high: float, max_count: int) -> list[float]:
+    """At most `max_count` round values (multiples of 1, 2 or 5 times a power of ten) in [low, high]."""
+    step = nice_step((high - low) / (max(max_count, 1) + 1))
     found = _multiples(low, high, step)
-    while len(found) > max(most, 1):
+    while len(found) > max(max_count, 1):
         step = nice_step(step * 1.01)
         found = _multiples(low, high, step)
     return found
 
 
-def log_ticks(low: float, high: float, most: int) -> list[float]:
-    """At most `most` logarithms in [low, high] of 1, 2 and 5 times powers of ten, or of powers of ten alone."""
+def log_ticks(low: float, high: float, max_count: int) -> list[float]:
+    """At most `max_count` ticks in [low, high]: logarithms of 1, 2 and 5 times powers of ten, or of powers of ten."""
     decades = range(math.floor(low), math.ceil(high) + 1)
     fine = [decade + math.log10(size) for decade in decades for size in (1, 2, 5)]
     found = [tick for tick in fine if low - 1e-9 <= tick <= high + 1e-9]
-    return found if len(found) <= most else ticks(low, high, min(most, max(len(decades), 1)))
+    return found if len(found) <= max_count else ticks(low, high, min(max_count, max(len(decades), 1)))
 
 
-def widened(low: float, high: float, rows: int) -> tuple[float, float]:
-    """Limits at round values, so that an axis stands still while its curve grows a little."""
+def widened_limits(low: float, high: float, rows: int) -> tuple[float, float]:
+    """Limits of an axis, widened to round values, so that the axis stays the same while its curve grows a little."""
     if low == high:
         low, high = low - (abs(low) / 2 or 0.5), high + (abs(high) / 2 or 0.5)
     step = nice_step((high - low) / max(rows, 1))
@@ -169,12 +169,12 @@ def widened(low: float, high: float, rows: int) -> tuple[float, float]:
     return math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
 
 
-def nice_step(least: float) -> float:
-    """The smallest of 1, 2 and 5 times a power of ten that is at least `least`; 0 if that is not positive."""
-    if not 0 < least < math.inf:
+def nice_step(minimum: float) -> float:
+    """The smallest of 1, 2 and 5 times a power of ten that is at least `minimum`; 0 if `minimum` is not positive."""
+    if not 0 < minimum < math.inf:
         return 0.0
-    power = 10.0 ** math.floor(math.log10(least))
-    return next((size * power for size in (1, 2, 5) if size * power >= least * (1 - 1e-9)), 10 * power)
+    power = 10.0 ** math.floor(math.log10(minimum))
+    return next((size * power for size in (1, 2, 5) if size * power >= minimum * (1 - 1e-9)), 10 * power)
 
 
 def _multiples(low: float, high: float, step: float) -> list[float]:
@@ -185,7 +185,10 @@ def _multiples(low: float, high: float, step: float) -> list[float]:
 
 
 def labels(values: Sequence[float], percent: bool = False) -> list[str]:
-    """Tick labels with as many decimals as their distance needs: `0.10`, `40%`, `1e-05`."""
+    """Labels of ticks, with enough decimals to tell neighbours apart: `0.10`, `40%`, `1e-05`.
+
+    percent: `values` are fractions in [0,1], labelled in per cent.
+    """
     shown = [100 * value if percent else value for value in values]
     step = min((after - before for before, after in pairwise(shown)), default=max(map(abs, shown), default=0.0))
     decimals = max(0, -math.floor(math.log10(step) + 1e-9)) if 0 < step < math.inf else 0
@@ -195,7 +198,7 @@ def labels(values: Sequence[float], percent: bool = False) -> list[str]:
 
 
 def time_unit(seconds: float) -> tuple[float, str]:
-    """The unit, in seconds and by name, in which a stretch of time is told."""
+    """The unit in which to label a duration: its length in seconds, and its name."""
     for limit, size, name in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
         if seconds < limit:
             return size, name

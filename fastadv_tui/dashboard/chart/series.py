@@ -1,4 +1,4 @@
-"""What a chart shows: its series and options, and the curves that are ready to be drawn."""
+"""The input of a chart (series and options), and the curves prepared from it for drawing."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -11,17 +11,17 @@ from fastadv_tui.text.sanitize import one_line
 
 COLOURS = 7
 MARKERS = "●■▲◆○□△◇"  # one more than the colours, so that series that share a colour differ in their marker
-GRID, AXIS, THRESHOLD, MARK, TEXT = range(COLOURS, COLOURS + 5)  # looks beside those of the series
-FAINT, CURSOR = 16, 32  # added to a look
-LARGEST = 1e100  # what lies beyond is a gap, like infinity: the arithmetic of axes would overflow
+GRID, AXIS, THRESHOLD, MARK, TEXT = range(COLOURS, COLOURS + 5)  # the looks after those of the series
+FAINT, CURSOR = 16, 32  # flags that are added to a look
+MAX_VALUE = 1e100  # a larger value is a gap, like infinity: the arithmetic of the axes would overflow
 
-Cell = tuple[str, int]  # a character one cell wide (in a legend: a piece of text) and its look
+Cell = tuple[str, int]  # a character one cell wide (in a legend: a text), and its look, the number of its colour
 Row = list[Cell]
 
 
 class Series(Struct, frozen=True, kw_only=True):
-    """One curve. `xs` ascend; NaN in `ys` is a gap. `look` numbers its colour and marker, by default its place in
-    the list; a faint series is drawn under the others."""
+    """The points of one curve. `xs` ascend; NaN in `ys` is a gap. `look` is the number of its colour and marker, by
+    default the index of the series. A faint series is drawn under the others."""
 
     name: str
     xs: Sequence[float]
@@ -38,7 +38,7 @@ class Threshold(Struct, frozen=True):
 
 
 class Mark(Struct, frozen=True):
-    """A vertical line, and its glyph on the axis."""
+    """A vertical line, with a glyph on the x axis."""
 
     x: float
     glyph: str
@@ -46,8 +46,11 @@ class Mark(Struct, frozen=True):
 
 
 class Options(Struct, frozen=True, kw_only=True):
-    """How a chart shows its series. `percent` takes fractions in [0,1], `time` takes seconds; `smoothing` is the
-    weight of the past in [0,1); `x_range` is that of the data if None."""
+    """How a chart shows its series. y = "percent": `ys` are fractions in [0,1]. x = "time": `xs` are seconds.
+
+    smoothing: weight of the past in [0,1). x_range: limits of the x axis; None takes those of the data.
+    empty: text of a chart without data.
+    """
 
     y: Literal["plain", "percent"] = "plain"
     x: Literal["epoch", "time"] = "epoch"
@@ -60,11 +63,15 @@ class Options(Struct, frozen=True, kw_only=True):
 
 
 class Curve(Struct):
-    """A series ready to be drawn: the values that are read, and the same where they are drawn (logarithms, maybe)."""
+    """A series prepared for drawing.
+
+    values: the smoothed values, which the legend shows. drawn: `values`, or their logarithms on a logarithmic axis.
+    low, high: limits of `drawn`. last: the last value that is not a gap.
+    """
 
     name: str
     xs: Sequence[float]
-    read: Sequence[float]
+    values: Sequence[float]
     drawn: Sequence[float]
     look: int
     marker: str
@@ -74,24 +81,24 @@ class Curve(Struct):
 
 
 def prepare(series: Iterable[Series], options: Options) -> list[Curve]:
-    """What drawing needs to know of the data, faint series first; series with no finite value are left out."""
-    ready = [_curve(each, place, options) for place, each in enumerate(series)]
-    return sorted((curve for curve in ready if curve), key=lambda curve: curve.look < FAINT)
+    """The curves to draw, faint ones first. A series without a finite value has no curve."""
+    curves = [_curve(each, place, options) for place, each in enumerate(series)]
+    return sorted((curve for curve in curves if curve), key=lambda curve: curve.look < FAINT)
 
 
 def _curve(series: Series, place: int, options: Options) -> Curve | None:
-    points = min(len(series.xs), len(series.ys))  # of lists that grow, one may be a point ahead of the other
-    ys = [y if -LARGEST <= y <= LARGEST else math.nan for y in series.ys[:points]]
-    read = scale.smooth(ys, options.smoothing)
-    drawn = scale.log10(read) if options.log_y else read
-    pieces = [drawn[begin:end] for begin, end in scale.finite_runs(drawn, 0, points)]
+    points = min(len(series.xs), len(series.ys))  # the lists grow, so one may be a point ahead of the other
+    ys = [y if -MAX_VALUE <= y <= MAX_VALUE else math.nan for y in series.ys[:points]]
+    values = scale.smooth(ys, options.smoothing)
+    drawn = scale.log10(values) if options.log_y else values
+    pieces = [drawn[begin:end] for begin, end in scale.finite_ranges(drawn, 0, points)]
     if not pieces:
         return None
     number = place if series.look is None else series.look
     return Curve(
         name=one_line(series.name),
         xs=series.xs[:points],
-        read=read,
+        values=values,
         drawn=drawn,
         look=number % COLOURS + (FAINT if series.faint else 0),
         marker=MARKERS[number % len(MARKERS)],
@@ -102,5 +109,5 @@ def _curve(series: Series, place: int, options: Options) -> Curve | None:
 
 
 def x_unit(options: Options, span: float) -> tuple[float, str]:
-    """The unit in which the x axis is labelled: its size in the data's own, and its name."""
+    """The unit of the labels on the x axis: its size in units of `xs`, and its name. span: length of the axis."""
     return scale.time_unit(span) if options.x == "time" else (1.0, "epoch")

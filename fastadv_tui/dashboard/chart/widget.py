@@ -1,4 +1,4 @@
-"""A chart widget: curves in braille with axes, a legend, and a cursor that reads values."""
+"""The chart widget: curves with axes, a legend, and a cursor at which the legend reads values."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
@@ -14,15 +14,21 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from fastadv_tui.dashboard.chart.plot import Drawing, draw
-from fastadv_tui.dashboard.chart.scale import HALF
+from fastadv_tui.dashboard.chart.scale import DOTS_WIDE
 from fastadv_tui.dashboard.chart.series import COLOURS, CURSOR, FAINT, Curve, Options, Row, Series, prepare
 
 LOOKS = [f"chart--series-{number + 1}" for number in range(COLOURS)]
-LOOKS += ["chart--grid", "chart--axis", "chart--threshold", "chart--mark", "chart--text"]  # in the order of `plot`
+LOOKS += [
+    "chart--grid",
+    "chart--axis",
+    "chart--threshold",
+    "chart--mark",
+    "chart--text",
+]  # ordered as in `series`
 
 
 class Chart(Widget, can_focus=True):
-    """Set `series` and `options`, as often as there is news: only this widget is painted again, when it is due."""
+    """Draws `series` as `options` say. Setting either repaints only this widget, at the next paint of the app."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {*LOOKS, "chart--cursor"}
     DEFAULT_CSS = """
@@ -58,7 +64,7 @@ class Chart(Widget, can_focus=True):
         Binding("right", "move(1)", "Cursor right", id="chart.right", show=False),
         Binding("home", "jump(0)", "First point", id="chart.first", show=False),
         Binding("end", "jump(-1)", "Last point", id="chart.last", show=False),
-        Binding("escape", "clear", "No cursor", id="chart.clear", show=False),
+        Binding("escape", "clear", "Remove the cursor", id="chart.clear", show=False),
     ]
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
@@ -66,7 +72,7 @@ class Chart(Widget, can_focus=True):
         self._series: Sequence[Series] = ()
         self._options = Options()
         self._cursor: float | None = None
-        self._curves: list[Curve] | None = None  # what was prepared from series and options
+        self._curves: list[Curve] | None = None  # prepared from series and options; None when outdated
         self._drawing: Drawing | None = None
         self._styles_by_look: dict[int, Style] = {}
 
@@ -91,7 +97,7 @@ class Chart(Widget, can_focus=True):
 
     @property
     def cursor(self) -> float | None:
-        """Where values are read, in the data's x; None without a cursor."""
+        """The x at which the legend reads values, in the unit of the data; None without a cursor."""
         return self._cursor
 
     @cursor.setter
@@ -101,24 +107,24 @@ class Chart(Widget, can_focus=True):
             self._redraw()
 
     def render_line(self, y: int) -> Strip:
-        rows = self._drawn().rows
+        rows = self._current_drawing().rows
         if y >= len(rows):
             return Strip.blank(self.size.width, self.rich_style)
         return self._strip(rows[y])
 
-    def _drawn(self) -> Drawing:
+    def _current_drawing(self) -> Drawing:
         if self._drawing is None:
             width, height = self.content_size
-            self._drawing = draw(self._ready(), self._options, width, height, self._cursor)
+            self._drawing = draw(self._prepared_curves(), self._options, width, height, self._cursor)
         return self._drawing
 
-    def _ready(self) -> list[Curve]:
+    def _prepared_curves(self) -> list[Curve]:
         if self._curves is None:
             self._curves = prepare(self._series, self._options)
         return self._curves
 
     def _strip(self, row: Row) -> Strip:
-        """Neighbours of one look become one segment."""
+        """A row as a strip. Neighbouring cells with the same look become one segment."""
         groups = groupby(row, key=itemgetter(1))
         segments = [Segment("".join(text for text, _ in cells), self._style(look)) for look, cells in groups]
         return Strip(segments).adjust_cell_length(self.content_size.width, self.rich_style)
@@ -146,18 +152,18 @@ class Chart(Widget, can_focus=True):
         self._drawing = None
 
     def on_click(self, event: Click) -> None:
-        drawing, offset = self._drawn(), event.get_content_offset(self)
+        drawing, offset = self._current_drawing(), event.get_content_offset(self)
         if drawing.x is not None and offset is not None:
-            self.cursor = self._nearest(drawing.x.value(HALF * (offset.x - drawing.left)))
+            self.cursor = self._nearest(drawing.x.value(DOTS_WIDE * (offset.x - drawing.left)))
 
     def action_move(self, by: int) -> None:
-        """To the next point that stands in another column, so that each key press is seen."""
-        x, points = self._drawn().x, self._points()
+        """Move the cursor to the next point in another column of characters, so that each key press has an effect."""
+        x, points = self._current_drawing().x, self._points()
         if x is None or self._cursor is None:
             self.action_jump(-1)
             return
-        columns = [x.dot(point) // HALF for point in points]
-        here = x.dot(self._cursor) // HALF
+        columns = [x.dot(point) // DOTS_WIDE for point in points]
+        here = x.dot(self._cursor) // DOTS_WIDE
         index = bisect_right(columns, here) if by > 0 else bisect_left(columns, here) - 1
         if 0 <= index < len(points):
             self.cursor = points[index]
@@ -171,12 +177,12 @@ class Chart(Widget, can_focus=True):
         self.cursor = None
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Escape is ours only while there is a cursor to put away."""
+        """The chart takes the escape key only while it has a cursor to remove."""
         return self._cursor is not None if action == "clear" else True
 
     def _points(self) -> list[float]:
-        """The x of every point of every curve, ascending."""
-        return sorted({x for curve in self._ready() for x in curve.xs})
+        """The x of all points of all curves, ascending and each once."""
+        return sorted({x for curve in self._prepared_curves() for x in curve.xs})
 
     def _nearest(self, x: float) -> float | None:
         return min(self._points(), key=lambda point: abs(point - x), default=None)

@@ -1,1 +1,1 @@
-"""The screens of the dashboard, one a file: widgets post messages, screens act."""
+"""The screens of the dashboard, one per file. Widgets post messages, and screens act on them."""

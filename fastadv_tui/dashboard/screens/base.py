@@ -1,4 +1,4 @@
-"""What every screen shares: the app it belongs to, and the news that the app hands on to it."""
+"""The base class of the screens: gives them the app, and the snapshots and samples that the app sends on."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar, cast
@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 
 
 class DashboardApp(Protocol):
-    """What screens need of the app. They know the app by this protocol only: the app imports the screens.
+    """What screens need of the app. They know only this protocol, because the app imports the screens.
 
     marked: ids of the runs that the user marked.
     """
@@ -36,7 +36,7 @@ class DashboardApp(Protocol):
 
 
 class Screen(ReadonlyActions, screen.Screen[Result]):
-    """A screen that is told what is new, from when all of its widgets are there.
+    """A screen that takes snapshots and samples as soon as it has all of its widgets.
 
     Result: what the screen returns when it is dismissed.
     """
@@ -49,7 +49,7 @@ class Screen(ReadonlyActions, screen.Screen[Result]):
 
     @property
     def ready(self) -> bool:
-        """Whether all widgets are there: a screen is not ready before it is composed, nor while it is taken down."""
+        """Whether the screen has all of its widgets: it is composed, and not being removed."""
         return self._composed and self._open
 
     @property
@@ -57,17 +57,17 @@ class Screen(ReadonlyActions, screen.Screen[Result]):
         return self.app.is_running and self in self.app.screen_stack
 
     def on_mount(self) -> None:
-        """A screen that was closed while it was being composed has lost its widgets: there is nothing to begin."""
+        """Begin, unless the screen was closed while it was composed: then its widgets are gone."""
         if self._open:
             self._composed = True
             self.begin()
             self.take(self.fastadv.snapshot)
 
     def begin(self) -> None:
-        """Set up the widgets, which are all there now."""
+        """Set up the widgets, which all exist now."""
 
     def take(self, snapshot: Snapshot) -> None:
-        """Show the new state of the runs; a screen that shows none does nothing."""
+        """Show a new snapshot of the runs. By default a screen shows none."""
 
     def take_machine(self, sample: Sample) -> None:
-        """Show the new state of the machine; a screen that shows none does nothing."""
+        """Show a new sample of the machine. By default a screen shows none."""

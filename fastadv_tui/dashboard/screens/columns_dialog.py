@@ -1,4 +1,4 @@
-"""Which columns the history shows."""
+"""The dialog in which the user chooses the columns of the history."""
 
 from collections.abc import Iterable
 
@@ -11,10 +11,10 @@ from textual.widgets.selection_list import Selection
 
 
 class ColumnsDialog(ModalScreen[tuple[str, ...] | None]):
-    """The columns that were chosen, those of before first; None if the user thought better of it."""
+    """Returns the chosen columns, those that were shown before first; None if the user cancels."""
 
     BINDINGS = [
-        Binding("enter", "keep", "Keep", priority=True),  # or the list would take it as a space
+        Binding("enter", "save", "Save", priority=True),  # without priority, the list takes enter as space
         Binding("escape", "dismiss(None)", "Cancel"),
     ]
 
@@ -25,9 +25,9 @@ class ColumnsDialog(ModalScreen[tuple[str, ...] | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog"):
-            yield Label("Columns (space turns one on or off, enter keeps them, escape does not)", markup=False)
+            yield Label("Columns: space shows or hides, enter saves, escape cancels", markup=False)
             yield SelectionList[str](*(Selection(key, key, key in self._chosen) for key in self._order))
 
-    def action_keep(self) -> None:
+    def action_save(self) -> None:
         chosen = set(self.query_one(SelectionList).selected)
         self.dismiss(tuple(key for key in self._order if key in chosen))

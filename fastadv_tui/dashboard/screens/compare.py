@@ -1,4 +1,4 @@
-"""Runs side by side: curves over each other, results, only the settings that differ."""
+"""The screen that compares runs: their accuracy curves, their results, and the settings that differ."""
 
 import time
 from collections.abc import Sequence
@@ -18,16 +18,16 @@ from fastadv_tui.history.comparison_formats import FORMATS
 from fastadv_tui.history.row import Row
 from fastadv_tui.text.sanitize import distinct_labels, one_line
 
-ENDINGS = {"csv": "csv", "md": "md", "latex": "tex"}
+SUFFIXES = {"csv": "csv", "md": "md", "latex": "tex"}
 
 
 class CompareScreen(Screen[None]):
-    """Any number of runs, by their rows: also those whose folder is gone."""
+    """Compares any number of runs by their rows in the history, so that deleted run folders do not matter."""
 
     BINDINGS = [
         Binding("escape,c", "app.pop_screen", "Back", id="compare-back"),
         Binding("E", "export", "Export", id="compare-export"),
-        Binding("v", "turn", "Robust or clean", id="compare-turn"),
+        Binding("v", "toggle_accuracy", "Robust or clean", id="compare-turn"),
         Binding("left_square_bracket", "move(-1)", "Cursor left", id="compare-left", show=False),
         Binding("right_square_bracket", "move(1)", "Cursor right", id="compare-right", show=False),
     ]
@@ -47,12 +47,12 @@ class CompareScreen(Screen[None]):
         yield Footer()
 
     def begin(self) -> None:
-        self.query_one("#results").border_title = "Results, the better ones with *"
+        self.query_one("#results").border_title = "Results, * marks the best"
         self.query_one("#settings").border_title = "Settings that differ"
         self.query_one("#tables").focus()
 
     def take(self, snapshot: Snapshot) -> None:
-        """Draw anew what changed; mostly nothing does."""
+        """Draw everything again if a row of the compared runs has changed, which is rare."""
         rows = [row for run_id in self._runs if (row := snapshot.row(run_id)) is not None]
         if rows == self._rows:
             return
@@ -61,29 +61,29 @@ class CompareScreen(Screen[None]):
         names = distinct_labels([(row.name, row.id) for row in rows], 20)
         self._fill("#results", names, table.results)
         self._fill("#settings", names, table.settings)
-        fine = "data, evaluation and code agree"
+        no_warning = "data, evaluation and code agree"
         warnings = self.query_one("#warnings", Static)
-        warnings.update("\n".join(f"! {text}" for text in table.warnings) or fine)
+        warnings.update("\n".join(f"! {text}" for text in table.warnings) or no_warning)
         warnings.set_class(not table.warnings, "-fine")
         self.query_one(ComparisonChart).show(rows)
 
-    def action_turn(self) -> None:
-        self.query_one(ComparisonChart).turn()
+    def action_toggle_accuracy(self) -> None:
+        self.query_one(ComparisonChart).toggle_accuracy()
 
     def action_move(self, by: int) -> None:
         self.query_one(ComparisonChart).move(by)
 
     def action_export(self) -> None:
         """The table as CSV, Markdown and LaTeX, and the screen as SVG, in the current folder."""
-        if self.fastadv.readonly:  # also whoever looks on in a browser
+        if self.fastadv.readonly:  # a reader in a browser must not write files here
             self.notify("this dashboard is read-only", severity="warning")
             return
         name = f"fastadv-compare-{time.strftime('%Y%m%d-%H%M%S')}"
         table = compare(self._rows)
         try:
-            stem = Path.cwd() / name  # which may be gone
-            for form, ending in ENDINGS.items():
-                stem.with_suffix(f".{ending}").write_text(FORMATS[form](table))
+            stem = Path.cwd() / name  # fails if the current folder was deleted
+            for form, suffix in SUFFIXES.items():
+                stem.with_suffix(f".{suffix}").write_text(FORMATS[form](table))
             stem.with_suffix(".svg").write_text(self.app.export_screenshot(title="fastadv"))
         except OSError as error:
             self.notify(f"cannot write {name}.*: {error.strerror}", severity="error", markup=False)
@@ -93,7 +93,7 @@ class CompareScreen(Screen[None]):
     def _fill(self, query: str, names: list[str], lines: list[tuple[str, list[Cell]]]) -> None:
         table = self.query_one(query, DataTable)
         table.clear(columns=True)
-        table.add_columns("", *map(Text, names))  # of a str it would read markup
+        table.add_columns("", *map(Text, names))  # a str would be read as markup
         for label, cells in lines:
             shown = [
                 Text(one_line(cell.text, 24) + " *" * cell.best, style="bold" if cell.best else "") for cell in cells

@@ -1,4 +1,4 @@
-"""A question before something that cannot be undone."""
+"""The dialog that asks before an action that cannot be undone."""
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -7,7 +7,7 @@ from textual.widgets import Button, Label
 
 
 class ConfirmDialog(ModalScreen[bool]):
-    """Asks; True if the user says yes."""
+    """Asks a question. Returns True if the user says yes. yes: the label of the yes button."""
 
     BINDINGS = [("y", "answer(True)", "Yes"), ("n,escape", "answer(False)", "No")]
 

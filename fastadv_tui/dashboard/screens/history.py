@@ -1,4 +1,4 @@
-"""All past runs in a table: search, sort, mark, annotate."""
+"""The history screen: a table of all runs, to filter, sort, mark and annotate."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,14 +27,14 @@ from fastadv_tui.paths import runs_dir
 from fastadv_tui.runs import control
 from fastadv_tui.text.sanitize import one_line, run_label
 
-PAGE = 500  # rows in the table; the filter reaches all of them
-PAUSE = 0.15  # seconds without a key before the filter is looked at
+MAX_LINES = 500  # lines in the table; the filter searches all runs
+FILTER_DELAY = 0.15  # seconds without a key before the filter is applied
 NEWEST_FIRST = "submitted"
-WIDEST = 28
+MAX_CELL_WIDTH = 28
 
 
 class HistoryScreen(Screen[None]):
-    """The index, live."""
+    """Shows the rows of the history, live."""
 
     BINDINGS = [
         Binding("escape,h", "back", "Back", id="history-back"),
@@ -51,7 +51,7 @@ class HistoryScreen(Screen[None]):
         Binding("R", "resume", "Resume", id="history-resume", show=False),
         Binding("e", "again", "Run again with changes", id="history-again", show=False),
         Binding("D", "delete", "Delete", id="history-delete", show=False),
-        Binding("n", "app.launch", "New run", id="history-new", show=False),  # at 80 columns it hid the help
+        Binding("n", "app.launch", "New run", id="history-new", show=False),  # shown, it hides the help at 80 columns
         Binding("j", "cursor(1)", "Down", show=False),
         Binding("k", "cursor(-1)", "Up", show=False),
     ]
@@ -61,7 +61,7 @@ class HistoryScreen(Screen[None]):
         self._snapshot: Snapshot = EMPTY
         self._sort = NEWEST_FIRST
         self._grouped = False
-        self._typing = Timer(self, 1.0, pause=True)  # never started
+        self._filter_timer = Timer(self, 1.0, pause=True)  # this first timer never starts
 
     @property
     def _table(self) -> HistoryTable:
@@ -82,7 +82,6 @@ class HistoryScreen(Screen[None]):
         self._table.focus()
 
     def take(self, snapshot: Snapshot) -> None:
-        """Show what changed."""
         self._snapshot = snapshot
         self._draw()
 
@@ -95,46 +94,52 @@ class HistoryScreen(Screen[None]):
             self.query_one("#summary", Static).update(str(error))
             return
         found = [row for row in self._snapshot.rows if matches(row)]
-        if self._sort != NEWEST_FIRST:  # as they come
+        if self._sort != NEWEST_FIRST:  # the rows of a snapshot are sorted newest first
             found = ordered(found, self._sort)
         found.sort(key=lambda row: not row.pinned)
         lines = self._lines(found)
-        self._table.show(dict(list(lines.items())[:PAGE]))
+        self._table.show(dict(list(lines.items())[:MAX_LINES]))
         self._summarise(len(found), len(lines) if self._grouped else len(found))
 
     def _lines(self, rows: list[Row]) -> dict[str, list[Text]]:
-        """The cells of each line by its key, which is the id of its (first) run."""
+        """The cells of each line, by the id of its run or of the first run of its group."""
         if self._grouped:
             return {group.rows[0].id: self._group_cells(group) for group in group_by_seed(rows)}
         baseline = next((row for row in rows if row.pinned), None)
-        return {row.id: self._row_cells(row, baseline) for row in rows[:PAGE]}
+        return {row.id: self._row_cells(row, baseline) for row in rows[:MAX_LINES]}
 
     def _row_cells(self, row: Row, baseline: Row | None) -> list[Text]:
         marks = ("⚑" if row.pinned else " ") + ("▣" if row.id in self.fastadv.marked else " ")
         return [Text(marks), *(self._cell(row, key, baseline) for key in self.columns)]
 
     def _cell(self, row: Row, key: str, baseline: Row | None) -> Text:
-        text = one_line(COLUMNS[key].text(row), WIDEST)
+        text = one_line(COLUMNS[key].text(row), MAX_CELL_WIDTH)
         mine, theirs = getattr(row, key, None), getattr(baseline, key, None)
         if key in ("clean", "robust") and baseline is not row and mine is not None and theirs is not None:
             text += f" {100 * (mine - theirs):+.1f}"
         return Text(text)
 
     def _group_cells(self, group: Group) -> list[Text]:
-        said = {"clean": mean_std(group.clean, group.clean_std), "robust": mean_std(group.robust, group.robust_std)}
+        texts = {
+            "clean": mean_std(group.clean, group.clean_std),
+            "robust": mean_std(group.robust, group.robust_std),
+        }
         first = group.rows[0]
         if len({row.status for row in group.rows}) > 1:
-            said["status"] = "several"
-        cells = [Text(said[key] if key in said else one_line(COLUMNS[key].text(first), WIDEST)) for key in self.columns]
+            texts["status"] = "several"
+        cells = [
+            Text(texts[key] if key in texts else one_line(COLUMNS[key].text(first), MAX_CELL_WIDTH))
+            for key in self.columns
+        ]
         return [Text(f"n={group.count}"), *cells]
 
     def _summarise(self, found: int, lines: int) -> None:
         total, marked = len(self._snapshot.rows), len(self.fastadv.marked)
-        parts = [f"{found:,} of {total:,} runs", f"sorted by {_said(self._sort)}"]
+        parts = [f"{found:,} of {total:,} runs", f"sorted by {_sort_text(self._sort)}"]
         parts += [f"{marked} marked"] if marked else []
-        parts += [f"{lines:,} groups that differ in more than the seed"] if self._grouped else []
+        parts += [f"{lines:,} groups, mean ± std over seeds"] if self._grouped else []
         parts += ["read-only"] if self.fastadv.readonly else []
-        parts += [f"the first {PAGE} are shown"] if lines > PAGE else []
+        parts += [f"the first {MAX_LINES} are shown"] if lines > MAX_LINES else []
         text = "   ".join(parts) if total else "No runs yet. Press escape, then n to start one."
         self.query_one("#summary", Static).update(text)
 
@@ -144,8 +149,8 @@ class HistoryScreen(Screen[None]):
         return self._snapshot.row(self._table.chosen)
 
     def on_input_changed(self) -> None:
-        self._typing.stop()
-        self._typing = self.set_timer(PAUSE, self._draw)
+        self._filter_timer.stop()
+        self._filter_timer = self.set_timer(FILTER_DELAY, self._draw)
 
     def on_input_submitted(self) -> None:
         self._table.focus()
@@ -178,7 +183,7 @@ class HistoryScreen(Screen[None]):
             self._sort = f"+{key}" if self._sort == key else key
             self._draw()
         else:
-            self.notify(f"{key} have no order")
+            self.notify(f"cannot sort by {key}: its values have no order")
 
     def action_columns(self) -> None:
         def chosen(columns: tuple[str, ...] | None) -> None:
@@ -217,7 +222,7 @@ class HistoryScreen(Screen[None]):
             def change(notes: Notes, text: str) -> None:
                 notes.tags = text.split()
 
-            self._ask(row, "tags, with spaces between", " ".join(row.tags), change)
+            self._ask(row, "tags, separated by spaces", " ".join(row.tags), change)
 
         self._with_chosen(ask)
 
@@ -257,7 +262,7 @@ class HistoryScreen(Screen[None]):
                     self.fastadv.attempt(delete, row)
 
             question = ConfirmDialog(
-                f"{run_label(row.name, row.id)}\nDelete its folder and its row for good?", "Delete"
+                f"{run_label(row.name, row.id)}\nDelete its folder and its row? This cannot be undone.", "Delete"
             )
             self.app.push_screen(question, answered)
 
@@ -272,13 +277,13 @@ class HistoryScreen(Screen[None]):
 
     def _ask(self, row: Row, label: str, text: str, change: Callable[[Notes, str], None]) -> None:
         def answered(answer: str | None) -> None:
-            if answer is not None:  # the row that was asked about, wherever the cursor is by now
+            if answer is not None:  # for the row that the dialog names, even if the cursor has moved
                 self.fastadv.attempt(History().edit, _folder(row), lambda notes: change(notes, answer))
 
         self.app.push_screen(TextDialog(f"{run_label(row.name, row.id)}: {label}", text), answered)
 
 
-def _said(sort: str) -> str:
+def _sort_text(sort: str) -> str:
     return f"{sort[1:]}, lowest first" if sort.startswith("+") else sort
 
 

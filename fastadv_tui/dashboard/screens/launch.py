@@ -1,4 +1,4 @@
-"""The launch form: made from RunConfig itself, read as the command line reads it."""
+"""The form of a new run. Its fields are the settings of RunConfig, read as the command line reads them."""
 
 import shlex
 import time
@@ -29,32 +29,32 @@ from fastadv_tui.text.quantities import format_flops as work_of
 from fastadv_tui.text.sanitize import one_line
 
 HINT = "↑↓ move   8,16 starts two runs"
-PAUSE = 0.3  # seconds without a key before a network is counted
-FIRST = (
+COUNT_DELAY = 0.3  # seconds without a key before the FLOPs of a network are counted
+MAIN_FIELDS = (
     "dataset", "method.name", "preset", "eps", "method.alpha", "epochs", "batch_size", "seed", "precision", "device",
     "name",
 )  # fmt: skip
 
 
 class LaunchScreen(Screen[None]):
-    """A form for one run, or for a sweep when a field holds several values.
+    """A form for one run, or for a sweep if a field holds several values.
 
-    Its workers tell it things by messages: those to a form that was left are dropped.
+    Its workers report by messages, since Textual drops messages to a form that was closed.
     """
 
     class Counted(Message):
-        """The work of a network that was asked for is known."""
+        """The FLOPs of the planned networks are counted."""
 
     class Refused(Message):
-        """Something is in the way of the runs, or of those that were not yet started."""
+        """The start failed. Runs submitted before the error go on."""
 
     class Submitted(Message):
-        """The runs were started, or stand in line."""
+        """All runs were submitted: they run or wait in the queue."""
 
     BINDINGS = [
         Binding("ctrl+s", "start", "Start", id="launch-start", priority=True),
         Binding("escape", "app.pop_screen", "Back", id="launch-back"),
-        # before the field sees them: what is typed right behind a tab must not go to the field that is left
+        # priority: a letter typed right after tab must not go to the field before
         Binding("tab", "app.focus_next", priority=True, show=False),
         Binding("shift+tab", "app.focus_previous", priority=True, show=False),
         Binding("down", "app.focus_next", priority=True, show=False),
@@ -71,12 +71,12 @@ class LaunchScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         with Horizontal(id="launch"):
             with VerticalScroll(id="form"):
-                for key in FIRST:
+                for key in MAIN_FIELDS:
                     yield from self._field(key)
                 yield from self._field("tags")
                 with Collapsible(title="everything else", id="more"):
                     for key in settings():
-                        if key not in (*FIRST, "data_dir"):
+                        if key not in (*MAIN_FIELDS, "data_dir"):
                             yield from self._field(key)
                     yield from self._field("data_dir")
             with VerticalScroll(id="plan"):
@@ -98,7 +98,7 @@ class LaunchScreen(Screen[None]):
             yield Label(_meaning(key), classes="meaning", markup=False)
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
-        """Beside the field there may be no room for all that it means."""
+        """Show the full meaning of a field in the plan; the column beside the field may be too narrow."""
         if not self.ready:
             return
         key = next((key for key in [*settings(), "tags"] if _id(key) == event.widget.id), None)
@@ -117,34 +117,36 @@ class LaunchScreen(Screen[None]):
         return {key: text for key in keys if (text := self.query_one(f"#{_id(key)}", Input).value.strip())}
 
     def _replan(self) -> None:
-        """What would be started, or what is in the way; and what the empty fields would be."""
+        """Show what would start or the error of the form, and show the defaults in the empty fields."""
         if not self.ready:
             return
         typed = self._typed()
         typed.pop("tags", None)
         try:
             self._plan = plan_form(typed)
-            text = self._say(self._plan)
+            text = self._plan_text(self._plan)
         except UserError as error:
             self._plan, text = None, f"! {error}"
-        self.query_one("#planned", Static).update(line_by_line(text))
+        self.query_one("#planned", Static).update(safe_lines(text))
         if self._plan:
             if self._flops.missing(self._plan.configs):
                 self.count_flops(self._plan)
             for key in settings():
                 self.query_one(f"#{_id(key)}", Input).placeholder = placeholder(self._plan.configs[0], key)
 
-    def _say(self, planned: LaunchPlan) -> str:
+    def _plan_text(self, planned: LaunchPlan) -> str:
         count = len(planned.configs)
         seconds = [expected_seconds(config, self.fastadv.snapshot.rows) for config in planned.configs]
         known = [second for second in seconds if second is not None]
         all_known = len(known) == count
-        took = f"about {format_duration(sum(known))}, from past runs here" if all_known else "no past run to tell from"
-        many = f"{count} runs; of the first:" if count > 1 else "1 run"
-        parts = [many, understood(planned.configs[0]).replace(" · ", "\n")]
+        time_text = (
+            f"about {format_duration(sum(known))}, from past runs here" if all_known else "unknown, no similar run"
+        )
+        count_text = f"{count} runs, the first one:" if count > 1 else "1 run"
+        parts = [count_text, understood(planned.configs[0]).replace(" · ", "\n")]
         if planned.configs[0].phases:
             parts.append("\n".join(phase_words(phase) for phase in planned.configs[0].phase_list))
-        parts.append(f"work: {self._work(planned)}\ntime: {took}")
+        parts.append(f"work: {self._work(planned)}\ntime: {time_text}")
         return "\n\n".join([*parts, f"as a command:\n{shlex.join(planned.command)}"])
 
     def _work(self, planned: LaunchPlan) -> str:
@@ -155,9 +157,9 @@ class LaunchScreen(Screen[None]):
 
     @work(thread=True, exclusive=True, group="flops")
     def count_flops(self, planned: LaunchPlan) -> None:
-        """Count the networks that are new; those that were typed over meanwhile are left alone."""
+        """Count the FLOPs of new networks, in a thread. Stops if the form has changed meanwhile."""
         worker = get_current_worker()
-        time.sleep(PAUSE)
+        time.sleep(COUNT_DELAY)
         for config in self._flops.missing(planned.configs):
             if worker.is_cancelled:
                 return
@@ -171,11 +173,11 @@ class LaunchScreen(Screen[None]):
     # -- the start --------------------------------------------------------------------------------------------
 
     def action_start(self) -> None:
-        self._replan()  # what was typed a moment ago may not have been read yet
+        self._replan()  # the last keys may not have reached the plan yet
         if self._starting:
             return
         if self._plan is None:
-            self.notify("the plan at the right says what is in the way", severity="error")
+            self.notify("cannot start: the plan at the right names the error", severity="error")
             return
         self._starting = True
         self.notify("checking data and device ...")
@@ -183,7 +185,7 @@ class LaunchScreen(Screen[None]):
 
     @work(thread=True, exclusive=True, group="launch")
     def start(self, planned: LaunchPlan, tags: list[str]) -> None:
-        """Check once for each kind of run, then submit them all; in a thread, as data may have to be fetched."""
+        """Check one run of each kind, then submit all runs; in a thread, as the check may download data."""
         try:
             self._submit(planned, tags)
         except (UserError, OSError) as error:
@@ -197,13 +199,13 @@ class LaunchScreen(Screen[None]):
 
     def on_launch_screen_submitted(self) -> None:
         self._submitted = True
-        self._leave()
+        self._dismiss_if_submitted()
 
     def on_screen_resume(self) -> None:
-        self._leave()
+        self._dismiss_if_submitted()
 
-    def _leave(self) -> None:
-        """Once its runs are submitted the form goes, but not while another screen is above it."""
+    def _dismiss_if_submitted(self) -> None:
+        """Close the form if its runs are submitted and no other screen is above it."""
         if self._submitted and self.is_active:
             self.dismiss()
 
@@ -218,21 +220,21 @@ class LaunchScreen(Screen[None]):
             control.spawn(rundir)
             try:
                 History().edit(rundir, change)
-            except UserError as error:  # the run is on its way all the same, and so are those to come
+            except UserError as error:  # only the tags are lost: submit the remaining runs
                 self.app.notify(one_line(str(error)), severity="warning", timeout=20, markup=False)
 
 
-def line_by_line(text: str) -> str:
-    """Several lines, each safe to show."""
+def safe_lines(text: str) -> str:
+    """A text of several lines, with the control characters of each line escaped."""
     return "\n".join(one_line(part) for part in text.split("\n"))
 
 
 def _meaning(key: str) -> str:
-    own = {
-        "tags": "words for the group, with spaces between",
+    overrides = {
+        "tags": "labels in the history, separated by spaces",
         "seed": "weights, data order, noise; 0-4 starts five runs",
     }
-    return own.get(key) or meaning(key)
+    return overrides.get(key) or meaning(key)
 
 
 def _id(key: str) -> str:

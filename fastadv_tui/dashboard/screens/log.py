@@ -1,4 +1,4 @@
-"""One run's log, whole screen; a failed run opens on its reason and the end of its traceback."""
+"""The screen with the log of one run. It opens at the end, where a failed run has its traceback and reason."""
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -8,16 +8,16 @@ from textual.widgets import Footer, Input, Static
 
 from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
-from fastadv_tui.dashboard.widgets.log_view import LONGEST, event_lines
+from fastadv_tui.dashboard.widgets.log_view import MAX_LENGTH, event_lines
 from fastadv_tui.dashboard.widgets.text_field import TextField
 from fastadv_tui.text.sanitize import one_line
 from fastadv_tui.text.tail import tail
 
-LINES = 1000
+MAX_LINES = 1000  # of the output of the process
 
 
 class LogScreen(Screen[None]):
-    """What the events say, then what the process printed; `/` searches, the end is followed."""
+    """Shows the output of the process, then the lines of the events. `/` filters the lines; new lines are followed."""
 
     BINDINGS = [
         Binding("escape,l", "app.pop_screen", "Back", id="log-back"),
@@ -27,7 +27,7 @@ class LogScreen(Screen[None]):
 
     def __init__(self, view: LiveRun) -> None:
         super().__init__()
-        self._view, self._wanted, self._paused = view, "", False
+        self._view, self._search, self._paused = view, "", False
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="whole-log"):
@@ -57,16 +57,16 @@ class LogScreen(Screen[None]):
         self.notify("paused" if self._paused else "following")
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        self._wanted = event.value.casefold()
+        self._search = event.value.casefold()
         self._draw()
 
     def on_input_submitted(self) -> None:
         self.query_one("#whole-log").focus()
 
     def _draw(self) -> None:
-        printed = [(text, "dim") for text in tail(self._view.rundir.log, LINES)]
+        printed = [(text, "dim") for text in tail(self._view.rundir.log, MAX_LINES)]
         lines = [*printed, *((text, "") for text in event_lines(self._view))]
-        found = [(one_line(text, LONGEST), style) for text, style in lines if self._wanted in text.casefold()]
-        empty = Text("nothing logged yet" if not self._wanted else "no line has that in it", style="dim")
+        found = [(one_line(text, MAX_LENGTH), style) for text, style in lines if self._search in text.casefold()]
+        empty = Text("nothing logged yet" if not self._search else "no line contains this text", style="dim")
         text = Text("\n").join(Text(shown, style=style) for shown, style in found) if found else empty
         self.query_one("#text", Static).update(text)

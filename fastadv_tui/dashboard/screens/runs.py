@@ -23,7 +23,7 @@ from fastadv_tui.text.sanitize import distinct_labels, one_line, run_label
 
 
 class RunsScreen(Screen[None]):
-    """What a researcher leaves open all day."""
+    """Shows the runs, live, with the charts, facts and log of the chosen one."""
 
     BINDINGS = [
         Binding("space", "mark", "Mark", id="mark"),
@@ -34,22 +34,22 @@ class RunsScreen(Screen[None]):
         Binding("R", "resume", "Resume", id="resume", show=False),
         Binding("e", "again", "Run again with changes", id="again", show=False),
         Binding("slash", "filter", "Filter", id="filter", key_display="/", show=False),
-        Binding("t", "curves('turn_x')", "x axis: epochs or time", id="x-axis", show=False),
-        Binding("y", "curves('turn_log')", "y axis: linear or logarithmic", id="y-axis", show=False),
-        Binding("s", "curves('turn_smooth')", "Smooth the curves", id="smooth", show=False),
+        Binding("t", "curves('toggle_x')", "x axis: epochs or time", id="x-axis", show=False),
+        Binding("y", "curves('toggle_log')", "y axis: linear or logarithmic", id="y-axis", show=False),
+        Binding("s", "curves('toggle_smooth')", "Smooth the curves", id="smooth", show=False),
         Binding("left_square_bracket", "curves('move', -1)", "Cursor left", id="cursor-left", show=False),
         Binding("right_square_bracket", "curves('move', 1)", "Cursor right", id="cursor-right", show=False),
         Binding("escape", "back", "Back", id="back", show=False),
-        # also from a curve or the filter, which have no use for them
+        # here and not only in the list, so that they also work from a chart or the filter
         Binding("down,j", "cursor('down')", "Next run", show=False),
-        Binding("up,k", "cursor('up')", "Run before", show=False),
+        Binding("up,k", "cursor('up')", "Previous run", show=False),
     ]
 
     def __init__(self) -> None:
         super().__init__()
         self._snapshot = EMPTY
-        self._seen: dict[str, str] = {}
-        self._alarms: dict[str, int] = {}
+        self._statuses: dict[str, str] = {}
+        self._alarm_counts: dict[str, int] = {}
 
     def compose(self) -> ComposeResult:
         yield TopBar()
@@ -73,9 +73,9 @@ class RunsScreen(Screen[None]):
     # -- what comes in ----------------------------------------------------------------------------------------
 
     def take(self, snapshot: Snapshot) -> None:
-        """Show the new state of things; only what changed is drawn."""
+        """Show a snapshot. Widgets draw only what has changed."""
         self._snapshot = snapshot
-        self._raise_alarms(snapshot)
+        self._announce_changes(snapshot)
         self.query_one(TopBar).show(snapshot, self.fastadv.readonly)
         self.query_one(Machine).name_runs(snapshot.engines(), snapshot.devices())
         self.query_one(RunList).show(snapshot, self.fastadv.marked)
@@ -93,7 +93,7 @@ class RunsScreen(Screen[None]):
         views = [*([view] if view else []), *(other for other in marked if other is not view)]
         names = distinct_labels([(self._name_of(other), other.rundir.id) for other in views], 24)
         runs = [(name, other.state) for name, other in zip(names, views, strict=True)]
-        self.query_one(TrainingCurves).show(runs, _unmeasured(self._snapshot.row(chosen)))
+        self.query_one(TrainingCurves).show(runs, _no_accuracy(self._snapshot.row(chosen)))
 
     def _name_of(self, view: LiveRun) -> str:
         row = self._snapshot.row(view.rundir.id)
@@ -102,26 +102,26 @@ class RunsScreen(Screen[None]):
     def _chosen_view(self) -> LiveRun | None:
         return self._snapshot.views.get(self.query_one(RunList).chosen or "")
 
-    def _raise_alarms(self, snapshot: Snapshot) -> None:
-        """A toast and a bell for what happens while we look; what had happened before is in the list."""
+    def _announce_changes(self, snapshot: Snapshot) -> None:
+        """Toasts, and a bell for bad news, about changes since the first snapshot; the list shows older ones."""
         for row in snapshot.rows:
             view = snapshot.views.get(row.id)
-            if row.id in self._seen and row.status != self._seen[row.id]:
-                self._tell_change(row.name, row.status, row.reason)
+            if row.id in self._statuses and row.status != self._statuses[row.id]:
+                self._announce_status(row.name, row.status, row.reason)
             alarms = view.state.alarms if view else []
-            for alarm in alarms[self._alarms.get(row.id, len(alarms)) :]:
-                self._tell(f"{row.name}: {alarm.message}", "error")
+            for alarm in alarms[self._alarm_counts.get(row.id, len(alarms)) :]:
+                self._announce(f"{row.name}: {alarm.message}", "error")
             if view:
-                self._alarms[row.id] = len(alarms)
-            self._seen[row.id] = row.status
+                self._alarm_counts[row.id] = len(alarms)
+            self._statuses[row.id] = row.status
 
-    def _tell_change(self, name: str, status: str, reason: str) -> None:
+    def _announce_status(self, name: str, status: str, reason: str) -> None:
         if status in ("failed", "lost"):
-            self._tell(f"{name} {status}: {reason}", "error")
+            self._announce(f"{name} {status}: {reason}", "error")
         elif status in ("done", "stopped"):
-            self.notify(one_line(f"{name} is {status}{'; R goes on with it' * (status == 'stopped')}"), markup=False)
+            self.notify(one_line(f"{name} is {status}{'; press R to resume it' * (status == 'stopped')}"), markup=False)
 
-    def _tell(self, text: str, severity: Any) -> None:
+    def _announce(self, text: str, severity: Any) -> None:
         self.app.bell()
         self.notify(one_line(text), severity=severity, timeout=20, markup=False)
 
@@ -147,7 +147,7 @@ class RunsScreen(Screen[None]):
         self.query_one("#filter").focus()
 
     def action_back(self) -> None:
-        """One layer out: the filter, then the marks."""
+        """Close the filter if it is open; otherwise remove the marks."""
         left = self.query_one("#left")
         if left.has_class("filtering"):
             left.remove_class("filtering")
@@ -184,7 +184,7 @@ class RunsScreen(Screen[None]):
             self.notify("this run has ended already")
             return
         question = ConfirmDialog(
-            f"{run_label(self._name_of(view), view.rundir.id)}\n{_asked(view, now)}", "Kill" if now else "Stop"
+            f"{run_label(self._name_of(view), view.rundir.id)}\n{_stop_question(view, now)}", "Kill" if now else "Stop"
         )
         self.app.push_screen(question, lambda yes: self.fastadv.stop(view.rundir, now) if yes else None)
 
@@ -200,16 +200,16 @@ class RunsScreen(Screen[None]):
         getattr(self.query_one(TrainingCurves), what)(*arguments)
 
 
-def _unmeasured(row: Row | None) -> str:
-    """Why there is no curve of accuracies."""
+def _no_accuracy(row: Row | None) -> str:
+    """The text of an accuracy chart without curves: the reason."""
     if row is None:
         return "no run chosen"
     if row.settings.get("watch.images") == 0:
         return "not measured: watch.images = 0"
-    return "measured after each epoch" if row.status != "queued" else "it has not begun"
+    return "measured after each epoch" if row.status != "queued" else "this run has not started"
 
 
-def _asked(view: LiveRun, now: bool) -> str:
+def _stop_question(view: LiveRun, now: bool) -> str:
     if view.verdict.status == "queued":
-        return "Take it out of the queue? It has not begun."
+        return "Remove it from the queue? It has not started."
     return "Kill it? Work since the last checkpoint is lost." if now else "Stop it? It saves a checkpoint first."

@@ -1,4 +1,4 @@
-"""A question that is answered with a line of text."""
+"""The dialog that asks for a line of text."""
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -9,7 +9,7 @@ from fastadv_tui.dashboard.widgets.text_field import TextField
 
 
 class TextDialog(ModalScreen[str | None]):
-    """The text that was typed, or None if the user thought better of it."""
+    """Returns the text that was typed, or None if the user cancels."""
 
     BINDINGS = [("escape", "dismiss(None)", "Cancel")]
 
@@ -19,7 +19,7 @@ class TextDialog(ModalScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog"):
-            yield Label(f"{self._label} (enter keeps it, escape does not)", markup=False)
+            yield Label(f"{self._label} (enter saves, escape cancels)", markup=False)
             yield TextField(self._text)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:

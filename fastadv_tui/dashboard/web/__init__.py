@@ -1,1 +1,1 @@
-"""The dashboard in a browser."""
+"""Serves the dashboard to browsers."""

@@ -1,4 +1,4 @@
-"""The dashboard in a browser: textual-serve on this machine's own address, behind a token."""
+"""The web server of the dashboard: textual-serve on the loopback address, protected by a token."""
 
 import asyncio
 import contextlib
@@ -21,9 +21,9 @@ from textual_serve.server import Server
 
 from fastadv_tui.errors import UserError
 
-ADDRESS = "127.0.0.1"  # never another: what the dashboard may do, a visitor may do
-GRACE = 2.0  # seconds that dashboards get to end by themselves
-GOODBYE = 0.5  # seconds that browsers get to close a websocket
+ADDRESS = "127.0.0.1"  # no other address: a visitor can do all that the dashboard can do
+END_TIMEOUT = 2.0  # seconds that dashboards get to end before they are killed
+CLOSE_TIMEOUT = 0.5  # seconds that browsers get to close a websocket
 WEB_FONT = re.compile(r"<link[^>]*fonts\.googleapis\.com[^>]*>")
 FONT = "/static/fonts/RobotoMono-VariableFont_wght.ttf"
 HEAD = f"""<link rel="preload" href="{FONT}" as="font" type="font/ttf" crossorigin />
@@ -35,29 +35,29 @@ HEAD = f"""<link rel="preload" href="{FONT}" as="font" type="font/ttf" crossorig
 HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
-    # what the page asks of other machines is refused, so that it is the same with and without a network
+    # the browser loads nothing from other machines, so the page is the same with and without a network
     "Content-Security-Policy": "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'"
     "; img-src 'self' data:; frame-ancestors 'none'"
     f"; connect-src 'self' ws://{ADDRESS}:* ws://localhost:*",  # not every browser counts websockets as 'self'
 }
 
 
-class Dashboards(Server):
-    """A dashboard, a process of its own, for every page that comes with the token."""
+class DashboardServer(Server):
+    """Starts a dashboard, in a process of its own, for every page that is opened with the token."""
 
     def __init__(self, command: str, port: int, token: str) -> None:
         super().__init__(command, host=ADDRESS, port=port, title="fastadv")
-        suffix = "" if port == 80 else f":{port}"  # browsers leave out the default
+        suffix = "" if port == 80 else f":{port}"  # browsers leave out the default port
         self._hosts = {name + suffix for name in (ADDRESS, "localhost")}
-        self._cookie = f"fastadv-{port}"  # cookies are shared by all ports of a host
+        self._cookie = f"fastadv-{port}"  # the port, as all ports of a host share their cookies
         self._token = token
         self._open: set[asyncio.Task[Any]] = set()
 
     async def run(self, listener: socket.socket) -> None:
-        """Answer on a listening socket until a signal says to end; then no dashboard is left."""
-        ended = _told_to_end()
-        # aiohttp's log of requests would hold the token
-        runner = web.AppRunner(await self._make_app(), access_log=None, shutdown_timeout=GOODBYE)
+        """Serve on a listening socket until a signal ends the server, then end all dashboards."""
+        ended = _end_event()
+        # no access log: its URLs would hold the token
+        runner = web.AppRunner(await self._make_app(), access_log=None, shutdown_timeout=CLOSE_TIMEOUT)
         await runner.setup()
         await web.SockSite(runner, listener).start()
         await ended.wait()
@@ -71,39 +71,39 @@ class Dashboards(Server):
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Every request comes through here: pages, static files, downloads and websockets, found or not."""
+        """Check every request: for pages, static files, downloads and websockets, and for paths that do not exist."""
         if refusal := self._refusal(request):
             raise web.HTTPForbidden(text=f"fastadv: {refusal}\n")
         if request.path == "/" and "token" in request.query:
-            return self._remember()
+            return self._set_cookie()
         return await handler(request)
 
     def _refusal(self, request: web.Request) -> str:
-        """Why a request gets no answer, or nothing."""
+        """Why a request is refused; an empty text if the request is allowed."""
         host = request.headers.get("Host", "")
-        if host not in self._hosts:  # a name that somebody has pointed here (DNS rebinding)
-            return f"this server is known as {' or '.join(sorted(self._hosts))} only"
+        if host not in self._hosts:  # DNS rebinding: another name that resolves to this machine
+            return f"open this server as {' or '.join(sorted(self._hosts))}"
         if "Upgrade" in request.headers and request.headers.get("Origin") != f"http://{host}":
-            return "websockets are for this server's own pages only"
+            return "only a page of this server may open a websocket"
         given = (request.query.get("token", ""), request.cookies.get(self._cookie, ""))
         if not any(self._is_token(text) for text in given):
-            return "no token, or a wrong one: open the URL that `fastadv serve` printed"
+            return "the token is missing or wrong: open the URL that `fastadv serve` printed"
         return ""
 
     def _is_token(self, text: str) -> bool:
         return hmac.compare_digest(text.encode(errors="surrogateescape"), self._token.encode())
 
-    def _remember(self) -> web.Response:
-        """Move the token from the address, which histories keep, into a cookie that no script reads."""
+    def _set_cookie(self) -> web.Response:
+        """Move the token from the URL, which browser histories keep, into a cookie that no script can read."""
         response = web.Response(status=303, headers={"Location": "/"})
         response.set_cookie(self._cookie, self._token, httponly=True, samesite="Strict")
         return response
 
     async def handle_index(self, request: web.Request) -> web.Response:
-        """The page: its addresses those of the name it was asked by, its font the one beside it, not Google's."""
+        """The page, with the host name of the request in its URLs, and with the local font in place of Google's."""
         page = copy.copy(self)
         page.public_url = f"http://{request.host}"
-        response = await super(Dashboards, page).handle_index(request)
+        response = await super(DashboardServer, page).handle_index(request)
         assert isinstance(response, web.Response)
         response.text = WEB_FONT.sub(HEAD, response.text or "")
         return response
@@ -118,35 +118,35 @@ class Dashboards(Server):
             self._open.discard(task)
 
     async def on_startup(self, app: web.Application) -> None:
-        """Nothing: textual-serve's banner has no place on standard output."""
+        """Do nothing: textual-serve would print its banner to standard output."""
 
     async def on_shutdown(self, app: web.Application) -> None:
-        """Ask the dashboards to end, then make them. Runs are no children of ours and go on."""
-        logging.getLogger("textual-serve").disabled = True  # a dashboard that ends while it starts is no news now
-        await _end(psutil.Process().children())
+        """End the dashboards: ask first, then kill. Runs are not child processes of the server, so they continue."""
+        logging.getLogger("textual-serve").disabled = True  # or it would report dashboards that end while they start
+        await _end_dashboards(psutil.Process().children())
         for task in self._open:
             task.cancel()
         if self._open:
-            await asyncio.wait(self._open, timeout=GOODBYE)
+            await asyncio.wait(self._open, timeout=CLOSE_TIMEOUT)
 
 
 def serve(port: int, writable: bool) -> None:
-    """Print the address and serve dashboards there until a signal ends it; port 0 is any free one.
+    """Print the URL and serve dashboards until a signal ends the server. port: 0 means any free port.
 
-    Raises: UserError, if the port cannot be had.
+    Raises: UserError, if the server cannot listen on the port.
     """
     with _listen(port) as listener:
         port = listener.getsockname()[1]
         token = secrets.token_urlsafe(32)
         print(f"http://{ADDRESS}:{port}/?token={token}", flush=True)
+        access = "everybody with this URL can start and stop runs" if writable else "read-only, change with --writable"
         print(
-            f"from another machine: `ssh -L {port}:{ADDRESS}:{port} HOST`, then the same URL there\n"
-            + ("everybody with this URL can start and stop runs" if writable else "read-only; --writable for more")
-            + "; Ctrl-C ends it",
+            f"from another machine: run `ssh -L {port}:{ADDRESS}:{port} HOST` there, then open the same URL\n"
+            f"{access}; Ctrl-C ends the server",
             file=sys.stderr,
         )
-        with contextlib.redirect_stdout(sys.stderr):  # textual-serve prints what dashboards say as they end
-            asyncio.run(Dashboards(_command(writable), port, token).run(listener))
+        with contextlib.redirect_stdout(sys.stderr):  # textual-serve prints the last output of each dashboard
+            asyncio.run(DashboardServer(_command(writable), port, token).run(listener))
 
 
 def _listen(port: int) -> socket.socket:
@@ -159,15 +159,16 @@ def _listen(port: int) -> socket.socket:
 
 
 def _command(writable: bool) -> str:
-    """The dashboard for a shell. Ctrl-C in the terminal is for the server alone, which ends its dashboards in order;
-    the driver is set here, because textual-serve names its own in the environment.
+    """The shell command of a dashboard. It ignores Ctrl-C in the terminal: the server gets the signal and ends all
+    dashboards in order. It sets the driver, because textual-serve sets its own driver in the environment.
     """
     words = [sys.executable, "-P", "-m", "fastadv_tui", *([] if writable else ["--readonly"])]
-    return f"trap '' INT; export TEXTUAL_DRIVER=fastadv_tui.dashboard.web.driver:Page; exec {shlex.join(words)}"
+    driver = "fastadv_tui.dashboard.web.driver:BrowserDriver"
+    return f"trap '' INT; export TEXTUAL_DRIVER={driver}; exec {shlex.join(words)}"
 
 
-def _told_to_end() -> asyncio.Event:
-    """Set by Ctrl-C, by SIGTERM and, except under nohup, by the loss of the terminal."""
+def _end_event() -> asyncio.Event:
+    """An event that Ctrl-C, SIGTERM and, except under nohup, the loss of the terminal set."""
     ended, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
@@ -176,18 +177,18 @@ def _told_to_end() -> asyncio.Event:
     return ended
 
 
-async def _end(dashboards: list[psutil.Process]) -> None:
+async def _end_dashboards(dashboards: list[psutil.Process]) -> None:
     for dashboard in dashboards:
         dashboard.terminate()
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(GRACE):
-            while any(_lives(dashboard) for dashboard in dashboards):
+        async with asyncio.timeout(END_TIMEOUT):
+            while any(_is_alive(dashboard) for dashboard in dashboards):
                 await asyncio.sleep(0.02)
-    for dashboard in filter(_lives, dashboards):
+    for dashboard in filter(_is_alive, dashboards):
         dashboard.kill()
 
 
-def _lives(dashboard: psutil.Process) -> bool:
+def _is_alive(dashboard: psutil.Process) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess):
         return dashboard.status() != psutil.STATUS_ZOMBIE
     return False

@@ -1,1 +1,1 @@
-"""The widgets of the dashboard, one a file: they show what they are given and post messages."""
+"""The widgets of the dashboard, one per file. A widget shows the data it is given and posts messages."""

@@ -1,4 +1,4 @@
-"""The accuracy curves of compared runs, from their rows: also of those whose folder is gone."""
+"""The accuracy curves of compared runs, drawn from their rows, so that deleted run folders do not matter."""
 
 from collections.abc import Sequence
 
@@ -7,11 +7,11 @@ from fastadv_tui.dashboard.chart.widget import Chart
 from fastadv_tui.history.row import Row
 from fastadv_tui.text.sanitize import distinct_labels
 
-KINDS = (("Robust accuracy", 2), ("Clean accuracy", 1))  # title, and place in a point of the curve
+KINDS = (("Robust accuracy", 2), ("Clean accuracy", 1))  # title, and index in a point of a row's curve
 
 
 class ComparisonChart(Chart):
-    """One curve a run; `turn` goes from robust to clean accuracy and back."""
+    """One curve per run, of robust or of clean accuracy."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id, classes="curve")
@@ -22,13 +22,13 @@ class ComparisonChart(Chart):
         self._rows = rows
         title, place = KINDS[self._kind]
         self.border_title = f"{title} while training"
-        self.options = Options(y="percent", empty="none of these runs was measured while it trained")
+        self.options = Options(y="percent", empty="no accuracy was measured during training")
         self.series = [
             Series(name=name, xs=[point[0] for point in row.curve], ys=[p[place] for p in row.curve])
             for name, row in zip(distinct_labels([(row.name, row.id) for row in rows], 24), rows, strict=True)
         ]
 
-    def turn(self) -> None:
+    def toggle_accuracy(self) -> None:
         self._kind = 1 - self._kind
         self.show(self._rows)
 

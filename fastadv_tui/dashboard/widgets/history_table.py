@@ -1,4 +1,4 @@
-"""The table of past runs: patched where it can be, filled slice by slice where it cannot."""
+"""The table of past runs. It updates single cells where possible, and otherwise fills up a few rows at a time."""
 
 from collections.abc import Iterable
 
@@ -7,19 +7,19 @@ from textual.coordinate import Coordinate
 from textual.timer import Timer
 from textual.widgets import DataTable
 
-SLICE = 40  # rows that are put in at once: measuring a cell takes 40 microseconds
-MARK = "mark"  # the first column
+ROWS_AT_ONCE = 40  # rows added without a pause for keys: Textual takes 40 microseconds to measure a cell
+MARK_COLUMN = "mark"  # key of the first column
 
 
 class HistoryTable(DataTable[Text]):
-    """Lines by the id of their (first) run. The cursor stays on its run, whatever comes and goes."""
+    """One line for each run or group of runs, by the id of its first run. The cursor stays on its line."""
 
     def __init__(self, **options: str) -> None:
         super().__init__(cursor_type="cell", **options)  # type: ignore[arg-type]
         self._keys: list[str] = []
         self._lines: dict[str, list[Text]] = {}
         self._return_to: tuple[str | None, int] = (None, 0)
-        self._filling = Timer(self, 1.0, pause=True)  # never started
+        self._fill_timer = Timer(self, 1.0, pause=True)  # this first timer never starts
 
     @property
     def chosen(self) -> str | None:
@@ -28,14 +28,14 @@ class HistoryTable(DataTable[Text]):
         return ids[self.cursor_row] if 0 <= self.cursor_row < len(ids) else None
 
     def set_columns(self, keys: Iterable[str]) -> None:
-        """Begin anew with these columns, behind the one for marks."""
+        """Empty the table and set its columns: one for marks, then these."""
         self.clear(columns=True)
-        self._keys, self._lines = [MARK, *keys], {}
+        self._keys, self._lines = [MARK_COLUMN, *keys], {}
         for key in self._keys:
-            self.add_column("" if key == MARK else key, key=key)
+            self.add_column("" if key == MARK_COLUMN else key, key=key)
 
     def show(self, lines: dict[str, list[Text]]) -> None:
-        """Update single cells where the lines are the same; else fill anew."""
+        """Update single cells if the table has the same lines in the same order; otherwise fill the table again."""
         if list(lines) == list(self._lines):
             self._patch(lines)
             return
@@ -53,12 +53,12 @@ class HistoryTable(DataTable[Text]):
                     self.update_cell(run_id, key, new, update_width=True)
 
     def _fill(self) -> None:
-        """Put in the next lines; slice by slice, so that a key need not wait for all of them."""
+        """Add the next lines and plan the rest, so that a key does not wait for all lines."""
         start, (chosen, column) = self.row_count, self._return_to
-        for number, run_id in enumerate(list(self._lines)[start : start + SLICE], start):
+        for number, run_id in enumerate(list(self._lines)[start : start + ROWS_AT_ONCE], start):
             self.add_row(*self._lines[run_id], key=run_id)
             if run_id == chosen:
                 self.cursor_coordinate = Coordinate(number, column)
-        self._filling.stop()
+        self._fill_timer.stop()
         if self.row_count < len(self._lines):
-            self._filling = self.set_timer(0.01, self._fill)
+            self._fill_timer = self.set_timer(0.01, self._fill)

@@ -1,4 +1,4 @@
-"""GPUs, or without one the CPU and memory; each with a short history, and the chosen run's own processes."""
+"""The panel of the machine: GPUs (CPU and memory if there is none), and the use of each engine that trains here."""
 
 from collections import defaultdict, deque
 
@@ -10,16 +10,16 @@ from fastadv_tui.hardware.sampler import Sample
 from fastadv_tui.text.quantities import format_bytes
 from fastadv_tui.text.sanitize import one_line
 
-HISTORY = 24  # samples of a sparkline
+SPARKLINE_SAMPLES = 24  # samples that a sparkline shows
 BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 class Machine(Static):
-    """What the last sample said."""
+    """Shows the last sample of the machine, and sparklines of the last utilisations."""
 
     def __init__(self, **options: object) -> None:
         super().__init__(markup=False, **options)  # type: ignore[arg-type]
-        self._past: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=HISTORY))
+        self._past: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=SPARKLINE_SAMPLES))
         self._sample: Sample | None = None
         self._names: dict[int, str] = {}
         self._devices: dict[str, list[str]] = {}
@@ -28,7 +28,7 @@ class Machine(Static):
         self._draw()
 
     def show(self, sample: Sample) -> None:
-        """Show a sample, and take it into the short history."""
+        """Show a sample, and add it to the sparklines."""
         self._sample = sample
         for key, share in (("cpu", sample.host.cpu), *((f"util {gpu.index}", gpu.utilisation) for gpu in sample.gpus)):
             if share is not None:
@@ -36,7 +36,7 @@ class Machine(Static):
         self._draw()
 
     def name_runs(self, names: dict[int, str], devices: dict[str, list[str]]) -> None:
-        """Say which runs train here. names: by the pid of their engine; devices: by the device whose slot they hold."""
+        """Set the names of the runs that train here. names: by pid of the engine. devices: by device of the slot."""
         if (names, devices) != (self._names, self._devices):
             self._names, self._devices = names, devices
             self._draw()
@@ -51,15 +51,15 @@ class Machine(Static):
         self.update(Text("\n".join(one_line(text, 44) for text in lines)))
 
     def _gpu(self, gpu: Gpu) -> list[str]:
-        """Lines on one GPU; the run on it is known by its slot, as a container cannot see pids as the driver does."""
+        """Lines of one GPU. Its runs are known by their slots: in a container, pids differ from those of the driver."""
         head = f"GPU {gpu.index} {gpu.name or ''}{' is lost' if gpu.lost else ''}"
-        on_it = ", ".join(self._devices.get(gpu.uuid or "", []))
+        runs = ", ".join(self._devices.get(gpu.uuid or "", []))
         power = "" if gpu.power is None else f"{gpu.power:.0f} W"
-        heat = [power, "" if gpu.temperature is None else f"{gpu.temperature} °C"]
+        readings = [power, "" if gpu.temperature is None else f"{gpu.temperature} °C"]
         lines = [head, self._line(f"util {gpu.index}", "util", gpu.utilisation)]
         lines.append(_memory(gpu.memory_used, gpu.memory_total))
         lines += [f"  MIG {mig.uuid or ''} {_memory(mig.memory_used, mig.memory_total)}" for mig in gpu.mig]
-        return [text for text in (*lines, "  ".join(part for part in heat if part), on_it) if text.strip()]
+        return [text for text in (*lines, "  ".join(part for part in readings if part), runs) if text.strip()]
 
     def _host(self, sample: Sample) -> list[str]:
         host = sample.host
@@ -68,13 +68,13 @@ class Machine(Static):
         return [cpu, _memory(host.memory_used, host.memory_total), sample.no_gpus]
 
     def _line(self, key: str, label: str, share: float | None) -> str:
-        """A label, per cent and as much of a sparkline as there is room for. share: in [0,1]."""
+        """A label, a share in per cent, and as much of a sparkline as fits. share: in [0,1]."""
         if share is None:
             return ""
         text = f"{label} {share:4.0%} "
-        spark = "".join(BLOCKS[min(int(past * len(BLOCKS)), len(BLOCKS) - 1)] for past in self._past[key])
+        sparkline = "".join(BLOCKS[min(int(past * len(BLOCKS)), len(BLOCKS) - 1)] for past in self._past[key])
         room = max(self.content_size.width - len(text), 0)
-        return text + spark[-room:] if room else text
+        return text + sparkline[-room:] if room else text
 
 
 def _memory(used: int | None, total: int | None) -> str:

@@ -1,4 +1,4 @@
-"""The facts of one run, label and value."""
+"""The panel with the facts of one run: a label and a value per line."""
 
 from pathlib import PurePath
 
@@ -13,20 +13,20 @@ from fastadv_tui.launch.command_line import as_text
 from fastadv_tui.text.quantities import format_duration, phase_words
 from fastadv_tui.text.sanitize import one_line
 
-WIDEST = 60
-SHOWN = {"eps", "epochs", "method.name", "method.alpha"}  # have a line of their own
+MAX_VALUE_WIDTH = 60
+SHOWN_ABOVE = {"eps", "epochs", "method.name", "method.alpha"}  # settings that have a line of their own
 
 
 class RunFacts(Static):
-    """What a run is and how it stands."""
+    """Shows the settings, results and progress of one run."""
 
     def show(self, row: Row | None, view: LiveRun | None) -> None:
-        """Show one run, or nothing."""
+        """Show one run, or say that no run is chosen."""
         self.update(Text("\n").join(_line(*fact) for fact in facts(row, view)) if row else Text("no run chosen"))
 
 
 def facts(row: Row, view: LiveRun | None) -> list[tuple[str, str]]:
-    """What matters of a run while it is looked at."""
+    """Labels and values of a run. Values that are empty are left out."""
     found = [
         ("status", status_text(row)),
         ("", row.reason),
@@ -34,11 +34,11 @@ def facts(row: Row, view: LiveRun | None) -> list[tuple[str, str]]:
         ("eps", f"{units(row.eps)}/255"),
         ("clean", COLUMNS["clean"].text(row)),
         ("robust", COLUMNS["robust"].text(row)),
-        ("by", measured_by(row) if row.attack and row.images else ""),
+        ("attack", measured_by(row) if row.attack and row.images else ""),
         ("epoch", f"{row.epochs:.2f} of {row.total_epochs:.4g}"),
         *_pace(view),
         ("data", f"{PurePath(row.dataset).name} {row.data_fingerprint}"),
-        *[(key, as_text(key, value)) for key, value in row.settings.items() if key not in SHOWN],
+        *[(key, as_text(key, value)) for key, value in row.settings.items() if key not in SHOWN_ABOVE],
         ("work", COLUMNS["flops"].text(row)),
         ("memory", COLUMNS["peak_memory"].text(row)),
         ("seed", str(row.seed)),
@@ -64,10 +64,10 @@ def _pace(view: LiveRun | None) -> list[tuple[str, str]]:
         found += [("speed", f"{state.last_step.images_per_second:,.0f} images/s")]
     if state.timeline and len(state.timeline.stretches) > 1:
         found += [("phase", phase_words(state.timeline.at(state.step).phase))]
-    if (progress := state.progress) is not None:  # asked once: the state changes while it is shown
+    if (progress := state.progress) is not None:  # read once, as another thread changes the state
         found += [("eval", f"{progress.done / max(progress.total, 1):.0%}")]
     return [*found, ("ETA", format_duration(state.eta_seconds) if state.eta_seconds else "")]
 
 
 def _line(label: str, value: str) -> Text:
-    return Text.assemble((f"{one_line(label, 18):<8} ", "dim"), one_line(value, WIDEST))
+    return Text.assemble((f"{one_line(label, 18):<8} ", "dim"), one_line(value, MAX_VALUE_WIDTH))

@@ -1,4 +1,4 @@
-"""The list of runs at the left: two lines each, patched in place."""
+"""The list of runs at the left, with two lines for each run."""
 
 from collections import Counter
 
@@ -14,18 +14,18 @@ from fastadv_tui.history.row import Row
 from fastadv_tui.text.quantities import GLYPHS, format_age, format_percent, ordinal
 from fastadv_tui.text.sanitize import one_line
 
-SHOWN = 100  # runs; older ones are in the history
-BAR = 8  # cells of the progress bar
-NAME = 18  # cells of a name
-STATE = NAME + 12  # cells of the second line
+MAX_RUNS = 100  # the history has the older ones
+BAR_WIDTH = 8  # of the progress bar, in cells
+NAME_WIDTH = 18  # of a name, in cells
+STATE_WIDTH = NAME_WIDTH + 12  # of the second line, in cells
 EMPTY_TEXT = "No runs yet.\n\nPress n to start one: the digits\ntake a minute and no download."
 
 
 class RunList(OptionList):
-    """Runs, the last submitted first."""
+    """The newest runs, the last submitted first. `filter` is a part of the name or the id."""
 
     class Chosen(Message):
-        """Another run is under the cursor, or none."""
+        """The cursor moved to another run. run_id: None if the list is empty."""
 
         def __init__(self, run_id: str | None) -> None:
             super().__init__()
@@ -48,11 +48,11 @@ class RunList(OptionList):
         return self._shown[self.highlighted] if self.highlighted is not None and self._shown else None
 
     def show(self, snapshot: Snapshot, marked: set[str]) -> None:
-        """Bring the list up to date; only what changed is drawn again."""
-        rows = [row for row in snapshot.rows if self.filter.casefold() in f"{row.name} {row.id}".casefold()][:SHOWN]
-        shared = Counter(row.name for row in rows)
+        """Show the runs of a snapshot. Only runs that changed are drawn again."""
+        rows = [row for row in snapshot.rows if self.filter.casefold() in f"{row.name} {row.id}".casefold()][:MAX_RUNS]
+        name_counts = Counter(row.name for row in rows)
         prompts = {
-            row.id: prompt(row, snapshot.views.get(row.id), row.id in marked, shared[row.name] > 1) for row in rows
+            row.id: prompt(row, snapshot.views.get(row.id), row.id in marked, name_counts[row.name] > 1) for row in rows
         }
         ids = list(prompts)
         if ids != self._shown or not self.option_count:
@@ -64,33 +64,36 @@ class RunList(OptionList):
         self._prompts = prompts
 
     def _refill(self, ids: list[str], prompts: dict[str, Text]) -> None:
-        """Runs came or went: the cursor stays on the run it is on, and follows the newest from the top."""
-        before, at_top = self.chosen, self.highlighted in (None, 0)
+        """Replace all entries. The cursor stays on its run, except that a cursor at the top stays at the top."""
+        chosen_before, at_top = self.chosen, self.highlighted in (None, 0)
         self._shown = ids
         options = [Option(prompts[run_id], id=run_id) for run_id in ids]
         self.set_options(options or [Option(EMPTY_TEXT, disabled=True)])
         if ids:
-            self.highlighted = 0 if at_top or before not in ids else ids.index(before)
+            self.highlighted = 0 if at_top or chosen_before not in ids else ids.index(chosen_before)
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         event.stop()
         self.post_message(self.Chosen(event.option_id))
 
 
-def prompt(row: Row, view: LiveRun | None, marked: bool, twin: bool = False) -> Text:
-    """Name and last clean/robust accuracy; state, in a glyph and a word, and progress; the id of one among twins."""
+def prompt(row: Row, view: LiveRun | None, marked: bool, shares_name: bool = False) -> Text:
+    """The two lines of a run: glyph, name and last clean/robust accuracy; then its status, progress or age.
+
+    shares_name: show the id, too, because another run has the same name.
+    """
     accuracy = f"{format_percent(row.clean)[:-1]}/{format_percent(row.robust)[:-1]}" if row.clean is not None else ""
-    name = set_cell_size(_fit(one_line(row.name), NAME), NAME)
+    name = set_cell_size(_fit(one_line(row.name), NAME_WIDTH), NAME_WIDTH)
     mark = ("▣ " if marked else "  ", "bold")
-    first = Text.assemble(mark, (f"{GLYPHS[row.status]} ", style(row)), (name, "bold"), f" {accuracy:>11}")
-    state = _fit(_state(row, view), STATE)
-    if twin and len(state) + len(row.id) < STATE:
-        state = f"{state:<{STATE - len(row.id)}}{row.id}"
+    first = Text.assemble(mark, (f"{GLYPHS[row.status]} ", status_colour(row)), (name, "bold"), f" {accuracy:>11}")
+    state = _fit(_state(row, view), STATE_WIDTH)
+    if shares_name and len(state) + len(row.id) < STATE_WIDTH:
+        state = f"{state:<{STATE_WIDTH - len(row.id)}}{row.id}"
     return Text("\n").join([first, Text(f"    {state}", style="dim")])
 
 
-def style(row: Row) -> str:
-    """Colours of the Okabe-Ito palette, which everybody can tell apart; the glyph says the same without colour."""
+def status_colour(row: Row) -> str:
+    """A colour of the Okabe-Ito palette, safe for the colour-blind. The glyph says the same without colour."""
     return {
         "running": "#009e73",
         "queued": "#e69f00",
@@ -103,10 +106,10 @@ def style(row: Row) -> str:
 def _state(row: Row, view: LiveRun | None) -> str:
     if row.status == "running":
         share = min(row.epochs / row.total_epochs, 1.0) if row.total_epochs else 0.0
-        stalled = "stalled" if view and view.verdict.stalled else "running"
-        word = "evaluating" if view and view.state.progress else stalled
-        bar = "━" * round(share * BAR)
-        return f"{word} {bar:╌<{BAR}} {share:4.0%}"
+        activity = "stalled" if view and view.verdict.stalled else "running"
+        word = "evaluating" if view and view.state.progress else activity
+        bar = "━" * round(share * BAR_WIDTH)
+        return f"{word} {bar:╌<{BAR_WIDTH}} {share:4.0%}"
     if row.status == "queued":
         place = view.place if view else None
         return f"queued, {ordinal(place)} in line" if place else "queued"

@@ -1,4 +1,4 @@
-"""A line of text to type into."""
+"""A text input that handles its editing keys in the order in which they were typed."""
 
 from textual.binding import Binding
 from textual.events import Key
@@ -10,10 +10,10 @@ EDITING = {
 
 
 class TextField(Input):
-    """An input whose editing keys act in the order in which they were typed.
+    """An input that runs its editing keys itself.
 
-    Elsewhere a binding is run by the app, behind the letters that are waiting already: while the machine is busy, a
-    ctrl+u deletes what was typed after it, and a run starts with another value than the one that was typed.
+    Textual's own input lets the app run them, after the letters that are already waiting. On a busy machine, ctrl+u
+    would then delete text that was typed after it, and a run would start with a wrong value.
     """
 
     async def on_key(self, event: Key) -> None:

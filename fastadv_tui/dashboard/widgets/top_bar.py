@@ -1,4 +1,4 @@
-"""The line at the top: the program, and how many runs are in which state."""
+"""The line at the top: the name of the program, and the number of runs in each state."""
 
 from rich.text import Text
 from textual.widgets import Static
@@ -10,7 +10,7 @@ STATES = ("running", "queued", "done", "stopped", "failed", "lost")
 
 
 class TopBar(Static):
-    """Counts by state; the states that need nobody are left out when there are none."""
+    """Shows the number of runs in each state that has runs."""
 
     def show(self, snapshot: Snapshot, readonly: bool) -> None:
         counts = [(state, snapshot.count(state)) for state in STATES]

@@ -1,4 +1,4 @@
-"""The curves of one run, and of those marked beside it: accuracy large, loss, learning rate and signal below."""
+"""The charts of the chosen and the marked runs: accuracy above; loss, learning rate, overfitting signal below."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,23 +14,23 @@ from fastadv_tui.runs.state import RunState
 
 Named = tuple[str, RunState]
 SMOOTHING = 0.9
-SMALL = ("loss", "lr", "signal")
+SMALL_CHARTS = ("loss", "lr", "signal")
 
 
 class TrainingCurves(Vertical):
-    """Charts over one x axis: epochs or training time."""
+    """Four charts with the same x axis: epochs or training time."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._runs: Sequence[Named] = ()
         self._drawn: Any = None
-        self._unmeasured = ""
+        self._no_accuracy = ""
         self._time = self._log = self._smooth = False
 
     def compose(self) -> ComposeResult:
         yield Chart(id="accuracy", classes="curve")
         with Horizontal(id="small-charts"):
-            for name in SMALL:
+            for name in SMALL_CHARTS:
                 yield Chart(id=name, classes="curve")
 
     def on_mount(self) -> None:
@@ -38,35 +38,35 @@ class TrainingCurves(Vertical):
         for name, title in titles.items():
             self.query_one(f"#{name}").border_title = title
 
-    def show(self, runs: Sequence[Named], unmeasured: str = "measured after each epoch") -> None:
-        """Draw these runs, the chosen one first; nothing is drawn again that has not changed.
+    def show(self, runs: Sequence[Named], no_accuracy: str = "measured after each epoch") -> None:
+        """Draw the runs if they have changed. runs: names and states, the chosen run first.
 
-        unmeasured: what is said in place of accuracies as long as there are none.
+        no_accuracy: the text of the accuracy chart as long as there is no accuracy.
         """
         state = [(name, id(run), run.step, len(run.watch), len(run.alarms), run.attempt) for name, run in runs]
-        if (state, unmeasured) != self._drawn:
-            self._drawn, self._runs, self._unmeasured = (state, unmeasured), list(runs), unmeasured
+        if (state, no_accuracy) != self._drawn:
+            self._drawn, self._runs, self._no_accuracy = (state, no_accuracy), list(runs), no_accuracy
             self._draw()
 
-    def turn_x(self) -> None:
-        """Between epochs and time."""
+    def toggle_x(self) -> None:
+        """Switch the x axis between epochs and training time."""
         self._time = not self._time
         self._draw()
 
-    def turn_log(self) -> None:
-        """Between a linear and a logarithmic loss axis."""
+    def toggle_log(self) -> None:
+        """Switch the y axis of the loss between linear and logarithmic."""
         self._log = not self._log
         self._draw()
 
-    def turn_smooth(self) -> None:
+    def toggle_smooth(self) -> None:
         self._smooth = not self._smooth
         self._draw()
 
     def move(self, by: int) -> None:
-        """Move the cursor of every chart to where that of the first goes."""
+        """Move the cursor of the accuracy chart, and put the cursors of the other charts at the same x."""
         accuracy = self.query_one("#accuracy", Chart)
         accuracy.action_move(by)
-        for name in SMALL:
+        for name in SMALL_CHARTS:
             self.query_one(f"#{name}", Chart).cursor = accuracy.cursor
 
     def _draw(self) -> None:
@@ -74,14 +74,14 @@ class TrainingCurves(Vertical):
         marks = tuple(Mark(self._x(alarm), "!", alarm.kind) for alarm in chosen.alarms) + self._phases(chosen)
         options = Options(x="time" if self._time else "epoch", marks=marks)
         accuracy = self.query_one("#accuracy", Chart)
-        accuracy.options = replace(options, y="percent", empty=self._unmeasured)
+        accuracy.options = replace(options, y="percent", empty=self._no_accuracy)
         accuracy.series = [series for number, run in enumerate(self._runs) for series in self._accuracy(number, *run)]
         smoothing = SMOOTHING if self._smooth else 0.0
         self._draw_small("loss", lambda step: step.loss, replace(options, log_y=self._log, smoothing=smoothing))
         self._draw_small("lr", lambda step: step.lr, options)
-        signal = replace(options, y="percent", threshold=_alarm_at(chosen), smoothing=smoothing)
+        signal = replace(options, y="percent", threshold=_alarm_threshold(chosen), smoothing=smoothing)
         if chosen.steps:
-            signal = replace(signal, empty="this method has none")
+            signal = replace(signal, empty="method has no signal")
         self._draw_small("signal", lambda step: step.signal, signal)
 
     def _draw_small(self, name: str, figure: Callable[[Step], float | None], options: Options) -> None:
@@ -103,7 +103,7 @@ class TrainingCurves(Vertical):
         return [clean, robust]
 
     def _phases(self, run: RunState) -> tuple[Mark, ...]:
-        """Where the phases after the first begin; in time, where they have begun."""
+        """Marks where the phases after the first begin. On a time axis, only phases that have begun have marks."""
         stretches = run.timeline.stretches[1:] if run.timeline else ()
         if not self._time:
             return tuple(Mark(float(stretch.phase.begin), "▽", "phase") for stretch in stretches)
@@ -114,7 +114,7 @@ class TrainingCurves(Vertical):
         return float(event.elapsed if self._time else event.epoch)
 
 
-def _alarm_at(run: RunState) -> Threshold | None:
-    """Where the engine raises the alarm of the overfitting signal; runs of an older version do not say it."""
+def _alarm_threshold(run: RunState) -> Threshold | None:
+    """The overfitting signal at which the engine raises the alarm. Runs of older versions did not record it."""
     signal = run.started.signal_threshold if run.started else None
     return None if signal is None else Threshold(signal, "alarm")

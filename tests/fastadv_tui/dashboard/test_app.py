@@ -1,4 +1,4 @@
-"""What all screens share: the palette, themes, and a read-only dashboard."""
+"""The app of the dashboard: the command palette, themes, read-only mode, and a home that cannot be read."""
 
 import errno
 import threading
@@ -107,13 +107,13 @@ def test_the_ansi_setting_chooses_a_theme_of_the_terminals_own_colours() -> None
 
 
 def test_a_home_that_cannot_be_read_for_a_while_is_reported_and_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A network file system does this. Permissions would not do: the tests may run as root."""
+    """As on a network file system. The test changes no permissions, since tests may run as root."""
     refresh, away = RunMonitor.refresh, threading.Event()
 
-    def look(book: RunMonitor, looked_at: set[str]) -> Snapshot:
+    def look(monitor: RunMonitor, looked_at: set[str]) -> Snapshot:
         if away.is_set():
             raise OSError(errno.ESTALE, "Stale file handle")
-        return refresh(book, looked_at)
+        return refresh(monitor, looked_at)
 
     monkeypatch.setattr(RunMonitor, "refresh", look)
 

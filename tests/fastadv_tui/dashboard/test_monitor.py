@@ -1,4 +1,4 @@
-"""The monitor of all runs when reads of the home fail, as on a network file system that is away now and then."""
+"""The monitor of all runs when reads of the home folder fail, as on a network file system."""
 
 import errno
 from pathlib import Path
@@ -23,10 +23,10 @@ def _home(home: Path) -> None:
 
 
 def test_a_refresh_that_failed_is_repeated_though_nothing_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is new at the second refresh. The first one failed, so its rows must not count as shown."""
-    book = RunMonitor()
+    """The second refresh finds no change, but must return the rows that the failed refresh did not."""
+    monitor = RunMonitor()
     make_run(runs_dir() / "first")
-    assert [row.id for row in book.refresh([]).rows] == ["first"]
+    assert [row.id for row in monitor.refresh([]).rows] == ["first"]
     make_run(runs_dir() / "second")
 
     def look(followed: MonitoredRun) -> LiveRun:
@@ -35,8 +35,8 @@ def test_a_refresh_that_failed_is_repeated_though_nothing_is_new(monkeypatch: py
     with monkeypatch.context() as patch:
         patch.setattr(MonitoredRun, "look", look)
         with pytest.raises(OSError, match="Stale"):
-            book.refresh([])
-    assert {row.id for row in book.refresh([]).rows} == {"first", "second"}
+            monitor.refresh([])
+    assert {row.id for row in monitor.refresh([]).rows} == {"first", "second"}
 
 
 def test_a_notice_of_many_failed_refreshes_is_shown_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,11 +49,11 @@ def test_a_notice_of_many_failed_refreshes_is_shown_once(monkeypatch: pytest.Mon
         return []
 
     monkeypatch.setattr(History, "sync", sync)
-    book = RunMonitor()
+    monitor = RunMonitor()
     for _ in range(50):
         with pytest.raises(OSError, match="Stale"):
-            book.refresh([])
-    assert book.refresh([]).notices == ["the history cannot be read"]
+            monitor.refresh([])
+    assert monitor.refresh([]).notices == ["the history cannot be read"]
 
 
 def test_a_log_that_cannot_be_read_has_no_lines(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_a_log_that_cannot_be_read_has_no_lines(tmp_path: Path) -> None:
 
 
 def test_a_stop_request_that_cannot_be_looked_for_counts_as_none(tmp_path: Path) -> None:
-    """A fault of the file system must not stop a training of days, nor end its supervisor."""
+    """A fault of the file system must not stop a long training, nor end its supervisor."""
     assert not RunDir(tmp_path / ("long" * 100)).stop_asked()
     rundir = make_run(runs_dir() / "a")
     assert not rundir.stop_asked()

@@ -1,4 +1,4 @@
-"""Every screen at three sizes and in every state agrees with a picture that was looked at."""
+"""Every screen, in many states and at three sizes, equals a stored picture that a person has checked."""
 
 import os
 from collections.abc import Awaitable, Callable, Iterator

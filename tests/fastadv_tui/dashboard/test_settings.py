@@ -1,4 +1,4 @@
-"""The settings file: what it may hold, and that a change of one setting keeps the rest."""
+"""The settings file: valid and invalid contents, and that changing one setting keeps the rest of the file."""
 
 import tomllib
 from pathlib import Path
@@ -41,7 +41,7 @@ def test_settings_that_the_user_wrote_are_read(home: Path) -> None:
 def test_an_invalid_settings_file_is_refused_by_name(home: Path, text: str) -> None:
     home.mkdir()
     settings.path().write_bytes(text.encode(errors="surrogateescape"))
-    with pytest.raises(UserError, match=r"settings.toml: .*put it right or remove it"):
+    with pytest.raises(UserError, match=r"settings.toml: .*correct the file or remove it"):
         settings.load()
 
 
@@ -65,12 +65,12 @@ def test_a_new_setting_is_written_before_every_table(home: Path) -> None:
     assert settings.load() == settings.Settings(theme="ansi", keymap={"stop": "ctrl+x"})
 
 
-def test_a_key_of_the_same_name_in_a_table_is_left() -> None:
+def test_a_key_of_the_same_name_in_a_table_is_not_changed() -> None:
     text = settings.changed('[keymap]\ntheme = "ctrl+t"\n', "theme", "ansi")
     assert tomllib.loads(text) == {"theme": "ansi", "keymap": {"theme": "ctrl+t"}}
 
 
-def test_brackets_quotes_and_comments_in_a_list_are_no_end_of_it() -> None:
+def test_brackets_quotes_and_comments_in_a_list_do_not_end_the_list() -> None:
     before = 'columns = [  # mine\n    "a]",  # "]\n    \'b"]\',\n]\nrefresh = 2  # seconds\n'
     assert settings.changed(before, "columns", ["c]"]) == 'columns = ["c]"]\nrefresh = 2  # seconds\n'
     assert settings.changed(before, "theme", "ansi") == 'theme = "ansi"\n' + before
@@ -99,7 +99,7 @@ def test_every_other_line_stays_byte_for_byte(home: Path, end: str, last: str) -
 
 
 @pytest.mark.parametrize("text", ["theme = ", "\udcff"])
-def test_a_file_that_is_no_good_is_not_written_over(home: Path, text: str) -> None:
+def test_an_invalid_file_is_not_overwritten(home: Path, text: str) -> None:
     home.mkdir()
     settings.path().write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(UserError, match=r"settings\.toml"):

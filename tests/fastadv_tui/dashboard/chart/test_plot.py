@@ -1,4 +1,4 @@
-"""The chart as rows of characters, read back dot by dot."""
+"""Charts as rows of characters. The tests read the drawn dots back."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The numbers behind charts agree with brute force over every point and every dot."""
+"""The arithmetic of charts agrees with brute force over all points and dots."""
 
 import math
 
@@ -18,7 +18,7 @@ def dots_of(columns: dict[int, int]) -> set[tuple[int, int]]:
 
 
 def drawn(xs: list[float], ys: list[float], width: int = 40, height: int = 20) -> dict[int, int]:
-    finite = scale.finite(ys) or [0.0]
+    finite = scale.finite_values(ys) or [0.0]
     x, y = Scale(xs[0], xs[-1], width), Scale(min(finite), max(finite), height)
     return scale.columns_of_dots(scale.decimate(xs, ys, x), y)
 
@@ -26,7 +26,7 @@ def drawn(xs: list[float], ys: list[float], width: int = 40, height: int = 20) -
 @given(VALUES)
 def test_every_finite_point_has_a_dot_and_a_gap_has_none(ys: list[float]) -> None:
     xs = [float(index) for index in range(len(ys))]
-    finite = scale.finite(ys) or [0.0]
+    finite = scale.finite_values(ys) or [0.0]
     x, y = Scale(xs[0], xs[-1], 40), Scale(min(finite), max(finite), 20)
     dots = dots_of(drawn(xs, ys))
     wanted = {(x.dot(a), y.dot(b)) for a, b in zip(xs, ys, strict=True) if math.isfinite(b)}
@@ -62,11 +62,11 @@ def test_decimation_keeps_the_extremes_and_the_ends_of_every_column(ys: list[flo
 
 
 def borders_only(xs: list[float]) -> bool:
-    """Whether a point lies so near to the border of two columns that rounding decides."""
+    """Whether a point lies so near the border of two columns that rounding decides its column."""
     return any(abs((a / 100 * 29 + 0.5) % 1) < 1e-9 or (a / 100 * 29 + 0.5) % 1 > 1 - 1e-9 for a in xs)
 
 
-def test_a_gap_parts_the_curve_in_two() -> None:
+def test_a_gap_splits_the_curve_in_two() -> None:
     dots = dots_of(drawn([0, 1, 2, 3, 4], [0, 0, math.nan, 5, 5], width=9, height=6))
     assert dots == {(0, 0), (1, 0), (2, 0), (6, 5), (7, 5), (8, 5)}
 
@@ -96,7 +96,7 @@ def test_smoothing_is_the_debiased_moving_average() -> None:
         assert smoothed == pytest.approx(by_hand)
 
 
-def test_smoothing_of_a_constant_is_the_constant_and_gaps_weigh_nothing() -> None:
+def test_smoothing_keeps_a_constant_and_gives_gaps_no_weight() -> None:
     assert scale.smooth([2.0] * 5, 0.99) == pytest.approx([2.0] * 5)
     with_gap = scale.smooth([1.0, math.nan, 3.0], 0.5)
     assert math.isnan(with_gap[1])
@@ -143,7 +143,7 @@ def test_ticks_of_an_impossible_range_are_found_without_an_endless_loop(low: flo
 
 @given(FINITE, FINITE, st.integers(1, 30))
 def test_widened_limits_contain_the_values_and_differ(one: float, two: float, rows: int) -> None:
-    low, high = scale.widened(min(one, two), max(one, two), rows)
+    low, high = scale.widened_limits(min(one, two), max(one, two), rows)
     slack = 1e-6 * (high - low)
     assert low - slack <= min(one, two)
     assert max(one, two) <= high + slack

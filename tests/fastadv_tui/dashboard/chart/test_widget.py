@@ -1,4 +1,4 @@
-"""The chart widget in a running app: keys, mouse, sizes, themes, and that nothing but the chart is painted again."""
+"""The chart widget in a running app: keys, mouse, sizes, themes, and that new data repaint only the chart."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -68,7 +68,7 @@ def test_the_cursor_starts_at_the_last_point_and_each_key_moves_it_to_another_co
     run(scenario)
 
 
-def test_escape_puts_the_cursor_away_and_then_belongs_to_the_screen() -> None:
+def test_escape_removes_the_cursor_and_a_second_escape_goes_to_the_screen() -> None:
     async def scenario(app: Holder, pilot: Pilot[None]) -> None:
         await pilot.press("end", "escape")
         assert app.query_one(Chart).cursor is None
@@ -139,9 +139,9 @@ def test_setting_the_same_options_again_does_not_draw_again() -> None:
         chart = app.query_one(Chart)
         chart.options = Options(y="percent")
         await pilot.pause()
-        before = chart._drawn()
+        before = chart._current_drawing()
         chart.options = Options(y="percent")
-        assert chart._drawn() is before
+        assert chart._current_drawing() is before
         assert "9900.0%" in lines(app)[0]
 
     run(scenario)

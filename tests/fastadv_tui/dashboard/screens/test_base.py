@@ -1,4 +1,4 @@
-"""How screens are told what is new."""
+"""Screens get snapshots and samples only while they have their widgets."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ SAMPLE = Sample(t=0.0, host=Host(cores=1, cpu=0.0, memory_used=1, memory_total=2
 
 
 class Mistyped(Screen[None]):
-    """A screen that names a widget wrongly, which shows when the machine is looked at."""
+    """A screen with a mistyped widget id, which raises an error at the first sample of the machine."""
 
     def compose(self) -> ComposeResult:
         yield Static(id="text")
@@ -39,7 +39,7 @@ def test_a_mistyped_id_in_a_composed_screen_ends_the_dashboard() -> None:
         play(script)
 
 
-def test_screens_that_come_and_go_under_a_stream_of_snapshots_raise_nothing() -> None:
+def test_opening_and_closing_screens_under_a_stream_of_snapshots_raises_nothing() -> None:
     a_run("a1")
     a_run("b2")
 

@@ -1,4 +1,4 @@
-"""The history screen under a pilot: filter, sort, mark, annotate, columns; and the comparison."""
+"""The history screen and the comparison, driven by a pilot: filter, sort, mark, annotate, columns."""
 
 from pathlib import Path
 
@@ -125,7 +125,7 @@ def test_runs_that_share_their_name_are_told_apart_by_their_ids() -> None:
 
 
 def test_a_note_goes_to_the_run_that_it_was_asked_for() -> None:
-    """The table changes below the question, so that the cursor is on another run by then."""
+    """While the dialog is open, the table changes and its cursor moves to another run."""
     first, second = a_run("a1"), a_run("b2")
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
@@ -153,7 +153,7 @@ def test_sorting_by_any_column_sorts_or_says_that_the_column_has_no_order() -> N
         await until(pilot, lambda: app.screen.query_one(DataTable).row_count == 1)
         for key in SHOWABLE:
             app.screen._sort_by(key)  # type: ignore[attr-defined]
-        await until(pilot, lambda: "tags have no order" in shown(app))
+        await until(pilot, lambda: "cannot sort by tags" in shown(app))
         assert isinstance(app.screen, HistoryScreen)
 
     play(script)

@@ -1,4 +1,4 @@
-"""The form of a new run under a pilot."""
+"""The form of a new run, driven by a pilot."""
 
 import threading
 from collections.abc import Callable
@@ -48,7 +48,7 @@ def test_the_form_is_read_as_the_command_line_is() -> None:
 
 @pytest.mark.usefixtures("fake_engine")
 def test_a_run_that_the_form_starts_trains_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_client, "check", lambda config: {})  # the stand-in of the engine has no data to check
+    monkeypatch.setattr(engine_client, "check", lambda config: {})  # the fake engine has no data to check
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await pilot.press("n")
@@ -80,7 +80,7 @@ def test_the_form_counts_the_work_of_a_run(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_text_that_is_typed_after_an_editing_key_stays() -> None:
-    """The keys come at once, as from a terminal that waited for a busy machine."""
+    """All keys come at once, as from a terminal on a busy machine."""
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await pilot.press("n")
@@ -107,7 +107,7 @@ def test_the_form_says_how_to_move_and_how_to_start_several_runs() -> None:
     play(script, size=(80, 24))
 
 
-def test_a_form_that_is_left_while_its_work_is_counted_breaks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_form_that_is_closed_while_its_flops_are_counted_breaks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     begun, left, counted = threading.Event(), threading.Event(), threading.Event()
 
     def count(flops: FlopCounter, config: RunConfig) -> None:
@@ -134,7 +134,7 @@ def test_a_form_that_is_left_while_its_work_is_counted_breaks_nothing(monkeypatc
 @pytest.mark.usefixtures("fake_engine")
 @pytest.mark.parametrize("keys", ["escape", "escape h", "ctrl+p"])
 def test_a_start_closes_the_form_and_no_other_screen(monkeypatch: pytest.MonkeyPatch, keys: str) -> None:
-    """The check of the data still runs when another screen comes up."""
+    """Another screen opens while the check of the data still runs."""
     go, submitted, edit = threading.Event(), threading.Event(), History.edit
 
     def last_act(history: History, rundir: RunDir, change: Callable[[Notes], None]) -> None:
@@ -164,7 +164,7 @@ def test_a_start_closes_the_form_and_no_other_screen(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.usefixtures("fake_engine")
 def test_two_requests_to_start_the_form_start_one_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The check of data and device takes seconds, and an impatient user presses ctrl+s again."""
+    """The check of data and device takes seconds, so a user may press ctrl+s again."""
     go, checks = threading.Event(), []
 
     def check(config: RunConfig) -> dict[str, int]:
@@ -183,7 +183,7 @@ def test_two_requests_to_start_the_form_start_one_run(monkeypatch: pytest.Monkey
         go.set()
         await until(pilot, lambda: "no data" in shown(app))
         go.clear()
-        await pilot.press("ctrl+s", "ctrl+s", "ctrl+s")  # a refused form can be started after it was put right
+        await pilot.press("ctrl+s", "ctrl+s", "ctrl+s")  # after a failed check, the form can be started again
         go.set()
         await until(pilot, lambda: not isinstance(app.screen, LaunchScreen))
         await until(pilot, lambda: app.snapshot.count("done") == 1)

@@ -1,4 +1,4 @@
-"""The log of a run under a pilot: tracebacks, floods, and control characters."""
+"""The log screen, driven by a pilot: tracebacks, fast output, and control characters."""
 
 import subprocess
 import sys
@@ -54,7 +54,7 @@ with open(sys.argv[1], "a") as log:
 
 
 def test_a_flood_in_the_log_does_not_block_keys_and_its_end_is_shown() -> None:
-    """Another process writes up to a hundred lines a millisecond, as an engine could."""
+    """Another process writes up to a hundred lines per millisecond, as an engine could."""
     rundir = a_run("a1")
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:

@@ -1,4 +1,4 @@
-"""The first screen under a pilot: the list, the curves, the machine, and the keys."""
+"""The runs screen, driven by a pilot: the list, the charts, the machine, and the keys."""
 
 import shutil
 import subprocess
@@ -12,7 +12,7 @@ from fastadv_tui.dashboard.app import Fastadv
 from fastadv_tui.dashboard.chart.widget import Chart
 from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
 from fastadv_tui.dashboard.screens.launch import LaunchScreen
-from fastadv_tui.dashboard.widgets.machine import HISTORY, Machine
+from fastadv_tui.dashboard.widgets.machine import SPARKLINE_SAMPLES, Machine
 from fastadv_tui.dashboard.widgets.run_list import RunList
 from fastadv_tui.hardware.sampler import Host, Sample
 from fastadv_tui.paths import runs_dir
@@ -143,7 +143,7 @@ def test_a_sparkline_stays_on_the_line_of_its_label() -> None:
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         machine = app.screen.query_one(Machine)
         await until(pilot, lambda: "CPU" in shown(app))
-        for _ in range(HISTORY):
+        for _ in range(SPARKLINE_SAMPLES):
             machine.show(Sample(t=0.0, host=Host(cores=2, cpu=1.0, memory_used=1, memory_total=2)))
         await pilot.pause()
         said = str(machine.render()).splitlines()
@@ -153,13 +153,13 @@ def test_a_sparkline_stays_on_the_line_of_its_label() -> None:
     play(script)
 
 
-def test_a_method_without_a_signal_is_told_from_a_run_that_has_not_begun() -> None:
+def test_a_method_without_a_signal_differs_from_a_run_that_has_not_started() -> None:
     make_run(runs_dir() / "b2", chosen=build("cifar", {"name": "run b2"}))
     a_run("a1")  # the later one is chosen first; its steps have no signal
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         signal = app.screen.query_one("#signal", Chart)
-        await until(pilot, lambda: signal.options.empty == "this method has none")
+        await until(pilot, lambda: signal.options.empty == "method has no signal")
         await pilot.press("j")
         await until(pilot, lambda: signal.options.empty == "Nothing to draw yet")
 
@@ -170,7 +170,7 @@ def test_a_method_without_a_signal_is_told_from_a_run_that_has_not_begun() -> No
     ("settings", "begun", "said"),
     [
         ({}, True, "measured after each epoch"),
-        ({}, False, "it has not begun"),
+        ({}, False, "this run has not started"),
         ({"watch.images": 0}, True, "not measured: watch.images = 0"),
     ],
 )

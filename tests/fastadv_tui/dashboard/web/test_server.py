@@ -1,4 +1,4 @@
-"""The dashboard in a browser: who gets in, what a real browser draws, and that no process is left."""
+"""The dashboard in a browser: access by token, the page in a real browser, and that no process is left."""
 
 import asyncio
 import contextlib
@@ -28,11 +28,11 @@ from tests.support.waiting import seconds, wait_until
 
 FASTADV = [sys.executable, "-P", "-m", "fastadv_tui"]
 STATIC = "/static/js/textual.js"
-FORM = "─ New run"  # the title in the border of the form; the footer says "New run", too
+FORM = "─ New run"  # the title in the border of the form; the footer has "New run", too
 
 
 class Served:
-    """A `fastadv serve` of this test's own."""
+    """A `fastadv serve` process for one test."""
 
     def __init__(self, *words: str) -> None:
         command = [*FASTADV, "serve", "--port", "0", *words]
@@ -52,7 +52,7 @@ class Served:
 
     @contextlib.asynccontextmanager
     async def page(self, query: str = "", **headers: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-        """A websocket as the page opens it."""
+        """A websocket, opened as the page opens it."""
         headers = {"Origin": f"http://127.0.0.1:{self.port}"} | headers
         async with (
             aiohttp.ClientSession() as session,
@@ -61,7 +61,7 @@ class Served:
             yield websocket
 
     def websocket(self, query: str = "", **headers: str) -> int:
-        """The HTTP status of a handshake; 101 is an open websocket."""
+        """The HTTP status of a websocket handshake; 101 means that the websocket is open."""
 
         async def shake_hands() -> int:
             async with self.page(query, **headers):
@@ -103,7 +103,7 @@ def browser(tmp_path: Path) -> Iterator[Browser]:
     opened.close()
 
 
-def test_nobody_gets_in_without_the_token(serve: Callable[..., Served]) -> None:
+def test_every_request_without_the_token_is_refused(serve: Callable[..., Served]) -> None:
     server = serve()
     for path in ("/", STATIC, "/static/", "/download/x", "/no/such/page"):
         for query in ("", "?token=", "?token=wrong", f"?token={server.token}x", "?token=%C3%A9%FF"):
@@ -161,7 +161,7 @@ def test_a_browser_draws_the_dashboard_and_shows_new_data(
     assert browser.picture(tmp_path / "run.png") != empty
     assert browser.evaluate("document.fonts.check('16px \"Roboto Mono\"')")
     hosts = {urlsplit(url).netloc for url in browser.requested if not url.startswith("data:")}
-    assert hosts == {f"127.0.0.1:{server.port}"}  # it works without a network
+    assert hosts == {f"127.0.0.1:{server.port}"}  # so the page works without a network
 
 
 def test_a_browser_cannot_change_runs_unless_the_server_is_writable(
@@ -170,7 +170,7 @@ def test_a_browser_cannot_change_runs_unless_the_server_is_writable(
     browser.call("Page.navigate", url=serve().url)
     browser.wait_for("Press n to start one")
     browser.press("n")
-    browser.press("h")  # a form would take this key as text
+    browser.press("h")  # if the form were open, this key would be text in it
     assert FORM not in browser.wait_for("tag:paper since:7d text")
     browser.call("Page.navigate", url=serve("--writable").url)
     browser.wait_for("Press n to start one")
@@ -180,11 +180,11 @@ def test_a_browser_cannot_change_runs_unless_the_server_is_writable(
 
 def test_ctrl_c_ends_the_server_and_its_dashboards(serve: Callable[..., Served]) -> None:
     server = serve()
-    out, narration, left = asyncio.run(_end_under_a_page(server))
+    out, messages, left = asyncio.run(_end_under_a_page(server))
     assert server.process.returncode == 0
     assert out == ""
-    assert narration.count("\n") == 2
-    assert f"ssh -L {server.port}:127.0.0.1:{server.port} HOST" in narration
+    assert messages.count("\n") == 2
+    assert f"ssh -L {server.port}:127.0.0.1:{server.port} HOST" in messages
     assert all(gone(child.pid) for child in left)
 
 
@@ -215,7 +215,7 @@ async def _kill_under_a_page(server: Served) -> list[psutil.Process]:
     return left
 
 
-def test_a_run_outlives_the_server_that_it_was_resumed_from(fake_engine: None, serve: Callable[..., Served]) -> None:
+def test_a_run_that_was_resumed_in_a_page_outlives_the_server(fake_engine: None, serve: Callable[..., Served]) -> None:
     rundir = create_run(config("forever"), [])
     control.spawn(rundir)
     wait_for_status(rundir, "running")

@@ -1,4 +1,4 @@
-"""The curves of a run: what is drawn from its events."""
+"""The charts of a run: what they draw from its events."""
 
 import asyncio
 
