@@ -1,4 +1,4 @@
-"""The training engine of fastadv: a process of its own, and a library to load what it trained."""
+"""The training engine of fastadv: a process that trains and evaluates, and a library that loads trained models."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ __all__ = ["load_model"]
 
 
 def __getattr__(name: str) -> Any:
-    """`from engine import load_model`, which loads torch only for those who ask."""
+    """Import `load_model` on first use, because the import loads torch."""
     if name == "load_model":
         from engine.training.checkpoint import load_model
 

@@ -1,7 +1,7 @@
-"""The engine's process: `python -P -m engine RUN_DIR` trains a run; `--check`, `--doctor`,
-`--flops` and `--eval` answer questions, `--prepare` resizes a data set.
+"""Entry point of the engine's process. `python -P -m engine RUN_DIR` trains a run.
 
-The last event of a run is always `finished`. Exit codes: 0 done, 1 failed, 2 refused by `--check`, 130 stopped.
+`--check`, `--doctor`, `--flops` and `--eval` answer questions. `--prepare` resizes the images of a data set. The last
+event of a training is always `finished`. Exit codes: 0 done, 1 failed, 2 refused, 130 stopped.
 """
 
 import contextlib
@@ -41,8 +41,8 @@ def main(arguments: list[str]) -> int:
 
 
 def train(rundir: RunDir) -> int:
-    """Train a run, from its last checkpoint if it has one; every way out leaves a `finished` event."""
-    stop = StopRequest(rundir.stop_asked)  # before torch is imported: a stop may come at any moment
+    """Train a run, from its last checkpoint if there is one. Every outcome is reported by a `finished` event."""
+    stop = StopRequest(rundir.stop_asked)  # before torch is imported, because a stop may come at any moment
     attempt = 1 + sum(isinstance(event, events.Started) for event in event_log.read(rundir.events))
     with event_log.Writer(rundir.events) as writer:
         try:
@@ -57,8 +57,8 @@ def train(rundir: RunDir) -> int:
         except Stopped:
             finished, code = events.Finished(status="stopped"), ExitCode.STOPPED
         except BaseException as error:
-            plain = isinstance(error, UserError)  # a user can put it right, and needs no traceback for it
-            print(error if plain else traceback.format_exc(), file=sys.stderr, flush=True)
+            fixable = isinstance(error, UserError)  # the message is enough for the user; no traceback
+            print(error if fixable else traceback.format_exc(), file=sys.stderr, flush=True)
             finished, code = events.Finished(status="failed", error=_one_line(error)), ExitCode.FAILED
         with contextlib.suppress(NameError):
             finished.step, finished.elapsed = training.learner.step, round(training.reporter.elapsed, 3)
@@ -68,17 +68,17 @@ def train(rundir: RunDir) -> int:
 def _finish(writer: event_log.Writer, finished: events.Finished, code: int) -> int:
     try:
         writer.write(finished)
-    except OSError as error:  # a full disk: the log and the exit code still say it
+    except OSError as error:  # such as a full disk; then the log and the exit code carry the outcome
         print(f"cannot write the last event ({error}): {finished}", file=sys.stderr, flush=True)
         return ExitCode.FAILED
     return code
 
 
 def _one_line(error: BaseException) -> str:
-    """What a user reads first; the traceback is in the log."""
+    """The error in one line, for the `finished` event. The log has the traceback."""
     text = str(error).strip().partition("\n")[0]
-    plain = isinstance(error, UserError)
-    return text if plain and text else f"{type(error).__name__}: {text}" if text else type(error).__name__
+    fixable = isinstance(error, UserError)
+    return text if fixable and text else f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 if __name__ == "__main__":

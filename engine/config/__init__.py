@@ -1,1 +1,1 @@
-"""What was asked for: the settings of a run, typed and validated."""
+"""The settings of a run: their types, validation, descriptions and presets."""

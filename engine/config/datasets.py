@@ -1,7 +1,7 @@
-"""What is known of each data set before its files are read: one DatasetSpec a data set.
+"""The data sets: one DatasetSpec per data set, known before any file is read.
 
-From the spec come the allowed names, the help, the default recipe, and where the files belong. FASTADV_PLUGINS names
-modules with others: each holds its DatasetSpec as `DATASET`.
+The spec gives the allowed names, the help text, the default preset, and the place of the files. The environment
+variable FASTADV_PLUGINS names modules with further data sets. Each such module holds its DatasetSpec as `DATASET`.
 """
 
 from collections.abc import Mapping
@@ -12,14 +12,15 @@ from msgspec import Struct
 from engine.config.errors import ConfigError
 from engine.config.plugins import found_in, plugins
 
-FOLDER = "imagefolder:"  # and a path: any folder of images
+FOLDER = "imagefolder:"  # followed by the path of a folder of images
 
 
 class DatasetFacts(Struct, frozen=True):
-    """What a network and a training need to know of a data set. Checkpoints store these fields.
+    """The facts about a data set that a network and its training depend on. Checkpoints store these fields.
 
-    channels, height, width: of an image; train_images: of the release; mean, std: of each channel, of pixels in [0,1];
-    padding: pixels around a training image before a random crop; flip: whether training images are mirrored at random.
+    channels, height, width: of an image, sizes in pixels. train_images: number of training images in the release.
+    mean, std: per channel, for pixels in [0,1]. padding: pixels added around a training image before a random crop.
+    flip: whether training images are mirrored at random.
     """
 
     channels: int
@@ -34,7 +35,7 @@ class DatasetFacts(Struct, frozen=True):
 
 
 class Download(Struct, frozen=True):
-    """How official files are fetched: the name of torchvision's class, and the folder that it makes."""
+    """How to download the official files: the name of torchvision's class, and the folder that the class creates."""
 
     torchvision_class: str
     folder: str
@@ -43,12 +44,12 @@ class Download(Struct, frozen=True):
 class DatasetSpec(Struct, frozen=True, kw_only=True):
     """A data set.
 
-    preset: its default recipe; aliases: other names that are understood.
-    facts: None for a folder of images, which has its own. reader: "module:function" that takes the data folder (a Path)
-    and returns `engine.data.memory.arrays.Arrays`, or None where the files are not there; empty for folders of images.
-    pgd_step: step size of PGD in training and evaluation, as a fraction in [0,1]; None is a quarter of eps.
-    files: where the official files belong in the data folder, empty for data that needs none.
-    download: None where nothing can be fetched.
+    preset: the default preset. aliases: other allowed names. facts: None for a folder of images, whose facts come from
+    its files. reader: "module:function", empty for a folder of images. The function takes the data folder (a Path) and
+    returns `engine.data.memory.arrays.Arrays`, or None if the files are missing.
+    pgd_step: step size of PGD in training and evaluation, as a fraction in [0,1]; None means eps / 4.
+    files: path of the official files in the data folder, empty if the data set needs no files.
+    download: None if the files cannot be downloaded.
     """
 
     name: str
@@ -63,7 +64,7 @@ class DatasetSpec(Struct, frozen=True, kw_only=True):
 
     @property
     def in_folder(self) -> bool:
-        """Whether the images lie in a folder, one file each, and not in memory."""
+        """Whether each image is a file in a folder. Other data sets are arrays in memory."""
         return not self.reader
 
 
@@ -104,36 +105,36 @@ BUILT_IN = (
         preset="wong2020-mnist",
         facts=DatasetFacts(1, 28, 28, 10, 60_000, (0.0,), (1.0,)),
         reader="engine.data.memory.mnist:read",
-        pgd_step=0.01,  # of the paper's MNIST runs; its others use eps/4
+        pgd_step=0.01,  # step size in the paper's MNIST runs; the other runs use eps/4
         files="MNIST/raw/*-ubyte.gz",
         download=Download("MNIST", "MNIST"),
     ),
     DatasetSpec(
-        name="imagenet", summary="ImageNet, as `fastadv prepare imagenet` leaves it", preset="wong2020-imagenet"
+        name="imagenet", summary="ImageNet, as prepared by `fastadv prepare imagenet`", preset="wong2020-imagenet"
     ),
 )
 IMAGE_FOLDER = DatasetSpec(
     name=FOLDER,
-    summary="any folder of images, PATH/train/CLASS/FILE and PATH/val/CLASS/FILE",
+    summary="any folder of images with PATH/train/CLASS/FILE and PATH/val/CLASS/FILE",
     preset="wong2020-imagenet",
 )
 
 
 @cache
 def datasets() -> Mapping[str, DatasetSpec]:
-    """Every data set that has a name, by it. Raises: ConfigError, if two have the same name or alias."""
+    """All data sets by name, without folders of images. Raises: ConfigError, if two share a name or an alias."""
     found: dict[str, DatasetSpec] = {}
     taken: set[str] = set()
     for spec in (*BUILT_IN, *found_in(plugins(), "DATASET")):
         if doubled := taken & {spec.name, *spec.aliases}:
-            raise ConfigError(f"two data sets are called {doubled.pop()}")
+            raise ConfigError(f"two data sets are called {doubled.pop()}: rename the one in FASTADV_PLUGINS")
         taken |= {spec.name, *spec.aliases}
         found[spec.name] = spec
     return found
 
 
 def spec_of(dataset: str) -> DatasetSpec:
-    """What is known of a data set by its full name, `imagefolder:PATH` among them. Raises: ConfigError."""
+    """The spec of a data set. dataset: its full name, or `imagefolder:PATH`. Raises: ConfigError, if it is unknown."""
     if dataset.startswith(FOLDER):
         return IMAGE_FOLDER
     if dataset not in datasets():
@@ -142,19 +143,19 @@ def spec_of(dataset: str) -> DatasetSpec:
 
 
 def facts_of(dataset: str) -> DatasetFacts:
-    """What is known of the images of a data set in memory. Raises: ConfigError, for a folder of images."""
+    """The facts of a data set in memory. Raises: ConfigError, for a folder of images."""
     facts = spec_of(dataset).facts
     if facts is None:
-        raise ConfigError(f"{dataset} is a folder of images; only its files say what it holds")
+        raise ConfigError(f"{dataset} is a folder of images: only its files tell the image size and the classes")
     return facts
 
 
 def full_name(name: str) -> str:
-    """The name that an alias stands for; any other name as it is."""
+    """The full name for an alias. Any other name is returned unchanged."""
     return next((spec.name for spec in datasets().values() if name in spec.aliases), name)
 
 
 def dataset_names() -> str:
-    """The names that can be typed, for help texts: `digits, cifar (cifar10), ...`."""
+    """The names that a user can type, for help texts: `digits, cifar (cifar10), ...`."""
     names = [f"{spec.aliases[0]} ({spec.name})" if spec.aliases else spec.name for spec in datasets().values()]
     return f"{', '.join(names)} or {FOLDER}PATH"

@@ -1,32 +1,32 @@
-"""The errors of the engine, as a tree. The message of a UserError is one clear line that says the way out.
+"""The errors of the engine, as a tree. The message of a UserError is one line that names the problem and the way out.
 
 Exception
-    UserError                   a user can put it right: exit code 2
-        ConfigError             a setting or an option; a ValueError, too
-            DataError           a data set that is missing, damaged or another one
-            SourceError         images that cannot be prepared as they are
-    Stopped                     no error: the process was asked to stop
-    CopyError                   a preparation cannot go on; what is done is kept
-    BrokenImageError            one image that cannot be copied, and is left out
-    DecodeError                 one image that cannot be read, and is grey instead
-        GoneError               its file is not there
+    UserError                   the user can fix the cause; exit code 2
+        ConfigError             a setting or an option is wrong; also a ValueError
+            DataError           the files of a data set are missing, damaged or not the expected ones
+            SourceError         the source of `fastadv prepare` cannot be prepared as it is
+    Stopped                     not an error: the process was asked to stop
+    CopyError                   `fastadv prepare` cannot go on; finished copies are kept
+    BrokenImageError            one image cannot be copied and is left out
+    DecodeError                 one image cannot be decoded and is replaced by a grey one
+        GoneError               the file of the image is missing
     RuntimeError
-        CheckpointError         no checkpoint of a run can be read
+        CheckpointError         no checkpoint of the run can be read
         DivergedError           the loss is no longer finite
 """
 
 
 class UserError(Exception):
-    """What a user can put right. It is shown as one line, without a traceback, and the exit code is 2."""
+    """An error that the user can fix. The program shows its message as one line, without a traceback; exit code 2."""
 
 
 class ConfigError(UserError, ValueError):
-    """A setting that a user can put right; the message is one line that names it, its value and what is allowed.
+    """A wrong setting. The message is one line with the setting, its value and the allowed values.
 
-    It is a ValueError because msgspec turns a ValueError of `__post_init__` into its own ValidationError, which names
-    the place in the JSON. Any other exception would pass through `decode` and `convert`.
+    ConfigError is a ValueError because msgspec turns a ValueError raised in `__post_init__` into its ValidationError,
+    which names the place in the JSON. msgspec passes any other exception through `decode` and `convert` unchanged.
     """
 
 
 class DataError(ConfigError):
-    """The data is missing, damaged or something else; the message is one line that says where and what to do."""
+    """Data is missing, damaged or not the expected data. The message is one line with the place and the way out."""

@@ -1,4 +1,4 @@
-"""Settings by dotted keys (`model.width`): read, put together and taken apart."""
+"""Settings by dotted key (`model.width`): parse typed values, build a RunConfig from keys, and flatten a RunConfig."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from engine.config.settings import Kind, fields, settings
 from engine.config.suggest import did_you_mean
 from engine.config.units import parse_size
 
-SHORT_KEYS = {  # what people type for the settings that they type most
+SHORT_KEYS = {  # for the settings that people type most often
     "method": "method.name",
     "alpha": "method.alpha",
     "model": "model.name",
@@ -23,9 +23,9 @@ SHORT_KEYS = {  # what people type for the settings that they type most
 
 
 def full_key(key: str) -> str:
-    """The dotted key of a setting that may have been typed short.
+    """The dotted key of a setting. key: the dotted key itself, or its short form.
 
-    Raises: ConfigError, if there is no such setting.
+    Raises: ConfigError, if no setting has this key.
     """
     known = settings()
     key = SHORT_KEYS.get(key, key)
@@ -36,9 +36,9 @@ def full_key(key: str) -> str:
 
 
 def parse_value(key: str, text: str) -> Any:
-    """Read the text that a user typed for the field `key`.
+    """Read the text that a user typed for the setting `key`.
 
-    Raises: ConfigError, naming the key, the text and what is allowed.
+    Raises: ConfigError, whose message names the key, the text and the allowed values.
     """
     setting = settings()[full_key(key)]
     key, kind = setting.key, fields()[setting.key].type
@@ -70,7 +70,7 @@ def assemble(settings: Mapping[str, Any]) -> RunConfig:
 
 
 def flatten(config: RunConfig) -> dict[str, Any]:
-    """The settings of a RunConfig by dotted key; the inverse of `assemble`."""
+    """The settings of a RunConfig by dotted key. The inverse of `assemble`."""
     flat: dict[str, Any] = {}
     for key in settings():
         value: Any = config
@@ -86,7 +86,7 @@ def _allowed(key: str, error: msgspec.ValidationError) -> str:
 
 
 def _plain_error(error: msgspec.ValidationError) -> str:
-    """msgspec's message with our dotted path in front: `epochs: expected int >= 1`."""
+    """msgspec's message with the dotted key in front: `epochs: expected int >= 1`."""
     message, _, path = str(error).partition(" - at `$.")
     message = message[:1].lower() + message[1:]
     return f"{path.rstrip('`')}: {message}" if path else message

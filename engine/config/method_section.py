@@ -1,6 +1,6 @@
-"""The `method` section of a RunConfig: a name, a step size, and the options of every method that there is.
+"""The `method` section of a RunConfig: the method's name, a step size, and the options of all methods.
 
-An option that the chosen method does not have is None. One that was not set has the chosen method's own default.
+An option that the chosen method does not have is None. An option that was not set has the chosen method's default.
 """
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -12,55 +12,56 @@ from engine.config.methods import MethodSpec, methods
 from engine.config.section import PerturbationSize, Section, fields_of
 
 DEFAULT_METHOD = "fgsm"
+_NAME = Meta(description="Training method. It decides how an attack perturbs the training images. standard: no attack")
 
 
 class MethodSettings(Section, frozen=True):
-    """What all methods have in common; `MethodConfig` adds the options of each."""
+    """The settings that all methods share. `MethodConfig` adds the options of each method."""
 
-    name: Annotated[str, Meta(description="how training examples are perturbed")] = DEFAULT_METHOD
+    name: Annotated[str, _NAME] = DEFAULT_METHOD
     alpha: Annotated[
-        PerturbationSize | None, Meta(description="step size of the training attack; empty follows eps")
+        PerturbationSize | None,
+        Meta(description="Step size of the training attack. auto: the method's default (for fgsm 1.25 eps)"),
     ] = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._read_as_nfgsm()
+        self._convert_old_nfgsm()
         own = self.spec.defaults
         for option in _all_options():
             value = getattr(self, option)
             set_to = None if option not in own else own[option] if value is None else value
             structs.force_setattr(self, option, set_to)
-        self.spec.options(**self.options)  # checks what is particular to this method
+        self.spec.options(**self.options)  # raises ConfigError where the method's own rules forbid a value
 
-    def _read_as_nfgsm(self) -> None:
-        """Until version 0.1 N-FGSM was FGSM with more noise than eps; such configurations mean what they meant."""
+    def _convert_old_nfgsm(self) -> None:
+        """Read a configuration of version 0.1, which stored N-FGSM as FGSM with noise above eps."""
         noise: float | None = getattr(self, "noise", None)
         if self.name == "fgsm" and noise is not None and noise > 1:
             if getattr(self, "init", None) in (None, "random"):
                 structs.force_setattr(self, "name", "nfgsm")
             else:
-                structs.force_setattr(self, "noise", None)  # it had no effect
+                structs.force_setattr(self, "noise", None)  # without a random start, the noise had no effect
 
     @property
     def spec(self) -> MethodSpec:
-        """What is known of the chosen method."""
+        """The MethodSpec of the chosen method."""
         return methods()[self.name]
 
     @property
     def options(self) -> dict[str, Any]:
-        """The chosen method's own options."""
+        """The options of the chosen method, by name."""
         return {option: getattr(self, option) for option in self.spec.defaults}
 
 
 def _all_options() -> dict[str, Any]:
-    """The options of all methods, with their types."""
+    """The options of all methods: name and type."""
     return {field.name: field.type for spec in methods().values() for field in fields_of(spec.options)}
 
 
-def _with_options() -> type[MethodSettings]:
-    """MethodSettings with a field for each option of each method, and the names that there are."""
-    described = Meta(description="how training examples are perturbed")
-    name = ("name", Annotated[Literal[tuple(methods())], described], DEFAULT_METHOD)
+def _make_method_config() -> type[MethodSettings]:
+    """Build MethodConfig: MethodSettings with a field per option of any method, and `name` limited to known methods."""
+    name = ("name", Annotated[Literal[tuple(methods())], _NAME], DEFAULT_METHOD)
     options = [(option, _optional(kind), None) for option, kind in _all_options().items()]
     made: type[MethodSettings] = msgspec.defstruct(  # type: ignore[assignment]
         "MethodConfig",
@@ -75,7 +76,7 @@ def _with_options() -> type[MethodSettings]:
 
 
 def _optional(kind: Any) -> Any:
-    """The same type or None. Its bounds stay inside, its description goes outside, where it is looked for."""
+    """The type or None. The bounds stay on the type; the description moves outside, where `settings` reads it."""
     described = (meta.description for meta in getattr(kind, "__metadata__", ()) if meta.description)
     return Annotated[kind | None, Meta(description=next(described, ""))]
 
@@ -83,4 +84,4 @@ def _optional(kind: Any) -> Any:
 if TYPE_CHECKING:
     MethodConfig = MethodSettings
 else:
-    MethodConfig = _with_options()
+    MethodConfig = _make_method_config()

@@ -1,8 +1,8 @@
-"""What is known of each training method before torch is loaded: one MethodSpec a method.
+"""The training methods: one MethodSpec per method, known before torch is loaded.
 
-A method is one file. It holds the function that trains on a minibatch, and beside it `METHOD`, its MethodSpec. From the
-spec come the allowed values of `method.name`, the options and their defaults, the help, the cost in FLOPs and the
-default step size. Our own methods are the modules in BUILT_IN; FASTADV_PLUGINS names others.
+A method is one file with the function that trains on a minibatch, and with `METHOD`, the MethodSpec. The spec gives the
+allowed value of `method.name`, the options and their defaults, the help text, the cost in FLOPs and the default step
+size. BUILT_IN lists the modules of the built-in methods. FASTADV_PLUGINS names modules with further methods.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,14 +20,14 @@ BUILT_IN = tuple(f"engine.training.methods.{name}" for name in ("standard", "fgs
 
 
 class NoOptions(Section, frozen=True):
-    """The options of a method that has none."""
+    """The options of a method without options."""
 
 
 class Cost(Struct, frozen=True):
-    """How often a method goes through the network for each image of a minibatch.
+    """How often a method runs the network for each image of a minibatch.
 
-    attacks: a forward pass, and a backward one to the image alone; updates: a forward pass, and a backward one to the
-    weights alone; shared: a forward pass, and a backward one to both.
+    Each field counts pairs of a forward and a backward pass. The backward pass computes gradients for the image only
+    (attacks), for the weights only (updates), or for both (shared).
     """
 
     attacks: int = 0
@@ -38,14 +38,13 @@ class Cost(Struct, frozen=True):
 class MethodSpec(Struct, frozen=True, kw_only=True):
     """A training method.
 
-    step: the function that makes the perturbations of a minibatch and updates the weights (see
-    engine/training/methods/standard.py for its signature); it is given the options as keywords, and `alpha` if the
-    method has one.
-    options: a Section; a name that another method has, too, must have the same type there, and may have another
-    default. alpha: the default step size, from eps and the data set's step size of PGD, all fractions in [0,1]; None
-    for a method without a step size.
-    updates: weight updates on each minibatch. signals: whether the method knows the losses before and after its attack,
-    from which the overfitting signal comes. adversarial: whether it aims at robust accuracy.
+    step: the function that perturbs a minibatch and updates the weights (engine/training/methods/standard.py documents
+    its signature). The options are passed as keywords, and so is `alpha` if the method has a step size.
+    options: a Section. Two methods may have an option of the same name: its type must be the same, its default may
+    differ. alpha: computes the default step size from eps and the PGD step size of the data set, all fractions in
+    [0,1]; None for a method without a step size. cost: the passes through the network, given the options.
+    updates: weight updates on each minibatch, given the options. signals: whether the method knows the losses before
+    and after its attack, which give the overfitting signal. adversarial: whether the method aims at robust accuracy.
     """
 
     name: str
@@ -61,21 +60,21 @@ class MethodSpec(Struct, frozen=True, kw_only=True):
 
     @property
     def defaults(self) -> dict[str, Any]:
-        """The options by name, with their default values."""
+        """The default values of the options, by name."""
         return {field.name: field.default for field in fields_of(self.options)}
 
 
 @cache
 def methods() -> Mapping[str, MethodSpec]:
-    """Every training method by its name.
+    """All training methods by name.
 
-    Raises: ConfigError, if two have the same name, or the same option with different types.
+    Raises: ConfigError, if two methods share a name, or share an option with different types.
     """
-    built_in = tuple(import_module(name) for name in BUILT_IN)  # by name: they stand above this package
+    built_in = tuple(import_module(name) for name in BUILT_IN)  # by name, as these packages import this one
     found: dict[str, MethodSpec] = {}
     for spec in found_in((*built_in, *plugins()), "METHOD"):
         if spec.name in found:
-            raise ConfigError(f"two training methods are called {spec.name}")
+            raise ConfigError(f"two training methods are called {spec.name}: rename the one in FASTADV_PLUGINS")
         found[spec.name] = spec
     _check_types(found)
     return found
@@ -87,18 +86,20 @@ def _check_types(specs: Mapping[str, MethodSpec]) -> None:
         for field in fields_of(spec.options):
             first, kind = seen.setdefault(field.name, (spec.name, field.type))
             if kind != field.type:
-                raise ConfigError(f"the option {field.name} of {spec.name} has another type than that of {first}")
+                raise ConfigError(
+                    f"the option {field.name} has different types in {spec.name} and {first}: rename one of the two"
+                )
 
 
 def methods_with(option: str) -> list[str]:
-    """The names of the methods that have an option."""
+    """The names of the methods that have the option."""
     return [name for name, spec in methods().items() if option in spec.defaults]
 
 
 def check_option(method: str, key: str) -> None:
-    """Refuse an option that a method does not have: it would change nothing. key: dotted, such as `method.steps`.
+    """Check that a method has an option: another option would have no effect. key: dotted, such as `method.steps`.
 
-    Raises: ConfigError.
+    Raises: ConfigError, if the method does not have the option.
     """
     section, _, option = key.rpartition(".")
     spec = methods().get(method)

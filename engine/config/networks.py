@@ -1,4 +1,4 @@
-"""The names of the networks that are our own."""
+"""The names of the networks that this project defines itself. The others come from torchvision."""
 
 NETWORKS = ("preact-resnet18", "pooled-cnn", "mnist-cnn", "digits-cnn")
-ACTIVATED = ("preact-resnet18", "pooled-cnn")  # the networks whose nonlinearity is a setting
+NETWORKS_WITH_ACTIVATION = ("preact-resnet18", "pooled-cnn")  # their activation function is a setting

@@ -1,8 +1,8 @@
-"""Phases of a training: stretches of epochs with image sizes, a minibatch size and a learning rate of their own.
+"""Phases of a training: ranges of epochs with their own image size, minibatch size and learning rate.
 
-They are typed, stored and shown as one line, `0-6:160/128:512:0.4..0.04 6-15:352/224:224:0.04..0`: epochs, size of the
-source images over crop in pixels, images in a minibatch, learning rate at the begin and end. All but the epochs may
-be left out, from the right or empty.
+Phases are typed, stored and shown as one line: `0-6:160/128:512:0.4..0.04 6-15:352/224:224:0.04..0`. The parts of a
+phase are the epochs, SIZE/CROP in pixels, the images in a minibatch, and the learning rates at begin and end. Every
+part but the epochs may be empty, and empty parts at the end may be left out.
 """
 
 import itertools
@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from engine.config.errors import ConfigError
 
-HOW = "write EPOCHS:SIZE/CROP:BATCH:LR..LR, for one 0-6:160/128:512:0.4..0.04"
+FORMAT_HINT = "write EPOCHS:SIZE/CROP:BATCH:LR..LR, for example 0-6:160/128:512:0.4..0.04"
 _NUMBER = r"\d+(?:\.\d*)?(?:e-?\d+)?"
 _PHASE = re.compile(
     rf"(?P<begin>\d+)-(?P<end>\d+)(?::(?:(?P<size>\d+)/(?P<crop>\d+))?"
@@ -22,9 +22,11 @@ _PHASE = re.compile(
 
 
 class Phase(Struct, frozen=True):
-    """Epochs `begin` to `end`. size: shorter side of the source images in pixels, 0 for full; crop: side of what the
-    network sees, 0 for the data set's own; batch_size: 0 for the run's; lr: at the begin and the end, linear between,
-    None for the run's schedule.
+    """Epochs from `begin` up to, but not including, `end`; epochs count from 0.
+
+    size: shorter side of the source images in pixels, 0 for full size. crop: side of the network's input in pixels, 0
+    for the data set's own. batch_size: images in a minibatch, 0 for the run's `batch_size`. lr: learning rates at begin
+    and end, linear in between; None for the run's schedule.
     """
 
     begin: int
@@ -42,38 +44,39 @@ class Phase(Struct, frozen=True):
 
 
 def parse(text: str) -> tuple[Phase, ...]:
-    """The phases of a line; none if it is empty.
+    """Read a line of phases. An empty line has none.
 
-    Raises: ConfigError, if they cannot be read, leave a gap or overlap, or only some have a learning rate.
+    Raises: ConfigError, if a phase cannot be read, if phases overlap or leave a gap, or if only some phases have a
+    learning rate.
     """
     phases = tuple(_phase(part) for part in text.replace(";", " ").split())
     if not phases:
         return ()
     if phases[0].begin:
-        raise ConfigError(f"phases begin at epoch {phases[0].begin}, not 0")
+        raise ConfigError(f"phases begin at epoch {phases[0].begin}, not 0: let the first phase begin at 0")
     for before, after in itertools.pairwise(phases):
         if after.begin != before.end:
             what = "nothing covers" if after.begin > before.end else "two phases cover"
             low, high = sorted((before.end, after.begin))
             raise ConfigError(f"{what} epochs {low}-{high} of the phases: {before} and {after}")
     if len({phase.lr is None for phase in phases}) > 1:
-        raise ConfigError("either every phase has a learning rate or none")
+        raise ConfigError("only some phases have a learning rate: give one to every phase or to none")
     return phases
 
 
-def written(phases: tuple[Phase, ...]) -> str:
-    """The line that `parse` reads."""
+def format_phases(phases: tuple[Phase, ...]) -> str:
+    """Write phases as a line, the inverse of `parse`."""
     return " ".join(map(str, phases))
 
 
 def _phase(text: str) -> Phase:
     match = _PHASE.fullmatch(text)
     if not match:
-        raise ConfigError(f"phase {text!r} cannot be read: {HOW}")
+        raise ConfigError(f"phase {text!r} cannot be read: {FORMAT_HINT}")
     begin, end, size, crop, batch = (int(match[key] or 0) for key in ("begin", "end", "size", "crop", "batch"))
     if end <= begin:
-        raise ConfigError(f"phase {text!r} ends before it begins")
+        raise ConfigError(f"phase {text!r} ends before it begins: write BEGIN-END with END above BEGIN")
     lr = (float(match["start"]), float(match["stop"])) if match["start"] else None
     if lr and not all(map(math.isfinite, lr)):
-        raise ConfigError(f"phase {text!r}: its learning rate is not finite")
+        raise ConfigError(f"phase {text!r}: the learning rate is not finite; write a smaller one")
     return Phase(begin, end, size, crop, batch, lr)

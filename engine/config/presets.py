@@ -1,6 +1,6 @@
-"""Named recipes: what a run starts from before the user's own options.
+"""Presets: named recipes of settings, and how a configuration is built from a preset and the user's own settings.
 
-Later entries win: data set, preset, the preset's part for the method, what the user typed.
+The later source wins: the preset, then the preset's part for the method, then the settings that the user typed.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,10 +19,10 @@ from engine.config.suggest import did_you_mean
 
 
 class Preset(Struct, frozen=True):
-    """Settings by dotted key, for every method and for single ones.
+    """A recipe. settings: values by dotted key, for all methods; methods: values for single methods.
 
-    source: who published the recipe, and where. measured: results that were measured with it, a line each, with what
-    they were measured on; the laboratory notes in tests/benchmarks/ tell the rest.
+    source: who published the recipe, and where. measured: results with this recipe, one line each, with the images that
+    they were measured on. The laboratory notes in tests/benchmarks/ have the details.
     """
 
     summary: str
@@ -52,13 +52,14 @@ PRESETS: dict[str, Preset] = {
         },
         {"free": {"epochs": 10, "optim.lr": 0.04}},
         (
-            "paper, FGSM: 46.06% under PGD-50-10",
-            "model.width=16, epochs=10, one trial: 68.9% clean, 38.5% under PGD-50-10 on the first 1,000 test images",
+            "published for FGSM: 46.06% robust accuracy under PGD-50-10",
+            "one trial with model.width=16, epochs=10: 68.9% clean accuracy, 38.5% under PGD-50-10 on the first 1,000 "
+            "test images",
         ),
     ),
     "speed": Preset(
-        "robust accuracy on CIFAR-10 for the least work: a narrow network with SiLU, Muon, N-FGSM, averaged weights",
-        "our own, chosen on held-out training images; tests/benchmarks/speedrun.md has the trials",
+        "robust accuracy on CIFAR-10 for few FLOPs: a narrow network with SiLU, Muon, N-FGSM and averaged weights",
+        "this project; settings chosen on held-out training images; tests/benchmarks/speedrun.md has the trials",
         {
             "model.name": "preact-resnet18",
             "model.width": 32,
@@ -76,7 +77,10 @@ PRESETS: dict[str, Preset] = {
             "method.steps": 7,
             "method.replays": 8,
         },
-        measured=("73.6% clean, 46.5% under PGD-50-10 on the first 613 test images, mean of 3 seeds, for 0.373 PFLOP",),
+        measured=(
+            "mean of 3 seeds: 73.6% clean accuracy, 46.5% under PGD-50-10 on the first 613 test images; training took "
+            "0.373 PFLOP",
+        ),
     ),
     "wong2020-mnist": Preset(
         "the MNIST recipe of Wong, Rice and Kolter (2020)",
@@ -92,16 +96,16 @@ PRESETS: dict[str, Preset] = {
             "optim.schedule": "cyclic",
             "optim.peak": 0.4,
             "method.steps": 40,
-            "method.start_in_box": False,  # the released MNIST code does not clip it; clipped, half the noise on
-            # black pixels is lost, and FGSM training collapsed here in epoch 3
+            "method.start_in_box": False,  # The released MNIST code does not clip the random start. Clipping loses half
+            # of the noise on black pixels, and FGSM training with clipping collapsed here in epoch 3.
         },
         measured=(
-            "paper, FGSM: 88.77% under PGD-50-10",
-            "one trial: 98.8% clean, 87.2% under PGD-50-10 on the first 1,000 test images",
+            "published for FGSM: 88.77% robust accuracy under PGD-50-10",
+            "one trial: 98.8% clean accuracy, 87.2% under PGD-50-10 on the first 1,000 test images",
         ),
     ),
     "wong2020-imagenet": Preset(
-        "the ImageNet recipe of Wong, Rice and Kolter (2020): images that grow over three phases",
+        "the ImageNet recipe of Wong, Rice and Kolter (2020): the image size grows over three phases",
         "Wong, Rice and Kolter, 2020, arXiv 2001.03994; github.com/locuslab/fast_adversarial, folder ImageNet",
         {
             "model.name": "resnet50",
@@ -122,7 +126,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "digits": Preset(
         "scikit-learn's 8x8 digits on a small network: a full run in seconds",
-        "our own; for a first run, and for tests",
+        "this project; for a first run, and for tests",
         {
             "model.name": "digits-cnn",
             "model.width": 32,
@@ -134,16 +138,16 @@ PRESETS: dict[str, Preset] = {
             "optim.weight_decay": 0.0,
             "optim.peak": 0.4,
         },
-        measured=("one trial: 98.3% clean, 55.3% under PGD-50-10 on all 360 test images",),
+        measured=("one trial: 98.3% clean accuracy, 55.3% under PGD-50-10 on all 360 test images",),
     ),
 }
 
 
 def build(dataset: str, typed: Mapping[str, Any] | None = None, preset: str | None = None) -> RunConfig:
-    """The configuration for a data set: a preset, overruled by the settings that the user typed (dotted keys).
+    """Build the configuration of a run. typed: the user's settings by dotted key; they overrule the preset.
 
-    Raises: ConfigError, if the data set, the preset or a setting is unknown or not allowed, or an option of another
-    method was typed.
+    preset: a name, by default that of the data set's own preset. Raises: ConfigError, if the data set, the preset or a
+    setting is unknown or not allowed, or if the user typed an option of another method.
     """
     typed = dict(typed or {})
     dataset = check_dataset(dataset)
@@ -159,47 +163,50 @@ def build(dataset: str, typed: Mapping[str, Any] | None = None, preset: str | No
 
 
 def preset_settings(name: str, method: str | None = None) -> dict[str, Any]:
-    """What a preset sets for a training method (by default its own), by dotted key; nothing for a name that is gone.
+    """The settings of a preset for a training method, by dotted key. Empty if no preset has this name (any more).
 
-    A preset may set options of several methods; those that this one does not have are left out.
+    method: the preset's own method by default. The preset may set options of several methods; the result leaves out
+    the options that this method does not have.
     """
     preset = PRESETS.get(name)
     if preset is None:
         return {}
     method = method or preset.settings.get("method.name", DEFAULT_METHOD)
     settings = {**preset.settings, **preset.methods.get(method, {}), "method.name": method}
-    return {key: value for key, value in settings.items() if _concerns(method, key)}
+    return {key: value for key, value in settings.items() if _applies_to(method, key)}
 
 
-def _concerns(method: str, key: str) -> bool:
+def _applies_to(method: str, key: str) -> bool:
     section, _, option = key.rpartition(".")
     spec = methods().get(method)
     return section != "method" or option == "name" or spec is None or option in spec.defaults
 
 
 def check_preset(name: str) -> str:
-    """The name of a preset, as it is. Raises: ConfigError, if there is none of that name."""
+    """Return the name of a preset unchanged. Raises: ConfigError, if no preset has this name."""
     if name not in PRESETS:
-        raise ConfigError(f"unknown preset {name!r}; use {', '.join(PRESETS)}{_near(name, PRESETS)}")
+        raise ConfigError(f"unknown preset {name!r}; use {', '.join(PRESETS)}{_hint(name, PRESETS)}")
     return name
 
 
 def check_dataset(name: str) -> str:
     """The full name of a data set.
 
-    Raises: ConfigError, if there is none of that name.
+    Raises: ConfigError, if no data set has this name.
     """
     full = full_name(name)
     if full == FOLDER:
-        raise ConfigError(f"{FOLDER} names no folder; write {FOLDER}PATH, with {FOLDER}PATH/train/CLASS/FILE in it")
+        raise ConfigError(
+            f"{FOLDER} names no folder; write {FOLDER}PATH, where PATH/train/CLASS/FILE and PATH/val/CLASS/FILE exist"
+        )
     if full.startswith(FOLDER):
         return full
     if full not in datasets():
         known = f"cifar, {', '.join(datasets())} or {FOLDER}PATH"
-        raise ConfigError(f"unknown data set {name!r}; use {known}{_near(name, datasets())}")
+        raise ConfigError(f"unknown data set {name!r}; use {known}{_hint(name, datasets())}")
     return full
 
 
-def _near(name: str, known: Iterable[str]) -> str:
+def _hint(name: str, known: Iterable[str]) -> str:
     hint = did_you_mean(name, known)
     return f" ({hint})" if hint else ""

@@ -1,7 +1,7 @@
-"""RunConfig: everything that decides a run, typed and validated however it is built.
+"""RunConfig: all settings of a run. Every way of building a RunConfig validates its values.
 
-Fields are addressed by dotted keys (`model.width`), on the command line, in presets and in diffs alike.
-Perturbation sizes are stored as fractions in [0,1]; people type and read them in units of 1/255.
+Dotted keys such as `model.width` name the fields: on the command line, in presets and in comparisons of runs.
+Perturbation sizes are stored as fractions in [0,1]. People type and read them in units of 1/255.
 """
 
 import re
@@ -32,34 +32,93 @@ MAX_EPOCHS = 100_000
 
 class RunConfig(Section, frozen=True):
     dataset: Annotated[
-        str, Meta(description=f"data set: {', '.join(datasets())}, or {FOLDER}PATH for any folder of images")
+        str, Meta(description=f"Data set, or {FOLDER}PATH for a folder of images. Data sets: {', '.join(datasets())}")
     ]
     model: ModelConfig
-    preset: Annotated[str, Meta(description="recipe that the other settings start from")] = ""
-    name: Annotated[str, Meta(max_length=10_000, description="name of the run; for the eyes only")] = ""
-    eps: Annotated[PerturbationSize, Meta(description="radius of the l-infinity ball")] = 8 / 255
-    epochs: Annotated[int, Meta(ge=1, le=MAX_EPOCHS, description="passes over the training data")] = 15
-    batch_size: Annotated[Count, Meta(description="images in a minibatch")] = 128
+    preset: Annotated[
+        str,
+        Meta(description="Recipe to start from (see `fastadv presets`). Its values apply where you set none"),
+    ] = ""
+    name: Annotated[
+        str,
+        Meta(
+            max_length=10_000,
+            description="Display name of the run. Empty: data set, method and eps. Training ignores the name",
+        ),
+    ] = ""
+    eps: Annotated[
+        PerturbationSize,
+        Meta(description="Radius of the l-infinity ball. An attack may change each pixel value by at most eps"),
+    ] = 8 / 255
+    epochs: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=MAX_EPOCHS,
+            description="Passes over the training data. If phases are set, epochs is where the last phase ends",
+        ),
+    ] = 15
+    batch_size: Annotated[
+        Count,
+        Meta(description="Images in a training minibatch. A phase may set its own number"),
+    ] = 128
     phases: Annotated[
-        str, Meta(description="stretches of epochs with sizes of their own: EPOCHS:SIZE/CROP:BATCH:LR..LR, ...")
+        str,
+        Meta(
+            description="Phases with own sizes, separated by spaces. 0-6:160/128:512:0.4..0.04: epochs 0-6, images of"
+            " 160 pixels cropped to 128, minibatches of 512 images, learning rate 0.4 to 0.04. Empty: a single phase"
+        ),
     ] = ""
     micro_batch: Annotated[
-        int, Meta(ge=0, description="images computed at once; a larger minibatch adds up their gradients; 0: all")
+        int,
+        Meta(
+            ge=0,
+            description="Images per pass, if a minibatch exceeds the memory. Gradients are accumulated. 0: all at once",
+        ),
     ] = 0
-    seed: Annotated[int, Meta(ge=0, le=2**63 - 1, description="seed of weights, data order and noise")] = 0
-    precision: Annotated[Precision, Meta(description="arithmetic of training; auto is the fastest native")] = "auto"
+    seed: Annotated[
+        int,
+        Meta(
+            ge=0, le=2**63 - 1, description="Random seed of initial weights, data order, augmentation and attack noise"
+        ),
+    ] = 0
+    precision: Annotated[
+        Precision,
+        Meta(description="Arithmetic of training. auto: bf16 where native, else fp16 on a GPU, else fp32"),
+    ] = "auto"
     compile: Annotated[
         Literal["auto", "on", "off"],
-        Meta(description="torch.compile; auto: for runs long enough to pay for a minute of it"),
+        Meta(description="Use torch.compile, which takes about a minute. auto: only in runs long enough to gain time"),
     ] = "auto"
-    device: Annotated[str, Meta(description="auto, cpu or cuda:N")] = "auto"
-    data_dir: Annotated[str, Meta(description="folder of the data sets; empty is $FASTADV_HOME/data")] = ""
+    device: Annotated[
+        str,
+        Meta(
+            description="Device: auto, cpu or cuda:N. auto: a GPU if there is one, else the CPU. cuda:N: GPU number N"
+        ),
+    ] = "auto"
+    data_dir: Annotated[str, Meta(description="Folder with the files of the data sets. Empty: $FASTADV_HOME/data")] = ""
     holdout: Annotated[
-        int, Meta(ge=0, description="training images held out and evaluated on, to choose settings by; 0: test images")
+        int,
+        Meta(
+            ge=0,
+            description="Training images to hold out and evaluate on, to tune settings. 0: evaluate on the test images",
+        ),
     ] = 0
-    checkpoint_minutes: Annotated[float, Meta(gt=0, le=1e6, description="longest time between two checkpoints")] = 5.0
+    checkpoint_minutes: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=1e6,
+            description="Longest time between two checkpoints, in minutes. With fewer, a crash loses less training",
+        ),
+    ] = 5.0
     grace_seconds: Annotated[
-        float, Meta(ge=0, le=86_400, description="time to save after a stop before the run is killed")
+        float,
+        Meta(
+            ge=0,
+            le=86_400,
+            description="Seconds that a stopped run has to save a checkpoint before it is killed. Raise for slow disks",
+        ),
     ] = 30.0
     method: MethodConfig = MethodConfig()
     optim: OptimConfig = OptimConfig()
@@ -71,35 +130,35 @@ class RunConfig(Section, frozen=True):
         super().__post_init__()
         if not re.fullmatch(r"auto|cpu|cuda:\d{1,3}", self.device):
             raise ConfigError(f"device = {self.device!r}: use auto, cpu or cuda:N")
-        spec_of(self.dataset)  # or it is unknown
+        spec_of(self.dataset)  # raises if the data set is unknown
         if self.model.name == "mnist-cnn" and self.dataset != "mnist":
-            raise ConfigError(f"model.name = mnist-cnn takes mnist only, not {self.dataset}")
+            raise ConfigError(f"model.name = mnist-cnn takes mnist only, not {self.dataset}: choose another network")
         given = parse_phases(self.phases)
         if given and given[-1].end != self.epochs:
             raise ConfigError(
-                f"the phases end at epoch {given[-1].end}, epochs = {self.epochs}: change both, or neither"
+                f"the phases end at epoch {given[-1].end}, but epochs = {self.epochs}: make the two numbers equal"
             )
         if any(phase.size for phase in given) and not self.in_folder:
             raise ConfigError(
-                f"{self.dataset} has images of one size only: write 0/{given[0].crop or 16} in its phases"
+                f"{self.dataset} has images of one size only: write 0 for SIZE, such as 0/{given[0].crop or 16}"
             )
 
     @property
     def in_folder(self) -> bool:
-        """Whether the images lie in a folder, one file each, and not in memory."""
+        """Whether each image is a file in a folder. Other data sets are arrays in memory."""
         return spec_of(self.dataset).in_folder
 
     @property
     def phase_list(self) -> tuple[Phase, ...]:
-        """At least one phase, each with its minibatch size."""
+        """The phases of the run, at least one, each with its minibatch size filled in."""
         given = parse_phases(self.phases) or (Phase(0, self.epochs),)
         return tuple(structs.replace(phase, batch_size=phase.batch_size or self.batch_size) for phase in given)
 
     @property
     def alpha(self) -> float:
-        """Step size of the training attack, as a fraction in [0,1]: as it was set, else the method's default.
+        """Step size of the training attack, as a fraction in [0,1]: the setting, else the method's default.
 
-        Standard training has none; its runs have always been stored with FGSM's.
+        Standard training has no attack. Its runs have always been stored with FGSM's step size.
         """
         if self.method.alpha is not None:
             return self.method.alpha
@@ -114,23 +173,23 @@ class RunConfig(Section, frozen=True):
 
     @property
     def pgd_step(self) -> float:
-        """The data set's step size of PGD, else eps/4 as in the paper's CIFAR-10 and ImageNet runs; in [0,1]."""
+        """PGD step size, in [0,1]: the data set's own, else eps/4 as in the paper's CIFAR-10 and ImageNet runs."""
         own = spec_of(self.dataset).pgd_step
         return self.eps / 4 if own is None else own
 
     @property
     def updates_per_minibatch(self) -> int:
-        """Weight updates made on each minibatch."""
+        """Weight updates on each minibatch."""
         return self.method.spec.updates(self.method_options)
 
     @property
     def method_options(self) -> Section:
-        """The options of the run's method, as the method declares them."""
+        """The options of the run's method, as an instance of the options class in its MethodSpec."""
         return self.method.spec.options(**self.method.options)
 
     @property
     def title(self) -> str:
-        """The name that the user gave, else one that says what the run is."""
-        size = units(self.eps) if units(self.eps).isdecimal() else f"{self.eps:.4g}"  # 8 of 255, but 0.3 on MNIST
+        """The name that the user gave, else a name made of data set, method and eps."""
+        size = units(self.eps) if units(self.eps).isdecimal() else f"{self.eps:.4g}"  # 8 for 8/255, but 0.3 on MNIST
         dataset = PurePath(self.dataset.removeprefix(FOLDER)).name
         return self.name or f"{dataset}-{self.method.name}-eps{size}"

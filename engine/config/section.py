@@ -1,4 +1,4 @@
-"""What every section of a RunConfig has in common: its fields are checked however it is built."""
+"""Section: the base class of RunConfig and its sections. Every way of building a section validates its fields."""
 
 import math
 from functools import cache
@@ -16,25 +16,25 @@ Fraction = Annotated[float, Meta(ge=0, le=1)]
 
 @cache
 def fields_of(kind: type[Struct]) -> tuple[structs.FieldInfo, ...]:
-    """The fields of a struct; msgspec finds their types anew at each call."""
+    """The fields of a struct, cached: msgspec would resolve their types again at each call."""
     return structs.fields(kind)
 
 
 class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Validated when built by hand, too: msgspec alone checks only what it decodes."""
+    """A struct that validates its fields in the constructor, too. msgspec alone validates only while decoding."""
 
     def __post_init__(self) -> None:
         values = structs.asdict(self)
         for name, value in values.items():
             if isinstance(value, float) and not math.isfinite(value):
-                raise ConfigError(f"{name} must be finite, not {value}")
+                raise ConfigError(f"{name} = {value}: write a finite number")
         try:
-            msgspec.convert(values, _unchecked(type(self)))
+            msgspec.convert(values, _without_post_init(type(self)))
         except msgspec.ValidationError:
-            self._name_what_is_wrong()
+            self._raise_for_first_wrong_field()
 
-    def _name_what_is_wrong(self) -> None:
-        """Field by field, which is slow: ten thousand configs are read for a history."""
+    def _raise_for_first_wrong_field(self) -> None:
+        """Check field by field. This is slow, and a history reads ten thousand configs; hence only after an error."""
         for field in fields_of(type(self)):
             value = getattr(self, field.name)
             try:
@@ -44,6 +44,6 @@ class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 @cache
-def _unchecked(kind: type[Struct]) -> type[Struct]:
-    """A struct with the same fields and no check of its own, for msgspec to check them all at once."""
+def _without_post_init(kind: type[Struct]) -> type[Struct]:
+    """A struct with the same fields but without `__post_init__`, so that msgspec checks all fields in one call."""
     return msgspec.defstruct(kind.__name__, [(field.name, field.type) for field in fields_of(kind)], kw_only=True)

@@ -1,4 +1,4 @@
-"""The sections of a RunConfig, and the rules that every one of them follows."""
+"""The sections of a RunConfig apart from `method`: model, optim, eval, watch and early_stop, with their own rules."""
 
 import re
 from typing import Annotated, Literal
@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from engine.config.errors import ConfigError
-from engine.config.networks import ACTIVATED, NETWORKS
+from engine.config.networks import NETWORKS, NETWORKS_WITH_ACTIVATION
 from engine.config.section import Count, Fraction, PerturbationSize, Section
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
@@ -14,65 +14,137 @@ Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 class ModelConfig(Section, frozen=True):
     name: Annotated[
-        str, Meta(description=f"network: {', '.join(NETWORKS)}, or a classifier of torchvision such as resnet50")
+        str, Meta(description=f"Network. {', '.join(NETWORKS)}, or a torchvision classifier such as resnet50")
     ]
     width: Annotated[
-        int, Meta(ge=1, le=1024, description="channels of the first stage; of torchvision's networks as they are")
+        int,
+        Meta(
+            ge=1,
+            le=1024,
+            description="Channels of the first stage; fewer are faster. Ignored by mnist-cnn and torchvision networks",
+        ),
     ] = 64
     depth: Annotated[
-        int, Meta(ge=1, le=16, description="blocks (preact-resnet18) or convolutions (pooled-cnn) in each stage")
+        int,
+        Meta(
+            ge=1,
+            le=16,
+            description="Blocks (preact-resnet18) or convolutions (pooled-cnn) per stage. Ignored by other networks",
+        ),
     ] = 2
     activation: Annotated[
-        Literal["relu", "silu", "gelu"], Meta(description=f"nonlinearity of {' and '.join(ACTIVATED)}")
+        Literal["relu", "silu", "gelu"],
+        Meta(description=f"Activation function of {' and '.join(NETWORKS_WITH_ACTIVATION)}. Fixed in other networks"),
     ] = "relu"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.name not in NETWORKS and not re.fullmatch(r"[a-z]\w*", self.name):  # torchvision's have no hyphen
-            raise ConfigError(f"unknown network {self.name!r}; use {', '.join(NETWORKS)}, or one of torchvision's")
-        if self.activation != "relu" and self.name not in ACTIVATED:
-            raise ConfigError(f"model.activation is a choice of {' and '.join(ACTIVATED)}; {self.name} has its own")
+        if self.name not in NETWORKS and not re.fullmatch(r"[a-z]\w*", self.name):  # torchvision's names have no hyphen
+            raise ConfigError(
+                f"unknown network {self.name!r}; use {', '.join(NETWORKS)}, or a torchvision classifier like resnet50"
+            )
+        if self.activation != "relu" and self.name not in NETWORKS_WITH_ACTIVATION:
+            having = " and ".join(NETWORKS_WITH_ACTIVATION)
+            raise ConfigError(
+                f"model.activation = {self.activation}: only {having} have this setting; leave it out for {self.name}"
+            )
 
 
 class OptimConfig(Section, frozen=True):
-    name: Annotated[Literal["sgd", "adam", "muon"], Meta(description="optimizer")] = "sgd"
-    lr: Annotated[float, Meta(gt=0, le=100, description="largest learning rate")] = 0.2
-    momentum: Annotated[float, Meta(ge=0, lt=1, description="momentum of SGD and Muon")] = 0.9
-    nesterov: Annotated[bool, Meta(description="Nesterov momentum in SGD; Muon has it anyway")] = False
+    name: Annotated[
+        Literal["sgd", "adam", "muon"],
+        Meta(description="Optimizer. With muon, Muon updates the convolutions and SGD the other parameters"),
+    ] = "sgd"
+    lr: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=100,
+            description="Highest learning rate of optim.schedule. Phases with a learning rate replace the schedule",
+        ),
+    ] = 0.2
+    momentum: Annotated[
+        float,
+        Meta(ge=0, lt=1, description="Momentum of SGD and Muon. Adam ignores this setting"),
+    ] = 0.9
+    nesterov: Annotated[bool, Meta(description="Use Nesterov momentum in SGD. Muon always uses it")] = False
     sgd_ratio: Annotated[
-        float, Meta(gt=0, le=1000, description="learning rate of what Muon leaves to SGD, as a multiple of its own")
+        float,
+        Meta(gt=0, le=1000, description="With muon: learning rate of its SGD part, as a multiple of optim.lr"),
     ] = 2.5
-    average: Annotated[float, Meta(ge=0, lt=1, description="decay of a running average of the weights; 0 is none")] = (
-        0.0
-    )
-    weight_decay: Annotated[float, Meta(ge=0, le=1, description="L2 penalty on the parameters")] = 5e-4
-    decay_norms: Annotated[bool, Meta(description="whether it is on those of BatchNorm, too")] = True
-    schedule: Annotated[Literal["cyclic", "piecewise", "constant"], Meta(description="learning rate over training")] = (
-        "cyclic"
-    )
-    peak: Annotated[Fraction, Meta(description="where the cyclic schedule peaks, as a share of training")] = 0.5
+    average: Annotated[
+        float,
+        Meta(
+            ge=0,
+            lt=1,
+            description="Average the weights over updates with this decay, and evaluate the average. 0: no averaging",
+        ),
+    ] = 0.0
+    weight_decay: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description="Weight decay: factor of the L2 penalty on the parameters. Muon does not decay convolutions",
+        ),
+    ] = 5e-4
+    decay_norms: Annotated[
+        bool,
+        Meta(description="Apply optim.weight_decay to the parameters of BatchNorm, LayerNorm and GroupNorm, too"),
+    ] = True
+    schedule: Annotated[
+        Literal["cyclic", "piecewise", "constant"],
+        Meta(
+            description="Learning rate over training. cyclic: linear up, then down to 0. piecewise: drops at milestones"
+        ),
+    ] = "cyclic"
+    peak: Annotated[
+        Fraction,
+        Meta(description="Point of training where the cyclic schedule peaks, as a fraction in [0,1]"),
+    ] = 0.5
     milestones: Annotated[
-        tuple[Fraction, ...], Meta(description="where the piecewise schedule drops, as shares of training")
+        tuple[Fraction, ...],
+        Meta(description="Points of training where the piecewise schedule drops, as rising fractions in [0,1]"),
     ] = (0.5, 0.75)
-    gamma: Annotated[float, Meta(gt=0, le=1, description="factor of each drop of the piecewise schedule")] = 0.1
+    gamma: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=1,
+            description="Factor that the piecewise schedule applies to the learning rate at each milestone",
+        ),
+    ] = 0.1
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if list(self.milestones) != sorted(set(self.milestones)):
-            raise ConfigError(f"milestones must rise, not {self.milestones}")
+            raise ConfigError(f"milestones = {self.milestones}: write rising fractions of training, such as 0.5,0.75")
         if self.nesterov and not self.momentum:
-            raise ConfigError("nesterov is a kind of momentum, and momentum is 0")
+            raise ConfigError("nesterov = true needs momentum, but momentum is 0: set momentum, or leave out nesterov")
 
 
 class EvalConfig(Section, frozen=True):
-    attack: Annotated[str, Meta(description="final evaluation: auto, none or pgd-STEPS[-RESTARTS]")] = "auto"
+    attack: Annotated[
+        str,
+        Meta(description="Attack of the final evaluation: auto (pgd-50-10), none or pgd-STEPS[-RESTARTS]"),
+    ] = "auto"
     step_size: Annotated[
-        PerturbationSize | None, Meta(description="step size of the evaluation; empty follows eps")
+        PerturbationSize | None,
+        Meta(description="Step size of every evaluation attack. auto: eps/4, or 2.55 (that is 0.01) for mnist"),
     ] = None
-    images: Annotated[int, Meta(ge=0, description="first N test images; 0 is all (auto: 1,000 on a CPU)")] = 0
-    search: Annotated[Precision, Meta(description="arithmetic of the search; what it finds is confirmed in fp32")] = (
-        "auto"
-    )
+    images: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Final evaluation on the first N test images. 0: all (1,000 if eval.attack is auto on a CPU)",
+        ),
+    ] = 0
+    search: Annotated[
+        Precision,
+        Meta(
+            description="Arithmetic of evaluation attacks. fp32 confirms every success. auto: chosen as for precision"
+        ),
+    ] = "auto"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -81,21 +153,39 @@ class EvalConfig(Section, frozen=True):
 
 
 class WatchConfig(Section, frozen=True):
-    images: Annotated[int, Meta(ge=0, description="test images watched after each epoch; 0 is none")] = 1000
-    steps: Annotated[Count, Meta(description="PGD steps of that evaluation")] = 10
+    images: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Attack the first N test images after each epoch, for display only. 0: no such evaluation",
+        ),
+    ] = 1000
+    steps: Annotated[Count, Meta(description="PGD steps of the evaluation after each epoch (see watch.images)")] = 10
 
 
 class EarlyStopConfig(Section, frozen=True):
-    enabled: Annotated[bool, Meta(description="stop when the model collapses, keep the epoch before")] = False
-    drop: Annotated[Fraction, Meta(description="fall of PGD-5 accuracy on a training minibatch that stops")] = 0.2
+    enabled: Annotated[
+        bool,
+        Meta(
+            description="Stop on catastrophic overfitting, and keep the epoch before. early_stop.drop is the criterion"
+        ),
+    ] = False
+    drop: Annotated[
+        Fraction,
+        Meta(
+            description="Tolerated fall of PGD-5 accuracy on a training minibatch between epochs, a fraction in [0,1]"
+        ),
+    ] = 0.2
 
 
 def parse_attack(name: str) -> tuple[int, int]:
-    """Steps and restarts of an attack's name: `pgd-50-10` is (50, 10), `pgd-10` is (10, 1).
+    """The steps and restarts in an attack's name: `pgd-50-10` gives (50, 10), `pgd-10` gives (10, 1).
 
-    Raises: ConfigError, if it is not such a name.
+    Raises: ConfigError, if the name has another form.
     """
     match = re.fullmatch(r"pgd-([1-9]\d{0,5})(?:-([1-9]\d{0,5}))?", name)
     if not match:
-        raise ConfigError(f"unknown attack {name!r}: use auto, none, pgd-50-10 (50 steps, 10 restarts) or pgd-10")
+        raise ConfigError(
+            f"unknown attack {name!r}: use auto, none, pgd-50-10 (50 steps, 10 restarts) or pgd-10 (10 steps)"
+        )
     return int(match[1]), int(match[2] or 1)

@@ -1,6 +1,6 @@
-"""What can be set: every setting of a run by its dotted key, described for parsers, forms and help texts.
+"""The descriptions of all settings, by dotted key, for parsers, forms and help texts.
 
-The descriptions are read off the types of RunConfig and its sections, so that there is nothing to keep in step.
+The descriptions come from the types of RunConfig and its sections, so that no second list must be kept up to date.
 """
 
 from collections.abc import Mapping
@@ -15,11 +15,11 @@ from engine.config.methods import methods
 from engine.config.run import RunConfig
 from engine.config.section import fields_of
 
-SIZE = "1/255"  # the unit in which people type and read perturbation sizes; they are stored as fractions in [0,1]
+SIZE = "1/255"  # people type and read perturbation sizes in this unit; files store fractions in [0,1]
 
 
 class Kind(StrEnum):
-    """What the value of a setting is. LIST: numbers, with commas between them where people type them."""
+    """The kind of a setting's value. LIST: numbers, which people type separated by commas."""
 
     TEXT = "text"
     INTEGER = "integer"
@@ -32,12 +32,13 @@ class Kind(StrEnum):
 class Setting(Struct, frozen=True, kw_only=True):
     """One setting.
 
-    key: `model.width`. description: the meaning, in a few words. kind: what the value is. choices: the allowed values
-    of a CHOICE, in the order of their declaration. default: as stored; None where `required`, or where it follows from
-    other settings. optional: None is allowed. unit: in which people type and read it, empty for numbers without one.
-    low, high: bounds of a number, or of each number of a LIST, as stored; None where there is none.
-    above, below: whether the bound itself is not allowed.
-    methods: for an option of training methods, the names of those that have it, and each one's own default.
+    key: dotted, such as `model.width`. description: the meaning, in one or two sentences. kind: the kind of value.
+    choices: the allowed values of a CHOICE, in the order of their declaration. default: the value as stored; None if
+    the setting is `required`, or if its default follows from other settings. optional: whether None is allowed.
+    unit: the unit in which people type and read the value, empty for a value without a unit.
+    low, high: bounds of a number, or of each number of a LIST, as stored; None for no bound.
+    above, below: whether the value must be strictly above `low`, or strictly below `high`.
+    methods: for an option of training methods, the default in each method that has the option, by method.
     """
 
     key: str
@@ -56,12 +57,12 @@ class Setting(Struct, frozen=True, kw_only=True):
 
     @property
     def is_size(self) -> bool:
-        """Whether the value is a perturbation size: a fraction in [0,1], typed and read in units of 1/255."""
+        """Whether the value is a perturbation size: stored as a fraction in [0,1], typed and read in units of 1/255."""
         return self.unit == SIZE
 
     @property
     def allowed(self) -> str:
-        """The allowed values, for people, in the setting's unit; empty if any text is allowed, or any number."""
+        """The allowed values in words, in the setting's unit. Empty if any text or any number is allowed."""
         match self.kind:
             case Kind.CHOICE:
                 values = " or ".join(filter(None, (", ".join(self.choices[:-1]), self.choices[-1])))
@@ -85,13 +86,13 @@ class Setting(Struct, frozen=True, kw_only=True):
 
 @cache
 def settings() -> Mapping[str, Setting]:
-    """Every setting by its dotted key, in the order in which they are declared."""
-    return {key: _described(key, field) for key, field in fields().items()}
+    """All settings by dotted key, in the order of their declaration."""
+    return {key: _setting_of(key, field) for key, field in fields().items()}
 
 
 @cache
 def fields() -> Mapping[str, structs.FieldInfo]:
-    """The fields of RunConfig and of its sections by dotted key, as msgspec knows them."""
+    """The fields of RunConfig and of its sections, by dotted key."""
     found: dict[str, structs.FieldInfo] = {}
     for field in fields_of(RunConfig):
         kind = inspect.type_info(field.type)
@@ -102,19 +103,19 @@ def fields() -> Mapping[str, structs.FieldInfo]:
     return found
 
 
-def _described(key: str, field: structs.FieldInfo) -> Setting:
-    kind, said = _unwrapped(inspect.type_info(field.type))
-    having = _defaults_by_method(key)
-    if having:
-        said["optional"] = False  # None stands for the method's own default, and nobody types it
+def _setting_of(key: str, field: structs.FieldInfo) -> Setting:
+    kind, annotations = _unwrapped(inspect.type_info(field.type))
+    defaults = _defaults_by_method(key)
+    if defaults:
+        annotations["optional"] = False  # None means the default of the method; a user never types None
     return Setting(
         key=key,
         kind=_kind(kind),
         choices=_choices(field.type),
-        default=having.get(DEFAULT_METHOD) if having else None if field.default is NODEFAULT else field.default,
+        default=defaults.get(DEFAULT_METHOD) if defaults else None if field.default is NODEFAULT else field.default,
         required=field.required,
-        methods=having,
-        **said,
+        methods=defaults,
+        **annotations,
         **_bounds(kind.item_type if isinstance(kind, inspect.VarTupleType) else kind),
     )
 
@@ -127,17 +128,19 @@ def _defaults_by_method(key: str) -> dict[str, Any]:
 
 
 def _unwrapped(kind: inspect.Type) -> tuple[inspect.Type, dict[str, Any]]:
-    """A type without its annotations and without None, and what these say: description, unit, optional."""
-    said: dict[str, Any] = {"description": "", "unit": "", "optional": False}
+    """A type without its annotations and without None, and the facts in them: description, unit, optional."""
+    annotations: dict[str, Any] = {"description": "", "unit": "", "optional": False}
     while isinstance(kind, inspect.Metadata | inspect.UnionType):
         if isinstance(kind, inspect.Metadata):
-            said["description"] = said["description"] or (kind.extra_json_schema or {}).get("description", "")
-            said["unit"] = said["unit"] or (kind.extra or {}).get("unit", "")
+            annotations["description"] = annotations["description"] or (kind.extra_json_schema or {}).get(
+                "description", ""
+            )
+            annotations["unit"] = annotations["unit"] or (kind.extra or {}).get("unit", "")
             kind = kind.type
         else:
-            said["optional"] = True  # no setting is of two types: the other one of two is None
+            annotations["optional"] = True  # the types of a setting are one type and None, never two other types
             kind = next(one for one in kind.types if not isinstance(one, inspect.NoneType))
-    return kind, said
+    return kind, annotations
 
 
 def _kind(kind: inspect.Type) -> Kind:
@@ -154,7 +157,7 @@ def _kind(kind: inspect.Type) -> Kind:
             return Kind.LIST
         case inspect.StrType():
             return Kind.TEXT
-    raise TypeError(f"a setting cannot be of type {kind}: nobody could type it")
+    raise TypeError(f"a setting cannot be of type {kind}: no text can be parsed into this type")
 
 
 def _bounds(kind: inspect.Type) -> dict[str, Any]:
@@ -165,7 +168,7 @@ def _bounds(kind: inspect.Type) -> dict[str, Any]:
 
 
 def _choices(kind: Any) -> tuple[str, ...]:
-    """The values of a Literal, however it is annotated; msgspec.inspect would sort them."""
+    """The values of a Literal inside any annotations, in the order of declaration; msgspec.inspect would sort them."""
     if get_origin(kind) is Literal:
         return get_args(kind)
     return next((found for part in get_args(kind) if (found := _choices(part))), ())

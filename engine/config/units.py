@@ -1,4 +1,4 @@
-"""Perturbation sizes: stored as fractions in [0,1], typed and read in units of 1/255."""
+"""Perturbation sizes: stored as fractions in [0,1], typed and shown in units of 1/255."""
 
 import re
 
@@ -6,21 +6,21 @@ from engine.config.errors import ConfigError
 
 
 def units(size: float) -> str:
-    """A fraction in [0,1] in units of 1/255: `8`, `76.5`."""
+    """Write a fraction in [0,1] in units of 1/255: `8`, `76.5`."""
     return f"{size * 255:.4g}"
 
 
 def both_units(size: float) -> str:
-    """`8/255 = 0.0314`, so that nobody has to guess what was understood."""
+    """Write a fraction in [0,1] in both units, `8/255 = 0.0314`, so that the unit is never in doubt."""
     return f"{units(size)}/255 = {size:.4g}"
 
 
 def parse_size(text: str) -> float:
-    """Read a perturbation size as people type it, as a fraction in [0,1].
+    """Read a perturbation size that a user typed. Returns a fraction in [0,1].
 
     `8` is in units of 1/255, `8/255` is a fraction, and a decimal below 1 (`0.3`) is already in [0,1].
 
-    Raises: ConfigError, if it is no number, negative or above 1.
+    Raises: ConfigError, if the text is not a number, or if the size is negative or above 1.
     """
     match = re.fullmatch(r"\s*([-+.\deE]+)\s*(?:/\s*([.\deE]+))?\s*", text)
     try:

@@ -1,1 +1,1 @@
-"""What follows from a configuration before anything is trained: steps, learning rates, cost."""
+"""What a configuration determines before training starts: steps, learning rates and cost."""

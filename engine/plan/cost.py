@@ -1,4 +1,4 @@
-"""The work of a run in floating-point operations: it compares recipes across machines."""
+"""The training cost of a run in floating-point operations (FLOPs), which compares recipes across machines."""
 
 import math
 from collections.abc import Mapping
@@ -10,10 +10,10 @@ from engine.config.run import RunConfig
 
 
 class Passes(Struct, frozen=True):
-    """What one image costs a network, in floating-point operations (a multiplication and an addition are two).
+    """The cost of one image in a network, in floating-point operations. A multiplication and an addition are two.
 
-    The backward passes are without the forward one before them: for the image alone, for the weights alone, both.
-    `muon` is that optimizer's part of one update, whatever the minibatch.
+    forward: the forward pass. to_image, to_weights, to_both: the backward pass alone, for gradients of the image only,
+    of the weights only, or of both. muon: the work of Muon in one weight update, whatever the size of the minibatch.
     """
 
     forward: int
@@ -24,9 +24,9 @@ class Passes(Struct, frozen=True):
 
 
 def training_flops(config: RunConfig, passes: Mapping[int, Passes], images: int) -> int:
-    """The floating-point operations of a whole training, its attacks included and its evaluations not.
+    """The floating-point operations of a whole training, with its attacks, without its evaluations.
 
-    passes: by the crop of each phase; images: of the training data.
+    passes: by the `crop` of each phase. images: number of training images.
     """
     return sum(
         (phase.end - phase.begin) * epoch_flops(config, phase, passes[phase.crop], images)
@@ -35,7 +35,7 @@ def training_flops(config: RunConfig, passes: Mapping[int, Passes], images: int)
 
 
 def epoch_flops(config: RunConfig, phase: Phase, passes: Passes, images: int) -> int:
-    """The floating-point operations of one epoch of a phase."""
+    """The floating-point operations of one epoch of a phase. images: number of training images."""
     attack = passes.forward + passes.to_image
     update = passes.forward + passes.to_weights
     shared = passes.forward + passes.to_both
@@ -47,7 +47,7 @@ def epoch_flops(config: RunConfig, phase: Phase, passes: Passes, images: int) ->
 
 
 def smallest_part(images: int, batch_size: int, micro_batch: int) -> int:
-    """The fewest images of a training forward pass; micro_batch: images of a part, 0 for whole minibatches."""
+    """The fewest images in any forward pass of training. micro_batch: images per pass, 0 for whole minibatches."""
     minibatches = {min(batch_size, images), images % batch_size or batch_size}
     parts = {part for size in minibatches for part in (min(micro_batch or size, size), size % (micro_batch or size))}
     return min(part for part in parts if part)

@@ -1,4 +1,4 @@
-"""Which update belongs to which epoch and phase, and what it costs: for training, and for whoever shows it."""
+"""Timeline: maps the weight updates of a run to epochs and phases, with learning rates and cost in FLOPs."""
 
 import math
 from collections.abc import Sequence
@@ -9,9 +9,10 @@ from engine.config.phases import Phase
 
 
 class ScheduledPhase(Struct, frozen=True):
-    """A phase as it is trained: its first update, updates in an epoch, operations (FLOPs) of an epoch.
+    """A phase with its place in the run. first_step: number of its first weight update, from 0.
 
-    `phase` has its sizes filled in.
+    phase: with all sizes filled in. steps_per_epoch: weight updates in an epoch. flops: floating-point operations of an
+    epoch.
     """
 
     phase: Phase
@@ -29,14 +30,14 @@ class ScheduledPhase(Struct, frozen=True):
 
 
 class Timeline:
-    """The stretches of a run, at least one. A step is a weight update; steps and epochs count from 0."""
+    """The scheduled phases of a run, its stretches: at least one. Steps (weight updates) and epochs count from 0."""
 
     def __init__(self, stretches: Sequence[ScheduledPhase]) -> None:
         self.stretches = tuple(stretches)
 
     @classmethod
     def plan(cls, phases: Sequence[Phase], images: int, replays: int, flops: Sequence[int]) -> "Timeline":
-        """images: of the training data; replays: updates on each minibatch; flops: of an epoch of each phase."""
+        """Schedule phases. images: training images; replays: updates on a minibatch; flops: per epoch of each phase."""
         stretches, step = [], 0
         for phase, cost in zip(phases, flops, strict=True):
             stretches.append(ScheduledPhase(phase, step, replays * math.ceil(images / phase.batch_size), cost))
@@ -57,24 +58,25 @@ class Timeline:
         return sum(s.flops * (s.phase.end - s.phase.begin) for s in self.stretches)
 
     def at(self, step: int) -> ScheduledPhase:
-        """The stretch of update number `step`; the last one after the end."""
+        """The stretch of update number `step`, or the last stretch after the end."""
         return next((s for s in reversed(self.stretches) if s.first_step <= step), self.stretches[0])
 
     def of_epoch(self, epoch: int) -> ScheduledPhase:
+        """The stretch of an epoch, or the last stretch after the end."""
         return next((s for s in self.stretches if epoch < s.phase.end), self.stretches[-1])
 
     def first_step(self, epoch: int) -> int:
-        """The first update of an epoch."""
+        """The number of the first weight update of an epoch."""
         stretch = self.of_epoch(epoch)
         return stretch.first_step + (epoch - stretch.phase.begin) * stretch.steps_per_epoch
 
     def epochs_at(self, step: int) -> float:
-        """Epochs done after `step` updates."""
+        """The epochs done after `step` updates, as a fractional number."""
         stretch = self.at(max(step - 1, 0))
         return stretch.phase.begin + (step - stretch.first_step) / max(stretch.steps_per_epoch, 1)
 
     def lr_at(self, step: int) -> float | None:
-        """The learning rate of update number `step`, None where the phases leave it to the run's schedule."""
+        """The learning rate of update number `step`, or None if the phases leave it to the schedule of the run."""
         stretch = self.at(step)
         if stretch.phase.lr is None:
             return None
@@ -82,7 +84,7 @@ class Timeline:
         return begin + (end - begin) * min((step - stretch.first_step) / stretch.steps, 1.0)
 
     def work_left(self, step: int) -> float:
-        """What remains after `step` updates, in updates as costly as the present ones."""
+        """The work left after `step` updates, as a number of updates of the present phase's cost."""
         now = self.at(step)
         if not now.flops:
             return float(self.total_steps - step)

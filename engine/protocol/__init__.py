@@ -1,1 +1,1 @@
-"""Everything that two processes say to each other: run directories, events, requests, files."""
+"""The protocol between processes: run directories, events, requests and answers, stop requests, atomic files."""

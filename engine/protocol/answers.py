@@ -1,4 +1,4 @@
-"""Answers of the engine's process: one JSON object a line on standard output."""
+"""Write the answers of an engine command: one JSON object per line on standard output."""
 
 import sys
 
@@ -9,12 +9,12 @@ from engine.protocol.requests import Refused
 
 
 def answer(content: object) -> None:
-    """Print one answer, at once: somebody waits for it."""
+    """Print one answer and flush it, because the other process waits for the answer."""
     sys.stdout.buffer.write(msgspec.json.encode(content) + b"\n")
     sys.stdout.buffer.flush()
 
 
 def refuse(message: str) -> ExitCode:
-    """Answer with what a user can put right, in one line; returns the exit code that goes with this answer."""
+    """Print a Refused answer with a one-line message for the user. Returns the exit code for this answer."""
     answer(Refused(message=message))
     return ExitCode.REFUSED

@@ -1,4 +1,4 @@
-"""The file of a run's events: one JSON object a line, appended by one process and followed by others."""
+"""Write, follow and read `events.jsonl`: one JSON object per line. One process appends; others read."""
 
 import io
 import os
@@ -11,8 +11,8 @@ import msgspec
 
 from engine.protocol.events import AnyEvent, Event
 
-TAIL_BYTES = 1 << 20  # read a followed file in slices of this size
-LAST_BYTES = 1 << 16  # at the end of a file: enough for its last words, however long the run was
+TAIL_BYTES = 1 << 20  # a Follower reads slices of this many bytes
+LAST_BYTES = 1 << 16  # `last` reads so many bytes at the end of a file: enough for the last events of any run
 
 Kind = TypeVar("Kind", bound=Event)
 _DECODER = msgspec.json.Decoder(AnyEvent)
@@ -20,18 +20,18 @@ _ENCODER = msgspec.json.Encoder()
 
 
 class Writer:
-    """Appends events to a file, each flushed as one whole line. Use as a context manager, or call `close`."""
+    """Append events to a file. Each event is written as one whole line. Use as a context manager, or call `close`."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("ab", buffering=0)
         if self._file.tell() and not _ends_a_line(path):
-            self._file.write(b"\n")  # a torn line of a killed attempt must not swallow our first event
+            self._file.write(b"\n")  # half a line of a killed attempt must not swallow our first event
 
     def write(self, event: AnyEvent) -> None:
-        """Stamp the event with the time, unless it has one, and append it."""
+        """Append the event, with the present time unless the event has one. Raises: OSError."""
         event.t = event.t or time.time()
         line = memoryview(_ENCODER.encode(event) + b"\n")
-        while line:  # a raw write may be short, on a full disk for one
+        while line:  # a raw write may write only a part, for example on a full disk
             line = line[self._file.write(line) :]
 
     def close(self) -> None:
@@ -45,10 +45,10 @@ class Writer:
 
 
 class Follower:
-    """Reads the events of a file that may still grow; one that is missing, unreadable, cut or replaced is read anew.
+    """Read the events of a file that may still grow.
 
-    `restarted` is True after a `poll` that began from the start again: what was read before is void.
-    `offset` is the number of bytes read so far.
+    If the file is missing, unreadable, cut or replaced, the Follower starts again at the beginning. `restarted` is True
+    after a `poll` that started again: the events from before are void. `offset` is the number of bytes read so far.
     """
 
     def __init__(self, path: Path) -> None:
@@ -59,12 +59,12 @@ class Follower:
         self._rest = b""
 
     def poll(self, limit: int = TAIL_BYTES) -> list[AnyEvent]:
-        """The events of at most `limit` further bytes; empty when there are none yet."""
+        """The events in the next `limit` bytes at most. Empty if there is no new event yet."""
         self.restarted = False
         try:
             with self.path.open("rb") as file:
                 return self._read(file, limit)
-        except OSError:  # one run's file that cannot be read must not hide the others
+        except OSError:  # an unreadable file of one run must not hide the other runs
             self._restart(0)
             return []
 
@@ -84,16 +84,16 @@ class Follower:
 
 
 def decode(line: bytes) -> AnyEvent | None:
-    """The event of one line; None if it is foreign, torn or of a later version's type."""
+    """The event of one line. None if the line is torn, no event, or an event type of a later version."""
     try:
         event: AnyEvent = _DECODER.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):  # also msgspec.ValidationError
+    except (msgspec.DecodeError, UnicodeDecodeError):  # ValidationError is a DecodeError
         return None
     return event
 
 
 def read(path: Path) -> Iterator[AnyEvent]:
-    """All events of a file, in slices of bounded memory."""
+    """All events of a file, read in slices of TAIL_BYTES to bound the memory."""
     follower = Follower(path)
     while True:
         offset = follower.offset
@@ -103,7 +103,7 @@ def read(path: Path) -> Iterator[AnyEvent]:
 
 
 def last(path: Path, kind: type[Kind], since: int = 0) -> list[Kind]:
-    """The last events of one kind in a file, of those after its first `since` bytes; empty if there are none."""
+    """The events of one kind in the last LAST_BYTES of a file. since: skip the file's first `since` bytes."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, io.SEEK_END)

@@ -1,7 +1,8 @@
-"""What a run tells the world: typed events, one JSON object a line, appended to `events.jsonl`.
+"""The events of a run. Each event is one JSON object on a line of `events.jsonl`.
 
-Readers ignore unknown fields and unknown types, and take a torn last line as not yet written.
-Accuracies and eps are fractions in [0,1]; `t` is unix time, `elapsed` is seconds of training over all attempts.
+Readers ignore unknown fields and unknown types. Readers treat a torn last line as not yet written.
+Accuracies are fractions in [0,1]. `t` is Unix time in seconds. `elapsed` is the training time over all attempts, in
+seconds.
 """
 
 from typing import Literal
@@ -12,7 +13,7 @@ from engine.plan.timeline import ScheduledPhase
 
 
 class Event(Struct, kw_only=True, omit_defaults=True, tag_field="type"):
-    """Common to all events; the writer fills in `t`. Tags are the file format: a class may be renamed, its tag not."""
+    """The base of all events. The writer fills in `t`. Never rename a tag: tags are part of the file format."""
 
     t: float = 0.0
     elapsed: float = 0.0
@@ -23,11 +24,11 @@ Split = Literal["train", "test"]
 
 
 class Started(Event, tag="started"):
-    """A process began to work on the run; later steps of earlier attempts no longer count.
+    """A process starts an attempt at update number `from_step`. Steps of earlier attempts beyond it no longer count.
 
-    `flops`: floating-point operations of the whole training, its attacks included and its evaluations not.
-    `signal_threshold`: the overfitting signal, a fraction in [0,1], at which the alarm is raised; None where the
-    method has no signal, and in files that an older version wrote.
+    `flops`: floating-point operations of the whole training, with its attacks, without its evaluations.
+    `signal_threshold`: the overfitting signal, a fraction in [0,1], that raises the alarm. None if the method has no
+    signal, and in files of older versions.
     """
 
     attempt: int
@@ -41,19 +42,19 @@ class Started(Event, tag="started"):
     train_images: int
     test_images: int
     data_fingerprint: str
-    official_data: bool | None  # None where there are no official files to compare with
+    official_data: bool | None  # None if there are no official files to compare with
     flops: int = 0
     compiled: bool = False
     signal_threshold: float | None = None
-    held_out: bool = False  # the "test images" are training images that were held out
-    stretches: tuple[ScheduledPhase, ...] = ()  # the phases as they are trained
+    held_out: bool = False  # whether the "test images" are held-out training images
+    stretches: tuple[ScheduledPhase, ...] = ()  # the scheduled phases
     versions: dict[str, str] = {}
 
 
 class Step(Event, tag="step"):
-    """The state after weight update number `step` (from 1): a moving average of the last minibatches' figures.
+    """The state after weight update number `step` (from 1). The figures are moving averages over the last minibatches.
 
-    `signal` is the share of examples whose loss the attack lowered; None where the method has none.
+    `signal`: the fraction of examples whose loss the attack lowered, in [0,1]; None if the method has no signal.
     """
 
     step: int
@@ -66,7 +67,7 @@ class Step(Event, tag="step"):
 
 
 class Progress(Event, tag="progress"):
-    """An evaluation on its way: `done` of `total` units of its work."""
+    """The progress of an evaluation: `done` of `total` units of work."""
 
     attack: str
     done: int
@@ -74,9 +75,9 @@ class Progress(Event, tag="progress"):
 
 
 class Evaluated(Event, tag="evaluated"):
-    """Accuracy on `images` images of a split, after weight update number `step`.
+    """Clean and robust accuracy on `images` images of a split, after weight update number `step`.
 
-    `stage` says why it was measured: `watch` (each epoch, for the eyes), `guard` (the paper's check of a
+    `stage` is the purpose: `watch` (test images after each epoch, for display only), `guard` (the paper's check on a
     training minibatch) or `final`.
     """
 
@@ -91,7 +92,7 @@ class Evaluated(Event, tag="evaluated"):
 
 
 class Alarm(Event, tag="alarm"):
-    """The run is going wrong, and why: `overfitting` (signal), `collapse` (accuracy) or `diverged` (loss)."""
+    """The run is failing. `kind` is the sign: `overfitting` (signal), `collapse` (accuracy) or `diverged` (loss)."""
 
     kind: Literal["overfitting", "collapse", "diverged"]
     step: int
@@ -108,13 +109,13 @@ class Saved(Event, tag="saved"):
 
 
 class Note(Event, tag="note"):
-    """A line for the log that a reader should see."""
+    """A message for the reader of the log."""
 
     message: str
 
 
 class Finished(Event, tag="finished"):
-    """The last event of an attempt, always."""
+    """The outcome of an attempt. Always the last event of the attempt."""
 
     status: Literal["done", "stopped", "failed"]
     step: int = 0

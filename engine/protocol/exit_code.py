@@ -1,10 +1,10 @@
-"""How a process of ours ends: the exit codes of every command, of the engine and of the face alike."""
+"""The exit codes of all commands of `fastadv` and of the engine."""
 
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """REFUSED: a user can put right what is in the way, and was told in one line. STOPPED: by a signal or `stop`."""
+    """REFUSED: the user can fix the cause, which the program printed in one line. STOPPED: by a signal or `stop`."""
 
     DONE = 0
     FAILED = 1

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, whatever dies meanwhile."""
+"""Atomic file writes: after a crash, a file is either whole or absent."""
 
 import os
 from collections.abc import Iterator
@@ -6,20 +6,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-FOR_US, FOR_ALL = 0o600, 0o666
+FOR_US, FOR_ALL = 0o600, 0o666  # permission bits of a new file: for the owner only, for everybody
 
 
 def write_atomic(path: Path, data: bytes, mode: int = FOR_US) -> None:
-    """Replace a file so that a reader, or a machine that lost power, sees the old or the new one, never a part."""
+    """Replace a file. Readers see the old or the new content, never a part, even after a power failure."""
     with replacing(path, mode) as file:
         file.write(data)
 
 
 @contextmanager
 def replacing(path: Path, mode: int = FOR_US) -> Iterator[BinaryIO]:
-    """A file to write that takes the place of `path` when the block ends well, and leaves no trace when not.
+    """Open a temporary file for writing. The file replaces `path` at the end of the block.
 
-    mode: who may read and write it, less the user's umask.
+    If the block raises, the temporary file is deleted and `path` stays unchanged.
+    mode: permission bits of the file, reduced by the user's umask.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
@@ -28,14 +29,14 @@ def replacing(path: Path, mode: int = FOR_US) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:  # an interrupt, too, leaves no trace
+    except BaseException:  # BaseException, so that an interrupt leaves no temporary file either
         temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
 
 
 def _sync_folder(path: Path) -> None:
-    """Make a rename durable; file systems that cannot sync a folder say so and are left alone."""
+    """Make a rename durable. Some file systems cannot sync a folder; their errors are ignored."""
     try:
         handle = os.open(path, os.O_RDONLY)
     except OSError:

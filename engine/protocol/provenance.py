@@ -1,15 +1,15 @@
-"""Which code a run ran: version, commit, and a hash of the engine's source."""
+"""Which code a run uses: version, commit, and a hash of the engine's source."""
 
 import hashlib
 import subprocess
 import sys
 from pathlib import Path
 
-PACKAGE = Path(__file__).parents[1]  # the whole engine
+PACKAGE = Path(__file__).parents[1]  # the folder `engine`
 
 
 def package_version() -> str:
-    from importlib.metadata import PackageNotFoundError, version  # slow to load, and most starts do without
+    from importlib.metadata import PackageNotFoundError, version  # slow to import, and seldom needed
 
     try:
         return version("fastadv")
@@ -18,7 +18,7 @@ def package_version() -> str:
 
 
 def code_fingerprint() -> str:
-    """A hash of the engine's source: the same for two runs that ran the same code."""
+    """A hash of the engine's source, 12 hexadecimal digits. Equal for two runs with the same code."""
     digest = hashlib.sha256()
     for path in sorted(PACKAGE.rglob("*.py")):
         digest.update(str(path.relative_to(PACKAGE)).encode() + b"\0" + path.read_bytes())
@@ -26,7 +26,7 @@ def code_fingerprint() -> str:
 
 
 def git_commit() -> str:
-    """The commit of the checkout that the engine runs from; empty when it is installed without one."""
+    """The git commit of the checkout that the engine runs from. Empty if the engine does not run from a checkout."""
     if not (PACKAGE.parent / ".git").exists():
         return ""
     try:
@@ -39,5 +39,5 @@ def git_commit() -> str:
 
 
 def engine_command(*arguments: str) -> list[str]:
-    """The command that starts the engine; `-P`, or an `engine/` in the user's folder would shadow ours."""
+    """The command that starts the engine. Without `-P`, a folder `engine/` in the user's folder would shadow ours."""
     return [sys.executable, "-P", "-m", "engine", *arguments]

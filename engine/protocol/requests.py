@@ -1,8 +1,8 @@
-"""What the face asks of the engine's commands, and what they answer.
+"""The requests to the engine's commands, and their answers.
 
-A request is one JSON object on standard input, answers are one JSON object a line on standard output. `--check` and
-`--flops` are asked with a RunConfig, `--doctor` with a folder of data sets as its argument, the others with a request
-from this file. Every command but `--doctor` may answer Refused instead.
+A request is one JSON object on standard input. Answers are one JSON object per line on standard output. `--check` and
+`--flops` take a RunConfig. `--doctor` takes the folder of the data sets as its argument. The other commands take a
+request from this file. Every command but `--doctor` may answer Refused instead.
 """
 
 from pathlib import Path
@@ -15,11 +15,11 @@ from engine.plan.cost import Passes
 
 
 class Answer(Struct, tag_field="type", kw_only=True):
-    """One line of the engine's answer. Tags are the protocol: a class may be renamed, its tag not."""
+    """One line of an answer. Never rename a tag: tags are part of the protocol."""
 
 
 class Refused(Answer, tag="Refused"):
-    """What a user can put right, in one line."""
+    """The request was refused. message: one line with a cause that the user can fix."""
 
     message: str
 
@@ -28,9 +28,9 @@ class Refused(Answer, tag="Refused"):
 
 
 class Checked(Answer, tag="Checked"):
-    """The run can start on this data. train_images, test_images: how many images there are.
+    """The run can start on this data. train_images, test_images: numbers of images.
 
-    official_data: whether the data is the official release, None if there is none to compare with.
+    official_data: whether the data is the official release, None if there is no release to compare with.
     data_fingerprint: a hash of the data, 12 hexadecimal digits.
     """
 
@@ -44,10 +44,10 @@ class Checked(Answer, tag="Checked"):
 
 
 class MachineReport(Answer, tag="MachineReport"):
-    """What this machine has for training. python, torch, platform: versions; cpu: cores and threads, in words.
+    """The hardware, software and data on this machine. python, torch, platform: versions; cpu: cores and threads.
 
-    gpus: the names of the usable ones; device: which one trains; precision: the arithmetic that `auto` chooses on this
-    device, and why; data: what was found of each data set, in words.
+    gpus: names of the usable GPUs. device: the device that trains. precision, precision_reason: the arithmetic that
+    `auto` chooses on this device, and why. data: the files found of each data set, in words.
     """
 
     python: str
@@ -65,9 +65,9 @@ class MachineReport(Answer, tag="MachineReport"):
 
 
 class Counted(Answer, tag="Counted"):
-    """passes: what one image costs the network, by the crop of a phase (side in pixels, 0 for the data set's own).
+    """The cost of a run. passes: cost of one image by the crop of a phase (side in pixels, 0 for the data set's own).
 
-    train_images: how many images an epoch has.
+    train_images: number of images in an epoch.
     """
 
     passes: dict[int, Passes]
@@ -78,10 +78,11 @@ class Counted(Answer, tag="Counted"):
 
 
 class EvalRequest(Struct, frozen=True, kw_only=True):
-    """`config` says data set, network, attack, images, seed and device; eps are in [0,1].
+    """A request to evaluate weights. config: data set, network, attack, images, seed and device of the evaluation.
 
-    normalize: what the weights were trained on: `dataset` (its mean and std), `none` (images in [0,1]), or
-    MEAN/STD; empty is what the file says, else `dataset`. folder: where progress and results are kept.
+    weights: path of the file. eps: fractions in [0,1]. folder: where progress and results are stored. normalize: the
+    normalisation of the training images, `dataset` (its mean and std), `none` (images in [0,1]) or MEAN/STD; empty: as
+    in the file, else `dataset`. again: whether to measure again where a result is stored already.
     """
 
     config: RunConfig
@@ -93,7 +94,7 @@ class EvalRequest(Struct, frozen=True, kw_only=True):
 
 
 class Understood(Answer, tag="Understood"):
-    """What will be done: `matched` says how the tensors of the file found their places."""
+    """The evaluation that will be done. matched: how the tensors of the file were assigned to the network."""
 
     device: str
     search: str
@@ -107,16 +108,17 @@ class Understood(Answer, tag="Understood"):
 
 
 class Working(Answer, tag="Working"):
-    """Images looked at and gradients computed so far, and an estimate of how many it will be in all."""
+    """Progress: images evaluated plus gradients computed so far, and an estimate of the total."""
 
     done: int
     total: int
 
 
 class Measured(Answer, tag="Measured"):
-    """Accuracies and eps in [0,1], one robust accuracy for each eps; seconds: how long it took.
+    """The result. Accuracies and eps are in [0,1], with one robust accuracy for each eps. seconds: duration.
 
-    before: it was measured at another time. unreadable: images among them that could not be read, and count as wrong.
+    before: whether this is a stored result of an earlier evaluation. unreadable: images that could not be read; they
+    count as wrong.
     """
 
     attack: str
@@ -135,11 +137,11 @@ EvalAnswer = Understood | Working | Measured | Refused
 # -- prepare ------------------------------------------------------------------------------------------------------
 
 PREPARED = "prepared.json"
-SMALLEST, LARGEST = 16, 1024  # pixels of a shorter side
+SMALLEST, LARGEST = 16, 1024  # limits of a size: pixels of the shorter side
 
 
 class PrepareRequest(Struct, frozen=True, kw_only=True):
-    """source, out: absolute folders; sizes: pixels of the shorter side; workers: processes, 0 for one a core."""
+    """source, out: absolute paths of folders. sizes: pixels of the shorter side. workers: processes; 0: one a core."""
 
     source: str
     out: str
@@ -149,10 +151,10 @@ class PrepareRequest(Struct, frozen=True, kw_only=True):
 
 
 class Prepared(Struct, frozen=True, kw_only=True):
-    """`prepared.json`: says that every copy of these sizes is there, whole and checked.
+    """The content of `prepared.json`: every copy in these sizes exists, and has been checked.
 
-    counts: sound images of a split, and so the files of each size; broken: "train/CLASS/FILE", of which there are no
-    copies. quality and subsampling are those of the JPEGs that were not copied byte for byte.
+    counts: sound images of each split, which is the number of files in each size. broken: "train/CLASS/FILE" of images
+    without copies. quality, subsampling: of the JPEGs that were re-encoded instead of copied byte for byte.
     """
 
     source: str
@@ -167,7 +169,7 @@ class Prepared(Struct, frozen=True, kw_only=True):
 
 
 def read_prepared(out: Path) -> Prepared | None:
-    """The `prepared.json` of a folder, None if there is none. Raises: OSError, msgspec.DecodeError."""
+    """The `prepared.json` of a folder, None if there is no such file. Raises: OSError, msgspec.DecodeError."""
     try:
         return msgspec.json.decode((out / PREPARED).read_bytes(), type=Prepared)
     except FileNotFoundError:
@@ -175,8 +177,9 @@ def read_prepared(out: Path) -> Prepared | None:
 
 
 class Planned(Answer, tag="Planned"):
-    """What will be done. images: of each split; there: images whose copies are all there; needed, free: bytes;
-    remarks: what a user should know of the source.
+    """The preparation that will be done. images: number per split. there: images whose copies all exist already.
+
+    needed, free: disk space in bytes. remarks: notes on the source for the user.
     """
 
     kind: str
@@ -202,7 +205,7 @@ class Progress(Answer, tag="Progress"):
 
 
 class Completed(Answer, tag="Completed"):
-    """Everything is there. resized, copied: files written now; broken: what is wrong with each broken image."""
+    """The preparation is complete. resized, copied: files written now. broken: the problem of each broken image."""
 
     out: str
     counts: dict[str, int]
@@ -215,7 +218,7 @@ class Completed(Answer, tag="Completed"):
 
 
 class Failed(Answer, tag="Failed"):
-    """What went wrong on the way, in one line; what is done so far is kept."""
+    """The preparation failed. message: the cause in one line. Finished copies are kept."""
 
     message: str
 

@@ -1,4 +1,4 @@
-"""The layout of a run directory, which is the whole protocol between the processes."""
+"""The files in a run directory. They are the whole protocol between the processes of a run."""
 
 from pathlib import Path
 
@@ -9,7 +9,10 @@ from engine.config.run import RunConfig
 
 
 class Submission(Struct, frozen=True, kw_only=True):
-    """`config.json`: what was asked for, when, and with which code."""
+    """The content of `config.json`: the configuration of a run, the time of submission, and the code version.
+
+    submitted: Unix time in seconds. command: the words of the command line.
+    """
 
     id: str
     submitted: float
@@ -18,12 +21,12 @@ class Submission(Struct, frozen=True, kw_only=True):
     commit: str = ""
     code_fingerprint: str = ""
     command: list[str] = []
-    slots: int = 1  # runs that may share the device at a time
+    slots: int = 1  # runs that may use the device at the same time
     schema: int = 1
 
 
 class RunDir:
-    """Every file name in a run directory."""
+    """The paths of all files in a run directory."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -42,21 +45,21 @@ class RunDir:
         self.lock = path / "lock"
 
     def submission(self) -> Submission:
-        """What was submitted.
+        """Read `config.json`.
 
-        Raises: OSError, msgspec.DecodeError (ValidationError is one).
+        Raises: OSError, msgspec.DecodeError (ValidationError is a subclass).
         """
         return msgspec.json.decode(self.config.read_bytes(), type=Submission)
 
     def request_stop(self, now: bool = False) -> None:
-        """Ask the engine to save and end at the next batch; `now` has the supervisor kill it.
+        """Ask the engine to save a checkpoint and end at the next minibatch. now: have the supervisor kill the engine.
 
         Raises: OSError.
         """
         self.stop.write_text("now" if now else "")
 
     def stop_asked(self) -> bool:
-        """Whether the run was asked to stop; where that cannot be seen, it was not: file systems have hiccups."""
+        """Whether the run was asked to stop. False if the file system gives an error, which may be temporary."""
         try:
             self.stop.stat()
         except OSError:
@@ -64,7 +67,7 @@ class RunDir:
         return True
 
     def stop_now(self) -> bool:
-        """Whether the run is to be killed."""
+        """Whether the supervisor shall kill the engine at once."""
         try:
             return self.stop.read_text() == "now"
         except OSError:

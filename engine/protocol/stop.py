@@ -1,4 +1,4 @@
-"""How a run is asked to stop: a signal, the `stop` file, or the death of its supervisor."""
+"""Requests to stop a run: by a signal, by the file `stop`, or by the death of the supervisor."""
 
 import ctypes
 import os
@@ -10,36 +10,36 @@ from types import FrameType
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 PR_SET_PDEATHSIG = 1
-LOOK_EVERY = 0.2  # seconds between looks at the file system
+LOOK_EVERY = 0.2  # seconds between two checks of the file system
 
 
 def die_with_parent(number: int) -> None:
-    """Have the kernel send this process the signal `number` when its parent dies (Linux only).
+    """Let the kernel send the signal `number` to this process when its parent dies (Linux only).
 
-    A parent that is dead already sends nothing: compare `os.getppid()` afterwards.
+    If the parent is dead already, no signal comes. The caller must compare `os.getppid()` afterwards.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
 
 
 def ignore_stops() -> None:
-    """To be called when the work is over: from here on a stop changes nothing.
+    """Ignore stop signals from here on. Call this when the work is over.
 
-    Python takes its signal handlers away before it ends: a request that comes twice, such as a Ctrl-C that the face
-    passes on, would kill the process then, and its exit code would be lost.
+    Python removes its signal handlers before the process ends. A second signal at that moment, such as a Ctrl-C that
+    `fastadv` also passes on, would kill the process, and the exit code would be lost.
     """
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
-class Stopped(Exception):  # noqa: N818 - it is no error
+class Stopped(Exception):  # noqa: N818 - not an error
     """The run was asked to stop."""
 
 
 class StopRequest:
-    """Watches for a request to stop; SIGTERM and SIGINT count from the moment it is made.
+    """Watch for a request to stop. SIGTERM and SIGINT count from the construction of the object.
 
-    asked: whether somebody asks for a stop by other means, such as a file.
+    asked: returns whether a stop was requested by other means, such as a file.
     """
 
     def __init__(self, asked: Callable[[], bool] = lambda: False) -> None:
@@ -49,8 +49,8 @@ class StopRequest:
         self._looked = 0.0
         for number in STOP_SIGNALS:
             signal.signal(number, self._on_signal)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a lost terminal is none of our business
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)  # whoever started us may have held them back until now
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a lost terminal must not end the run
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)  # the parent may have blocked the signals until now
         die_with_parent(signal.SIGTERM)
 
     def requested(self) -> bool:

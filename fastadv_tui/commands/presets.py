@@ -1,4 +1,4 @@
-"""`presets`: the recipes that runs start from."""
+"""`presets`: list the presets, which are named recipes of settings."""
 
 import json
 from typing import Annotated
@@ -14,11 +14,12 @@ def register(app: typer.Typer) -> None:
 
 def presets(
     name: Annotated[
-        str, typer.Argument(metavar="[NAME]", help="One recipe, such as wong2020.", autocompletion=completion.presets)
+        str,
+        typer.Argument(metavar="[NAME]", help="Show one preset, such as wong2020.", autocompletion=completion.presets),
     ] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the presets as JSON.")] = False,
 ) -> None:
-    """Each recipe: where it comes from, what it sets, and what it was measured at."""
+    """List all presets, or one: its source, the settings in it, and the results that were measured with it."""
     from engine.config.presets import PRESETS, check_preset
     from fastadv_tui.launch.reference import preset_as_data, preset_details
     from fastadv_tui.text.table import aligned

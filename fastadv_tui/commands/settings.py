@@ -1,4 +1,4 @@
-"""`settings`: everything that can be set, generated from the configuration."""
+"""`settings`: list and explain all settings, read from the configuration."""
 
 import json
 from typing import Annotated
@@ -14,11 +14,12 @@ def register(app: typer.Typer) -> None:
 
 def settings(
     key: Annotated[
-        str, typer.Argument(metavar="[KEY]", help="One setting, such as model.width.", autocompletion=completion.keys)
+        str,
+        typer.Argument(metavar="[KEY]", help="Show one setting, such as model.width.", autocompletion=completion.keys),
     ] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the settings as JSON.")] = False,
 ) -> None:
-    """Every setting: meaning, unit, allowed values, default, and what each preset makes of it."""
+    """List all settings, or explain one: meaning, unit, allowed values, default, and its value in each preset."""
     from engine.config.keys import full_key
     from engine.config.settings import settings as all_settings
     from fastadv_tui.launch.reference import setting_as_data, setting_details, settings_table

@@ -70,12 +70,13 @@ def placeholder(config: RunConfig, key: str) -> str:
 
 
 def meaning(key: str) -> str:
-    """What a field means, its unit, and what it may be."""
+    """The description of a setting, with its allowed values and its unit."""
     setting = settings()[key]
-    allowed = f": {', '.join(setting.choices)}" if setting.choices and not setting.optional else ""
+    first, stop, rest = setting.description.partition(". ")
+    allowed = f" ({', '.join(setting.choices)})" if setting.choices and not setting.optional else ""
     if key == "preset":
-        allowed = f": {', '.join(PRESETS)}"
-    return f"{setting.description}{allowed}{f', in {setting.unit}' if setting.unit else ''}"
+        rest = f"{rest}. Presets: {', '.join(PRESETS)}"
+    return f"{first}{allowed}{f', in units of {setting.unit}' if setting.unit else ''}{stop}{rest}"
 
 
 def _several(text: str) -> bool:

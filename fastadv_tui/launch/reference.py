@@ -1,4 +1,4 @@
-"""What can be set, and what each recipe makes of it: read off the configuration, for people and for machines."""
+"""The contents of `fastadv settings` and `fastadv presets`, as table rows and as JSON, read from the configuration."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,60 +9,65 @@ from engine.config.presets import PRESETS, Preset, preset_settings
 from engine.config.settings import Kind, Setting, settings
 from fastadv_tui.launch.command_line import OPTIONS, as_text
 
-NOUNS = {
+KIND_NAMES = {
     Kind.TEXT: "text",
     Kind.INTEGER: "whole number",
     Kind.NUMBER: "number",
-    Kind.BOOLEAN: "switch",
-    Kind.CHOICE: "choice",
-    Kind.LIST: "numbers with commas between them",
+    Kind.BOOLEAN: "boolean",
+    Kind.CHOICE: "one of the allowed values",
+    Kind.LIST: "numbers separated by commas",
 }
 Row = tuple[str, str]
 
 
 def settings_table() -> list[tuple[str, str, str, str]]:
-    """Every setting: key, default, allowed values, meaning. The first row is the head."""
+    """One row per setting: key, default, allowed values, meaning. The first row has the column titles."""
     rows = [(each.key, default_of(each), allowed_of(each), each.description) for each in settings().values()]
     return [("setting", "default", "allowed", "meaning"), *rows]
 
 
 def setting_details(setting: Setting) -> list[Row]:
-    """Everything about one setting: label and value."""
+    """Everything about one setting, as rows of label and value."""
     short = next((short for short, full in SHORT_KEYS.items() if full == setting.key), "")
     return [
         ("setting", f"{setting.key}{f' (short: {short})' if short else ''}"),
         ("meaning", setting.description),
-        ("value", NOUNS[setting.kind]),
-        ("unit", f"{setting.unit} (a fraction below 1 is taken as it is)" if setting.is_size else setting.unit),
+        ("value", KIND_NAMES[setting.kind]),
+        (
+            "unit",
+            f"{setting.unit}: 8 means 8/255. A number below 1 is read as a fraction in [0,1]"
+            if setting.is_size
+            else setting.unit,
+        ),
         ("allowed", allowed_of(setting)),
         ("default", default_of(setting)),
         *(_method_rows() if setting.key == "method.name" else ()),
-        *((f"in {name}", value) for name, value in presets_of(setting).items()),
-        ("type", _typed(setting)),
+        *((f"preset {name}", value) for name, value in presets_of(setting).items()),
+        ("usage", _usage(setting)),
     ]
 
 
 def allowed_of(setting: Setting) -> str:
-    """The allowed values, for people."""
+    """The allowed values, in words."""
     if setting.key == "preset":
         return ", ".join(PRESETS)
-    return f"{setting.allowed}, in {setting.unit}" if setting.is_size else setting.allowed
+    return f"{setting.allowed}, in units of {setting.unit}" if setting.is_size else setting.allowed
 
 
 def default_of(setting: Setting) -> str:
-    """The default, for people: of a method's option each method's own, if they differ."""
+    """The default, in words. For an option of methods: the default of each method, if these differ."""
     if setting.methods:
         named = {name: as_text(setting.key, value) for name, value in setting.methods.items()}
         if len(set(named.values())) == 1:
             return f"{next(iter(named.values()))} ({', '.join(named)})"
         return ", ".join(f"{value} ({name})" for name, value in named.items())
     if setting.required:
-        return "must be given" if setting.key == "dataset" else "the preset's"
-    return as_text(setting.key, setting.default) or ("follows from eps" if setting.optional else "empty")
+        return "must be given" if setting.key == "dataset" else "set by the preset"
+    return as_text(setting.key, setting.default) or ("auto (follows from eps)" if setting.optional else "empty")
 
 
 def presets_of(setting: Setting) -> dict[str, str]:
-    """What each preset that sets it makes of a setting, for all methods and for single ones."""
+    """The values of a setting in the presets that set it, by preset: for all methods, and for single methods."""
     found = {}
     for name, preset in PRESETS.items():
         parts = [as_text(setting.key, preset.settings[setting.key])] if setting.key in preset.settings else []
@@ -77,7 +82,7 @@ def presets_of(setting: Setting) -> dict[str, str]:
 
 
 def setting_as_data(setting: Setting) -> dict[str, Any]:
-    """One setting for machines: sizes are fractions in [0,1], as they are stored."""
+    """One setting as JSON data. Perturbation sizes are fractions in [0,1], as they are stored."""
     return {
         "key": setting.key,
         "meaning": setting.description,
@@ -93,7 +98,7 @@ def setting_as_data(setting: Setting) -> dict[str, Any]:
 
 
 def preset_details(name: str, preset: Preset) -> list[Row]:
-    """Everything about one recipe: label and value."""
+    """Everything about one preset, as rows of label and value."""
     rows = [("preset", name), ("summary", preset.summary), ("source", preset.source)]
     rows += [("measured", line) for line in preset.measured] or [("measured", "not yet")]
     rows += [(key, as_text(key, value)) for key, value in preset.settings.items()]
@@ -105,7 +110,7 @@ def preset_details(name: str, preset: Preset) -> list[Row]:
 
 
 def preset_as_data(name: str, preset: Preset) -> dict[str, Any]:
-    """One recipe for machines."""
+    """One preset as JSON data."""
     return {
         "name": name,
         "summary": preset.summary,
@@ -117,22 +122,22 @@ def preset_as_data(name: str, preset: Preset) -> dict[str, Any]:
 
 
 def _in_preset(name: str, key: str) -> Mapping[str, Any]:
-    """What a preset sets a key to, by method; empty where it leaves it alone."""
+    """The value that a preset gives a setting, by method. Empty if the preset does not set it."""
     by_method = {method: preset_settings(name, method) for method in methods()}
     return {method: chosen[key] for method, chosen in by_method.items() if key in chosen and key != "method.name"}
 
 
 def _method_rows() -> list[Row]:
-    return [(name, _said(spec)) for name, spec in methods().items()]
+    return [(name, _method_text(spec)) for name, spec in methods().items()]
 
 
-def _said(spec: MethodSpec) -> str:
+def _method_text(spec: MethodSpec) -> str:
     options = [f"method.{option}" for option in [*(["alpha"] if spec.alpha else []), *spec.defaults]]
     parts = [spec.summary, spec.paper, f"options: {', '.join(options)}" if options else ""]
     return "; ".join(part for part in parts if part)
 
 
-def _typed(setting: Setting) -> str:
+def _usage(setting: Setting) -> str:
     option = OPTIONS.get(setting.key)
     if setting.key == "dataset":
         return "fastadv run DATASET"

@@ -20,7 +20,7 @@ import torch
 from timing import resident
 
 from engine.config.datasets import DatasetFacts
-from engine.config.phases import Phase, parse, written
+from engine.config.phases import Phase, format_phases, parse
 from engine.config.presets import build
 from engine.data.folder.dataset import MEAN, STD
 from engine.models.flops import count_crops
@@ -93,7 +93,7 @@ def dry_run(micro_batch: int) -> None:
         Phase(n, n + 1, p.size, p.crop, p.batch_size, p.lr) for n, p in enumerate(parse(build("imagenet").phases))
     ]
     typed = {
-        "phases": written(tuple(phases)),
+        "phases": format_phases(tuple(phases)),
         "micro_batch": str(micro_batch),
         "watch.images": "16",
         "eval.images": "16",

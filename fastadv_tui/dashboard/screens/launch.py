@@ -95,7 +95,7 @@ class LaunchScreen(Screen[None]):
         with Horizontal(classes="field"):
             yield Label(key, classes="key")
             yield TextField(self._texts.get(key, ""), id=_id(key), compact=True)
-            yield Label(_meaning(key), classes="meaning", markup=False)
+            yield Label(_meaning(key).partition(". ")[0], classes="meaning", markup=False)  # the first sentence
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         """Show the full meaning of a field in the plan; the column beside the field may be too narrow."""

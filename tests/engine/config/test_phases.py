@@ -1,4 +1,4 @@
-"""Training phases: how they are typed, what is refused, and which steps, learning rates and costs they give."""
+"""Training phases: parsing, errors, and the steps, learning rates and costs that follow from phases."""
 
 import itertools
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.config.errors import ConfigError
-from engine.config.phases import Phase, parse, written
+from engine.config.phases import Phase, format_phases, parse
 from engine.config.presets import build
 from engine.plan.timeline import ScheduledPhase, Timeline
 
@@ -28,7 +28,7 @@ def some_phases(draw: st.DrawFn) -> tuple[Phase, ...]:
 
 @given(some_phases())
 def test_phases_that_are_written_as_text_are_read_back_the_same(phases: tuple[Phase, ...]) -> None:
-    assert parse(written(phases)) == phases
+    assert parse(format_phases(phases)) == phases
 
 
 def test_the_phases_of_the_papers_imagenet_recipe_are_read_as_the_paper_says() -> None:
@@ -57,7 +57,7 @@ def test_parts_of_a_phase_may_be_left_out() -> None:
         ("0-0", "ends before it begins"),
         ("0-5:160:128", "cannot be read: write EPOCHS:SIZE/CROP:BATCH:LR..LR"),
         ("0-5:::1e999..2", "not finite"),
-        ("0-5:::0..1 5-9", "either every phase has a learning rate or none"),
+        ("0-5:::0..1 5-9", "only some phases have a learning rate"),
         ("nonsense", "'nonsense' cannot be read"),
     ],
 )
@@ -68,14 +68,14 @@ def test_an_error_in_phases_says_what_is_wrong(text: str, said: str) -> None:
 
 def test_a_run_takes_its_epochs_from_its_phases_and_refuses_a_contradiction() -> None:
     assert build("cifar", {"phases": "0-3:0/16 3-7"}).epochs == 7
-    with pytest.raises(ConfigError, match="the phases end at epoch 15, epochs = 5"):
+    with pytest.raises(ConfigError, match="the phases end at epoch 15, but epochs = 5"):
         build("imagenet", {"epochs": 5})
     assert build("imagenet", {"epochs": 5, "phases": "", "optim.lr": 0.1}).epochs == 5
     with pytest.raises(ConfigError, match="cifar10 has images of one size"):
         build("cifar", {"phases": "0-3:160/128"})
 
 
-# 20 images in batches of 8 (3 updates an epoch, 2 replays), then of 20 (1 update)
+# 20 images. First minibatches of 8: 3 per epoch, 2 updates on each. Then minibatches of 20: 1 per epoch.
 SHORT = (Phase(0, 2, 0, 8, 8, (0.0, 0.6)), Phase(2, 5, 0, 16, 20, (0.6, 0.0)))
 TIMELINE = Timeline.plan(SHORT, images=20, replays=2, flops=(60, 200))
 
@@ -95,6 +95,6 @@ def test_the_learning_rate_is_linear_within_a_phase() -> None:
 
 
 def test_work_left_is_counted_in_updates_of_the_present_phase() -> None:
-    assert TIMELINE.work_left(6) == pytest.approx(6 + 6 * (100 / 10))  # an update of the second phase costs ten
+    assert TIMELINE.work_left(6) == pytest.approx(6 + 6 * (100 / 10))  # 10 and 100 FLOPs per update
     assert TIMELINE.work_left(14) == 4
     assert Timeline([ScheduledPhase(Phase(0, 4), 0, 10)]).work_left(15) == 25

@@ -1,4 +1,4 @@
-"""Presets: which setting wins over which, and that the presets are the paper's recipes."""
+"""Presets: the order of precedence of settings, and agreement with the recipes of the paper."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""RunConfig: no way of building it gets round the bounds of its settings."""
+"""RunConfig: every way of building one enforces the bounds of its settings, and settings that contradict each other."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from engine.config.errors import ConfigError
 from engine.config.keys import SHORT_KEYS, assemble, flatten, full_key, parse_value
 from engine.config.method_section import MethodConfig
 from engine.config.methods import methods
-from engine.config.networks import ACTIVATED, NETWORKS
+from engine.config.networks import NETWORKS, NETWORKS_WITH_ACTIVATION
 from engine.config.presets import PRESETS, build
 from engine.config.run import RunConfig
 from engine.config.section import Section
@@ -101,7 +101,7 @@ def _json_with(config: RunConfig, key: str, value: Any) -> bytes:
     plain = msgspec.to_builtins(config)
     section, _, leaf = key.rpartition(".")
     (plain[section] if section else plain)[leaf] = value
-    return msgspec.json.encode(plain)  # nan and inf become null, which is refused, too
+    return msgspec.json.encode(plain)  # JSON writes nan and inf as null, which is refused, too
 
 
 def test_null_is_a_default_where_there_is_one_and_refused_elsewhere() -> None:
@@ -240,7 +240,7 @@ def test_a_section_of_a_config_cannot_be_changed_after_it_was_checked() -> None:
 
 def test_an_activation_is_refused_for_networks_without_a_choice_of_it() -> None:
     with pytest.raises(
-        ConfigError, match=r"model\.activation is a choice of preact-resnet18 and pooled-cnn; digits-cnn"
+        ConfigError, match=r"model\.activation = silu: only preact-resnet18 and pooled-cnn have this setting"
     ):
         build("digits", {"model.activation": "silu"})
     assert build("cifar", {"model.activation": "silu"}).model.activation == "silu"
@@ -248,7 +248,7 @@ def test_an_activation_is_refused_for_networks_without_a_choice_of_it() -> None:
 
 def test_every_method_network_and_data_set_that_a_config_may_name_exists() -> None:
     assert tuple(methods()) == settings()["method.name"].choices
-    assert set(MODELS) == set(NETWORKS) > set(ACTIVATED)
+    assert set(MODELS) == set(NETWORKS) > set(NETWORKS_WITH_ACTIVATION)
     assert set(ACTIVATIONS) == set(settings()["model.activation"].choices)
     assert set(DTYPES) | {"auto"} == set(settings()["precision"].choices)
     for spec in (*datasets().values(), spec_of(f"{FOLDER}/a")):
@@ -274,7 +274,7 @@ def test_n_fgsm_steps_by_eps_and_fgsm_by_more() -> None:
 
 
 def old_method(**fields: Any) -> MethodConfig:
-    """The `method` section as version 0.1 wrote it: every option of every method."""
+    """The `method` section as version 0.1 wrote it, with the options of all methods."""
     stored = {"name": "fgsm", "alpha": None, "init": "random", "start_in_box": True, "noise": 1.0}
     stored |= {"steps": 7, "restarts": 1, "replays": 8}
     return msgspec.json.decode(msgspec.json.encode(stored | fields), type=MethodConfig)
@@ -284,7 +284,7 @@ def test_a_configuration_of_version_0_1_is_read_as_what_it_meant() -> None:
     assert old_method() == MethodConfig()
     assert old_method(noise=0.5) == MethodConfig(noise=0.5)
     assert old_method(noise=1.5) == MethodConfig(name="nfgsm", noise=1.5)
-    assert old_method(noise=1.5, init="zero") == MethodConfig(init="zero")  # without a random start it had no effect
+    assert old_method(noise=1.5, init="zero") == MethodConfig(init="zero")  # without a random start, noise was ignored
     assert old_method(name="pgd", steps=3, noise=1.5) == MethodConfig(name="pgd", steps=3)
     assert old_method(name="free", replays=4) == MethodConfig(name="free", replays=4)
     assert old_method(name="standard") == MethodConfig(name="standard")
@@ -312,7 +312,7 @@ def test_an_option_of_another_method_is_refused_where_it_is_typed(typed: dict[st
 
 
 def test_a_preset_may_set_options_of_other_methods() -> None:
-    """wong2020 sets the steps of PGD and the replays of free training for whoever chooses them."""
+    """wong2020 sets the steps of PGD and the replays of free training. They apply if that method is chosen."""
     assert build("cifar", {"method.name": "free"}).method.replays == 8
     assert build("cifar").method.replays is None
     assert build("cifar", preset="speed").method.options == {"noise": 1.5}

@@ -1,4 +1,4 @@
-"""The descriptions of settings, read off the types: complete, and true of what a RunConfig accepts."""
+"""The descriptions of settings are complete, and agree with what a RunConfig accepts."""
 
 import math
 from typing import Any
@@ -68,7 +68,7 @@ def test_the_allowed_values_are_said_in_the_unit_in_which_they_are_typed(key: st
 
 @pytest.mark.parametrize("setting", BOUNDED, ids=lambda setting: setting.key)
 def test_the_bounds_are_those_that_a_run_is_held_to(setting: Setting) -> None:
-    """Other rules may forbid a value inside the bounds; the bounds themselves are refused by their own message."""
+    """Other rules may refuse a value inside the bounds. Values outside are recognised by msgspec's own message."""
     for bound, outside, excluded in ((setting.low, -1, setting.above), (setting.high, 1, setting.below)):
         if bound is None:
             continue
@@ -78,11 +78,11 @@ def test_the_bounds_are_those_that_a_run_is_held_to(setting: Setting) -> None:
 
 
 def _refused(setting: Setting, value: float) -> bool:
-    """Whether the value itself is refused when a run is put together."""
+    """Whether `assemble` refuses the value because of the bounds of its type."""
     try:
         assemble({**DIGITS, setting.key: value})
     except ConfigError as error:
-        return "xpected" in str(error)  # msgspec's word
+        return "xpected" in str(error)  # the word in msgspec's messages
     return False
 
 

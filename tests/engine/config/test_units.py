@@ -1,4 +1,4 @@
-"""Sizes (eps, step sizes) and names of attacks as people type them."""
+"""Parsing of typed perturbation sizes (eps, step sizes) and of attack names."""
 
 import pytest
 from hypothesis import given

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.config.datasets import DatasetFacts, datasets
-from engine.config.networks import ACTIVATED
+from engine.config.networks import NETWORKS_WITH_ACTIVATION
 from engine.config.sections import ModelConfig
 from engine.models.build import build_network, has_random_layers
 from engine.models.normalize import Normalize
@@ -105,7 +105,7 @@ def test_a_residual_block_computes_the_formula_of_its_paper(channels: int, strid
     torch.testing.assert_close(block(x.clone()), inner + shortcut)
 
 
-@pytest.mark.parametrize("name", ACTIVATED)
+@pytest.mark.parametrize("name", NETWORKS_WITH_ACTIVATION)
 def test_a_chosen_activation_is_used_in_every_layer(name: str) -> None:
     model = build_network(ModelConfig(name=name, width=4, activation="gelu"), datasets()["cifar10"].facts)
     kinds = {type(layer) for layer in model.modules()}

@@ -1,4 +1,4 @@
-"""The FLOPs of a run: they agree with a count by hand, and with counting what the methods really compute."""
+"""The FLOPs of a run agree with a count by hand, and with a count of the operators that the methods execute."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ from fastadv_tui.text.quantities import format_flops
 
 
 def test_flops_of_the_mnist_network_are_those_counted_by_hand() -> None:
-    """A convolution: 2 x inputs x kernel area x outputs x positions; a linear layer: 2 x inputs x outputs."""
+    """A convolution costs 2 x inputs x kernel area x outputs x positions. A linear layer costs 2 x inputs x outputs."""
     first, second, linear = 2 * 1 * 16 * 16 * 14 * 14, 2 * 16 * 16 * 32 * 7 * 7, 2 * 1568 * 100 + 2 * 100 * 10
     passes = count_passes(build("mnist", {}).model, datasets()["mnist"].facts)
     assert passes.forward == passes.to_image == first + second + linear
@@ -30,7 +30,7 @@ def test_flops_of_the_mnist_network_are_those_counted_by_hand() -> None:
 
 
 class Counting(TorchDispatchMode):
-    """Adds up the FLOPs of every operator. FlopCounterMode does not see `autograd.grad`."""
+    """Add up the FLOPs of all operators. FlopCounterMode does not see `autograd.grad`."""
 
     total = 0
 
@@ -65,7 +65,7 @@ def test_a_training_step_computes_the_flops_that_are_forecast(method: str, more:
 
 
 def test_flops_of_the_papers_recipe_are_known() -> None:
-    """15 epochs of FGSM on PreActResNet18, the input gradient without those of the weights."""
+    """15 epochs of FGSM on PreActResNet18. The attack computes the input gradient without weight gradients."""
     config = build("cifar", {})
     assert (
         format_flops(training_flops(config, {0: count_passes(config.model, datasets()["cifar10"].facts)}, 50_000))
@@ -74,7 +74,7 @@ def test_flops_of_the_papers_recipe_are_known() -> None:
 
 
 def test_flops_of_the_speed_preset_are_known() -> None:
-    """The reference code computes the weight gradients of the attack, too: 5.0 PFLOP."""
+    """The reference code computes weight gradients in the attack, too, which would cost 5.0 PFLOP."""
     config = build("cifar", {}, "speed")
     passes = count_passes(config.model, datasets()["cifar10"].facts)
     assert format_flops(training_flops(config, {0: passes}, 50_000)) == "373 TFLOP"

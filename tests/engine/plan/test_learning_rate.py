@@ -1,4 +1,4 @@
-"""Learning rates agree with their corners and with linear interpolation."""
+"""Learning rate schedules have the right values at their corners, and agree with linear interpolation."""
 
 import numpy as np
 import pytest

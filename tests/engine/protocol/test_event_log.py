@@ -1,4 +1,4 @@
-"""The events file: one whole line an event, whether the file was torn, cut, replaced or written by another version."""
+"""Writing and reading `events.jsonl`, also when the file was torn, cut, replaced or written by another version."""
 
 import subprocess
 import tempfile

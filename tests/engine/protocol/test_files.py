@@ -1,4 +1,4 @@
-"""Atomic files are whole or absent: after failed writes, SIGKILL, a full disk and a folder that takes no files."""
+"""Atomic files are whole or absent after failed writes, after SIGKILL, on a full disk and in a read-only folder."""
 
 import os
 import signal

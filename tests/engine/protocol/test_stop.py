@@ -1,4 +1,4 @@
-"""Requests to stop, at the moments at which Python itself would not hear them."""
+"""Requests to stop that come while Python ends, after Python has removed its signal handlers."""
 
 import signal
 import subprocess
@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.engine import ROOT
 
-# A module's objects are deleted after Python has taken the signal handlers away.
+# Python deletes the objects of a module after it has removed the signal handlers. Late.__del__ sends a signal then.
 LATE = """
 import os, sys
 from engine.protocol.stop import StopRequest, ignore_stops

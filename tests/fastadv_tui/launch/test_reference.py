@@ -1,4 +1,4 @@
-"""What `fastadv settings` and `fastadv presets` say, held against the configuration itself."""
+"""`fastadv settings` and `fastadv presets` agree with the configuration itself."""
 
 import json
 from functools import cache
@@ -16,7 +16,7 @@ from tests.support.shell import fastadv
 
 
 def leaves(struct: Any, prefix: str = "") -> set[str]:
-    """The dotted keys of a configuration, from the JSON that is stored."""
+    """The dotted keys of a configuration, from its stored JSON."""
     found: set[str] = set()
     for key, value in struct.items():
         found |= leaves(value, f"{key}.") if isinstance(value, dict) else {f"{prefix}{key}"}
@@ -32,7 +32,7 @@ def answer(*words: str) -> list[dict[str, Any]]:
 
 @cache
 def all_settings() -> list[dict[str, Any]]:
-    """One call of the command for all parameters of a test."""
+    """The settings, from one call of the command that all parameters of a test share."""
     return answer("settings")
 
 
