@@ -1,1 +1,1 @@
-"""Data sets: found, checked, fingerprinted and made into minibatches."""
+"""Data sets: read and check their files, fingerprint them, and make minibatches."""

@@ -1,4 +1,4 @@
-"""Where a run's images come from: arrays in memory, or a folder with a file for each."""
+"""The interface of a data set to training and evaluation, and the function that opens the data set of a run."""
 
 from collections.abc import Iterator, Set
 from pathlib import Path
@@ -17,29 +17,29 @@ from engine.data.minibatch import Minibatch
 
 
 class Batches(Protocol):
-    """The training minibatches of a phase: each is a function of (seed, epoch, its number) alone.
+    """The training minibatches of a phase. Each minibatch is a function of (seed, epoch, its number) alone.
 
-    `broken`: files that could not be read so far.
+    broken: the paths of files that could not be read so far.
     """
 
     @property
     def broken(self) -> Set[str]: ...
 
     def __len__(self) -> int:
-        """Minibatches in an epoch; the last one may be smaller."""
+        """The number of minibatches in an epoch. The last minibatch may be smaller."""
         ...
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[Minibatch]:
-        """The minibatches of an epoch from number `first` on."""
+        """The minibatches of an epoch, from number `first` on."""
         ...
 
     def batch(self, epoch: int, number: int) -> Minibatch:
-        """One of them."""
+        """Minibatch `number` of an epoch."""
         ...
 
 
 class Images(Protocol):
-    """Test images by their number. labels: int64, (N,); `broken`: files that could not be read so far."""
+    """Test images by index. labels: int64, (N,); broken: the paths of files that could not be read so far."""
 
     labels: Tensor
 
@@ -47,19 +47,21 @@ class Images(Protocol):
     def broken(self) -> Set[str]: ...
 
     def first(self, count: int) -> "Images":
-        """The first `count` images, or all if it is 0."""
+        """The first `count` images, or all images if `count` is 0."""
         ...
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """Images in [0,1] (B, C, H, W) and labels (B,), -1 for an image that cannot be read."""
+        """Images in [0,1], (B, C, H, W), and labels, (B,). An image that cannot be read has the label -1."""
         ...
 
 
 class Dataset(Protocol):
-    """A data set that has been found. official: whether its files have the checksums of the release, None where nobody
-    published any; shape: what must not change while a run is trained on it, in words.
+    """A data set that `open_dataset` has found.
+
+    official: whether its files have the checksums of the release; None where no checksums are published.
+    shape: how many training images (and which classes) there are, in words. It must stay the same when a run resumes.
     """
 
     facts: DatasetFacts
@@ -70,35 +72,36 @@ class Dataset(Protocol):
 
     @property
     def remarks(self) -> list[str]:
-        """What a user should know of the data before it is trained on, in a line each."""
+        """What a user should know about the data before training, one line per remark."""
         ...
 
     def fingerprint(self) -> str: ...
 
     def filled(self, phase: Phase) -> Phase:
-        """The phase with its sizes filled in. Raises: ConfigError, if this data does not have them."""
+        """The phase with its crop filled in. Raises: ConfigError, if the data does not fit the phase."""
         ...
 
     def batches(self, phase: Phase, seed: int, device: torch.device) -> Batches:
-        """phase: as `filled`."""
+        """The training minibatches of a phase that `filled` returned."""
         ...
 
     def test(self, phase: Phase, device: torch.device) -> Images:
-        """The test images in the size that a run with this last phase (as `filled`) is judged by."""
+        """The test images in the size of the evaluation. phase: the last phase of the run, as `filled` returned it."""
         ...
 
 
 def open_dataset(config: RunConfig, fetch: bool = False) -> Dataset:
-    """The data of a run. fetch: download what is missing.
+    """The data set of a run. fetch: whether to download missing files.
 
-    Raises: DataError, if the files are missing, damaged or not that data set; ConfigError.
+    Raises: DataError, if files are missing, damaged or of another data set; ConfigError, if the data set is unknown
+    or `holdout` does not fit it.
     """
     if not config.in_folder:
         arrays = hold_out(open_arrays(config.dataset, config.data_dir, fetch), config.holdout)
         return MemoryDataset(arrays, facts_of(config.dataset))
-    from engine.data.folder.dataset import FolderDataset  # and the decoder of its images
+    from engine.data.folder.dataset import FolderDataset  # imported late: loads the JPEG decoder
 
     if config.holdout:
-        raise ConfigError(f"holdout = {config.holdout}: only data in memory can be held out; use a folder's own val")
+        raise ConfigError(f"holdout = {config.holdout}: a folder of images is evaluated on val; set holdout = 0")
     path = Path(config.data_dir) / "imagenet" if config.dataset == "imagenet" else config.dataset.removeprefix(FOLDER)
     return FolderDataset(Path(path))

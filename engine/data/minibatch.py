@@ -1,4 +1,4 @@
-"""A minibatch of training images, as data sets give it and methods train on it."""
+"""A minibatch of training images, which data sets yield and training methods take."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -8,9 +8,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Minibatch:
-    """x: images in [0,1], (B, C, H, W); y: labels, int64, (B,); index: the images' numbers in the training data, int64,
-    (B,); delta: the perturbation that the step before returned for images in these places, (B, C, H, W) or fewer
-    images, None at the start of training.
+    """Training images with their labels.
+
+    x: images in [0,1], (B, C, H, W). y: labels, int64, (B,). index: indices into the training data, int64, (B,).
+    delta: the perturbation that the previous step returned for its images, row by row: (B, C, H, W), or fewer rows if
+    that step had fewer images. None at the start of training.
     """
 
     x: Tensor
@@ -22,10 +24,10 @@ class Minibatch:
         return len(self.y)
 
     def part(self, begin: int, end: int) -> "Minibatch":
-        """Some of the images in a row."""
+        """The images from `begin` up to `end`."""
         delta = None if self.delta is None else self.delta[begin:end]
         return Minibatch(self.x[begin:end], self.y[begin:end], self.index[begin:end], delta)
 
-    def carrying(self, delta: Tensor | None) -> "Minibatch":
-        """The same images with the perturbation that the step before returned."""
+    def with_delta(self, delta: Tensor | None) -> "Minibatch":
+        """The same images with the perturbation that the previous step returned."""
         return dataclasses.replace(self, delta=delta)

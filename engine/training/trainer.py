@@ -72,7 +72,7 @@ class Training:
         rng = generator(self.setup.device, self.config.seed, "noise", self.learner.step)
         if self._delta is not None and self._delta.shape[2:] != batch.x.shape[2:]:
             self._delta = None  # of the phase before, whose images had another size
-        batch = batch.carrying(self._delta)
+        batch = batch.with_delta(self._delta)
         size, total = self.config.micro_batch or len(batch), len(batch)
         made: list[Tensor] = []
         for begin in range(0, total, size):

@@ -132,7 +132,7 @@ def test_a_run_that_diverges_shows_its_error_and_its_log(home: Path) -> None:
 
 BAD = {
     "unknown data set": (["cifer"], "did you mean cifar10?"),
-    "no ImageNet": (["imagenet"], "does not exist; `fastadv prepare` makes one"),
+    "no ImageNet": (["imagenet"], "does not exist; make it with `fastadv prepare`"),
     "no folder": (["imagefolder:"], "imagefolder: names no folder"),
     "file for a folder": (
         [f"imagefolder:{__file__}"],

@@ -1,4 +1,4 @@
-"""`fastadv prepare` as a shell sees it: what the copies are, and what is refused."""
+"""`fastadv prepare` as a command: the copies that it makes, and the input that it refuses."""
 
 import io
 import json
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.data.prepare.resize import smaller
+from engine.data.prepare.resize import smaller_size
 from engine.protocol.requests import Planned
 from fastadv_tui.terminal.prepare_text import planned
 from tests.support.preparing import (
@@ -40,7 +40,7 @@ def _home(home: Path) -> None:
 
 
 def opened(content: Path | bytes) -> Image.Image:
-    """A picture that is read whole into memory."""
+    """An image, decoded completely."""
     with Image.open(content if isinstance(content, Path) else io.BytesIO(content)) as image:
         image.load()
         return image
@@ -51,12 +51,12 @@ def pixels(path: Path) -> Any:
 
 
 def halved(image: Any, factor: int) -> Any:
-    """Shrink by a whole factor, by means over squares. This resize shares no code with Pillow's."""
+    """Shrink by an integer factor, with the mean of each square. It shares no code with Pillow's resize."""
     height, width = image.shape[0] // factor, image.shape[1] // factor
     return image[: height * factor, : width * factor].reshape(height, factor, width, factor, -1).mean((1, 3))
 
 
-# What the copies are
+# The copies
 
 
 def test_prepared_copies_have_the_asked_size_and_the_pixels_of_their_source(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_the_shorter_side_of_a_copy_is_rounded_as_torchvision_does(size: tuple[i
     from torchvision.transforms import Resize
 
     image = Image.new("RGB", size)
-    assert smaller(size, 32) == (Resize(32)(image).size if min(size) > 32 else size)
+    assert smaller_size(size, 32) == (Resize(32)(image).size if min(size) > 32 else size)
 
 
 def test_a_large_jpeg_that_is_decoded_at_a_fraction_looks_the_same(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_an_image_of_any_format_becomes_an_rgb_jpeg_of_the_same_name(tmp_path: P
 def test_a_small_intact_jpeg_is_copied_byte_for_byte_without_rotation(tmp_path: Path) -> None:
     source = image_folder(tmp_path / "source", width=40, height=30)
     exif = Image.Exif()
-    exif[0x0112] = 6  # a quarter turn
+    exif[0x0112] = 6  # EXIF orientation: rotated by 90 degrees
     put(source / "train" / CLASSES[0] / "turned.JPEG", encoded(picture(80, 40), exif=exif))
     done_well(source, tmp_path / "out", "--sizes", "32")
     small = f"train/{CLASSES[1]}/train_0.JPEG"
@@ -157,18 +157,18 @@ def test_prepare_leaves_out_broken_images_and_names_them(tmp_path: Path) -> None
     again = prepare(source, tmp_path / "out")
     assert "5 broken images" in again.stdout
     assert f"{expected[0]}: image file is truncated" in again.stdout
-    assert f"{expected[2]}: a link that leads to no file" in again.stdout
+    assert f"{expected[2]}: a link to a file that does not exist" in again.stdout
 
 
-def test_prepare_names_files_that_are_no_images_by_their_name(tmp_path: Path) -> None:
+def test_prepare_lists_files_that_it_ignores_because_of_their_names(tmp_path: Path) -> None:
     source = image_folder(tmp_path / "source")
-    assert "not taken for images" not in prepare(source, tmp_path / "clean").stderr
+    assert "ignored: " not in prepare(source, tmp_path / "clean").stderr
     put(source / "val" / CLASSES[1] / "moving.gif", encoded(picture(30, 20)))
     put(source / "train" / CLASSES[0] / "notes.txt", b"mine")
     put(source / "train" / CLASSES[0] / ".DS_Store", b"")
     (source / "train" / CLASSES[0] / os.fsdecode(b"\xff.txt")).write_bytes(b"in no encoding")
     done = prepare(source, tmp_path / "out")
-    assert f"not taken for images: train/{CLASSES[0]}/notes.txt and 2 more; their names end in .jpg" in done.stderr
+    assert f"ignored: train/{CLASSES[0]}/notes.txt and 2 more; the names of images end in .jpg" in done.stderr
     assert done.returncode == 0
 
 
@@ -276,7 +276,7 @@ def test_prepare_writes_to_the_data_folder_by_default(tmp_path: Path, home: Path
     assert "\x1b" not in done.stderr + done.stdout
 
 
-# What is refused
+# Refused input
 
 
 def test_prepare_refuses_bad_arguments_in_one_line(tmp_path: Path) -> None:
@@ -285,7 +285,7 @@ def test_prepare_refuses_bad_arguments_in_one_line(tmp_path: Path) -> None:
     file.write_text("")
     for words, message in [
         ([str(tmp_path / "none")], "does not exist"),
-        ([str(file)], "is no folder"),
+        ([str(file)], "is not a folder"),
         ([str(source / "train")], "no data set in"),
         ([str(source), "--sizes", "big"], "numbers of pixels"),
         ([str(source), "--sizes", "15"], "16 to 1024"),
@@ -293,8 +293,8 @@ def test_prepare_refuses_bad_arguments_in_one_line(tmp_path: Path) -> None:
         ([str(source), "--sizes", ","], "16 to 1024"),
         ([str(source), "--quality", "101"], "--quality 101"),
         ([str(source), "--workers", "0"], "--workers 0"),
-        ([str(source), "--out", str(source)], "which is in the source"),
-        ([str(source), "--out", str(source / "deep" / "er")], "which is in the source"),
+        ([str(source), "--out", str(source)], "which is inside the source"),
+        ([str(source), "--out", str(source / "deep" / "er")], "which is inside the source"),
         ([str(source), "--out", str(file)], "there is a file in its place"),
     ]:
         refused(fastadv("prepare", "imagenet", *words), message)

@@ -1,4 +1,4 @@
-"""`fastadv prepare` after stops, kills and full disks: a clear line, and the same copies in the end."""
+"""`fastadv prepare` that is stopped or killed, or fills the disk: one clear line, and the same copies after all."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ def _home(home: Path) -> None:
     """No test touches the user's home."""
 
 
-def begun(source: Path, out: Path, copies: int, **options: Any) -> "subprocess.Popen[str]":
+def start_preparing(source: Path, out: Path, copies: int, **options: Any) -> "subprocess.Popen[str]":
     """Start a preparation and wait until it has made `copies` copies."""
     words = ["prepare", "imagenet", str(source), "--out", str(out), "--sizes", "160,200", "--workers", "2"]
     process = subprocess.Popen([*FASTADV, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
@@ -44,7 +44,7 @@ def test_an_interrupted_prepare_continues_and_ends_with_the_same_copies(
     source, expected = photographs
     out = tmp_path / "out"
     for copies in (0, 1, 120):
-        process = begun(source, out, copies, start_new_session=True)
+        process = start_preparing(source, out, copies, start_new_session=True)
         everybody = psutil.Process(process.pid).children(recursive=True)
         os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
         _, message = process.communicate(timeout=seconds(30))
@@ -63,21 +63,21 @@ def test_an_interrupted_prepare_continues_and_ends_with_the_same_copies(
     assert (out / "prepared.json").read_bytes() == (tmp_path / "undisturbed" / "prepared.json").read_bytes()
 
 
-@pytest.mark.parametrize("whose", ["engine", "worker"])
+@pytest.mark.parametrize("killed", ["engine", "worker"])
 def test_prepare_fails_in_one_line_if_its_engine_or_a_worker_is_killed(
-    tmp_path: Path, photographs: tuple[Path, dict[str, str]], whose: str
+    tmp_path: Path, photographs: tuple[Path, dict[str, str]], killed: str
 ) -> None:
     source, expected = photographs
     out = tmp_path / "out"
-    process = begun(source, out, 50)
+    process = start_preparing(source, out, 50)
     (engine,) = psutil.Process(process.pid).children()
     everybody = engine.children(recursive=True)
     workers = [child for child in everybody if "spawn_main" in " ".join(child.cmdline())]
     assert len(workers) == 2
-    (engine if whose == "engine" else workers[0]).kill()
+    (engine if killed == "engine" else workers[0]).kill()
     _, message = process.communicate(timeout=seconds(30))
     assert process.returncode == 1
-    assert "killed (signal 9)" in message if whose == "engine" else "a worker died (signal 9" in message
+    assert "killed (signal 9)" in message if killed == "engine" else "a worker died (signal 9" in message
     wait_until(lambda: all(gone(child.pid) for child in everybody))
     done_well(source, out, "--sizes", "160,200")
     assert tree(out, ("160", "200")) == expected
@@ -85,7 +85,7 @@ def test_prepare_fails_in_one_line_if_its_engine_or_a_worker_is_killed(
 
 def test_a_second_prepare_into_the_same_folder_is_refused(tmp_path: Path) -> None:
     source, out = few_real_ones(tmp_path / "source", train=150), tmp_path / "out"
-    process = begun(source, out, 1)
+    process = start_preparing(source, out, 1)
     refused(prepare(source, out, "--sizes", "160,200"), "another `fastadv prepare` is at work")
     process.terminate()
     process.communicate()
@@ -113,7 +113,7 @@ def test_prepare_on_a_full_disk_says_so_in_one_line_and_continues_after_room_is_
     assert "WARNING: the disk will be full before the end" in done.stderr
     error = done.stderr.splitlines()[-1]
     assert "the disk is full" in error
-    assert "the same command goes on from here" in error
+    assert "run the same command again to continue" in error
     assert "Traceback" not in done.stderr
     assert not (out / "prepared.json").exists()
     subprocess.run(["mount", "-o", "remount,size=4m", small_disk], check=True)

@@ -33,7 +33,7 @@ def _home(home: Path) -> None:
 
 @pytest.fixture
 def official(tmp_path: Path) -> Path:
-    """Made-up tars of two classes, with three training images and two validation images each; one is broken."""
+    """Made-up tar files: two classes with three training images each, four validation images and a broken one."""
     folder = tmp_path / "official"
     inner = {
         f"{label}.tar": tar({f"{label}_{n}.JPEG": encoded(picture(seed=10 * k + n)) for n in range(3)})
@@ -46,7 +46,7 @@ def official(tmp_path: Path) -> Path:
     return folder
 
 
-TRUTH = (2, 1, 1, 2, 1)  # of the validation images in order of their names
+TRUTH = (2, 1, 1, 2, 1)  # class numbers of the validation images, in the order of file names
 
 
 def add_devkit(folder: Path) -> None:
@@ -92,7 +92,7 @@ def test_prepare_reads_the_official_tar_files_of_imagenet(tmp_path: Path, offici
 
 def test_prepare_refuses_faulty_tar_files_in_one_line(tmp_path: Path, official: Path) -> None:
     out = tmp_path / "out"
-    refused(prepare(official, out), "ILSVRC2012_devkit_t12.tar.gz nor val_labels.txt")
+    refused(prepare(official, out), "add ILSVRC2012_devkit_t12.tar.gz or val_labels.txt")
     put(official / "ILSVRC2012_devkit_t12.tar.gz", b"no")
     refused(prepare(official, out), "not the development kit")
     add_text(official)
@@ -102,7 +102,7 @@ def test_prepare_refuses_faulty_tar_files_in_one_line(tmp_path: Path, official: 
             first, *_, last = archive.getmembers()
         for length in (0, 100, first.offset_data + 100, last.offset, last.offset_data + 100):
             (official / name).write_bytes(whole[:length])
-            refused(prepare(official, out), "fetch it anew")
+            refused(prepare(official, out), "download it again")
         (official / name).write_bytes(tar({}))
         refused(prepare(official, out), "in val but not in train" if "train" in name else "in train but not in val")
         (official / name).write_bytes(whole)
@@ -125,8 +125,7 @@ def test_an_interrupted_extraction_of_tar_files_continues(tmp_path: Path, offici
     process.kill()
     process.communicate()
     assert not (out / "prepared.json").exists()
-    wait_until(
-        lambda: prepare(official, out).returncode == 0
-    )  # the engine sees only after a moment that its parent is gone
+    # The engine takes a moment to notice that its parent was killed.
+    wait_until(lambda: prepare(official, out).returncode == 0)
     done_well(official, tmp_path / "undisturbed")
     assert tree(out, ("full", *SIZES)) == tree(tmp_path / "undisturbed", ("full", *SIZES))

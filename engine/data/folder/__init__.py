@@ -1,1 +1,1 @@
-"""Data sets of images in files, a folder for each class."""
+"""Data sets of image files, with one folder per class."""

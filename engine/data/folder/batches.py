@@ -1,4 +1,4 @@
-"""Minibatches of images that lie in files: worker processes decode them, the device gets bytes, flips and casts."""
+"""Minibatches of images in files. Worker processes decode the files; the device flips the pixels and casts them."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -12,31 +12,32 @@ from torch.utils.data import DataLoader, Dataset
 
 from engine.config.errors import DataError
 from engine.data.folder.decode import DecodeError, GoneError, eval_crop, train_crop
-from engine.data.folder.workers import MOST_WORKERS, init_worker, polled, workers_for
+from engine.data.folder.workers import MAX_WORKERS, init_worker, iterate_loader, workers_for
 from engine.data.memory.batches import to_images
 from engine.data.minibatch import Minibatch
 from engine.runtime.rng import generator
 
-GREY = 128
-MAX_MISSING_FRACTION = 0.1  # share of a minibatch that may be gone: of more it is the data set that is
-UNREADABLE = -1  # the label of a test image that nobody can see, which no network answers
-KEPT_BYTES = 2 * 10**9  # of decoded test images: an attack comes back to the survivors of each restart
-SHUFFLED = 0  # seed of the order of test images
+GREY = 128  # pixel value of the image in place of an unreadable one
+MAX_MISSING_FRACTION = 0.1  # above this share of a minibatch the data set itself must be gone
+UNREADABLE = -1  # label of a test image that cannot be decoded; no class has it, so it counts as wrong
+# Decoded test images are cached if all of them fit. Each restart of an attack needs those again that have survived.
+CACHE_BYTES = 2 * 10**9
+TEST_ORDER_SEED = 0
 
-Place = tuple[int, int]  # epoch, number of a minibatch in it
-# uint8 (B, crop, crop, 3), labels (B,), indices (B,), files that cannot be read, those among them that are gone
+Place = tuple[int, int]  # the epoch, and the number of the minibatch in it
+# place, pixels uint8 (B, crop, crop, 3), labels (B,), indices (B,), unreadable files, those of them that are gone
 Decoded = tuple[Place, Tensor, Tensor, Tensor, list[str], list[str]]
-Moved = tuple[Tensor, Tensor, Tensor]  # pixels, labels and indices on the device
+DeviceTensors = tuple[Tensor, Tensor, Tensor]  # pixels, labels and indices on the device
 
 
 class _Crops(Dataset[Decoded]):
-    """Whole minibatches of random crops, asked for by their place and the images in them."""
+    """Whole minibatches of random crops. A request is the place of a minibatch and the indices of its images."""
 
     def __init__(self, files: NDArray[np.bytes_], labels: NDArray[np.int64], crop: int, seed: int) -> None:
         self.files, self.labels, self.crop, self.seed = files, labels, crop, seed
 
-    def __getitem__(self, asked: tuple[Place, NDArray[np.int64]]) -> Decoded:
-        (epoch, number), indices = asked
+    def __getitem__(self, request: tuple[Place, NDArray[np.int64]]) -> Decoded:
+        (epoch, number), indices = request
         pixels = torch.full((len(indices), self.crop, self.crop, 3), GREY, dtype=torch.uint8)
         broken: list[str] = []
         gone: list[str] = []
@@ -51,28 +52,29 @@ class _Crops(Dataset[Decoded]):
 
 
 class _Stream:
-    """Minibatches on the device from one place on, epoch after epoch; the next one is always on its way."""
+    """Minibatches on the device, from one place on, over epochs. The next minibatch is always prefetched."""
 
-    def __init__(self, moved: Iterator[tuple[Place, Moved]]) -> None:
-        self._moved = moved
-        self._coming = next(moved, None)
+    def __init__(self, minibatches: Iterator[tuple[Place, DeviceTensors]]) -> None:
+        self._minibatches = minibatches
+        self._next = next(minibatches, None)
 
     @property
     def place(self) -> Place | None:
-        return self._coming and self._coming[0]
+        return self._next and self._next[0]
 
-    def take(self) -> Moved:
-        assert self._coming is not None  # asked for no more than the epochs have
-        (_, moved), self._coming = self._coming, next(self._moved, None)
-        return moved
+    def take(self) -> DeviceTensors:
+        assert self._next is not None  # callers take no more minibatches than the epochs have
+        (_, minibatch), self._next = self._next, next(self._minibatches, None)
+        return minibatch
 
 
 class FolderBatches:
-    """Shuffled random crops: each minibatch is a function of (seed, epoch, its number), whoever decodes it.
+    """Shuffled random crops. A minibatch is a function of (seed, epoch, its number), whatever process decodes it.
 
-    files, labels: of the training images; rank of world: this process's share of them, the same number in each;
-    end: the epoch up to which workers decode ahead, None: no further than the epoch that is asked for.
-    `broken` collects the files that could not be read; they are grey.
+    files, labels: of all training images. crop: in pixels. workers: processes that decode; None is `workers_for`.
+    rank, world: this process takes share number `rank`, from 0, of `world` equal shares of the images.
+    end: workers decode ahead up to this epoch; None: no further than the epoch that is asked for.
+    broken: the paths of files that could not be read. Grey images replace them.
     """
 
     def __init__(
@@ -93,110 +95,110 @@ class FolderBatches:
         self.workers = workers_for(device) if workers is None else workers
         self.rank, self.world = rank, world
         self.broken: set[str] = set()
-        self._waiting: _Stream | None = None  # where the epoch before has ended
+        self._prefetched: _Stream | None = None  # continues where the last epoch ended
 
     def __len__(self) -> int:
-        """Minibatches in an epoch; the last one may be smaller."""
+        """The number of minibatches in an epoch. The last minibatch may be smaller."""
         return -(-(len(self._crops.labels) // self.world) // self.batch_size)
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[Minibatch]:
-        """The minibatches of an epoch from number `first` on.
+        """The minibatches of an epoch, from number `first` on.
 
-        Workers go on with the next epoch, if there is one, while the end of this one is evaluated.
+        After the last minibatch the workers decode the next epoch, if there is one, while the caller evaluates.
         """
-        stream, self._waiting = self._waiting, None
+        stream, self._prefetched = self._prefetched, None
         if stream is None or stream.place != (epoch, first):
-            stream = _Stream(self._from(epoch, first))
+            stream = _Stream(self._stream_from(epoch, first))
         for number in range(first, len(self)):
             yield self._flipped(epoch, number, *stream.take())
-        self._waiting = stream
+        self._prefetched = stream
 
     def batch(self, epoch: int, number: int) -> Minibatch:
-        """One minibatch alone, decoded here."""
+        """One minibatch, decoded in this process."""
         _, *decoded, _, _ = self._crops[(epoch, number), self._indices(epoch)[number]]
-        return self._flipped(epoch, number, *self._moved(*decoded))
+        return self._flipped(epoch, number, *self._to_device(*decoded))
 
     def _indices(self, epoch: int) -> list[NDArray[np.int64]]:
-        """The images of each minibatch."""
+        """The indices of the images in each minibatch of an epoch."""
         count = len(self._crops.labels)
         order = torch.randperm(count, generator=generator(torch.device("cpu"), self.seed, "order", epoch)).numpy()
         mine = order[self.rank :: self.world][: count // self.world]
         return [mine[begin : begin + self.batch_size] for begin in range(0, len(mine), self.batch_size)]
 
-    def _from(self, epoch: int, first: int) -> Iterator[tuple[Place, Moved]]:
-        """Raises: DataError, if so much is gone that it is no longer the data set, or a worker was killed."""
-        for minibatch in polled(self._loader(self._asked(epoch, first))):
-            (now, number), pixels, labels, index, broken, gone = minibatch  # the loader makes lists of tuples
+    def _stream_from(self, epoch: int, first: int) -> Iterator[tuple[Place, DeviceTensors]]:
+        """Minibatches from a place on. Raises: DataError, if too many files are gone, or a worker was killed."""
+        for minibatch in iterate_loader(self._loader(self._requests(epoch, first))):
+            (now, number), pixels, labels, index, broken, gone = minibatch  # the loader turns tuples into lists
             if len(gone) > max(1, MAX_MISSING_FRACTION * len(labels)):
-                raise DataError(f"{len(gone)} of {len(labels)} images are gone, {gone[0]} for one: put them back")
+                raise DataError(f"{len(gone)} of {len(labels)} images are missing, such as {gone[0]}; restore them")
             self.broken.update(broken)
-            yield (now, number), self._moved(pixels, labels, index)
+            yield (now, number), self._to_device(pixels, labels, index)
 
-    def _asked(self, epoch: int, first: int) -> Iterator[tuple[Place, NDArray[np.int64]]]:
+    def _requests(self, epoch: int, first: int) -> Iterator[tuple[Place, NDArray[np.int64]]]:
         for later in range(epoch, max(self.end or 0, epoch + 1)):
             for number, indices in enumerate(self._indices(later)):
                 if (later, number) >= (epoch, first):
                     yield (later, number), indices
 
-    def _loader(self, asked: Iterable[tuple[Place, NDArray[np.int64]]]) -> DataLoader[Decoded]:
-        # Forked, as workers share the list of files; they run no OpenMP, which a fork would break, and no CUDA.
+    def _loader(self, requests: Iterable[tuple[Place, NDArray[np.int64]]]) -> DataLoader[Decoded]:
+        # Forked, so that workers share the list of files. A fork breaks OpenMP and CUDA; workers use neither.
         forked = {"multiprocessing_context": "fork", "worker_init_fn": init_worker} if self.workers else {}
         return DataLoader(
             self._crops,
             batch_size=None,
-            sampler=asked,
+            sampler=requests,
             num_workers=self.workers,
             pin_memory=self.device.type == "cuda",
-            generator=torch.Generator(),  # the global one is the network's
+            generator=torch.Generator(),  # not the global generator, from which the network draws
             **forked,  # type: ignore[arg-type]
         )
 
-    def _moved(self, pixels: Tensor, labels: Tensor, index: Tensor) -> Moved:
+    def _to_device(self, pixels: Tensor, labels: Tensor, index: Tensor) -> DeviceTensors:
         there = [tensor.to(self.device, non_blocking=True) for tensor in (pixels, labels, index)]
         return there[0], there[1], there[2]
 
     def _flipped(self, epoch: int, number: int, pixels: Tensor, labels: Tensor, index: Tensor) -> Minibatch:
         rng = generator(self.device, self.seed, "augment", epoch, number, self.rank)
         flip = torch.randint(2, (len(pixels), 1, 1, 1), generator=rng, device=self.device).bool()
-        across = pixels.permute(0, 3, 1, 2)  # in this order torch mirrors with vector instructions
-        return Minibatch(torch.where(flip, across.flip(3), across).float().div_(255), labels, index)
+        images = pixels.permute(0, 3, 1, 2)  # in this order torch flips with vector instructions
+        return Minibatch(torch.where(flip, images.flip(3), images).float().div_(255), labels, index)
 
 
 class FolderImages:
-    """Test images by their number, in an order that mixes the classes and is always the same.
+    """Test images by index. Their order mixes the classes, and is always the same.
 
-    `broken` collects the files that could not be read.
+    resize, crop: in pixels, see `eval_crop`. broken: the paths of files that could not be read.
     """
 
     def __init__(
         self, files: NDArray[np.bytes_], labels: NDArray[np.int64], resize: int, crop: int, device: torch.device
     ) -> None:
-        order = np.random.default_rng(SHUFFLED).permutation(len(labels))
+        order = np.random.default_rng(TEST_ORDER_SEED).permutation(len(labels))
         self.broken: set[str] = set()
-        self._take(files[order], torch.from_numpy(labels[order]).to(device), resize, crop)
+        self._set_files(files[order], torch.from_numpy(labels[order]).to(device), resize, crop)
 
-    def _take(self, files: NDArray[np.bytes_], labels: Tensor, resize: int, crop: int) -> None:
+    def _set_files(self, files: NDArray[np.bytes_], labels: Tensor, resize: int, crop: int) -> None:
         self._files, self.labels, self._resize, self._crop = files, labels, resize, crop
-        fits = 3 * crop**2 * len(labels) <= KEPT_BYTES
-        self._kept: dict[int, NDArray[np.uint8]] | None = {} if fits else None
+        fits = 3 * crop**2 * len(labels) <= CACHE_BYTES
+        self._cache: dict[int, NDArray[np.uint8]] | None = {} if fits else None
 
     def first(self, count: int) -> "FolderImages":
-        """The first `count` images, or all if it is 0."""
+        """The first `count` images, or all images if `count` is 0."""
         if not count or count >= len(self):
-            return self  # and what it has decoded
-        some = FolderImages.__new__(FolderImages)
-        some.broken = self.broken
-        some._take(self._files[:count], self.labels[:count], self._resize, self._crop)
-        if self._kept is not None:
-            some._kept = self._kept  # they have the same numbers
-        return some
+            return self  # with its cache
+        part = FolderImages.__new__(FolderImages)
+        part.broken = self.broken
+        part._set_files(self._files[:count], self.labels[:count], self._resize, self._crop)
+        if self._cache is not None:
+            part._cache = self._cache  # the indices of the first images stay the same
+        return part
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """Images in [0,1] (B, C, H, W) and labels (B,); one that cannot be read is grey and counts as wrong."""
-        with ThreadPoolExecutor(min(MOST_WORKERS, os.cpu_count() or 1)) as pool:
+        """Images in [0,1], (B, C, H, W), and labels, (B,). An unreadable image is grey, and its label is UNREADABLE."""
+        with ThreadPoolExecutor(min(MAX_WORKERS, os.cpu_count() or 1)) as pool:
             found = list(pool.map(self._decoded, indices.tolist()))
         grey = np.full((self._crop, self._crop, 3), GREY, dtype=np.uint8)
         pixels = np.stack([grey if pixels is None else pixels for pixels in found])
@@ -204,14 +206,14 @@ class FolderImages:
         return to_images(torch.from_numpy(pixels).to(self.labels.device)), self.labels[indices].where(seen, UNREADABLE)
 
     def _decoded(self, index: int) -> NDArray[np.uint8] | None:
-        """The pixels of an image, None if it cannot be read."""
-        if self._kept is not None and index in self._kept:
-            return self._kept[index]
+        """The pixels of an image, or None if its file cannot be read."""
+        if self._cache is not None and index in self._cache:
+            return self._cache[index]
         try:
             pixels = eval_crop(self._files[index], self._resize, self._crop)
         except DecodeError:
             self.broken.add(os.fsdecode(self._files[index]))
             return None
-        if self._kept is not None:
-            self._kept[index] = pixels
+        if self._cache is not None:
+            self._cache[index] = pixels
         return pixels

@@ -1,4 +1,4 @@
-"""A folder of images as the data of a run."""
+"""A folder of images as the data set of a run."""
 
 import hashlib
 from pathlib import Path
@@ -13,19 +13,19 @@ from engine.config.errors import ConfigError
 from engine.config.phases import Phase
 from engine.data.folder.batches import FolderBatches, FolderImages
 from engine.data.folder.image_folder import ImageFolder
-from engine.data.folder.layout import not_taken
+from engine.data.folder.layout import ignored_remark
 
 Files = tuple[NDArray[np.bytes_], NDArray[np.int64]]
 
-CROP = 224  # pixels, where a run says nothing
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's channels
-MARGIN = 8 / 7  # of an evaluation: shorter side over crop, 256 over 224 as everywhere
+CROP = 224  # pixels, if the phase sets no crop
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's channels, of pixels in [0,1]
+RESIZE_OVER_CROP = 8 / 7  # in an evaluation: the shorter side is resized to 256 for a crop of 224, as is usual
 
 
 class FolderDataset:
-    """Its images are decoded as they are needed. It is judged on val, in the last phase's crop."""
+    """A folder of images, decoded when needed. Evaluation uses the val split, in the crop of the last phase."""
 
-    official: bool | None = None  # any folder of images may be one
+    official: bool | None = None  # there are no published checksums for a folder of any images
 
     def __init__(self, root: Path) -> None:
         self.folder = ImageFolder(root)
@@ -40,20 +40,23 @@ class FolderDataset:
 
     @property
     def remarks(self) -> list[str]:
-        """What a user should know: files that lie among the images and are not taken for some."""
-        return [not_taken(places) for places in self.folder.strangers.values() if places]
+        """What a user should know: the names of files that lie among the images and are ignored."""
+        return [ignored_remark(places) for places in self.folder.ignored.values() if places]
 
     def fingerprint(self) -> str:
         return self.folder.fingerprint()
 
     def filled(self, phase: Phase) -> Phase:
-        """Raises: ConfigError, if the phase's size is not prepared whole or its minibatch larger than the data."""
+        """The phase with its crop filled in.
+
+        Raises: ConfigError, if copies in the phase's size are missing, or its minibatch is larger than the data.
+        """
         if phase.batch_size > self.train_images:
             raise ConfigError(f"batch_size = {phase.batch_size}: the data has only {self.train_images} training images")
         for split, count in (("train", self.train_images), ("val", self.test_images)):
             if (found := len(self._files(split, phase.size)[1])) != count:
                 raise ConfigError(
-                    f"{self.folder.root} has {found:,} {split} images in size {phase.size}, in full size {count:,}: "
+                    f"{self.folder.root} has {found:,} {split} images in size {phase.size} but {count:,} in full size; "
                     "run `fastadv prepare` again"
                 )
         return structs.replace(phase, crop=phase.crop or CROP)
@@ -63,10 +66,10 @@ class FolderDataset:
         return FolderBatches(*files, phase.crop, phase.batch_size, seed, device, end=phase.end)
 
     def test(self, phase: Phase, device: torch.device) -> FolderImages:
-        return FolderImages(*self._files("val", phase.size), round(MARGIN * phase.crop), phase.crop, device)
+        return FolderImages(*self._files("val", phase.size), round(RESIZE_OVER_CROP * phase.crop), phase.crop, device)
 
     def _files(self, split: str, size: int) -> Files:
-        """As `ImageFolder.files`, listed once: a million files take seconds."""
+        """The result of `ImageFolder.files`. It is cached, because listing a million files takes seconds."""
         if (split, size) not in self._listed:
             self._listed[split, size] = self.folder.files(split, size)
         return self._listed[split, size]

@@ -1,6 +1,6 @@
-"""From an image file to the pixels that are needed of it.
+"""Decode an image file to the crop that training or evaluation needs.
 
-JPEGs are decoded at a half, a quarter or an eighth of their size where that is enough: libjpeg scales as it decodes.
+JPEGs are decoded at 1/2, 1/4 or 1/8 of their size where these pixels are enough; libjpeg scales while it decodes.
 """
 
 import hashlib
@@ -19,53 +19,54 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from engine.data.folder.rgb import OF_ONE_FILE, to_rgb
+from engine.data.folder.rgb import SINGLE_FILE_ERRORS, to_rgb
 
-AREA = (0.08, 1.0)  # of a training crop, as a share of the image: torchvision's RandomResizedCrop
-RATIO = (3 / 4, 4 / 3)  # of its width to its height
-TRIES = 10
-SPARE = 2  # an evaluation is judged by its pixels: it is decoded at no less than twice the size that is needed
-PLAIN = ("YCbCr", "Gray", "RGB")  # colour spaces of JPEGs that need no care; Pillow knows about the others
+AREA = (0.08, 1.0)  # area of a training crop as a fraction of the image, as in torchvision's RandomResizedCrop
+RATIO = (3 / 4, 4 / 3)  # width over height of a training crop
+TRIES = 10  # random boxes, before the largest centred box is taken
+DECODE_FACTOR = 2  # evaluation depends on exact pixels: it decodes images at no less than twice the crop
+SIMPLEJPEG_COLOUR_SPACES = ("YCbCr", "Gray", "RGB")  # of JPEGs; Pillow decodes the others
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 Pixels = NDArray[np.uint8]  # (height, width, 3)
 
 
 class DecodeError(Exception):
-    """A file is no image that can be read; the message names it."""
+    """A file that cannot be read as an image. The message names the file."""
 
 
 class GoneError(DecodeError):
-    """There is no such file."""
+    """The file does not exist."""
 
 
 def train_crop(path: bytes, crop: int, *key: int) -> Tensor:
-    """A random part of an image, resized to uint8 (crop, crop, 3): a function of `key` (seed, epoch, image) alone.
+    """A random part of an image, resized to `crop` pixels: uint8, (crop, crop, 3).
 
-    Raises: DecodeError; OSError, if the file is there and cannot be read.
+    key: (seed, epoch, image), which alone determines the random part.
+    Raises: DecodeError; OSError, if reading fails for a reason that may concern all files, such as the disk.
     """
     digest = hashlib.blake2b(repr(key).encode(), digest_size=8).digest()
     rng = random.Random(int.from_bytes(digest, "little"))
     pixels, box = _decoded(path, lambda width, height: random_box(width, height, rng), crop)
     left, top, right, bottom = (round(side) for side in box)
     part = torch.from_numpy(pixels).permute(2, 0, 1)[None, :, top:bottom, left:right]
-    # torch's resizing is that of Pillow, and of pixels in this order three times as fast
+    # torch resizes as Pillow does, and is three times as fast on pixels in this memory order
     part = part.contiguous(memory_format=torch.channels_last)
     return F.interpolate(part, size=(crop, crop), mode="bilinear", antialias=True)[0].permute(1, 2, 0)
 
 
 def eval_crop(path: bytes, resize: int, crop: int) -> Pixels:
-    """The centre of an image whose shorter side was resized to `resize`, (crop, crop, 3): as torchvision's Resize and
-    CenterCrop, but for rounding.
+    """The centre crop of an image whose shorter side was resized to `resize` pixels: uint8, (crop, crop, 3).
 
-    Raises: DecodeError; OSError, if the file is there and cannot be read.
+    The pixels are those of torchvision's Resize and CenterCrop, except for rounding.
+    Raises: DecodeError; OSError, if reading fails for a reason that may concern all files, such as the disk.
     """
-    pixels, box = _decoded(path, lambda width, height: centre_box(width, height, resize, crop), SPARE * crop)
+    pixels, box = _decoded(path, lambda width, height: centre_box(width, height, resize, crop), DECODE_FACTOR * crop)
     return np.array(Image.fromarray(pixels).resize((crop, crop), Image.Resampling.BILINEAR, box=box))
 
 
 def random_box(width: int, height: int, rng: random.Random) -> Box:
-    """Where torchvision's RandomResizedCrop would cut."""
+    """A random box, distributed as in torchvision's RandomResizedCrop."""
     for _ in range(TRIES):
         area = width * height * rng.uniform(*AREA)
         ratio = math.exp(rng.uniform(math.log(RATIO[0]), math.log(RATIO[1])))
@@ -80,49 +81,51 @@ def random_box(width: int, height: int, rng: random.Random) -> Box:
 
 
 def centre_box(width: int, height: int, resize: int, crop: int) -> Box:
-    """The centre crop of the resized image, in pixels of the image as it is."""
+    """The box of the centre crop, in pixels of the image before it is resized."""
     short = min(width, height)
     new_width, new_height = (int(resize * side / short) for side in (width, height))
     left, top = round((new_width - crop) / 2), round((new_height - crop) / 2)
-    across, down = width / new_width, height / new_height
-    return left * across, top * down, (left + crop) * across, (top + crop) * down
+    scale_x, scale_y = width / new_width, height / new_height
+    return left * scale_x, top * scale_y, (left + crop) * scale_x, (top + crop) * scale_y
 
 
 def _decoded(path: bytes, choose: Callable[[int, int], Box], side: int) -> tuple[Pixels, Box]:
-    """An image, and in its pixels the box that was chosen by its width and height; scaled down no further than that the
-    box keeps `side` pixels either way.
+    """The pixels of an image, perhaps scaled down, and the chosen box in these pixels.
+
+    choose: returns the box for the full width and height. side: width and height in pixels that the box keeps at least,
+    if the image has that many.
     """
     try:
         raw = Path(os.fsdecode(path)).read_bytes()
     except FileNotFoundError:
-        raise GoneError(f"{os.fsdecode(path)} is gone") from None
+        raise GoneError(f"{os.fsdecode(path)} does not exist") from None
     except OSError as error:
-        if error.errno not in OF_ONE_FILE:  # the disk's
+        if error.errno not in SINGLE_FILE_ERRORS:
             raise
         raise DecodeError(f"{os.fsdecode(path)} cannot be read ({error.strerror})") from None
     try:
-        with Image.open(BytesIO(raw)) as image:  # reads no more than the header
+        with Image.open(BytesIO(raw)) as image:  # reads only the header
             width, height = image.size
             box = choose(width, height)
             spare = min(box[2] - box[0], box[3] - box[1]) / side
-            halved = 2 ** min(max(int(math.log2(spare)), 0), 3)
-            pixels = _jpeg(raw, width // halved, height // halved)
+            divisor = 2 ** min(max(int(math.log2(spare)), 0), 3)
+            pixels = _jpeg(raw, width // divisor, height // divisor)
             if pixels is None:
                 pixels = np.array(to_rgb(image))
     except MemoryError:
         raise
     except Exception as error:  # a damaged file can raise nearly anything
         raise DecodeError(f"{os.fsdecode(path)} cannot be read as an image ({error})") from None
-    across, down = pixels.shape[1] / width, pixels.shape[0] / height
-    return pixels, (box[0] * across, box[1] * down, box[2] * across, box[3] * down)
+    scale_x, scale_y = pixels.shape[1] / width, pixels.shape[0] / height
+    return pixels, (box[0] * scale_x, box[1] * scale_y, box[2] * scale_x, box[3] * scale_y)
 
 
 def _jpeg(raw: bytes, width: int, height: int) -> Pixels | None:
-    """The pixels of a plain JPEG, at least so large; None for other files, and those that want a lenient decoder."""
+    """The pixels of a JPEG, at least (height, width, 3). None for files that need the more lenient Pillow."""
     if not simplejpeg.is_jpeg(raw):
         return None
     try:
-        if simplejpeg.decode_jpeg_header(raw)[2] not in PLAIN:
+        if simplejpeg.decode_jpeg_header(raw)[2] not in SIMPLEJPEG_COLOUR_SPACES:
             return None
         pixels: Pixels = simplejpeg.decode_jpeg(raw, min_width=width, min_height=height)
     except ValueError:

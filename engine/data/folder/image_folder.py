@@ -1,6 +1,7 @@
-"""A folder of images as a data set: which classes, sizes and files it has.
+"""Lists the classes, sizes and files of a folder of images.
 
-Plain: ROOT/{train,val}/CLASS/FILE. Prepared: ROOT/{full,160,352,...}/{train,val}/CLASS/FILE and ROOT/prepared.json.
+A plain folder holds ROOT/{train,val}/CLASS/FILE. A folder that `fastadv prepare` made holds
+ROOT/{full,160,352,...}/{train,val}/CLASS/FILE and ROOT/prepared.json.
 """
 
 import hashlib
@@ -15,28 +16,29 @@ from engine.config.errors import DataError
 from engine.data.folder.layout import EXTENSIONS, VAL_NAMES
 
 FULL = "full"
-MANIFEST, BEGUN = "prepared.json", ".preparing.json"  # written at the end and at the begin of a preparation
-SPLITS = {"train": ("train",), "val": VAL_NAMES}  # what people call them
+MANIFEST, PLAN = "prepared.json", ".preparing.json"  # a preparation writes MANIFEST at its end, PLAN at its start
+SPLITS = {"train": ("train",), "val": VAL_NAMES}  # names that a split may have
 LAYOUT = "train/CLASS/FILE and val/CLASS/FILE"
 
 
 class ImageFolder:
-    """Classes and prepared sizes (shorter sides in pixels) of a folder; files are looked for when asked for.
+    """The classes and prepared sizes (shorter sides in pixels) of a folder. `files` lists the files.
 
-    Raises, when built: DataError, if it is no data set of images, or its splits do not have the same classes.
+    ignored: the files in full size that are not images, by split, as "SPLIT/CLASS/FILE"; filled by `files`.
+    The constructor raises: DataError, if the folder is not a data set of images, or its splits differ in their classes.
     """
 
     def __init__(self, root: Path) -> None:
         try:
-            self._look(root)
-        except OSError as error:  # a folder of somebody else's, a file system that is away
+            self._scan(root)
+        except OSError as error:  # missing rights, or a file system that is not mounted
             raise DataError(f"cannot read {error.filename or root}: {error.strerror}") from None
 
-    def _look(self, root: Path) -> None:
+    def _scan(self, root: Path) -> None:
         if root.is_file():
             raise DataError(f"{root} is a file; an image folder holds {LAYOUT}")
         if not root.is_dir():
-            raise DataError(f"the image folder {root} does not exist; `fastadv prepare` makes one, or name another")
+            raise DataError(f"the image folder {root} does not exist; make it with `fastadv prepare`, or name another")
         self.root = root
         self._full = root / FULL if (root / FULL).is_dir() or (root / FULL).is_symlink() else root
         self.sizes = tuple(sorted(int(entry) for entry in os.listdir(root) if entry.isdecimal()))
@@ -46,39 +48,41 @@ class ImageFolder:
             where = "train" if odd[0] in self.classes else "val"
             raise DataError(f"{root}: the class {odd[0]} is only in {where}; both splits need the same classes")
         self._broken = _broken(root)
-        self.strangers: dict[str, list[str]] = {}  # by split: what lies in full size among the images and is none
+        self.ignored: dict[str, list[str]] = {}
 
     def files(self, split: str, size: int) -> tuple[NDArray[np.bytes_], NDArray[np.int64]]:
-        """Absolute paths and class numbers, in the order of their names. split: train or val; size: 0 is full.
+        """Absolute paths (bytes) and class numbers (int64), sorted by class and file name.
 
-        An array of bytes, as millions of strings would be copied into each worker as it counts references to them.
+        split: "train" or "val". size: the shorter side in pixels, 0 for full size.
+        Paths are an array of bytes: workers share its memory. Counting references to millions of Python strings
+        would copy them into each worker.
 
         Raises: DataError, if the size is not prepared or a class is empty.
         """
         folder = self._split(split, size)
         paths: list[bytes] = []
         labels: list[int] = []
-        strangers: list[str] = []
+        ignored: list[str] = []
         for number, name in enumerate(self.classes):
             inside = os.fsencode(folder / name) + b"/"
             names, others = _images(folder / name)
-            strangers += [f"{split}/{name}/{other}" for other in others]
+            ignored += [f"{split}/{name}/{other}" for other in others]
             found = [
                 inside + os.fsencode(file)
                 for file in names
                 if not self._broken or f"{split}/{name}/{file}" not in self._broken
             ]
             if not found:
-                how = "let `fastadv prepare` come to its end" if size else ", ".join(EXTENSIONS)
+                how = "run `fastadv prepare` again" if size else f"image names end in {', '.join(EXTENSIONS)}"
                 raise DataError(f"the class {folder / name} has no images ({how})")
             paths += found
             labels += [number] * len(found)
         if not size:
-            self.strangers[split] = strangers
+            self.ignored[split] = ignored
         return np.array(paths), np.array(labels, dtype=np.int64)
 
     def fingerprint(self) -> str:
-        """A hash of names, sizes and times of all files in full size: not of their pixels, which would take hours."""
+        """A hash of the names, sizes and times of all files in full size. A hash of their pixels would take hours."""
         digest = hashlib.blake2b(digest_size=6)
         for split in SPLITS:
             for name in self.classes:
@@ -90,16 +94,16 @@ class ImageFolder:
         base = self.root / str(size) if size else self._full
         if size and size not in self.sizes:
             known = f"it has {', '.join(map(str, self.sizes))}" if self.sizes else "it has only the full size"
-            how = f"`fastadv prepare NAME SRC --sizes {size}` makes it"
+            how = f"make it with `fastadv prepare NAME SRC --sizes {size}`"
             raise DataError(f"{self.root} is not prepared in size {size} ({known}); {how}")
         if base.is_symlink() and not base.exists():
             raise DataError(
-                f"{base} is a link to {base.readlink()}, which is gone; put it back, or link to where it is"
+                f"{base} is a link to {base.readlink()}, which does not exist; restore that folder, or correct the link"
             )
         for name in SPLITS[split]:
             if (base / name).is_dir():
                 return base / name
-        raise DataError(f"{base} is no data set of images: it has no {split} folder; expected {LAYOUT}")
+        raise DataError(f"{base} is not a data set of images: it has no {split} folder; expected {LAYOUT}")
 
 
 def _classes(folder: Path) -> tuple[str, ...]:
@@ -121,9 +125,9 @@ def _facts(entry: "os.DirEntry[str]") -> str:
 
 
 def _images(folder: Path) -> tuple[list[str], list[str]]:
-    """The images of a folder and what else lies there, hidden files aside; one that is not there has nothing.
+    """The names of the images of a folder, and the other names in it, without hidden files.
 
-    Raises: DataError, if the folder cannot be listed.
+    A folder that does not exist has no files. Raises: DataError, if the folder cannot be listed.
     """
     try:
         names = sorted(os.listdir(folder))
@@ -140,14 +144,14 @@ def _images(folder: Path) -> tuple[list[str], list[str]]:
 
 
 def _broken(root: Path) -> frozenset[str]:
-    """Images that could not be read when the folder was prepared, as `train/CLASS/FILE`."""
+    """The images, as `train/CLASS/FILE`, that `fastadv prepare` could not read."""
     try:
         return frozenset(json.loads((root / MANIFEST).read_bytes())["broken"])
     except FileNotFoundError:
-        if (root / BEGUN).exists():
-            raise DataError(f"{root} is not whole yet: let `fastadv prepare` come to its end") from None
+        if (root / PLAN).exists():
+            raise DataError(f"{root} is not complete: run `fastadv prepare` again to finish it") from None
         return frozenset()
     except PermissionError:
-        raise DataError(f"{root / MANIFEST} may not be read by you; ask whoever prepared it for the right to") from None
+        raise DataError(f"{root / MANIFEST} cannot be read: no permission; ask its owner for read access") from None
     except (OSError, ValueError, KeyError, TypeError):
-        raise DataError(f"{root / MANIFEST} cannot be read; run `fastadv prepare` again, which makes it anew") from None
+        raise DataError(f"{root / MANIFEST} is unreadable; remove it and run `fastadv prepare` again") from None

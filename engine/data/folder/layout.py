@@ -1,13 +1,13 @@
-"""Which files of a folder are taken for images."""
+"""Names: which folders are the val split, and which files are images."""
 
 from collections.abc import Sequence
 
 VAL_NAMES = ("val", "valid", "validation", "test")
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")  # torchvision's
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")  # as in torchvision
 
 
-def not_taken(places: Sequence[str]) -> str:
-    """A line on files "SPLIT/CLASS/FILE" that lie among images and are left out."""
-    first = places[0].encode(errors="backslashreplace").decode()  # names may be anything
+def ignored_remark(places: Sequence[str]) -> str:
+    """A line that names ignored files. places: at least one "SPLIT/CLASS/FILE"."""
+    first = places[0].encode(errors="backslashreplace").decode()  # a file name need not be valid UTF-8
     others = f" and {len(places) - 1:,} more" if len(places) > 1 else ""
-    return f"not taken for images: {first}{others}; their names end in {', '.join(EXTENSIONS)}"
+    return f"ignored: {first}{others}; the names of images end in {', '.join(EXTENSIONS)}"

@@ -1,14 +1,15 @@
-"""Images of every mode in RGB, and faults in reading that are of one file alone."""
+"""Conversion of images to RGB, and the read errors that concern one file alone."""
 
 import errno
 
 from PIL import Image
 
-OF_ONE_FILE = (errno.EISDIR, errno.ELOOP, errno.EACCES, errno.EPERM)  # faults in reading that say nothing of others
+# Read errors that concern one file. Any other error, such as one of the disk, may concern all files.
+SINGLE_FILE_ERRORS = (errno.EISDIR, errno.ELOOP, errno.EACCES, errno.EPERM)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """The image in RGB. Pillow alone would cut 16 bits of grey off at 255, which is white."""
+    """The image in RGB. Grey images of 16 bits are scaled to 8 bits; Pillow would clip them at 255, which is white."""
     if image.mode.startswith("I;16"):
         image = image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
     return image.convert("RGB")

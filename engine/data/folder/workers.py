@@ -1,4 +1,4 @@
-"""The processes that decode images: how many, what they do with signals, and what is said of one that was killed."""
+"""The worker processes that decode images: their number, their signals, and the error when one was killed."""
 
 import os
 import signal
@@ -12,32 +12,33 @@ from torch.utils.data import DataLoader
 
 from engine.config.errors import DataError
 
-MOST_WORKERS = 16
-DEATHS = "DataLoader worker (pid", "Pin memory thread exited"  # what torch says of one; the thread dies of it, too
+MAX_WORKERS = 16
+# In torch's messages when a worker was killed. Its pin-memory thread may end first, because of the killed worker.
+WORKER_DEATH_PHRASES = "DataLoader worker (pid", "Pin memory thread exited"
 T = TypeVar("T")
 
 
 def workers_for(device: torch.device) -> int:
-    """Processes that decode: beside a GPU all cores but the one that feeds it; a CPU that trains has none to spare."""
+    """Processes that decode. GPU: one per core, but one core feeds the GPU. CPU: 1, as training needs all cores."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 1 if device.type == "cpu" else max(1, min(cores - 1, MOST_WORKERS))
+    return 1 if device.type == "cpu" else max(1, min(cores - 1, MAX_WORKERS))
 
 
 def init_worker(worker: int) -> None:
-    """A Ctrl-C at the terminal reaches workers, too; it is the engine that decides what becomes of the run."""
+    """Ignore SIGINT in a worker: a Ctrl-C reaches all processes of the terminal, but only the engine acts on it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def polled(loader: DataLoader[T]) -> Iterator[T]:
-    """What the processes of a loader decode. That one was killed is found where the next minibatch is asked for.
+def iterate_loader(loader: DataLoader[T]) -> Iterator[T]:
+    """What a loader yields. A killed worker is noticed when the next item is asked for.
 
-    Torch would raise it from a signal handler: in the middle of any line, or of a destructor, where it is only printed.
-    Without the handler, its queue looks every 5 s whether the processes live.
+    Torch's SIGCHLD handler would raise an error at any line, or in a destructor, where Python only prints the error.
+    This function removes the handler. The loader's queue then checks every 5 s whether its workers live.
 
-    Raises: DataError, when a process was killed.
+    Raises: DataError, if a worker was killed.
     """
-    with lost_workers():
+    with raise_killed_workers():
         decoded = iter(loader)
         if loader.num_workers and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -45,17 +46,17 @@ def polled(loader: DataLoader[T]) -> Iterator[T]:
 
 
 @contextmanager
-def lost_workers() -> Iterator[None]:
-    """Raises: DataError instead of torch's RuntimeError, or of the broken pipe that may come before it."""
+def raise_killed_workers() -> Iterator[None]:
+    """Raises: DataError, in place of torch's RuntimeError for a killed worker or of the broken pipe before it."""
     try:
         yield
     except (ConnectionError, EOFError, FileNotFoundError) as error:
-        raise worker_killed(error) from None
+        raise killed_worker_error(error) from None
     except RuntimeError as error:
-        if not any(words in str(error) for words in DEATHS):
+        if not any(phrase in str(error) for phrase in WORKER_DEATH_PHRASES):
             raise
-        raise worker_killed(error) from None
+        raise killed_worker_error(error) from None
 
 
-def worker_killed(error: Exception) -> DataError:
-    return DataError(f"a process that decodes images was killed, perhaps for want of memory ({error})")
+def killed_worker_error(error: Exception) -> DataError:
+    return DataError(f"a process that decodes images was killed, perhaps because memory ran out ({error})")

@@ -1,1 +1,1 @@
-"""Data sets that fit into memory: digits, MNIST, CIFAR."""
+"""Data sets that fit into memory: digits, MNIST and CIFAR."""

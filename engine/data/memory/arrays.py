@@ -1,4 +1,4 @@
-"""What every reader returns, and the error that every reader raises."""
+"""The arrays that every reader of a data set returns."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Arrays:
-    """A data set in memory. Images: uint8, (N, height, width, channels); labels: int64, (N,).
+    """A data set in memory.
 
+    Images: uint8, (N, height, width, channels). Labels: int64, (N,).
     official: whether every file has the checksum of the release.
     """
 

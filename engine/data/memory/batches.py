@@ -1,4 +1,4 @@
-"""Minibatches from a data set that lives on the device as uint8: crop, flip and cast are vectorised there."""
+"""Minibatches of a data set that is stored on the device as uint8. The device crops, flips and casts them."""
 
 import copy
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ from engine.runtime.rng import generator
 
 
 def to_images(pixels: Tensor) -> Tensor:
-    """uint8 (B, H, W, C) to float32 in [0,1], (B, C, H, W) in channels_last memory."""
+    """Convert uint8, (B, H, W, C), to float32 in [0,1], (B, C, H, W), in channels_last memory."""
     return pixels.permute(0, 3, 1, 2).float().div_(255)
 
 
 class TestImages:
     """The test split on the device. pixels: uint8, (N, H, W, C); labels: int64, (N,)."""
 
-    __test__ = False  # not a test, whatever pytest thinks of the name
+    __test__ = False  # pytest would take the class for a test because of its name
     broken: frozenset[str] = frozenset()
 
     def __init__(self, pixels: Tensor, labels: Tensor) -> None:
@@ -33,19 +33,19 @@ class TestImages:
         return cls(torch.from_numpy(np.ascontiguousarray(images)).to(device), torch.from_numpy(labels).to(device))
 
     def first(self, count: int) -> "TestImages":
-        """The first `count` images, or all if it is 0."""
+        """The first `count` images, or all images if `count` is 0."""
         return TestImages(self.pixels[:count], self.labels[:count]) if count else self
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """Images in [0,1] (B, C, H, W) and labels (B,)."""
+        """Images in [0,1], (B, C, H, W), and labels, (B,)."""
         return to_images(self.pixels[indices]), self.labels[indices]
 
 
 class TrainBatches:
-    """Shuffled and augmented minibatches: each one is a function of (seed, epoch, its number) alone."""
+    """Shuffled and augmented minibatches. Each minibatch is a function of (seed, epoch, its number) alone."""
 
     broken: frozenset[str] = frozenset()
 
@@ -66,17 +66,17 @@ class TrainBatches:
         self.crop = facts.height
 
     def resized(self, batch_size: int, crop: int) -> "TrainBatches":
-        """The same images in other minibatches, shrunk or grown to `crop` pixels after they were augmented."""
+        """The same images in minibatches of another size. After augmentation, images are resized to `crop` pixels."""
         other = copy.copy(self)  # shares the pixels
         other.batch_size, other.crop = batch_size, crop
         return other
 
     def __len__(self) -> int:
-        """Minibatches in an epoch; the last one may be smaller."""
+        """The number of minibatches in an epoch. The last minibatch may be smaller."""
         return -(-len(self.labels) // self.batch_size)
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[Minibatch]:
-        """The minibatches of an epoch from number `first` on."""
+        """The minibatches of an epoch, from number `first` on."""
         rng = generator(torch.device("cpu"), self.seed, "order", epoch)
         order = torch.randperm(len(self.labels), generator=rng).to(self.device)
         for number in range(first, len(self)):
@@ -84,7 +84,7 @@ class TrainBatches:
             yield Minibatch(self._in_size(self._images(chosen, epoch, number)), self.labels[chosen], chosen)
 
     def batch(self, epoch: int, number: int) -> Minibatch:
-        """One minibatch alone."""
+        """Minibatch `number` of an epoch."""
         return next(self.epoch(epoch, number))
 
     def _in_size(self, x: Tensor) -> Tensor:
@@ -100,7 +100,7 @@ class TrainBatches:
         return to_images(self.pixels[chosen[:, None, None], rows[:, :, None], columns[:, None, :]])
 
     def _windows(self, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Rows (B, H) and columns (B, W) to cut from the padded images; reversed columns flip."""
+        """Rows (B, H) and columns (B, W) to cut from the padded images. Columns in reverse order flip an image."""
 
         def draw(high: int) -> Tensor:
             return torch.randint(high, (count, 1), generator=rng, device=self.device)

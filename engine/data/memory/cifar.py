@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100 in the official python layout (Krizhevsky, 2009)."""
+"""Read CIFAR-10 and CIFAR-100 in the official layout for Python (Krizhevsky, 2009)."""
 
 import hashlib
 from pathlib import Path
@@ -12,7 +12,7 @@ from engine.data.memory.safe_pickle import load
 
 FOLDER10, FOLDER100 = "cifar-10-batches-py", "cifar-100-python"
 TEST10 = "test_batch"
-MD5S = {  # of the release
+MD5S = {  # checksums of the released files
     "data_batch_1": "c99cafc152244af753f735de768cd75f",
     "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
     "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
@@ -25,12 +25,15 @@ MD5S = {  # of the release
 
 
 def read10(folder: Path) -> Arrays | None:
-    """CIFAR-10 under `folder` (or in it); None if it is not there."""
+    """Read CIFAR-10 from `folder` or its subfolder FOLDER10; None if no files are there. Raises: DataError."""
     return _read(folder, FOLDER10, [f"data_batch_{n}" for n in range(1, 6)], TEST10, b"labels")
 
 
 def read100(folder: Path) -> Arrays | None:
-    """CIFAR-100, fine labels, under `folder` (or in it); None if it is not there."""
+    """Read CIFAR-100 with its fine labels from `folder` or its subfolder FOLDER100; None if no files are there.
+
+    Raises: DataError.
+    """
     return _read(folder, FOLDER100, ["train"], "test", b"fine_labels")
 
 
@@ -50,13 +53,13 @@ def _read(folder: Path, inner: str, train: list[str], test: str, labels_key: byt
 
 
 def _batch(path: Path, labels_key: bytes) -> tuple[NDArray[np.uint8], NDArray[np.int64], bool]:
-    """Images (N, 32, 32, 3), labels (N,), and whether the file is the release's."""
+    """Images (N, 32, 32, 3), labels (N,), and whether the file has the checksum of the release."""
     content, data = load(path)
     images, labels = content.get(b"data"), content.get(labels_key)
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 2 or images.shape[1] != 3072:
-        raise DataError(f"{path} is no CIFAR file: its {b'data'!r} is not an array of 3,072 bytes an image")
+        raise DataError(f"{path} is not a CIFAR file: its {b'data'!r} is not an array of 3,072 bytes per image")
     if not isinstance(labels, list) or not all(isinstance(label, int) and 0 <= label < 100 for label in labels):
-        raise DataError(f"{path} is no CIFAR file: its {labels_key!r} is not a list of labels")
+        raise DataError(f"{path} is not a CIFAR file: its {labels_key!r} is not a list of labels")
     if len(labels) != len(images):
         raise DataError(f"{path} is damaged: {len(images):,} images, {len(labels):,} labels")
     official = hashlib.md5(data, usedforsecurity=False).hexdigest() == MD5S[path.name]

@@ -1,4 +1,4 @@
-"""A data set in memory as the data of a run."""
+"""A data set in memory as the data set of a run."""
 
 import torch
 from msgspec import structs
@@ -12,7 +12,7 @@ from engine.data.memory.datasets import arrays_fingerprint
 
 
 class MemoryDataset:
-    """A data set in memory; it moves to the device once, and is judged in its own size."""
+    """A data set in memory. Its training images move to the device once. It is evaluated in its own image size."""
 
     def __init__(self, arrays: Arrays, facts: DatasetFacts) -> None:
         self.arrays, self.facts = arrays, facts

@@ -1,4 +1,4 @@
-"""Data sets as arrays in memory: found where they lie, downloaded where they do not, checked and fingerprinted."""
+"""Open a data set as arrays in memory: read its files or download them, check them, and fingerprint the arrays."""
 
 import hashlib
 from collections.abc import Callable
@@ -13,21 +13,21 @@ from engine.data.memory.arrays import Arrays
 from engine.data.memory.download import download
 
 HOLDOUT_SEED = 0
-Reader = Callable[[Path], Arrays | None]  # from the data folder; None where the files are not there
+Reader = Callable[[Path], Arrays | None]  # takes the data folder; returns None if the files are not there
 
 
 def open_arrays(dataset: str, data_dir: str, fetch: bool = False) -> Arrays:
     """The images and labels of a data set.
 
-    dataset: the full name of a data set in memory; data_dir: the folder that holds its official layout; fetch: whether
-    missing files are downloaded.
+    dataset: the full name of a data set in memory. data_dir: the folder that holds its files in the official layout.
+    fetch: whether to download missing files.
 
-    Raises: DataError, if the files are missing, damaged or not that data set.
+    Raises: DataError, if the files are missing, damaged or of another data set; ConfigError, if the name is unknown.
     """
     folder = Path(data_dir)
     try:
         return _opened(spec_of(dataset), folder, fetch)
-    except OSError as error:  # a folder of somebody else's, a file system that is away
+    except OSError as error:  # missing rights, or a file system that is not mounted
         raise DataError(f"cannot use {error.filename or folder} ({error.strerror}); name another --data-dir") from None
 
 
@@ -40,21 +40,22 @@ def _opened(spec: DatasetSpec, folder: Path, fetch: bool) -> Arrays:
         download(spec, folder)
         arrays = read(folder)
     if arrays is None:
-        raise DataError(f"no {spec.name} in {folder}; {where(spec)}")
+        raise DataError(f"no {spec.name} in {folder}; {where_files_belong(spec)}")
     return _checked(arrays, spec.name, folder)
 
 
 def reader_of(spec: DatasetSpec) -> Reader:
-    """The function that reads a data set's files."""
+    """The function that reads the files of a data set."""
     module, _, function = spec.reader.partition(":")
     read: Reader = getattr(import_module(module), function)
     return read
 
 
 def hold_out(arrays: Arrays, count: int) -> Arrays:
-    """The data with `count` random training images, always the same, in place of the test images; all if 0.
+    """The data with `count` training images in place of its test images; the data as it is if `count` is 0.
 
-    Settings that are chosen by these are not chosen by test images. Raises: ConfigError, if there are not so many.
+    The held-out images are random, but always the same. Settings that are chosen with them are not chosen with test
+    images. Raises: ConfigError, if there are not more than `count` training images.
     """
     if not count:
         return arrays
@@ -66,13 +67,13 @@ def hold_out(arrays: Arrays, count: int) -> Arrays:
     return Arrays(images[kept], labels[kept], images[held], labels[held], arrays.official)
 
 
-def where(spec: DatasetSpec) -> str:
-    """Where the files of a data set belong."""
+def where_files_belong(spec: DatasetSpec) -> str:
+    """An instruction for the user: where the files of a data set belong."""
     return f"put {spec.files} there (official layout), or try `fastadv run digits`, which needs no files"
 
 
 def arrays_fingerprint(arrays: Arrays) -> str:
-    """A hash of all pixels and labels, in order: equal exactly when the data are."""
+    """A hash of all pixels and labels, in order. Equal data have equal hashes, other data another hash."""
     digest = hashlib.blake2b(digest_size=6)
     for array in (arrays.train_images, arrays.train_labels, arrays.test_images, arrays.test_labels):
         digest.update(repr(array.shape).encode())
@@ -85,7 +86,7 @@ def _checked(arrays: Arrays, dataset: str, folder: Path) -> Arrays:
     shape = (facts.height, facts.width, facts.channels)
     for images, labels in ((arrays.train_images, arrays.train_labels), (arrays.test_images, arrays.test_labels)):
         if images.shape[1:] != shape or len(images) != len(labels) or not len(labels):
-            raise DataError(f"{folder} holds no {dataset}: images {images.shape}, labels {labels.shape}")
+            raise DataError(f"the files in {folder} are not {dataset}: images {images.shape}, labels {labels.shape}")
         if labels.min() < 0 or labels.max() >= facts.classes:
-            raise DataError(f"{folder} holds no {dataset}: its labels go from {labels.min()} to {labels.max()}")
+            raise DataError(f"the files in {folder} are not {dataset}: labels from {labels.min()} to {labels.max()}")
     return arrays

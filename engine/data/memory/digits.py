@@ -1,4 +1,4 @@
-"""scikit-learn's 1,797 handwritten digits (8x8 pixels), which come with the library: no files, no network."""
+"""Read the 1,797 handwritten digits (8x8 pixels) that come with scikit-learn. They need no download."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 
 from engine.data.memory.arrays import Arrays
 
-TEST_IMAGES = 360  # the last fifth: largely other writers than those of the training images
+TEST_IMAGES = 360  # the last fifth, mostly by other writers than the training images
 TABLE = Path("datasets", "data", "digits.csv.gz")  # 64 pixels and a label on each line
 
 
 def read(folder: Path) -> Arrays:
-    """The digits; `folder` is not used."""
+    """Read the digits. `folder` is not used."""
     pixels, classes = _table()
-    images = np.rint(pixels * (255 / 16)).astype(np.uint8).reshape(-1, 8, 8, 1)  # stored as 0 to 16
+    images = np.rint(pixels * (255 / 16)).astype(np.uint8).reshape(-1, 8, 8, 1)  # the file stores 0 to 16
     labels = classes.astype(np.int64)
     return Arrays(
         images[:-TEST_IMAGES], labels[:-TEST_IMAGES], images[-TEST_IMAGES:], labels[-TEST_IMAGES:], official=True
@@ -23,7 +23,7 @@ def read(folder: Path) -> Arrays:
 
 
 def _table() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Pixels, (1797, 64), and labels: from the library's file, as to load the library takes longer than to train."""
+    """Pixels, (1797, 64), and labels, from the library's file: importing scikit-learn takes longer than training."""
     spec = find_spec("sklearn")
     if spec is not None and spec.origin is not None and (path := Path(spec.origin).parent / TABLE).exists():
         table = np.loadtxt(path, delimiter=",")

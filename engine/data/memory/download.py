@@ -1,4 +1,4 @@
-"""Official downloads, through torchvision: checksums verified, a progress bar on standard error."""
+"""Download official files with torchvision, which verifies checksums. The progress bar goes to standard error."""
 
 import contextlib
 import shutil
@@ -14,20 +14,20 @@ from engine.config.errors import DataError
 
 
 def download(spec: DatasetSpec, folder: Path) -> None:
-    """Put the official files of a data set into `folder`; they appear there whole or not at all.
+    """Download the official files of a data set into `folder`. They appear there complete or not at all.
 
-    spec: of a data set that can be downloaded. Raises: DataError, if the files cannot be had or written.
+    spec: must have a download. Raises: DataError, if the files cannot be downloaded or written.
     """
     assert spec.download is not None
     target = folder / spec.download.folder
     try:
         with FileLock(folder / f".{spec.name}.lock"):
-            if not target.exists():  # another run may have fetched them meanwhile
+            if not target.exists():  # another run may have downloaded the files meanwhile
                 print(f"{spec.name} is not in {folder}: downloading it", file=sys.stderr)
                 _fetch(spec.download.torchvision_class, target)
     except OSError as error:  # URLError, TimeoutError and ConnectionError are OSErrors
         raise DataError(_failure(spec.name, target, error)) from None
-    except RuntimeError as error:  # torchvision's word for a wrong checksum or no mirror that answers
+    except RuntimeError as error:  # torchvision raises it for a wrong checksum, or if no mirror answers
         raise DataError(_failure(spec.name, target, error)) from None
 
 
@@ -36,7 +36,7 @@ def _fetch(torchvision_class: str, target: Path) -> None:
 
     staging = Path(tempfile.mkdtemp(prefix=".download-", dir=target.parent))
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # standard output is for data
+        with contextlib.redirect_stdout(sys.stderr):  # standard output is for results
             getattr(datasets, torchvision_class)(str(staging), download=True)
         (staging / target.name).rename(target)
     finally:

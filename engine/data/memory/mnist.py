@@ -1,4 +1,4 @@
-"""MNIST in the official idx format (LeCun et al., 1998), gzipped or not."""
+"""Read MNIST in the official idx format (LeCun et al., 1998), gzipped or not."""
 
 import gzip
 import hashlib
@@ -13,7 +13,7 @@ from engine.config.errors import DataError
 from engine.data.memory.arrays import Arrays
 
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
-MD5S = {  # of the release, unpacked
+MD5S = {  # checksums of the released files, unpacked
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
     "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
     "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
@@ -23,7 +23,7 @@ UBYTE = 0x08  # the idx code of the element type
 
 
 def read(folder: Path) -> Arrays | None:
-    """MNIST in `folder`, `folder`/MNIST/raw or `folder`/mnist; None if it is in none of them."""
+    """Read MNIST from `folder`, `folder`/MNIST/raw or `folder`/mnist; None if no files are there. Raises: DataError."""
     for root in (folder, folder / "MNIST" / "raw", folder / "mnist"):
         if any(_find(root / name) for name in FILES):
             return _read(root)
@@ -66,12 +66,12 @@ def _content(path: Path) -> bytes:
 
 
 def _parse(path: Path, content: bytes, dimensions: int) -> NDArray[np.uint8]:
-    """The array of an idx file: two zero bytes, element type, number of dimensions, big-endian sizes, elements."""
+    """The array in an idx file: two zero bytes, element type, number of dimensions, big-endian sizes, elements."""
     head = 4 + 4 * dimensions
     if content[:4] != bytes((0, 0, UBYTE, dimensions)) or len(content) < head:
-        raise DataError(f"{path} is no idx file of {dimensions} dimension(s)")
+        raise DataError(f"{path} is not an idx file of {dimensions} dimension(s)")
     shape = struct.unpack(f">{dimensions}I", content[4:head])
     values = np.frombuffer(content, np.uint8, offset=head)
     if values.size != np.prod(shape, dtype=np.int64):
         raise DataError(f"{path} is truncated or damaged: {values.size:,} bytes for {shape}; replace it")
-    return values.reshape(shape).copy()  # torch wants memory that it may write to
+    return values.reshape(shape).copy()  # torch warns of arrays that it may not write to

@@ -1,4 +1,4 @@
-"""Reading pickles of strangers: numpy arrays and plain containers, and nothing that could run code."""
+"""Load untrusted pickles: only numpy arrays and plain containers, nothing that could run code."""
 
 import codecs
 import io
@@ -10,7 +10,7 @@ from engine.config.errors import DataError
 
 
 def _encode(text: str, encoding: str) -> bytes:
-    """How protocol 2 spells bytes; the real one would look up any codec by name."""
+    """Stands in for `codecs.encode`, with which protocol 2 stores bytes. The original looks up any codec by name."""
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"encoding {encoding!r}")
     return codecs.latin_1_encode(text)[0]
@@ -24,13 +24,13 @@ class _Unpickler(pickle.Unpickler):
             return super().find_class("numpy._core.multiarray", name)
         if module == "numpy" and name in ("ndarray", "dtype"):
             return super().find_class(module, name)
-        raise pickle.UnpicklingError(f"it wants {module}.{name}, which no data file needs")
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no data file needs")
 
 
 def load(path: Path) -> tuple[dict[bytes, Any], bytes]:
-    """The dictionary in a pickle (its keys as bytes), and the file's bytes.
+    """The dictionary in a pickle (its keys are bytes), and the file's bytes.
 
-    Raises: DataError, if the file is missing, damaged, holds anything else, or wants more than arrays.
+    Raises: DataError, if the file is missing or damaged, is not a dictionary, or asks for more than arrays.
     """
     try:
         data = path.read_bytes()
@@ -41,7 +41,7 @@ def load(path: Path) -> tuple[dict[bytes, Any], bytes]:
         raise DataError(f"cannot read {path}: {error.strerror}") from None
     except Exception as error:  # a damaged pickle can raise nearly anything
         reason = str(error) or type(error).__name__
-        raise DataError(f"{path} is damaged or no data set ({reason}); replace it, or remove its folder") from None
+        raise DataError(f"{path} is damaged or not a data set ({reason}); replace it, or remove its folder") from None
     if not isinstance(content, dict):
-        raise DataError(f"{path} is no data set: it holds a {type(content).__name__}")
+        raise DataError(f"{path} is not a data set: it holds a {type(content).__name__}")
     return content, data

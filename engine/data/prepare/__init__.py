@@ -1,1 +1,1 @@
-"""Smaller copies of a large image data set."""
+"""Make smaller copies of a large image data set."""

@@ -1,4 +1,4 @@
-"""Writing the copies of some images of one class, in a process among several; what is written is whole or not there."""
+"""Write the copies of some images of one class. Several processes do this at once. A copy is complete or not there."""
 
 import errno
 import os
@@ -6,23 +6,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.data.folder.rgb import OF_ONE_FILE
+from engine.data.folder.rgb import SINGLE_FILE_ERRORS
 from engine.data.prepare.resize import BrokenImageError, copies
 from engine.data.prepare.source import File, ImageClass
 
 FULL = "full"
-LEFTOVER = ".part"  # how the names of unfinished files end; they begin with a dot
+UNFINISHED_SUFFIX = ".part"  # an unfinished file is named .PID.part
 
 
 class CopyError(Exception):
-    """Nothing more can be read or written; says why in one line."""
+    """The preparation cannot go on. The message says why in one line."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """Some images of a class, each with the folders of OUT ("full", "160") that lack it."""
+    """Some images of a class. missing: for each image, the folders of OUT ("full", "160") that have no copy of it."""
 
-    images: ImageClass  # only those to copy
+    images: ImageClass  # its files are only those to copy
     missing: list[tuple[str, ...]]
     out: Path
     quality: int
@@ -30,7 +30,10 @@ class Task:
 
 @dataclass
 class Report:
-    """What has become of a task; broken: the place of an image, and what is wrong with it."""
+    """The result of a task.
+
+    done: images. resized, copied: files written. broken: what is wrong with an image, by its "SPLIT/CLASS/FILE".
+    """
 
     done: int = 0
     resized: int = 0
@@ -39,7 +42,7 @@ class Report:
 
 
 def perform(task: Task, stopped: Callable[[], bool]) -> Report:
-    """Write the copies, until `stopped`. Raises: CopyError."""
+    """Write the copies of a task, until `stopped` returns True. Raises: CopyError."""
     report = Report()
     for file, folders in zip(task.images.files, task.missing, strict=True):
         if stopped():
@@ -49,8 +52,8 @@ def perform(task: Task, stopped: Callable[[], bool]) -> Report:
     return report
 
 
-def made(content: bytes, folders: tuple[str, ...], quality: int) -> dict[str, bytes]:
-    """What goes into each of the folders. Raises: BrokenImageError, also if only the full one is asked for."""
+def encode_copies(content: bytes, folders: tuple[str, ...], quality: int) -> dict[str, bytes]:
+    """The file contents for each folder. Raises: BrokenImageError, even if only "full" is asked for."""
     sizes = [int(folder) for folder in folders if folder != FULL]
     found = dict(zip((str(size) for size in sizes), copies(content, sizes, quality), strict=True))
     return {folder: content if folder == FULL else found[folder] for folder in folders}
@@ -60,15 +63,15 @@ def _copy(task: Task, file: File, folders: tuple[str, ...], report: Report) -> N
     place = f"{task.images.place}/{file.name}"
     try:
         content = task.images.read(file)
-        contents = made(content, folders, task.quality)
+        contents = encode_copies(content, folders, task.quality)
     except BrokenImageError as error:
         report.broken[place] = str(error)
         return
     except FileNotFoundError:
-        report.broken[place] = "a link that leads to no file"
+        report.broken[place] = "a link to a file that does not exist"
         return
     except OSError as error:
-        if error.errno in OF_ONE_FILE:
+        if error.errno in SINGLE_FILE_ERRORS:
             report.broken[place] = error.strerror or str(error)
             return
         raise CopyError(f"cannot read {task.images.container} ({place}): {error.strerror or error}") from None
@@ -83,12 +86,12 @@ def _copy(task: Task, file: File, folders: tuple[str, ...], report: Report) -> N
 
 
 def write(path: Path, data: bytes) -> None:
-    """A new file, complete from the moment it has its name. Raises: CopyError.
+    """Write a file. It is complete from the moment it has its name. Raises: CopyError.
 
-    Not synced one by one, which would take hours for millions of files: a machine that loses power may leave empty
-    files, which count as missing.
+    The file is not synced to disk: to sync millions of files one by one would take hours. A loss of power may therefore
+    leave empty files. They count as missing.
     """
-    temporary = path.parent / f".{os.getpid()}{LEFTOVER}"
+    temporary = path.parent / f".{os.getpid()}{UNFINISHED_SUFFIX}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_bytes(data)
@@ -101,7 +104,7 @@ def write(path: Path, data: bytes) -> None:
 
 
 def cannot_write(path: Path, error: OSError) -> str:
-    """Why, in one line, and what to do about it."""
+    """One line that says why a file cannot be written, and what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"the disk is full ({path}); make room, and the same command goes on from here"
+        return f"the disk is full ({path}); make room, then run the same command again to continue"
     return f"cannot write {path}: {error.strerror or error}"

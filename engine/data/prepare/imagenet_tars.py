@@ -1,4 +1,4 @@
-"""The official files of ImageNet: where in the tars each image lies, and what class the validation images are of."""
+"""Read the official tar files of ImageNet: the place of each image in them, and the classes of validation images."""
 
 import re
 import tarfile
@@ -15,11 +15,14 @@ TRAIN, VAL, DEVKIT = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar", "ILSV
 LABELS = "val_labels.txt"
 LABEL_LINE = re.compile(r"(\S+\.\w+)[\s,]+(n\d{8})")
 
-Tick = Callable[[int, int], None]  # bytes done, bytes in all; may raise to stop
+Tick = Callable[[int, int], None]  # reports what is done and what there is in all (here: bytes); may raise to stop
 
 
 class Index(Struct):
-    """What the tars hold, kept from one start to the next, as reading it takes minutes. stamps: size and time."""
+    """The contents of the tar files, stored for the next start, because reading them takes minutes.
+
+    stamps: size (bytes) and modification time (ns) of the training and the validation tar.
+    """
 
     stamps: list[tuple[int, int]]
     train: dict[str, list[File]]
@@ -27,17 +30,17 @@ class Index(Struct):
 
 
 def official(source: Path, index: Path, tick: Tick) -> Source | None:
-    """The official tars that are in a folder, or None. `index` is the file that remembers what they hold.
+    """The official tar files in a folder, or None if there are none. index: the file that stores their contents.
 
-    Raises: SourceError, if one is missing, damaged, or a label is.
+    Raises: SourceError, if a tar file is missing or damaged, or a label is missing.
     """
     if not (source / TRAIN).is_file():
         return None
     if not (source / VAL).is_file():
-        raise SourceError(f"{source} holds {TRAIN} but no {VAL}")
+        raise SourceError(f"{source} holds {TRAIN} but no {VAL}; add it")
     labels = _labels_of_text(source)
     if labels is None and not (source / DEVKIT).is_file():
-        raise SourceError(f"{source} holds neither {DEVKIT} nor {LABELS} (lines: FILENAME WNID): the classes of val")
+        raise SourceError(f"no classes for {VAL}: add {DEVKIT} or {LABELS} (lines: FILENAME WNID) to {source}")
     found = _index(source, index, tick)
     named = labels if labels is not None else _labels_of_devkit(source / DEVKIT, found.val)
     val: dict[str, list[File]] = {}
@@ -68,8 +71,8 @@ def _index(source: Path, path: Path, tick: Tick) -> Index:
 
 
 def _classes(path: Path, tick: Callable[[int], None]) -> Iterator[tuple[str, list[File]]]:
-    """The classes of a tar of tars, and where in the outer one their images lie."""
-    with _opened(path) as outer:
+    """The classes in a tar file of tar files, and their images with offsets in the outer file."""
+    with _TarReader(path) as outer:
         for member in outer:
             if not member.isfile():
                 continue
@@ -81,13 +84,15 @@ def _classes(path: Path, tick: Callable[[int], None]) -> Iterator[tuple[str, lis
                 with tarfile.open(fileobj=inner, mode="r:") as images:
                     files = sorted(_file(image, member.offset_data, path) for image in images if image.isfile())
             except tarfile.TarError as error:
-                raise SourceError(f"{member.name} in {path} is damaged ({_first_line(error)}); fetch it anew") from None
+                raise SourceError(
+                    f"{member.name} in {path} is damaged ({_first_line(error)}); download it again"
+                ) from None
             _check_names(files, path)
             yield label, files
 
 
 def _images(path: Path, tick: Callable[[int], None]) -> Iterator[File]:
-    with _opened(path) as tar:
+    with _TarReader(path) as tar:
         for number, member in enumerate(tar):
             if number % 100 == 0:
                 tick(member.offset_data)
@@ -95,8 +100,8 @@ def _images(path: Path, tick: Callable[[int], None]) -> Iterator[File]:
                 yield _file(member, 0, path)
 
 
-class _opened:  # noqa: N801 - it is used as a function
-    """A tar file whose damage, wherever it is found, is one clear line."""
+class _TarReader:
+    """Opens a tar file. Raises: SourceError, for any damage that is found while the file is open."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -113,10 +118,10 @@ class _opened:  # noqa: N801 - it is used as a function
             if isinstance(error, tarfile.TarError):
                 raise self._damaged(error) from None
             if error is None and not self._has_end():
-                raise SourceError(f"{self._path} is cut short; fetch it anew")
+                raise SourceError(f"{self._path} is cut short; download it again")
 
     def _has_end(self) -> bool:
-        """Whether an empty block follows the last member; tarfile takes a cut between two members for the end."""
+        """Whether an empty block follows the last member. `tarfile` does not notice a file cut between two members."""
         last = next(reversed(self._tar.getmembers()), None)
         if last is None:
             return True
@@ -126,12 +131,12 @@ class _opened:  # noqa: N801 - it is used as a function
             return file.read(tarfile.BLOCKSIZE) == bytes(tarfile.BLOCKSIZE)
 
     def _damaged(self, error: BaseException) -> SourceError:
-        return SourceError(f"{self._path} is damaged or cut short ({_first_line(error)}); fetch it anew")
+        return SourceError(f"{self._path} is damaged or cut short ({_first_line(error)}); download it again")
 
 
 def _file(member: tarfile.TarInfo, start: int, path: Path) -> File:
     if start + member.offset_data + member.size > path.stat().st_size:
-        raise SourceError(f"{path} is cut short in {member.name}; fetch it anew")
+        raise SourceError(f"{path} is cut short in {member.name}; download it again")
     return File(plain_name(PurePosixPath(member.name).name, path), start + member.offset_data, member.size)
 
 
@@ -142,7 +147,7 @@ def _check_names(files: Iterable[File], path: Path) -> None:
 
 
 def _labels_of_text(source: Path) -> dict[str, str] | None:
-    """The classes by file name, from the text file that says so, if there is one."""
+    """The classes by file name, from a text file; None if there is no such text file."""
     for path in [source / LABELS, *sorted(source.glob("*.txt"))]:
         try:
             lines = path.read_text().splitlines()
@@ -156,13 +161,16 @@ def _labels_of_text(source: Path) -> dict[str, str] | None:
 
 def _label(match: re.Match[str] | None, path: Path) -> tuple[str, str]:
     if match is None:
-        raise SourceError(f"{path} has lines that are not FILENAME WNID")
+        raise SourceError(f"{path} has lines that are not FILENAME WNID; correct them")
     return match[1], match[2]
 
 
 def _labels_of_devkit(path: Path, files: list[File]) -> dict[str, str]:
-    """As the development kit says: a number for each validation image in order of name, and a class for each number."""
-    from scipy import io  # slow to load, and only needed here
+    """The classes by file name, from the development kit.
+
+    It lists a number for each validation image, in the order of file names, and a class for each number.
+    """
+    from scipy import io  # slow to import, and needed only here
 
     try:
         with tarfile.open(path) as kit:
@@ -176,7 +184,7 @@ def _labels_of_devkit(path: Path, files: list[File]) -> dict[str, str]:
         labels = [named[number] for number in numbers]
     except (tarfile.TarError, OSError, KeyError, ValueError, EOFError) as error:
         raise SourceError(
-            f"{path} is not the development kit, or damaged ({_first_line(error)}); fetch it anew"
+            f"{path} is not the development kit, or is damaged ({_first_line(error)}); download it again"
         ) from None
     if len(labels) != len(files):
         raise SourceError(f"{path} has classes for {len(labels):,} images, but {VAL} holds {len(files):,}")

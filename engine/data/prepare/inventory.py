@@ -1,27 +1,30 @@
-"""Which copies are there: looked up class by class, so that a second start is quick."""
+"""Find out which copies exist. The folders are listed class by class, so a second start is quick."""
 
 import os
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from engine.data.prepare.copy import FULL, LEFTOVER, CopyError, Task
+from engine.data.prepare.copy import FULL, UNFINISHED_SUFFIX, CopyError, Task
 from engine.data.prepare.source import File, ImageClass, Source
 
-IMAGES_PER_TASK = 16  # images of a task: enough to make talk cheap, few enough to show progress
+IMAGES_PER_TASK = 16  # fewer would cost time in messages; more would make the progress bar jump
 
 
 def folders_of(source: Source, sizes: Collection[int]) -> list[str]:
-    """The folders of OUT that are written; `full` of an ImageFolder is a link."""
+    """The folders of OUT that copies are written to. For a source of folders, `full` is only a link."""
     return ([] if source.folders else [FULL]) + [str(size) for size in sizes]
 
 
-def missing(
+def missing_copies(
     source: Source, out: Path, folders: list[str], quality: int, tick: Callable[[int, int], None]
 ) -> list[Task]:
-    """What is left to do; removes what processes that died have left unfinished (nobody else may be at work)."""
+    """The tasks that are left. tick: gets the classes done and in all.
+
+    Removes unfinished files that killed processes have left: no other process may write to OUT meanwhile.
+    """
     tasks: list[Task] = []
-    same: dict[tuple[str, ...], tuple[str, ...]] = {}  # one tuple for all images that lack the same: there are millions
+    same: dict[tuple[str, ...], tuple[str, ...]] = {}  # equal tuples are stored once: there are millions
     for number, images in enumerate(source.classes):
         tick(number, len(source.classes))
         there = {folder: _present(out / folder / images.place) for folder in folders}
@@ -36,59 +39,62 @@ def missing(
     return tasks
 
 
-def check(
+def check_copies(
     source: Source, out: Path, folders: list[str], broken: Collection[str], tick: Callable[[int, int], None]
 ) -> dict[str, int]:
-    """How many sound images each split has, if there is exactly one copy of each. Raises: CopyError, if not."""
+    """The number of intact images per split. broken: images without copies, as "SPLIT/CLASS/FILE".
+
+    Raises: CopyError, unless each folder has exactly one copy of every intact image.
+    """
     counts = dict.fromkeys(source.counts(), 0)
     for number, images in enumerate(source.classes):
         tick(number, len(source.classes))
-        sound = {file.name for file in images.files if f"{images.place}/{file.name}" not in broken}
-        if not sound:
-            raise CopyError(f"all images of {images.place} are broken; put sound ones there, or remove the class")
+        intact = {file.name for file in images.files if f"{images.place}/{file.name}" not in broken}
+        if not intact:
+            raise CopyError(f"all images of {images.place} are broken; replace them, or remove the class")
         for folder in folders:
-            _compare(out / folder / images.place, sound)
-        counts[images.split] += len(sound)
+            _compare(out / folder / images.place, intact)
+        counts[images.split] += len(intact)
     for path, label in _classes(out, folders):
         if label not in source.labels():
-            raise CopyError(f"{path} is no class of the source; remove it, and start the same command again")
+            raise CopyError(f"{path} is not a class of the source; remove it, and run the same command again")
     return counts
 
 
-def _compare(folder: Path, sound: set[str]) -> None:
+def _compare(folder: Path, intact: set[str]) -> None:
     present = set(_present(folder))
-    if present == sound:
+    if present == intact:
         return
-    lacking, foreign = sorted(sound - present), sorted(present - sound)
+    lacking, foreign = sorted(intact - present), sorted(present - intact)
     if lacking:
         raise CopyError(
-            f"{folder} holds {len(present):,} copies of {len(sound):,} sound images (no {lacking[0]}); "
-            "start the same command again"
+            f"{folder} lacks {len(lacking):,} of {len(intact):,} copies, such as {lacking[0]}; "
+            "run the same command again"
         )
     raise CopyError(
-        f"{folder} holds {len(foreign):,} files that have no sound source, such as {foreign[0]}; "
-        "remove them, and start the same command again"
+        f"{folder} holds {len(foreign):,} files without an intact image in the source, such as {foreign[0]}; "
+        "remove them, and run the same command again"
     )
 
 
 def _stale(images: ImageClass, file: File, present: dict[str, float]) -> bool:
-    """Whether a copy is not there, or older than its source; what lies in tar files does not change."""
+    """Whether a copy is missing or older than its source. Images in tar files do not change."""
     made = present.get(file.name)
     if made is None or file.offset >= 0:
         return made is None
     try:
         return (images.container / file.name).stat().st_mtime > made
     except OSError:
-        return True  # the copying will say what is wrong
+        return True  # copying the image will report the error
 
 
 def _present(folder: Path) -> dict[str, float]:
-    """The whole files of a folder, and when they were made."""
+    """The complete files of a folder, and their modification times. Removes unfinished files."""
     found: dict[str, float] = {}
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name.startswith(".") and entry.name.endswith(LEFTOVER):
+                if entry.name.startswith(".") and entry.name.endswith(UNFINISHED_SUFFIX):
                     os.unlink(entry.path)  # noqa: PTH108
                 elif entry.is_file() and (facts := entry.stat()).st_size:
                     found[entry.name] = facts.st_mtime

@@ -1,4 +1,4 @@
-"""One preparation, from the look at the source to `prepared.json`."""
+"""Run one preparation, from reading the source to writing `prepared.json`."""
 
 import os
 import random
@@ -11,10 +11,10 @@ import msgspec
 from msgspec import Struct
 
 from engine.config.errors import ConfigError
-from engine.data.folder.layout import VAL_NAMES, not_taken
+from engine.data.folder.layout import VAL_NAMES, ignored_remark
 from engine.data.prepare import imagenet_tars
-from engine.data.prepare.copy import FULL, Report, Task, made
-from engine.data.prepare.inventory import check, folders_of, missing
+from engine.data.prepare.copy import FULL, Report, Task, encode_copies
+from engine.data.prepare.inventory import check_copies, folders_of, missing_copies
 from engine.data.prepare.resize import BrokenImageError
 from engine.data.prepare.source import Source, SourceError, image_folder, is_image_folder
 from engine.data.prepare.worker_pool import WorkerPool
@@ -33,43 +33,43 @@ from engine.protocol.requests import (
 )
 from engine.protocol.stop import StopRequest
 
-PLAN, LOCK, INDEX = ".preparing.json", ".prepare.lock", ".tars.json"  # in OUT
-ANSWER_EVERY = 0.2  # seconds
-SAMPLE = 24  # images that are tried to estimate the room needed
-BLOCK = 4096  # bytes that a small file takes at least, and in steps of which it grows
+PLAN, LOCK, INDEX = ".preparing.json", ".prepare.lock", ".tars.json"  # names of files in OUT
+ANSWER_EVERY = 0.2  # seconds between answers about progress
+SAMPLE = 24  # images that are resized to estimate the disk space needed
+BLOCK = 4096  # bytes: the disk space of a file is a multiple of it
 
 
 class Manifest(Struct, frozen=True):
-    """What the copies in a folder were made from, from their first one on."""
+    """What the copies in OUT are made from. It is written before the first copy."""
 
     source: str
     quality: int
 
 
 class Preparation:
-    """One preparation, from the look at the source to `prepared.json`."""
+    """One preparation: finds the missing copies, makes them, checks all copies, and writes `prepared.json`."""
 
     def __init__(self, asked: PrepareRequest, stop: StopRequest) -> None:
         self._asked, self._stop = asked, stop
         self._out = Path(asked.out)
-        self._told = 0.0
+        self._last_answer = 0.0
 
     def run(self) -> Completed:
-        """Raises: ConfigError, CopyError, Stopped, OSError."""
+        """Prepare the images. Raises: ConfigError, CopyError, Stopped, OSError."""
         begun = time.monotonic()
         before = self._claim()
         source = self._source()
         plan = msgspec.json.encode(Manifest(self._asked.source, self._asked.quality))
-        write_atomic(self._out / PLAN, plan, FOR_ALL)  # as the copies, which a group may share
+        write_atomic(self._out / PLAN, plan, FOR_ALL)  # readable for all, as the copies: a group may share them
         if source.folders:
             _link_full(source, Path(self._asked.source), self._out)
         sizes = tuple(sorted({*self._asked.sizes, *(before.sizes if before else ())}))
         folders = folders_of(source, sizes)
-        tasks = missing(source, self._out, folders, self._asked.quality, self._ticker("looking"))
+        tasks = missing_copies(source, self._out, folders, self._asked.quality, self._ticker("looking"))
         answer(self._planned(source, sizes, tasks))
         done = self._copied(tasks)
-        os.sync()  # before the file that says that everything is there
-        counts = check(source, self._out, folders, done.broken, self._ticker("checking"))
+        os.sync()  # before `prepared.json`, which says that all copies exist
+        counts = check_copies(source, self._out, folders, done.broken, self._ticker("checking"))
         prepared = Prepared(
             source=self._asked.source,
             quality=self._asked.quality,
@@ -92,20 +92,23 @@ class Preparation:
         )
 
     def _claim(self) -> Prepared | None:
-        """What was prepared here before. Raises: SourceError, if it was made from something else, or by others."""
-        anew = f"remove {self._out} to start anew, or choose another --out"
+        """The earlier preparation in OUT, if any.
+
+        Raises: SourceError, if OUT has copies of another source or quality, or files of others.
+        """
+        way_out = f"remove {self._out} to start again, or choose another --out"
         try:
             before, plan = read_prepared(self._out), _plan(self._out)
         except msgspec.DecodeError as error:
-            raise SourceError(f"{self._out / PREPARED} or {PLAN} beside it is damaged ({error}); {anew}") from None
+            raise SourceError(f"{self._out / PREPARED} or {PLAN} beside it is damaged ({error}); {way_out}") from None
         for known in (plan, before and Manifest(before.source, before.quality)):
             if known and known.source != self._asked.source:
-                raise SourceError(f"{self._out} was prepared from {known.source}; {anew}")
+                raise SourceError(f"{self._out} was prepared from {known.source}; {way_out}")
             if known and known.quality != self._asked.quality:
-                raise SourceError(f"{self._out} was prepared with --quality {known.quality}; {anew}")
+                raise SourceError(f"{self._out} was prepared with --quality {known.quality}; {way_out}")
         for name in (FULL, *map(str, self._asked.sizes)) if not plan and not before else ():
             if (found := self._out / name).exists() and found.resolve() != Path(self._asked.source):
-                raise SourceError(f"{found} is there, and `fastadv prepare` did not make it; choose another --out")
+                raise SourceError(f"{found} exists, and `fastadv prepare` did not make it; choose another --out")
         return before
 
     def _source(self) -> Source:
@@ -129,28 +132,28 @@ class Preparation:
             there=sum(source.counts().values()) - sum(len(task.missing) for task in tasks),
             needed=_estimate(tasks),
             free=shutil.disk_usage(self._out).free,
-            remarks=[not_taken(places)] if (places := source.strangers()) else [],
+            remarks=[ignored_remark(places)] if (places := source.ignored()) else [],
         )
 
     def _copied(self, tasks: list[Task]) -> Report:
-        """Everything that was done."""
+        """Make the copies; the sum of all reports."""
         everything, total = Report(), sum(len(task.missing) for task in tasks)
         if not tasks:
             return everything
         tick = self._ticker("preparing")
-        with WorkerPool(min(_workers(self._asked), len(tasks))) as crew:
+        with WorkerPool(min(_workers(self._asked), len(tasks))) as pool:
             tick(0, total)
-            for report in crew.perform(iter(tasks), self._stop.check):
+            for report in pool.perform(iter(tasks), self._stop.check):
                 _add(everything, report)
                 tick(everything.done, total)
         return everything
 
     def _ticker(self, stage: str) -> imagenet_tars.Tick:
-        """Answers how far a stage is, at a bounded rate; what it returns raises Stopped."""
+        """A function that answers with the progress of a stage, at a limited rate. The function raises Stopped."""
 
         def tick(done: int, total: int) -> None:
-            if time.monotonic() - self._told > ANSWER_EVERY or done == total:
-                self._told = time.monotonic()
+            if time.monotonic() - self._last_answer > ANSWER_EVERY or done == total:
+                self._last_answer = time.monotonic()
                 answer(Progress(stage=stage, done=done, total=total))
             self._stop.check()
 
@@ -158,23 +161,23 @@ class Preparation:
 
 
 def check_request(asked: PrepareRequest) -> None:
-    """Raises: ConfigError."""
+    """Check what a user can get wrong in a request. Raises: ConfigError."""
     source, out = Path(asked.source), Path(asked.out)
     if not source.is_dir():
-        raise SourceError(f"{source} is no folder" if source.exists() else f"{source} does not exist")
+        raise SourceError(f"{source} is not a folder" if source.exists() else f"{source} does not exist")
     if out == source or source in out.parents:
-        raise SourceError(f"the copies cannot go into {out}, which is in the source; choose another --out")
+        raise SourceError(f"the copies cannot go into {out}, which is inside the source; choose another --out")
     if not (source / imagenet_tars.TRAIN).is_file() and not is_image_folder(source):
         raise SourceError(
-            f"no data set in {source}: looked for {imagenet_tars.TRAIN} with {imagenet_tars.VAL} and "
-            f"{imagenet_tars.DEVKIT}, and for the folders train/CLASS and {'|'.join(VAL_NAMES)}/CLASS"
+            f"no data set in {source}: expected {imagenet_tars.TRAIN} with {imagenet_tars.VAL} and "
+            f"{imagenet_tars.DEVKIT}, or folders train/CLASS and {'|'.join(VAL_NAMES)}/CLASS"
         )
     if not asked.sizes or not all(SMALLEST <= size <= LARGEST for size in asked.sizes):
         raise ConfigError(f"--sizes: each must be {SMALLEST} to {LARGEST} pixels, such as 160,352")
     if not 1 <= asked.quality <= 100:
-        raise ConfigError(f"--quality {asked.quality}: a JPEG's quality is 1 to 100")
+        raise ConfigError(f"--quality {asked.quality}: must be 1 to 100")
     if asked.workers < 0:
-        raise ConfigError(f"--workers {asked.workers}: at least 1")
+        raise ConfigError(f"--workers {asked.workers}: must be at least 1")
 
 
 def _plan(out: Path) -> Manifest | None:
@@ -185,7 +188,7 @@ def _plan(out: Path) -> Manifest | None:
 
 
 def _link_full(source: Source, folder: Path, out: Path) -> None:
-    """`full` of an ImageFolder is the source itself; its splits one by one if they have other names."""
+    """Make `full` a link to the source. If the source does not call its split "val", link the splits one by one."""
     if source.folders["val"].name == "val":
         _link(out / FULL, folder)
         return
@@ -205,16 +208,16 @@ def _link(link: Path, target: Path) -> None:
 
 
 def _estimate(tasks: list[Task]) -> int:
-    """Bytes that the missing copies will take, from a few of them."""
-    chance = random.Random(0)
-    sample = [(task, chance.randrange(len(task.missing))) for task in chance.choices(tasks, k=SAMPLE if tasks else 0)]
-    tried = [size for task, number in sample if (size := _room(task, number)) is not None]
+    """An estimate of the bytes that the missing copies will take, from a sample of them."""
+    rng = random.Random(0)
+    sample = [(task, rng.randrange(len(task.missing))) for task in rng.choices(tasks, k=SAMPLE if tasks else 0)]
+    tried = [size for task, number in sample if (size := _disk_bytes(task, number)) is not None]
     return sum(len(task.missing) for task in tasks) * sum(tried) // len(tried) if tried else 0
 
 
-def _room(task: Task, number: int) -> int | None:
+def _disk_bytes(task: Task, number: int) -> int | None:
     try:
-        contents = made(task.images.read(task.images.files[number]), task.missing[number], task.quality)
+        contents = encode_copies(task.images.read(task.images.files[number]), task.missing[number], task.quality)
     except (BrokenImageError, OSError):
         return None
     return sum(-(-len(data) // BLOCK) * BLOCK for data in contents.values())

@@ -1,4 +1,4 @@
-"""One image and its smaller copies, from bytes to bytes."""
+"""Make smaller JPEG copies of one image, from bytes to bytes."""
 
 import warnings
 from collections.abc import Sequence
@@ -8,19 +8,19 @@ from PIL import Image, UnidentifiedImageError
 
 from engine.data.folder.rgb import to_rgb
 
-SUBSAMPLING = "4:2:0"  # as nearly all of ImageNet has it; 4:4:4 takes a third more bytes and time at every epoch
-DRAFT_ROOM = 2  # JPEGs may be decoded at an 1/2, 1/4 or 1/8, as long as this many times the largest copy is left
+SUBSAMPLING = "4:2:0"  # as in nearly all of ImageNet; 4:4:4 takes a third more bytes, and more time in every epoch
+DRAFT_FACTOR = 2  # a JPEG may be decoded at 1/2, 1/4 or 1/8, if it stays this many times as large as the largest copy
 
 
 class BrokenImageError(Exception):
-    """The image cannot be decoded to its end; says why in one line."""
+    """An image that cannot be decoded to its end. The message says why in one line."""
 
 
 def copies(content: bytes, sizes: Sequence[int], quality: int) -> list[bytes]:
-    """A JPEG in RGB for each size, whose shorter side is `size` pixels, or as many as the image has if those are less.
+    """An RGB JPEG for each size. Its shorter side has `size` pixels, or fewer if the image is smaller.
 
-    A sound RGB JPEG that is small enough already comes back as it is. The EXIF rotation is not applied, as
-    torchvision does not. Raises: BrokenImageError.
+    An intact RGB JPEG that is small enough is returned unchanged. The EXIF rotation is not applied, as in torchvision.
+    quality: of the JPEGs, 1 to 100. Raises: BrokenImageError.
     """
     image, original = _decoded(content, max(sizes, default=1))
     kept = image.format == "JPEG" and image.mode == "RGB"
@@ -29,8 +29,8 @@ def copies(content: bytes, sizes: Sequence[int], quality: int) -> list[bytes]:
     return [content if kept and min(original) <= size else _encoded(rgb, original, size, quality) for size in sizes]
 
 
-def smaller(size: tuple[int, int], shorter: int) -> tuple[int, int]:
-    """Width and height with that shorter side, never larger; rounded as torchvision's Resize does."""
+def smaller_size(size: tuple[int, int], shorter: int) -> tuple[int, int]:
+    """Width and height of the copy whose shorter side is `shorter`, never enlarged; rounded as torchvision's Resize."""
     width, height = size
     if min(size) <= shorter:
         return size
@@ -38,24 +38,24 @@ def smaller(size: tuple[int, int], shorter: int) -> tuple[int, int]:
 
 
 def _decoded(content: bytes, largest: int) -> tuple[Image.Image, tuple[int, int]]:
-    """The image, perhaps decoded at a fraction of its size, and the size it has."""
+    """The image, perhaps decoded at a fraction of its size, and its full size. largest: size of the largest copy."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd but readable files
+            warnings.simplefilter("ignore")  # Pillow warns of odd but readable files
             image = Image.open(BytesIO(content))
             original = image.size
-            goal = [DRAFT_ROOM * side for side in smaller(original, largest)]
+            goal = [DRAFT_FACTOR * side for side in smaller_size(original, largest)]
             image.draft(None, (goal[0], goal[1]))
             image.load()
     except MemoryError:
         raise
-    except Exception as error:  # decoders of thirty formats raise what they like
+    except Exception as error:  # the decoders of thirty formats raise any exception
         raise BrokenImageError(_reason(error)) from None
     return image, original
 
 
 def _encoded(rgb: Image.Image, original: tuple[int, int], size: int, quality: int) -> bytes:
-    wanted = smaller(original, size)
+    wanted = smaller_size(original, size)
     if rgb.size != wanted:
         rgb = rgb.resize(wanted, Image.Resampling.LANCZOS)
     file = BytesIO()

@@ -1,4 +1,4 @@
-"""What a folder of images holds: an ImageFolder, class by class, checked before anything is done with it."""
+"""The source of a preparation, class by class: lists a folder of images, and checks it before anything is written."""
 
 import os
 from collections.abc import Iterable
@@ -13,11 +13,11 @@ SPLITS = ("train", "val")
 
 
 class SourceError(ConfigError):
-    """The source cannot be used, and a user can put that right."""
+    """The source cannot be used. A user can correct this."""
 
 
 class File(NamedTuple):
-    """An image: of `size` bytes at `offset` in a tar file, or a file of its own where offset is -1."""
+    """An image: `size` bytes at `offset` (bytes) in a tar file, or a file of its own if `offset` is -1."""
 
     name: str
     offset: int = -1
@@ -26,23 +26,23 @@ class File(NamedTuple):
 
 @dataclass(frozen=True)
 class ImageClass:
-    """The images of a class in a split; `container` is their folder, or the tar file that they are in.
+    """The images of one class in one split.
 
-    strangers: names of what lies among them and is none.
+    container: the folder or the tar file that holds the images. ignored: the names of other files in the folder.
     """
 
     split: str
     label: str
     container: Path
     files: list[File]
-    strangers: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:
         return f"{self.split}/{self.label}"
 
     def read(self, file: File) -> bytes:
-        """Raises: OSError."""
+        """The bytes of an image file. Raises: OSError."""
         if file.offset < 0:
             return (self.container / file.name).read_bytes()
         with self.container.open("rb") as tar:
@@ -52,7 +52,7 @@ class ImageClass:
 
 @dataclass(frozen=True)
 class Source:
-    """Everything to prepare; folders: where the splits lie, empty when they are in tar files."""
+    """All images to prepare. kind: what the source is, in words. folders: of each split; empty for tar files."""
 
     kind: str
     classes: list[ImageClass]
@@ -61,21 +61,21 @@ class Source:
     def labels(self) -> tuple[str, ...]:
         return tuple(sorted({found.label for found in self.classes}))
 
-    def strangers(self) -> list[str]:
-        """What lies among the images and is none, as "SPLIT/CLASS/FILE"."""
-        return [f"{one.place}/{name}" for one in self.classes for name in one.strangers]
+    def ignored(self) -> list[str]:
+        """The files among the images that are not images, as "SPLIT/CLASS/FILE"."""
+        return [f"{one.place}/{name}" for one in self.classes for name in one.ignored]
 
     def counts(self) -> dict[str, int]:
         return {split: sum(len(one.files) for one in self.classes if one.split == split) for split in SPLITS}
 
 
 def is_image_folder(source: Path) -> bool:
-    """Whether there are folders of training and of validation images."""
+    """Whether `source` has a folder of training images and a folder of validation images."""
     return (source / "train").is_dir() and any((source / name).is_dir() for name in VAL_NAMES)
 
 
 def image_folder(source: Path) -> Source:
-    """The ImageFolder that is there. Raises: SourceError, if there is something amiss with it."""
+    """List the images of a folder. Raises: SourceError, if its names, classes or files are not as they must be."""
     val = next(source / name for name in VAL_NAMES if (source / name).is_dir())
     folders = {"train": source / "train", "val": val}
     classes = [_listed(split, found) for split, folder in folders.items() for found in _class_folders(folder)]
@@ -83,28 +83,28 @@ def image_folder(source: Path) -> Source:
 
 
 def checked(classes: list[ImageClass]) -> list[ImageClass]:
-    """The classes, if both splits have the same ones and none is empty. Raises: SourceError."""
+    """The classes, unchanged. Raises: SourceError, if the splits differ in their classes, or a class is empty."""
     for found in classes:
         if not found.files:
-            raise SourceError(f"{found.place} in {found.container} holds no images; remove it, or put them there")
+            raise SourceError(f"{found.place} in {found.container} holds no images; remove the class, or add images")
     train, val = ({found.label for found in classes if found.split == split} for split in SPLITS)
     if train != val:
         more = sorted(train - val) or sorted(val - train)
         here, there = ("train", "val") if train - val else ("val", "train")
         raise SourceError(f"classes that are in {here} but not in {there}: {_few(more)}")
     if not train:
-        raise SourceError("train and val hold no classes: train/CLASS/FILE and val/CLASS/FILE are looked for")
+        raise SourceError("train and val hold no classes; expected train/CLASS/FILE and val/CLASS/FILE")
     return classes
 
 
 def plain_name(name: str, where: Path) -> str:
-    """The name, if a copy may be written and listed under it. Raises: SourceError."""
+    """The name, unchanged. Raises: SourceError, if a copy cannot be written and listed under this name."""
     try:
         name.encode()
     except UnicodeEncodeError:
         raise SourceError(f"{where} holds a name that is not UTF-8: {name!r}; rename it") from None
     if "/" in name or name.startswith(".") or not name:
-        raise SourceError(f"{where} holds {name!r}, which is no name for an image or a class")
+        raise SourceError(f"{where} holds {name!r}, which cannot name an image or a class; rename it")
     return name
 
 
@@ -112,12 +112,12 @@ def _class_folders(split: Path) -> list[Path]:
     names = sorted(plain_name(name, split) for name in os.listdir(split) if not name.startswith("."))
     for name in names:
         if not (split / name).is_dir():
-            raise SourceError(f"{split / name} is a file where the folder of a class should be; move it away")
+            raise SourceError(f"{split / name} is a file; expected only folders of classes there; move it away")
     return [split / name for name in names]
 
 
 def _listed(split: str, folder: Path) -> ImageClass:
-    files, strangers = [], []
+    files, ignored = [], []
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith("."):
@@ -125,10 +125,10 @@ def _listed(split: str, folder: Path) -> ImageClass:
             if entry.name.lower().endswith(EXTENSIONS):
                 files.append(File(plain_name(entry.name, folder)))
             elif entry.is_dir():
-                raise SourceError(f"{entry.path} is a folder; the images of a class lie in its own folder, in no other")
+                raise SourceError(f"{entry.path} is a folder inside a class; move its images up into the class")
             else:
-                strangers.append(entry.name)
-    return ImageClass(split, folder.name, folder, sorted(files), tuple(sorted(strangers)))
+                ignored.append(entry.name)
+    return ImageClass(split, folder.name, folder, sorted(files), tuple(sorted(ignored)))
 
 
 def _few(names: Iterable[str]) -> str:

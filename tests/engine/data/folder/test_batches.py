@@ -1,4 +1,4 @@
-"""Minibatches from image files: the same with any workers, each image once, and no worker that outlives its run."""
+"""Minibatches from image files: equal for any number of workers, each image once per epoch, no worker left behind."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from engine.config.errors import DataError
 from engine.data.folder.batches import FolderImages
 from engine.data.folder.decode import _decoded
 from engine.data.folder.image_folder import ImageFolder
-from engine.data.folder.workers import lost_workers
+from engine.data.folder.workers import raise_killed_workers
 from tests.support.engine import ROOT
 from tests.support.folders import batches, picture, tree
 from tests.support.minibatches import pairs
@@ -84,7 +84,7 @@ def test_half_of_the_training_images_are_mirrored(folder: Path) -> None:
     assert mirrored == pytest.approx(0.5, abs=0.06)
 
 
-def test_a_broken_image_is_grey_and_named_and_counts_as_wrong_in_a_test(folder: Path) -> None:
+def test_an_unreadable_training_image_is_grey_and_listed_and_a_test_image_has_no_class(folder: Path) -> None:
     bad = folder / "train" / "b" / "3.JPEG"
     bad.write_bytes(b"torn")
     loader = batches(folder, workers=1)
@@ -99,15 +99,15 @@ def test_a_broken_image_is_grey_and_named_and_counts_as_wrong_in_a_test(folder: 
     assert images.broken == {str(folder / "val" / "a" / "0.JPEG")}
 
 
-def test_images_that_are_deleted_during_training_end_it(folder: Path) -> None:
+def test_training_fails_if_its_images_are_deleted(folder: Path) -> None:
     loader = batches(folder, workers=1)
     for path in (folder / "train").glob("*/*"):
         path.unlink()
-    with pytest.raises(DataError, match=r"4 of 4 images are gone, .*JPEG for one: put them back"):
+    with pytest.raises(DataError, match=r"4 of 4 images are missing, such as .*JPEG; restore them"):
         next(loader.epoch(0))
 
 
-def test_an_input_output_error_is_not_taken_for_a_broken_image(folder: Path) -> None:
+def test_an_input_output_error_of_the_disk_is_raised_and_gives_no_grey_image(folder: Path) -> None:
     odd = folder / "train" / "b" / "3.JPEG"
     loader = batches(folder, workers=1)
     odd.unlink()
@@ -131,7 +131,7 @@ def test_test_images_are_the_same_in_any_batch_and_their_classes_are_mixed(folde
     assert len(images.first(0)) == 15
 
 
-def test_no_decoding_worker_is_left_when_an_epoch_is_given_up(folder: Path) -> None:
+def test_no_decoding_worker_is_left_when_an_epoch_is_abandoned(folder: Path) -> None:
     epoch = batches(folder, workers=2, size=1).epoch(0)
     next(epoch)
     workers = psutil.Process().children()
@@ -155,14 +155,17 @@ time.sleep(600)
 
 @pytest.mark.parametrize("broken", [ConnectionResetError, EOFError, FileNotFoundError])
 def test_the_broken_pipe_of_a_killed_worker_becomes_one_line(broken: type[Exception]) -> None:
-    with pytest.raises(DataError, match=r"a process that decodes images was killed.*of the pipe"), lost_workers():
+    with (
+        pytest.raises(DataError, match=r"a process that decodes images was killed.*of the pipe"),
+        raise_killed_workers(),
+    ):
         raise broken("of the pipe")
 
 
 def test_torchs_error_for_a_killed_worker_becomes_one_line_and_other_errors_pass_unchanged() -> None:
-    with pytest.raises(DataError, match="a process that decodes images was killed"), lost_workers():
+    with pytest.raises(DataError, match="a process that decodes images was killed"), raise_killed_workers():
         raise RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly")
-    with pytest.raises(RuntimeError, match="Caught"), lost_workers():
+    with pytest.raises(RuntimeError, match="Caught"), raise_killed_workers():
         raise RuntimeError("Caught RuntimeError in DataLoader worker process 0.")
 
 

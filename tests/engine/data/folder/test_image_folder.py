@@ -1,4 +1,4 @@
-"""Image folders: what they hold and what is refused. The pixels are those of torchvision."""
+"""Image folders: listing, errors, and crops that agree with torchvision."""
 
 import os
 import random
@@ -38,24 +38,24 @@ def test_an_image_folder_lists_classes_sizes_and_files_in_the_order_of_their_nam
     ] * 2
 
 
-def test_files_that_are_not_taken_for_images_are_named(tmp_path: Path) -> None:
+def test_ignored_files_are_listed(tmp_path: Path) -> None:
     tree(tmp_path)
     assert FolderDataset(tmp_path).remarks == []
     picture(tmp_path / "train" / "a" / "moving.gif", format="GIF")
     picture(tmp_path / "train" / "b" / "deeper" / "0.JPEG")
     (tmp_path / "val" / "a" / "notes.txt").write_text("no image")
-    (tmp_path / "val" / "a" / ".DS_Store").write_text("hidden files are nobody's business")
+    (tmp_path / "val" / "a" / ".DS_Store").write_text("hidden files are not listed")
     source = FolderDataset(tmp_path)
-    train, val = (remark.partition("; their names end in .jpg")[0] for remark in source.remarks)
+    train, val = (remark.partition("; the names of images end in .jpg")[0] for remark in source.remarks)
     assert (train, val) == (
-        "not taken for images: train/a/moving.gif and 1 more",
-        "not taken for images: val/a/notes.txt",
+        "ignored: train/a/moving.gif and 1 more",
+        "ignored: val/a/notes.txt",
     )
     assert (source.train_images, source.test_images, source.official) == (6, 6, None)
 
 
 @pytest.mark.parametrize("name", ["valid", "validation", "test"])
-def test_a_folder_that_was_not_prepared_may_name_its_test_split_otherwise(tmp_path: Path, name: str) -> None:
+def test_a_plain_folder_may_use_another_name_for_its_val_split(tmp_path: Path, name: str) -> None:
     (tree(tmp_path) / "val").rename(tmp_path / name)
     assert len(ImageFolder(tmp_path).files("val", 0)[0]) == 6
 
@@ -76,7 +76,7 @@ def _empty_class(root: Path) -> None:
         (root / split / "c").mkdir()
 
 
-def _odd_class(root: Path) -> None:
+def _class_without_val(root: Path) -> None:
     picture(root / "train" / "c" / "0.jpg")
 
 
@@ -85,36 +85,38 @@ def _no_val(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("damage", "message"),
     [
         (_file_for_class, "train/c is a file; expected a folder for each class"),
         (_empty_class, "train/c has no images"),
-        (_odd_class, "the class c is only in train"),
+        (_class_without_val, "the class c is only in train"),
         (_no_val, "has no val folder; expected train/CLASS/FILE and val/CLASS/FILE"),
         (lambda root: root.rename(root.with_name("gone")), "does not exist"),
-        (lambda root: (root / "prepared.json").write_text("{"), r"prepared.json cannot be read"),
-        (lambda root: (root / ".preparing.json").write_text("{}"), "is not whole yet: let `fastadv prepare` come"),
+        (lambda root: (root / "prepared.json").write_text("{"), r"prepared.json is unreadable; remove it"),
+        (lambda root: (root / ".preparing.json").write_text("{}"), "is not complete: run `fastadv prepare` again"),
     ],
 )
-def test_a_folder_that_is_no_data_set_is_refused(tmp_path: Path, spoil: object, said: str) -> None:
+def test_a_folder_that_is_no_data_set_is_refused(tmp_path: Path, damage: object, message: str) -> None:
     root = tree(tmp_path / "data")
-    spoil(root)  # type: ignore[operator]
-    with pytest.raises(DataError, match=said):
+    damage(root)  # type: ignore[operator]
+    with pytest.raises(DataError, match=message):
         ImageFolder(root).files("train", 0)
 
 
 def test_a_size_that_is_not_prepared_is_refused_with_the_prepared_sizes(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"not prepared in size 160 \(it has only the full size\); `fastadv prepare"):
+    with pytest.raises(
+        DataError, match=r"not prepared in size 160 \(it has only the full size\); make it with `fastadv prepare"
+    ):
         ImageFolder(tree(tmp_path)).files("train", 160)
 
 
-def test_a_source_folder_that_was_moved_is_named(tmp_path: Path) -> None:
+def test_the_error_for_a_moved_source_folder_names_it(tmp_path: Path) -> None:
     root = tree(tmp_path / "source").parent / "data"
     root.mkdir()
     (root / "full").symlink_to(tmp_path / "source")
     assert len(ImageFolder(root).classes) == 2
     (tmp_path / "source").rename(tmp_path / "elsewhere")
-    with pytest.raises(DataError, match=r"data/full is a link to .*/source, which is gone; put it back"):
+    with pytest.raises(DataError, match=r"data/full is a link to .*/source, which does not exist; restore that folder"):
         ImageFolder(root)
 
 
@@ -129,7 +131,7 @@ def test_a_size_whose_preparation_is_unfinished_is_refused(tmp_path: Path) -> No
     root = tree(tmp_path / "data")
     (root / "prepared.json").write_text('{"broken": []}')
     (root / "160" / "train").mkdir(parents=True)
-    with pytest.raises(DataError, match=r"160/train/a has no images \(let `fastadv prepare` come to its end"):
+    with pytest.raises(DataError, match=r"160/train/a has no images \(run `fastadv prepare` again"):
         ImageFolder(root).files("train", 160)
 
 
@@ -191,7 +193,7 @@ def test_evaluation_pixels_of_real_images_are_those_of_torchvision() -> None:
 
 
 def assert_like_torchvision(path: Path, resize: int, crop: int) -> None:
-    """The mean difference is at most 2/255."""
+    """The mean difference is below 2, in units of 1/255."""
     theirs = transforms.Compose([transforms.Resize(resize), transforms.CenterCrop(crop)])
     wanted = np.asarray(theirs(Image.open(path).convert("RGB")), dtype=float)
     assert np.abs(eval_crop(os.fsencode(path), resize, crop) - wanted).mean() < 2.0

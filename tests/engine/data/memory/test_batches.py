@@ -1,4 +1,4 @@
-"""Minibatches in memory: augmentation agrees with a slow loop, and every image comes once an epoch."""
+"""Minibatches in memory: augmentation agrees with a slow loop, and every image occurs once per epoch."""
 
 from functools import cache
 
@@ -20,7 +20,7 @@ TINY = DatasetFacts(2, 5, 7, 3, 12, (0.0,), (1.0,), padding=2, flip=True)
 def random_images(count: int, facts: DatasetFacts) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     rng = np.random.default_rng(0)
     images = rng.integers(1, 256, (count, facts.height, facts.width, facts.channels), dtype=np.uint8)
-    return images, np.arange(count, dtype=np.int64)  # each image has its own label, by which it is found again
+    return images, np.arange(count, dtype=np.int64)  # each image has its own label, which identifies it
 
 
 def batches(count: int = 23, facts: DatasetFacts = PLAIN, batch_size: int = 5, seed: int = 0) -> TrainBatches:
@@ -28,7 +28,7 @@ def batches(count: int = 23, facts: DatasetFacts = PLAIN, batch_size: int = 5, s
 
 
 def variants(image: NDArray[np.uint8], facts: DatasetFacts) -> dict[bytes, tuple[int, int, bool]]:
-    """Every crop and flip of the zero-padded image, by its pixels."""
+    """The (top, left, flipped) of every crop and flip of the zero-padded image, by the bytes of its pixels."""
     pad = facts.padding
     padded = np.pad(image, ((pad, pad), (pad, pad), (0, 0)))
     found = {}
@@ -124,7 +124,7 @@ def test_an_epoch_can_be_resumed_at_any_minibatch(first: int) -> None:
         assert torch.equal(y, wanted_y)
 
 
-def test_test_images_are_taken_by_their_number() -> None:
+def test_test_images_are_selected_by_index() -> None:
     images, labels = random_images(9, PLAIN)
     test = TestImages.load(images, labels, CPU)
     x, y = test[torch.tensor([7, 2])]

@@ -1,4 +1,4 @@
-"""Readers and downloads of data sets: official layouts as their authors wrote them, and every way to break them."""
+"""Readers and downloads of data sets: the official layouts are read, and damaged files are refused."""
 
 import gzip
 import os
@@ -27,7 +27,7 @@ needs_real_data = pytest.mark.skipif(not REAL, reason="needs the real data in $F
 
 
 def refused(dataset: str, folder: Path, fetch: bool = False) -> str:
-    """The one line in which the reader refuses the folder."""
+    """The message of the DataError, which must be one line."""
     with pytest.raises(DataError) as caught:
         open_arrays(dataset, str(folder), fetch)
     message = str(caught.value)
@@ -116,7 +116,7 @@ def test_cifar10_labels_above_nine_are_refused_with_the_folder(tmp_path: Path) -
 
 
 class Bomb:
-    """Pickled, an object of this class calls a function of the writer's choice."""
+    """An object whose pickle calls a given function when it is loaded."""
 
     def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
         self.call = function, arguments
@@ -205,7 +205,7 @@ def _fails(*_: Any, **__: Any) -> None:
     raise URLError("Name or service not known")
 
 
-def _leaves_a_part(root: str, download: bool) -> None:
+def _fails_halfway(root: str, download: bool) -> None:
     for part in (Path(root) / INNER, Path(root) / "MNIST" / "raw"):
         part.mkdir(parents=True)
         (part / "data_batch_1").write_bytes(b"half")
@@ -218,7 +218,7 @@ def _is_interrupted(root: str, download: bool) -> None:
 
 
 @pytest.mark.parametrize(("dataset", "name"), [("cifar10", "CIFAR10"), ("cifar100", "CIFAR100"), ("mnist", "MNIST")])
-@pytest.mark.parametrize("failing", [_fails, _leaves_a_part])
+@pytest.mark.parametrize("failing", [_fails, _fails_halfway])
 def test_a_failed_download_is_one_clear_line_and_leaves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: str, name: str, failing: Callable[..., None]
 ) -> None:
@@ -288,7 +288,7 @@ def test_held_out_images_are_always_the_same_and_are_not_trained_on() -> None:
     together = np.concatenate((held.train_images, held.test_images)).reshape(1437, -1)
     assert np.array_equal(np.sort(together, 0), np.sort(arrays.train_images.reshape(1437, -1), 0))
     assert np.array_equal(hold_out(arrays, 300).test_images, held.test_images)
-    assert len(set(held.test_labels[:100].tolist())) == 10  # images from all over the file, not from one end
+    assert len(set(held.test_labels[:100].tolist())) == 10  # from all parts of the file, not from one end
     assert arrays_fingerprint(held) != arrays_fingerprint(arrays)  # so comparisons warn
     assert hold_out(arrays, 0) is arrays
     with pytest.raises(ConfigError, match="holdout = 1437: the data has only 1437"):
@@ -315,7 +315,7 @@ def test_the_real_cifar10_and_mnist_have_their_known_counts_and_means(dataset: s
 
 
 def test_a_data_folder_that_cannot_be_searched_is_refused_in_one_line(tmp_path: Path) -> None:
-    """The name is too long for the system. Permissions would not do: the tests may run as root."""
+    """The folder name is too long for the system. Missing permissions would not fail if the tests run as root."""
     folder = tmp_path / ("long" * 100)
     with pytest.raises(DataError, match=r"File name too long.*--data-dir"):
         open_arrays("cifar10", str(folder))
