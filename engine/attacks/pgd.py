@@ -9,7 +9,7 @@ from engine.attacks.probe import Probe
 from engine.attacks.threat import Threat
 from engine.runtime.rng import image_noise
 
-COMPACT_FRACTION = 0.03  # from this fraction of broken images on, copy the others to a smaller batch: a cheap copy
+COMPACT_FRACTION = 0.03  # drop the broken images from a batch from this fraction on: copying the rest costs little
 
 
 @dataclass(frozen=True)

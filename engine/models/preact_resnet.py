@@ -25,7 +25,7 @@ class PreActBlock(nn.Module):
         self.bn2 = nn.BatchNorm2d(channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
         changes = stride != 1 or channels_in != channels
-        self.skip = stride if channels_in < MIN_STRIDED_CHANNELS else 1  # stride by slicing, not by the shortcut
+        self.skip = stride if channels_in < MIN_STRIDED_CHANNELS else 1  # slices in place of the shortcut's stride
         self.shortcut = nn.Conv2d(channels_in, channels, 1, stride // self.skip, bias=False) if changes else None
 
     def forward(self, x: Tensor) -> Tensor:

@@ -36,5 +36,5 @@ def compiled(model: nn.Module, or_fail: bool) -> nn.Module:
         torch._dynamo.config.suppress_errors = True
     # Beyond this limit torch runs the network uncompiled. A resumed run counts anew, and would compute other numbers.
     torch._dynamo.config.recompile_limit = MAX_GRAPHS
-    fast: nn.Module = torch.compile(model, dynamic=False)  # type: ignore[assignment]  # of a module, a module
+    fast: nn.Module = torch.compile(model, dynamic=False)  # type: ignore[assignment]  # a module, if given one
     return fast

@@ -1,8 +1,8 @@
 """Random numbers that depend on a key alone, and never on the numbers drawn before.
 
 The keys of data order, augmentation and training noise are made of seed, epoch and step, so that a resumed run needs no
-saved random state. The keys of the evaluation's noise are made of image and restart, so that the noise does not depend
-on the batch.
+saved random state. The keys of the evaluation's noise are made of seed, image and restart, so that the noise does not
+depend on the batch.
 """
 
 import hashlib

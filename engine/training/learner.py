@@ -25,7 +25,7 @@ AVERAGE_DECAY = 0.98  # of the moving averages in `figures`, over about the last
 class MicroBatch:
     """A part of a minibatch.
 
-    fraction: of the minibatch's images, in [0,1]; first, last: whether the part is the first, and the last one.
+    fraction: of the minibatch's images, in [0,1]; first, last: whether the part is the first or the last one.
     """
 
     fraction: float = 1.0

@@ -56,7 +56,7 @@ class Validation:
         last = self._setup.batches_of(epoch).batch(epoch, self._setup.dataset.train_images // size - 1)
         batch = last.part(0, eval_batch(self._config))
         attack = Pgd(GUARD_STEPS, 1, self._config.eval_step)
-        dtype = precision.DTYPES[self._setup.search]  # as in training, whose minibatches fit
+        dtype = precision.DTYPES[self._setup.search]  # as in training, so that the minibatch fits into memory
         return attacked_accuracy(self._learner.result, batch.x, batch.y, self._threat, attack, self._config.seed, dtype)
 
     def watched_accuracy(self, check_stop: Callable[[], None]) -> Accuracy | None:

@@ -141,13 +141,13 @@ def test_a_run_is_not_resumed_on_other_data(tmp_path: Path, dataset: str) -> Non
         train(rundir, 4)
     for size in ("full", "24"):
         picture(root / size / "train" / "a" / "7.JPEG")
-    with pytest.raises(ConfigError, match=r"was trained on 12 training images of 2 .*, and now there are 13 training"):
+    with pytest.raises(ConfigError, match=r"trained on 12 training images of 2 .*, but the data now has 13 training"):
         train(rundir, attempt=2)
     for size in ("full", "24"):
         (root / size / "train" / "a" / "7.JPEG").unlink()
         for split in ("train", "val"):
             (root / size / split / "a").rename(root / size / split / "z")  # the numbers of the classes change
-    with pytest.raises(ConfigError, match=r"was trained on 12 .* \(names .*\), and now there are 12 .* \(names"):
+    with pytest.raises(ConfigError, match=r"was trained on 12 .* \(names .*\), but the data now has 12 .* \(names"):
         train(rundir, attempt=2)
     for size in ("full", "24"):
         for split in ("train", "val"):
