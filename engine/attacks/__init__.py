@@ -1,1 +1,1 @@
-"""Threat models, and the attacks that search them."""
+"""The threat model, and the attacks that search for perturbations within it."""

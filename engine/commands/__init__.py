@@ -1,1 +1,1 @@
-"""The answers of the engine's process, one file a command."""
+"""The commands of the engine's process, one file per command."""

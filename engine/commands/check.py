@@ -1,4 +1,4 @@
-"""`engine --check`: whether a run can start."""
+"""`engine --check`: checks whether a run can start."""
 
 import msgspec
 
@@ -13,9 +13,9 @@ from engine.protocol.requests import Checked
 
 
 def check(request: bytes) -> int:
-    """Whether a run can start: data (fetched if missing) and device. `request` is a RunConfig as JSON.
+    """Check whether a run can start: data (downloaded if missing), device and network.
 
-    Answers Checked or Refused; returns the exit code.
+    `request` is a RunConfig as JSON. Answers Checked or Refused; returns the exit code.
     """
     try:
         checked = _check(msgspec.json.decode(request, type=RunConfig))
@@ -35,11 +35,11 @@ def _check(config: RunConfig) -> Checked:
     source = open_dataset(config, fetch=True)
     phases = [source.filled(phase) for phase in config.phase_list]
     if config.phases or config.model.name not in NETWORKS:
-        from engine.models.flops import count_crops  # builds the network and looks through it
+        from engine.models.flops import count_crops  # slow: builds the network
 
         count_crops(config, source.facts)
     if any(smallest_part(source.train_images, phase.batch_size, config.micro_batch) == 1 for phase in phases):
-        from engine.models.batchnorm_check import check_minibatches  # the same
+        from engine.models.batchnorm_check import check_minibatches  # slow: builds the network
 
         check_minibatches(config, phases, source.train_images, source.facts)
     return Checked(

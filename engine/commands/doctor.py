@@ -1,4 +1,4 @@
-"""`engine --doctor`: what this machine has for training."""
+"""`engine --doctor`: reports what this machine has for training."""
 
 import os
 import platform
@@ -12,7 +12,7 @@ from engine.protocol.requests import MachineReport
 
 
 def doctor(data_dir: str) -> int:
-    """What this machine has for training: versions, devices, precision, and the data in `data_dir`.
+    """Report what this machine has for training: versions, devices, precision, and the data in `data_dir`.
 
     Answers a MachineReport; returns the exit code.
     """

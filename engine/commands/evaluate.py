@@ -1,4 +1,4 @@
-"""`engine --eval`: the accuracy of given weights, in answers on standard output; a stop saves the progress."""
+"""`engine --eval`: measures the accuracy of given weights and answers on standard output. A stop saves progress."""
 
 import time
 from pathlib import Path
@@ -14,7 +14,7 @@ from engine.config.errors import UserError
 from engine.data.dataset import open_dataset
 from engine.evaluation.evaluation import Accuracy, Evaluation
 from engine.evaluation.resumable import ResumableEvaluation
-from engine.evaluation.settings import attack_of, eval_batch, evaluation_question
+from engine.evaluation.settings import attack_of, eval_batch, evaluation_inputs
 from engine.models import pretrained
 from engine.models.build import build_network
 from engine.protocol.answers import answer, refuse
@@ -26,11 +26,11 @@ from engine.runtime import precision
 from engine.runtime.allocator import tune_allocator
 from engine.runtime.device import pick
 
-ANSWER_EVERY = 0.5  # seconds
+ANSWER_EVERY = 0.5  # seconds between two answers with the progress
 
 
 def evaluate(request: bytes) -> int:
-    """Answer an EvalRequest; returns the exit code."""
+    """Answer an EvalRequest. `request` is JSON; returns the exit code."""
     stop = StopRequest()
     tune_allocator()
     try:
@@ -38,24 +38,24 @@ def evaluate(request: bytes) -> int:
         answer(_measure(asked, stop))
     except UserError as error:
         return refuse(str(error))
-    except (Stopped, BrokenPipeError):  # nobody listens any more
+    except (Stopped, BrokenPipeError):  # stopped, or nobody reads the answers
         return ExitCode.STOPPED
     return ExitCode.DONE
 
 
 def _measure(asked: EvalRequest, stop: StopRequest) -> Measured:
-    begun, question = time.monotonic(), _Question(asked)
-    answer(question.understood())
-    if not asked.again and (known := question.known()):
+    begun, requested = time.monotonic(), _RequestedEvaluation(asked)
+    answer(requested.understood())
+    if not asked.again and (known := requested.stored_result()):
         return known
-    found = question.evaluation().run(_Ticker(stop))
-    measured = _measured(question.attack_name, asked.eps, found, time.monotonic() - begun, len(question.test.broken))
-    write_atomic(question.result, msgspec.json.encode(measured))
+    found = requested.evaluation().run(_Ticker(stop))
+    measured = _measured(requested.attack_name, asked.eps, found, time.monotonic() - begun, len(requested.test.broken))
+    write_atomic(requested.result, msgspec.json.encode(measured))
     return measured
 
 
-class _Question:
-    """A network with its weights, the images, and the attacks. Raises, when built: UserError, OSError."""
+class _RequestedEvaluation:
+    """The network with its weights, the images and the attacks of a request. Raises, when built: UserError, OSError."""
 
     def __init__(self, asked: EvalRequest) -> None:
         self._asked, self._config = asked, asked.config
@@ -65,10 +65,10 @@ class _Question:
         self._model, self._matched, self._normalized = self._network()
         self._phase = self._dataset.filled(self._config.phase_list[-1])
         self._limit = attack_of(self._config, self._device)[1]
-        self._everything = self._dataset.test(self._phase, self._device)
-        self.test = self._everything.first(self._limit)
+        self._all_test_images = self._dataset.test(self._phase, self._device)
+        self.test = self._all_test_images.first(self._limit)
         self._attacks = [(Threat(eps), self._attack(eps)) for eps in asked.eps]
-        self._keys = self._named()
+        self._keys = self._make_keys()
 
     @property
     def attack_name(self) -> str:
@@ -76,11 +76,11 @@ class _Question:
 
     @property
     def result(self) -> Path:
-        """Where the result is kept."""
-        return self._stored(self._keys[0])
+        """The file of the result."""
+        return self._path_of(self._keys[0])
 
     def understood(self) -> Understood:
-        """What will be measured, so that nobody has to guess."""
+        """The answer that says what will be measured."""
         return Understood(
             device=str(self._device),
             search=self._search,
@@ -88,26 +88,26 @@ class _Question:
             normalize=self._normalized,
             attack=self.attack_name,
             images=len(self.test),
-            test_images=len(self._everything),
+            test_images=len(self._all_test_images),
             official_data=self._dataset.official,
             held_out=bool(self._config.holdout),
         )
 
-    def known(self) -> Measured | None:
-        """The result, if the same was measured before."""
-        return next((known for key in self._keys if (known := _read(self._stored(key)))), None)
+    def stored_result(self) -> Measured | None:
+        """The stored result, if the same inputs were measured before."""
+        return next((known for key in self._keys if (known := _read(self._path_of(key)))), None)
 
     def evaluation(self) -> ResumableEvaluation:
-        """The evaluation, with the progress that was made before."""
+        """The evaluation, with the saved progress of the same inputs."""
         dtype, batch = precision.DTYPES[self._search], eval_batch(self._config)
         evaluation = Evaluation(self._model, self.test, self._attacks, self._config.seed, dtype, batch)
-        progress, old = (self._stored(key).with_suffix(".pt") for key in self._keys)
+        progress, old = (self._path_of(key).with_suffix(".pt") for key in self._keys)
         if old.exists() and not progress.exists():
             old.rename(progress)
         return ResumableEvaluation(evaluation, progress, *self._keys)
 
     def _network(self) -> tuple[nn.Module, str, str]:
-        """The network, how its tensors found their places, and its normalisation."""
+        """The network, how its tensors were matched, and its normalisation."""
         path, facts = Path(self._asked.weights), self._dataset.facts
         tensors, ordered = pretrained.read(path), path.suffix != ".safetensors"
         model = build_network(self._config.model, facts)
@@ -119,18 +119,18 @@ class _Question:
     def _attack(self, eps: float) -> Pgd:
         return attack_of(structs.replace(self._config, eps=eps), self._device)[0]
 
-    def _named(self) -> tuple[str, str]:
-        """The keys under which progress and result are kept now, and were kept by version 0.1."""
+    def _make_keys(self) -> tuple[str, str]:
+        """The key under which progress and result are stored, and the key that version 0.1 used."""
         data = self._dataset.fingerprint()
-        question = evaluation_question(self._config, data, self._phase, self._attacks, self._limit, self._search)
-        return question.key(self._model), question.old_key(self._model)
+        inputs = evaluation_inputs(self._config, data, self._phase, self._attacks, self._limit, self._search)
+        return inputs.key(self._model), inputs.old_key(self._model)
 
-    def _stored(self, key: str) -> Path:
+    def _path_of(self, key: str) -> Path:
         return Path(self._asked.folder) / f"{key}.json"
 
 
 class _Ticker:
-    """Answers how far it is, at a bounded rate. Raises: Stopped."""
+    """Answers with the progress, at most every ANSWER_EVERY seconds. Raises: Stopped."""
 
     def __init__(self, stop: StopRequest) -> None:
         self._stop, self._last = stop, 0.0

@@ -1,4 +1,4 @@
-"""`engine --flops`: what one image costs a network."""
+"""`engine --flops`: counts the floating-point operations of a network for one image."""
 
 import msgspec
 
@@ -12,7 +12,7 @@ from engine.protocol.requests import Counted
 
 
 def flops(request: bytes) -> int:
-    """What one image costs the network of a run. `request` is a RunConfig as JSON.
+    """Count the floating-point operations of a run's network for one image. `request` is a RunConfig as JSON.
 
     Answers Counted or Refused; returns the exit code.
     """

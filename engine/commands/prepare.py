@@ -1,4 +1,4 @@
-"""`engine --prepare`: resized copies of an image data set, in answers on standard output; a stop loses nothing."""
+"""`engine --prepare`: makes resized copies of a data set and answers on standard output. A stop loses nothing."""
 
 from pathlib import Path
 
@@ -16,11 +16,11 @@ from engine.protocol.stop import Stopped, StopRequest
 
 
 def prepare(request: bytes) -> int:
-    """Answer a PrepareRequest; returns the exit code."""
+    """Answer a PrepareRequest. `request` is JSON; returns the exit code."""
     stop = StopRequest()
     try:
         return _prepare(request, stop)
-    except (Stopped, BrokenPipeError):  # nobody listens any more
+    except (Stopped, BrokenPipeError):  # stopped, or nobody reads the answers
         return ExitCode.STOPPED
 
 
@@ -28,7 +28,7 @@ def _prepare(request: bytes, stop: StopRequest) -> int:
     try:
         asked = msgspec.json.decode(request, type=PrepareRequest)
         check_request(asked)
-        with _held(Path(asked.out)):
+        with _locked(Path(asked.out)):
             answer(Preparation(asked, stop).run())
     except UserError as error:
         return refuse(str(error))
@@ -43,8 +43,8 @@ def _prepare(request: bytes, stop: StopRequest) -> int:
     return ExitCode.DONE
 
 
-class _held:  # noqa: N801 - it is used as a function
-    """OUT, which nobody else prepares meanwhile. Raises: SourceError."""
+class _locked:  # noqa: N801 - it is used as a function
+    """Locks the folder `out`, so that no other process prepares it meanwhile. Raises: SourceError."""
 
     def __init__(self, out: Path) -> None:
         self._out = out

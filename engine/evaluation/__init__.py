@@ -1,1 +1,1 @@
-"""Clean and robust accuracy."""
+"""Measures clean and robust accuracy."""

@@ -1,4 +1,4 @@
-"""Clean and robust accuracy: eval mode, verdicts in fp32, and an image that any restart breaks is broken."""
+"""Clean and robust accuracy, in eval mode and fp32. An image is broken if any restart of an attack breaks it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from engine.attacks.threat import Threat
 from engine.data.dataset import Images
 from engine.runtime.eval_mode import evaluating
 
-BATCH = 250
-Tick = Callable[[int, int], None]  # (images seen and gradients computed, an estimate of how many it will be in all)
+BATCH = 250  # images at once
+Tick = Callable[[int, int], None]  # (images seen plus gradients computed, estimated total)
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Shares in [0,1] of `images` images."""
+    """Clean and robust accuracy as fractions in [0,1], measured on `images` images."""
 
     clean: float
     robust: float
@@ -27,11 +27,11 @@ class Accuracy:
 
 
 class Evaluation:
-    """Clean accuracy, and accuracy under each of several attacks; what is broken is not attacked again.
+    """Clean accuracy, and robust accuracy under each of several attacks. An attack leaves out images it has broken.
 
-    An image's noise depends on (seed, image, restart) alone, so an evaluation that was saved between two batches
-    goes on to the figures that it would have had. dtype: of the search for perturbations, None for fp32;
-    batch: images at once, which changes no figure.
+    The noise of an image depends on (seed, image, restart) alone. An evaluation that was saved between two batches
+    therefore ends with the same accuracies as an uninterrupted evaluation. dtype: precision of the search for
+    perturbations, None for fp32; batch: images at once, which changes no accuracy.
     """
 
     def __init__(
@@ -45,29 +45,29 @@ class Evaluation:
     ) -> None:
         self._batch = batch or BATCH
         self.model, self.data, self.attacks, self.seed = model, data, attacks, seed
-        self.accuracies: list[Accuracy] = []  # of the attacks that are over
-        self.survivors: list[Tensor] = []  # masks of the images that they did not break, bool, (N,)
+        self.accuracies: list[Accuracy] = []  # of the finished attacks
+        self.survivors: list[Tensor] = []  # by finished attack: mask of the images that it did not break, bool, (N,)
         self._dtype = dtype
-        self._clean = torch.zeros_like(data.labels, dtype=torch.bool)  # masks, bool, (N,)
-        self._alive = self._clean.clone()
-        self._seen = 0  # images that were looked at as they are
-        self._restart, self._next = 0, 0  # of the present attack; its next image
-        self._here = self._before = 0  # gradients of this attack, and of the attacks before
+        self._clean = torch.zeros_like(data.labels, dtype=torch.bool)  # mask of images correct without attack, (N,)
+        self._alive = self._clean.clone()  # mask of correct images that the current attack has not broken, (N,)
+        self._seen = 0  # images whose clean prediction is known
+        self._restart, self._next = 0, 0  # current restart of the current attack; index of its next image
+        self._here = self._before = 0  # gradients of the current attack; gradients of the finished attacks
 
     def run(self, tick: Tick = lambda done, total: None) -> list[Accuracy]:
         """Evaluate what is left.
 
-        tick: called after every step of an attack; what it raises ends the evaluation for now, and a batch that was not
-        over is attacked again.
+        tick: called after each clean batch and each step of an attack. An exception of `tick` ends the evaluation. A
+        resumed evaluation attacks the unfinished batch again.
         """
         with evaluating(self.model):
             while self._seen < len(self.data):
-                self._look_at_clean()
-                tick(self._seen, self._most())
+                self._evaluate_clean_batch()
+                tick(self._seen, self._forecast_from_clean())
             probe = Probe(self.model, self._dtype)
             for threat, attack in self.attacks[len(self.accuracies) :]:
                 self._attack(probe, threat, attack, tick)
-                self._close(attack)
+                self._record_accuracy(attack)
         tick(self._seen + self._before, self._seen + self._before)
         return self.accuracies
 
@@ -87,19 +87,19 @@ class Evaluation:
         self.accuracies = [Accuracy(*figures) for figures in state["accuracies"]]
         self._restart, self._next, self._here, self._before = state["place"]
 
-    def _look_at_clean(self) -> None:
+    def _evaluate_clean_batch(self) -> None:
         images = torch.arange(len(self.data), device=self._clean.device)[self._seen :][: self._batch]
         self._clean[images] = clean_correct(self.model, self.data, images)
         self._alive = self._clean.clone()
         self._seen += len(images)
 
-    def _most(self) -> int:
-        """Images and gradients in all, if those to come are like those so far and no attack breaks any."""
+    def _forecast_from_clean(self) -> int:
+        """Estimated images and gradients in all: the images to come are like those so far, and no attack breaks any."""
         each = sum(attack.steps * attack.restarts for _, attack in self.attacks)
         return len(self.data) + round(int(self._clean.sum()) / self._seen * len(self.data)) * each
 
     def _attack(self, probe: Probe, threat: Threat, attack: Pgd, tick: Tick) -> None:
-        """One batch after the other, from the present place on."""
+        """Attack one batch after the other, from the current restart and image on."""
         while self._restart < attack.restarts and bool(self._alive.any()):
             waiting = self._waiting()
             for images in torch.split(waiting, self._batch) if len(waiting) else ():
@@ -109,23 +109,23 @@ class Evaluation:
     def _attack_batch(self, probe: Probe, threat: Threat, attack: Pgd, images: Tensor, tick: Tick) -> None:
         begin, total = self._here - probe.gradients, self._seen + self._forecast(attack)
 
-        def look() -> None:
+        def report() -> None:
             done = self._seen + self._before + begin + probe.gradients
-            tick(done, max(done + 1, total))  # more may come: only the end is the end
+            tick(done, max(done + 1, total))  # the total is an estimate: done == total must mean the end
 
         x, y = self.data[images]
-        probe.tick = look
+        probe.tick = report
         broken = broken_by_restart(probe, x, y, images, threat, attack, self.seed, self._restart)
         self._here = begin + probe.gradients
         self._alive[images[broken]] = False
         self._next = int(images[-1]) + 1
 
     def _waiting(self) -> Tensor:
-        """Indices of the images that this restart has still to attack."""
+        """Indices of the images that the current restart still has to attack."""
         alive = self._alive.nonzero().flatten()
         return alive[alive >= self._next]
 
-    def _close(self, attack: Pgd) -> None:
+    def _record_accuracy(self, attack: Pgd) -> None:
         count = len(self.data)
         self.accuracies.append(Accuracy(int(self._clean.sum()) / count, int(self._alive.sum()) / count, count))
         self.survivors.append(self._alive)
@@ -133,9 +133,9 @@ class Evaluation:
         self._alive, self._restart, self._next = self._clean.clone(), 0, 0
 
     def _forecast(self, attack: Pgd) -> int:
-        """Gradients in all, if the images to come are like those so far: survivors of a restart cost all its steps."""
+        """Estimated gradients in all: the images to come are like those so far, and survivors cost all steps."""
         waiting, alive, over = len(self._waiting()), int(self._alive.sum()), len(self.accuracies)
-        if not self._here:  # it may break nothing, or be like those before
+        if not self._here:  # assume the mean of the finished attacks, or that the first attack breaks no image
             each = self._before / over if over else alive * attack.steps * attack.restarts
             return self._before + round(each * (len(self.attacks) - over))
         if self._restart:
@@ -150,7 +150,7 @@ class Evaluation:
 
 
 def clean_correct(model: nn.Module, data: Images, images: Tensor) -> Tensor:
-    """Which of these images (their numbers, (B,)) are classified correctly as they are: bool, (B,)."""
+    """Which images are classified correctly without attack: bool, (B,). images: indices in the data set, (B,)."""
     x, y = data[images]
     with torch.no_grad():
         right: Tensor = model(x).argmax(1) == y
@@ -160,7 +160,10 @@ def clean_correct(model: nn.Module, data: Images, images: Tensor) -> Tensor:
 def attacked_accuracy(
     model: nn.Module, x: Tensor, y: Tensor, threat: Threat, attack: Pgd, seed: int, dtype: torch.dtype | None = None
 ) -> Accuracy:
-    """Clean and robust accuracy on one minibatch: images in [0,1] (B, C, H, W), labels (B,). dtype: as `Evaluation`."""
+    """Clean and robust accuracy on one minibatch.
+
+    x: images in [0,1], (B, C, H, W); y: labels, (B,); dtype: as for `Evaluation`.
+    """
     images = torch.arange(len(y), device=y.device)
     with evaluating(model):
         probe = Probe(model, dtype)

@@ -1,1 +1,1 @@
-"""Networks that take images in [0,1], shape (B, C, H, W), and return logits: normalisation is their first layer."""
+"""Networks. They take images in [0,1], (B, C, H, W), and return logits. Normalisation is their first layer."""

@@ -1,4 +1,4 @@
-"""Nonlinearities by name. Smooth ones have been found to help adversarial training (Xie et al., 2020)."""
+"""Nonlinearities by name. Smooth nonlinearities have been found to help adversarial training (Xie et al., 2020)."""
 
 from collections.abc import Callable
 
@@ -12,5 +12,5 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 
 def activation(name: str) -> nn.Module:
-    """A new layer for one of the names in ACTIVATIONS."""
+    """A new layer. name: a key of ACTIVATIONS."""
     return ACTIVATIONS[name]()

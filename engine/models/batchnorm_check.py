@@ -1,4 +1,4 @@
-"""Whether a network can be trained on the smallest minibatch of a run: BatchNorm has no variance of a single value."""
+"""Refuses a run whose smallest minibatch is too small for BatchNorm: a single value has no variance."""
 
 from collections.abc import Sequence
 
@@ -13,9 +13,11 @@ from engine.plan.cost import smallest_part
 
 
 def check_minibatches(config: RunConfig, phases: Sequence[Phase], images: int, facts: DatasetFacts) -> None:
-    """phases: with their sizes filled in; images: of an epoch.
+    """Check that BatchNorm can train on the smallest minibatch, or part of a minibatch, of each phase.
 
-    Raises: ConfigError, if one image is left at the end of a minibatch or an epoch, and is too little.
+    phases: with their sizes filled in; images: number of images in an epoch.
+
+    Raises: ConfigError, if a single image is left at the end of a minibatch or an epoch, and BatchNorm needs more.
     """
     for phase in phases:
         if smallest_part(images, phase.batch_size, config.micro_batch) > 1:
@@ -30,6 +32,6 @@ def check_minibatches(config: RunConfig, phases: Sequence[Phase], images: int, f
             setting = "micro_batch" if config.micro_batch else "phases" if config.phases else "batch_size"
             parts = f", in parts of {config.micro_batch}," if config.micro_batch else ""
             raise ConfigError(
-                f"{setting}: of {images:,} images in minibatches of {phase.batch_size}{parts} one is left over, and "
-                "BatchNorm needs more than one; choose another size"
+                f"{setting}: {images:,} images in minibatches of {phase.batch_size}{parts} leave a single image over, "
+                "but BatchNorm needs more than one image; choose another size"
             ) from None

@@ -1,4 +1,4 @@
-"""Networks that take images in [0,1], shape (B, C, H, W), and return logits: normalisation is their first layer."""
+"""Makes a network by its name, with the normalisation of images as the first layer."""
 
 from collections.abc import Callable
 
@@ -19,20 +19,22 @@ MODELS: dict[str, Callable[[ModelConfig, DatasetFacts], nn.Module]] = {
     "mnist-cnn": mnist_cnn,
     "digits-cnn": digits_cnn,
 }
-DRAWING = {"StochasticDepth"}  # torchvision's, named here as to load it takes a second
-COMMON_NAMES = {"preact-resnet18": common_names}  # of modules, where the field has names for them
+RANDOM_LAYERS = {"StochasticDepth"}  # classes of torchvision by name, because importing torchvision takes a second
+COMMON_NAMES = {"preact-resnet18": common_names}  # names of modules in the field's common implementations
 
 
 def has_random_layers(model: nn.Module) -> bool:
-    """Whether a network in training draws at random, so that two passes over the same images differ."""
-    random = (layer for layer in model.modules() if isinstance(layer, _DropoutNd) or type(layer).__name__ in DRAWING)
-    return any(layer.p for layer in random)
+    """Whether a network draws random numbers in training, so that two passes over the same images differ."""
+    layers = (m for m in model.modules() if isinstance(m, _DropoutNd) or type(m).__name__ in RANDOM_LAYERS)
+    return any(layer.p for layer in layers)
 
 
 def build_network(config: ModelConfig, facts: DatasetFacts) -> nn.Module:
-    """A freshly initialised network for a data set, in train mode; draws from torch's global generator.
+    """A network for a data set, in train mode, with new random weights from torch's global generator.
 
-    Raises: ConfigError, if the network is neither ours nor torchvision's.
+    The network takes images in [0,1], (B, C, H, W), and returns logits, (B, classes).
+
+    Raises: ConfigError, if neither MODELS nor torchvision has the network.
     """
     own = MODELS.get(config.name)
     network = own(config, facts) if own else classifier(config.name, facts.classes)

@@ -1,6 +1,6 @@
-"""A network for searching: BatchNorm folded into the convolutions before it, and weights in low precision.
+"""Makes a fast copy of a network for attacks: BatchNorm folded into the convolutions before it, low-precision weights.
 
-It computes what the network computes in eval mode, but for rounding, with fewer passes over the activations.
+The copy computes what the network computes in eval mode, except for rounding, with fewer passes over the activations.
 """
 
 import copy
@@ -11,9 +11,10 @@ from torch.fx.experimental.optimization import fuse
 
 
 def folded(model: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """A frozen copy, float32 weights of convolutions and linear layers in `dtype`, for use under autocast to it.
+    """A frozen copy of the model, for use under autocast to `dtype`.
 
-    The model must be in eval mode. One that torch.fx cannot trace keeps its BatchNorm layers.
+    Convolutions and linear layers of the copy have their float32 weights in `dtype`. The model must be in eval mode.
+    The copy of a model that torch.fx cannot trace keeps its BatchNorm layers.
     """
     copied = _fused(model).to(memory_format=torch.channels_last).requires_grad_(False)
     for layer in copied.modules():
@@ -26,5 +27,5 @@ def folded(model: nn.Module, dtype: torch.dtype) -> nn.Module:
 def _fused(model: nn.Module) -> nn.Module:
     try:
         return fuse(model)
-    except Exception:  # whatever its code does with a proxy in place of images
+    except Exception:  # the model's code can raise anything when torch.fx passes a proxy instead of images
         return copy.deepcopy(model)

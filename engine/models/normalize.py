@@ -1,11 +1,11 @@
-"""The first layer of every network."""
+"""The normalisation of images, which is the first layer of every network."""
 
 import torch
 from torch import Tensor, nn
 
 
 class Normalize(nn.Module):
-    """(x - mean) / std per channel; buffers, so that it moves, saves and loads with the model."""
+    """(x - mean) / std per channel. mean and std are buffers, which move, save and load with the model."""
 
     mean: Tensor
     std: Tensor

@@ -1,4 +1,4 @@
-"""A plain convolutional network that learns fast: pooling early and no shortcuts, after airbench (Jordan, 2024)."""
+"""A plain convolutional network that learns fast: early pooling and no shortcuts, after airbench (Jordan, 2024)."""
 
 from torch import nn
 
@@ -6,11 +6,14 @@ from engine.config.datasets import DatasetFacts
 from engine.config.sections import ModelConfig
 from engine.models.activations import activation
 
-WIDTHS = (1, 4, 4)  # of the three blocks, as multiples of the width
+WIDTHS = (1, 4, 4)  # channels of the three blocks, as multiples of `model.width`
 
 
 def pooled_cnn(config: ModelConfig, facts: DatasetFacts) -> nn.Module:
-    """Three blocks of `depth` 3x3 convolutions, with BatchNorm and a nonlinearity, the first one max-pooled by 2."""
+    """Three blocks of `depth` 3x3 convolutions, each with BatchNorm and a nonlinearity.
+
+    2x2 max-pooling follows the first convolution of each block.
+    """
     layers: list[nn.Module] = []
     channels = facts.channels
     for block in WIDTHS:

@@ -6,12 +6,16 @@ from engine.config.datasets import DatasetFacts
 from engine.config.sections import ModelConfig
 from engine.models.activations import activation
 
-NARROW = 8  # below so many channels, oneDNN's AVX2 weight gradient of a strided 1x1 convolution is wrong, or crashes
-# (github.com/uxlfoundation/oneDNN/issues/6035)
+# With fewer input channels, oneDNN's AVX2 weight gradient of a strided 1x1 convolution is wrong, or crashes
+# (github.com/uxlfoundation/oneDNN/issues/6035).
+MIN_STRIDED_CHANNELS = 8
 
 
 class PreActBlock(nn.Module):
-    """BN, activation, conv 3x3, twice; the shortcut is a 1x1 convolution of what was activated where shapes change."""
+    """BatchNorm, activation and 3x3 convolution, twice, plus a shortcut.
+
+    Where shapes change, the shortcut is a 1x1 convolution of the first activation.
+    """
 
     def __init__(self, channels_in: int, channels: int, stride: int, nonlinearity: str = "relu") -> None:
         super().__init__()
@@ -21,7 +25,7 @@ class PreActBlock(nn.Module):
         self.bn2 = nn.BatchNorm2d(channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
         changes = stride != 1 or channels_in != channels
-        self.skip = stride if channels_in < NARROW else 1  # pixels left out before the shortcut and not by it
+        self.skip = stride if channels_in < MIN_STRIDED_CHANNELS else 1  # slices in place of the shortcut's stride
         self.shortcut = nn.Conv2d(channels_in, channels, 1, stride // self.skip, bias=False) if changes else None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -33,7 +37,7 @@ class PreActBlock(nn.Module):
 
 
 def preact_resnet18(config: ModelConfig, facts: DatasetFacts) -> nn.Module:
-    """4 stages of `depth` blocks with width, 2, 4 and 8 times width channels (64-128-256-512 by default)."""
+    """4 stages of `depth` blocks, with 1, 2, 4 and 8 times `width` channels (by default 64, 128, 256 and 512)."""
     layers: list[nn.Module] = [nn.Conv2d(facts.channels, config.width, 3, 1, 1, bias=False)]
     channels = config.width
     for stage in range(4):
@@ -46,7 +50,7 @@ def preact_resnet18(config: ModelConfig, facts: DatasetFacts) -> nn.Module:
 
 
 def common_names(config: ModelConfig) -> dict[str, str]:
-    """What the field's common implementations call the modules that `preact_resnet18` numbers."""
+    """The names in the field's common implementations, by the number of the module in `preact_resnet18`."""
     names = {"0": "conv1", str(4 * config.depth + 1): "bn", str(4 * config.depth + 5): "linear"}
     for stage in range(4):
         for block in range(config.depth):

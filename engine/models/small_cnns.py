@@ -7,7 +7,7 @@ from engine.config.sections import ModelConfig
 
 
 def mnist_cnn(config: ModelConfig, facts: DatasetFacts) -> nn.Module:
-    """The network of the paper's MNIST experiments (section 5.1); its size is fixed."""
+    """The network of the MNIST experiments of Wong et al., 2020, section 5.1. Its size is fixed."""
     return nn.Sequential(
         nn.Conv2d(1, 16, 4, 2, 1),
         nn.ReLU(),
@@ -21,7 +21,7 @@ def mnist_cnn(config: ModelConfig, facts: DatasetFacts) -> nn.Module:
 
 
 def digits_cnn(config: ModelConfig, facts: DatasetFacts) -> nn.Module:
-    """Two 3x3 convolutions at full size, one that halves it, and two linear layers."""
+    """Two 3x3 convolutions at full size, a 2x2 convolution with stride 2, and two linear layers."""
     width = config.width
     flat = 2 * width * (facts.height // 2) * (facts.width // 2)
     return nn.Sequential(

@@ -1,4 +1,4 @@
-"""torchvision's classifiers by name, freshly initialised."""
+"""The classifiers of torchvision by name, with new random weights."""
 
 import inspect
 
@@ -7,25 +7,25 @@ from torch import nn
 from engine.config.errors import ConfigError
 from engine.config.suggest import did_you_mean
 
-AUXILIARY = ("googlenet", "inception_v3")  # in training they return a tuple, unless told not to
+AUXILIARY = ("googlenet", "inception_v3")  # return a tuple in training unless aux_logits is off
 
 
-def known() -> list[str]:
-    """Names that `classifier` takes; without those of quantised copies and of other tasks."""
-    import torchvision  # takes a second, and most networks are our own
+def known_names() -> list[str]:
+    """The names that `classifier` takes: without quantised copies, and without networks for other tasks."""
+    import torchvision  # takes a second, and most runs use our own networks
 
     return list(torchvision.models.list_models(module=torchvision.models))
 
 
 def classifier(name: str, classes: int) -> nn.Module:
-    """The network of that name for so many classes.
+    """The torchvision network `name`, for a number of classes.
 
-    Raises: ConfigError, if torchvision has none.
+    Raises: ConfigError, if torchvision has no such classifier.
     """
     import torchvision
 
-    if name not in known():
-        hint = did_you_mean(name, known())
+    if name not in known_names():
+        hint = did_you_mean(name, known_names())
         raise ConfigError(f"model.name = {name}: torchvision has no such classifier{f' ({hint})' if hint else ''}")
     builder = torchvision.models.get_model_builder(name)
     options = {"aux_logits": False, "init_weights": True} if name in AUXILIARY else {}

@@ -1,1 +1,1 @@
-"""What the machine computes with: device, precision, compiled code, random numbers."""
+"""Device, precision, compilation, memory allocation and random numbers."""

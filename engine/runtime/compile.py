@@ -1,4 +1,4 @@
-"""torch.compile for training: whether it pays, and the network that it makes."""
+"""torch.compile for training: the decision whether compiling pays, and the compiled network."""
 
 import shutil
 from typing import Literal
@@ -7,30 +7,34 @@ import torch
 from torch import nn
 
 # Compiling for training takes about a minute. On 2 CPU cores compiled steps were 4% (PreActResNet18) to 12% (of width
-# 16) faster, at 0.1 to 0.2 TFLOP/s: paid for after 10 to 25 minutes. A GPU is taken to sustain 30 TFLOP/s.
-PAYS_FROM = {"cpu": 2e14, "cuda": 1.8e16}  # operations of a run
-GRAPHS = 64  # compiled forms of one network: two for each size of minibatch and crop, of which phases may have many
+# 16) faster, at 0.1 to 0.2 TFLOP/s: compiling pays after 10 to 25 minutes. We assume that a GPU sustains 30 TFLOP/s.
+MIN_FLOPS = {"cpu": 2e14, "cuda": 1.8e16}  # floating-point operations of a whole training from which compiling pays
+MAX_GRAPHS = 64  # compiled graphs of one network: two for each size of minibatch and crop; phases may use many sizes
 
 
 def should_compile(choice: Literal["auto", "on", "off"], device: torch.device, flops: int) -> bool:
-    """Whether to compile; a function of the run and the machine, never of a timing: a resumed run computes the same.
+    """Whether to compile the network of a run. flops: floating-point operations of the whole training.
 
-    flops: floating-point operations of the whole training.
+    The answer depends on the run and the machine and never on a timing, so that a resumed run computes the same.
     """
     if choice == "auto":
-        return flops >= PAYS_FROM.get(device.type, float("inf")) and (device.type != "cpu" or _has_cpp())
+        return flops >= MIN_FLOPS.get(device.type, float("inf")) and (device.type != "cpu" or _has_cpp_compiler())
     return choice == "on"
 
 
-def _has_cpp() -> bool:
-    """For a CPU, torch.compile needs a C++ compiler."""
+def _has_cpp_compiler() -> bool:
+    """Whether there is a C++ compiler, which torch.compile needs for a CPU."""
     return any(shutil.which(name) for name in ("g++", "clang++"))
 
 
-def compiled(model: nn.Module, must: bool) -> nn.Module:
-    """The network, compiled at its first use. must: whether a failure ends the run, or leaves it uncompiled."""
-    if not must:
+def compiled(model: nn.Module, or_fail: bool) -> nn.Module:
+    """The network, which torch compiles at its first use.
+
+    or_fail: whether a failed compilation ends the run. Otherwise the network runs uncompiled.
+    """
+    if not or_fail:
         torch._dynamo.config.suppress_errors = True
-    torch._dynamo.config.recompile_limit = GRAPHS  # beyond it a network runs uncompiled, and a resumed one otherwise
-    fast: nn.Module = torch.compile(model, dynamic=False)  # type: ignore[assignment]  # a module for a module
+    # Beyond this limit torch runs the network uncompiled. A resumed run counts anew, and would compute other numbers.
+    torch._dynamo.config.recompile_limit = MAX_GRAPHS
+    fast: nn.Module = torch.compile(model, dynamic=False)  # type: ignore[assignment]  # a module, if given one
     return fast

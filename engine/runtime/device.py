@@ -6,15 +6,16 @@ import torch
 
 from engine.config.errors import ConfigError
 
-GIVEN = "FASTADV_DEVICE"  # `cpu` or `cuda`: what the supervisor's slot allows, with CUDA_VISIBLE_DEVICES set to match
+# `cpu` or `cuda`: the device of the run's slot in the queue, with CUDA_VISIBLE_DEVICES set to match.
+DEVICE_VARIABLE = "FASTADV_DEVICE"
 
 
 def pick(name: str) -> torch.device:
-    """The device of a run: the one of its slot, else the one it asked for (auto: the first GPU, else the CPU).
+    """The device of a run: the device of its slot, else the device `name` (auto: the first GPU, else the CPU).
 
-    Raises: ConfigError, if it is not there.
+    Raises: ConfigError, if this machine does not have the device.
     """
-    name = {"cuda": "cuda:0", "cpu": "cpu"}.get(os.environ.get(GIVEN, ""), name)
+    name = {"cuda": "cuda:0", "cpu": "cpu"}.get(os.environ.get(DEVICE_VARIABLE, ""), name)
     if name == "auto":
         name = "cuda:0" if torch.cuda.is_available() else "cpu"
     check(name)
@@ -22,7 +23,7 @@ def pick(name: str) -> torch.device:
 
 
 def check(name: str) -> None:
-    """Raises: ConfigError, if `name` is a GPU that is not there."""
+    """Raises: ConfigError, if `name` is a GPU that this machine does not have."""
     if not name.startswith("cuda"):
         return
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0

@@ -1,4 +1,4 @@
-"""Modes that a model is in for a while."""
+"""Context managers that freeze the parameters of a model, or put a model into eval mode."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from torch import nn
 
 @contextmanager
 def frozen(model: nn.Module) -> Iterator[None]:
-    """No parameter requires a gradient, so that a backward pass goes to the input alone."""
+    """Inside the block no parameter requires a gradient, so that a backward pass computes the input gradient alone."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     for p in parameters:
         p.requires_grad_(False)
@@ -22,13 +22,16 @@ def frozen(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Eval mode, frozen, with a whole fp32: GPUs round the inputs of convolutions to TF32's 10 bits otherwise."""
-    was_training, rounds = model.training, torch.backends.cudnn.allow_tf32
+    """Inside the block the model is in eval mode and frozen, and fp32 has its full precision.
+
+    Otherwise GPUs round the inputs of convolutions to TF32, which has 10 bits.
+    """
+    was_training, allowed_tf32 = model.training, torch.backends.cudnn.allow_tf32
     model.eval()
     torch.backends.cudnn.allow_tf32 = False
     try:
         with frozen(model):
             yield
     finally:
-        torch.backends.cudnn.allow_tf32 = rounds
+        torch.backends.cudnn.allow_tf32 = allowed_tf32
         model.train(was_training)

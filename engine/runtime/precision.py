@@ -1,4 +1,4 @@
-"""Which arithmetic a run uses: autocast to bf16 or fp16 where it is native, else fp32."""
+"""The precision of a run: autocast to bf16 or fp16 where the device has it natively, else fp32."""
 
 import torch
 
@@ -6,9 +6,9 @@ DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def choose(precision: str, device: torch.device) -> tuple[str, str]:
-    """The precision to train in, and why. `auto` takes bf16 where it is native, else fp16 on CUDA, else fp32."""
+    """The precision to use, and the reason. `auto` takes bf16 where it is native, else fp16 on CUDA, else fp32."""
     if precision != "auto":
-        return precision, "as asked for"
+        return precision, "as requested"
     if device.type == "cuda":
         if torch.cuda.get_device_capability(device) >= (8, 0):
             return "bf16", "native on this GPU"
@@ -19,6 +19,6 @@ def choose(precision: str, device: torch.device) -> tuple[str, str]:
 
 
 def _cpu_has_bf16() -> bool:
-    """torch.cpu has no public question for this; without the private one we take the slower, safe answer."""
+    """torch.cpu has no public function for this. Without the private function the answer is no: slower, but safe."""
     probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return bool(probe and probe())

@@ -1,7 +1,8 @@
-"""Randomness as a function of what it is for, never of what was drawn before.
+"""Random numbers that depend on a key alone, and never on the numbers drawn before.
 
-Data order, augmentation and noise are keyed by seed, epoch and step, so a resumed run needs no saved random
-state; the evaluation's noise is keyed by image and restart, so it cannot depend on the batch.
+The keys of data order, augmentation and training noise are made of seed, epoch and step, so that a resumed run needs no
+saved random state. The keys of the evaluation's noise are made of seed, image and restart, so that the noise does not
+depend on the batch.
 """
 
 import hashlib
@@ -19,15 +20,15 @@ def generator(device: torch.device, *key: int | str) -> torch.Generator:
 
 
 def seed_of(*key: int | str) -> int:
-    """A seed of 63 bits."""
+    """A seed of 63 bits, made from `key`."""
     digest = hashlib.blake2b(repr(key).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1
 
 
 def image_noise(seed: int, restart: int, images: Tensor, shape: torch.Size) -> Tensor:
-    """Uniform noise in [-1, 1) for single images: the same on every device and in every batch.
+    """Uniform noise in [-1, 1) for each image. The noise is the same on every device and in every batch.
 
-    images: indices, int64, shape (B,); shape: that of one image. Returns float32, shape (B, *shape).
+    images: indices in the data set, int64, (B,); shape: the shape of one image. Returns float32, (B, *shape).
     """
     pixels = shape.numel()
     start = int.from_bytes(hashlib.blake2b(repr((seed, restart)).encode(), digest_size=8).digest(), "little")
@@ -44,5 +45,5 @@ def _splitmix(x: Tensor) -> Tensor:
 
 
 def _logical_shift(x: Tensor, bits: int) -> Tensor:
-    """int64 >> keeps the sign; the hash wants zeros."""
+    """Shift right and fill with zeros, as the hash needs. The operator >> of int64 fills with the sign bit."""
     return (x >> bits) & ((1 << (64 - bits)) - 1)

@@ -1,1 +1,1 @@
-"""A run as it trains: the loop, what it updates, what it says and what it saves."""
+"""The training of a run: the loop, the weight updates, the events, the evaluations and the checkpoints."""

@@ -1,44 +1,49 @@
-"""The alarm for catastrophic overfitting (paper, section 5.4): FGSM training can collapse within one epoch.
+"""The alarm for catastrophic overfitting: FGSM training can collapse within one epoch (Wong et al., 2020, section 5.4).
 
-Two witnesses. While training, the share of examples whose loss the attack lowered: near 0 as long as the loss is
-locally linear, and past THRESHOLD when the one-step attack has been learned by heart. After each epoch, robust
-accuracy: it fell, or it is far below chance while clean accuracy is far above it.
+Two signals. During training: the fraction of examples whose loss the attack lowers. The fraction is near 0 while the
+loss is locally linear, and passes THRESHOLD once the network has overfitted to the one-step attack. After each epoch:
+robust accuracy. Either robust accuracy fell, or robust accuracy is far below chance while clean accuracy is far above
+chance.
 """
 
 import math
 from typing import Any, Literal
 
-# Of the moving average. Measured: healthy runs stayed below 0.06 (CIFAR-10, PreActResNet18 of width 16) and 0.12
-# (MNIST); runs that were to collapse passed it two epochs (MNIST) and most of an epoch (CIFAR-10) before they did.
+# For the moving average of the signal. Measured: healthy runs stayed below 0.06 (CIFAR-10, PreActResNet18 of width 16)
+# and 0.12 (MNIST). Runs that collapsed passed the threshold two epochs (MNIST) and most of an epoch (CIFAR-10) before.
 THRESHOLD = 0.35
-WARM_UP = 20  # updates before the moving average means anything
-MAX_DROP = 0.2  # of robust accuracy since its best, in [0,1]: the paper's own criterion for early stopping
-FALSE_ALARM_RATE = 0.01  # how often chance alone may make a healthy network look collapsed, at most
+WARM_UP = 20  # weight updates before the moving average is reliable
+MAX_DROP = 0.2  # of robust accuracy from its best value, in [0,1]: the paper's criterion for early stopping
+FALSE_ALARM_RATE = 0.01  # of a healthy network by chance alone: upper bound per evaluation, by Chernoff's inequality
 
 Kind = Literal["overfitting", "collapse"]
 
 
 class Watchdog:
-    """Says once of each kind that a run has collapsed."""
+    """Raises the alarm for a run that has collapsed, once for each kind of alarm."""
 
     def __init__(self, classes: int) -> None:
         self.chance = 1 / classes
         self.best: dict[str, float] = {}
         self.raised: set[str] = set()
-        self.collapsed: set[str] = set()  # the stages of evaluation that saw it the last time
+        self.collapsed: set[str] = set()  # stages whose last evaluation showed a collapse
 
-    def training(self, updates: int, signal: float) -> str | None:
-        """A message if the overfitting signal (a share in [0,1]) says so. updates: weight updates so far."""
+    def check_signal(self, updates: int, signal: float) -> str | None:
+        """An alarm message if the overfitting signal, a fraction in [0,1], passes THRESHOLD, else None.
+
+        updates: weight updates so far.
+        """
         if updates < WARM_UP or signal < THRESHOLD:
             return None
         return self._once(
             "overfitting", f"the attack lowers the loss of {signal:.0%} of the examples: catastrophic overfitting"
         )
 
-    def evaluated(self, stage: str, clean: float, robust: float, images: int) -> str | None:
-        """A message if clean and robust accuracy (shares in [0,1]) of one stage of evaluation say so.
+    def check_accuracy(self, stage: str, clean: float, robust: float, images: int) -> str | None:
+        """An alarm message if the accuracies of one stage of evaluation show a collapse, else None.
 
-        images: how many they were measured on; of a few, a fall must be larger than chance would make it.
+        clean, robust: fractions in [0,1]; images: number of evaluated images. On few images, a fall must be larger than
+        chance would make it.
         """
         best = self.best[stage] = max(self.best.get(stage, 0.0), robust)
         fell = best - robust > MAX_DROP + two_standard_errors(images)
@@ -50,12 +55,13 @@ class Watchdog:
         return self._once("collapse", f"{why} with clean accuracy at {clean:.1%}: the model has collapsed")
 
     def _far_below(self, clean: float, robust: float, images: int) -> bool:
-        """Robust accuracy below half of chance and a fiftieth of clean accuracy, which is far above chance.
+        """Whether robust accuracy is far below chance while clean accuracy is far above chance.
 
-        With a thousand classes chance is so small that a minibatch says nothing of it.
+        The limit of robust accuracy is half of chance, or a fiftieth of clean accuracy if that is more. With a thousand
+        classes, chance is so small that the accuracy on a minibatch cannot show whether it is below chance.
         """
         limit = max(self.chance / 2, clean / 50)
-        above = min(3 * self.chance, (1 + self.chance) / 2)  # of two classes three times chance is more than all
+        above = min(3 * self.chance, (1 + self.chance) / 2)  # with two classes, three times chance is above 1
         return clean > above and robust < limit and _surely_below(robust, 2 * limit, images)
 
     def state_dict(self) -> dict[str, Any]:
@@ -63,7 +69,7 @@ class Watchdog:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.best, self.raised = dict(state["best"]), set(state["raised"])
-        self.collapsed = set(state.get("collapsed", ()))  # older checkpoints have none
+        self.collapsed = set(state.get("collapsed", ()))  # not in older checkpoints
 
     def _once(self, kind: Kind, message: str) -> str | None:
         if kind in self.raised:
@@ -73,12 +79,12 @@ class Watchdog:
 
 
 def two_standard_errors(images: int) -> float:
-    """Two standard errors of the difference of two accuracies on so many images, at most."""
+    """Upper bound of two standard errors of the difference of two accuracies, each on `images` images."""
     return 2 * math.sqrt(0.5 / images)
 
 
 def _surely_below(share: float, true: float, images: int) -> bool:
-    """Whether so small a share of `images` is improbable where the true one is `true` (Chernoff's bound)."""
+    """Whether the accuracy `share` on `images` images is improbable for a true accuracy `true` (Chernoff's bound)."""
     if true >= 1:
         return share < 1
     divergence = (1 - share) * math.log((1 - share) / (1 - true)) + (share * math.log(share / true) if share else 0.0)

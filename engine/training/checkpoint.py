@@ -1,6 +1,6 @@
-"""Checkpoints: written atomically, the one before kept, read with `weights_only`.
+"""Writes checkpoints atomically, keeps the previous checkpoint, and reads checkpoints with `weights_only`.
 
-`load_model(run_dir)` is the way from a run into one's own code.
+`load_model(run_dir)` loads the trained network of a run into a user's own code.
 """
 
 import contextlib
@@ -23,18 +23,18 @@ SCHEMA = 1
 
 
 class CheckpointError(RuntimeError):
-    """There is no checkpoint that can be read; the message names the files."""
+    """No checkpoint can be read. The message names the files."""
 
 
 def save(path: Path, config: RunConfig, state: dict[str, Any], keep: Path | None = None) -> int:
-    """Write a checkpoint and return its size in bytes; the file that was there moves to `keep`, if given.
+    """Write a checkpoint and return its size in bytes. The previous file moves from `path` to `keep`, if given.
 
-    Raises: OSError, if it cannot be written; the file that was there is left as it was.
+    Raises: OSError, if the checkpoint cannot be written. The previous file then stays as it was.
     """
     with replacing(path) as file:
         torch.save({"schema": SCHEMA, "config": msgspec.json.encode(config).decode(), **state}, file)
         size = file.tell()
-        file.flush()  # a full disk shows here, while the file that was there is still in its place
+        file.flush()  # a full disk raises here, while the previous file is still in its place
         if keep is not None:
             with contextlib.suppress(FileNotFoundError):
                 path.replace(keep)
@@ -44,22 +44,22 @@ def save(path: Path, config: RunConfig, state: dict[str, Any], keep: Path | None
 def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     """Read a checkpoint.
 
-    Raises: FileNotFoundError; CheckpointError, if it is damaged or of a later version.
+    Raises: FileNotFoundError; CheckpointError, if the file is damaged or of another version.
     """
     try:
-        _check_sums(path)
+        _verify_checksums(path)
         state = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError:
         raise
-    except Exception as error:  # a damaged file can raise nearly anything
+    except Exception as error:  # a damaged file can raise nearly any exception
         raise CheckpointError(f"{path} is damaged ({str(error).partition(chr(10))[0]})") from None
     if not isinstance(state, dict) or state.get("schema") != SCHEMA:
         raise CheckpointError(f"{path} is no checkpoint of this version")
     return state
 
 
-def _check_sums(path: Path) -> None:
-    """torch.load takes damaged weights for good: it does not look at the checksums that it wrote.
+def _verify_checksums(path: Path) -> None:
+    """Verify the checksums that torch.save wrote. torch.load does not verify them, and accepts damaged weights.
 
     Raises: OSError; zipfile.BadZipFile.
     """
@@ -69,9 +69,10 @@ def _check_sums(path: Path) -> None:
 
 
 def load_latest(rundir: RunDir, device: torch.device | str = "cpu") -> tuple[dict[str, Any] | None, str]:
-    """The last readable checkpoint of a run and a line that says what was wrong with a later one, if anything.
+    """The last readable checkpoint of a run, and a line about a later checkpoint that cannot be read, or "".
 
-    None if the run has no checkpoint yet. Raises: CheckpointError, if there are some and none can be read.
+    The checkpoint is None if the run has none yet. Raises: CheckpointError, if the run has checkpoints and none can be
+    read.
     """
     problems: list[str] = []
     for path in (rundir.last, rundir.previous):
@@ -87,20 +88,26 @@ def load_latest(rundir: RunDir, device: torch.device | str = "cpu") -> tuple[dic
 
 
 def compare_data(state: dict[str, Any], shape: str, fingerprint: str) -> list[str]:
-    """What there is to say if the data is no longer that of a checkpoint.
+    """Messages for the user if the data has changed since a checkpoint. shape, fingerprint: of the data now.
 
-    Raises: ConfigError, if its `shape` has changed: then neither order nor classes can be continued.
+    Raises: ConfigError, if `shape` has changed. The order of the images or the classes would differ, so that the run
+    cannot be continued.
     """
-    before, known = state.get("data", (shape, fingerprint))  # older checkpoints do not say
+    before, known = state.get("data", (shape, fingerprint))  # not in older checkpoints
     if before != shape:
-        raise ConfigError(f"this run was trained on {before}, and now there are {shape}: put them back, or start anew")
-    return [] if known == fingerprint else [f"the data is no longer that of the checkpoint: {known}, now {fingerprint}"]
+        raise ConfigError(
+            f"this run was trained on {before}, but the data now has {shape}; restore the data or start a new run"
+        )
+    if known == fingerprint:
+        return []
+    return [f"the data has changed since the checkpoint: its fingerprint was {known} and is now {fingerprint}"]
 
 
 def load_model(run_dir: str | Path, which: Literal["last", "best"] = "last") -> nn.Module:
-    """The trained network of a run, in eval mode on the CPU: takes images in [0,1], (B, C, H, W), returns logits.
+    """The trained network of a run, in eval mode on the CPU.
 
-    which: `last` is the end of training; `best` is the end of the last epoch that had not collapsed.
+    The network takes images in [0,1], (B, C, H, W), and returns logits, (B, classes). which: `last` for the weights at
+    the end of training; `best` for the weights at the end of the last epoch that had not collapsed.
 
     Raises: CheckpointError, if the run has no readable checkpoint of that kind.
     """

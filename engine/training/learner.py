@@ -1,6 +1,6 @@
 """A model in training: forward passes, input gradients and weight updates, in the precision of the run.
 
-Attacks run in train mode, as in the reference code: their forward passes move the BatchNorm statistics, too.
+Attacks run in train mode, as in the reference code, so that their forward passes move the BatchNorm statistics, too.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -18,23 +18,26 @@ from engine.runtime.eval_mode import frozen
 from engine.runtime.precision import DTYPES
 from engine.training.optim.build import averaged_weights, build_optimizer
 
-AVERAGE_DECAY = 0.98  # of the figures shown while training: an average over about the last 50 updates
+AVERAGE_DECAY = 0.98  # of the moving averages in `figures`, over about the last 50 updates
 
 
 @dataclass(frozen=True)
 class MicroBatch:
-    """A part of a minibatch: its share of the images in [0,1], and whether it is the first and the last one."""
+    """A part of a minibatch.
 
-    size: float = 1.0
+    fraction: of the minibatch's images, in [0,1]; first, last: whether the part is the first or the last one.
+    """
+
+    fraction: float = 1.0
     first: bool = True
     last: bool = True
 
 
 class Learner:
-    """Model, optimizer and precision of a run. Nothing here waits for the device but `figures`.
+    """Model, optimizer and precision of a run. Only `figures` waits for the device.
 
-    lr_at: the learning rate of an update by its number; compile_for: the minibatch sizes that the network is
-    compiled for; others go without.
+    lr_at: gives the learning rate for the number of an update; compile_for: the minibatch sizes that the compiled
+    network is used for. Minibatches of other sizes use the uncompiled network.
     """
 
     def __init__(
@@ -55,7 +58,7 @@ class Learner:
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
         self.step = 0
         self.last_lr = 0.0
-        self._share = MicroBatch()
+        self._part = MicroBatch()
         self._average = torch.zeros(3, device=device)
         self._seen = torch.zeros(3, device=device)
         self._compile_for = compile_for
@@ -63,11 +66,11 @@ class Learner:
 
     @property
     def result(self) -> nn.Module:
-        """What is evaluated and kept: the model, or the average of its weights over time."""
+        """The network to evaluate and to keep: the model, or the running average of its weights."""
         return self.model if self.averaged is None else self.averaged.module
 
     def logits(self, x: Tensor) -> Tensor:
-        """Logits in float32, (B, classes), of images in [0,1], (B, C, H, W)."""
+        """Logits in float32, (B, classes), for images `x` in [0,1], (B, C, H, W)."""
         with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not None):
             logits: Tensor = (self._compiled if len(x) in self._compile_for else self.model)(x)
         return logits.float()
@@ -75,42 +78,46 @@ class Learner:
     def input_grad(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """The gradient of the loss with respect to the images, up to a positive factor, and each example's loss.
 
-        The parameters are frozen meanwhile, so that no weight gradient is computed. x: (B, C, H, W) in [0,1];
-        y: labels, (B,). Returns tensors of the shapes of x and y.
+        No weight gradient is computed. x: images in [0,1], (B, C, H, W); y: labels, (B,). Returns tensors of the shapes
+        of x and y.
         """
         with frozen(self.model):
             x = x.detach().requires_grad_()
             losses = F.cross_entropy(self.logits(x), y, reduction="none")
-            # Unscaled, fp16 gradients flush to sign 0; a scaled sum overflows, and BatchNorm spreads the NaN.
+            # Unscaled fp16 gradients underflow to 0. A scaled sum would overflow, and BatchNorm would spread the NaN.
             loss = self.scaler.scale(losses.mean() if self.scaler.is_enabled() else losses.sum())
             return torch.autograd.grad(loss, x)[0], losses.detach()
 
     def update(self, x: Tensor, y: Tensor, before: Tensor | None = None, input_grad: bool = False) -> Tensor | None:
-        """One weight update on (x, y), or a `part` of one, at the schedule's learning rate.
+        """One weight update on (x, y) at the schedule's learning rate. Inside `part`, one part of a weight update.
 
-        before: each example's loss before it was attacked, (B,), for the overfitting signal. With `input_grad`,
-        returns the gradient with respect to x of the same backward pass (what makes free training free).
+        x: images in [0,1], (B, C, H, W); y: labels, (B,); before: each example's loss before the attack, (B,), for the
+        overfitting signal; input_grad: whether to return the gradient with respect to x from the same backward pass.
+        Free training attacks with this gradient, and so needs no extra pass.
         """
         x = x.detach().requires_grad_(input_grad)
         logits = self.logits(x)
         losses = F.cross_entropy(logits, y, reduction="none")
-        share = self._share
-        if share.first:
+        part = self._part
+        if part.first:
             self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(self.scaler.scale(losses.mean() * share.size))
+        torch.autograd.backward(self.scaler.scale(losses.mean() * part.fraction))
         self._observe(logits.detach(), losses.detach(), y, before)
-        if share.last:
+        if part.last:
             self._step()
         return x.grad if input_grad else None
 
     @contextmanager
-    def part(self, share: "MicroBatch") -> Iterator[None]:
-        """Updates in the block are parts of one, whose gradients add up: for minibatches that do not fit at once."""
-        self._share = share
+    def part(self, part: "MicroBatch") -> Iterator[None]:
+        """Inside the block, `update` is one part of a weight update, whose parts add up their gradients.
+
+        Parts are for minibatches that do not fit into memory at once.
+        """
+        self._part = part
         try:
             yield
         finally:
-            self._share = MicroBatch()
+            self._part = MicroBatch()
 
     def _step(self) -> None:
         self.last_lr = self._lr_at(self.step)
@@ -125,7 +132,7 @@ class Learner:
         self._seen.zero_()
 
     def figures(self) -> tuple[float, float, float]:
-        """Moving averages of loss, accuracy in [0,1] and overfitting signal; waits for the device."""
+        """Moving averages of loss, accuracy (fraction in [0,1]) and overfitting signal. Waits for the device."""
         loss, accuracy, signal = (self._average / (1 - AVERAGE_DECAY**self.step)).tolist()
         return loss, accuracy, signal
 
@@ -145,7 +152,7 @@ class Learner:
             self.result.load_state_dict(state["averaged"])
             self.averaged.n_averaged.fill_(state["step"])
         self.optimizer.load_state_dict(state["optimizer"])
-        if state["scaler"]:  # of a run that was not in fp16 so far there is none
+        if state["scaler"]:  # empty for a run that was not in fp16 so far
             self.scaler.load_state_dict(state["scaler"])
         self._average.copy_(state["average"])
         self.step = state["step"]
@@ -153,4 +160,4 @@ class Learner:
     def _observe(self, logits: Tensor, losses: Tensor, y: Tensor, before: Tensor | None) -> None:
         correct = (logits.argmax(1) == y).float().mean()
         fell = torch.zeros_like(correct) if before is None else (losses < before).float().mean()
-        self._seen.add_(torch.stack((losses.mean(), correct, fell)), alpha=self._share.size)
+        self._seen.add_(torch.stack((losses.mean(), correct, fell)), alpha=self._part.fraction)

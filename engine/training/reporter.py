@@ -1,4 +1,4 @@
-"""What training says to the world: events with the training clock on them, step figures at a bounded rate, alarms."""
+"""Writes the events of a training, with the training time: step events at a bounded rate, evaluations, and alarms."""
 
 import math
 import time
@@ -11,9 +11,9 @@ from engine.protocol import event_log, events
 from engine.training.alarm import Watchdog
 from engine.training.learner import Learner
 
-LOG_EVERY = 0.5  # seconds between two step events: the only moments at which training waits for the device
-NAMED = 20  # unreadable images; of more, each doubling of their number is told
-LOG_SHARE, LOG_SELDOM = 1 / 2000, 3.0  # of the time trained, once that is more; at most so many seconds
+MIN_INTERVAL = 0.5  # seconds between two step events; training waits for the device only at a step event
+MAX_NAMED_FILES = 20  # unreadable images reported by name; of more, a note reports each doubling of their number
+INTERVAL_FRACTION, MAX_INTERVAL = 1 / 2000, 3.0  # the interval grows with the training time, up to 3 seconds
 
 
 class DivergedError(RuntimeError):
@@ -21,18 +21,18 @@ class DivergedError(RuntimeError):
 
 
 class Reporter:
-    """Writes the events of one attempt. `signalling`: whether the method has an overfitting signal."""
+    """Writes the events of one attempt. has_signal: whether the run has an overfitting signal."""
 
     def __init__(
-        self, writer: event_log.Writer, learner: Learner, timeline: Timeline, watchdog: Watchdog, signalling: bool
+        self, writer: event_log.Writer, learner: Learner, timeline: Timeline, watchdog: Watchdog, has_signal: bool
     ) -> None:
         self._writer, self._learner, self._timeline = writer, learner, timeline
-        self.watchdog, self._signalling = watchdog, signalling
+        self.watchdog, self._has_signal = watchdog, has_signal
         self._elapsed_before = 0.0
         self._start = self._last_log = time.monotonic()
         self._images = 0
         self._unreadable: set[str] = set()
-        self._told = NAMED
+        self._reported_count = MAX_NAMED_FILES
 
     @property
     def elapsed(self) -> float:
@@ -41,11 +41,11 @@ class Reporter:
 
     @property
     def _interval(self) -> float:
-        """Seconds between events: 12 hours make 18,000 of them, and the first minutes are as lively as any."""
-        return min(max(LOG_EVERY, LOG_SHARE * self.elapsed), LOG_SELDOM)
+        """Seconds between two events: often in the first minutes, but only 18,000 events in 12 hours."""
+        return min(max(MIN_INTERVAL, INTERVAL_FRACTION * self.elapsed), MAX_INTERVAL)
 
     def continue_from(self, elapsed: float) -> None:
-        """Go on from a checkpoint's training time."""
+        """Continue from the training time of a checkpoint, in seconds."""
         self._elapsed_before, self._start = elapsed, time.monotonic()
 
     @property
@@ -57,11 +57,11 @@ class Reporter:
         self._writer.write(event)
 
     def start_epoch(self) -> None:
-        """Evaluation is over: its time must not count in the images a second."""
+        """Restart the measurement of images per second, so that the time of an evaluation does not count."""
         self._last_log, self._images = time.monotonic(), 0
 
     def updated(self, images: int) -> None:
-        """A weight update was made on so many images; at most twice a second this becomes an event.
+        """Count a weight update on `images` images. Writes a step event, at most twice a second.
 
         Raises: DivergedError, if the loss is not finite.
         """
@@ -70,7 +70,7 @@ class Reporter:
             self._log()
 
     def end_epoch(self) -> None:
-        """The figures of the epoch's last update become an event, too: an epoch may be shorter than LOG_EVERY.
+        """Write a step event for the last update of the epoch, because an epoch may be shorter than MIN_INTERVAL.
 
         Raises: DivergedError, if the loss is not finite.
         """
@@ -80,7 +80,7 @@ class Reporter:
     def _log(self) -> None:
         learner = self._learner
         loss, accuracy, signal = learner.figures()
-        images_per_second = self._images / (time.monotonic() - self._last_log)  # now that the device has caught up
+        images_per_second = self._images / (time.monotonic() - self._last_log)  # `figures` waited for the device
         self._last_log, self._images = time.monotonic(), 0
         if not math.isfinite(loss):
             setting = "phases" if self._timeline.lr_at(learner.step) is not None else "optim.lr"
@@ -95,11 +95,11 @@ class Reporter:
                 loss=loss,
                 accuracy=accuracy,
                 images_per_second=round(images_per_second, 1),
-                signal=signal if self._signalling else None,
+                signal=signal if self._has_signal else None,
             )
         )
-        if self._signalling:
-            self._alarm("overfitting", self.watchdog.training(learner.step, signal))
+        if self._has_signal:
+            self._alarm("overfitting", self.watchdog.check_signal(learner.step, signal))
 
     def accuracy(
         self,
@@ -109,7 +109,7 @@ class Reporter:
         accuracy: Accuracy,
         adversarial: bool,
     ) -> None:
-        """Report an evaluation; robust accuracy raises the alarm only where training aims at it (`adversarial`)."""
+        """Report an evaluation. adversarial: whether training aims at robust accuracy, so that its fall is an alarm."""
         self.emit(
             events.Evaluated(
                 stage=stage,
@@ -123,20 +123,25 @@ class Reporter:
             )
         )
         if adversarial:
-            self._alarm("collapse", self.watchdog.evaluated(stage, accuracy.clean, accuracy.robust, accuracy.images))
+            self._alarm(
+                "collapse", self.watchdog.check_accuracy(stage, accuracy.clean, accuracy.robust, accuracy.images)
+            )
 
     def unreadable(self, files: Set[str], fate: str) -> None:
-        """Name files that cannot be read, once each: a run of days must neither die of them nor keep silent."""
+        """Report each unreadable file once. A run of days must neither fail because of such files nor hide them.
+
+        fate: what happens to the image instead.
+        """
         new = sorted(files - self._unreadable)
-        for file in new[: max(NAMED - len(self._unreadable), 0)]:
+        for file in new[: max(MAX_NAMED_FILES - len(self._unreadable), 0)]:
             self.emit(events.Note(message=f"{file} cannot be read as an image: {fate}"))
         self._unreadable.update(new)
-        if (count := len(self._unreadable)) >= 2 * self._told:
-            self._told = count
+        if (count := len(self._unreadable)) >= 2 * self._reported_count:
+            self._reported_count = count
             self.emit(events.Note(message=f"{count:,} images cannot be read so far; `fastadv prepare` leaves them out"))
 
     def ticker(self, attack: str) -> Callable[[int, int], None]:
-        """Reports the progress of one evaluation, at most twice a second and at its end."""
+        """A function that reports the progress of one evaluation, at most twice a second and at the end."""
         last = 0.0
 
         def tick(done: int, total: int) -> None:

@@ -1,4 +1,4 @@
-"""What a run needs before its first update: data, timeline, network and optimizer, made from its configuration."""
+"""Makes what a run needs before its first update: data, timeline, network and optimizer."""
 
 import os
 import platform
@@ -26,8 +26,8 @@ from engine.training.learner import Learner
 class Setup:
     """The parts of a training.
 
-    precision: arithmetic of training; search: arithmetic of evaluation attacks; fingerprint: a hash of the data;
-    phases: with their sizes filled in; batches: the minibatches of each phase; test: those of the final evaluation.
+    precision: of training; search: precision of evaluation attacks; fingerprint: a hash of the data; phases: with their
+    sizes filled in; batches: the minibatches of each phase; test: the images of the final evaluation.
     """
 
     config: RunConfig
@@ -45,7 +45,7 @@ class Setup:
 
     @property
     def signals(self) -> bool:
-        """Whether there is an overfitting signal: dropout, drawn anew for each pass, would drown it."""
+        """Whether the run has an overfitting signal. Dropout changes with each pass and would hide the signal."""
         return self.config.method.spec.signals and not has_random_layers(self.learner.model)
 
     def batches_of(self, epoch: int) -> Batches:
@@ -76,17 +76,17 @@ class Setup:
         )
 
     def notes(self) -> list[str]:
-        """What a reader of the log should know of this run, the remarks on its data aside."""
+        """Notes for the reader of the log, without the remarks on the data."""
         notes = []
         if self.config.method.spec.signals and not self.signals:
-            notes.append("no overfitting signal: dropout, drawn anew for each pass, would drown it")
+            notes.append("no overfitting signal: dropout changes with each forward pass and would hide the signal")
         if self.compiled:
             notes.append("compiling the network: about a minute before the first step")
         return notes
 
 
 def set_up(config: RunConfig) -> Setup:
-    """Open the data of a run and make its network, on its device. Raises: ConfigError (DataError is one), OSError."""
+    """Open the data of a run and make its network on its device. Raises: ConfigError (DataError is one), OSError."""
     device = pick(config.device)
     chosen, _ = precision.choose(config.precision, device)
     search, _ = precision.choose(config.eval.search, device)
@@ -133,8 +133,8 @@ def _learner(
     torch.manual_seed(config.seed)
     model = build_network(config.model, dataset.facts)
     sizes = {min(phase.batch_size, config.micro_batch or phase.batch_size) for phase in phases}
-    must = config.compile == "on"
-    return Learner(model, config.optim, lr_at, device, chosen, sizes if compiled else (), must)
+    or_fail = config.compile == "on"
+    return Learner(model, config.optim, lr_at, device, chosen, sizes if compiled else (), or_fail)
 
 
 def _device_name(device: torch.device) -> str:

@@ -1,4 +1,4 @@
-"""The training of a run: one loop, whatever the method."""
+"""The training loop of a run, the same for every method."""
 
 import itertools
 import time
@@ -24,7 +24,7 @@ from engine.training.validation import Validation, facts_state
 
 
 class Training:
-    """One attempt of a run. Raises as it is built: ConfigError (DataError is one), OSError."""
+    """One attempt of a run. Raises, when built: ConfigError (DataError is one), OSError."""
 
     def __init__(self, config: RunConfig, rundir: RunDir, writer: event_log.Writer, stop: StopRequest) -> None:
         self.config, self.rundir, self.stop = config, rundir, stop
@@ -42,7 +42,7 @@ class Training:
         """Train to the end, from the last checkpoint if there is one, and evaluate.
 
         Raises: Stopped, after a checkpoint; DivergedError; CheckpointError; DataError, if images are gone or a process
-        that decodes them was killed; OSError, if a file cannot be written.
+        that decodes images was killed; OSError, if a file cannot be written.
         """
         notes = self._restore()
         self.reporter.emit(self.setup.started(attempt))
@@ -53,61 +53,61 @@ class Training:
             self._end_epoch(epoch)
             if self.validation.ended_early:
                 break
-        self.validation.final(self.stop.check)  # the end of training has been saved
+        self.validation.final(self.stop.check)  # needs no checkpoint: the end of training has been saved
 
     def _train_epoch(self, epoch: int) -> None:
-        """What is left of an epoch."""
+        """Train the rest of an epoch."""
         self.reporter.start_epoch()
         for batch in self._minibatches(epoch):
-            self._stop_here()
+            self._check_stop()
             self._update(batch)
             self.reporter.updated(len(batch))
-            self.reporter.unreadable(self.setup.batches_of(epoch).broken, "a grey one takes its place")
-            self._save_after(60 * self.config.checkpoint_minutes)
+            self.reporter.unreadable(self.setup.batches_of(epoch).broken, "a grey image replaces it")
+            self._save_if_older(60 * self.config.checkpoint_minutes)
         self.reporter.end_epoch()
 
     def _update(self, batch: Minibatch) -> None:
-        """One weight update by the run's method, in parts that fit."""
-        torch.manual_seed(seed_of(self.config.seed, "network", self.learner.step))  # of its dropout, if it has some
+        """One weight update by the run's method, in micro-batches if the run has them."""
+        torch.manual_seed(seed_of(self.config.seed, "network", self.learner.step))  # for dropout
         rng = generator(self.setup.device, self.config.seed, "noise", self.learner.step)
         if self._delta is not None and self._delta.shape[2:] != batch.x.shape[2:]:
-            self._delta = None  # of the phase before, whose images had another size
+            self._delta = None  # from the previous phase, whose images had another size
         batch = batch.with_delta(self._delta)
         size, total = self.config.micro_batch or len(batch), len(batch)
         made: list[Tensor] = []
         for begin in range(0, total, size):
             part = batch.part(begin, begin + size)
-            share = MicroBatch(len(part) / total, first=not begin, last=begin + size >= total)
-            with self.learner.part(share):
+            micro_batch = MicroBatch(len(part) / total, first=not begin, last=begin + size >= total)
+            with self.learner.part(micro_batch):
                 delta = self._step(self.learner, part, self._threat, rng)
             made += [] if delta is None else [delta]
         self._delta = torch.cat(made) if made else None
 
     def _minibatches(self, epoch: int) -> Iterator[Minibatch]:
-        """The minibatches of an epoch, each as often as it is updated on, from the present step on."""
+        """The minibatches of an epoch from the current step on, each repeated for each of its weight updates."""
         updates = self.config.updates_per_minibatch
         batch, update = divmod(self.learner.step - self.timeline.first_step(epoch), updates)
         for number, minibatch in enumerate(self.setup.batches_of(epoch).epoch(epoch, batch)):
             yield from itertools.repeat(minibatch, updates - (0 if number else update))
 
     def _end_epoch(self, epoch: int) -> None:
-        self._save_after(self.config.grace_seconds)  # a stop may find the evaluation longer than its patience
-        self.validation.after_epoch(epoch, self._stop_here)  # cut short by a stop, it is made again by whoever resumes
+        self._save_if_older(self.config.grace_seconds)  # the evaluation may outlast the grace period of a stop
+        self.validation.after_epoch(epoch, self._check_stop)  # after a stop, a resumed run evaluates again
         self._epochs_ended = epoch + 1
         self._save()
 
-    def _stop_here(self) -> None:
+    def _check_stop(self) -> None:
         """Raises: Stopped, after a checkpoint, if the run was asked to stop."""
         if self.stop.requested():
             self._save()
             self.stop.check()
 
-    def _save_after(self, seconds: float) -> None:
+    def _save_if_older(self, seconds: float) -> None:
         if time.monotonic() - self._last_save > seconds:
             self._save()
 
     def _save(self) -> None:
-        """Write `last.pt`. Its keys are a file format."""
+        """Write the checkpoint `last.pt`. The keys are a file format."""
         state = {
             **facts_state(self.setup),
             **self.learner.state_dict(),
@@ -125,18 +125,18 @@ class Training:
         self.reporter.emit(events.Saved(step=self.learner.step, file=self.rundir.last.name, bytes=size))
 
     def _restore(self) -> list[str]:
-        """Go back to the last checkpoint, if there is one; returns what there is to say of it.
+        """Restore the last checkpoint, if there is one. Returns notes for the user.
 
-        Raises: ConfigError, if it was trained on other data.
+        Raises: ConfigError, if the checkpoint was trained on other data.
         """
         setup = self.setup
         state, problem = checkpoint.load_latest(self.rundir, setup.device)
-        notes = [f"{problem}; going on from the checkpoint before"] if problem else []
+        notes = [f"{problem}; continuing from the previous checkpoint"] if problem else []
         if state is None:
             return notes
         notes += checkpoint.compare_data(state, setup.dataset.shape, setup.fingerprint)
         if (before := state.get("precision", setup.precision)) != setup.precision:
-            notes.append(f"trained in {before} so far, on another machine; {setup.precision} from here on")
+            notes.append(f"trained in {before} so far, on another machine; training in {setup.precision} from here on")
         self.learner.load_state_dict(state)
         self._delta, self._epochs_ended = state["delta"], state["epochs_ended"]
         self.validation.ended_early, self.validation.guarded = state["ended_early"], state["guarded"]

@@ -1,7 +1,7 @@
-"""How a training judges itself: after each epoch by a guard and a watch, and at its end by the final evaluation.
+"""The evaluations of a training: the guard and the watch after each epoch, and the final evaluation at the end.
 
-The guard attacks a training minibatch. It alone decides which weights are kept. The watch attacks test images, for the
-eyes only: nothing is ever decided on test images.
+The guard attacks a training minibatch. The guard alone decides which weights are kept. The watch attacks test images
+for display only: no decision depends on test images.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from engine.attacks.threat import Threat
 from engine.data.dataset import Images
 from engine.evaluation.evaluation import Accuracy, Evaluation, Tick, attacked_accuracy
 from engine.evaluation.resumable import ResumableEvaluation
-from engine.evaluation.settings import attack_of, eval_batch, evaluation_question
+from engine.evaluation.settings import attack_of, eval_batch, evaluation_inputs
 from engine.protocol import events
 from engine.protocol.rundir import RunDir
 from engine.runtime import precision
@@ -23,13 +23,14 @@ from engine.training.reporter import Reporter
 from engine.training.setup import Setup
 
 GUARD_STEPS = 5  # PGD-5 on a training minibatch: the paper's check for early stopping
-GUARD_IMAGES = 128  # in the paper's minibatch; where fewer fit, a fall must be larger to count
+GUARD_IMAGES = 128  # the paper's minibatch; with fewer images, robust accuracy must fall further to count
 
 
 class Validation:
     """The evaluations of one training.
 
-    guarded: robust accuracy of the last guard, in [0,1]; ended_early: whether early stopping has ended the training.
+    guarded: robust accuracy of the last guard, a fraction in [0,1]; ended_early: whether early stopping has ended the
+    training.
     """
 
     def __init__(self, setup: Setup, rundir: RunDir, reporter: Reporter) -> None:
@@ -38,62 +39,62 @@ class Validation:
         self.guarded = 0.0
         self.ended_early = False
 
-    def after_epoch(self, epoch: int, look: Callable[[], None]) -> None:
-        """Measure what the epoch has come to, report it, and keep its weights or go back to those before.
+    def after_epoch(self, epoch: int, check_stop: Callable[[], None]) -> None:
+        """Evaluate the network after an epoch, report the accuracies, and keep the weights or restore earlier weights.
 
-        look: called while test images are attacked; what it raises ends the evaluation.
+        check_stop: called while test images are attacked. An exception of `check_stop` ends the evaluation.
         """
-        guard, watched = self.guard_accuracy(epoch), self.watched_accuracy(look)
+        guard, watched = self.guard_accuracy(epoch), self.watched_accuracy(check_stop)
         self._report("guard", f"pgd-{GUARD_STEPS}", guard)
         if watched:
             self._report("watch", f"pgd-{self._config.watch.steps}", watched)
-        self._keep_or_go_back(guard)
+        self._keep_or_restore(guard)
 
     def guard_accuracy(self, epoch: int) -> Accuracy:
-        """PGD-5 accuracy on the epoch's last whole minibatch."""
+        """Clean and PGD-5 accuracy on the epoch's last full minibatch of training images."""
         size = self._setup.timeline.of_epoch(epoch).phase.batch_size
         last = self._setup.batches_of(epoch).batch(epoch, self._setup.dataset.train_images // size - 1)
         batch = last.part(0, eval_batch(self._config))
         attack = Pgd(GUARD_STEPS, 1, self._config.eval_step)
-        dtype = precision.DTYPES[self._setup.search]  # as in training, whose minibatches fit
+        dtype = precision.DTYPES[self._setup.search]  # as in training, so that the minibatch fits into memory
         return attacked_accuracy(self._learner.result, batch.x, batch.y, self._threat, attack, self._config.seed, dtype)
 
-    def watched_accuracy(self, look: Callable[[], None]) -> Accuracy | None:
-        """Accuracy on the first test images; None if the run watches none."""
+    def watched_accuracy(self, check_stop: Callable[[], None]) -> Accuracy | None:
+        """Clean and robust accuracy on the first `watch.images` test images, or None if `watch.images` is 0."""
         watch = self._config.watch
         if not watch.images:
             return None
         attack = Pgd(watch.steps, 1, self._config.eval_step)
         evaluation = self._evaluation(self._setup.test.first(watch.images), attack)
-        watched = evaluation.run(lambda done, total: look())[0]
+        watched = evaluation.run(lambda done, total: check_stop())[0]
         self._reporter.unreadable(self._setup.test.broken, "it counts as wrong")
         return watched
 
-    def final(self, look: Callable[[], None]) -> None:
-        """The final evaluation, if the run has one. What `look` raises ends it; the progress is kept for a resume."""
+    def final(self, check_stop: Callable[[], None]) -> None:
+        """Run the final evaluation, if the run has one. An exception of `check_stop` ends it; the progress is saved."""
         if self._config.eval.attack == "none":
             return
         attack, limit = attack_of(self._config, self._setup.device)
-        accuracy = self._resumable(attack, limit).run(self._ticker(attack, look))[0]
+        accuracy = self._resumable(attack, limit).run(self._ticker(attack, check_stop))[0]
         self._reporter.unreadable(self._setup.test.broken, "it counts as wrong")
         self._report("final", attack.name, accuracy)
 
-    def _ticker(self, attack: Pgd, look: Callable[[], None]) -> Tick:
+    def _ticker(self, attack: Pgd, check_stop: Callable[[], None]) -> Tick:
         report = self._reporter.ticker(attack.name)
 
         def tick(done: int, total: int) -> None:
             report(done, total)
-            look()
+            check_stop()
 
         return tick
 
     def _resumable(self, attack: Pgd, limit: int) -> ResumableEvaluation:
         setup, model = self._setup, self._learner.result
         evaluation = self._evaluation(setup.test.first(limit), attack)
-        asked = evaluation_question(
+        inputs = evaluation_inputs(
             self._config, setup.fingerprint, setup.phases[-1], evaluation.attacks, limit, setup.search
         )
-        return ResumableEvaluation(evaluation, self._rundir.evaluation, asked.key(model), asked.old_key(model))
+        return ResumableEvaluation(evaluation, self._rundir.evaluation, inputs.key(model), inputs.old_key(model))
 
     def _evaluation(self, test: Images, attack: Pgd) -> Evaluation:
         dtype = precision.DTYPES[self._setup.search]
@@ -104,8 +105,8 @@ class Validation:
         split: events.Split = "train" if stage == "guard" else "test"
         self._reporter.accuracy(stage, split, attack, accuracy, self._config.method.spec.adversarial)
 
-    def _keep_or_go_back(self, guard: Accuracy) -> None:
-        """Keep the weights of an epoch that has not collapsed; early stopping goes back to them from one that has."""
+    def _keep_or_restore(self, guard: Accuracy) -> None:
+        """Keep the weights of an epoch without a collapse. Early stopping restores these weights after a collapse."""
         before, self.guarded = self.guarded, guard.robust
         if self._config.early_stop.enabled and self._fell(before, guard):
             kept = checkpoint.load(self._rundir.best, self._setup.device)
@@ -119,11 +120,11 @@ class Validation:
             self._reporter.emit(events.Saved(step=self._learner.step, file=self._rundir.best.name, bytes=size))
 
     def _fell(self, before: float, guard: Accuracy) -> bool:
-        """Whether robust accuracy fell by more than early stopping allows, and than few images would by chance."""
+        """Whether robust accuracy fell by more than early stopping allows, plus what few images add by chance."""
         chance = max(two_standard_errors(guard.images) - two_standard_errors(GUARD_IMAGES), 0)
         return before - guard.robust > self._config.early_stop.drop + chance
 
 
 def facts_state(setup: Setup) -> dict[str, str]:
-    """What `checkpoint.load_model` needs to know of the data, as every checkpoint stores it."""
+    """The facts of the data set that every checkpoint stores, because `checkpoint.load_model` needs them."""
     return {"facts": msgspec.json.encode(setup.dataset.facts).decode()}

@@ -19,16 +19,19 @@ if TYPE_CHECKING:
 
 
 class FgsmOptions(Section, frozen=True):
-    init: Annotated[Literal["random", "zero", "previous"], Meta(description="where the FGSM perturbation starts")] = (
-        "random"
-    )
+    init: Annotated[
+        Literal["random", "zero", "previous"],
+        Meta(description="start of the attack step: random noise, zero, or the perturbation of the previous minibatch"),
+    ] = "random"
     noise: Noise = 1.0
     start_in_box: StartInBox = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.noise > 1:
-            raise ConfigError(f"method.noise = {self.noise:g}: FGSM starts in the ball; above 1 it is --method nfgsm")
+            raise ConfigError(
+                f"method.noise = {self.noise:g}: FGSM starts in the ball; use at most 1, or --method nfgsm"
+            )
 
 
 def fgsm(
@@ -42,9 +45,10 @@ def fgsm(
     noise: float = 1.0,
     start_in_box: bool = True,
 ) -> "Tensor":
-    """One sign step from a random start in the ball, from zero, or from the perturbation of the step before.
+    """One sign step from a random start in the ball, from zero, or from the perturbation of the previous step.
 
-    delta = ball(start + alpha sign(gradient at x + start)), with start ~ U(-noise eps, noise eps).
+    delta = ball(start + alpha sign(gradient at x + start)), with start ~ U(-noise eps, noise eps), 0, or the previous
+    delta. ball() clips to [-eps, eps] and to the image box [0,1]. alpha, eps: fractions in [0,1].
     """
     x, y = batch.x, batch.y
     if init == "random":
@@ -59,7 +63,7 @@ def fgsm(
 
 METHOD = MethodSpec(
     name="fgsm",
-    summary="one sign step from a random start; the paper's fast training",
+    summary="one sign step from a random start: fast adversarial training",
     paper="Wong, Rice and Kolter, 2020, arXiv 2001.03994, algorithm 3",
     step=fgsm,
     options=FgsmOptions,

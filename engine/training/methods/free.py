@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class FreeOptions(Section, frozen=True):
-    replays: Annotated[Count, Meta(description="replays of each minibatch in free training (m)")] = 8
+    replays: Annotated[Count, Meta(description="weight updates on each minibatch in free training (m)")] = 8
 
 
 def free(
@@ -29,8 +29,10 @@ def free(
     alpha: float,
     replays: int = 8,
 ) -> "Tensor":
-    """One replay of a minibatch: update on the carried perturbation, then move it by the gradient of the same
-    backward pass (Wong et al., 2020, algorithm 2). The loop gives each minibatch `replays` times.
+    """One replay of a minibatch (Wong et al., 2020, algorithm 2). The loop repeats each minibatch `replays` times.
+
+    The weight update is on x + delta, with the delta of the previous step. Then delta = ball(delta + alpha
+    sign(gradient at x + delta)), with the gradient of the same backward pass.
     """
     delta = threat.carried(batch.x, batch.delta)
     gradient = learner.update(batch.x + delta, batch.y, input_grad=True)
@@ -40,7 +42,7 @@ def free(
 
 METHOD = MethodSpec(
     name="free",
-    summary="each minibatch several times, the perturbation moved by the gradient of the weight update",
+    summary="several updates on each minibatch; the backward pass of an update also moves the perturbation",
     paper="Shafahi et al., 2019, arXiv 1904.12843",
     step=free,
     options=FreeOptions,

@@ -1,4 +1,4 @@
-"""N-FGSM: more noise than the ball holds, and no clipping to the ball (de Jorge et al., 2022)."""
+"""N-FGSM: FGSM with noise beyond the ball, and without clipping to the ball (de Jorge et al., 2022, algorithm 1)."""
 
 import dataclasses
 from typing import TYPE_CHECKING
@@ -29,22 +29,23 @@ def nfgsm(
     alpha: float,
     noise: float = 2.0,
 ) -> "Tensor":
-    """One sign step from noise beyond the ball, clipped to the image box [0,1] and not to the ball.
+    """One sign step from noise beyond the ball. The result is clipped to the image box [0,1], and not to the ball.
 
-    delta = box(start + alpha sign(gradient at x + start)), with start ~ U(-noise eps, noise eps).
+    delta = box(start + alpha sign(gradient at x + start)), with start ~ U(-noise eps, noise eps). alpha, eps: fractions
+    in [0,1].
     """
     x, y = batch.x, batch.y
     start = threat.uniform(x, rng, in_box=False, scale=noise)
     gradient, before = learner.input_grad(x + start, y)
-    within_reach = dataclasses.replace(threat, eps=noise * threat.eps + alpha)  # this ball clips nothing
-    delta = within_reach.step(x, start, gradient, alpha)
+    wide_threat = dataclasses.replace(threat, eps=noise * threat.eps + alpha)  # so wide that its ball clips nothing
+    delta = wide_threat.step(x, start, gradient, alpha)
     learner.update(x + delta, y, before)
     return delta
 
 
 METHOD = MethodSpec(
     name="nfgsm",
-    summary="one sign step from noise of up to several eps, without a projection to the ball",
+    summary="one sign step from noise of up to several eps, without projection to the eps ball",
     paper="de Jorge et al., 2022, arXiv 2202.01181, algorithm 1",
     step=nfgsm,
     options=NfgsmOptions,

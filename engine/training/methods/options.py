@@ -1,11 +1,11 @@
-"""Types of options that several methods have."""
+"""Options that several methods have in common."""
 
 from typing import Annotated
 
 from msgspec import Meta
 
 Noise = Annotated[
-    float, Meta(gt=0, le=16, description="size of the random start, as a multiple of eps; above 1 for nfgsm")
+    float, Meta(gt=0, le=16, description="size of the random start, as a multiple of eps; above 1 only for nfgsm")
 ]
 StartInBox = Annotated[
     bool,

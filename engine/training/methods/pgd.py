@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 
 class PgdOptions(Section, frozen=True):
-    steps: Annotated[Count, Meta(description="steps of PGD training")] = 7
-    restarts: Annotated[Count, Meta(description="restarts of PGD training")] = 1
+    steps: Annotated[Count, Meta(description="attack steps of PGD training")] = 7
+    restarts: Annotated[
+        Count, Meta(description="random restarts of PGD training; each image keeps the one with the highest loss")
+    ] = 1
     start_in_box: StartInBox = True
 
 
@@ -34,7 +36,11 @@ def pgd(
     restarts: int = 1,
     start_in_box: bool = True,
 ) -> "Tensor":
-    """Several sign steps from a random start (the paper, algorithm 1); of several restarts each image's worst."""
+    """Several sign steps from a random start (Wong et al., 2020, algorithm 1).
+
+    Each step: delta = ball(delta + alpha sign(gradient at x + delta)), with the start delta ~ U(-eps, eps). Of several
+    restarts, each image keeps the delta with the highest loss. alpha, eps: fractions in [0,1].
+    """
     x, y = batch.x, batch.y
     delta, before = _one_restart(learner, batch, threat, rng, alpha, steps, start_in_box)
     if restarts > 1:
@@ -57,7 +63,7 @@ def _one_restart(
     steps: int,
     start_in_box: bool,
 ) -> "tuple[Tensor, Tensor]":
-    """The perturbation, and each image's loss at its random start."""
+    """The perturbation after one restart, and each image's loss at the random start."""
     x, y = batch.x, batch.y
     delta = threat.uniform(x, rng, start_in_box)
     gradient, before = learner.input_grad(x + delta, y)
@@ -69,13 +75,13 @@ def _one_restart(
 
 
 def _cost(options: PgdOptions) -> Cost:
-    choosing = options.restarts if options.restarts > 1 else 0  # each restart's losses are looked at
+    choosing = options.restarts if options.restarts > 1 else 0  # one more pass per restart compares the losses
     return Cost(attacks=options.steps * options.restarts + choosing)
 
 
 METHOD = MethodSpec(
     name="pgd",
-    summary="several sign steps from a random start; the strong and slow reference",
+    summary="several sign steps from a random start: the strong but slow reference method",
     paper="Madry et al., 2018, arXiv 1706.06083",
     step=pgd,
     options=PgdOptions,

@@ -1,4 +1,4 @@
-"""Standard training: on the images as they are."""
+"""Standard training, without perturbations."""
 
 from typing import TYPE_CHECKING
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 
 def standard(learner: "Learner", batch: "Minibatch", threat: "Threat", rng: "torch.Generator") -> None:
-    """One weight update on a minibatch.
+    """One weight update on a minibatch of clean images.
 
-    All methods share this signature. batch: images in [0,1], (B, C, H, W), their labels, (B,), their numbers in the
-    training data, (B,), and `delta`, the perturbation that the step before returned, None at the start of training.
-    rng: the noise of this step. Options follow as keywords; `alpha` is a step size, as a fraction in [0,1]. A method
-    returns the perturbation that it trained on, or one that the next step is to go on from, or None.
+    All methods share this signature. batch: images in [0,1], (B, C, H, W); labels, (B,); indices in the training data,
+    (B,); and `delta`, the perturbation that the previous step returned, None at the start of training. rng: generator
+    for the noise of this step. The options of a method follow as keywords; `alpha` is a step size, a fraction in [0,1].
+    A method returns the perturbation that it trained on, or a perturbation for the next step to start from, or None.
     """
     learner.update(batch.x, batch.y)
 
 
 METHOD = MethodSpec(
     name="standard",
-    summary="training on the images as they are; not robust",
+    summary="training on clean images, without perturbations; not robust",
     paper="",
     step=standard,
     adversarial=False,

@@ -1,4 +1,4 @@
-"""The training step of a run: its method with the options that the run chose."""
+"""The training step of a run: its method with the options of the run."""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +15,7 @@ Step = Callable[[Learner, Minibatch, Threat, torch.Generator], Tensor | None]
 
 
 def step_of(config: RunConfig) -> Step:
-    """The function that trains on a minibatch; methods/standard.py says what it takes and returns."""
+    """The function that trains on a minibatch. methods/standard.py documents its arguments and its result."""
     spec = config.method.spec
     alpha = {"alpha": config.alpha} if spec.alpha else {}
     return partial(spec.step, **alpha, **config.method.options)

@@ -1,1 +1,1 @@
-"""The optimizers that training chooses from."""
+"""The optimizers of training."""

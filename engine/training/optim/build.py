@@ -13,6 +13,7 @@ NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
 
 
 def build_optimizer(model: nn.Module, optim: OptimConfig, fused: bool) -> torch.optim.Optimizer:
+    """The optimizer for a model. fused: whether to use fused kernels, else torch's `foreach` kernels."""
     how: dict[str, Any] = {"fused": True} if fused else {"foreach": True}
     groups = _groups(model, optim)
     if optim.name == "muon":
@@ -24,7 +25,7 @@ def build_optimizer(model: nn.Module, optim: OptimConfig, fused: bool) -> torch.
 
 
 def _groups(model: nn.Module, optim: OptimConfig) -> list[dict[str, Any]]:
-    """All parameters, and the weight decay that applies to them."""
+    """All parameters, in groups with the weight decay of each group."""
     if optim.decay_norms:
         return [{"params": list(model.parameters()), "weight_decay": optim.weight_decay}]
     norms = [p for layer in model.modules() if isinstance(layer, NORMS) for p in layer.parameters(recurse=False)]
@@ -35,7 +36,7 @@ def _groups(model: nn.Module, optim: OptimConfig) -> list[dict[str, Any]]:
 
 
 def averaged_weights(model: nn.Module, decay: float) -> AveragedModel | None:
-    """Exponential averages of weights and BatchNorm statistics."""
+    """An exponential moving average of weights and BatchNorm statistics; None if `decay` is 0."""
     if not decay:
         return None
     averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Muon (Jordan et al., 2024): momentum whose matrices are brought near the closest orthogonal ones."""
+"""The optimizer Muon (Jordan et al., 2024): each update is the nearly orthogonalised momentum of a weight matrix."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -8,11 +8,14 @@ from torch import Tensor
 
 from engine.models.flops import MUON_ITERATIONS
 
-COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic that brings every singular value between 0.7 and 1.2
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic; iterated, it brings singular values between 0.7 and 1.2
 
 
 def orthogonalized(gradient: Tensor) -> Tensor:
-    """U V^T of the gradient's singular value decomposition, roughly, by Newton-Schulz; (out, in, ...) as a matrix."""
+    """Roughly U V^T, where U S V^T is the singular value decomposition of the gradient, by Newton-Schulz iterations.
+
+    gradient: (out, in, ...), seen as a matrix of `out` rows. Returns a tensor of the same shape.
+    """
     x = gradient.reshape(len(gradient), -1)
     tall = x.shape[0] > x.shape[1]
     x = x.T if tall else x
@@ -26,10 +29,10 @@ def orthogonalized(gradient: Tensor) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Convolutions by orthogonalised Nesterov momentum, all else by SGD with Nesterov momentum and weight decay.
+    """Updates convolutions by orthogonalised Nesterov momentum, and all other parameters by SGD.
 
-    groups: parameters with the weight decay that applies to them, {"params": [...], "weight_decay": 5e-4};
-    ratio: the learning rate of that SGD, as a multiple of Muon's.
+    SGD has Nesterov momentum and weight decay. groups: parameters with their weight decay, {"params": [...],
+    "weight_decay": 5e-4}; ratio: the learning rate of SGD, as a multiple of Muon's learning rate.
     """
 
     def __init__(self, groups: Iterable[dict[str, Any]], lr: float, momentum: float, ratio: float) -> None:
@@ -42,7 +45,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """One update; a closure is never called."""
+        """One weight update. `closure` is never called."""
         for group in self.param_groups:
             update = self._orthogonal if group["matrices"] else self._plain
             for p in group["params"]:

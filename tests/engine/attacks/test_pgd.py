@@ -75,7 +75,7 @@ def test_pgd_breaks_the_images_that_the_textbook_breaks() -> None:
     with evaluating(model):
         found = [broken_by_restart(Probe(model), x, y, numbers, Threat(0.1), attack, 5, restart) for restart in (0, 1)]
     assert torch.equal(torch.stack(found, 1), expected)
-    assert 5 < expected[:, 0].sum() < 45  # it was a question
+    assert 5 < expected[:, 0].sum() < 45  # the attack breaks some images, and not all
 
 
 def test_pgd_in_float32_breaks_the_same_images_in_any_batch_but_for_ties() -> None:

@@ -12,7 +12,7 @@ from engine.config.sections import ModelConfig
 from engine.data.memory.batches import TestImages
 from engine.data.memory.datasets import open_arrays
 from engine.evaluation.evaluation import Accuracy, Evaluation
-from engine.evaluation.resumable import EvaluationQuestion, ResumableEvaluation
+from engine.evaluation.resumable import EvaluationInputs, ResumableEvaluation
 from tests.support.networks import CPU, InDouble, digits_model, trained_digits
 
 ATTACK = Pgd(3, 2, 0.04)
@@ -85,7 +85,7 @@ def test_a_progress_file_that_cannot_be_used_is_overwritten(tmp_path: Path, what
     assert run(new(tmp_path)) == (whole, first)
 
 
-QUESTION = EvaluationQuestion(
+INPUTS = EvaluationInputs(
     network=ModelConfig(name="preact-resnet18"),
     data="d",
     size=0,
@@ -99,16 +99,16 @@ QUESTION = EvaluationQuestion(
 
 def test_the_key_of_an_evaluation_depends_on_every_part_of_the_request() -> None:
     model, other = digits_model(seed=0), digits_model(seed=1)
-    assert QUESTION.key(model) == QUESTION.key(digits_model(seed=0))
-    silu = structs.replace(QUESTION.network, activation="silu")  # a model without weights
+    assert INPUTS.key(model) == INPUTS.key(digits_model(seed=0))
+    silu = structs.replace(INPUTS.network, activation="silu")  # a model without weights
     changes = {"network": silu, "data": "e", "size": 4, "crop": 4, "attacks": ((0.1, 3, 1, 0.04),), "seed": 1}
     changes |= {"limit": 0, "search": "bf16"}
-    asked = {QUESTION.key(model), QUESTION.key(other)}
-    asked |= {structs.replace(QUESTION, **{part: value}).key(model) for part, value in changes.items()}
-    assert len(asked) == 2 + len(changes) == 2 + len(QUESTION.__struct_fields__)
+    asked = {INPUTS.key(model), INPUTS.key(other)}
+    asked |= {structs.replace(INPUTS, **{part: value}).key(model) for part, value in changes.items()}
+    assert len(asked) == 2 + len(changes) == 2 + len(INPUTS.__struct_fields__)
     with torch.no_grad():
         next(model.parameters()).view(-1)[0] += 1e-6
-    assert QUESTION.key(model) not in asked
+    assert INPUTS.key(model) not in asked
 
 
 def test_progress_saved_under_the_key_of_an_earlier_version_is_used(tmp_path: Path) -> None:

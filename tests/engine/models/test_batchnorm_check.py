@@ -34,7 +34,7 @@ def test_a_batch_of_one_image_is_refused_where_batchnorm_sees_a_single_value(
     config = config_of("cifar", {"model.name": "resnet18", "batch_size": batch, "micro_batch": micro})
     with pytest.raises(ValueError, match="more than 1 value"):
         build_network(config.model, SMALL).train()(torch.zeros(1, 3, 32, 32))
-    with pytest.raises(ConfigError, match=f"{said}: .*one is left over.*choose another size"):
+    with pytest.raises(ConfigError, match=f"{said}: .*leave a single image over.*choose another size"):
         check_minibatches(config, [Phase(0, 1, crop=32, batch_size=batch)], images, SMALL)
 
 
@@ -56,5 +56,5 @@ def test_the_check_refuses_a_last_batch_too_small_for_batchnorm(capfdbinary: pyt
     """1,437 training images in batches of four leave one image; 8 pixels are halved three times."""
     config: RunConfig = config_of("digits", {"model.name": "preact-resnet18", "model.width": 4, "batch_size": 4})
     assert check(msgspec.json.encode(config)) == 2
-    assert b"of 1,437 images in minibatches of 4 one is left over" in capfdbinary.readouterr().out
+    assert b"1,437 images in minibatches of 4 leave a single image over" in capfdbinary.readouterr().out
     assert check(msgspec.json.encode(msgspec.structs.replace(config, batch_size=5))) == 0

@@ -59,7 +59,7 @@ class Elsewhere(nn.Module):
 
 @pytest.fixture
 def elsewhere() -> nn.Module:
-    """The statistics of each BatchNorm differ, so that a mix-up is seen."""
+    """The statistics of all BatchNorm layers differ, so that swapped layers change the logits."""
     torch.manual_seed(0)
     model = Elsewhere()
     with torch.no_grad():
@@ -147,7 +147,7 @@ def test_a_normalisation_layer_in_the_file_is_used(elsewhere: nn.Module, tmp_pat
     mean, std = torch.tensor([0.1, 0.2, 0.3]), torch.tensor([0.5, 0.6, 0.7])
     torch.save({"normalize.mean": mean, "normalize.std": std, **elsewhere.state_dict()}, tmp_path / "w.pt")
     model, said = filled(tmp_path / "w.pt", "")
-    assert said[1] == "as the file says"
+    assert said[1] == "the file's mean and std"
     assert same(model, lambda x: elsewhere((x - mean.view(3, 1, 1)) / std.view(3, 1, 1)))
 
 
@@ -155,7 +155,7 @@ def test_a_checkpoint_of_ours_is_matched_by_names(tmp_path: Path) -> None:
     trained = build_network(MODEL, FACTS)
     checkpoint.save(tmp_path / "last.pt", build("cifar", {}), {"model": trained.state_dict(), "step": 3})
     model, said = filled(tmp_path / "last.pt", "")
-    assert said == ("by name", "as the file says")
+    assert said == ("by name", "the file's mean and std")
     assert same(model, trained.eval())
 
 
@@ -170,7 +170,7 @@ class Code:
         (Code(), "could run code"),
         ({"state_dict": {"a": 3}}, "holds no weights"),
         ([1, 2], "holds no weights"),
-        (b"x", "damaged, or neither"),
+        (b"x", "damaged, or it is neither"),
     ],
 )
 def test_a_file_without_weights_is_refused(tmp_path: Path, capsys: Any, content: Any, message: str) -> None:

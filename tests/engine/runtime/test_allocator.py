@@ -1,4 +1,4 @@
-"""What becomes of a large block that is freed, as the kernel sees it in the engine's own process."""
+"""Whether a large block that is freed stays mapped, according to the kernel, in a process of its own."""
 
 import os
 import subprocess
@@ -26,13 +26,13 @@ if "tuned" in sys.argv:
 c = ctypes.CDLL(None)
 c.malloc.restype, c.malloc.argtypes, c.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
 block = c.malloc(8 << 20)
-c.free(block)  # at once: what Python allocates in between would lie above the block, and hold the heap's end there
+c.free(block)  # at once: an allocation by Python in between would lie above the block and keep the heap from shrinking
 print("kept" if mapped(block + (8 << 20) - 1) else "unmapped")
 """
 
 
-def fate(*words: str, **environment: str) -> str:
-    """What becomes of the block: kept for the next tensor of that size, or unmapped."""
+def freed_block(*words: str, **environment: str) -> str:
+    """Whether the freed block is `kept` for the next tensor of the same size, or `unmapped`."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("MALLOC_", "GLIBC_TUNABLES"))}
     done = subprocess.run(
         [sys.executable, "-c", PROBE, *words],
@@ -45,12 +45,12 @@ def fate(*words: str, **environment: str) -> str:
 
 
 def test_by_default_the_kernel_gets_a_freed_block_back() -> None:
-    """Else there would be nothing to tune."""
-    assert fate() == "unmapped"
+    """Without this default there would be nothing to tune."""
+    assert freed_block() == "unmapped"
 
 
 def test_the_engine_keeps_a_freed_block() -> None:
-    assert fate("tuned") == "kept"
+    assert freed_block("tuned") == "kept"
 
 
 @pytest.mark.parametrize(
@@ -59,9 +59,9 @@ def test_the_engine_keeps_a_freed_block() -> None:
     ids=["MALLOC_", "GLIBC_TUNABLES"],
 )
 def test_the_threshold_that_the_user_set_wins(environment: dict[str, str]) -> None:
-    assert fate("tuned", **environment) == "unmapped"
+    assert freed_block("tuned", **environment) == "unmapped"
 
 
 def test_the_trim_threshold_that_the_user_set_wins() -> None:
-    """The block lies on the heap then, and its free end goes back to the kernel."""
-    assert fate("tuned", MALLOC_TRIM_THRESHOLD_="65536") == "unmapped"
+    """The block then lies on the heap, and the free end of the heap goes back to the kernel."""
+    assert freed_block("tuned", MALLOC_TRIM_THRESHOLD_="65536") == "unmapped"

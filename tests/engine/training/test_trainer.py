@@ -27,7 +27,7 @@ from tests.support.engine import assert_same, assert_same_end, of_kind, run_fold
 from tests.support.official_data import write_mnist
 from tests.support.training import StopAfter, train
 
-ALWAYS = 1e-9  # checkpoint_minutes: after every update
+ALWAYS = 1e-9  # a value of checkpoint_minutes that saves after every update
 
 
 READ = digits.read
@@ -44,7 +44,7 @@ def few_digits() -> Arrays:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Little to compute, and no waiting for the disk."""
+    """Train on few images, and do not wait for the disk."""
     monkeypatch.setattr(digits, "read", lambda folder: few_digits())
     monkeypatch.setattr("engine.protocol.files.os.fsync", lambda handle: None)
 
@@ -92,7 +92,7 @@ DIVERGING = {"optim.name": "sgd", "optim.schedule": "constant", "optim.lr": 100.
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_a_run_stopped_at_any_look_ends_with_the_same_numbers(tmp_path: Path, name: str) -> None:
+def test_a_run_stopped_at_any_check_ends_with_the_same_numbers(tmp_path: Path, name: str) -> None:
     """The stop checks include those between the replays of free training and those inside both kinds of evaluation."""
     typed = FEW | METHODS[name]
     whole = run_folder(tmp_path / "whole", typed)
@@ -122,7 +122,7 @@ def test_a_run_stopped_again_and_again_ends_with_the_same_numbers(tmp_path: Path
     broken = run_folder(tmp_path / "broken", FEW)
     for attempt in range(1, 40):
         try:
-            train(broken, looks=4, attempt=attempt)  # more than the looks of one evaluation, which starts anew
+            train(broken, looks=4, attempt=attempt)  # more stop checks than one evaluation has: it starts anew
         except Stopped:
             continue
         break
@@ -140,7 +140,7 @@ def test_a_broken_checkpoint_falls_back_to_the_one_before(tmp_path: Path) -> Non
     train(broken, attempt=2)
     (note,) = [event.message for event in of_kind(broken, events.Note)]
     assert "last.pt is damaged" in note
-    assert "going on from the checkpoint before" in note
+    assert "continuing from the previous checkpoint" in note
     assert_same(weights(whole)["model"], weights(broken)["model"])
 
 

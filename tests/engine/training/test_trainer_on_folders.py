@@ -58,7 +58,7 @@ def run(path: Path, dataset: str, **typed: Any) -> RunDir:
 
 
 def judged(folder: Path, config: RunConfig, again: bool = False) -> Measured:
-    """What `engine --eval` says of the weights in `folder`."""
+    """The last answer of `engine --eval` for the weights in `folder`."""
     weights = str(folder / "resnet18.pt")
     request = EvalRequest(config=config, weights=weights, eps=(2 / 255,), folder=str(folder), again=again)
     code, out, error = ask("--eval", stdin=msgspec.json.encode(request))
@@ -143,13 +143,13 @@ def test_a_run_is_not_resumed_on_other_data(tmp_path: Path, dataset: str) -> Non
         train(rundir, 4)
     for size in ("full", "24"):
         picture(root / size / "train" / "a" / "7.JPEG")
-    with pytest.raises(ConfigError, match=r"was trained on 12 training images of 2 .*, and now there are 13 training"):
+    with pytest.raises(ConfigError, match=r"trained on 12 training images of 2 .*, but the data now has 13 training"):
         train(rundir, attempt=2)
     for size in ("full", "24"):
         (root / size / "train" / "a" / "7.JPEG").unlink()
         for split in ("train", "val"):
             (root / size / split / "a").rename(root / size / split / "z")  # the numbers of the classes change
-    with pytest.raises(ConfigError, match=r"was trained on 12 .* \(names .*\), and now there are 12 .* \(names"):
+    with pytest.raises(ConfigError, match=r"was trained on 12 .* \(names .*\), but the data now has 12 .* \(names"):
         train(rundir, attempt=2)
     for size in ("full", "24"):
         for split in ("train", "val"):
@@ -157,7 +157,7 @@ def test_a_run_is_not_resumed_on_other_data(tmp_path: Path, dataset: str) -> Non
     os.utime(root / "full" / "train" / "a" / "1.JPEG", (0, 0))
     train(rundir, attempt=2)
     said = [event.message for event in of_kind(rundir, events.Note)]
-    assert any("the data is no longer that of the checkpoint" in message for message in said), said
+    assert any("the data has changed since the checkpoint" in message for message in said), said
 
 
 def test_a_stored_accuracy_is_not_used_for_another_image_size(tmp_path: Path, dataset: str) -> None:

@@ -34,7 +34,7 @@ def test_a_run_of_twelve_hours_writes_at_most_20_000_steps_and_many_in_its_first
     monkeypatch.setattr(reporter, "time", clock)
     learner: Any = SimpleNamespace(step=0, last_lr=0.1, figures=lambda: (1.0, 0.5, 0.01))
     writer: Any = SimpleNamespace(write=lambda event: lines.append(event))
-    told = reporter.Reporter(writer, learner, ONE_PHASE, Watchdog(10), signalling=True)
+    told = reporter.Reporter(writer, learner, ONE_PHASE, Watchdog(10), has_signal=True)
     first_minute = 0
     tick = told.ticker("pgd-50-10")
     while clock.now < 12 * HOURS:
@@ -55,7 +55,7 @@ def test_a_few_unreadable_images_are_named_and_many_are_counted() -> None:
     lines: list[Any] = []
     learner: Any = SimpleNamespace(step=0)
     writer: Any = SimpleNamespace(write=lines.append)
-    told = reporter.Reporter(writer, learner, ONE_PHASE, Watchdog(10), signalling=True)
+    told = reporter.Reporter(writer, learner, ONE_PHASE, Watchdog(10), has_signal=True)
     for count in range(1, 1001):
         told.unreadable({f"{number:04d}.jpg" for number in range(count)}, "it counts as wrong")
     messages = [line.message for line in lines]
