@@ -88,7 +88,7 @@ class MonitoredRun:
     def look(self) -> LiveRun:
         seen = self._observer.look()
         place = RunQueue.of_home().place_of(self.rundir.id) if seen.status.status == "queued" else None
-        news = self._observer.news, _size(self.rundir.log)
+        news = self._observer.revision, _size(self.rundir.log)
         return LiveRun(self.rundir, seen.state, news, seen.status, place, *_engine(seen))
 
 
