@@ -175,7 +175,7 @@ class History:
                     return rows
                 beside = _unused_path(self.path.with_name(f"{self.path.name}.{why}-{time.strftime('%Y%m%d-%H%M%S')}"))
                 self.path.rename(beside)
-            self.notices.append(f"{notice}; it is kept as {beside.name}, and the history is rebuilt from the run folders")
+            self.notices.append(f"{notice}; kept as {beside.name}; the history is rebuilt from the run folders")
         except OSError:
             self.notices.append(f"{notice}; the runs were read from their folders")
         return None
