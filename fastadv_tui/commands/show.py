@@ -67,8 +67,8 @@ def facts(row: "Row") -> list[tuple[str, str]]:
 def _measured(row: "Row") -> str:
     if not row.attack:
         return ""
-    from fastadv_tui.history.columns import measured_by
+    from fastadv_tui.history.columns import evaluation_text
 
     held_out = bool(row.settings.get("holdout"))
     stage = "final evaluation" if row.final else "watched while training"
-    return f" under {measured_by(row)} {kind_of_images(held_out)}, {stage}"
+    return f" under {evaluation_text(row)} {kind_of_images(held_out)}, {stage}"

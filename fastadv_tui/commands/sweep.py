@@ -50,7 +50,7 @@ def sweep(
     print(f"{len(configs)} run(s), tagged {group}", file=sys.stderr)
     if len(configs) > MANY and not yes:
         typer.confirm("start them?", abort=True, err=True)
-    for config in engine_client.kinds(configs):
+    for config in engine_client.runs_to_check(configs):
         engine_client.check(config)
     history, untagged = History(), ""
     for config in configs:

@@ -89,7 +89,7 @@ class MonitoredRun:
     def look(self) -> LiveRun:
         seen = self._observer.look()
         place = RunQueue.of_home().place_of(self.rundir.id) if seen.status.status == "queued" else None
-        version = self._observer.news, _size(self.rundir.log)
+        version = self._observer.revision, _size(self.rundir.log)
         return LiveRun(self.rundir, seen.state, version, seen.status, place, *_engine(seen))
 
 

@@ -1,1 +1,1 @@
-"""The index of all runs: rows, queries, comparisons."""
+"""The history of all runs: its rows, filters and comparisons."""

@@ -1,4 +1,4 @@
-"""The columns of the history: what each is called, how users compare its values, and how its values read."""
+"""The columns of the history: each with its key, its title, its kind of value and its text."""
 
 from collections.abc import Callable
 from operator import attrgetter
@@ -35,12 +35,12 @@ TEXT_OF_KIND: dict[Kind, Callable[[Any], str]] = {
 class Column(Struct, frozen=True):
     """One column.
 
-    key: what users type; also the field of Row.
+    key: the name that users type; also the field of Row.
     title: the heading in `fastadv runs` and in comparisons; the history screen shows the key.
-    kind: a size is a fraction in [0,1] that users type in units of 1/255; a fraction is in [0,1]; a time is a unix
-        time; a duration is in seconds.
-    value: what filters and sorting compare; None where it is unknown.
-    text: the cell of a table.
+    kind: a size is in [0,1], and users type it in units of 1/255; a fraction is in [0,1]; a time is a unix time; a
+        duration is in seconds.
+    value: returns the value of a row that filters and sorting compare; None if the value is unknown.
+    text: returns the text of a row's table cell.
     """
 
     key: str
@@ -50,12 +50,12 @@ class Column(Struct, frozen=True):
     text: Callable[[Row], str]
 
     @property
-    def ordered(self) -> bool:
-        """Whether rows can be sorted and filtered by this column."""
+    def sortable(self) -> bool:
+        """Whether rows can be sorted and compared by this column."""
         return self.kind != "list"
 
     def text_or(self, row: Row, unknown: str) -> str:
-        """The cell of a table, or `unknown` where there is no value."""
+        """The text of the table cell, or `unknown` if the row has no value in this column."""
         return unknown if self.value(row) is None else self.text(row)
 
 
@@ -64,13 +64,13 @@ def status_text(row: Row) -> str:
     return f"{GLYPHS[row.status]} {row.status}"
 
 
-def measured_by(row: Row) -> str:
-    """What the accuracies stand on: `PGD-50-10 on 1,000`, the number being that of images."""
+def evaluation_text(row: Row) -> str:
+    """The attack and the number of images of the newest evaluation: `PGD-50-10 on 1,000`."""
     return f"{attack_name(row.attack)} on {row.images:,}"
 
 
 def _attack(row: Row) -> str:
-    """The attack of the evaluation, in parentheses if that was made while training."""
+    """The attack of the newest evaluation; in parentheses unless this was the final evaluation."""
     name = attack_name(row.attack)
     return name if row.final or not name else f"({name})"
 
@@ -120,9 +120,9 @@ COLUMNS = {
         _column("pinned", "flag"),
     )
 }  # fmt: skip
-NO_COLUMNS = ("settings", "reason", "curve", "alarms")  # the fields of Row that are no column
+FIELDS_WITHOUT_COLUMN = ("settings", "reason", "curve", "alarms")  # the fields of Row that have no column
 
-# What the history screen can show, in the order in which its dialog offers the columns.
+# The columns that the history screen can show, in the order of its dialog for choosing columns.
 SHOWABLE = (
     "id", "status", "name", "dataset", "method", "preset", "eps", "alpha", "seed", "clean", "robust", "attack",
     "epochs", "duration", "images_per_second", "peak_memory", "flops", "submitted", "tags", "note",

@@ -1,4 +1,4 @@
-"""Runs side by side: results with the best marked, only the settings that differ, and seeds as mean ± std."""
+"""A comparison of runs side by side: their results, the settings that differ, and warnings."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,22 +7,26 @@ from msgspec import Struct
 
 from engine.config.settings import settings
 from engine.config.units import units
-from fastadv_tui.history.columns import COLUMNS, measured_by
+from fastadv_tui.history.columns import COLUMNS, evaluation_text
 from fastadv_tui.history.row import Row
-from fastadv_tui.history.run_settings import differing
+from fastadv_tui.history.run_settings import differing_settings
 
 Better = Callable[[Sequence[float]], float]
 
 
 class Cell(Struct, frozen=True):
-    """Text for people, and whether it is the best of its line."""
+    """The text of one cell, and whether its value is the best of the line."""
 
     text: str
     best: bool = False
 
 
 class Table(Struct, frozen=True):
-    """A comparison: one column for each run, lines of results and of settings that differ; what to beware of."""
+    """A comparison with one column for each run.
+
+    results, settings: the lines, each with its label and one cell for each run; only settings that differ.
+    warnings: sentences that say why the results might not be comparable.
+    """
 
     runs: list[str]
     results: list[tuple[str, list[Cell]]]
@@ -31,11 +35,13 @@ class Table(Struct, frozen=True):
 
 
 def compare(rows: Sequence[Row]) -> Table:
-    """The runs side by side."""
+    """Compare the runs side by side."""
     return Table(
         runs=[row.id for row in rows],
         results=_results(rows),
-        settings=[(key, [Cell(_shown(key, value)) for value in values]) for key, values in differing(rows)],
+        settings=[
+            (key, [Cell(_setting_text(key, value)) for value in values]) for key, values in differing_settings(rows)
+        ],
         warnings=_warnings(rows),
     )
 
@@ -44,19 +50,19 @@ def _results(rows: Sequence[Row]) -> list[tuple[str, list[Cell]]]:
     return [
         ("name", [Cell(row.name) for row in rows]),
         ("status", [Cell(row.status) for row in rows]),
-        _marked(rows, "clean", max),
-        _marked(rows, "robust", max),
-        ("attack", [Cell(measured_by(row) if row.attack else "-") for row in rows]),
+        _line_with_best(rows, "clean", max),
+        _line_with_best(rows, "robust", max),
+        ("attack", [Cell(evaluation_text(row) if row.attack else "-") for row in rows]),
         ("epochs", [Cell(f"{row.epochs:.4g}") for row in rows]),
-        _marked(rows, "duration", min),
-        _marked(rows, "images_per_second", max),
-        _marked(rows, "flops", min),
-        _marked(rows, "peak_memory", min),
+        _line_with_best(rows, "duration", min),
+        _line_with_best(rows, "images_per_second", max),
+        _line_with_best(rows, "flops", min),
+        _line_with_best(rows, "peak_memory", min),
     ]
 
 
-def _marked(rows: Sequence[Row], key: str, better: Better) -> tuple[str, list[Cell]]:
-    """The line of one column, with the best value marked unless all are the same."""
+def _line_with_best(rows: Sequence[Row], key: str, better: Better) -> tuple[str, list[Cell]]:
+    """The line of one column. The best value is marked, unless all known values are equal."""
     column = COLUMNS[key]
     values = [column.value(row) for row in rows]
     known = [value for value in values if value is not None]
@@ -67,20 +73,20 @@ def _marked(rows: Sequence[Row], key: str, better: Better) -> tuple[str, list[Ce
     ]
 
 
-def _shown(key: str, value: Any) -> str:
+def _setting_text(key: str, value: Any) -> str:
     if key in settings() and settings()[key].is_size:
         return "follows eps" if value is None else f"{units(value)}/255"
     return "-" if value is None else str(value)
 
 
 def _warnings(rows: Sequence[Row]) -> list[str]:
-    """Why the figures might not be comparable."""
+    """The reasons why the results might not be comparable."""
     checks: dict[str, set[Any]] = {
-        "the data differ": {row.data_fingerprint for row in rows if row.data_fingerprint},
-        "the attacks of the evaluation differ": {row.attack for row in rows},
-        "the evaluations are of different numbers of images": {row.images for row in rows},
-        "the evaluations are for different eps": {row.eps for row in rows},
-        "some figures are of the final evaluation, some were watched while training": {row.final for row in rows},
-        "the code of the engine differs": {row.code_fingerprint for row in rows if row.code_fingerprint},
+        "the data differ between the runs": {row.data_fingerprint for row in rows if row.data_fingerprint},
+        "the runs were evaluated with different attacks": {row.attack for row in rows},
+        "the runs were evaluated on different numbers of images": {row.images for row in rows},
+        "the runs were evaluated with different eps": {row.eps for row in rows},
+        "some runs have a final evaluation, others only evaluations during training": {row.final for row in rows},
+        "the engine code differs between the runs": {row.code_fingerprint for row in rows if row.code_fingerprint},
     }
     return [warning for warning, found in checks.items() if len(found) > 1]

@@ -1,4 +1,4 @@
-"""A comparison as CSV, Markdown, LaTeX or JSON: what is text stays text in each of them."""
+"""A comparison as CSV, Markdown, LaTeX or JSON, with the special characters of each format escaped."""
 
 import csv
 import io
@@ -9,12 +9,12 @@ from collections.abc import Callable
 from fastadv_tui.history.comparison import Table
 from fastadv_tui.text.sanitize import one_line
 
-LATEX = {
+LATEX_ESCAPES = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}",
 }  # fmt: skip
-FORMULA = re.compile(r"[=+\-@\t\r]")
+FORMULA_START = re.compile(r"[=+\-@\t\r]")
 
 
 def to_csv(table: Table) -> str:
@@ -30,7 +30,7 @@ def to_markdown(table: Table) -> str:
 
 
 def to_latex(table: Table) -> str:
-    """A tabular with booktabs rules."""
+    """A LaTeX tabular with the rules of the package booktabs."""
     head, *body = _lines(table, _latex, r"\textbf{{{}}}")
     lines = [rf"\begin{{tabular}}{{l{'r' * len(table.runs)}}}", r"\toprule", _latex_row(head), r"\midrule"]
     return "\n".join([*lines, *map(_latex_row, body), r"\bottomrule", r"\end{tabular}"]) + "\n"
@@ -54,7 +54,7 @@ FORMATS: dict[str, Callable[[Table], str]] = {
 
 
 def _lines(table: Table, escaped: Callable[[str], str], best: str = "{}") -> list[list[str]]:
-    """The table as lines of escaped text, the head first; `best` is what a cell that is the best is wrapped in."""
+    """The table as lines of escaped cells, the head first. `best` is the format string of the best cell of a line."""
 
     def shown(text: str, mark: str = "{}") -> str:
         return mark.format(escaped(one_line(text)))
@@ -67,8 +67,8 @@ def _lines(table: Table, escaped: Callable[[str], str], best: str = "{}") -> lis
 
 
 def _no_formula(cell: str) -> str:
-    """A spreadsheet runs a cell that begins like a formula; a quote in front keeps it text."""
-    return f"'{cell}" if FORMULA.match(cell) and not re.fullmatch(r"-|[-+]?[\d.,]+%?", cell) else cell
+    """Put a quote before a cell that begins like a formula, because a spreadsheet would run the formula."""
+    return f"'{cell}" if FORMULA_START.match(cell) and not re.fullmatch(r"-|[-+]?[\d.,]+%?", cell) else cell
 
 
 def _markdown(cell: str) -> str:
@@ -76,7 +76,7 @@ def _markdown(cell: str) -> str:
 
 
 def _latex(cell: str) -> str:
-    return "".join(LATEX.get(character, character) for character in cell)
+    return "".join(LATEX_ESCAPES.get(character, character) for character in cell)
 
 
 def _latex_row(cells: list[str]) -> str:

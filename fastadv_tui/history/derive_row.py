@@ -1,4 +1,4 @@
-"""The row of a run, derived from its directory."""
+"""Derives the history row of a run from its run directory."""
 
 from engine.protocol.events import Evaluated
 from engine.protocol.rundir import RunDir, Submission
@@ -8,15 +8,15 @@ from fastadv_tui.history.run_settings import changed_settings
 from fastadv_tui.runs.observe import observe
 from fastadv_tui.runs.state import RunState
 
-CURVE_POINTS = 50
+MAX_CURVE_POINTS = 50
 
 
 def row_of(rundir: RunDir) -> Row:
-    """The row of a run, derived from its directory; what is missing or damaged there is left empty."""
+    """The row of a run, derived from its run directory. A file that is missing or damaged leaves its fields empty."""
     row = Row(id=rundir.id)
     seen = observe(rundir)
-    _take_submission(row, seen.submission)
-    _take_progress(row, seen.state)
+    _add_submission(row, seen.submission)
+    _add_progress(row, seen.state)
     row.status, row.reason, row.host = seen.status.status, seen.status.reason, seen.status.host
     row.ended = seen.status.ended or 0.0
     row.peak_memory = seen.exit.peak_memory if seen.exit else 0
@@ -25,14 +25,14 @@ def row_of(rundir: RunDir) -> Row:
     return row
 
 
-def thin(points: list[Evaluated], most: int = CURVE_POINTS) -> list[tuple[float, float, float]]:
-    """At most so many of the points, the first and the last among them."""
+def thinned(points: list[Evaluated], most: int = MAX_CURVE_POINTS) -> list[tuple[float, float, float]]:
+    """At most `most` of the points as (epoch, clean, robust), evenly spread; the first and the last are kept."""
     if len(points) > most:
         points = [points[round(n * (len(points) - 1) / (most - 1))] for n in range(most)]
     return [(round(p.epoch, 2), round(p.clean, 4), round(p.robust, 4)) for p in points]
 
 
-def _take_submission(row: Row, submission: Submission | None) -> None:
+def _add_submission(row: Row, submission: Submission | None) -> None:
     if submission is None:
         return
     config = submission.config
@@ -42,9 +42,9 @@ def _take_submission(row: Row, submission: Submission | None) -> None:
     row.code_fingerprint = submission.code_fingerprint
 
 
-def _take_progress(row: Row, run: RunState) -> None:
+def _add_progress(row: Row, run: RunState) -> None:
     row.started, row.duration, row.epochs = run.begun, run.elapsed, round(run.epochs, 3)
-    row.curve, row.alarms = thin(run.watch), [alarm.kind for alarm in run.alarms]
+    row.curve, row.alarms = thinned(run.watch), [alarm.kind for alarm in run.alarms]
     if run.started:
         row.data_fingerprint, row.flops = run.started.data_fingerprint, run.started.flops
     row.images_per_second = run.last_step.images_per_second if run.last_step else 0.0

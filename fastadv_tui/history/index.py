@@ -1,6 +1,7 @@
-"""The index of all runs, on TinyDB: small rows that can be rebuilt from the run directories. The only writer of it.
+"""The history file: one small row for each run. Every writer of this file uses this module; TinyDB holds the rows.
 
-A row that says queued or running is never believed: whoever reads it derives it again from the run directory.
+The rows can be rebuilt from the run directories. A row with the status queued or running may be out of date: every
+reader derives such a row again from the run directory.
 """
 
 import time
@@ -27,16 +28,20 @@ if TYPE_CHECKING:
 
     from fastadv_tui.history.store.transaction import Transaction
 
-LOCK_SECONDS = 60.0
-NO_FOLDER = "its folder is gone"
+LOCK_SECONDS = 60.0  # longest wait for the lock of the history file
+NO_FOLDER = "the run folder is missing"
+MISSING_FILE_REASONS = (  # the last three are the texts of earlier versions, which history files still hold
+    NO_FOLDER, NO_CONFIG, NO_SUPERVISOR,
+    "its folder is gone", "its config.json cannot be read", "it was never started",
+)  # fmt: skip
 
 
 class HistoryError(UserError):
-    """The history cannot be written; nothing in it was lost."""
+    """The history file or the notes of a run cannot be written. The old content is kept."""
 
 
 class History:
-    """The history of one home. `notices` collects lines that the user should see (a file that was rebuilt)."""
+    """The history of one home folder. `notices` collects lines for the user, such as "the file was rebuilt"."""
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or history_path()
@@ -45,31 +50,33 @@ class History:
     # -- reading ----------------------------------------------------------------------------------------------
 
     def rows(self) -> list[Row]:
-        """All rows, the live ones derived anew, the last submitted first."""
+        """All rows, the last submitted run first. The rows of live runs are derived again."""
         return sorted(self.sync(), key=lambda row: row.submitted, reverse=True)
 
     def get(self, run_id: str) -> Row | None:
-        """One run's row, up to date."""
+        """The up-to-date row of a run; None if there is no such run."""
         return next((row for row in self.sync() if row.id == run_id), None)
 
     def find(self, name: str) -> Row:
-        """The row of the run that `name` means (see `runs.find.find_run`), also of one whose folder is gone.
+        """The row of the run that `name` means (see `runs.find.find_run`). A run without a folder is found, too.
 
         Raises: RunNotFoundError.
         """
         try:
             return row_of(find_run(name))
         except RunNotFoundError:
-            found = [row for row in self._read_quietly() or () if name and row.id.startswith(name)]
+            found = [row for row in self._read_or_none() or () if name and row.id.startswith(name)]
             if len(found) != 1 or name == "last":
                 raise
             return found[0]
 
     def sync(self) -> list[Row]:
-        """Derive live rows anew and add runs that have none; writes what changed, if it can be written."""
+        """All rows, up to date. Derives live rows again, adds rows of new runs, and writes the changes if possible."""
         rows = self._read_or_rebuild()
         known = {row.id: row for row in rows}
-        stale = [name for name in run_ids() if name not in known or known[name].live or _doubtful(known[name])]
+        stale = [
+            name for name in run_ids() if name not in known or known[name].live or _lost_by_missing_file(known[name])
+        ]
         fresh = {name: row_of(RunDir(runs_dir() / name)) for name in stale}
         gone = [_lost(row) for row in rows if row.live and row.id not in fresh]
         changed = [row for row in (*fresh.values(), *gone) if row != known.get(row.id)]
@@ -80,14 +87,14 @@ class History:
     # -- writing ----------------------------------------------------------------------------------------------
 
     def record(self, rundir: RunDir) -> Row:
-        """Bring a run's row up to date. Raises: HistoryError, if it cannot be written."""
-        with self._writing() as draft:  # derived under the lock, or an older row could overwrite a newer one
+        """Bring a run's row up to date. Raises: HistoryError, if the history cannot be written."""
+        with self._writing() as transaction:  # derive under the lock: an older row must not overwrite a newer one
             row = row_of(rundir)
-            draft.put([row] if rundir.path.exists() else [])
+            transaction.put([row] if rundir.path.exists() else [])
         return row
 
     def bring_up_to_date(self, rundir: RunDir) -> Row:
-        """As `record`, but a history that cannot be written is a notice, not an error."""
+        """As `record`, but add a notice instead of raising an error if the history cannot be written."""
         try:
             return self.record(rundir)
         except UserError as error:
@@ -96,16 +103,16 @@ class History:
 
     def upsert(self, rows: Iterable[Row]) -> None:
         """Insert or replace rows. Raises: HistoryError."""
-        with self._writing() as draft:
-            draft.put(rows)
+        with self._writing() as transaction:
+            transaction.put(rows)
 
     def remove(self, run_id: str) -> None:
         """Forget a run. Raises: HistoryError."""
-        with self._writing() as draft:
-            draft.remove([run_id])
+        with self._writing() as transaction:
+            transaction.remove([run_id])
 
     def edit(self, rundir: RunDir, change: Callable[[Notes], None]) -> Row:
-        """Change the user's notes on a run, in its folder and in its row. Raises: HistoryError."""
+        """Change the user's notes on a run, in the run folder and in the row. Raises: HistoryError."""
         try:
             with self._lock():
                 notes = notes_to_change(rundir)
@@ -118,7 +125,7 @@ class History:
         return self.record(rundir)
 
     def reindex(self, progress: Callable[[int, int], None] = lambda done, total: None) -> int:
-        """Derive every run's row anew; rows whose folder is gone are kept if the file can be read.
+        """Derive every run's row again. Rows of runs without a folder are kept if the history file can be read.
 
         Returns: the number of run directories. Raises: HistoryError.
         """
@@ -138,101 +145,103 @@ class History:
             return [row_of(RunDir(runs_dir() / name)) for name in run_ids()]
 
     def _read_or_set_aside(self) -> list[Row] | None:
-        """The rows; None, with a notice, where the file cannot be used: one that is no good is set aside."""
+        """The rows. If the file cannot be used, add a notice and return None; a damaged or newer file is renamed."""
         try:
             if self.path.exists() or not any(runs_dir().glob("*/config.json")):
                 return read_rows(self.path)
             self.notices.append(f"{self.path} was missing and has been rebuilt from the run folders")
         except NewerSchemaError as error:
-            return self._set_aside("newer", f"{self.path} is of a newer version ({error})")
+            return self._set_aside("newer", f"{self.path} was written by a newer version of fastadv ({error})")
         except DAMAGED as error:
             return self._set_aside("damaged", f"{self.path} was damaged ({error})")
         except OSError as error:
-            self.notices.append(f"{self.path} cannot be read ({error.strerror}); read from the run folders instead")
+            self.notices.append(f"{self.path} cannot be read ({error.strerror}); the runs were read from their folders")
         return None
 
-    def _read_quietly(self) -> list[Row] | None:
+    def _read_or_none(self) -> list[Row] | None:
         try:
             return read_rows(self.path)
         except (OSError, NewerSchemaError, *DAMAGED):
             return None
 
     def _set_aside(self, why: str, notice: str) -> list[Row] | None:
-        """Keep the file that cannot be used beside the one that takes its place; its rows, if another process has
-        put it right meanwhile.
+        """Rename the file that cannot be used, so that a new file can take its place.
+
+        Returns: None; the rows, if another process has repaired the file meanwhile.
         """
         try:
             with self._lock():
-                if (rows := self._read_quietly()) is not None:
+                if (rows := self._read_or_none()) is not None:
                     return rows
-                beside = _unused(self.path.with_name(f"{self.path.name}.{why}-{time.strftime('%Y%m%d-%H%M%S')}"))
+                beside = _unused_path(self.path.with_name(f"{self.path.name}.{why}-{time.strftime('%Y%m%d-%H%M%S')}"))
                 self.path.rename(beside)
-            self.notices.append(f"{notice}; it is kept as {beside.name}, and rebuilt from the run folders")
+            self.notices.append(f"{notice}; kept as {beside.name}; the history is rebuilt from the run folders")
         except OSError:
-            self.notices.append(f"{notice}; read from the run folders instead")
+            self.notices.append(f"{notice}; the runs were read from their folders")
         return None
 
     def _derive_all(self, progress: Callable[[int, int], None] = lambda done, total: None) -> list[Row]:
-        """Every run's row, derived and written under one lock, so that no edit is lost. Raises: HistoryError."""
-        with self._writing() as draft:
+        """Derive and write every run's row under one lock, so that no edit is lost. Raises: HistoryError."""
+        with self._writing() as transaction:
             rows, ids, folder = [], run_ids(), runs_dir()
             for number, name in enumerate(ids, 1):
                 rows.append(row_of(RunDir(folder / name)))
                 progress(number, len(ids))
-            draft.put(rows)
+            transaction.put(rows)
         return rows
 
     def _write_if_possible(self, rows: Iterable[Row]) -> None:
-        """What is derived can be derived again: a disk that is full or read-only is no reason to fail a reader."""
+        """Write the rows. If the disk is full or read-only, only add a notice: the rows can be derived again."""
         try:
-            with self._writing() as draft:
-                draft.put([newest for row in rows if (newest := _newest(draft, row))])
+            with self._writing() as transaction:
+                transaction.put([newest for row in rows if (newest := _newest(transaction, row))])
         except UserError as error:
             self.notices.append(str(error))
 
     @contextmanager
     def _writing(self) -> "Iterator[Transaction]":
-        """The rows, under the lock, read and written once whatever is done with them."""
-        from fastadv_tui.history.store.transaction import Transaction  # for the same reason
+        """Hold the lock, read the rows once, and write them once at the end. Raises: HistoryError."""
+        from fastadv_tui.history.store.transaction import Transaction  # loads TinyDB, and most readers never write
 
         ensure_home()
         try:
             with self._lock():
-                draft = Transaction(self.path)
-                yield draft
-                draft.save()
+                transaction = Transaction(self.path)
+                yield transaction
+                transaction.save()
         except (OSError, NewerSchemaError, *DAMAGED) as error:
-            raise HistoryError(f"cannot write the history {self.path} ({error}); nothing in it was changed") from None
+            raise HistoryError(f"cannot write the history {self.path} ({error}); the file was not changed") from None
 
     def _lock(self) -> "FileLock":
-        """Raises, when entered: OSError, of which filelock's Timeout is one."""
-        from filelock import FileLock  # here, as most who look at the history never write it
+        """The lock of the history file. Raises, when entered: OSError (filelock's Timeout is an OSError)."""
+        from filelock import FileLock  # imported late: most readers never write
 
         return FileLock(f"{self.path}.lock", timeout=LOCK_SECONDS, mode=0o600)
 
 
-def _doubtful(row: Row) -> bool:
-    """Whether a run was called lost as something of it was not to be seen, perhaps only then."""
-    return row.status == "lost" and row.reason in (NO_FOLDER, NO_CONFIG, NO_SUPERVISOR)
+def _lost_by_missing_file(row: Row) -> bool:
+    """Whether a run is called lost only because a file was not there; the file may have come back since."""
+    return row.status == "lost" and row.reason in MISSING_FILE_REASONS
 
 
-def _newest(draft: "Transaction", row: Row) -> Row | None:
-    """What is to be written of a row that was derived before the lock was held; None if the run was removed since.
+def _newest(transaction: "Transaction", row: Row) -> Row | None:
+    """The row to write in place of a row that was derived before the lock was held; None if the run was removed.
 
-    A row that says ended will be believed, and the run may have been edited or resumed meanwhile.
+    The row of a run that has ended is derived again, because the user may have edited or resumed the run meanwhile, and
+    no reader corrects such a row later.
     """
     rundir = RunDir(runs_dir() / row.id)
     if rundir.path.exists():
         return row if row.live else row_of(rundir)
-    return row if draft.has(row.id) else None
+    return row if transaction.has(row.id) else None
 
 
-def _unused(path: Path) -> Path:
-    """A path that nothing is at: this one, or with a number behind it."""
+def _unused_path(path: Path) -> Path:
+    """A path where no file is: `path`, or `path` with a number at its end."""
     taken = (path, *(path.with_name(f"{path.name}-{number}") for number in range(2, 1000)))
     return next((free for free in taken if not free.exists()), path)
 
 
 def _lost(row: Row) -> Row:
-    """The row of a run whose folder went away while it was live."""
+    """The row of a run whose folder was removed while the run was live."""
     return msgspec.structs.replace(row, status="lost", reason=NO_FOLDER)

@@ -1,4 +1,4 @@
-"""What a user wrote on a run: name, tags, note."""
+"""The user's notes on a run: name, tags, note, pin."""
 
 import msgspec
 from msgspec import Struct, field
@@ -8,7 +8,7 @@ from engine.protocol.rundir import RunDir
 
 
 class Notes(Struct, omit_defaults=True):
-    """`notes.json`: what the user wrote on a run; a name here beats the one it was submitted with."""
+    """`notes.json`: the user's notes on a run. `name`, if not empty, replaces the name in the run's configuration."""
 
     name: str = ""
     tags: list[str] = field(default_factory=list)
@@ -17,7 +17,7 @@ class Notes(Struct, omit_defaults=True):
 
 
 def read_notes(rundir: RunDir) -> Notes:
-    """The user's notes; empty ones if there are none that can be read."""
+    """The user's notes; empty notes if the file is missing or cannot be read."""
     try:
         return notes_to_change(rundir)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
@@ -25,7 +25,7 @@ def read_notes(rundir: RunDir) -> Notes:
 
 
 def notes_to_change(rundir: RunDir) -> Notes:
-    """The user's notes, empty ones only if there are none: what cannot be read must not be written over.
+    """The user's notes; empty notes if the file is missing. An unreadable file raises, so that nobody overwrites it.
 
     Raises: OSError, msgspec.DecodeError, UnicodeDecodeError.
     """

@@ -1,10 +1,13 @@
 """The filter language of the history: `method=fgsm eps>=8 robust>0.4 tag:paper since:7d text`.
 
-Words are joined by "and". `key=value` and its kin (`!= < <= > >=`) look at a figure, a fact or a setting by its
-key; `tag:x`, `status:done`, `since:7d` and `before:2026-11-01` are short for what is asked most; `-word` turns a
-word around; quotes hold spaces together; anything else is searched for in id, name, data set, method, tags and note.
-Sizes are typed as on the command line (`eps>=8` is 8/255), accuracies as shares or per cent (`robust>0.4` is
-`robust>40`).
+A row passes a filter if the row passes every word of the filter.
+- `key=value` compares a column or a setting; the other operators are `!= < <= > >=`.
+- `tag:x`, `status:done`, `since:7d` and `before:2026-11-01` are short forms for frequent questions.
+- `-word` passes the rows that `word` does not pass. Quotes keep the spaces inside one word.
+- Any other word is searched for in id, name, data set, method, tags and note.
+
+Sizes are typed as on the command line (`eps>=8` means 8/255). Accuracies are typed as fractions or in percent
+(`robust>0.4` and `robust>40` mean the same).
 """
 
 import math
@@ -47,25 +50,25 @@ class QueryError(UserError):
 
 
 def parse(text: str) -> Test:
-    """The test that a filter stands for.
+    """The test of a filter: whether a row passes the filter.
 
-    Raises: QueryError, naming the word and what would be understood.
+    Raises: QueryError, which names the word and what a user can type instead.
     """
     try:
         words = shlex.split(text)
     except ValueError as error:
         raise QueryError(f"the filter {text!r} cannot be read: {str(error).lower()}") from None
-    tests = [_word(word) for word in words]
+    tests = [_test_of_word(word) for word in words]
     return lambda row: all(test(row) for test in tests)
 
 
 def ordered(rows: Iterable[Row], key: str) -> list[Row]:
-    """The rows by a key, the largest first; `+key` turns it around. Rows without a value come last.
+    """The rows sorted by a key, the largest value first; the smallest first for `+key`. Rows without a value come last.
 
     Raises: QueryError, if there is no such key.
     """
     upwards, key = key.startswith("+"), key.lstrip("+-")
-    get = _getter(key)
+    get = _value_getter(key)
     known: list[Row] = []
     unknown: list[Row] = []
     for row in rows:
@@ -73,39 +76,39 @@ def ordered(rows: Iterable[Row], key: str) -> list[Row]:
     return [*sorted(known, key=lambda row: _sortable(get(row)), reverse=not upwards), *unknown]
 
 
-def _word(word: str) -> Test:
+def _test_of_word(word: str) -> Test:
     plain = word.lstrip("-")
     if not plain:
-        return _search(word)
-    test = _positive(plain)
+        return _test_of_search(word)
+    test = _test_of_plain_word(plain)
     return (lambda row: not test(row)) if (len(word) - len(plain)) % 2 else test
 
 
-def _positive(word: str) -> Test:
+def _test_of_plain_word(word: str) -> Test:
     if match := PREFIXED.fullmatch(word):
-        return _prefixed(match[1], match[2])
+        return _test_of_prefix(match[1], match[2])
     if match := COMPARISON.fullmatch(word):
-        return _comparison(match[1], match[2], match[3])
-    return _search(word)
+        return _test_of_comparison(match[1], match[2], match[3])
+    return _test_of_search(word)
 
 
-def _search(word: str) -> Test:
+def _test_of_search(word: str) -> Test:
     wanted = word.casefold()
-    return lambda row: wanted in _haystack(row)
+    return lambda row: wanted in _searched_text(row)
 
 
-def _prefixed(prefix: str, text: str) -> Test:
+def _test_of_prefix(prefix: str, text: str) -> Test:
     if prefix == "tag":
         return lambda row: text.casefold() in (tag.casefold() for tag in row.tags)
     if prefix == "status":
-        return _comparison("status", "=", text)
-    moment = _moment(text)
+        return _test_of_comparison("status", "=", text)
+    moment = _unix_time(text)
     return lambda row: (row.submitted >= moment) == (prefix == "since")
 
 
-def _comparison(key: str, sign: str, text: str) -> Test:
-    get, compare = _getter(key), OPERATORS[sign]
-    wanted = _wanted(key, text)
+def _test_of_comparison(key: str, sign: str, text: str) -> Test:
+    get, compare = _value_getter(key), OPERATORS[sign]
+    wanted = _typed_value(key, text)
 
     def test(row: Row) -> bool:
         found = get(row)
@@ -121,14 +124,14 @@ def _comparison(key: str, sign: str, text: str) -> Test:
 
 
 def _comparable(found: float, wanted: float) -> tuple[float, float]:
-    """8/255 as it was typed and as it was computed may differ in the last digits."""
+    """Makes two almost equal numbers equal: a typed and a computed 8/255 may differ in their last digits."""
     return (wanted, wanted) if math.isclose(found, wanted, rel_tol=1e-9) else (found, wanted)
 
 
-def _wanted(key: str, text: str) -> str | float:
-    """What a user typed for a key, in the row's units; text that is no number is compared as text.
+def _typed_value(key: str, text: str) -> str | float:
+    """The value that a user typed for a key, in the units of Row; a string if the key is compared as text.
 
-    Raises: QueryError, if it is nothing that the key can be.
+    Raises: QueryError, if the key cannot have this value.
     """
     kind = _kind(key)
     if kind == "size":
@@ -139,37 +142,37 @@ def _wanted(key: str, text: str) -> str | float:
     if kind in ("word", "flag"):
         return (full_name(text) if key == "dataset" else text).casefold()
     if kind == "time":
-        return _moment(text)
+        return _unix_time(text)
     if kind == "duration" and (seconds := parse_age(text)) is not None:
         return seconds
     return _number(key, kind, text)
 
 
 def _kind(key: str) -> Kind | None:
-    """What users type for a key; None for a setting, which may be a number or text."""
+    """The kind of value that users type for a key; None for a setting that may be a number or text."""
     if key in COLUMNS:
         return COLUMNS[key].kind
     return "size" if SHORT_KEYS.get(key, key) in SIZE_SETTINGS else None
 
 
 def _number(key: str, kind: Kind | None, text: str) -> str | float:
-    """A number as typed; the text where it is none, if the key is a setting's."""
+    """The typed number; for a setting (kind None), the text if the text is not a number."""
     try:
         number = float(text.removesuffix("%"))
     except ValueError:
         if kind is not None:
-            raise QueryError(f"{key}: {text!r} is no number") from None
+            raise QueryError(f"{key}: {text!r} is not a number") from None
         return text.casefold()
     return number / 100 if kind == "fraction" and (text.endswith("%") or number > 1) else number
 
 
-def _getter(key: str) -> Callable[[Row], Any]:
-    if key in COLUMNS and COLUMNS[key].ordered:
+def _value_getter(key: str) -> Callable[[Row], Any]:
+    if key in COLUMNS and COLUMNS[key].sortable:
         return COLUMNS[key].value
     setting = SHORT_KEYS.get(key, key)
     if setting in settings():
         return lambda row: setting_of(row, setting)
-    columns = [column.key for column in COLUMNS.values() if column.ordered]
+    columns = [column.key for column in COLUMNS.values() if column.sortable]
     hint = did_you_mean(key, [*PREFIXES, *columns, *settings(), *SHORT_KEYS]) or f"use {', '.join(columns)}"
     raise QueryError(f"unknown key {key!r}; {hint}")
 
@@ -178,20 +181,20 @@ def _as_text(found: Any) -> str:
     return (",".join(map(str, found)) if isinstance(found, list | tuple) else str(found)).casefold()
 
 
-def _haystack(row: Row) -> str:
+def _searched_text(row: Row) -> str:
     return "\n".join((row.id, row.name, row.dataset, row.method, row.note, *row.tags)).casefold()
 
 
 def _sortable(found: Any) -> tuple[int, Any]:
-    """Numbers before text, so that a mixed column can be sorted."""
+    """A sort key that keeps numbers and texts apart, so that a column with both can be sorted."""
     return (1, found) if isinstance(found, int | float) else (0, str(found).casefold())
 
 
-def _moment(text: str) -> float:
-    """The unix time of `7d` (ago), `12h`, `2026-11-01` or `2026-11-01T14:00`."""
+def _unix_time(text: str) -> float:
+    """The unix time of `2026-11-01` or `2026-11-01T14:00`, or of an age such as `7d` or `12h`. Raises: QueryError."""
     if (seconds := parse_age(text)) is not None:
         return time.time() - seconds
     try:
         return datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError):
-        raise QueryError(f"{text!r} is no time: write 7d, 12h or 2026-11-01") from None
+        raise QueryError(f"{text!r} is not a time: write 7d, 12h or 2026-11-01") from None

@@ -1,4 +1,4 @@
-"""A row of the history: what is remembered of one run, small enough for ten thousand of them."""
+"""A row of the history: a summary of one run, small enough for a history of ten thousand runs."""
 
 from typing import Any
 
@@ -8,11 +8,15 @@ from fastadv_tui.runs import status
 
 
 class Row(Struct, kw_only=True):
-    """One run. Accuracies, eps and alpha are in [0,1]; times are unix times or seconds; memory is in bytes; flops are
-    those of the whole training.
+    """One run.
 
-    clean and robust are those of the final evaluation if `final`, else the last ones watched.
-    curve: (epoch, clean, robust), thinned to at most CURVE_POINTS.
+    Accuracies, eps and alpha are fractions in [0,1]. submitted, started and ended are unix times, 0.0 if unknown.
+    duration is in seconds of training, peak_memory in bytes. flops counts the floating-point operations of the whole
+    training.
+
+    clean, robust, attack, images: of the final evaluation if `final`, else of the last evaluation during training.
+    curve: at most MAX_CURVE_POINTS points (epoch, clean, robust).
+    settings: by dotted key, the settings that differ from the preset.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""Which settings a run had, and which of them it changed."""
+"""The settings of a run, and which of them differ from the preset."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -11,53 +11,54 @@ from engine.config.run import RunConfig
 from engine.config.settings import settings
 from fastadv_tui.history.row import Row
 
-UNCOUNTED = ("dataset", "preset", "name", "data_dir", "seed")  # have a column of their own, or mean nothing elsewhere
-SIZE_SETTINGS = ("eps", "method.alpha", "eval.step_size")  # fractions in [0,1], typed and read in units of 1/255
+# Not part of Row.settings: data_dir depends on the machine, and the others have their own columns.
+EXCLUDED_SETTINGS = ("dataset", "preset", "name", "data_dir", "seed")
+SIZE_SETTINGS = ("eps", "method.alpha", "eval.step_size")  # fractions in [0,1], typed and shown in units of 1/255
 
 
 def changed_settings(config: RunConfig) -> dict[str, Any]:
     """The settings that differ from the preset, by dotted key."""
-    usual = _usual(config.preset, config.method.name)
-    own = {key: plain(value) for key, value in flatten(config).items() if key not in UNCOUNTED}
-    return {key: value for key, value in own.items() if value != usual.get(key, value)}
+    unchanged = _unchanged_settings(config.preset, config.method.name)
+    own = {key: as_stored(value) for key, value in flatten(config).items() if key not in EXCLUDED_SETTINGS}
+    return {key: value for key, value in own.items() if value != unchanged.get(key, value)}
 
 
-def plain(value: Any) -> Any:
-    """A setting as it comes back from the file: JSON has no tuples."""
+def as_stored(value: Any) -> Any:
+    """The value as the history file gives it back: JSON has lists in place of tuples."""
     return list(value) if isinstance(value, tuple) else value
 
 
 def setting_of(row: Row, key: str) -> Any:
-    """One setting of a run by its dotted key: its own, else its preset's, else the default.
+    """One setting of a run by its dotted key: the run's own value, else the preset's value, else the default.
 
-    None if the setting has none of these, as that of a preset that is gone.
+    None if there is no such value, for example because the preset no longer exists.
     """
     if key in ("dataset", "preset", "seed"):
         return getattr(row, key)
     if key in row.settings:
-        return plain(row.settings[key])
+        return as_stored(row.settings[key])
     if key == "method.name":
         return row.method
-    return row.eps if key == "eps" else _usual(row.preset, row.method).get(key)
+    return row.eps if key == "eps" else _unchanged_settings(row.preset, row.method).get(key)
 
 
 def settings_of(row: Row) -> dict[str, Any]:
-    """Every setting of a run by dotted key, also those of its own that this version does not know."""
+    """Every setting of a run by dotted key, with the run's own settings that this version does not know."""
     return {key: setting_of(row, key) for key in {**settings(), **row.settings}}
 
 
 @cache
-def _usual(preset: str, method: str) -> dict[str, Any]:
-    """The settings of a run that changes nothing of its preset; of a required one only if the preset has it."""
+def _unchanged_settings(preset: str, method: str) -> dict[str, Any]:
+    """The settings of a run that changes nothing. A required setting is left out if the preset does not have it."""
     defaults = {key: setting.default for key, setting in settings().items() if not setting.required}
-    spec = methods().get(method)  # None for one whose plugin is gone
+    spec = methods().get(method)  # None if the plugin of the method is no longer installed
     own = spec.defaults if spec else {}
     options = {key: own.get(key.partition(".")[2]) for key, setting in settings().items() if setting.methods}
-    return {key: plain(value) for key, value in {**defaults, **options, **preset_settings(preset, method)}.items()}
+    return {key: as_stored(value) for key, value in {**defaults, **options, **preset_settings(preset, method)}.items()}
 
 
-def differing(rows: Sequence[Row]) -> list[tuple[str, list[Any]]]:
-    """The settings in which the runs differ: key and the value of each run."""
+def differing_settings(rows: Sequence[Row]) -> list[tuple[str, list[Any]]]:
+    """The settings in which the runs differ: the key, and the value of each run."""
     everything = [settings_of(row) for row in rows]
     keys = [key for key in everything[0] if key not in ("name", "data_dir", "device")] if rows else []
     table = [(key, [settings.get(key) for settings in everything]) for key in keys]
@@ -65,7 +66,11 @@ def differing(rows: Sequence[Row]) -> list[tuple[str, list[Any]]]:
 
 
 def _differ(key: str, values: Sequence[Any], rows: Sequence[Row]) -> bool:
-    """Whether the values say more than that the methods differ: most options belong to some methods only."""
+    """Whether the values of a setting differ, and not only because the methods of the runs differ.
+
+    Most options belong to some methods only. Such an option differs if two runs whose methods have the option have
+    different values, or if some method does not have the option and a run changed the option.
+    """
     section, _, option = key.rpartition(".")
     if section == "method" and option not in ("name", "alpha"):
         having = methods_with(option)

@@ -1,4 +1,4 @@
-"""Runs that differ in their seed only, as mean ± std."""
+"""Groups of runs that differ only in their seed, with mean and standard deviation of the accuracies."""
 
 import statistics
 from collections.abc import Sequence
@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from fastadv_tui.history.row import Row
-from fastadv_tui.history.run_settings import UNCOUNTED
+from fastadv_tui.history.run_settings import EXCLUDED_SETTINGS
 from fastadv_tui.text.quantities import format_percent
 
 
 class Group(Struct, frozen=True):
-    """Runs that differ in their seed only. Accuracies in [0,1]; std is the sample's (n - 1), None for one run."""
+    """Runs that differ only in their seed.
+
+    clean, robust: mean accuracies in [0,1]; None if no run has one.
+    clean_std, robust_std: sample standard deviations (divided by n - 1); None for fewer than two accuracies.
+    """
 
     rows: list[Row]
     clean: float | None
@@ -25,7 +29,7 @@ class Group(Struct, frozen=True):
 
 
 def group_by_seed(rows: Sequence[Row]) -> list[Group]:
-    """Runs that share everything but the seed, in the order of their first run."""
+    """Groups of runs that agree in everything but the seed, in the order of their first run."""
     groups: dict[str, list[Row]] = {}
     for row in rows:
         groups.setdefault(_all_but_seed(row), []).append(row)
@@ -33,7 +37,7 @@ def group_by_seed(rows: Sequence[Row]) -> list[Group]:
 
 
 def mean_std(mean: float | None, std: float | None) -> str:
-    """`45.3 ± 0.4%`."""
+    """Mean and standard deviation, fractions in [0,1], as `45.3 ± 0.4%`; only the mean if `std` is None."""
     if mean is None or std is None:
         return format_percent(mean)
     return f"{100 * mean:.1f} ± {100 * std:.1f}%"
@@ -45,7 +49,7 @@ def _group(rows: list[Row]) -> Group:
 
 
 def _all_but_seed(row: Row) -> str:
-    settings = {key: value for key, value in row.settings.items() if key not in UNCOUNTED}
+    settings = {key: value for key, value in row.settings.items() if key not in EXCLUDED_SETTINGS}
     measured = (row.attack, row.images, row.final, row.data_fingerprint)
     return repr((row.dataset, row.preset, row.method, sorted(settings.items()), measured))
 

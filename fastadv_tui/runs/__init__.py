@@ -1,1 +1,1 @@
-"""One run as it is now: its state, its status, and what can be done with it."""
+"""One run as it is now: its state, its status, and the actions on it."""

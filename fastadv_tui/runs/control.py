@@ -1,4 +1,4 @@
-"""What can be done with a run: spawn, stop, resume, delete."""
+"""Actions on a run: start its supervisor, stop, resume, delete, and remove its checkpoints."""
 
 import contextlib
 import os
@@ -15,37 +15,37 @@ from fastadv_tui.supervise.locks import try_lock
 
 
 class RunError(UserError):
-    """What was asked cannot be done with that run as it is now."""
+    """The action is not possible in the present status of the run."""
 
 
 def spawn(rundir: RunDir) -> None:
-    """Start a detached supervisor; the run is queued when this returns.
+    """Start a detached supervisor. The run is queued when this function returns.
 
-    Raises: RunError, if the run is supervised already or its supervisor cannot start; HomeError, if the run's
-    folder cannot be written.
+    Raises: RunError, if the run has a supervisor already or the new one cannot start; HomeError, if the run folder
+    cannot be written.
     """
     command = [sys.executable, "-P", "-m", "fastadv_tui.supervise.supervisor", str(rundir.path)]
     try:
         with rundir.log.open("ab") as log:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/")
     except OSError as error:
-        raise HomeError(f"cannot write in {rundir.path} ({error.strerror})") from None
+        raise HomeError(f"cannot write to {rundir.path} ({error.strerror})") from None
     if done.returncode:
         from fastadv_tui.supervise.supervisor import EXIT_BUSY
 
         if done.returncode == EXIT_BUSY:
-            raise RunError(f"{rundir.id} cannot be started: its last attempt has not ended yet")
-        raise RunError(f"{rundir.id} cannot be started; {rundir.log} says why, unless the disk is full")
+            raise RunError(f"{rundir.id} cannot be started: its previous attempt has not ended yet")
+        raise RunError(f"{rundir.id} cannot be started; see {rundir.log}, or free space if the disk is full")
 
 
 def stop(rundir: RunDir, now: bool = False) -> None:
-    """Ask a run to save and end, or (`now`) have it killed; a queued one is cancelled.
+    """Ask a run to save and end; with `now`, have the run killed. A queued run is cancelled.
 
-    Raises: RunError, if it has ended; HomeError, if the request cannot be written.
+    Raises: RunError, if the run has ended; HomeError, if the request cannot be written.
     """
     current = observe(rundir).status
     if not current.live:
-        raise RunError(f"{rundir.id} has ended already: {current.status}")
+        raise RunError(f"{rundir.id} has already ended: {current.status}")
     try:
         rundir.request_stop(now)
     except OSError as error:
@@ -53,27 +53,27 @@ def stop(rundir: RunDir, now: bool = False) -> None:
 
 
 def resume(rundir: RunDir) -> None:
-    """Start another attempt, from the last checkpoint.
+    """Start another attempt, which continues from the last checkpoint.
 
-    Raises: RunError, if the run is live or done.
+    Raises: RunError, if the run is queued, running or done, or as `spawn`; HomeError, as `spawn`.
     """
     current = observe(rundir).status
     if current.live:
         raise RunError(f"{rundir.id} is {current.status}; there is nothing to resume")
     if current.status == "done":
-        raise RunError(f"{rundir.id} is done; start another one with `fastadv run`")
+        raise RunError(f"{rundir.id} is done and cannot be resumed; start a new run with `fastadv run`")
     spawn(rundir)
 
 
 def delete(rundir: RunDir) -> None:
-    """Remove a run's folder and everything in it.
+    """Remove the folder of a run with all its files.
 
-    Raises: RunError, if the run is live; HomeError, if it cannot be removed.
+    Raises: RunError, if the run is queued or running; HomeError, if the folder cannot be removed.
     """
     if observe(rundir).status.live:
-        raise RunError(f"{rundir.id} is live; stop it first with `fastadv stop {rundir.id}`")
+        raise RunError(f"{rundir.id} has not ended; stop it first with `fastadv stop {rundir.id}`")
     if rundir.path.is_symlink() or rundir.path.parent != runs_dir():
-        raise RunError(f"{rundir.path} is no folder of {runs_dir()}")
+        raise RunError(f"{rundir.path} is not a run folder in {runs_dir()}")
     try:
         shutil.rmtree(rundir.path)
     except OSError as error:
@@ -81,7 +81,7 @@ def delete(rundir: RunDir) -> None:
 
 
 def checkpoints(rundir: RunDir) -> dict[Path, int]:
-    """The files of weights of a run, and their sizes in bytes; none where they cannot be seen."""
+    """The weight files of a run and their sizes in bytes; empty if the folder cannot be read."""
     found: dict[Path, int] = {}
     with contextlib.suppress(OSError):
         for path in rundir.path.glob("*.pt"):
@@ -90,11 +90,11 @@ def checkpoints(rundir: RunDir) -> dict[Path, int]:
 
 
 def remove_checkpoints(rundir: RunDir) -> int:
-    """Remove a run's weights, unless it goes on meanwhile; returns the bytes freed. Raises: HomeError."""
+    """Remove the weight files of a run that is not live; returns the number of freed bytes. Raises: HomeError."""
     freed, lock = 0, None
     try:
         if not (found := checkpoints(rundir)) or (lock := try_lock(rundir.lock)) is None:
-            return 0  # a supervisor holds it
+            return 0  # there are no files, or a supervisor holds the lock
         if not observe(rundir).status.live:
             for path, size in found.items():
                 path.unlink(missing_ok=True)

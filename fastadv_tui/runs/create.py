@@ -1,4 +1,4 @@
-"""Making a run directory."""
+"""Creating a run directory."""
 
 import secrets
 import shutil
@@ -16,14 +16,14 @@ from engine.protocol.rundir import RunDir, Submission
 from fastadv_tui.errors import HomeError
 from fastadv_tui.paths import ensure_home, runs_dir
 
-ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: ids are read aloud and typed
+ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # without i, l, o, u: users read ids aloud and type them
 ID_LENGTH = 6
 
 
 def create_run(config: RunConfig, command: Sequence[str], slots: int = 1) -> RunDir:
-    """Make a run directory, for this user alone, with its `config.json`.
+    """Create a run directory with its `config.json`, readable by this user only.
 
-    Raises: HomeError, if it cannot be written; nothing is left behind then.
+    Raises: HomeError, if the directory cannot be written; no file is left then.
     """
     ensure_home()
     try:
@@ -38,10 +38,10 @@ def create_run(config: RunConfig, command: Sequence[str], slots: int = 1) -> Run
             command=list(command),
             slots=slots,
         )
-        _put_in_place(msgspec.json.format(msgspec.json.encode(submission), indent=2), path)
+        _create_whole_folder(msgspec.json.format(msgspec.json.encode(submission), indent=2), path)
     except OSError as error:
         raise HomeError(
-            f"cannot write in {runs_dir()} ({error.strerror}); free some space or set FASTADV_HOME"
+            f"cannot write to {runs_dir()} ({error.strerror}); free some space or set FASTADV_HOME"
         ) from None
     return RunDir(path)
 
@@ -53,9 +53,9 @@ def _unused_path(runs: Path) -> Path:
             return path
 
 
-def _put_in_place(submission: bytes, path: Path) -> None:
-    """Make the folder whole at once: who looks at one without `config.json` calls the run lost. Raises: OSError."""
-    staged = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))  # hidden ones are no runs
+def _create_whole_folder(submission: bytes, path: Path) -> None:
+    """Create the folder and `config.json` in one step: a run without `config.json` counts as lost. Raises: OSError."""
+    staged = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))  # a hidden folder does not count as a run
     try:
         write_atomic(RunDir(staged).config, submission)
         staged.rename(path)

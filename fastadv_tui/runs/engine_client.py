@@ -1,6 +1,6 @@
-"""The engine's commands, each asked in a process of its own, and their typed answers.
+"""The engine's commands: each function starts an engine process and returns its typed answers.
 
-`check`, `doctor` and `count_flops` wait for one answer. `evaluate` and `prepare` answer while they work.
+`check`, `doctor` and `count_flops` wait for one answer. `evaluate` and `prepare` give answers while they work.
 """
 
 import signal
@@ -34,14 +34,14 @@ Answers = TypeVar("Answers")
 
 
 class EngineError(UserError):
-    """The engine's process cannot start, or ended without an answer."""
+    """The engine process cannot start, or it ended without an answer."""
 
 
 # -- one answer ---------------------------------------------------------------------------------------------------
 
 
 def check(config: RunConfig) -> Checked:
-    """Have the engine check data and device, downloading the data if need be.
+    """Have the engine check the data and the device. The engine downloads the data if they are missing.
 
     Raises: UserError, if the run could not start; EngineError.
     """
@@ -49,39 +49,41 @@ def check(config: RunConfig) -> Checked:
 
 
 def doctor(data_dir: str) -> MachineReport:
-    """What this machine has for training, and the data sets in a folder. Raises: EngineError."""
+    """A report of this machine's hardware and software and of the data sets in `data_dir`. Raises: EngineError."""
     return _ask("doctor", MachineReport, b"", data_dir)
 
 
 def count_flops(config: RunConfig) -> Counted:
-    """What one image costs the network of a run; takes seconds. What the engine writes to its stderr is dropped.
+    """Count the floating-point operations of one image in the network of a run. Counting takes seconds.
 
-    Raises: UserError, if the network or the data set is not there; EngineError.
+    The engine's stderr is not shown. Raises: UserError, if the network or the data set does not exist; EngineError.
     """
     return _ask("flops", Counted, msgspec.json.encode(config), stderr=subprocess.DEVNULL)
 
 
-def kinds(configs: Iterable[RunConfig]) -> list[RunConfig]:
-    """One run for each distinct set of the settings that `check` looks at."""
-    return list({(_looked_at(config), config.micro_batch, config.holdout): config for config in configs}.values())
+def runs_to_check(configs: Iterable[RunConfig]) -> list[RunConfig]:
+    """One run for each distinct set of the settings that `check` depends on."""
+    return list(
+        {(_checked_settings(config), config.micro_batch, config.holdout): config for config in configs}.values()
+    )
 
 
-def _looked_at(config: RunConfig) -> tuple[object, ...]:
+def _checked_settings(config: RunConfig) -> tuple[object, ...]:
     return config.dataset, config.data_dir, config.phase_list, config.model.name, config.device
 
 
 def _ask(command: str, kind: type[OneAnswer], request: bytes, *arguments: str, stderr: int | None = None) -> OneAnswer:
-    """The last line that the command writes; libraries may have written others before it."""
+    """The answer in the last line of the command's output. Libraries may have written lines before this line."""
     words = engine_command(f"--{command}", *arguments)
     try:
         done = subprocess.run(words, input=request, stdout=subprocess.PIPE, stderr=stderr)
-    except OSError as error:  # no more processes, or no memory for one
+    except OSError as error:  # no more processes are allowed, or there is no memory for a new process
         raise EngineError(f"cannot start the engine's {command}: {error}") from None
     try:
         answer = msgspec.json.decode(done.stdout.splitlines()[-1], type=kind | Refused)
     except (IndexError, msgspec.DecodeError):
-        said = f"the engine's {command} ended with {done.returncode}"
-        raise EngineError(f"{said}; `fastadv doctor` may say why") from None
+        ending = f"the engine's {command} ended without an answer (exit code {done.returncode})"
+        raise EngineError(f"{ending}; `fastadv doctor` may show the cause") from None
     if isinstance(answer, Refused):
         raise UserError(answer.message)
     assert isinstance(answer, kind)
@@ -91,21 +93,22 @@ def _ask(command: str, kind: type[OneAnswer], request: bytes, *arguments: str, s
 # -- many answers -------------------------------------------------------------------------------------------------
 
 
-def evaluate(asked: EvalRequest) -> "EngineStream[EvalAnswer]":
-    """Have the engine measure weights."""
-    return EngineStream("eval", asked, EvalAnswer)
+def evaluate(request: EvalRequest) -> "EngineStream[EvalAnswer]":
+    """Have the engine evaluate weights."""
+    return EngineStream("eval", request, EvalAnswer)
 
 
-def prepare(asked: PrepareRequest) -> "EngineStream[PrepareAnswer]":
+def prepare(request: PrepareRequest) -> "EngineStream[PrepareAnswer]":
     """Have the engine prepare a data set."""
-    return EngineStream("prepare", asked, PrepareAnswer)
+    return EngineStream("prepare", request, PrepareAnswer)
 
 
 class EngineStream(Generic[Answers]):
-    """A command of the engine that answers while it works: enter it, iterate over the answers, look at `exit_code`.
+    """An engine command that gives answers while it works.
 
-    Inside the `with`, SIGINT and SIGTERM ask the engine to stop, whichever process they were sent to and at whatever
-    moment: the engine saves its progress and ends. Only a program's main thread can enter it.
+    Enter the stream, iterate over the answers, leave the stream, and read `exit_code`. Inside the `with`, a SIGINT or
+    SIGTERM to this process or to the engine asks the engine to stop at any moment: the engine saves its progress and
+    ends. Only the main thread of a program can enter a stream.
     """
 
     def __init__(self, command: str, request: Struct, answers: Any) -> None:
@@ -113,20 +116,20 @@ class EngineStream(Generic[Answers]):
         self._decoder = msgspec.json.Decoder(answers)
 
     def __enter__(self) -> "EngineStream[Answers]":
-        """Start the engine and ask it. Raises: EngineError, if it cannot start."""
-        held = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # the engine inherits this, until it can stop
+        """Start the engine and send the request. Raises: EngineError, if the engine cannot start."""
+        old_mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # the engine removes the block itself
         try:
             self._process = self._start()
             self._handlers = {number: signal.signal(number, self._stop) for number in STOP_SIGNALS}
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, held)
+            signal.pthread_sigmask(signal.SIG_SETMASK, old_mask)
         assert self._process.stdin is not None
-        with suppress(BrokenPipeError), self._process.stdin as pipe:  # it is dead already: its exit code says why
+        with suppress(BrokenPipeError), self._process.stdin as pipe:  # a dead engine: see `exit_code`
             pipe.write(self._request)
         return self
 
     def __iter__(self) -> Iterator[Answers]:
-        """The answers as they come. Raises: UserError, if the engine refuses the request."""
+        """The answers, each as soon as the engine writes it. Raises: UserError, if the engine refuses the request."""
         assert self._process.stdout is not None
         for line in self._process.stdout:
             answer = self._decoder.decode(line)
@@ -135,7 +138,7 @@ class EngineStream(Generic[Answers]):
             yield answer
 
     def __exit__(self, *_: object) -> None:
-        """Wait for the engine's end; if there are answers that nobody took, it stops."""
+        """Wait for the end of the engine. An engine that still writes answers ends, because nobody reads them."""
         assert self._process.stdout is not None
         self._process.stdout.close()
         self._process.wait()
@@ -144,7 +147,7 @@ class EngineStream(Generic[Answers]):
 
     @property
     def exit_code(self) -> int:
-        """How the engine ended, once the `with` is left: an ExitCode, or the negative number of a signal."""
+        """The exit code of the engine after the `with`: an ExitCode, or the negative number of a signal."""
         return int(self._process.returncode)
 
     def _start(self) -> "subprocess.Popen[bytes]":

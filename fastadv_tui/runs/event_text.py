@@ -1,4 +1,4 @@
-"""The line that an event deserves, the same in every display."""
+"""The line of text for an event, the same in every display."""
 
 from engine.protocol import events
 from fastadv_tui.runs.state import RunState
@@ -12,12 +12,12 @@ from fastadv_tui.text.quantities import (
     phase_words,
 )
 
-LARGE = 1_000_000  # parameters: of the networks, only the one that is too slow for a CPU has so many
-LONG = 1800  # seconds of training after which a machine without a GPU gets advice
+MANY_PARAMETERS = 1_000_000  # of our networks, only those that are slow on a CPU have more parameters
+LONG_SECONDS = 1800  # from this duration of training on a CPU on, the user gets advice
 
 
 def event_line(event: events.AnyEvent, state: RunState) -> str:
-    """The line that an event deserves; empty if none."""
+    """The line of text for an event; empty if the event needs no line."""
     match event:
         case events.Started():
             return _started_line(event)
@@ -45,7 +45,7 @@ def _started_line(event: events.Started) -> str:
 
 
 def accuracy_line(event: events.Evaluated, state: RunState) -> str:
-    """What was measured after an epoch."""
+    """The accuracies of an evaluation after an epoch."""
     robust = f"{attack_name(event.attack)} {format_percent(event.robust):>6}"
     return f"epoch {event.epoch:>3.0f}/{state.total_epochs:.0f}  clean {format_percent(event.clean):>6}  {robust}"
 
@@ -70,10 +70,12 @@ def eta_text(state: RunState) -> str:
 
 
 def eta_lines(state: RunState) -> list[str]:
-    """How long training will take, and on a slow machine how to make it shorter."""
+    """The remaining duration of training; for a long training on a CPU also ways to shorten the training."""
     eta = state.eta_seconds or 0.0
     lines = [f"training will take about {format_duration(eta)} more"]
-    if eta > LONG and state.started is not None and state.started.device.startswith("cpu"):
-        thinner = "--set model.width=16 (a sixteenth of the work), " if state.started.parameters > LARGE else ""
-        lines.append(f"that is long, for want of a GPU; smaller: {thinner}--epochs 5, or `fastadv run digits`")
+    if eta > LONG_SECONDS and state.started is not None and state.started.device.startswith("cpu"):
+        narrower = (
+            "--set model.width=16 (a sixteenth of the work), " if state.started.parameters > MANY_PARAMETERS else ""
+        )
+        lines.append(f"training is slow on a CPU; shorter: {narrower}--epochs 5, or `fastadv run digits`")
     return lines

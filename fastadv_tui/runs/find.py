@@ -1,4 +1,4 @@
-"""How a run is named on the command line."""
+"""Finding a run by the name that a user types: the beginning of its id, or `last`."""
 
 import os
 
@@ -8,14 +8,14 @@ from fastadv_tui.paths import runs_dir
 
 
 class RunNotFoundError(UserError):
-    """No run, or more than one, has the name that was given."""
+    """No run has the typed name, or more than one run has it."""
 
 
 def run_ids() -> list[str]:
-    """The names of all run directories, in no order: cheaper than a RunDir for each of thousands.
+    """The names of all run directories, in no order. Names are cheaper than a RunDir for each of thousands of runs.
 
-    A name that cannot be printed is not one of ours, and JSON could not hold it. A hidden folder is a run that is
-    being made.
+    A folder with an unprintable name is not a run, and JSON could not hold the name. A hidden folder is a run that is
+    being created.
     """
     try:
         with os.scandir(runs_dir()) as entries:
@@ -26,9 +26,9 @@ def run_ids() -> list[str]:
 
 
 def find_run(name: str) -> RunDir:
-    """The run whose id begins with `name`, or the one submitted last for `last`.
+    """The run whose id begins with `name`; for `last`, the run that was submitted last.
 
-    Raises: RunNotFoundError, if there is none or more than one.
+    Raises: RunNotFoundError, if there is no such run or more than one.
     """
     folder, ids = runs_dir(), run_ids()
     if name == "last":
@@ -39,9 +39,9 @@ def find_run(name: str) -> RunDir:
     if len(found) == 1:
         return RunDir(folder / found[0])
     if not found:
-        raise RunNotFoundError(f"no run begins with {name!r}; `fastadv runs` lists them")
+        raise RunNotFoundError(f"no run id begins with {name!r}; `fastadv runs` lists all runs")
     some = ", ".join(sorted(found)[:10])
-    raise RunNotFoundError(f"{len(found)} runs begin with {name!r}: {some}; type more of the id")
+    raise RunNotFoundError(f"{len(found)} run ids begin with {name!r}: {some}; type more of the id")
 
 
 def _submitted(run: RunDir) -> float:

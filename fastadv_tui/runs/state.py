@@ -1,4 +1,4 @@
-"""What is known of a run from its events: the same for a live run and a finished one, for every display."""
+"""The state of a run, built from its events. Every display uses it, for live and for finished runs."""
 
 from msgspec import Struct, field
 
@@ -8,13 +8,13 @@ from engine.protocol.event_log import read
 from engine.protocol.events import Alarm, AnyEvent, Evaluated, Finished, Note, Progress, Saved, Started, Step
 from engine.protocol.rundir import RunDir
 
-WARM_UP = 2.0  # seconds of training in which caches fill and kernels are chosen
+WARM_UP_SECONDS = 2.0  # training is slow at first, while caches fill and kernels are chosen
 
-MOST_STEPS = 8192
+MAX_STEPS = 8192  # most `step` events that a state keeps
 
 
 class RunState(Struct):
-    """Figures as in the events: accuracies in [0,1], times in seconds. Lists are in the order of training."""
+    """The state of a run. Accuracies are in [0,1]. Lists are in the order of training."""
 
     started: Started | None = None
     steps: list[Step] = field(default_factory=list)
@@ -29,8 +29,8 @@ class RunState(Struct):
     begun: float = 0.0  # unix time of the first attempt's start
     last_event: float = 0.0  # unix time
     elapsed: float = 0.0  # seconds of training over all attempts
-    stride: int = 1  # of the steps that happened, those that are kept
-    unkept: int = 0  # steps that the last one in the list stands for
+    stride: int = 1  # one `step` event out of `stride` events is kept
+    merged: int = 0  # number of `step` events that the last entry of `steps` stands for
 
     @property
     def attempt(self) -> int:
@@ -42,13 +42,13 @@ class RunState(Struct):
 
     @property
     def timeline(self) -> Timeline | None:
-        """Phases and their steps; None until that is known."""
+        """The phases and their steps; None until they are known."""
         started = self.started
         if started is None or not (started.stretches or started.steps_per_epoch > 0):
             return None
         if started.stretches:
             return Timeline(started.stretches)
-        epochs = round(started.total_steps / started.steps_per_epoch)  # written before there were phases
+        epochs = round(started.total_steps / started.steps_per_epoch)  # the event is of a version without phases
         return Timeline([ScheduledPhase(Phase(0, epochs), 0, started.steps_per_epoch)])
 
     @property
@@ -61,45 +61,46 @@ class RunState(Struct):
 
     @property
     def step(self) -> int:
-        """Weight updates made, as far as is known."""
-        known = [step.step for step in self.steps[-1:]]  # each asked once: another thread may bring news meanwhile
+        """Number of weight updates, as far as the events tell."""
+        known = [step.step for step in self.steps[-1:]]  # read each field once: another thread may change the state
         known += [event.step for event in (self.saved, self.finished) if event]
         return max([0, started.from_step if (started := self.started) else 0, *known])
 
     @property
     def epochs(self) -> float:
-        """Epochs done."""
+        """Number of epochs trained."""
         return self.timeline.epochs_at(self.step) if self.timeline else 0.0
 
     @property
     def last_accuracy(self) -> Evaluated | None:
-        """The newest evaluation on test images: the final one, if there is one."""
+        """The final evaluation; before the final evaluation, the newest evaluation on test images; else None."""
         return next((series[-1] for series in (self.final, self.watch) if series), None)
 
     @property
     def seconds_per_step(self) -> float | None:
-        """Measured over what this attempt did of the present phase, evaluations included and slow first steps not;
-        None until that is known.
+        """Seconds per weight update, measured over this attempt's part of the present phase; None until known.
+
+        The time of evaluations counts. The slow first steps do not count.
         """
         since = self.started.from_step if self.started else 0
         if self.timeline:
             since = max(since, self.timeline.at(self.step).first_step)
         steps, last = iter(self.steps), self.last_step
         first = next((step for step in steps if step.step > since), None)
-        if first is None or last is None or last.elapsed < first.elapsed + WARM_UP:
+        if first is None or last is None or last.elapsed < first.elapsed + WARM_UP_SECONDS:
             return None
         warm = first
         for step in steps:
-            if step is last or step.elapsed > first.elapsed + WARM_UP:
+            if step is last or step.elapsed > first.elapsed + WARM_UP_SECONDS:
                 break
             warm = step
         return (last.elapsed - warm.elapsed) / (last.step - warm.step) if last.elapsed > warm.elapsed else None
 
     @property
     def eta_seconds(self) -> float | None:
-        """Seconds of training that remain; None while unknown or when nothing remains.
+        """Seconds of training that remain; None if unknown or if no step remains.
 
-        Phases to come are taken to be slower or faster than this one by what they compute.
+        The time of a later phase follows from the present speed and the amount of computation of each phase.
         """
         pace, remaining = self.seconds_per_step, self.total_steps - self.step
         if pace is None or remaining <= 0 or self.finished is not None:
@@ -108,16 +109,16 @@ class RunState(Struct):
 
 
 def apply(state: RunState, event: AnyEvent) -> RunState:
-    """The state after one more event. Takes over the state that it is given (its lists grow in place).
+    """The state after one more event. Changes the given state in place and returns it.
 
-    Events that are out of order or of an earlier attempt's future are left out; none can make it raise.
+    Steps and evaluations that are out of order are ignored. No event makes this function raise.
     """
     if event.t > state.last_event:
         state.last_event = event.t
     if event.elapsed > 0:
         state.elapsed = event.elapsed
     match event:
-        case Step():  # most events are
+        case Step():  # first, because most events are steps
             if event.step > (state.steps[-1].step if state.steps else 0):
                 _keep(state, event)
         case Started():
@@ -138,7 +139,7 @@ def apply(state: RunState, event: AnyEvent) -> RunState:
 
 
 def load(rundir: RunDir) -> RunState:
-    """The state of a run from its whole events file; empty if there is none yet."""
+    """The state of a run from its whole events file; an empty state if there is no file yet."""
     state = RunState()
     for event in read(rundir.events):
         state = apply(state, event)
@@ -146,7 +147,7 @@ def load(rundir: RunDir) -> RunState:
 
 
 def _start(state: RunState, event: Started) -> None:
-    """A new attempt goes on from `from_step`: what earlier attempts did after it was lost and is done again."""
+    """Begin a new attempt, which continues from `from_step`. Later steps of earlier attempts are lost; drop them."""
     since = event.from_step
     state.steps = [step for step in state.steps if step.step <= since]
     state.watch = [done for done in state.watch if done.step <= since]
@@ -158,14 +159,14 @@ def _start(state: RunState, event: Started) -> None:
 
 
 def _keep(state: RunState, event: Step) -> None:
-    """Of a run of days every n-th step is kept, evenly, and always the last: more points draw the same curve."""
-    if 0 < state.unkept < state.stride:
+    """Keep every n-th step and always the last step. More points of a long run would not change its curve."""
+    if 0 < state.merged < state.stride:
         state.steps[-1] = event
     else:
         state.steps.append(event)
-        state.unkept = 0
-    state.unkept += 1
-    if len(state.steps) > MOST_STEPS:
+        state.merged = 0
+    state.merged += 1
+    if len(state.steps) > MAX_STEPS:
         state.steps, state.stride = [*state.steps[:-1:2], event], 2 * state.stride
 
 

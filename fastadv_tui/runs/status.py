@@ -1,4 +1,4 @@
-"""The status of a run: derived from its events, its exit record and its processes, never stored as truth."""
+"""The status of a run. It is always derived from the events, the exit record and the processes of the run."""
 
 import signal
 import time
@@ -14,13 +14,13 @@ from fastadv_tui.supervise.records import ExitRecord, ProcessRecord
 
 Status = Literal["queued", "running", "done", "stopped", "failed", "lost"]
 LIVE: tuple[Status, ...] = ("queued", "running")
-NO_CONFIG, NO_SUPERVISOR = "its config.json cannot be read", "it was never started"
-STARTING = 15.0  # seconds that a fresh run may be without a supervisor
-QUIET = 120.0  # seconds without an event after which a running run is called stalled
+NO_CONFIG, NO_SUPERVISOR = "config.json cannot be read", "the run was never started"
+START_SECONDS = 15.0  # how long a new run may have no supervisor
+STALLED_SECONDS = 120.0  # how long a running run may write no event before it counts as stalled
 
 
 class RunStatus(Struct, frozen=True, kw_only=True):
-    """What a run is doing, and why. `host` is set only for a run of another machine; times are unix times."""
+    """The status of a run and its reason. `host` is set only for a run on another machine. `ended` is a unix time."""
 
     status: Status
     reason: str = ""
@@ -34,48 +34,48 @@ class RunStatus(Struct, frozen=True, kw_only=True):
 
 
 class Evidence(Struct, frozen=True, kw_only=True):
-    """What a run left beside its events, as `runs/observe.py` reads it. None: missing or unreadable.
+    """The facts about a run besides its events, as `runs/observe.py` reads them. None: missing or unreadable.
 
-    living: whether the supervisor or the engine is alive; None if that cannot be known from this host.
-    exit: the newest exit record, which may be of an earlier attempt.
-    word: how the present attempt finished, by its own event. Looked for only once its processes have ended.
+    alive: whether the supervisor or the engine is alive; None if the run is on another host.
+    exit: the newest exit record, which may belong to an earlier attempt.
+    finished: the `finished` event of the present attempt. It is read only after the processes have ended.
     """
 
     submission: Submission | None = None
     process: ProcessRecord | None = None
-    living: bool | None = None
+    alive: bool | None = None
     exit: ExitRecord | None = None
-    word: Finished | None = None
+    finished: Finished | None = None
 
 
 def derive(evidence: Evidence, state: RunState) -> RunStatus:
-    """What the run is doing. `state` is of the events that were read so far."""
-    process, word, living = evidence.process, evidence.word, evidence.living
+    """The status of the run. `state` is the state after the events that were read so far."""
+    process, finished, alive = evidence.process, evidence.finished, evidence.alive
     if process is None:
         return _unsupervised(evidence.submission, state)
     ended = attempt_ended(process, evidence.exit)
-    if living and not ended:
+    if alive and not ended:
         return _live(process, state)
     if evidence.exit is not None and ended:
-        return _ended(evidence.exit, word)
-    if word is not None:
-        return _by_event(word, host="" if living is not None else process.supervisor.host)
-    return _lost(process, state) if living is not None else _elsewhere(process, state)
+        return _ended(evidence.exit, finished)
+    if finished is not None:
+        return _status_of_event(finished, host="" if alive is not None else process.supervisor.host)
+    return _lost(process, state) if alive is not None else _on_other_host(process, state)
 
 
 def attempt_ended(process: ProcessRecord, exit_record: ExitRecord | None) -> bool:
-    """Whether the exit record is of the present attempt, and not of an earlier one."""
+    """Whether the exit record belongs to the present attempt and not to an earlier attempt."""
     return exit_record is not None and exit_record.attempt >= process.attempt
 
 
 def _unsupervised(submission: Submission | None, state: RunState) -> RunStatus:
-    """Just submitted, or started by hand without a supervisor, or never started."""
+    """The status of a run without a supervisor: just submitted, started by hand, or never started."""
     if state.finished is not None:
-        return _by_event(state.finished)
+        return _status_of_event(state.finished)
     if submission is None:
         return RunStatus(status="lost", reason=NO_CONFIG)
     submitted = submission.submitted
-    if abs(time.time() - submitted) < STARTING:  # a clock may have been set back
+    if abs(time.time() - submitted) < START_SECONDS:  # a clock may have been set back
         return RunStatus(status="queued", reason="starting")
     return RunStatus(status="lost", reason=NO_SUPERVISOR, ended=submitted)
 
@@ -85,46 +85,51 @@ def _live(process: ProcessRecord, state: RunState) -> RunStatus:
         return RunStatus(status="queued")
     quiet = time.time() - state.last_event if state.last_event else 0.0
     return RunStatus(
-        status="running", stalled=quiet > QUIET, reason=f"no event for {quiet:.0f} s" if quiet > QUIET else ""
+        status="running",
+        stalled=quiet > STALLED_SECONDS,
+        reason=f"no event for {quiet:.0f} s" if quiet > STALLED_SECONDS else "",
     )
 
 
-def _elsewhere(process: ProcessRecord, state: RunState) -> RunStatus:
-    """A run of another host on a shared home: its events are all that is known."""
+def _on_other_host(process: ProcessRecord, state: RunState) -> RunStatus:
+    """The status of a run on another host that shares the home folder; only its events are known."""
     host = process.supervisor.host
     if process.engine is None:
         return RunStatus(status="queued", host=host, reason=f"on {host}")
     age = max(time.time() - state.last_event, 0.0)
-    return RunStatus(status="running", host=host, stalled=age > QUIET, reason=f"on {host}, last event {age:.0f} s ago")
+    return RunStatus(
+        status="running", host=host, stalled=age > STALLED_SECONDS, reason=f"on {host}, last event {age:.0f} s ago"
+    )
 
 
-def _ended(record: ExitRecord, word: Finished | None) -> RunStatus:
+def _ended(record: ExitRecord, finished: Finished | None) -> RunStatus:
     if record.cancelled:
         return RunStatus(status="stopped", reason="cancelled in the queue", ended=record.t)
-    if word is not None:
-        return _by_event(word)
+    if finished is not None:
+        return _status_of_event(finished)
     if record.killed:
-        return RunStatus(status="stopped", reason="killed when asked to stop", ended=record.t)
-    return RunStatus(status="lost", reason=_cause(record), ended=record.t)
+        return RunStatus(status="stopped", reason="killed after a stop request", ended=record.t)
+    return RunStatus(status="lost", reason=_exit_reason(record), ended=record.t)
 
 
-def _by_event(word: Finished, host: str = "") -> RunStatus:
-    return RunStatus(status=word.status, reason=word.error, host=host, ended=word.t)
+def _status_of_event(finished: Finished, host: str = "") -> RunStatus:
+    return RunStatus(status=finished.status, reason=finished.error, host=host, ended=finished.t)
 
 
-def _cause(record: ExitRecord) -> str:
+def _exit_reason(record: ExitRecord) -> str:
     if record.code is None:
         return f"the engine could not be started: {record.error}"
     if record.code >= 0:
-        return f"the engine ended with exit code {record.code} and no last word; see its log"
+        return f"the engine ended with exit code {record.code} and gave no reason; see engine.log"
     name = signal.Signals(-record.code).name if -record.code in set(signal.Signals) else f"signal {-record.code}"
-    return f"killed by {name}, out of memory" if record.out_of_memory else f"killed by {name}"
+    return f"the engine was killed by {name}" + (" (out of memory)" if record.out_of_memory else "")
 
 
 def _lost(process: ProcessRecord, state: RunState) -> RunStatus:
-    """The supervisor is dead and left no word."""
+    """The status of a run whose processes are dead and left no record."""
     ended = state.last_event or None
     if process.supervisor.boot != process_identity.boot_id():
         return RunStatus(status="lost", reason="the machine was restarted", ended=ended)
-    what = "its supervisor was killed" if process.engine is None else "it and its supervisor were killed"
-    return RunStatus(status="lost", reason=what, ended=ended)
+    queued = process.engine is None
+    reason = "the supervisor died while the run was queued" if queued else "the engine and its supervisor died"
+    return RunStatus(status="lost", reason=reason, ended=ended)

@@ -1,1 +1,1 @@
-"""The parent process of an engine: queue, locks, process identity, records."""
+"""The supervisor, the parent process of an engine, with its queue, locks and records."""

@@ -1,4 +1,4 @@
-"""Advisory locks on files: they die with the last process that holds the open file, and need no cleaning up."""
+"""Advisory locks on files. A lock ends with the last process that holds the open file, so no lock can go stale."""
 
 import fcntl
 import os
@@ -6,9 +6,9 @@ from pathlib import Path
 
 
 def try_lock(path: Path) -> int | None:
-    """An open file descriptor that holds the lock exclusively, or None if somebody else does.
+    """An open file descriptor that holds the exclusive lock; None if another process holds the lock.
 
-    The lock lasts until every copy of the descriptor is closed, those that children inherited included.
+    The lock lasts until every copy of the descriptor is closed, also the copies that children inherited.
     Raises: OSError.
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -21,7 +21,10 @@ def try_lock(path: Path) -> int | None:
 
 
 def remove_if_free(path: Path) -> bool:
-    """Remove a file that nobody holds locked; False if somebody does. Under the lock, so no new holder is robbed."""
+    """Remove a file unless a process holds its lock; False if the file stays.
+
+    The file is removed under its lock, so that no new holder loses its file.
+    """
     try:
         handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -1,22 +1,23 @@
-"""Whether the kernel killed something here for want of memory."""
+"""Whether the kernel has killed a process because memory ran out."""
 
 from pathlib import Path
 
-V1 = "/sys/fs/cgroup/memory/memory.oom_control"
+CGROUP_V1 = "/sys/fs/cgroup/memory/memory.oom_control"
 
 
 class OomCounter:
-    """The kernel's count of out-of-memory kills in our cgroup, and on the whole machine, from now on."""
+    """Counts the kernel's out-of-memory kills in our cgroup and on the whole machine, from its creation on."""
 
     def __init__(self) -> None:
         self._before = _kills()
 
-    def rose(self) -> bool:
+    def increased(self) -> bool:
+        """Whether there was an out-of-memory kill since the creation of the counter."""
         return _kills() > self._before
 
 
 def _kills() -> int:
-    return sum(_count(path, "oom_kill") for path in (_own_cgroup(), Path(V1), Path("/proc/vmstat")) if path)
+    return sum(_count(path, "oom_kill") for path in (_own_cgroup(), Path(CGROUP_V1), Path("/proc/vmstat")) if path)
 
 
 def _own_cgroup() -> Path | None:

@@ -1,4 +1,4 @@
-"""Which process is meant: a pid alone is not enough, it is reused, and a shared home is seen from many hosts."""
+"""The identity of a process. A pid is not enough: pids are reused, and many hosts may share one home folder."""
 
 import os
 from functools import cache
@@ -7,11 +7,11 @@ from pathlib import Path
 from msgspec import Struct
 
 PROC = Path("/proc")
-CLOCK_TOLERANCE = 2.0  # seconds, where start times come from the clock and not from the kernel's ticks
+CLOCK_TOLERANCE = 2.0  # seconds; for start times from the clock, not from the kernel's ticks
 
 
 class ProcessIdentity(Struct, frozen=True):
-    """`start`: the kernel's ticks since boot on Linux, which no clock can move, else unix time."""
+    """One process. `start`: on Linux the kernel's ticks since boot, which no clock change affects; else unix time."""
 
     host: str
     boot: str
@@ -26,7 +26,7 @@ def hostname() -> str:
 
 @cache
 def boot_id() -> str:
-    """The same as long as this machine has not restarted."""
+    """An identifier of the machine's present boot. It changes when the machine restarts."""
     try:
         return (PROC / "sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -36,13 +36,13 @@ def boot_id() -> str:
 
 
 def of(pid: int) -> ProcessIdentity | None:
-    """Who has this pid on this machine now; None if nobody does, or only a zombie."""
+    """The process that has this pid on this machine now; None if there is no such process or only a zombie."""
     start = _start(pid)
     return None if start is None else ProcessIdentity(hostname(), boot_id(), pid, start)
 
 
 def alive(identity: ProcessIdentity) -> bool | None:
-    """Whether just that process is alive; None if it is on another host, where nobody here can know."""
+    """Whether exactly this process is alive; None if the process is on another host."""
     if identity.host != hostname():
         return None
     if identity.boot != boot_id():
@@ -55,16 +55,16 @@ def alive(identity: ProcessIdentity) -> bool | None:
 
 def _start(pid: int) -> float | None:
     if not PROC.joinpath("stat").exists():
-        return _start_elsewhere(pid)
+        return _start_without_proc(pid)
     try:
         stat = (PROC / str(pid) / "stat").read_text(errors="replace")
     except OSError:
         return None
-    fields = stat.rpartition(")")[2].split()  # the name before it may hold anything, spaces and brackets too
+    fields = stat.rpartition(")")[2].split()  # the process name before ")" may hold spaces and brackets
     return None if fields[0] in "ZX" else float(fields[19])
 
 
-def _start_elsewhere(pid: int) -> float | None:
+def _start_without_proc(pid: int) -> float | None:
     import psutil
 
     try:

@@ -1,4 +1,4 @@
-"""Making sure that nothing of a process is left, whatever group or session its children went to."""
+"""Killing a process with all its descendants, in whatever process group or session they are."""
 
 import contextlib
 import ctypes
@@ -11,21 +11,24 @@ from engine.protocol.stop import die_with_parent
 PR_SET_CHILD_SUBREAPER = 36
 
 
-def become_reaper() -> None:
-    """Orphans among our descendants become our children, so that none can get away (Linux only)."""
+def adopt_orphans() -> None:
+    """Make orphans among our descendants our children, so that we can kill all of them (Linux only)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def die_with(parent: int) -> None:
-    """Run in a new child before its program: from its first moment on it is asked to end when its parent dies."""
+def end_with_parent(parent: int) -> None:
+    """Have the kernel send SIGTERM to this process when its parent dies. Exits if the parent is dead already.
+
+    To be called in a new child process before its program starts.
+    """
     die_with_parent(signal.SIGTERM)
-    if os.getppid() != parent:  # it died before
+    if os.getppid() != parent:  # the parent died before the call above
         os._exit(1)
 
 
 def kill_descendants(group: int) -> None:
-    """Kill and reap a process group and every descendant of ours; returns when none is left."""
+    """Kill and reap a process group and all our descendants. Returns when no process is left."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
     while True:
@@ -39,7 +42,7 @@ def kill_descendants(group: int) -> None:
 
 
 def _children() -> list[int]:
-    """Our direct children; theirs become ours as they die."""
+    """The pids of our direct children. When a child dies, its children become our direct children."""
     import psutil
 
     return [child.pid for child in psutil.Process().children()]

@@ -1,6 +1,6 @@
-"""The queue without a daemon: one slot per GPU and one for the CPU, taken in the order of submission.
+"""The queue of runs, without a daemon: one slot per GPU and one for the CPU, taken in the order of submission.
 
-A slot is a lock on a file, and so is a place in the line (a ticket): both die with their holders.
+A slot is a lock on a file. A ticket, a place in the queue, is a lock on a file, too. Both locks end with their holder.
 """
 
 import contextlib
@@ -19,7 +19,10 @@ CPU = "cpu"
 
 
 class Ticket(Struct, frozen=True, order=True):
-    """A place in the line: earlier submissions come first, ids decide a tie."""
+    """A place in the queue. Earlier submissions come first; between equal times, the id decides.
+
+    submitted: unix time. devices: the devices that the run may take, `cpu` or GPU UUIDs.
+    """
 
     submitted: float
     id: str
@@ -31,20 +34,20 @@ class Ticket(Struct, frozen=True, order=True):
 
 
 class Slot:
-    """A held slot; `handle` is the descriptor that a child inherits to hold it, too."""
+    """A held slot. `handle` is the lock's file descriptor; a child that inherits `handle` holds the slot, too."""
 
     def __init__(self, device: str, handle: int) -> None:
         self.device, self.handle = device, handle
 
     def environment(self) -> dict[str, str]:
-        """What tells the engine its device."""
+        """The environment variables that tell the engine its device."""
         if self.device == CPU:
             return {"FASTADV_DEVICE": "cpu"}
         return {"FASTADV_DEVICE": "cuda", gpus.VISIBLE: self.device}
 
 
 class RunQueue:
-    """The line of this host. `folder` is the home's slots folder."""
+    """The queue of this host. `folder` is the slots folder of the home."""
 
     def __init__(self, folder: Path) -> None:
         self.slots = folder / hostname()
@@ -52,25 +55,25 @@ class RunQueue:
 
     @classmethod
     def of_home(cls) -> "RunQueue":
-        """The line of the user's home."""
+        """The queue of the user's home folder."""
         return cls(slots_dir())
 
     def join(self, ticket: Ticket) -> "QueuePlace":
-        """Take a place in the line, to be left when a slot is had. Raises: OSError."""
+        """Take a place in the queue. The caller leaves the place once it has a slot. Raises: OSError."""
         self.tickets.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self.tickets / ticket.file_name
         while True:
             handle = try_lock(path)
             if handle is None:
-                continue  # somebody looks whether it is stale
-            if path.exists():  # else somebody removed it as stale before it was locked
+                continue  # another process holds the lock for a moment to see whether the ticket is stale
+            if path.exists():  # else another process removed the ticket as stale before we locked it
                 os.truncate(handle, 0)
                 os.pwrite(handle, msgspec.json.encode(ticket), 0)
                 return QueuePlace(self, ticket, handle)
             os.close(handle)
 
     def waiting(self) -> list[Ticket]:
-        """The live tickets, first come first; those of dead holders are removed."""
+        """The tickets of live holders, the earliest first. Tickets of dead holders are removed."""
         try:
             paths = sorted(self.tickets.iterdir())
         except OSError:
@@ -78,7 +81,7 @@ class RunQueue:
         return sorted(ticket for path in paths if (ticket := _live_ticket(path)) is not None)
 
     def place_of(self, run_id: str) -> int | None:
-        """A run's place among those that want one of its devices, from 1; None if it is not waiting."""
+        """The place of a run among the runs that want one of its devices, from 1; None if the run is not waiting."""
         waiting = self.waiting()
         mine = next((ticket for ticket in waiting if ticket.id == run_id), None)
         if mine is None:
@@ -87,33 +90,36 @@ class RunQueue:
 
 
 class QueuePlace:
-    """A place held in the line."""
+    """A place in the queue that this process holds."""
 
-    def __init__(self, line: RunQueue, ticket: Ticket, handle: int) -> None:
-        self.line, self.ticket, self._handle = line, ticket, handle
+    def __init__(self, queue: RunQueue, ticket: Ticket, handle: int) -> None:
+        self.queue, self.ticket, self._handle = queue, ticket, handle
 
     def try_slot(self, slots: int) -> Slot | None:
-        """A free slot on one of the ticket's devices that nobody earlier wants; `slots` is how many a device has."""
-        earlier = [ticket for ticket in self.line.waiting() if ticket < self.ticket]
-        spoken_for = {device for ticket in earlier for device in ticket.devices}
+        """A free slot on a device of the ticket; None if there is none. `slots` is the number of slots of a device.
+
+        A device that an earlier ticket wants is not free.
+        """
+        earlier = [ticket for ticket in self.queue.waiting() if ticket < self.ticket]
+        reserved = {device for ticket in earlier for device in ticket.devices}
         for device in self.ticket.devices:
-            if device in spoken_for:
+            if device in reserved:
                 continue
             for number in range(slots):
-                handle = try_lock(self.line.slots / f"{device}.{number}")
+                handle = try_lock(self.queue.slots / f"{device}.{number}")
                 if handle is not None:
                     return Slot(device, handle)
         return None
 
     def leave(self) -> None:
-        (self.line.tickets / self.ticket.file_name).unlink(missing_ok=True)
+        (self.queue.tickets / self.ticket.file_name).unlink(missing_ok=True)
         os.close(self._handle)
 
 
 def devices_for(wanted: str) -> tuple[str, ...]:
-    """The slots that a run may take: `auto` any visible GPU, or the CPU where there is none; `cuda:N` that one.
+    """The devices that a run may take. `auto`: any visible GPU, or the CPU if there is no GPU. `cuda:N`: GPU number N.
 
-    Raises: LookupError, if the GPU is not there.
+    Raises: LookupError, if there is no such GPU.
     """
     if wanted == CPU:
         return (CPU,)
@@ -122,7 +128,7 @@ def devices_for(wanted: str) -> tuple[str, ...]:
         return tuple(visible) or (CPU,)
     number = int(wanted.partition(":")[2])
     if number >= len(visible):
-        raise LookupError(f"device = {wanted} is not there: {len(visible)} GPU(s) can be used")
+        raise LookupError(f"device = {wanted} does not exist: {len(visible)} GPU(s) are visible")
     return (visible[number],)
 
 
@@ -131,4 +137,4 @@ def _live_ticket(path: Path) -> Ticket | None:
         return None
     with contextlib.suppress(OSError, msgspec.DecodeError):
         return msgspec.json.decode(path.read_bytes(), type=Ticket)
-    return None  # its holder is about to write it
+    return None  # the holder has not written the ticket yet

@@ -1,4 +1,4 @@
-"""The supervisor's two small files in a run directory: `process.json` and `exit.json`."""
+"""The two files that the supervisor writes to a run directory: `process.json` and `exit.json`."""
 
 from pathlib import Path
 from typing import TypeVar
@@ -13,9 +13,10 @@ Record = TypeVar("Record", bound=Struct)
 
 
 class ProcessRecord(Struct, frozen=True, kw_only=True):
-    """Who works on a run. `engine` is None while the run waits for its slot; `device` is `cpu` or a GPU's UUID.
+    """`process.json`: the processes of the present attempt.
 
-    `events_before`: bytes of events.jsonl that earlier attempts wrote; their last word is not this attempt's.
+    engine: None while the run waits for its slot. device: `cpu` or the UUID of a GPU.
+    events_before: bytes of events.jsonl that earlier attempts wrote; a `finished` event there is not of this attempt.
     """
 
     attempt: int
@@ -26,16 +27,17 @@ class ProcessRecord(Struct, frozen=True, kw_only=True):
 
 
 class ExitRecord(Struct, frozen=True, kw_only=True):
-    """How an attempt ended, which only a parent learns. `t`: unix time; `peak_memory`: bytes.
+    """`exit.json`: how an attempt ended. Only a parent process learns the exit code of the engine.
 
-    `code` is negative for a signal and None where no engine was started: cancelled in the queue, or an `error`.
+    t: unix time of the end. peak_memory: bytes.
+    code: exit code; negative for a signal; None if no engine was started (cancelled in the queue, or an `error`).
     """
 
     attempt: int
     t: float
     code: int | None
     cancelled: bool = False
-    killed: bool = False  # by the supervisor, as it was asked to or as the grace period was over
+    killed: bool = False  # after a stop request: killed by the supervisor, or ended by SIGTERM at once
     out_of_memory: bool = False
     peak_memory: int = 0
     cpu_seconds: float = 0.0
@@ -43,7 +45,7 @@ class ExitRecord(Struct, frozen=True, kw_only=True):
 
 
 def read(path: Path, kind: type[Record]) -> Record | None:
-    """A record; None if it is not there or cannot be understood."""
+    """The record in a file; None if the file is missing or damaged."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
@@ -51,5 +53,5 @@ def read(path: Path, kind: type[Record]) -> Record | None:
 
 
 def write(path: Path, record: Struct) -> None:
-    """Raises: OSError."""
+    """Replace a record atomically. Raises: OSError."""
     write_atomic(path, msgspec.json.encode(record) + b"\n")

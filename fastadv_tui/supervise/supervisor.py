@@ -1,7 +1,8 @@
-"""The small parent of one engine process: `python -P -m fastadv_tui.supervise.supervisor RUN_DIR`.
+"""The supervisor, the small parent process of one engine: `python -P -m fastadv_tui.supervise.supervisor RUN_DIR`.
 
-It waits for its slot, starts the engine, sees that a stop is obeyed, leaves nothing of the engine behind, and writes
-down how it ended, as only a parent learns that. It knows nothing of the history, of torch, or of terminals.
+The supervisor waits for a slot, starts the engine, enforces stop requests, kills all descendants of the engine, and
+records how the engine ended, because only a parent process learns the exit code. The supervisor does not depend on
+the history, on torch or on a terminal.
 """
 
 import os
@@ -25,14 +26,14 @@ from fastadv_tui.supervise import process_identity, records
 from fastadv_tui.supervise.locks import try_lock
 from fastadv_tui.supervise.out_of_memory import OomCounter
 from fastadv_tui.supervise.process_identity import ProcessIdentity
-from fastadv_tui.supervise.process_tree import become_reaper, die_with, kill_descendants
+from fastadv_tui.supervise.process_tree import adopt_orphans, end_with_parent, kill_descendants
 from fastadv_tui.supervise.queue import RunQueue, Slot, Ticket, devices_for
 from fastadv_tui.supervise.records import ExitRecord, ProcessRecord
 
-TICK = 1.0  # seconds: nothing is looked at more often; signals and the engine's end wake it at once
-PATIENCE = 120.0  # seconds in which a queued run bears a file system that fails
-BATCHES_OF_GRACE = 3
-EXIT_BUSY = 3  # the run is supervised already
+TICK = 1.0  # seconds between checks; signals and the end of the engine wake the supervisor at once
+MAX_FAILING_SECONDS = 120.0  # how long a queued run tolerates a file system that fails
+MIN_GRACE_BATCHES = 3  # the grace period lasts at least as long as so many minibatches
+EXIT_BUSY = 3  # exit code if the run has a supervisor already
 
 
 class Supervisor:
@@ -44,69 +45,70 @@ class Supervisor:
         self.attempt = 1 + (before.attempt if before else 0)
         self.me = process_identity.me()
         self.events_before = rundir.events.stat().st_size if rundir.events.exists() else 0
-        self.wake = _wake_on_signals(self._on_stop)
+        self.wakeup = _wake_on_signals(self._on_stop)
         self.signalled = self.killed = False
-        self.asked: float | None = None  # when the engine was asked to stop, on the monotonic clock
+        self.stop_seen_at: float | None = None  # when the stop request was seen, on the monotonic clock
 
     def announce(self) -> None:
-        """From here on the run is queued. Raises: OSError."""
+        """Write `process.json`, which makes the run queued. Raises: OSError."""
         self._write_process(None, "")
 
     def run(self, run_lock: int) -> ExitRecord:
-        """Wait for a slot and run the engine; returns how it ended."""
+        """Wait for a slot and run the engine. Returns how the attempt ended."""
         try:
             slot = self._wait_for_slot()
             if slot is None:
                 return ExitRecord(attempt=self.attempt, t=time.time(), code=None, cancelled=True)
-            self._say_if_code_changed()
+            self._note_changed_code()
             oom = OomCounter()
             engine = self._start(slot, run_lock)
         except (OSError, LookupError) as error:
             print(f"cannot start the engine: {error}", file=sys.stderr, flush=True)
             return ExitRecord(attempt=self.attempt, t=time.time(), code=None, error=str(error))
-        os.close(slot.handle)  # the engine holds it from here: it is free when the engine has ended, not before
+        os.close(slot.handle)  # from here on only the engine holds the slot: the slot is free when the engine has ended
         code, usage = self._wait(engine.pid)
-        engine.returncode = code  # reaped here, for its rusage
+        engine.returncode = code  # `_wait` has reaped the engine to get its resource usage
         kill_descendants(engine.pid)
-        unheard = self.asked is not None and code == -signal.SIGTERM  # so early that the engine was not yet listening
+        # SIGTERM ends the engine only before the engine listens for signals
+        stopped_early = self.stop_seen_at is not None and code == -signal.SIGTERM
         return ExitRecord(
             attempt=self.attempt,
             t=time.time(),
             code=code,
-            killed=self.killed or unheard,
-            out_of_memory=code == -signal.SIGKILL and not self.killed and oom.rose(),
+            killed=self.killed or stopped_early,
+            out_of_memory=code == -signal.SIGKILL and not self.killed and oom.increased(),
             peak_memory=usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
             cpu_seconds=round(usage.ru_utime + usage.ru_stime, 3),
         )
 
-    def record(self, how: ExitRecord) -> None:
-        """On a full disk there is no record; the status is then told by the events and the dead processes."""
+    def record(self, ending: ExitRecord) -> None:
+        """Write `exit.json`. On a full disk there is no record: the events and the dead processes tell the status."""
         try:
-            records.write(self.rundir.exit, how)
+            records.write(self.rundir.exit, ending)
         except OSError as error:
-            print(f"cannot write {self.rundir.exit.name} ({error}): {how}", file=sys.stderr, flush=True)
+            print(f"cannot write {self.rundir.exit.name} ({error}): {ending}", file=sys.stderr, flush=True)
 
     def _wait_for_slot(self) -> Slot | None:
-        """A slot, or None if the run was cancelled meanwhile."""
+        """Wait for a slot. None if the run was cancelled while it waited. Raises: OSError, LookupError."""
         devices = devices_for(self.submission.config.device)
-        line = RunQueue(self.rundir.path.parent.parent / "slots")
-        place = line.join(Ticket(self.submission.submitted, self.rundir.id, devices))
-        well = time.monotonic()
+        queue = RunQueue(self.rundir.path.parent.parent / "slots")
+        place = queue.join(Ticket(self.submission.submitted, self.rundir.id, devices))
+        last_success = time.monotonic()
         try:
             while not self._asked_to_stop():
                 try:
                     if (slot := place.try_slot(self.submission.slots)) is not None:
                         return slot
-                    well = time.monotonic()
+                    last_success = time.monotonic()
                 except OSError:
-                    if time.monotonic() - well > PATIENCE:
+                    if time.monotonic() - last_success > MAX_FAILING_SECONDS:
                         raise
                 self._pause()
             return None
         finally:
             place.leave()
 
-    def _say_if_code_changed(self) -> None:
+    def _note_changed_code(self) -> None:
         then, now = self.submission.code_fingerprint, code_fingerprint()
         if then and then != now:
             message = f"the engine's code has changed since this run was submitted ({then} then, {now} now)"
@@ -124,12 +126,12 @@ class Supervisor:
                 env={**os.environ, **slot.environment()},
                 pass_fds=(slot.handle, run_lock),
                 process_group=0,
-                preexec_fn=partial(die_with, self.me.pid),
+                preexec_fn=partial(end_with_parent, self.me.pid),
             )
         try:
             self._write_process(process_identity.of(engine.pid), slot.device)
         except OSError:
-            kill_descendants(engine.pid)  # nobody could tell that it is ours
+            kill_descendants(engine.pid)  # without its record nobody would know that this process is the engine
             raise
         return engine
 
@@ -144,17 +146,20 @@ class Supervisor:
         records.write(self.rundir.process, record)
 
     def _wait(self, pid: int) -> tuple[int, resource.struct_rusage]:
-        """The engine's exit code (negative: a signal) and what it used, once it has ended; kills it if it must."""
+        """Wait for the engine's end; kill the engine after the grace period of a stop request.
+
+        Returns: the exit code, negative for a signal, and the resource usage.
+        """
         while True:
             ended, status, usage = os.wait4(pid, os.WNOHANG)
             if ended:
                 return os.waitstatus_to_exitcode(status), usage
             if self._asked_to_stop():
-                if self.asked is None:
-                    self.asked = time.monotonic()
-                    if self.signalled:  # the engine looks for the file itself
+                if self.stop_seen_at is None:
+                    self.stop_seen_at = time.monotonic()
+                    if self.signalled:  # the engine checks for the stop file itself, so only a signal is passed on
                         os.kill(pid, signal.SIGTERM)
-                if time.monotonic() - self.asked >= self._grace() and not self.killed:
+                if time.monotonic() - self.stop_seen_at >= self._grace() and not self.killed:
                     self.killed = True
                     os.kill(pid, signal.SIGKILL)
             self._pause()
@@ -163,18 +168,18 @@ class Supervisor:
         return self.signalled or self.rundir.stop_asked()
 
     def _grace(self) -> float:
-        """Seconds from a stop to the kill: the configured ones, or three batches if those take longer."""
+        """Seconds from a stop request to the kill: the configured period, or three minibatches if these take longer."""
         if self.rundir.stop_now():
             return 0.0
-        return max(self.submission.config.grace_seconds, BATCHES_OF_GRACE * _seconds_per_batch(self.rundir))
+        return max(self.submission.config.grace_seconds, MIN_GRACE_BATCHES * _seconds_per_batch(self.rundir))
 
     def _on_stop(self, number: int, frame: FrameType | None) -> None:
         self.signalled = True
 
     def _pause(self) -> None:
-        """Sleep for a tick, or until a signal."""
-        if select.select([self.wake], [], [], TICK)[0]:
-            os.read(self.wake, 4096)
+        """Sleep for TICK seconds or until a signal comes."""
+        if select.select([self.wakeup], [], [], TICK)[0]:
+            os.read(self.wakeup, 4096)
 
 
 def _seconds_per_batch(rundir: RunDir) -> float:
@@ -185,35 +190,38 @@ def _seconds_per_batch(rundir: RunDir) -> float:
 
 
 def _wake_on_signals(on_stop: Callable[[int, FrameType | None], None]) -> int:
-    """Route signals to handlers, and return a descriptor that becomes readable when one has come."""
+    """Install the signal handlers. Returns a file descriptor that becomes readable when a signal has come."""
     readable, writable = os.pipe()
     os.set_blocking(writable, False)
     signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a lost terminal is none of our business
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the run goes on when its terminal is closed
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_stop)
     return readable
 
 
 def supervise(rundir: RunDir, command: Sequence[str], ready: Callable[[], None] = lambda: None) -> int:
-    """Supervise one attempt of a run in this process; `ready` is called once the run is known to be queued."""
+    """Supervise one attempt of a run in this process. `ready` is called once the run is queued.
+
+    Returns: the exit code of the supervisor.
+    """
     run_lock = try_lock(rundir.lock)
     if run_lock is None:
         return EXIT_BUSY
-    rundir.stop.unlink(missing_ok=True)  # it was meant for an earlier attempt
-    become_reaper()
+    rundir.stop.unlink(missing_ok=True)  # the stop request was meant for an earlier attempt
+    adopt_orphans()
     supervisor = Supervisor(rundir, rundir.submission(), command)
     supervisor.announce()
     ready()
-    how = supervisor.run(run_lock)
-    os.close(run_lock)  # whoever reads the record may start the next attempt at once
-    supervisor.record(how)
+    ending = supervisor.run(run_lock)
+    os.close(run_lock)  # before the record: a reader of the record may start the next attempt at once
+    supervisor.record(ending)
     return ExitCode.DONE
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Detach from whoever started us; they wait only until the run is queued."""
+    """Detach the supervisor from the process that started it. The starter waits only until the run is queued."""
     rundir = RunDir(Path(arguments[0]))
     reader, writer = os.pipe()
     child = os.fork()
@@ -222,10 +230,10 @@ def main(arguments: Sequence[str]) -> int:
         return ExitCode.DONE if os.read(reader, 1) else os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) or EXIT_BUSY
     os.close(reader)
     os.setsid()
-    return supervise(rundir, engine_command(str(rundir.path)), lambda: _close(writer))
+    return supervise(rundir, engine_command(str(rundir.path)), lambda: _signal_ready(writer))
 
 
-def _close(writer: int) -> None:
+def _signal_ready(writer: int) -> None:
     os.write(writer, b"1")
     os.close(writer)
 

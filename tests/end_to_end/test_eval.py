@@ -146,7 +146,7 @@ def test_the_engine_of_an_eval_command_ends_when_the_command_is_killed(home: Pat
     ("words", "message"),
     [
         (["weights.pt"], "does not exist"),
-        (["nobody"], "no run begins with"),
+        (["nobody"], "no run id begins with"),
         (["FILE"], "--dataset"),
         (["FILE", *DIGITS, "--attack", "fgsm"], "unknown attack"),
         (["FILE", *DIGITS, "--eps", ","], "no values"),

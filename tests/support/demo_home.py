@@ -15,7 +15,7 @@ from engine.protocol.rundir import RunDir, Submission
 from fastadv_tui.hardware.nvml import Gpu
 from fastadv_tui.hardware.process_usage import Usage
 from fastadv_tui.hardware.sampler import Host, Sample
-from fastadv_tui.history.derive_row import thin
+from fastadv_tui.history.derive_row import thinned
 from fastadv_tui.history.index import History
 from fastadv_tui.history.notes import Notes, write_notes
 from fastadv_tui.history.row import Row
@@ -210,7 +210,7 @@ def many(count: int) -> list[Row]:
                 attack="pgd-50-10",
                 images=10_000,
                 final=True,
-                curve=thin(curve),  # type: ignore[arg-type]
+                curve=thinned(curve),  # type: ignore[arg-type]
                 images_per_second=12_000.0,
                 data_fingerprint="49f851515346",
                 code_fingerprint="c0de",

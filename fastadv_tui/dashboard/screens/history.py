@@ -179,7 +179,7 @@ class HistoryScreen(Screen[None]):
     def _sort_by(self, key: str) -> None:
         if key not in COLUMNS:
             return  # the column of marks
-        if COLUMNS[key].ordered:
+        if COLUMNS[key].sortable:
             self._sort = f"+{key}" if self._sort == key else key
             self._draw()
         else:

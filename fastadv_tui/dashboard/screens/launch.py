@@ -213,7 +213,7 @@ class LaunchScreen(Screen[None]):
         def change(notes: Notes) -> None:
             notes.tags = tags
 
-        for config in engine_client.kinds(planned.configs):
+        for config in engine_client.runs_to_check(planned.configs):
             engine_client.check(config)
         for config in planned.configs:
             rundir = create_run(config, planned.command)

@@ -7,7 +7,7 @@ from textual.widgets import Static
 
 from engine.config.units import units
 from fastadv_tui.dashboard.snapshot import LiveRun
-from fastadv_tui.history.columns import COLUMNS, measured_by, status_text
+from fastadv_tui.history.columns import COLUMNS, evaluation_text, status_text
 from fastadv_tui.history.row import Row
 from fastadv_tui.launch.command_line import as_text
 from fastadv_tui.text.quantities import format_duration, phase_words
@@ -34,7 +34,7 @@ def facts(row: Row, view: LiveRun | None) -> list[tuple[str, str]]:
         ("eps", f"{units(row.eps)}/255"),
         ("clean", COLUMNS["clean"].text(row)),
         ("robust", COLUMNS["robust"].text(row)),
-        ("attack", measured_by(row) if row.attack and row.images else ""),
+        ("attack", evaluation_text(row) if row.attack and row.images else ""),
         ("epoch", f"{row.epochs:.2f} of {row.total_epochs:.4g}"),
         *_pace(view),
         ("data", f"{PurePath(row.dataset).name} {row.data_fingerprint}"),

@@ -1,1 +1,1 @@
-"""The file of the history: read, changed in one transaction, migrated."""
+"""The file `history.json`: reading, writing in one transaction, migrating from older versions."""

@@ -1,4 +1,4 @@
-"""What `history.json` holds, for readers."""
+"""Reading `history.json`."""
 
 from pathlib import Path
 from typing import Any
@@ -10,44 +10,44 @@ from fastadv_tui.history.row import Row
 from fastadv_tui.history.store.migrations import SCHEMA, Tables, migrate, version
 
 RUNS, META = "runs", "meta"
-DAMAGED = (msgspec.DecodeError, UnicodeDecodeError)  # also msgspec.ValidationError
+DAMAGED = (msgspec.DecodeError, UnicodeDecodeError)  # ValidationError is a DecodeError
 
 
-class _Current(Struct):
-    """A file of the present version: decoded in one pass, a third of the time that the way over tables takes."""
+class _CurrentFile(Struct):
+    """A file of the present version. Decoding it in one pass takes a third of the time of decoding by way of Tables."""
 
     meta: dict[str, dict[str, Any]]
     runs: dict[str, Row]
 
 
-_CURRENT = msgspec.json.Decoder(_Current)
+_CURRENT_FILE = msgspec.json.Decoder(_CurrentFile)
 _ROWS = list[Row]
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The rows of a file of any version that is known; none where it is missing.
+    """The rows of a file of any known version; no rows if the file is missing.
 
-    Raises: OSError, NewerSchemaError, those in DAMAGED.
+    Raises: OSError, NewerSchemaError, the errors in DAMAGED.
     """
     try:
-        file = _CURRENT.decode(path.read_bytes())
+        file = _CURRENT_FILE.decode(path.read_bytes())
         if version({META: file.meta}) == SCHEMA:
             check_keys(file.runs)
             return list(file.runs.values())
     except FileNotFoundError:
         return []
     except DAMAGED:
-        pass  # another version, or no good: the long way finds out which
+        pass  # an older version or a damaged file: `read_tables` finds out which
     return msgspec.convert(list(read_tables(path).get(RUNS, {}).values()), _ROWS)
 
 
 def read_tables(path: Path) -> Tables:
-    """The file's tables in the present version; none where it is missing.
+    """The file's tables in the present version; no tables if the file is missing.
 
-    Raises: OSError, NewerSchemaError, those in DAMAGED.
+    Raises: OSError, NewerSchemaError, the errors in DAMAGED.
     """
     from fastadv_tui.history.store.storage import (
-        AtomicStorage,  # TinyDB takes a while to load, and most readers never come here
+        AtomicStorage,  # imported late: TinyDB is slow to load, and most readers do not need it
     )
 
     tables = migrate(AtomicStorage(path).read() or {})
@@ -56,7 +56,7 @@ def read_tables(path: Path) -> Tables:
 
 
 def check_keys(runs: dict[str, Any]) -> None:
-    """TinyDB turns every key into a number. Raises: msgspec.ValidationError."""
+    """Check that every key is a number, as TinyDB requires. Raises: msgspec.ValidationError."""
     for key in runs:
         if not key.isdecimal():
-            raise msgspec.ValidationError(f"{key!r} is not the number of a row")
+            raise msgspec.ValidationError(f"the row key {key!r} is not a number")

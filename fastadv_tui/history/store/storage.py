@@ -1,4 +1,4 @@
-"""A TinyDB storage that is whole whatever dies: replaced atomically, decoded by msgspec."""
+"""A TinyDB storage that replaces its file atomically, so that a killed writer leaves no broken file."""
 
 from pathlib import Path
 
@@ -13,15 +13,18 @@ _ENCODER = msgspec.json.Encoder()
 
 
 class AtomicStorage(Storage):
-    """A JSON file. Readers need no lock: they see the old file or the new one. Writers must hold one around
-    their whole read-modify-write.
+    """A JSON file. Readers need no lock: they see the old file or the new file. A writer must hold a lock from its
+    read to its write.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def read(self) -> Tables | None:
-        """Raises: OSError; msgspec.DecodeError, if the file is not what a storage wrote."""
+        """The tables; None if the file is missing.
+
+        Raises: OSError; msgspec.DecodeError or UnicodeDecodeError, if the file is damaged.
+        """
         try:
             data = self._path.read_bytes()
         except FileNotFoundError:
@@ -29,5 +32,5 @@ class AtomicStorage(Storage):
         return _DECODER.decode(data)
 
     def write(self, data: Tables) -> None:
-        """Raises: OSError; the file is then what it was."""
+        """Replace the file. Raises: OSError; the old file is then unchanged."""
         write_atomic(self._path, _ENCODER.encode(data))

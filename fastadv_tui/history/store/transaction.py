@@ -1,4 +1,4 @@
-"""One change of `history.json`, by way of TinyDB. Loaded only by those who write: TinyDB takes a while."""
+"""One change of `history.json`, by way of TinyDB. Only writers import this module: TinyDB is slow to load."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,26 +16,26 @@ from fastadv_tui.history.store.reader import DAMAGED, META, RUNS, check_keys, re
 from fastadv_tui.history.store.storage import AtomicStorage
 
 
-class _Unread(Struct):
-    """A file of the present version, to a writer: rows that it does not change are bytes to be passed on."""
+class _UndecodedFile(Struct):
+    """A file of the present version with undecoded rows. A writer copies the rows that do not change as bytes."""
 
     meta: dict[str, dict[str, Any]]
     runs: dict[str, Raw]
 
 
-_UNREAD = msgspec.json.Decoder(_Unread)
+_UNDECODED_FILE = msgspec.json.Decoder(_UndecodedFile)
 
 
 class Transaction:
-    """The file's tables as one writer changes them, by way of TinyDB. Whoever holds one holds the file's lock.
+    """The file's tables in memory, for one writer. The writer must hold the file's lock from creation to `save`.
 
-    Raises, when built: OSError, NewerSchemaError, those in DAMAGED.
+    Raises, when created: OSError, NewerSchemaError, the errors in DAMAGED.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._buffer = MemoryStorage()  # type: ignore[no-untyped-call]
-        self._buffer.memory = _unread_tables(path)
+        self._buffer.memory = _undecoded_tables(path)
         self._runs = TinyDB(storage=lambda: self._buffer).table(RUNS, cache_size=0)
 
     @property
@@ -43,27 +43,27 @@ class Transaction:
         return self._buffer.memory or {}
 
     def has(self, run_id: str) -> bool:
-        return str(_number(run_id)) in self._tables.get(RUNS, {})
+        return str(_document_id(run_id)) in self._tables.get(RUNS, {})
 
     def put(self, rows: Iterable[Row]) -> None:
-        """Upsert many rows at once; TinyDB's own upsert goes through the whole table for each."""
-        documents = {row.id: Document(msgspec.to_builtins(row), doc_id=_number(row.id)) for row in rows}
+        """Insert or replace many rows at once. TinyDB's own upsert reads the whole table for each row."""
+        documents = {row.id: Document(msgspec.to_builtins(row), doc_id=_document_id(row.id)) for row in rows}
         self.remove(documents)
         self._runs.insert_multiple(documents.values())
 
     def remove(self, run_ids: Iterable[str]) -> None:
-        """Take rows out; those that are not there are passed over."""
-        self._runs.remove(doc_ids=[_number(run_id) for run_id in run_ids if self.has(run_id)])
+        """Remove rows; ids without a row are ignored."""
+        self._runs.remove(doc_ids=[_document_id(run_id) for run_id in run_ids if self.has(run_id)])
 
     def save(self) -> None:
-        """Raises: OSError; the file is then what it was."""
+        """Write the tables to the file. Raises: OSError; the old file is then unchanged."""
         AtomicStorage(self._path).write({**self._tables, META: {"1": {"schema": SCHEMA}}})
 
 
-def _unread_tables(path: Path) -> Tables:
-    """As `read_tables`, with the rows as bytes where they can stay as they are: five times quicker."""
+def _undecoded_tables(path: Path) -> Tables:
+    """As `read_tables`, but five times faster for a file of the present version: its rows stay undecoded bytes."""
     try:
-        file = _UNREAD.decode(path.read_bytes())
+        file = _UNDECODED_FILE.decode(path.read_bytes())
         if version({META: file.meta}) == SCHEMA:
             check_keys(file.runs)
             return {RUNS: file.runs}
@@ -72,6 +72,6 @@ def _unread_tables(path: Path) -> Tables:
     return read_tables(path)
 
 
-def _number(run_id: str) -> int:
-    """TinyDB's document id of a run: one for each name of a folder."""
+def _document_id(run_id: str) -> int:
+    """TinyDB's document id of a run: a different number for each run id."""
     return int.from_bytes(run_id.encode(), "big")

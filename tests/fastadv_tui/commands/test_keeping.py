@@ -76,12 +76,12 @@ def test_notes_that_cannot_be_read_are_not_overwritten(content: bytes) -> None:
 def test_a_run_whose_files_could_not_be_read_once_is_not_lost_for_ever() -> None:
     """On a network file system process.json or the folder may be unreadable for a moment."""
     rundir = make_run(runs_dir() / "a", submitted=time.time() - 3600)
-    assert [(row.status, row.reason) for row in History().rows()] == [("lost", "it was never started")]
+    assert [(row.status, row.reason) for row in History().rows()] == [("lost", "the run was never started")]
     me = process_identity.me()
     records.write(rundir.process, ProcessRecord(attempt=1, supervisor=me, engine=me))
     assert [row.status for row in History().rows()] == ["running"]
     rundir.path.rename(runs_dir().parent / "away")
-    assert [(row.status, row.reason) for row in History().rows()] == [("lost", "its folder is gone")]
+    assert [(row.status, row.reason) for row in History().rows()] == [("lost", "the run folder is missing")]
     (runs_dir().parent / "away").rename(rundir.path)
     assert [row.status for row in History().rows()] == ["running"]
 

@@ -1,11 +1,11 @@
-"""The registry of columns: every field of a row is in it or is named as none, and each cell can be shown."""
+"""The columns of the history: every field of Row has a column or is listed without one, and each cell has a text."""
 
 import msgspec
 import pytest
 
 from fastadv_tui.commands.runs import KEYS
 from fastadv_tui.dashboard.settings import COLUMNS as SHOWN_AT_FIRST
-from fastadv_tui.history.columns import COLUMNS, NO_COLUMNS, SHOWABLE
+from fastadv_tui.history.columns import COLUMNS, FIELDS_WITHOUT_COLUMN, SHOWABLE
 from fastadv_tui.history.query import QueryError, ordered, parse
 from fastadv_tui.history.row import Row
 
@@ -18,10 +18,10 @@ FULL = Row(
 EMPTY = Row(id="b2")
 
 
-def test_every_field_of_a_row_is_a_column_or_named_as_none() -> None:
+def test_every_field_of_a_row_has_a_column_or_is_listed_without_one() -> None:
     fields = {field.name for field in msgspec.structs.fields(Row)}
-    assert {*COLUMNS} | {*NO_COLUMNS} == fields
-    assert not {*COLUMNS} & {*NO_COLUMNS}
+    assert {*COLUMNS} | {*FIELDS_WITHOUT_COLUMN} == fields
+    assert not {*COLUMNS} & {*FIELDS_WITHOUT_COLUMN}
     assert all(key == column.key for key, column in COLUMNS.items())
 
 
@@ -31,7 +31,7 @@ def test_every_list_of_keys_names_columns() -> None:
 
 
 @pytest.mark.parametrize("key", COLUMNS)
-def test_a_column_has_the_value_and_the_text_of_its_field_and_bears_an_empty_row(key: str) -> None:
+def test_a_column_has_the_value_and_the_text_of_its_field_and_accepts_an_empty_row(key: str) -> None:
     column = COLUMNS[key]
     assert column.value(FULL) == getattr(FULL, key)
     assert column.text(FULL)
@@ -64,15 +64,15 @@ def test_the_attack_of_an_evaluation_while_training_is_in_parentheses() -> None:
 
 
 @pytest.mark.parametrize("key", ["submitted", "started", "ended", "duration", "peak_memory", "flops", "clean"])
-def test_a_figure_that_is_not_known_has_no_value_and_says_so(key: str) -> None:
+def test_an_unknown_figure_has_no_value_and_is_shown_as_unknown(key: str) -> None:
     assert COLUMNS[key].value(EMPTY) is None
     assert COLUMNS[key].text_or(EMPTY, "-") == "-"
     assert COLUMNS[key].text_or(FULL, "-") == COLUMNS[key].text(FULL)
 
 
 @pytest.mark.parametrize("key", COLUMNS)
-def test_rows_are_sorted_by_every_column_that_says_it_has_an_order(key: str) -> None:
-    if COLUMNS[key].ordered:
+def test_rows_can_be_sorted_by_exactly_the_sortable_columns(key: str) -> None:
+    if COLUMNS[key].sortable:
         assert {row.id for row in ordered([FULL, EMPTY], key)} == {"a1", "b2"}
     else:
         with pytest.raises(QueryError, match="unknown key"):

@@ -1,4 +1,4 @@
-"""Comparisons of runs, and each output format read back by an independent parser."""
+"""Comparisons of runs. An independent parser reads each output format back."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from fastadv_tui.history.comparison import compare
 from fastadv_tui.history.comparison_formats import FORMATS
 from fastadv_tui.history.row import Row
-from fastadv_tui.history.run_settings import differing
+from fastadv_tui.history.run_settings import differing_settings
 from fastadv_tui.history.seed_groups import group_by_seed, mean_std
 
 BASE = Row(
@@ -42,11 +42,11 @@ def test_a_comparison_lists_only_the_settings_that_differ() -> None:
     assert line_of(table, "settings", "eps") == [("8/255", False), ("4/255", False)]
 
 
-def test_settings_of_a_row_are_the_same_derived_and_read_from_the_file() -> None:
+def test_settings_do_not_differ_between_a_derived_row_and_the_stored_row() -> None:
     kept, derived = (replace(BASE, settings={"optim.milestones": value}) for value in ([0.3, 0.6], (0.3, 0.6)))
-    assert differing([kept, derived]) == []
+    assert differing_settings([kept, derived]) == []
     assert (
-        differing([BASE, replace(BASE, settings={"optim.milestones": [0.5, 0.75]})]) == []
+        differing_settings([BASE, replace(BASE, settings={"optim.milestones": [0.5, 0.75]})]) == []
     )  # the default of this setting
 
 
@@ -63,11 +63,11 @@ def test_a_preset_that_no_longer_exists_leaves_gaps_and_no_error() -> None:
         ({"attack": "pgd-10"}, "attacks"),
         ({"images": 10_000}, "numbers of images"),
         ({"eps": 4 / 255}, "eps"),
-        ({"final": False}, "watched"),
-        ({"code_fingerprint": "other"}, "code"),
+        ({"final": False}, "during training"),
+        ({"code_fingerprint": "other"}, "engine code"),
     ],
 )
-def test_warnings_say_why_figures_might_not_compare(change: dict[str, object], warning: str) -> None:
+def test_warnings_say_why_results_might_not_be_comparable(change: dict[str, object], warning: str) -> None:
     (said,) = compare([BASE, replace(NARROW, **change)]).warnings
     assert warning in said
 
@@ -84,7 +84,7 @@ def test_seeds_are_grouped_as_mean_and_standard_deviation() -> None:
     assert mean_std(alone.robust, None) == "46.0%"
 
 
-def test_runs_of_different_eps_or_evaluation_are_no_group() -> None:
+def test_runs_with_different_eps_or_evaluations_are_not_grouped() -> None:
     assert len(group_by_seed([BASE, replace(BASE, id="x", settings={"eps": 4 / 255})])) == 2
     assert len(group_by_seed([BASE, replace(BASE, id="x", attack="pgd-10")])) == 2
 

@@ -17,7 +17,7 @@ import pytest
 from engine.config.presets import build
 from engine.protocol.events import Finished
 from engine.protocol.rundir import RunDir
-from fastadv_tui.history.derive_row import CURVE_POINTS, row_of, thin
+from fastadv_tui.history.derive_row import MAX_CURVE_POINTS, row_of, thinned
 from fastadv_tui.history.index import History, HistoryError
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.store.migrations import SCHEMA
@@ -38,7 +38,7 @@ for number in range({UPSERTS}):
 
 
 def done_run(name: str = "k3f9") -> RunDir:
-    """A run directory as a finished run leaves it."""
+    """The run directory of a finished run."""
     rundir = make_run(runs_dir() / name, chosen=build("cifar", {"eps": 4 / 255, "model.width": 16, "seed": 3}))
     write_events(
         rundir, started(), step(50), evaluated(50, clean=0.5, robust=0.3), step(100), evaluated(100, clean=0.6),
@@ -67,17 +67,24 @@ def test_a_row_without_a_final_evaluation_has_the_last_watched_figures_and_says_
 
 
 def test_curves_in_a_row_are_thinned_to_fifty_points_with_both_ends() -> None:
-    points = thin([evaluated(number) for number in range(1, 1001)])
-    assert len(points) == CURVE_POINTS
+    points = thinned([evaluated(number) for number in range(1, 1001)])
+    assert len(points) == MAX_CURVE_POINTS
     assert (points[0][0], points[-1][0]) == (0.1, 100.0)
 
 
-def test_a_row_that_says_running_is_never_believed(home: Path) -> None:
+def test_a_row_that_says_running_is_derived_again(home: Path) -> None:
     rundir = done_run()
     History().upsert([msgspec.structs.replace(row_of(rundir), status="running")])
     assert [row.status for row in History().rows()] == ["done"]
     stored = json.loads(history_path().read_text())["runs"]
     assert [row["status"] for row in stored.values()] == ["done"]  # the derived status was written back
+
+
+@pytest.mark.parametrize("reason", ["its folder is gone", "its config.json cannot be read", "it was never started"])
+def test_a_row_with_the_reason_text_of_an_earlier_version_is_derived_again(home: Path, reason: str) -> None:
+    rundir = done_run()
+    History().upsert([msgspec.structs.replace(row_of(rundir), status="lost", reason=reason)])
+    assert [(row.status, row.reason) for row in History().rows()] == [("done", "")]
 
 
 def test_a_live_row_whose_folder_is_gone_becomes_lost_and_others_stay(home: Path) -> None:
@@ -86,11 +93,11 @@ def test_a_live_row_whose_folder_is_gone_becomes_lost_and_others_stay(home: Path
 
 
 def test_sixteen_writers_lose_no_row_and_readers_never_see_a_broken_file(home: Path) -> None:
-    """1,600 upserts of 16 processes: all there, none twice, and no reader ever sees a broken file."""
+    """16 processes upsert 1,600 rows: no row is lost or doubled, and no reader sees a broken file."""
     History().upsert([Row(id="first", status="done")])
     writers = [subprocess.Popen([sys.executable, "-P", "-c", WRITE, str(number)]) for number in range(WRITERS)]
 
-    def read_all_the_while() -> int:
+    def read_until_all_writers_end() -> int:
         reads, before = 0, 0
         while any(writer.poll() is None for writer in writers):
             count = len(read_rows(history_path()))  # raises if the file is broken
@@ -99,7 +106,7 @@ def test_sixteen_writers_lose_no_row_and_readers_never_see_a_broken_file(home: P
         return reads
 
     with ThreadPoolExecutor(2) as pool:
-        reads = sum(pool.map(lambda _: read_all_the_while(), range(2)))
+        reads = sum(pool.map(lambda _: read_until_all_writers_end(), range(2)))
     assert [writer.wait() for writer in writers] == [0] * WRITERS
     ids = [row.id for row in History().rows()]
     assert sorted(ids) == sorted(["first", *(f"w{w}n{n}" for w in range(WRITERS) for n in range(UPSERTS))])
@@ -210,7 +217,7 @@ def test_a_row_is_read_from_the_file_as_it_was_derived(home: Path) -> None:
 
 
 def test_twenty_thousand_upserts_take_less_than_five_seconds_of_processor_time(home: Path) -> None:
-    """TinyDB's own upsert took a hundred seconds for these."""
+    """TinyDB's own upsert took a hundred seconds for these rows."""
     rows = [Row(id=f"r{number}", status="done") for number in range(10_000)]
     begun = time.process_time()
     History().upsert(rows)

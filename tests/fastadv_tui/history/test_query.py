@@ -1,4 +1,4 @@
-"""The filter language: what each word means, and what is said of words that mean nothing."""
+"""The filter language: the meaning of each word, and the messages for words without a meaning."""
 
 import contextlib
 import time
@@ -85,12 +85,12 @@ def test_a_filter_finds_the_rows_that_it_describes(text: str, ids: str | None) -
         ("eps>=eight", "type 8"),
         ("since:yesterday", "write 7d"),
         ("'open", "no closing quotation"),
-        ("robust>high", "robust: 'high' is no number"),
+        ("robust>high", "robust: 'high' is not a number"),
         ("ended>soon", "write 7d"),
         ("tag=paper", "did you mean tag:"),
     ],
 )
-def test_a_bad_filter_says_what_would_be_understood(text: str, said: str) -> None:
+def test_the_message_for_a_bad_filter_says_what_can_be_typed(text: str, said: str) -> None:
     with pytest.raises(QueryError, match=said):
         parse(text)
 

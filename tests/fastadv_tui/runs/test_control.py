@@ -1,4 +1,4 @@
-"""Submitting, starting, stopping and deleting runs, and what is refused."""
+"""Submitting, starting, stopping and deleting runs, and requests that are refused."""
 
 import os
 import stat
@@ -25,7 +25,7 @@ from tests.support.events import write_events
 from tests.support.runs import config, engine_pid, make_run, verdict, wait_for_status
 
 
-def ended(folder: Path, status: str) -> RunDir:
+def ended_run(folder: Path, status: str) -> RunDir:
     """A run directory of a finished run that had no supervisor."""
     rundir = make_run(folder)
     write_events(rundir, Finished(status=status))  # type: ignore[arg-type]
@@ -93,7 +93,7 @@ def test_a_submission_to_a_read_only_home_is_refused_in_one_clear_line(home: Pat
 
 
 def test_a_run_that_is_done_can_be_neither_resumed_nor_stopped(home: Path) -> None:
-    done = ended(home / "runs" / "done", "done")
+    done = ended_run(home / "runs" / "done", "done")
     with pytest.raises(RunError, match="done"):
         control.resume(done)
     with pytest.raises(RunError, match="ended"):
@@ -115,10 +115,10 @@ def test_a_run_is_deleted_only_after_it_has_ended() -> None:
 
 
 def test_deleting_never_touches_files_outside_of_the_runs_folder(home: Path, tmp_path: Path) -> None:
-    elsewhere = ended(tmp_path / "elsewhere", "done")
+    elsewhere = ended_run(tmp_path / "elsewhere", "done")
     (home / "runs").mkdir(parents=True)
     (home / "runs" / "link").symlink_to(elsewhere.path)
-    inside = ended(home / "runs" / "inside", "done")
+    inside = ended_run(home / "runs" / "inside", "done")
     (inside.path / "link").symlink_to(elsewhere.path)
     for outside in (elsewhere, RunDir(home / "runs" / "link"), RunDir(home / "runs" / ".." / ".." / "elsewhere")):
         with pytest.raises(RunError):

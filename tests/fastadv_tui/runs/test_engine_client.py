@@ -1,4 +1,4 @@
-"""The engine's commands asked for an answer: whatever their process does, a typed answer or one clear line."""
+"""The engine's commands give a typed answer or one clear line, whatever their process does."""
 
 import signal
 import sys
@@ -21,12 +21,12 @@ PROGRESS = Progress(stage="looking", done=1, total=2)
 
 
 def says(answer: Any) -> str:
-    """Python that prints an answer."""
+    """Python code that prints an answer."""
     return f"print({msgspec.json.encode(answer).decode()!r}, flush=True)"
 
 
 def engine_does(monkeypatch: pytest.MonkeyPatch, code: str) -> list[tuple[str, ...]]:
-    """Put Python code in the engine's place; returns the arguments of each start."""
+    """Run Python code in place of the engine. Returns a list that gets the arguments of each start."""
     asked: list[tuple[str, ...]] = []
 
     def command(*arguments: str) -> list[str]:
@@ -56,20 +56,22 @@ def test_the_engine_is_asked_with_the_whole_configuration(monkeypatch: pytest.Mo
     ("code", "message"),
     [
         ('print(\'{"type": "Refused", "message": "no data"}\'); raise SystemExit(2)', "no data"),
-        ("raise SystemExit(1)", "check ended with 1; `fastadv doctor` may say why"),
-        ("print('{}')", "check ended with 0"),
-        ("import os; os.kill(os.getpid(), 9)", "check ended with -9"),
+        ("raise SystemExit(1)", r"check ended without an answer \(exit code 1\); `fastadv doctor` may show the cause"),
+        ("print('{}')", r"check ended without an answer \(exit code 0\)"),
+        ("import os; os.kill(os.getpid(), 9)", r"check ended without an answer \(exit code -9\)"),
     ],
 )
-def test_a_run_that_cannot_start_is_one_line(monkeypatch: pytest.MonkeyPatch, code: str, message: str) -> None:
+def test_a_run_that_cannot_start_is_reported_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, code: str, message: str
+) -> None:
     engine_does(monkeypatch, code)
     with pytest.raises(UserError, match=message) as caught:
         engine_client.check(config())
     assert "\n" not in str(caught.value)
 
 
-def test_a_machine_that_has_no_room_for_a_process_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the dashboard an exception that nobody expects ends it."""
+def test_an_engine_that_cannot_start_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unexpected exception would end the dashboard."""
     monkeypatch.setattr(engine_client, "engine_command", lambda *_: ["/nowhere/python"])
     with pytest.raises(EngineError, match="cannot start the engine's check"):
         engine_client.check(config())
@@ -109,7 +111,7 @@ def test_answers_come_while_the_engine_works(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_stop_before_the_engine_listens_reaches_it_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever starts an engine holds signals back until StopRequest takes them."""
+    """The client blocks the stop signals until the engine's StopRequest handles them."""
     code = (
         "import signal, sys, time\n"
         "while not signal.sigpending(): time.sleep(0.01)\n"
@@ -126,7 +128,7 @@ def test_a_stop_before_the_engine_listens_reaches_it_all_the_same(monkeypatch: p
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
-def test_an_engine_that_is_killed_before_it_reads_is_no_surprise(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_that_is_killed_before_it_reads_raises_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     engine_does(monkeypatch, "import os; os.close(0); os.kill(os.getpid(), 9)")
     many = PrepareRequest(source="/a" * 1_000_000, out="/b", sizes=(32,))  # more than a pipe holds
     with engine_client.prepare(many) as stream:
@@ -137,6 +139,6 @@ def test_an_engine_that_is_killed_before_it_reads_is_no_surprise(monkeypatch: py
 @pytest.mark.parametrize(
     "setting", [{"micro_batch": 32}, {"holdout": 100}, {"batch_size": 7}, {"model.name": "resnet18"}]
 )
-def test_runs_that_differ_in_what_the_check_looks_at_are_checked_each(setting: dict[str, Any]) -> None:
+def test_runs_that_differ_in_a_checked_setting_are_checked_separately(setting: dict[str, Any]) -> None:
     runs = [build("digits", {}), build("digits", setting), build("digits", {"eps": 0.1, "seed": 3})]
-    assert len(engine_client.kinds(runs)) == 2
+    assert len(engine_client.runs_to_check(runs)) == 2

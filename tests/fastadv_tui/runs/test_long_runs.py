@@ -1,4 +1,4 @@
-"""Runs of many hours: few lines of events, and a forecast over phases of different speed."""
+"""Runs of many hours: few lines of events, and the remaining time over phases of different speed."""
 
 import itertools
 from types import SimpleNamespace
@@ -64,7 +64,7 @@ def test_a_few_unreadable_images_are_named_and_many_are_counted() -> None:
     assert [message.split()[0] for message in messages[20:]] == ["40", "80", "160", "320", "640"]
 
 
-def known(*events: AnyEvent) -> RunState:
+def state_after(*events: AnyEvent) -> RunState:
     state = RunState()
     for event in events:
         state = apply(state, event)
@@ -72,19 +72,19 @@ def known(*events: AnyEvent) -> RunState:
 
 
 def test_the_time_that_remains_counts_what_later_phases_compute() -> None:
-    """10 epochs of 10 updates at 1 s, then 10 epochs of 20 that cost three times as much each."""
+    """10 epochs of 10 updates of 1 s each, then 10 epochs of 20 updates that take three times as long each."""
     stretches = (ScheduledPhase(Phase(0, 10), 0, 10, flops=100), ScheduledPhase(Phase(10, 20), 100, 20, flops=600))
     began = started(total_steps=300, steps_per_epoch=10, stretches=stretches)
     steps: list[Step] = [step(n, elapsed=float(n)) for n in range(1, 51)]
-    state = known(began, *steps)
+    state = state_after(began, *steps)
     assert (state.epochs, state.total_epochs) == (5.0, 20)
     assert state.eta_seconds == pytest.approx(50 + 200 * 3)
     later = [step(100 + n, elapsed=100.0 + 4 * n) for n in range(1, 21)]  # slower than the forecast
-    state = known(began, *steps, *later)
+    state = state_after(began, *steps, *later)
     assert state.epochs == 11.0
     assert state.eta_seconds == pytest.approx(180 * 4)
 
 
 def test_events_written_before_there_were_phases_are_read_as_one_phase() -> None:
-    state = known(started(total_steps=100, steps_per_epoch=10), step(25, elapsed=5.0))
+    state = state_after(started(total_steps=100, steps_per_epoch=10), step(25, elapsed=5.0))
     assert (state.epochs, state.total_epochs) == (2.5, 10)

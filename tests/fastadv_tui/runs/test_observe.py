@@ -1,4 +1,4 @@
-"""One look at a run while somebody else writes it: whatever happens between two reads, nothing is lost or mistaken."""
+"""One look at a run while another process writes: no event is lost, whatever happens between two reads."""
 
 import signal
 import subprocess
@@ -29,14 +29,14 @@ def rundir(tmp_path: Path) -> RunDir:
 
 @pytest.fixture
 def engine() -> Iterator["subprocess.Popen[bytes]"]:
-    """A process that stands for the engine, until it is killed."""
+    """A process in place of the engine."""
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as process:
         yield process
         process.kill()
 
 
 def trains(rundir: RunDir, engine: "subprocess.Popen[bytes]") -> None:
-    """The run trains in the process `engine`, and its supervisor was killed."""
+    """Let the run train in the process `engine`, after its supervisor was killed."""
     who = process_identity.of(engine.pid)
     assert who is not None
     gone = ProcessIdentity(host=who.host, boot=who.boot, pid=who.pid, start=who.start - 1000)
@@ -45,7 +45,7 @@ def trains(rundir: RunDir, engine: "subprocess.Popen[bytes]") -> None:
 
 
 def ends(rundir: RunDir, engine: "subprocess.Popen[bytes]", recorded: bool = False) -> None:
-    """What a run does at its end, in this order."""
+    """Let the run end: write the last events, end the process, write the exit record."""
     write_events(rundir, step(2), evaluated(2, "final"), Finished(status="done", step=2, t=77.0))
     engine.kill()
     engine.wait()
@@ -53,14 +53,14 @@ def ends(rundir: RunDir, engine: "subprocess.Popen[bytes]", recorded: bool = Fal
         records.write(rundir.exit, ExitRecord(attempt=1, t=78.0, code=0, peak_memory=5))
 
 
-def once(action: Callable[[], None], around: Callable[..., Any], before: bool) -> Callable[..., Any]:
-    """A function that does as `around`, with `action` before or after its first call."""
+def once(action: Callable[[], None], function: Callable[..., Any], before: bool) -> Callable[..., Any]:
+    """A function that calls `function`, and calls `action` once, before or after the first call."""
     pending = [action]
 
     def wrapped(*arguments: Any, **options: Any) -> Any:
         if before and pending:
             pending.pop()()
-        found = around(*arguments, **options)
+        found = function(*arguments, **options)
         if not before and pending:
             pending.pop()()
         return found
@@ -103,8 +103,8 @@ def test_a_run_that_is_killed_between_two_reads_still_says_what_killed_it(
         records.write(rundir.exit, ExitRecord(attempt=1, t=78.0, code=-signal.SIGKILL))
 
     monkeypatch.setattr(process_identity, "alive", once(killed, process_identity.alive, before=True))
-    seen = observe(rundir)
-    assert (seen.status.status, seen.status.reason, seen.status.ended) == ("lost", "killed by SIGKILL", 78.0)
+    found = observe(rundir).status
+    assert (found.status, found.reason, found.ended) == ("lost", "the engine was killed by SIGKILL", 78.0)
 
 
 def test_a_row_derived_while_its_run_ends_holds_the_final_figures(
@@ -139,17 +139,17 @@ def test_a_follower_of_a_real_process_gets_every_event_once_before_it_learns_of_
         who = process_identity.of(process.pid)
         assert who is not None
         records.write(rundir.process, ProcessRecord(attempt=1, supervisor=who, engine=who))
-        told: list[AnyEvent] = []
-        observer = RunObserver(rundir, lambda event, state: told.append(event))
+        received: list[AnyEvent] = []
+        observer = RunObserver(rundir, lambda event, state: received.append(event))
         assert observer.look().status.live
         process.stdin.write(b"\n")
         process.stdin.flush()
         while (seen := observer.look()).status.live:
             pass
     assert seen.status.status == "done"
-    assert [event.step for event in told if isinstance(event, Step)] == list(range(1, 301))
-    assert isinstance(told[-1], Finished)
-    assert seen.state.finished is told[-1]
+    assert [event.step for event in received if isinstance(event, Step)] == list(range(1, 301))
+    assert isinstance(received[-1], Finished)
+    assert seen.state.finished is received[-1]
 
 
 def test_each_event_comes_with_the_state_after_it(rundir: RunDir) -> None:
@@ -183,16 +183,16 @@ def test_a_run_whose_folder_went_away_is_lost_though_it_was_seen_before(rundir: 
 
 
 @pytest.mark.parametrize("content", [b"", b'{"type":"note","message":"anew","t":1.0}\n'], ids=["cut", "replaced"])
-def test_what_was_read_of_a_file_that_was_cut_is_void(rundir: RunDir, content: bytes) -> None:
+def test_events_of_a_file_that_was_cut_or_replaced_no_longer_count(rundir: RunDir, content: bytes) -> None:
     write_events(rundir, started(), step(1), Finished(status="failed"))
     observer = RunObserver(rundir)
     seen = observer.look()
-    news = observer.news
+    revision = observer.revision
     assert seen.state.finished is not None
     rundir.events.write_bytes(content)
     seen = observer.look()
     assert (seen.state.finished, seen.state.step, len(seen.state.notes)) == (None, 0, int(bool(content)))
-    assert observer.news > news
+    assert observer.revision > revision
 
 
 def test_events_behind_megabytes_of_garbage_are_not_missed(rundir: RunDir) -> None:
@@ -207,7 +207,7 @@ def test_a_look_at_a_run_that_has_not_changed_reads_none_of_its_events_again(
     trains(rundir, engine)
     observer = RunObserver(rundir)
     observer.look()
-    news, decoded = observer.news, event_log.decode
+    revision, decoded = observer.revision, event_log.decode
     lines: list[bytes] = []
 
     def counted(line: bytes) -> AnyEvent | None:
@@ -216,7 +216,7 @@ def test_a_look_at_a_run_that_has_not_changed_reads_none_of_its_events_again(
 
     monkeypatch.setattr(event_log, "decode", counted)
     observer.look()
-    assert (lines, observer.news) == ([], news)
+    assert (lines, observer.revision) == ([], revision)
     engine.send_signal(signal.SIGKILL)
     engine.wait()
     assert observer.look().status.status == "lost"

@@ -1,4 +1,4 @@
-"""RunState and `apply` agree with what the events say."""
+"""RunState and `apply` agree with the events."""
 
 import itertools
 import random
@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.protocol.events import Alarm, AnyEvent, Event, Finished, Note, Progress, Saved
-from fastadv_tui.runs.state import MOST_STEPS, RunState, apply, load
+from fastadv_tui.runs.state import MAX_STEPS, RunState, apply, load
 from tests.support.events import evaluated, started, step, write_events
 from tests.support.runs import make_run
 
 
-def after(*events: AnyEvent) -> RunState:
+def state_after(*events: AnyEvent) -> RunState:
     state = RunState()
     for event in events:
         state = apply(state, event)
@@ -29,7 +29,7 @@ def test_the_state_of_a_fresh_run_is_empty() -> None:
 
 
 def test_the_state_of_a_run_holds_the_curves_figures_and_ending_of_its_events() -> None:
-    state = after(
+    state = state_after(
         started(t=100.0),
         *[step(number) for number in range(1, 101)],
         evaluated(10),
@@ -53,7 +53,7 @@ def test_the_state_of_a_run_holds_the_curves_figures_and_ending_of_its_events() 
 def test_a_new_attempt_drops_what_was_lost_after_its_checkpoint() -> None:
     first = [step(number) for number in range(1, 31)]
     lost = [evaluated(20), evaluated(30), Alarm(kind="overfitting", step=29, epoch=2.9, message="!")]
-    state = after(started(), *first, *lost, Finished(status="stopped", step=30), started(attempt=2, from_step=20))
+    state = state_after(started(), *first, *lost, Finished(status="stopped", step=30), started(attempt=2, from_step=20))
     assert [point.step for point in state.steps] == list(range(1, 21))
     assert [point.step for point in state.watch] == [20]
     assert state.alarms == []
@@ -62,7 +62,7 @@ def test_a_new_attempt_drops_what_was_lost_after_its_checkpoint() -> None:
 
 
 def test_the_time_that_remains_is_known_after_two_steps_and_counts_the_evaluations() -> None:
-    state = after(started(total_steps=1000), step(1, elapsed=1.0))
+    state = state_after(started(total_steps=1000), step(1, elapsed=1.0))
     assert state.eta_seconds is None
     state = apply(state, step(11, elapsed=6.0))
     assert state.eta_seconds == pytest.approx(989 * 0.5)
@@ -73,7 +73,7 @@ def test_the_time_that_remains_is_known_after_two_steps_and_counts_the_evaluatio
 
 def test_the_time_that_remains_of_a_resumed_run_follows_its_present_speed() -> None:
     slow = [step(number, elapsed=100.0 * number) for number in range(1, 11)]
-    state = after(started(total_steps=1000), *slow, started(attempt=2, from_step=10, total_steps=1000))
+    state = state_after(started(total_steps=1000), *slow, started(attempt=2, from_step=10, total_steps=1000))
     assert state.eta_seconds is None
     for number in range(11, 21):
         state = apply(state, step(number, elapsed=1000.0 + number - 10))
@@ -81,13 +81,13 @@ def test_the_time_that_remains_of_a_resumed_run_follows_its_present_speed() -> N
 
 
 def test_the_progress_of_an_evaluation_disappears_when_the_evaluation_ends() -> None:
-    state = after(started(), Progress(attack="pgd-50-10", done=3, total=10))
+    state = state_after(started(), Progress(attack="pgd-50-10", done=3, total=10))
     assert state.progress is not None
     assert apply(state, evaluated(100, "final")).progress is None
 
 
 def test_a_clock_that_jumps_back_and_steps_out_of_order_are_ignored() -> None:
-    state = after(started(t=1000.0), step(2, t=1001.0), step(1, t=5.0), step(3, t=4.0), step(3, t=6.0))
+    state = state_after(started(t=1000.0), step(2, t=1001.0), step(1, t=5.0), step(3, t=4.0), step(3, t=6.0))
     assert [point.step for point in state.steps] == [2, 3]
     assert state.last_event == 1001.0
 
@@ -108,7 +108,7 @@ EVENTS = [
 
 @given(st.lists(st.sampled_from(EVENTS), max_size=30))
 def test_events_in_any_order_never_raise_and_curves_stay_in_order(events: list[Event]) -> None:
-    state = after(*events)  # type: ignore[arg-type]
+    state = state_after(*events)  # type: ignore[arg-type]
     assert state.step >= 0
     assert state.eta_seconds is None or state.eta_seconds >= 0
     for curve in (state.steps, state.watch, state.guard):
@@ -140,20 +140,20 @@ def test_a_state_followed_live_agrees_with_one_read_at_once(tmp_path) -> None:  
 
 
 def test_the_time_that_remains_leaves_out_the_slow_first_steps() -> None:
-    """Three steps of half a second each, then ten a second: 880 steps are 88 seconds."""
+    """Three steps of half a second each, then ten steps a second: 880 steps take 88 seconds."""
     slow = [step(n, n / 2) for n in range(1, 4)]
     quick = [step(3 + n, 1.5 + n / 10) for n in range(1, 118)]
-    assert after(started(total_steps=1000), *slow).eta_seconds is None
-    assert after(started(total_steps=1000), *slow, *quick).eta_seconds == pytest.approx(88.0)
+    assert state_after(started(total_steps=1000), *slow).eta_seconds is None
+    assert state_after(started(total_steps=1000), *slow, *quick).eta_seconds == pytest.approx(88.0)
 
 
 def test_steps_of_many_seconds_have_an_estimate_from_the_second_on() -> None:
-    assert after(started(total_steps=10), step(1, 6.0), step(2, 12.0)).eta_seconds == pytest.approx(48.0)
+    assert state_after(started(total_steps=10), step(1, 6.0), step(2, 12.0)).eta_seconds == pytest.approx(48.0)
 
 
 def test_a_run_of_days_keeps_a_bounded_number_of_points_over_all_its_length() -> None:
-    state = after(started(total_steps=10**6), *(step(n) for n in range(1, 30_001)))
-    assert len(state.steps) <= MOST_STEPS
+    state = state_after(started(total_steps=10**6), *(step(n) for n in range(1, 30_001)))
+    assert len(state.steps) <= MAX_STEPS
     kept = [point.step for point in state.steps]
     assert (kept[0], kept[-1]) == (1, 30_000)
     assert kept == sorted(set(kept))

@@ -1,4 +1,4 @@
-"""The status of a run, for every combination of events, records and processes that its end can leave behind."""
+"""The status of a run, for every combination of events, records and processes after its end."""
 
 import os
 import signal
@@ -28,14 +28,14 @@ def rundir(tmp_path: Path) -> RunDir:
 
 
 @pytest.fixture
-def other() -> Iterator["subprocess.Popen[bytes]"]:
+def live_process() -> Iterator["subprocess.Popen[bytes]"]:
     """A process that waits to be killed."""
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as process:
         yield process
         process.kill()
 
 
-def dead() -> ProcessIdentity:
+def dead_process() -> ProcessIdentity:
     """The identity of a process that has ended."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         found = process_identity.of(process.pid)
@@ -56,7 +56,7 @@ def exited(rundir: RunDir, code: int | None, attempt: int = 1, **fields: object)
 def test_a_run_without_a_supervisor_is_queued_for_a_while_only(tmp_path: Path) -> None:
     assert verdict(make_run(tmp_path / "new")).status == "queued"
     old = verdict(make_run(tmp_path / "old", submitted=time.time() - 3600))
-    assert (old.status, old.reason) == ("lost", "it was never started")
+    assert (old.status, old.reason) == ("lost", "the run was never started")
 
 
 def test_a_clock_that_was_set_back_does_not_keep_a_run_queued_for_ever(tmp_path: Path) -> None:
@@ -79,11 +79,11 @@ def test_damaged_files_of_a_run_are_reported_and_never_raise(rundir: RunDir, con
 
 
 def test_a_run_with_a_live_supervisor_is_queued_and_with_a_live_engine_running(
-    rundir: RunDir, other: "subprocess.Popen[bytes]"
+    rundir: RunDir, live_process: "subprocess.Popen[bytes]"
 ) -> None:
     supervised(rundir, None, process_identity.me())
     assert verdict(rundir).status == "queued"
-    supervised(rundir, process_identity.of(other.pid), process_identity.me())
+    supervised(rundir, process_identity.of(live_process.pid), process_identity.me())
     write_events(rundir, started(), step(1))
     found = verdict(rundir)
     assert (found.status, found.stalled, found.host, found.live) == ("running", False, "", True)
@@ -100,7 +100,7 @@ def test_a_run_that_says_nothing_is_stalled_and_still_running(rundir: RunDir) ->
 @pytest.mark.parametrize("ending", ["done", "stopped", "failed"])
 @pytest.mark.parametrize("code", [0, 1, 130, -signal.SIGSEGV, None], ids=str)
 def test_the_finished_event_decides_whatever_the_exit_code(rundir: RunDir, ending: str, code: int | None) -> None:
-    supervised(rundir, dead(), dead())
+    supervised(rundir, dead_process(), dead_process())
     write_events(rundir, started(), Finished(status=ending, error="e", t=40.0))  # type: ignore[arg-type]
     if code is not None:
         exited(rundir, code)
@@ -109,15 +109,15 @@ def test_the_finished_event_decides_whatever_the_exit_code(rundir: RunDir, endin
 
 
 def test_the_finished_event_is_found_in_a_long_file(rundir: RunDir) -> None:
-    supervised(rundir, dead(), dead())
+    supervised(rundir, dead_process(), dead_process())
     write_events(rundir, started(), *[step(number) for number in range(1, 2000)], Finished(status="done"))
     assert rundir.events.stat().st_size > 200_000
     assert verdict(rundir).status == "done"
 
 
-KILLED = {
-    "kill": ({"code": -signal.SIGKILL}, "killed by SIGKILL"),
-    "oom": ({"code": -signal.SIGKILL, "out_of_memory": True}, "out of memory"),
+CAUSES = {
+    "kill": ({"code": -signal.SIGKILL}, "the engine was killed by SIGKILL"),
+    "oom": ({"code": -signal.SIGKILL, "out_of_memory": True}, "the engine was killed by SIGKILL (out of memory)"),
     "segfault": ({"code": -signal.SIGSEGV}, "killed by SIGSEGV"),
     "odd": ({"code": -63}, "killed by signal 63"),
     "silent": ({"code": 1}, "exit code 1"),
@@ -125,11 +125,11 @@ KILLED = {
 }
 
 
-@pytest.mark.parametrize(("fields", "reason"), KILLED.values(), ids=KILLED)
+@pytest.mark.parametrize(("fields", "reason"), CAUSES.values(), ids=CAUSES)
 def test_a_dead_run_without_a_finished_event_is_lost_and_says_what_killed_it(
     rundir: RunDir, fields: dict[str, object], reason: str
 ) -> None:
-    supervised(rundir, dead(), dead())
+    supervised(rundir, dead_process(), dead_process())
     write_events(rundir, started(), step(1))
     exited(rundir, **fields)  # type: ignore[arg-type]
     found = verdict(rundir)
@@ -138,7 +138,7 @@ def test_a_dead_run_without_a_finished_event_is_lost_and_says_what_killed_it(
 
 
 def test_a_run_that_was_asked_to_stop_is_stopped_and_not_lost(rundir: RunDir) -> None:
-    supervised(rundir, dead(), dead())
+    supervised(rundir, dead_process(), dead_process())
     exited(rundir, None, cancelled=True)
     assert (verdict(rundir).status, verdict(rundir).reason) == ("stopped", "cancelled in the queue")
     exited(rundir, -signal.SIGKILL, killed=True)
@@ -146,7 +146,7 @@ def test_a_run_that_was_asked_to_stop_is_stopped_and_not_lost(rundir: RunDir) ->
 
 
 def test_a_run_whose_processes_died_without_a_record_is_lost(rundir: RunDir) -> None:
-    supervised(rundir, dead(), dead())
+    supervised(rundir, dead_process(), dead_process())
     write_events(rundir, started(t=30.0), step(1, t=40.0))
     found = verdict(rundir)
     assert (found.status, found.ended) == ("lost", 40.0)
@@ -154,29 +154,29 @@ def test_a_run_whose_processes_died_without_a_record_is_lost(rundir: RunDir) -> 
 
 
 def test_a_run_whose_supervisor_is_dead_still_runs_while_its_engine_lives(
-    rundir: RunDir, other: "subprocess.Popen[bytes]"
+    rundir: RunDir, live_process: "subprocess.Popen[bytes]"
 ) -> None:
-    supervised(rundir, process_identity.of(other.pid), dead())
+    supervised(rundir, process_identity.of(live_process.pid), dead_process())
     assert verdict(rundir).status == "running"
-    other.kill()
-    other.wait()
+    live_process.kill()
+    live_process.wait()
     assert verdict(rundir).status == "lost"
 
 
 def test_the_end_of_an_earlier_attempt_says_nothing_of_the_present_one(
-    rundir: RunDir, other: "subprocess.Popen[bytes]"
+    rundir: RunDir, live_process: "subprocess.Popen[bytes]"
 ) -> None:
     write_events(rundir, started(), step(1), Finished(status="failed", error="old"))
     exited(rundir, 1)
     before = rundir.events.stat().st_size
-    supervised(rundir, process_identity.of(other.pid), process_identity.me(), attempt=2, events_before=before)
+    supervised(rundir, process_identity.of(live_process.pid), process_identity.me(), attempt=2, events_before=before)
     assert verdict(rundir).status == "running"
     supervised(rundir, None, process_identity.me(), attempt=2, events_before=before)
     assert verdict(rundir).status == "queued"
-    supervised(rundir, dead(), dead(), attempt=2, events_before=before)
+    supervised(rundir, dead_process(), dead_process(), attempt=2, events_before=before)
     assert verdict(rundir).status == "lost"
     exited(rundir, -signal.SIGKILL, attempt=2)
-    assert verdict(rundir).reason == "killed by SIGKILL"
+    assert verdict(rundir).reason == "the engine was killed by SIGKILL"
     write_events(rundir, Finished(status="stopped"))
     assert verdict(rundir).status == "stopped"
 
@@ -204,44 +204,46 @@ def test_a_run_of_another_host_is_never_judged_by_a_local_pid(rundir: RunDir) ->
 
 
 def test_torn_and_foreign_events_do_not_change_the_status(rundir: RunDir) -> None:
-    supervised(rundir, dead(), dead())
+    supervised(rundir, dead_process(), dead_process())
     write_events(rundir, started(), evaluated(1))
     with rundir.events.open("ab") as file:
         file.write(b'\x00\xffjunk\n{"type":"finished","status":"done"')
     assert verdict(rundir).status == "lost"
 
 
-def test_a_process_that_took_over_a_pid_is_not_taken_for_the_one_before(other: "subprocess.Popen[bytes]") -> None:
-    found = process_identity.of(other.pid)
+def test_a_process_that_took_over_a_pid_is_not_taken_for_the_one_before(
+    live_process: "subprocess.Popen[bytes]",
+) -> None:
+    found = process_identity.of(live_process.pid)
     assert found is not None
     assert process_identity.alive(found) is True
     assert process_identity.alive(msgspec.structs.replace(found, start=found.start - 1)) is False
     assert process_identity.alive(msgspec.structs.replace(found, boot="another")) is False
     assert process_identity.alive(msgspec.structs.replace(found, host="elsewhere")) is None
-    other.kill()
-    other.wait()
+    live_process.kill()
+    live_process.wait()
     assert process_identity.alive(found) is False
-    assert process_identity.of(other.pid) is None
+    assert process_identity.of(live_process.pid) is None
 
 
-def test_a_zombie_is_dead(other: "subprocess.Popen[bytes]") -> None:
-    found = process_identity.of(other.pid)
+def test_a_zombie_is_dead(live_process: "subprocess.Popen[bytes]") -> None:
+    found = process_identity.of(live_process.pid)
     assert found is not None
-    os.kill(other.pid, signal.SIGKILL)
-    wait_until(lambda: gone(other.pid))
-    assert psutil.Process(other.pid).is_running()
+    os.kill(live_process.pid, signal.SIGKILL)
+    wait_until(lambda: gone(live_process.pid))
+    assert psutil.Process(live_process.pid).is_running()
     assert process_identity.alive(found) is False
 
 
 def test_a_process_is_identified_without_proc(
-    other: "subprocess.Popen[bytes]", monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    live_process: "subprocess.Popen[bytes]", monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(process_identity, "PROC", tmp_path)
-    found = process_identity.of(other.pid)
+    found = process_identity.of(live_process.pid)
     assert found is not None
     assert abs(found.start - time.time()) < 60
     assert process_identity.alive(found) is True
     assert process_identity.alive(msgspec.structs.replace(found, start=found.start - 60)) is False
-    os.kill(other.pid, signal.SIGKILL)
-    wait_until(lambda: gone(other.pid))
+    os.kill(live_process.pid, signal.SIGKILL)
+    wait_until(lambda: gone(live_process.pid))
     assert process_identity.alive(found) is False

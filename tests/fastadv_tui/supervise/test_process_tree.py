@@ -1,4 +1,4 @@
-"""Process trees are killed whole, and the kernel's counter tells who ran out of memory."""
+"""Process trees are killed completely, and the kernel's counter shows out-of-memory kills."""
 
 import os
 import signal
@@ -15,8 +15,8 @@ from tests.support.waiting import wait_until
 
 TREE = """
 import subprocess, sys
-from fastadv_tui.supervise.process_tree import become_reaper, kill_descendants
-become_reaper()
+from fastadv_tui.supervise.process_tree import adopt_orphans, kill_descendants
+adopt_orphans()
 child = "import os, subprocess, sys, time; print(os.getpid(), flush=True);" + (
     "subprocess.Popen([sys.executable, '-c', 'import os, time; print(os.getpid(), flush=True); time.sleep(600)'],"
     "start_new_session=True); time.sleep(600)")
@@ -56,13 +56,13 @@ def test_the_out_of_memory_counter_reads_the_file_of_the_kernel(
     events.write_text("low 0\noom 7\noom_kill 1\noom_group_kill 0\n")
     monkeypatch.setattr(out_of_memory, "_own_cgroup", lambda: events)
     counter = OomCounter()
-    assert not counter.rose()
+    assert not counter.increased()
     events.write_text("low 0\noom 9\noom_kill 2\noom_group_kill 0\n")
-    assert counter.rose()
+    assert counter.increased()
 
 
 def test_no_out_of_memory_is_reported_without_a_counter_of_the_kernel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(out_of_memory, "_own_cgroup", lambda: tmp_path / "missing")
-    assert not OomCounter().rose()
+    assert not OomCounter().increased()

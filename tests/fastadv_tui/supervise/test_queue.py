@@ -1,4 +1,4 @@
-"""The queue of runs and its slots: their order, and locks that end with their holders."""
+"""The queue of runs and its slots: the order of the runs, and locks that end with their holders."""
 
 import os
 import signal
@@ -28,12 +28,12 @@ time.sleep(600)
 
 
 @pytest.fixture
-def line(tmp_path: Path) -> RunQueue:
+def run_queue(tmp_path: Path) -> RunQueue:
     return RunQueue(tmp_path / "slots")
 
 
-def join(line: RunQueue, submitted: float, *devices: str) -> QueuePlace:
-    return line.join(Ticket(submitted, f"run{submitted:.0f}", devices or (CPU,)))
+def join(run_queue: RunQueue, submitted: float, *devices: str) -> QueuePlace:
+    return run_queue.join(Ticket(submitted, f"run{submitted:.0f}", devices or (CPU,)))
 
 
 def slot_of(place: QueuePlace, count: int = 1) -> str | None:
@@ -45,16 +45,16 @@ def slot_of(place: QueuePlace, count: int = 1) -> str | None:
     return slot.device
 
 
-def held_elsewhere(line: RunQueue, *words: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-c", HOLD, str(line.slots.parent), *words]
+def holder_process(run_queue: RunQueue, *words: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-c", HOLD, str(run_queue.slots.parent), *words]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     return process
 
 
-def test_a_slot_goes_to_the_first_in_the_queue_and_is_free_again_when_closed(line: RunQueue) -> None:
-    late, early = join(line, 2), join(line, 1)
+def test_a_slot_goes_to_the_first_in_the_queue_and_is_free_again_when_closed(run_queue: RunQueue) -> None:
+    late, early = join(run_queue, 2), join(run_queue, 1)
     assert late.try_slot(1) is None
     slot = early.try_slot(1)
     assert isinstance(slot, Slot)
@@ -64,45 +64,45 @@ def test_a_slot_goes_to_the_first_in_the_queue_and_is_free_again_when_closed(lin
     assert slot_of(late) == CPU
 
 
-def test_the_queue_keeps_the_order_of_submission_whatever_the_order_of_arrival(line: RunQueue) -> None:
-    places = [join(line, when) for when in (3, 1, 10, 2)]
-    assert [ticket.submitted for ticket in line.waiting()] == [1, 2, 3, 10]
-    assert [line.place_of(f"run{when}") for when in (1, 2, 3, 10)] == [1, 2, 3, 4]
-    assert line.place_of("run7") is None
+def test_the_queue_keeps_the_order_of_submission_whatever_the_order_of_arrival(run_queue: RunQueue) -> None:
+    places = [join(run_queue, when) for when in (3, 1, 10, 2)]
+    assert [ticket.submitted for ticket in run_queue.waiting()] == [1, 2, 3, 10]
+    assert [run_queue.place_of(f"run{when}") for when in (1, 2, 3, 10)] == [1, 2, 3, 4]
+    assert run_queue.place_of("run7") is None
     for place in places:
         place.leave()
-    assert line.waiting() == []
+    assert run_queue.waiting() == []
 
 
-def test_no_run_waits_behind_a_run_that_wants_another_device(line: RunQueue) -> None:
-    first_gpu = join(line, 1, "GPU-a").try_slot(1)
+def test_no_run_waits_behind_a_run_that_wants_another_device(run_queue: RunQueue) -> None:
+    first_gpu = join(run_queue, 1, "GPU-a").try_slot(1)
     assert first_gpu is not None
-    waiting, anywhere, on_cpu = join(line, 2, "GPU-a"), join(line, 3, "GPU-a", "GPU-b"), join(line, 4)
-    assert line.place_of("run4") == 1
+    waiting, anywhere, on_cpu = join(run_queue, 2, "GPU-a"), join(run_queue, 3, "GPU-a", "GPU-b"), join(run_queue, 4)
+    assert run_queue.place_of("run4") == 1
     assert slot_of(waiting) is None
     assert slot_of(anywhere) == "GPU-b"
     assert slot_of(on_cpu) == CPU
 
 
-def test_a_run_that_allows_more_slots_shares_its_device(line: RunQueue) -> None:
-    assert slot_of(join(line, 1)) == CPU
-    alone, sharing = join(line, 3), join(line, 2)
+def test_a_run_that_allows_more_slots_shares_its_device(run_queue: RunQueue) -> None:
+    assert slot_of(join(run_queue, 1)) == CPU
+    alone, sharing = join(run_queue, 3), join(run_queue, 2)
     assert slot_of(sharing, count=2) == CPU
     assert slot_of(alone) is None
 
 
-def test_a_slot_dies_with_its_last_holder(line: RunQueue) -> None:
-    holder = held_elsewhere(line, "slot")
+def test_a_slot_dies_with_its_last_holder(run_queue: RunQueue) -> None:
+    holder = holder_process(run_queue, "slot")
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    place = join(line, 2)
+    place = join(run_queue, 2)
     assert slot_of(place) is None
     kill(holder)
     wait_until(lambda: slot_of(place))
     child.communicate(b"\n")
 
 
-def test_a_child_that_inherited_the_slot_holds_it(line: RunQueue) -> None:
-    first = join(line, 1)
+def test_a_child_that_inherited_the_slot_holds_it(run_queue: RunQueue) -> None:
+    first = join(run_queue, 1)
     slot = first.try_slot(1)
     assert slot is not None
     first.leave()
@@ -110,33 +110,34 @@ def test_a_child_that_inherited_the_slot_holds_it(line: RunQueue) -> None:
         [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=(slot.handle,), stdout=subprocess.DEVNULL
     )
     os.close(slot.handle)
-    second = join(line, 2)
+    second = join(run_queue, 2)
     assert slot_of(second) is None
     child.communicate(b"\n")
     assert slot_of(second) == CPU
 
 
-def test_the_ticket_of_a_dead_process_does_not_count_and_is_removed(line: RunQueue) -> None:
-    holder = held_elsewhere(line)
-    mine = join(line, 2)
-    assert line.place_of("run2") == 2
+def test_the_ticket_of_a_dead_process_does_not_count_and_is_removed(run_queue: RunQueue) -> None:
+    holder = holder_process(run_queue)
+    mine = join(run_queue, 2)
+    assert run_queue.place_of("run2") == 2
     assert slot_of(mine) is None
     kill(holder)
-    assert line.place_of("run2") == 1
-    assert len(list(line.tickets.iterdir())) == 1
+    assert run_queue.place_of("run2") == 1
+    assert len(list(run_queue.tickets.iterdir())) == 1
     assert slot_of(mine) == CPU
 
 
-def test_looking_at_the_queue_removes_no_ticket_that_is_held(line: RunQueue) -> None:
+def test_looking_at_the_queue_removes_no_ticket_that_is_held(run_queue: RunQueue) -> None:
     """Two viewers look at the queue while tickets come and go."""
     looker = [
-        subprocess.Popen([sys.executable, "-c", LOOK, str(line.slots.parent)], stdout=subprocess.PIPE) for _ in range(2)
+        subprocess.Popen([sys.executable, "-c", LOOK, str(run_queue.slots.parent)], stdout=subprocess.PIPE)
+        for _ in range(2)
     ]
     try:
         assert all(process.stdout and process.stdout.readline() == b"looks\n" for process in looker)
         for when in range(1, 200):
-            place = join(line, when)
-            assert [ticket.submitted for ticket in line.waiting()] == [when]
+            place = join(run_queue, when)
+            assert [ticket.submitted for ticket in run_queue.waiting()] == [when]
             place.leave()
         assert all(process.poll() is None for process in looker)
     finally:
@@ -149,18 +150,18 @@ LOOK = """
 import sys
 from pathlib import Path
 from fastadv_tui.supervise.queue import RunQueue
-line = RunQueue(Path(sys.argv[1]))
+run_queue = RunQueue(Path(sys.argv[1]))
 print("looks", flush=True)
 while True:
-    line.waiting()
+    run_queue.waiting()
 """
 
 
-def test_garbage_among_the_tickets_is_ignored(line: RunQueue) -> None:
-    place = join(line, 1)
-    (line.tickets / "garbage").write_bytes(b"\xff{")
-    (line.tickets / "folder").mkdir()
-    assert [ticket.id for ticket in line.waiting()] == ["run1"]
+def test_garbage_among_the_tickets_is_ignored(run_queue: RunQueue) -> None:
+    place = join(run_queue, 1)
+    (run_queue.tickets / "garbage").write_bytes(b"\xff{")
+    (run_queue.tickets / "folder").mkdir()
+    assert [ticket.id for ticket in run_queue.waiting()] == ["run1"]
     assert slot_of(place) == CPU
 
 
@@ -214,8 +215,8 @@ def test_a_slot_gives_the_engine_its_device_by_the_environment() -> None:
     assert queue.CPU == "cpu"
 
 
-def nvml(count: int, name: Callable[[int], object]) -> SimpleNamespace:
-    """A stand-in for pynvml with the functions that are used."""
+def stand_in_nvml(count: int, name: Callable[[int], object]) -> SimpleNamespace:
+    """A stand-in for pynvml with the functions that we use."""
     return SimpleNamespace(
         NVMLError=RuntimeError,
         nvmlInit=lambda: None,
@@ -227,7 +228,9 @@ def nvml(count: int, name: Callable[[int], object]) -> SimpleNamespace:
 
 
 def test_uuids_of_gpus_come_from_nvml(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pynvml", nvml(2, lambda index: f"GPU-{index}".encode() if index else "GPU-0"))  # type: ignore[arg-type]
+    monkeypatch.setitem(
+        sys.modules, "pynvml", stand_in_nvml(2, lambda index: f"GPU-{index}".encode() if index else "GPU-0")
+    )  # type: ignore[arg-type]
     assert gpus.uuids() == ["GPU-0", "GPU-1"]
 
 

@@ -1,4 +1,4 @@
-"""Runs that wait for a slot: in order, cancelled, resumed, and killed in the queue."""
+"""Runs that wait for a slot: their order, and runs that are cancelled, resumed or killed in the queue."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The supervisor as users run it, with a stand-in for the engine, and with real faults."""
+"""The supervisor as users run it, with a stand-in for the engine and with real faults."""
 
 import contextlib
 import json
@@ -43,15 +43,17 @@ def test_a_submitted_run_trains_to_its_end_and_its_records_say_so() -> None:
     wait_until(lambda: gone(supervisor_pid(rundir)))
 
 
-def test_the_engine_is_told_of_the_allocator_what_the_user_said_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_engine_gets_the_memory_allocator_variables_of_the_user_and_no_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "5")
     monkeypatch.delenv("MALLOC_MMAP_THRESHOLD_", raising=False)
     rundir = submit()
     wait_for_status(rundir, "done")
     begun = state.load(rundir).started
     assert begun is not None
-    told = {name: value for name, value in begun.versions.items() if name.startswith("MALLOC")}
-    assert told == {"MALLOC_TRIM_THRESHOLD_": "5"}
+    found = {name: value for name, value in begun.versions.items() if name.startswith("MALLOC")}
+    assert found == {"MALLOC_TRIM_THRESHOLD_": "5"}
 
 
 def test_supervisor_and_engine_are_detached_from_the_process_that_started_them() -> None:
@@ -151,7 +153,7 @@ def test_a_killed_engine_is_lost_within_two_seconds_and_can_be_resumed() -> None
     assert verdict(rundir).status == "running"
 
 
-def test_a_run_whose_engine_dies_says_of_what() -> None:
+def test_the_reason_of_a_dead_run_names_the_cause() -> None:
     assert "SIGSEGV" in wait_for_status(submit("segfault"), "lost").reason
     assert wait_for_status(submit("fail"), "failed").reason == "as told"
 

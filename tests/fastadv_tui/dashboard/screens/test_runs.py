@@ -118,7 +118,7 @@ def test_a_run_that_dies_while_it_is_shown_becomes_lost_with_a_toast() -> None:
         engine.kill()
         engine.wait()
         await until(pilot, lambda: "? 1 lost" in shown(app))
-        said = "run a1 lost: it and its supervisor were killed"  # a toast, which comes a moment later
+        said = "run a1 lost: the engine and its supervisor died"  # a toast, which comes a moment later
         await until(pilot, lambda: said in " ".join(shown(app).split()))
 
     play(script, size=(200, 60))

@@ -1,4 +1,4 @@
-"""The storage under TinyDB: whole or absent whatever dies, and readable by TinyDB's own storage."""
+"""The storage under TinyDB: killed writers leave a whole file, and TinyDB's own storage can read the file."""
 
 import json
 import os
@@ -75,7 +75,7 @@ def test_a_storage_writer_killed_at_any_moment_leaves_a_whole_file(tmp_path: Pat
             writer.kill()
         rows = json.loads(path.read_bytes())["runs"]
         assert len(rows) == ROWS
-        assert len({row["note"] for row in rows.values()}) == 1  # the content of one write, not of two
+        assert len({row["note"] for row in rows.values()}) == 1  # all rows come from the same write
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_temporary_file(
