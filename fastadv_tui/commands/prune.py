@@ -1,4 +1,4 @@
-"""`prune`: remove the checkpoints of old runs."""
+"""`prune`: removes the checkpoints of old runs."""
 
 import sys
 import time
@@ -17,10 +17,12 @@ def register(app: typer.Typer) -> None:
 
 
 def prune(
-    older: Annotated[str, typer.Option(help="Age of the runs: 30d or 12h.")] = "30d",
+    older: Annotated[
+        str, typer.Option(help="Minimum time since the end of a run: a number with s, min, h, d or w.")
+    ] = "30d",
     yes: Yes = False,
 ) -> None:
-    """Remove the checkpoints of runs that ended long ago; events and history stay."""
+    """Remove the checkpoints of runs that ended long ago. Events and history stay; pinned runs keep everything."""
     from fastadv_tui.history.index import History
     from fastadv_tui.paths import runs_dir
     from fastadv_tui.runs import control
