@@ -1,1 +1,1 @@
-"""Everything a person or a shell touches: the command line, the supervisor, the history. Never imports torch."""
+"""The user's side of fastadv: command line, dashboard, supervisor and history. Never imports torch."""

@@ -1,4 +1,4 @@
-"""Where `fastadv` starts: the dashboard alone needs no command line, and its first picture should not wait for one."""
+"""Entry point of `fastadv`. Opens the dashboard without importing Typer, which keeps the first paint fast."""
 
 import os
 import sys
@@ -6,18 +6,18 @@ import sys
 from engine.protocol.exit_code import ExitCode
 from fastadv_tui.errors import UserError
 
-COMPLETE = "_FASTADV_COMPLETE"  # set by a shell that asks what could stand at the cursor
+COMPLETION_VARIABLE = "_FASTADV_COMPLETE"  # environment variable: a shell sets it to ask for completions
 
 
 def main() -> None:
-    """Run what was asked for; what a user can put right is one line and exit code 2."""
+    """Run the command line. An error that the user can correct is printed in one line, with exit code 2."""
     words = sys.argv[1:]
     try:
         _check_words(words)
-        if os.environ.get(COMPLETE):
+        if os.environ.get(COMPLETION_VARIABLE):
             from fastadv_tui.cli import complete
 
-            complete(COMPLETE)
+            complete(COMPLETION_VARIABLE)
         elif words in ([], ["--readonly"]):
             from fastadv_tui.dashboard.open import open_dashboard
 
@@ -29,25 +29,25 @@ def main() -> None:
     except UserError as error:
         from fastadv_tui.text.sanitize import one_line
 
-        print(f"fastadv: {one_line(str(error))}", file=sys.stderr)  # names in files of strangers may hold anything
+        print(f"fastadv: {one_line(str(error))}", file=sys.stderr)  # file names may contain control characters
         sys.exit(ExitCode.REFUSED)
-    except KeyboardInterrupt:  # before any command had a way of its own
+    except KeyboardInterrupt:  # before a command handles Ctrl-C itself
         sys.exit(ExitCode.STOPPED)
     except BrokenPipeError:  # `fastadv runs | head`
         sys.stderr.close()
         sys.exit(ExitCode.DONE)
-    except OSError as error:  # a folder of somebody else's, a file system that is away
+    except OSError as error:  # e.g. a folder without permission, or an unmounted disk
         print(f"fastadv: {error}", file=sys.stderr)
         sys.exit(ExitCode.FAILED)
 
 
 def _check_words(words: list[str]) -> None:
-    """Raises: UserError, if a word cannot be written into files, or shown."""
+    """Raises: UserError, if a word is not UTF-8: such a word can be neither stored in JSON nor printed."""
     for word in words:
         try:
             word.encode()
         except UnicodeEncodeError:
-            raise UserError(f"{word!r} is not UTF-8; rename the file, or link to it by another name") from None
+            raise UserError(f"{word!r} is not UTF-8; rename the file, or make a link to it with a UTF-8 name") from None
 
 
 if __name__ == "__main__":

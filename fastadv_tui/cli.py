@@ -1,4 +1,4 @@
-"""The command line. Commands are thin; what they need is imported when they run, so that every start is quick."""
+"""The command line. Each command imports what it needs only when it runs, so every start is fast."""
 
 import os
 import sys
@@ -13,28 +13,28 @@ EPILOG = "Start with `fastadv run digits`: real data, no download, under a minut
 NAME = "fastadv"
 app = typer.Typer(
     name=NAME,
-    help="Fast adversarial training: launch, supervise, watch and compare runs.",
+    help="Launch, supervise, watch and compare runs of fast adversarial training.",
     epilog=EPILOG,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-COMMANDS = (  # each a module of fastadv_tui.commands, in the order in which --help shows them
+COMMANDS = (  # modules of fastadv_tui.commands, in the order of --help
     "run", "watch", "stop", "resume", "sweep", "runs", "show", "logs", "export", "compare", "eval", "prepare", "tag",
     "note", "rm", "prune", "reindex", "serve", "settings", "presets", "doctor",
 )  # fmt: skip
 
 
 def register(words: Sequence[str]) -> None:
-    """Load the module of the command that is asked for, or all of them when it is not clear which one that is."""
+    """Load the module of the command that `words` begin with. If `words` begin with no command, load all modules."""
     if words[:1] == ["--version"]:
-        return  # answered before any command is looked for
+        return  # --version needs no command
     asked = [name for name in COMMANDS if name in words[:1]]
     for module in asked or COMMANDS:
         import_module(f"fastadv_tui.commands.{module}").register(app)
 
 
 def _version(context: typer.Context, wanted: bool) -> None:
-    if wanted and not context.resilient_parsing:  # which it is while a shell completes the words behind it
+    if wanted and not context.resilient_parsing:  # parsing is resilient while a shell asks for completions
         from engine.protocol.provenance import package_version
 
         print(f"fastadv {package_version()}")
@@ -47,9 +47,9 @@ def common(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
-    readonly: Annotated[bool, typer.Option("--readonly", help="A dashboard that only looks.")] = False,
+    readonly: Annotated[bool, typer.Option("--readonly", help="Open a dashboard that cannot change anything.")] = False,
 ) -> None:
-    """Fast adversarial training: launch, supervise, watch and compare runs. Without a command: the dashboard."""
+    """Launch, supervise, watch and compare runs of fast adversarial training. Without a command, open the dashboard."""
     if context.invoked_subcommand is None:
         from fastadv_tui.dashboard.open import open_dashboard
 
@@ -57,17 +57,17 @@ def common(
 
 
 def run(words: Sequence[str]) -> None:
-    """Run a command line. Raises: UserError, which `fastadv_tui.__main__` says in one line."""
+    """Run a command line. Raises: UserError, which `fastadv_tui.__main__` prints in one line."""
     register(words)
     app(prog_name=NAME)
 
 
 def complete(variable: str) -> None:
-    """Answer a shell that asks, by an environment variable of this name, what could stand at the cursor.
+    """Print the completions that a shell asks for through the environment variable with this name.
 
-    Raises: SystemExit, always. Whatever is wrong, nothing is said: a traceback has no place in a line being typed.
+    Raises: SystemExit, always. An error prints nothing: a traceback would spoil the line that the user is typing.
     """
-    sys.modules["rich"] = None  # type: ignore[assignment] # Typer would load it, 0.1 s, to take markup out of our help
+    sys.modules["rich"] = None  # type: ignore[assignment] # Typer would load rich (0.1 s) to strip markup from help texts
     try:
         _register_for(words_before_cursor())
         app(prog_name=NAME, complete_var=variable)
@@ -76,20 +76,20 @@ def complete(variable: str) -> None:
 
 
 def _register_for(words: Sequence[str]) -> None:
-    """Load the one command whose words are completed; to complete the name of a command, none needs to be loaded."""
+    """Load only the command whose words are completed. Completing the name of a command loads no command."""
     if words[:1] and words[0] in COMMANDS:
         register(words)
         return
     for name in COMMANDS:
-        app.command(name)(_nothing)
+        app.command(name)(_placeholder)
 
 
-def _nothing() -> None:
-    pass  # stands for a command; a docstring would be shown as what the command does
+def _placeholder() -> None:
+    pass  # no docstring: the shell would show it as the help of every command
 
 
 def words_before_cursor() -> list[str]:
-    """The words behind `fastadv` that are typed to their end, as Typer's shell functions hand them over."""
+    """The complete words between `fastadv` and the cursor, from the variables that Typer's shell functions set."""
     line = os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS", "")
     words = line.split()[1:]
     return words if line[-1:].isspace() else words[:-1]

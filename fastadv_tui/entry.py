@@ -1,4 +1,4 @@
-"""Where `fastadv` started until version 0.1; `fastadv_tui/__main__.py` is its place now."""
+"""Entry point of `fastadv` until version 0.1. The entry point is now `fastadv_tui/__main__.py`."""
 
 from fastadv_tui.__main__ import main as main
 

@@ -1,16 +1,16 @@
-"""The errors of the face, and the whole tree of what a user can put right. `except UserError` catches all of it.
+"""The errors of fastadv_tui, and the tree of all errors that a user can correct. `except UserError` catches them all.
 
 Exception
-    UserError                   a user can put it right: one line, exit code 2
-        ConfigError             a setting or an option; a ValueError, too (engine/config/errors.py)
-            DataError           a data set that is missing, damaged or another one
-            SourceError         images that cannot be prepared as they are
-        EngineError             the engine's process cannot start, or gave no answer
+    UserError                   an error that the user can correct: one line, exit code 2
+        ConfigError             a wrong setting or option; also a ValueError (engine/config/errors.py)
+            DataError           a data set is missing, damaged, or not the expected one
+            SourceError         a folder of images cannot be prepared as it is
+        EngineError             the engine's process cannot start, or gives no answer
         HistoryError            the history cannot be written
         HomeError               the home folder cannot be used
         QueryError              a filter or a sort key that cannot be understood
-        RunError                not possible with that run as it is now
-        RunNotFoundError        no run, or more than one, has that name
+        RunError                the run's present status does not allow the action
+        RunNotFoundError        no run, or more than one run, has the given name
     NewerSchemaError            the history was written by a later version of fastadv
 """
 

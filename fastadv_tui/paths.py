@@ -1,4 +1,4 @@
-"""Where a user's runs, data and history live."""
+"""Paths of a user's runs, data sets, history and evaluations."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from fastadv_tui.errors import HomeError
 
 
 def home() -> Path:
-    """`$FASTADV_HOME`, else the platform's folder for a user's data."""
+    """The home folder: `$FASTADV_HOME`, or the platform's folder for user data if the variable is not set."""
     given = os.environ.get("FASTADV_HOME")
     if given:
         return Path(given).expanduser().absolute()
@@ -29,7 +29,7 @@ def history_path() -> Path:
 
 
 def evaluations_dir() -> Path:
-    """Progress and results of `fastadv eval`."""
+    """The folder with the progress and the results of `fastadv eval`."""
     return home() / "evaluations"
 
 
@@ -38,16 +38,18 @@ def slots_dir() -> Path:
 
 
 def ensure_home() -> Path:
-    """Make the home and its folders, for this user alone.
+    """Create the home folder and its subfolders, accessible to this user only. Returns the home folder.
 
-    Raises: HomeError, if they cannot be made or written.
+    Raises: HomeError, if a folder cannot be created or the home folder cannot be written.
     """
     base = home()
     try:
         for folder in (base, runs_dir(), data_dir(), slots_dir(), evaluations_dir()):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise HomeError(f"cannot use the home folder {base} ({error.strerror}); set FASTADV_HOME to another") from None
+        raise HomeError(
+            f"cannot use the home folder {base} ({error.strerror}); set FASTADV_HOME to another folder"
+        ) from None
     if not os.access(base, os.W_OK | os.X_OK):
-        raise HomeError(f"the home folder {base} is not writable; set FASTADV_HOME to another")
+        raise HomeError(f"the home folder {base} is not writable; set FASTADV_HOME to another folder")
     return base

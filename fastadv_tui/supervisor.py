@@ -1,4 +1,4 @@
-"""The supervisor's name until version 0.1: a dashboard that was open during the upgrade starts it by this one."""
+"""The supervisor's module until version 0.1. A dashboard left open during an upgrade still starts this module."""
 
 import sys
 

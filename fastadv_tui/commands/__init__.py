@@ -1,1 +1,1 @@
-"""The headless commands: each takes its words, calls the modules that do the work, and prints."""
+"""The commands that need no dashboard: each reads its arguments, calls the modules that do the work, and prints."""

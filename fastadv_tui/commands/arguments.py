@@ -1,4 +1,4 @@
-"""Arguments and options that several commands share, and what a shell offers for them."""
+"""Arguments and options that several commands share, with their shell completions."""
 
 from typing import Annotated
 
@@ -15,15 +15,15 @@ Set = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Any other setting; may be repeated.",
+        help="Set any other setting; may be repeated. `fastadv settings` lists all.",
         autocompletion=completion.settings,
     ),
 ]
 Runs = Annotated[
     list[str],
-    typer.Argument(metavar="RUN...", help="Runs, as in the other commands.", autocompletion=completion.runs),
+    typer.Argument(metavar="RUN...", help="Unique prefixes of run ids, or `last`.", autocompletion=completion.runs),
 ]
 Run = Annotated[
-    str, typer.Argument(metavar="RUN", help="A unique prefix of a run's id, or `last`.", autocompletion=completion.runs)
+    str, typer.Argument(metavar="RUN", help="Unique prefix of a run's id, or `last`.", autocompletion=completion.runs)
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]

@@ -1,4 +1,4 @@
-"""`compare`: runs side by side."""
+"""`compare`: shows runs side by side."""
 
 import sys
 from typing import Annotated
@@ -16,9 +16,11 @@ def register(app: typer.Typer) -> None:
 
 def compare(
     names: Runs,
-    form: Annotated[str, typer.Option("--format", help="table, csv, md, latex or json.")] = "table",
+    form: Annotated[
+        str, typer.Option("--format", help="Set the output format: table, csv, md, latex or json.")
+    ] = "table",
 ) -> None:
-    """Results side by side, the better ones marked with *, and only the settings that differ."""
+    """Show the results of runs side by side, the best marked with *, and the settings that differ."""
     from fastadv_tui.history.comparison import Table
     from fastadv_tui.history.comparison import compare as side_by_side
     from fastadv_tui.history.comparison_formats import FORMATS
@@ -29,7 +31,7 @@ def compare(
     history = History()
     table: Table = side_by_side([history.find(name) for name in names])
     for warning in table.warnings:
-        print(f"beware: {warning}", file=sys.stderr)
+        print(f"warning: {warning}", file=sys.stderr)
     if form != "table":
         sys.stdout.write(FORMATS[form](table))
         return

@@ -1,4 +1,4 @@
-"""What a shell may offer at a press of tab: the values of arguments and options. Nothing here writes or asks torch."""
+"""Shell completion: the values of arguments and options. Completion writes no file and does not import torch."""
 
 
 def datasets() -> list[str]:
@@ -33,7 +33,7 @@ def keys() -> list[str]:
 
 
 def settings(incomplete: str) -> list[str]:
-    """`KEY=` for `--set` and `--grid`; behind the `=` the values of a setting that has fixed choices."""
+    """`KEY=` for `--set` and `--grid`; after the `=`, the values of a setting with fixed choices."""
     from engine.config.keys import SHORT_KEYS
     from engine.config.settings import settings
 
@@ -49,5 +49,5 @@ def runs() -> list[str]:
 
     try:
         return ["last", *sorted(run_ids())]
-    except OSError:  # a home that cannot be read: whoever starts the command is told
+    except OSError:  # the home folder cannot be read; the command itself will say so
         return ["last"]

@@ -1,4 +1,4 @@
-"""`doctor`: what this machine has, and what is in the way."""
+"""`doctor`: reports the versions, devices, data sets and folders of this machine."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ from engine.protocol.exit_code import ExitCode
 if TYPE_CHECKING:
     from engine.protocol.requests import MachineReport
 
-ROWS = {
+LABELS = {
     "fastadv": "fastadv",
     "python": "python",
     "torch": "torch",
@@ -28,8 +28,8 @@ def register(app: typer.Typer) -> None:
     app.command(epilog="Example: fastadv doctor")(doctor)
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
-    """Versions, devices, the precision chosen and why, the data found, the home folder."""
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False) -> None:
+    """Show versions, devices, the chosen precision and why, the data sets found, and the home folder."""
     from msgspec import structs
 
     from engine.protocol.provenance import package_version
@@ -44,7 +44,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSO
     if as_json:
         print(json.dumps(facts, indent=2))
         return
-    for key, label in ROWS.items():
+    for key, label in LABELS.items():
         value = facts.get(key, "")
         print(f"{label:<12} {', '.join(value) or 'none usable' if isinstance(value, list) else value}")
     print(f"{'precision':<12} {facts['precision']} ({facts['precision_reason']})")
@@ -53,10 +53,10 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSO
 
 
 def _ask_engine(data_dir: str) -> "MachineReport":
-    """What only torch knows."""
+    """The facts that only a process with torch can find out."""
     from fastadv_tui.runs import engine_client
 
-    print("asking torch, a few seconds ...", file=sys.stderr)
+    print("starting torch, which takes a few seconds ...", file=sys.stderr)
     try:
         return engine_client.doctor(data_dir)
     except engine_client.EngineError:

@@ -1,4 +1,4 @@
-"""`eval`: the robust accuracy of a run's weights, or of a file that was trained elsewhere."""
+"""`eval`: measures the robust accuracy of a run's weights, or of a file of weights trained elsewhere."""
 
 from typing import Annotated
 
@@ -20,43 +20,53 @@ def evaluate(
     target: Annotated[
         str,
         typer.Argument(
-            metavar="FILE|RUN", help="A state dict (.pt, .pth, .safetensors), or a run.", autocompletion=completion.runs
+            metavar="FILE|RUN",
+            help="State dict (.pt, .pth, .safetensors), or a unique prefix of a run's id, or `last`.",
+            autocompletion=completion.runs,
         ),
     ],
     model: Annotated[
-        str | None, typer.Option(help="Network that the weights of a FILE are for.", autocompletion=completion.networks)
+        str | None, typer.Option(help="Network that the weights in FILE belong to.", autocompletion=completion.networks)
     ] = None,
     dataset: Annotated[
-        str | None, typer.Option(help="Data set; a FILE needs it.", autocompletion=completion.datasets)
+        str | None,
+        typer.Option(help="Data set to evaluate on; required for a FILE.", autocompletion=completion.datasets),
     ] = None,
-    eps: Annotated[str | None, typer.Option(help="Radius of the l-infinity ball, or several: 2,4,8.")] = None,
-    attack: Annotated[str | None, typer.Option(help="pgd-50-10 or another pgd-STEPS[-RESTARTS].")] = None,
+    eps: Annotated[
+        str | None, typer.Option(help="Radius of the l-infinity ball, or several: 2,4,8 (8 means 8/255).")
+    ] = None,
+    attack: Annotated[str | None, typer.Option(help="Attack: pgd-50-10 or another pgd-STEPS[-RESTARTS].")] = None,
     limit: Annotated[
-        str | None, typer.Option(help="First N test images, 0 for all; default 1,000 on a CPU, else all.")
+        str | None,
+        typer.Option(help="Evaluate on the first N test images only; 0: all. Default: 1,000 on a CPU, else all."),
     ] = None,
     normalize: Annotated[
         str | None,
         typer.Option(
-            help="What a FILE was trained on: dataset (images less its mean, over its std), none, or MEAN/STD."
+            help="Input normalisation of the network in FILE: dataset (the data set's mean and std), none, or MEAN/STD."
         ),
     ] = None,
-    which: Annotated[str, typer.Option(help="Of a RUN: last, or best (before it collapsed).")] = "last",
-    seed: Annotated[str | None, typer.Option(help="Seed of the random starts.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda:N.")] = None,
-    data_dir: Annotated[str | None, typer.Option(help="Folder of the data sets; default $FASTADV_HOME/data.")] = None,
-    again: Annotated[bool, typer.Option("--again", help="Measure anew what was measured before.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the answers, one JSON object a line.")] = False,
+    which: Annotated[
+        str, typer.Option(help="Checkpoint of a RUN: last, or best (the last epoch without collapse).")
+    ] = "last",
+    seed: Annotated[str | None, typer.Option(help="Seed of the attack's random starts.")] = None,
+    device: Annotated[str | None, typer.Option(help="Device to compute on: auto, cpu or cuda:N.")] = None,
+    data_dir: Annotated[str | None, typer.Option(help="Folder of the data sets; default: $FASTADV_HOME/data.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Ignore stored results and measure again.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print progress and results as JSON, one object per line.")
+    ] = False,
     settings: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="Any other setting, e.g. model.width=16.",
+            help="Set any other setting, e.g. model.width=16; may be repeated.",
             autocompletion=completion.settings,
         ),
     ] = None,
 ) -> None:
-    """Clean accuracy and accuracy under attack of weights that are there. Ctrl-C keeps the progress."""
+    """Measure the clean and robust accuracy of existing weights. Ctrl-C keeps the progress."""
     from fastadv_tui.launch import eval_request
     from fastadv_tui.launch.submission import merge, parse_pairs
     from fastadv_tui.terminal import answer_display

@@ -1,4 +1,4 @@
-"""`export`: the events of runs for other programs."""
+"""`export`: prints the events of runs for other programs."""
 
 import sys
 from typing import Annotated
@@ -15,9 +15,12 @@ def register(app: typer.Typer) -> None:
 
 def export(
     names: Runs,
-    form: Annotated[str, typer.Option("--format", help="jsonl, or csv (step and evaluated events).")] = "jsonl",
+    form: Annotated[
+        str,
+        typer.Option("--format", help="Set the output format: jsonl (all events), or csv (step and evaluated events)."),
+    ] = "jsonl",
 ) -> None:
-    """Print the events of runs, each with the run's id in front."""
+    """Print the events of runs. Each event begins with the id of its run."""
     from fastadv_tui.runs.find import find_run
     from fastadv_tui.terminal.event_export import EXPORTS
 

@@ -1,4 +1,4 @@
-"""`logs`: what the run's process printed."""
+"""`logs`: prints the log of a run."""
 
 import time
 from typing import Annotated
@@ -8,7 +8,7 @@ import typer
 from fastadv_tui.commands.arguments import Run
 from fastadv_tui.text.sanitize import one_line
 
-POLL = 0.5  # seconds between looks at a log
+POLL_SECONDS = 0.5  # time between two reads of the log
 
 
 def register(app: typer.Typer) -> None:
@@ -17,10 +17,12 @@ def register(app: typer.Typer) -> None:
 
 def logs(
     run: Run,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Lines of the end to show.")] = 50,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Print new lines until the run ends.")] = False,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=0, help="Number of lines to print from the end of the log.")
+    ] = 50,
 ) -> None:
-    """What the run's process printed."""
+    """Print the log of a run: everything that its process wrote to its outputs."""
     from fastadv_tui.runs.find import find_run
     from fastadv_tui.runs.observe import observe
     from fastadv_tui.text.tail import LineFollower, tail
@@ -35,4 +37,4 @@ def logs(
             print(one_line(text), flush=True)
         if not live:
             return
-        time.sleep(POLL)
+        time.sleep(POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""`note`: write a note on a run."""
+"""`note`: writes a note on a run."""
 
 import sys
 from typing import Annotated
@@ -12,8 +12,10 @@ def register(app: typer.Typer) -> None:
     app.command(epilog="Example: fastadv note last 'lr too high'")(note)
 
 
-def note(run: Run, text: Annotated[str, typer.Argument(help="The note; empty takes it away.")]) -> None:
-    """Write a note on a run."""
+def note(
+    run: Run, text: Annotated[str, typer.Argument(help="Text of the note; an empty text removes the note.")]
+) -> None:
+    """Write a note on a run. The new note replaces an older note."""
     from fastadv_tui.history.index import History
     from fastadv_tui.history.notes import Notes
     from fastadv_tui.runs.find import find_run
@@ -22,4 +24,4 @@ def note(run: Run, text: Annotated[str, typer.Argument(help="The note; empty tak
         notes.note = text
 
     row = History().edit(find_run(run), change)
-    print(f"{row.id}: noted", file=sys.stderr)
+    print(f"{row.id}: note saved", file=sys.stderr)

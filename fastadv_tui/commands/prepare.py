@@ -1,4 +1,4 @@
-"""`prepare`: resized copies of a large image data set."""
+"""`prepare`: makes resized copies of a large image data set."""
 
 from typing import Annotated
 
@@ -15,22 +15,28 @@ def register(app: typer.Typer) -> None:
 
 
 def prepare(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The data set: imagenet, or a name of your own.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the data set: imagenet, or a name of your own.")],
     source: Annotated[
         str,
         typer.Argument(
-            metavar="SRC", help="A folder with ImageNet's official tar files, or with train/CLASS and val/CLASS."
+            metavar="SRC", help="Folder with ImageNet's official tar files, or with train/CLASS and val/CLASS."
         ),
     ],
-    sizes: Annotated[str, typer.Option(help="Pixels of the shorter side of each set of copies.")] = "160,352",
-    out: Annotated[str | None, typer.Option(help="Folder of the copies; default $FASTADV_HOME/data/NAME.")] = None,
-    quality: Annotated[int, typer.Option(help="Quality of the JPEGs, 1 to 100.")] = 90,
-    workers: Annotated[int | None, typer.Option(help="Processes at work; default every available core.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the answers, one JSON object a line.")] = False,
+    sizes: Annotated[
+        str, typer.Option(help="Lengths of the shorter side in pixels; each length gives one set of copies.")
+    ] = "160,352",
+    out: Annotated[str | None, typer.Option(help="Folder of the copies; default: $FASTADV_HOME/data/NAME.")] = None,
+    quality: Annotated[int, typer.Option(help="JPEG quality of the copies, 1 to 100.")] = 90,
+    workers: Annotated[
+        int | None, typer.Option(help="Number of worker processes; default: the available cores.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print progress and results as JSON, one object per line.")
+    ] = False,
 ) -> None:
-    """Smaller copies of an image data set, for quick training. Ctrl-C keeps what is done: the same command goes on.
+    """Make smaller copies of an image data set, for fast training. After Ctrl-C, the same command continues.
 
-    An image that is small enough is copied as it is; whatever is not RGB becomes RGB; broken images are named.
+    Images that are small enough are copied unchanged. Images that are not RGB become RGB. Broken images are listed.
     """
     from fastadv_tui.launch import prepare_request
     from fastadv_tui.terminal import answer_display

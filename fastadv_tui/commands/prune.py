@@ -1,4 +1,4 @@
-"""`prune`: remove the checkpoints of old runs."""
+"""`prune`: removes the checkpoints of old runs."""
 
 import sys
 import time
@@ -16,10 +16,12 @@ def register(app: typer.Typer) -> None:
 
 
 def prune(
-    older: Annotated[str, typer.Option(help="Age of the runs: 30d or 12h.")] = "30d",
+    older: Annotated[
+        str, typer.Option(help="Minimum time since the end of a run: a number with s, min, h, d or w.")
+    ] = "30d",
     yes: Yes = False,
 ) -> None:
-    """Remove the checkpoints of runs that ended long ago; events and history stay."""
+    """Remove the checkpoints of runs that ended long ago. Events and history stay; pinned runs keep everything."""
     from engine.protocol.rundir import RunDir
     from fastadv_tui.history.index import History
     from fastadv_tui.paths import runs_dir
@@ -40,5 +42,5 @@ def prune(
 
 def _seconds(text: str) -> float:
     if (seconds := parse_age(text)) is None:
-        raise UserError(f"--older {text!r}: write 30d or 12h")
+        raise UserError(f"--older {text!r}: write a number with s, min, h, d or w, such as 30d")
     return seconds

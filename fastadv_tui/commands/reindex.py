@@ -1,4 +1,4 @@
-"""`reindex`: rebuild the history from the run folders."""
+"""`reindex`: rebuilds the history from the run folders."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""`resume`: go on with a run."""
+"""`resume`: continues a run."""
 
 from typing import Annotated
 
@@ -13,20 +13,22 @@ def register(app: typer.Typer) -> None:
 
 def resume(
     run: Run,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the events.")] = False,
-    detach: Annotated[bool, typer.Option("--detach", help="Start it and return.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the run's events as JSON, one object per line.")
+    ] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Start the run, print its id, and return.")] = False,
 ) -> None:
-    """Go on with a stopped, failed or lost run from its last checkpoint."""
+    """Continue a stopped, failed or lost run from its last checkpoint."""
     from fastadv_tui.history.index import History
     from fastadv_tui.runs import control
     from fastadv_tui.runs.find import find_run
     from fastadv_tui.terminal import run_display
-    from fastadv_tui.terminal.follow import follow_to_end, remember
+    from fastadv_tui.terminal.follow import follow_to_end, update_history
 
     rundir = find_run(run)
-    History().record(rundir)  # where that cannot be written, a row that says "stopped" would be believed for ever
+    History().record(rundir)  # raises if the history is not writable: the row would say "stopped" for ever
     control.resume(rundir)
-    remember(rundir)
+    update_history(rundir)
     if detach:
         print(rundir.id)
         return

@@ -1,4 +1,4 @@
-"""`rm`: delete a run."""
+"""`rm`: deletes a run."""
 
 import sys
 
@@ -13,7 +13,7 @@ def register(app: typer.Typer) -> None:
 
 
 def rm(run: Run, yes: Yes = False) -> None:
-    """Delete a run: its folder and its row."""
+    """Delete a run: its folder and its row in the history."""
     from fastadv_tui.history.index import History
     from fastadv_tui.paths import runs_dir
     from fastadv_tui.runs import control

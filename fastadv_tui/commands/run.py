@@ -1,4 +1,4 @@
-"""`run`: train a robust classifier."""
+"""`run`: trains a robust classifier."""
 
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -28,38 +28,54 @@ def run(
     model: Annotated[
         str | None,
         typer.Option(
-            help="Network, e.g. preact-resnet18, or torchvision's resnet50.", autocompletion=completion.networks
+            help="Network to train, e.g. preact-resnet18, or torchvision's resnet50.",
+            autocompletion=completion.networks,
         ),
     ] = None,
     method: Annotated[
         str | None,
-        typer.Option(help=f"How training examples are perturbed: {_methods()}.", autocompletion=completion.methods),
+        typer.Option(
+            help=f"Method that perturbs the training examples: {_methods()}.", autocompletion=completion.methods
+        ),
     ] = None,
     eps: Annotated[
-        str | None, typer.Option(help="Radius of the l-infinity ball: 8 (means 8/255), 8/255 or 0.3.")
+        str | None, typer.Option(help="Radius of the l-infinity ball: 8 (meaning 8/255), 8/255 or 0.3.")
     ] = None,
-    alpha: Annotated[str | None, typer.Option(help="Step size of the training attack, as eps; follows eps.")] = None,
-    epochs: Annotated[str | None, typer.Option(help="Passes over the training data.")] = None,
-    batch_size: Annotated[str | None, typer.Option(help="Images in a minibatch.")] = None,
-    seed: Annotated[str | None, typer.Option(help="Seed of weights, data order and noise.")] = None,
-    precision: Annotated[str | None, typer.Option(help="auto, fp32, bf16 or fp16.")] = None,
-    compiling: Annotated[str | None, typer.Option("--compile", help="auto, on or off.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda:N.")] = None,
-    data_dir: Annotated[str | None, typer.Option(help="Folder of the data sets; default $FASTADV_HOME/data.")] = None,
+    alpha: Annotated[
+        str | None, typer.Option(help="Step size of the training attack, typed like eps; default: follows from eps.")
+    ] = None,
+    epochs: Annotated[str | None, typer.Option(help="Number of passes over the training data.")] = None,
+    batch_size: Annotated[str | None, typer.Option(help="Number of images in a minibatch.")] = None,
+    seed: Annotated[str | None, typer.Option(help="Seed of initial weights, data order and noise.")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="Floating-point format of training: auto, fp32, bf16 or fp16.")
+    ] = None,
+    compiling: Annotated[
+        str | None, typer.Option("--compile", help="Use torch.compile: auto (for long runs), on or off.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="Device to train on: auto, cpu or cuda:N.")] = None,
+    data_dir: Annotated[str | None, typer.Option(help="Folder of the data sets; default: $FASTADV_HOME/data.")] = None,
     preset: Annotated[
-        str | None, typer.Option(help="Recipe to start from, e.g. wong2020.", autocompletion=completion.presets)
+        str | None,
+        typer.Option(
+            help="Preset whose settings the run starts from, e.g. wong2020.", autocompletion=completion.presets
+        ),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="A name for your eyes.")] = None,
+    name: Annotated[str | None, typer.Option(help="Display name of the run.")] = None,
     evaluation: Annotated[
         str | None,
-        typer.Option("--eval", help="Final evaluation: auto, none, pgd-50-10 or another pgd-STEPS[-RESTARTS]."),
+        typer.Option(
+            "--eval", help="Attack of the final evaluation: auto, none, pgd-50-10 or another pgd-STEPS[-RESTARTS]."
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the events, one JSON object a line.")] = False,
-    detach: Annotated[bool, typer.Option("--detach", help="Start it, print its id, and return.")] = False,
-    slots: Annotated[int, typer.Option(min=1, help="Runs that may share the device at a time.")] = 1,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the run's events as JSON, one object per line.")
+    ] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Start the run, print its id, and return.")] = False,
+    slots: Annotated[int, typer.Option(min=1, help="Number of runs that may use the device at the same time.")] = 1,
     settings: Set = None,
 ) -> None:
-    """Train a robust classifier and remember the run."""
+    """Train a robust classifier and record the run in the history."""
     from fastadv_tui.launch.submission import configure, merge, parse_pairs
 
     typed: dict[str, str | None] = {
@@ -83,12 +99,12 @@ def run(
 
 
 def start(config: "RunConfig", slots: int, as_json: bool, detach: bool) -> int:
-    """Check, submit and, unless detached, follow a run; returns the exit code."""
+    """Check, submit and, unless detached, follow a run. Returns the exit code."""
     from fastadv_tui.launch.submission import understood
     from fastadv_tui.runs import control, engine_client
     from fastadv_tui.runs.create import create_run
     from fastadv_tui.terminal import run_display
-    from fastadv_tui.terminal.follow import follow_to_end, remember
+    from fastadv_tui.terminal.follow import follow_to_end, update_history
 
     print(understood(config), file=sys.stderr)
     engine_client.check(config)
@@ -96,8 +112,8 @@ def start(config: "RunConfig", slots: int, as_json: bool, detach: bool) -> int:
     control.spawn(rundir)
     if detach:
         print(rundir.id, flush=True)
-    remember(rundir)
+    update_history(rundir)
     if detach:
-        print(f"started; `fastadv watch {rundir.id}` shows it", file=sys.stderr)
+        print(f"started; `fastadv watch {rundir.id}` shows the run", file=sys.stderr)
         return ExitCode.DONE
     return follow_to_end(rundir, run_display.choose(as_json), may_stop=True)

@@ -1,4 +1,4 @@
-"""`runs`: what is going on and what was."""
+"""`runs`: lists the present and past runs."""
 
 import sys
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from fastadv_tui.terminal.output import tell
+from fastadv_tui.terminal.output import print_notices
 from fastadv_tui.text.quantities import GLYPHS
 from fastadv_tui.text.table import aligned
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fastadv_tui.history.row import Row
     from fastadv_tui.history.seed_groups import Group
 
-KEYS = ("name", "clean", "robust", "attack", "epochs", "duration", "submitted")  # of columns, behind id and status
+COLUMN_KEYS = ("name", "clean", "robust", "attack", "epochs", "duration", "submitted")  # after id and status
 
 
 def register(app: typer.Typer) -> None:
@@ -24,11 +24,20 @@ def register(app: typer.Typer) -> None:
 
 def runs(
     filter_: Annotated[
-        str, typer.Option("--filter", help="E.g. 'method=fgsm eps>=8 robust>0.4 tag:paper since:7d text'; -word: not.")
+        str,
+        typer.Option(
+            "--filter",
+            help="Show only the runs that match, e.g. 'method=fgsm eps>=8 robust>0.4 tag:paper since:7d text'; "
+            "-word excludes.",
+        ),
     ] = "",
-    sort: Annotated[str, typer.Option(help="Key to sort by, the largest first; +KEY: the smallest.")] = "submitted",
-    limit: Annotated[int, typer.Option(min=0, help="Rows to show; 0 is all.")] = 50,
-    seeds: Annotated[bool, typer.Option("--seeds", help="Runs that differ in their seed only as mean ± std.")] = False,
+    sort: Annotated[
+        str, typer.Option(help="Column to sort by, the largest value first; +KEY: the smallest first.")
+    ] = "submitted",
+    limit: Annotated[int, typer.Option(min=0, help="Number of rows to show; 0: all.")] = 50,
+    seeds: Annotated[
+        bool, typer.Option("--seeds", help="Show runs that differ only in their seed as one row: mean ± std.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
 ) -> None:
     """List runs, the newest first."""
@@ -38,7 +47,7 @@ def runs(
     matches = parse(filter_)
     history = History()
     everything = history.rows()
-    tell(history.notices)
+    print_notices(history.notices)
     found = ordered((row for row in everything if matches(row)), sort)
     groups = _groups(found) if seeds else []
     shown = found[: limit or None]
@@ -56,10 +65,10 @@ def runs(
 
 
 def _row_lines(rows: Sequence["Row"]) -> list[Sequence[str]]:
-    """The heading and a line for each run. The glyph of the status has a column of its own."""
+    """The heading and one line per run. The glyph of the status has its own column."""
     from fastadv_tui.history.columns import COLUMNS
 
-    columns = [COLUMNS[key] for key in KEYS]
+    columns = [COLUMNS[key] for key in COLUMN_KEYS]
     lines: list[Sequence[str]] = [("", "id", "status", *(column.title for column in columns))]
     return lines + [(GLYPHS[row.status], row.id, row.status, *(column.text(row) for column in columns)) for row in rows]
 

@@ -1,4 +1,4 @@
-"""`serve`: the dashboard in a browser."""
+"""`serve`: shows the dashboard in a browser."""
 
 from typing import Annotated
 
@@ -12,17 +12,19 @@ def register(app: typer.Typer) -> None:
 
 
 def serve(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 is any free one.")] = 8000,
-    writable: Annotated[bool, typer.Option("--writable", help="The browser may start, stop and resume runs.")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0: any free port.")] = 8000,
+    writable: Annotated[
+        bool, typer.Option("--writable", help="Allow the browser to start, stop and resume runs.")
+    ] = False,
 ) -> None:
-    """Show the dashboard in a browser, on this machine only, behind a token."""
+    """Show the dashboard in a browser, on this machine only. The address contains a secret token."""
     try:
         from fastadv_tui.dashboard.web import server
     except ImportError as error:
-        raise UserError(f"`fastadv serve` needs an extra: pip install 'fastadv[web]' ({error})") from None
+        raise UserError(f"`fastadv serve` needs additional packages: pip install 'fastadv[web]' ({error})") from None
     from fastadv_tui.dashboard.settings import load
     from fastadv_tui.paths import ensure_home
 
     ensure_home()
-    load()  # what is wrong with them is to be said here, not in a browser
+    load()  # report wrong settings here and not in the browser
     server.serve(port, writable)

@@ -1,4 +1,4 @@
-"""`show`: everything about one run."""
+"""`show`: prints everything about one run."""
 
 import json
 import sys
@@ -20,8 +20,10 @@ def register(app: typer.Typer) -> None:
     app.command(epilog="Example: fastadv show last")(show)
 
 
-def show(run: Run, as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
-    """Everything about one run, and where its files are."""
+def show(
+    run: Run, as_json: Annotated[bool, typer.Option("--json", help="Print the row of the history as JSON.")] = False
+) -> None:
+    """Show everything about one run, and where its files are."""
     from fastadv_tui.history.index import History
     from fastadv_tui.paths import runs_dir
 
@@ -31,12 +33,12 @@ def show(run: Run, as_json: Annotated[bool, typer.Option("--json", help="Print i
         sys.stdout.write(json.dumps({**msgspec.to_builtins(row), "folder": str(folder)}) + "\n")
         return
     files = [("folder", str(folder)), ("in Python", f"engine.training.checkpoint.load_model({str(folder)!r})")]
-    files = files if folder.exists() else [("folder", "gone; this row is what is left")]
+    files = files if folder.exists() else [("folder", "gone; only this row of the history is left")]
     print("\n".join(aligned([*facts(row), *files], limit=10_000)))
 
 
 def facts(row: "Row") -> list[tuple[str, str]]:
-    """What `show` says of a run: label and value."""
+    """The lines that `show` prints about a run: label and value."""
     from fastadv_tui.history.columns import COLUMNS, status_text
 
     found = [
@@ -70,5 +72,5 @@ def _measured(row: "Row") -> str:
     from fastadv_tui.history.columns import evaluation_text
 
     held_out = bool(row.settings.get("holdout"))
-    stage = "final evaluation" if row.final else "watched while training"
+    stage = "final evaluation" if row.final else "measured during training"
     return f" under {evaluation_text(row)} {kind_of_images(held_out)}, {stage}"

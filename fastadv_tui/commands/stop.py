@@ -1,4 +1,4 @@
-"""`stop`: ask a run to save and end."""
+"""`stop`: asks a run to save a checkpoint and end."""
 
 import sys
 from typing import Annotated
@@ -14,12 +14,14 @@ def register(app: typer.Typer) -> None:
 
 def stop(
     run: Run,
-    now: Annotated[bool, typer.Option("--now", help="Kill it; work since the last checkpoint is lost.")] = False,
+    now: Annotated[
+        bool, typer.Option("--now", help="Kill the run; the work since its last checkpoint is lost.")
+    ] = False,
 ) -> None:
-    """Ask a run to save and end; a queued run is cancelled."""
+    """Ask a run to save a checkpoint and end. A queued run is cancelled."""
     from fastadv_tui.runs import control
     from fastadv_tui.runs.find import find_run
 
     rundir = find_run(run)
     control.stop(rundir, now=now)
-    print(f"{rundir.id}: asked to stop; `fastadv resume {rundir.id}` goes on with it", file=sys.stderr)
+    print(f"{rundir.id}: asked to stop; `fastadv resume {rundir.id}` continues the run", file=sys.stderr)

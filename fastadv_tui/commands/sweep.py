@@ -1,4 +1,4 @@
-"""`sweep`: a grid of runs, submitted as a group."""
+"""`sweep`: submits a grid of runs as a group."""
 
 import sys
 from typing import Annotated
@@ -9,7 +9,7 @@ from fastadv_tui.commands import completion
 from fastadv_tui.commands.arguments import Dataset, Set
 from fastadv_tui.errors import UserError
 
-MANY = 8  # runs that are started without asking
+MAX_UNCONFIRMED = 8  # a sweep of more runs asks for confirmation
 
 
 def register(app: typer.Typer) -> None:
@@ -21,18 +21,26 @@ def sweep(
     axes: Annotated[
         list[str] | None,
         typer.Option(
-            "--grid", metavar="KEY=A,B", help="Values to try; may be repeated.", autocompletion=completion.settings
+            "--grid",
+            metavar="KEY=A,B",
+            help="Try several values of a setting; may be repeated.",
+            autocompletion=completion.settings,
         ),
     ] = None,
-    seeds: Annotated[str | None, typer.Option(help="Seeds: 0-2 or 0,3,7.")] = None,
+    seeds: Annotated[str | None, typer.Option(help="Seeds to try: 0-2 or 0,3,7.")] = None,
     settings: Set = None,
-    preset: Annotated[str | None, typer.Option(help="Recipe to start from.", autocompletion=completion.presets)] = None,
-    data_dir: Annotated[str | None, typer.Option(help="Folder of the data sets.")] = None,
-    tag: Annotated[str | None, typer.Option(help="Tag of the group; made up if not given.")] = None,
-    slots: Annotated[int, typer.Option(min=1, help="Runs that may share the device at a time.")] = 1,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, however many runs it is.")] = False,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="Preset whose settings the runs start from.", autocompletion=completion.presets),
+    ] = None,
+    data_dir: Annotated[str | None, typer.Option(help="Folder of the data sets; default: $FASTADV_HOME/data.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Tag of all runs of the sweep; default: a new random tag.")] = None,
+    slots: Annotated[int, typer.Option(min=1, help="Number of runs that may use the device at the same time.")] = 1,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask for confirmation, however many runs there are.")
+    ] = False,
 ) -> None:
-    """Submit one run for every combination of the values; they queue and start by themselves."""
+    """Submit one run for each combination of the values. The runs queue and start by themselves."""
     import secrets
 
     from fastadv_tui.history.index import History
@@ -48,7 +56,7 @@ def sweep(
         configs.append(configure(dataset, typed, preset))
     group = tag or f"sweep-{secrets.token_hex(2)}"
     print(f"{len(configs)} run(s), tagged {group}", file=sys.stderr)
-    if len(configs) > MANY and not yes:
+    if len(configs) > MAX_UNCONFIRMED and not yes:
         typer.confirm("start them?", abort=True, err=True)
     for config in engine_client.runs_to_check(configs):
         engine_client.check(config)
@@ -62,4 +70,4 @@ def sweep(
         except UserError as error:
             untagged = str(error)
     if untagged:
-        raise UserError(f"all runs were submitted, but not all were written down: {untagged}")
+        raise UserError(f"all runs were submitted, but not every tag and history row was written: {untagged}")

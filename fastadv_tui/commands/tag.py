@@ -1,4 +1,4 @@
-"""`tag`: tag a run."""
+"""`tag`: adds tags to a run and removes tags."""
 
 import sys
 from typing import Annotated
@@ -16,10 +16,11 @@ def register(app: typer.Typer) -> None:
 def tag(
     run: Run,
     tags: Annotated[
-        list[str], typer.Argument(help="Tags to add; a leading - (after --) removes one.", metavar="TAG...")
+        list[str],
+        typer.Argument(help="Tags to add; a leading - removes a tag (type -- before the tags).", metavar="TAG..."),
     ],
 ) -> None:
-    """Tag a run; `fastadv tag last -- -old` takes a tag away."""
+    """Add tags to a run. `fastadv tag last -- -old` removes the tag `old`."""
     from fastadv_tui.history.index import History
     from fastadv_tui.history.notes import Notes
     from fastadv_tui.runs.find import find_run

@@ -1,4 +1,4 @@
-"""`watch`: come back to a run from any terminal."""
+"""`watch`: follows a run from any terminal."""
 
 from typing import Annotated
 
@@ -11,8 +11,13 @@ def register(app: typer.Typer) -> None:
     app.command(epilog="Example: fastadv watch last")(watch)
 
 
-def watch(run: Run, as_json: Annotated[bool, typer.Option("--json", help="Print the events.")] = False) -> None:
-    """Show a run as `run` shows it; Ctrl-C ends only the watching."""
+def watch(
+    run: Run,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the run's events as JSON, one object per line.")
+    ] = False,
+) -> None:
+    """Show the progress of a run, as `run` does. Ctrl-C ends only the watching, not the run."""
     from fastadv_tui.runs.find import find_run
     from fastadv_tui.terminal import run_display
     from fastadv_tui.terminal.follow import follow_to_end

@@ -1,1 +1,1 @@
-"""What the machine is and how busy it is: GPUs, processor, memory, processes."""
+"""Reads the hardware of this machine and its load: GPUs, processor, memory and processes."""

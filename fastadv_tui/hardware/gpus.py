@@ -1,4 +1,4 @@
-"""The GPUs of this machine by their lasting names (UUIDs), asked of NVML without torch."""
+"""The UUIDs of the GPUs of this machine, from NVML and without torch."""
 
 import os
 from collections.abc import Mapping
@@ -8,12 +8,12 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 def uuids() -> list[str]:
-    """Every GPU's UUID in the order of the PCI bus; empty without a driver."""
+    """The UUIDs of all GPUs in the order of the PCI bus; empty without a driver."""
     try:
         import pynvml
 
         pynvml.nvmlInit()
-    except Exception:  # no library, no driver, no permission: all mean that there is no GPU to use
+    except Exception:  # no library, no driver or no permission: there is no GPU to use
         return []
     try:
         return [_uuid(pynvml, index) for index in range(pynvml.nvmlDeviceGetCount())]
@@ -24,7 +24,7 @@ def uuids() -> list[str]:
 
 
 def visible(all_uuids: list[str], environ: Mapping[str, str] = os.environ) -> list[str]:
-    """The GPUs that CUDA_VISIBLE_DEVICES leaves, in its order; as in CUDA, the first wrong entry ends the list."""
+    """The GPUs that CUDA_VISIBLE_DEVICES lists, in its order. As in CUDA, the first invalid entry ends the list."""
     if VISIBLE not in environ:
         return all_uuids
     found: list[str] = []

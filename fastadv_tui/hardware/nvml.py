@@ -1,4 +1,4 @@
-"""GPUs by NVML: whatever one of them does not answer is None."""
+"""Reads the state of all GPUs through NVML. A value that a GPU does not report is None."""
 
 import importlib
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ TEMPERATURE_GPU = 0  # NVML_TEMPERATURE_GPU
 
 
 class MigInstance(Struct, frozen=True, kw_only=True):
-    """A slice of a GPU that was partitioned; memory in bytes."""
+    """A MIG instance, which is a part of a partitioned GPU. Memory in bytes."""
 
     uuid: str | None = None
     memory_used: int | None = None
@@ -19,10 +19,9 @@ class MigInstance(Struct, frozen=True, kw_only=True):
 
 
 class Gpu(Struct, frozen=True, kw_only=True):
-    """One GPU, by its index on the PCI bus. Utilisation in [0,1], memory in bytes, °C, watts.
+    """One GPU, by its index on the PCI bus. Utilisation in [0,1], memory in bytes, temperature in °C, power in watts.
 
-    `pids` are the processes that compute on it, those of its MIG instances included; `lost` says that it was
-    there and answers nothing now.
+    pids: processes that compute on the GPU or on one of its MIG instances. lost: the GPU reports nothing any more.
     """
 
     index: int
@@ -40,16 +39,16 @@ class Gpu(Struct, frozen=True, kw_only=True):
 
 
 class GpuReader:
-    """Reads all GPUs through NVML; what one of them does not answer is None and harms no other."""
+    """Reads all GPUs through NVML. A value that one GPU does not report is None; the other GPUs are not affected."""
 
     def __init__(self, nvml: Any = None) -> None:
         self._nvml = nvml
-        self._reason: str | None = None  # None: not yet opened; empty: open
-        self._handles: list[Any] = []  # None for a GPU that gave none
-        self._facts: dict[int, tuple[str | None, str | None]] = {}  # name and UUID outlive a GPU that is lost
+        self._reason: str | None = None  # why NVML gives no GPU; None: NVML is not opened yet; empty: NVML is open
+        self._handles: list[Any] = []  # None for a GPU without a handle so far
+        self._facts: dict[int, tuple[str | None, str | None]] = {}  # name and UUID by index, also of a lost GPU
 
     def read(self) -> tuple[tuple[Gpu, ...], str]:
-        """The GPUs, and if there are none, why."""
+        """The GPUs, and the reason if there are none (else an empty text)."""
         if self._reason is None:
             self._reason = self._open()
         return tuple(self._gpu(index) for index in range(len(self._handles))), self._reason
@@ -60,15 +59,15 @@ class GpuReader:
         self._handles, self._reason = [], None
 
     def _open(self) -> str:
-        """Why no GPU can be read; empty if one can. Not asked again: no driver comes while a program runs."""
+        """Open NVML. Returns why no GPU can be read, or an empty text. Not retried: no driver appears later."""
         try:
             self._nvml = self._nvml or importlib.import_module("pynvml")
             self._nvml.nvmlInit()
             count = self._nvml.nvmlDeviceGetCount()
-        except Exception as error:  # whatever NVML, ctypes or a broken installation raises, no GPU can be read
+        except Exception as error:  # NVML, ctypes or a broken installation may raise anything
             return f"no GPU: {error}"
         self._handles = [None] * count
-        return "" if count else "no GPU: the driver knows of none"
+        return "" if count else "no GPU: the driver reports none"
 
     def _gpu(self, index: int) -> Gpu:
         handle = self._handle(index)
@@ -97,7 +96,7 @@ class GpuReader:
         return Gpu(index=index, name=name, uuid=uuid, lost=True)
 
     def _handle(self, index: int) -> Any:
-        """Kept once it was given; a GPU that gave none is asked again each time."""
+        """The handle of a GPU. A handle is kept; a missing handle is requested again each time."""
         if self._handles[index] is None:
             self._handles[index] = self._ask("nvmlDeviceGetHandleByIndex", index)
         return self._handles[index]
@@ -115,7 +114,7 @@ class GpuReader:
             return
         for slot in range(self._ask("nvmlDeviceGetMaxMigDeviceCount", handle) or 0):
             instance = self._ask("nvmlDeviceGetMigDeviceHandleByIndex", handle, slot)
-            if instance is not None:  # an empty slot is answered with an error
+            if instance is not None:  # NVML reports an error for an empty slot
                 uuid, memory = self._text("nvmlDeviceGetUUID", instance), self._memory(instance)
                 pids = self._pids(instance)
                 yield MigInstance(uuid=uuid, memory_used=memory[0], memory_total=memory[1], pids=pids)
@@ -137,14 +136,14 @@ class GpuReader:
         return text.decode(errors="replace") if isinstance(text, bytes) else text
 
     def _ask(self, function: str, *arguments: Any) -> Any:
-        """The answer, or None for every kind of failure: bindings too old or new, no permission, GPU lost."""
+        """The result of an NVML function, or None for any failure: wrong version of pynvml, no permission, lost GPU."""
         try:
             return getattr(self._nvml, function)(*arguments)
-        except Exception:  # NVMLError for the most part, but a half-dead driver makes the bindings raise others too
+        except Exception:  # mostly NVMLError, but with a failing driver pynvml raises others too
             return None
 
 
 def merged(*groups: tuple[int, ...] | None) -> tuple[int, ...] | None:
-    """All pids, each once; None if no group is known."""
+    """All pids of the groups, each once and sorted; None if no group is known."""
     known = [group for group in groups if group is not None]
     return tuple(sorted(set().union(*known))) if known else None

@@ -1,6 +1,6 @@
-"""How busy the machine is: GPUs by NVML, processor and memory by psutil, and the processes of the runs.
+"""Samples the load of the machine: GPUs by NVML, processor and memory by psutil, and the processes of the runs.
 
-Everything optional is None when it cannot be known. Poll a `Sampler` from one thread: a sick driver can block it.
+An unknown value is None. Take samples in a thread of their own: a failing GPU driver can block the thread.
 """
 
 import contextlib
@@ -13,13 +13,13 @@ import psutil
 from msgspec import Struct
 
 from fastadv_tui.hardware.nvml import Gpu, GpuReader
-from fastadv_tui.hardware.process_usage import Usage, families
+from fastadv_tui.hardware.process_usage import Usage, process_trees
 
-FAMILY_SECONDS = 10.0  # a look at every process of the machine costs 0.1 s a thousand: not with each sample
+RESCAN_SECONDS = 10.0  # time between two scans of all processes; a scan takes 0.1 s per thousand processes
 
 
 class Host(Struct, frozen=True, kw_only=True):
-    """The machine: share of all cores in use in [0,1] (None in the first sample), memory in bytes."""
+    """The machine. cpu: fraction in [0,1] of all cores in use, None in the first sample. Memory in bytes."""
 
     cores: int
     cpu: float | None
@@ -28,7 +28,7 @@ class Host(Struct, frozen=True, kw_only=True):
 
 
 class Sample(Struct, frozen=True, kw_only=True):
-    """One look at the machine at unix time `t`. `no_gpus` says why `gpus` is empty; `usage` is by the pid asked for."""
+    """The load of the machine at unix time `t`. no_gpus: why `gpus` is empty. usage: by pid that was asked for."""
 
     t: float
     host: Host
@@ -38,22 +38,22 @@ class Sample(Struct, frozen=True, kw_only=True):
 
 
 class Sampler:
-    """Takes samples; keeps NVML and its handles open between them. Use as a context manager, or call `close`.
+    """Takes samples, and keeps NVML open between them. Use the sampler as a context manager, or call `close`.
 
-    `nvml` is a module with the functions of `pynvml`, which is imported when first needed. Never raises for a
-    driver, a GPU or a process that is missing, fails or goes away.
+    nvml: a module with the functions of pynvml; by default pynvml, imported at the first sample. A driver, GPU or
+    process that is missing, fails or disappears raises no error.
     """
 
     def __init__(self, nvml: Any = None) -> None:
         self._gpus = GpuReader(nvml)
-        self._families: dict[int, list[psutil.Process]] = {}
-        self._look_again = 0.0
-        self._seen: set[psutil.Process] = set()  # those whose processor time was read before
-        self._looked = False
-        self._lock = threading.Lock()  # `close` waits for a sample that is being taken
+        self._trees: dict[int, list[psutil.Process]] = {}
+        self._next_scan = 0.0
+        self._seen: set[psutil.Process] = set()  # processes whose processor time was read before
+        self._host_sampled = False
+        self._lock = threading.Lock()  # makes `close` wait for a running sample
 
     def sample(self, pids: Iterable[int] = ()) -> Sample:
-        """Look now. `pids` are the processes whose own use, descendants included, is wanted; absent if gone."""
+        """Take a sample. pids: processes to measure with their descendants. `usage` leaves out ended processes."""
         with self._lock:
             gpus, reason = self._gpus.read()
             usage = self._usage(set(pids))
@@ -71,7 +71,7 @@ class Sampler:
 
     def _host(self) -> Host:
         memory, percent = psutil.virtual_memory(), psutil.cpu_percent()
-        cpu, self._looked = percent / 100 if self._looked else None, True
+        cpu, self._host_sampled = percent / 100 if self._host_sampled else None, True
         return Host(
             cores=psutil.cpu_count() or 1,
             cpu=cpu,
@@ -80,16 +80,16 @@ class Sampler:
         )
 
     def _usage(self, pids: set[int]) -> dict[int, Usage]:
-        if pids - self._families.keys() or time.monotonic() > self._look_again:
-            with contextlib.suppress(OSError):  # of a process that ended just then; those known before may do
-                self._families = families(pids)
-            self._seen &= {member for members in self._families.values() for member in members}
-            self._look_again = time.monotonic() + FAMILY_SECONDS
-        found = {pid: self._add_up(self._families.get(pid, [])) for pid in pids}
+        if pids - self._trees.keys() or time.monotonic() > self._next_scan:
+            with contextlib.suppress(OSError):  # a process ended during the scan: keep the trees of the last scan
+                self._trees = process_trees(pids)
+            self._seen &= {member for members in self._trees.values() for member in members}
+            self._next_scan = time.monotonic() + RESCAN_SECONDS
+        found = {pid: self._add_up(self._trees.get(pid, [])) for pid in pids}
         return {pid: usage for pid, usage in found.items() if usage is not None}
 
     def _add_up(self, members: list[psutil.Process]) -> Usage | None:
-        """None if none of them lives. `psutil` measures the processor from one call on a process to the next."""
+        """The sum over live processes; None if none lives. psutil measures processor use since its last call."""
         readings = [reading for member in members if (reading := self._read(member)) is not None]
         cpus = [cpu for cpu, _ in readings if cpu is not None]
         if not readings:
@@ -103,7 +103,7 @@ class Sampler:
                 if process.status() == psutil.STATUS_ZOMBIE:
                     return None
                 cpu, rss = process.cpu_percent() / 100, process.memory_info().rss
-        except (psutil.Error, OSError):  # it ended meanwhile, at whatever moment, or is another user's
+        except (psutil.Error, OSError):  # the process ended meanwhile, or belongs to another user
             return None
         self._seen.add(process)
         return (cpu if known else None), rss

@@ -1,1 +1,1 @@
-"""From what was typed to what is started."""
+"""Turns what a user typed, in a command or in the form, into requests to the engine and configurations of runs."""

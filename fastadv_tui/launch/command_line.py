@@ -1,4 +1,4 @@
-"""The command that does what a form says."""
+"""Builds the `fastadv run` or `fastadv sweep` command that submits the same runs as a filled form."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,7 @@ OPTIONS = {
 
 
 def as_text(key: str, value: Any) -> str:
-    """A value as a user would type it."""
+    """A value as a user would type it: perturbation sizes in units of 1/255, booleans as true or false."""
     if value is None:
         return ""
     if key in settings() and settings()[key].is_size:
@@ -26,6 +26,7 @@ def as_text(key: str, value: Any) -> str:
 
 
 def run_command(dataset: str, given: Mapping[str, str]) -> list[str]:
+    """The words of `fastadv run` for a data set and settings, typed by dotted key."""
     words = ["fastadv", "run", dataset]
     for key, text in given.items():
         words += [OPTIONS[key], text] if key in OPTIONS else ["--set", f"{key}={text}"]
@@ -33,6 +34,7 @@ def run_command(dataset: str, given: Mapping[str, str]) -> list[str]:
 
 
 def sweep_command(dataset: str, given: Mapping[str, str], axes: Mapping[str, str], seeds: str | None) -> list[str]:
+    """The words of `fastadv sweep`. given: settings of all runs; axes: settings with several values, as `2,4,8`."""
     short = {full: short for short, full in SHORT_KEYS.items()}
     words = ["fastadv", "sweep", dataset]
     for key, text in axes.items():

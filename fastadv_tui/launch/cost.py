@@ -1,4 +1,4 @@
-"""The work of a run before it starts, counted by the engine: one look at each network is enough."""
+"""Estimates of a run before it starts: floating-point operations, and seconds by the pace of past runs."""
 
 import statistics
 from collections.abc import Iterable, Mapping
@@ -15,24 +15,24 @@ from fastadv_tui.runs import engine_client
 
 
 class FlopCounter:
-    """What is known of networks so far. `count` waits for a process that takes seconds; `total` never waits."""
+    """Counts each network once and keeps the counts. `count` waits seconds for the engine; `total` never waits."""
 
     def __init__(self) -> None:
         self._counted: dict[tuple[object, ...], Counted | None] = {}
 
     def missing(self, configs: Iterable[RunConfig]) -> list[RunConfig]:
-        """Those whose networks have not been counted yet, one for each network."""
+        """The configurations whose networks are not counted yet, one per network."""
         return list({_key(config): config for config in configs if _key(config) not in self._counted}.values())
 
     def count(self, config: RunConfig) -> None:
-        """Have the engine count a network; one that it cannot count has no figure, and is not asked for again."""
+        """Let the engine count a network. A network that the engine cannot count gets no figure and no second try."""
         try:
             self._counted[_key(config)] = engine_client.count_flops(config)
         except UserError:
             self._counted[_key(config)] = None
 
     def total(self, config: RunConfig) -> int | None:
-        """Floating-point operations of its training on the data of the release; None while not known."""
+        """Floating-point operations of the training on the official data set; None while they are unknown."""
         counted = self._counted.get(_key(config))
         return training_flops(config, counted.passes, counted.train_images) if counted else None
 
@@ -41,14 +41,15 @@ def _key(config: RunConfig) -> tuple[object, ...]:
     return config.dataset, config.data_dir, config.model, frozenset(phase.crop for phase in config.phase_list)
 
 
-ALIKE = (
+# Past runs with the same values of these settings predict the seconds per epoch of a new run.
+PACE_KEYS = (
     "model.name", "model.width", "model.depth", "batch_size", "phases", "micro_batch", "method.name", "method.steps",
     "method.replays",
 )  # fmt: skip
 
 
 def expected_seconds(config: RunConfig, rows: Iterable[Row]) -> float | None:
-    """Seconds that a run would take, from past ones on the same network, data and method; None without any."""
+    """Estimated seconds of a run: its epochs times the median pace of past runs that are alike; None without any."""
     wanted = {**flatten(config), "dataset": config.dataset}
     paces = [
         row.duration / row.epochs
@@ -59,4 +60,4 @@ def expected_seconds(config: RunConfig, rows: Iterable[Row]) -> float | None:
 
 
 def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    return all(one.get(key) == other.get(key) for key in ALIKE)
+    return all(one.get(key) == other.get(key) for key in PACE_KEYS)

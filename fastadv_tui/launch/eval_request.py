@@ -1,4 +1,4 @@
-"""What `fastadv eval` asks of the engine."""
+"""Builds the request of `fastadv eval` to the engine."""
 
 import os
 from collections.abc import Mapping
@@ -25,18 +25,18 @@ def request(
     which: str,
     again: bool = False,
 ) -> EvalRequest:
-    """What to measure: a file as typed, a run as it was trained but for what was typed.
+    """The request to evaluate a file of weights or a run. Typed settings replace those of a run's training.
 
     Raises: ConfigError, UserError.
     """
     ensure_home()
-    path = Path(os.path.expanduser(target))  # noqa: PTH111 - Path's own fails where there is no such user
+    path = Path(os.path.expanduser(target))  # noqa: PTH111 - Path.expanduser raises for unknown users
     if path.is_file():
         if dataset is None:
-            raise ConfigError("say which data set the weights are for: --dataset cifar, mnist or digits")
+            raise ConfigError("a file of weights needs its data set: add --dataset cifar, mnist or digits")
         config, weights = configure(dataset, typed), path.absolute()
     elif path.is_dir():
-        raise UserError(f"{target} is a folder; name a file of weights, or a run by its id")
+        raise UserError(f"{target} is a folder; type a file of weights, or the id of a run")
     elif "/" in target or path.suffix:
         raise UserError(f"{target} does not exist")
     else:
@@ -60,7 +60,7 @@ def _of_run(name: str, dataset: str | None, typed: Mapping[str, str | None], whi
     try:
         rundir = find_run(name)
     except RunNotFoundError as error:
-        raise UserError(f"{error}; nor is there a file {name}") from None
+        raise UserError(f"{error}; there is no file {name} either") from None
     trained = rundir.submission().config
     settings = {full_key(key): parse_value(key, text) for key, text in typed.items() if text is not None}
     kept = {**flatten(trained), **settings}

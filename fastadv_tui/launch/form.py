@@ -1,4 +1,4 @@
-"""What a filled form means: one run or a sweep, as a command, and how long it will take."""
+"""Reads the launch form: the configurations of one run or of a sweep, and the command that submits the same."""
 
 from collections.abc import Mapping
 
@@ -21,14 +21,14 @@ FREE_TEXT = ("name", "data_dir")
 
 
 class LaunchPlan(Struct, frozen=True):
-    """The runs that a form stands for, and the command that would submit the same."""
+    """The configurations of the runs that a form describes, and the command that would submit the same runs."""
 
     configs: list[RunConfig]
     command: list[str]
 
 
 def plan_form(typed: Mapping[str, str]) -> LaunchPlan:
-    """Read a form: texts by dotted key, `dataset` among them. Fields with several values span a grid.
+    """Read a form: the typed texts by dotted key, with `dataset`. Fields with several values span a grid.
 
     Raises: ConfigError, UserError.
     """
@@ -47,7 +47,7 @@ def plan_form(typed: Mapping[str, str]) -> LaunchPlan:
 
 
 def texts_of(rundir: RunDir) -> dict[str, str]:
-    """The form of an existing run: its data set, preset, and what it changed. Raises: UserError."""
+    """The texts of a form for an existing run: data set, preset, seed, name and changed settings. Raises: UserError."""
     try:
         config = rundir.submission().config
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -63,7 +63,7 @@ def texts_of(rundir: RunDir) -> dict[str, str]:
 
 
 def placeholder(config: RunConfig, key: str) -> str:
-    """What an empty field would be."""
+    """The value that an empty field stands for, as text."""
     if key == "method.alpha":
         return units(config.alpha)
     return as_text(key, flatten(config)[key])

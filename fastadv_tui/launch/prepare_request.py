@@ -1,4 +1,4 @@
-"""What `fastadv prepare` asks of the engine."""
+"""Builds the request of `fastadv prepare` to the engine."""
 
 from pathlib import Path
 
@@ -9,11 +9,11 @@ from fastadv_tui.paths import data_dir, ensure_home
 
 
 def request(name: str, source: str, sizes: str, out: str | None, quality: int, workers: int | None) -> PrepareRequest:
-    """What to prepare, with absolute folders. Raises: ConfigError, UserError."""
+    """The request to prepare a data set, with absolute paths. Raises: ConfigError, UserError."""
     if not name or "/" in name or name.startswith("."):
-        raise UserError(f"{name!r} is no name for a data set; `imagenet` is one, and --out says where it goes")
+        raise UserError(f"{name!r} is no name for a data set; type a name such as imagenet, and any folder as --out")
     if workers is not None and workers < 1:
-        raise ConfigError(f"--workers {workers}: at least 1")
+        raise ConfigError(f"--workers {workers}: type at least 1")
     if not out:
         ensure_home()
     folder = Path(out).expanduser() if out else data_dir() / name

@@ -1,4 +1,4 @@
-"""From what a user typed to a validated RunConfig: the same for the command line and for forms."""
+"""Turns what a user typed into a validated RunConfig, for the command line and for the launch form."""
 
 import itertools
 import re
@@ -17,9 +17,9 @@ from fastadv_tui.paths import data_dir, ensure_home
 
 
 def configure(dataset: str, typed: Mapping[str, str | None], preset: str | None = None) -> RunConfig:
-    """The configuration for a data set and the texts that a user typed, by dotted key (None: not typed).
+    """The configuration for a data set and the texts that a user typed, by dotted key; None means not typed.
 
-    Raises: ConfigError, naming the setting, its value and what is allowed; HomeError, if the home is unusable.
+    Raises: ConfigError, naming the setting, its value and what is allowed; HomeError, if the home folder is unusable.
     """
     settings = {key: parse_value(key, text) for key, text in typed.items() if text is not None}
     keys = set(settings)
@@ -30,33 +30,33 @@ def configure(dataset: str, typed: Mapping[str, str | None], preset: str | None 
 
 
 def _check_phases(config: RunConfig, typed: set[str]) -> None:
-    """Raises: ConfigError, if something was typed that every phase overrules: it would change nothing."""
+    """Raises: ConfigError, if a typed setting has no effect because every phase sets its own value."""
     given = phases.parse(config.phases)
     overruled = {"batch_size"} if given and all(phase.batch_size for phase in given) else set()
     if given and given[0].lr is not None:
         overruled |= {f"optim.{name}" for name in ("lr", "schedule", "peak", "milestones", "gamma")}
     if dead := sorted(overruled & typed):
-        raise ConfigError(f'{dead[0]}: each phase has its own; change --set phases="{config.phases}" instead')
+        raise ConfigError(f'{dead[0]}: each phase has its own value; change --set phases="{config.phases}" instead')
 
 
 def parse_pairs(pairs: Iterable[str]) -> dict[str, str]:
-    """The `key=value` words of `--set` and `--grid`.
+    """Read the `key=value` words of `--set` and `--grid`, as values by dotted key.
 
-    Raises: ConfigError, if a word has no `=` or a key comes twice.
+    Raises: ConfigError, if a word has no `=`, or two words have the same key.
     """
     found: dict[str, str] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals:
-            raise ConfigError(f"{pair!r} has no `=`: write it as key=value, for one model.width=16")
+            raise ConfigError(f"{pair!r} has no `=`; write key=value, for example model.width=16")
         merge(found, {full_key(key.strip()): value.strip()})
     return found
 
 
 def grid(axes: Mapping[str, str], seeds: str | None) -> list[dict[str, str]]:
-    """The cross product of the axes (`eps` -> `2,4,8`) and the seeds (`0-2` or `0,3`): one dictionary for each run.
+    """The cross product of the axes (`eps` -> `2,4,8`) and the seeds (`0-2` or `0,3`): one dictionary per run.
 
-    Raises: ConfigError, if an axis has no values or the seeds are no numbers.
+    Raises: ConfigError, if an axis has no values or the seeds are not numbers.
     """
     values = {key: [value.strip() for value in text.split(",") if value.strip()] for key, text in axes.items()}
     if seeds is not None:
@@ -75,18 +75,18 @@ def _range(text: str) -> range:
 
 
 def merge(typed: dict[str, Any], more: Mapping[str, Any]) -> None:
-    """Add settings to those typed so far.
+    """Add the settings `more` to the settings typed so far.
 
-    Raises: ConfigError, if one of them has been typed already.
+    Raises: ConfigError, if a setting of `more` is typed already.
     """
     for key, value in more.items():
         if typed.get(key) is not None:
-            raise ConfigError(f"{key} is set twice: to {typed[key]} and to {value}")
+            raise ConfigError(f"{key} is set twice, to {typed[key]} and to {value}; type one of them")
         typed[key] = value
 
 
 def understood(config: RunConfig) -> str:
-    """What was understood of the sizes, in both units, so that nobody has to guess."""
+    """The perturbation sizes of a configuration, in units of 1/255 and as fractions in [0,1]."""
     parts = [f"eps {both_units(config.eps)}"]
     if config.method.spec.alpha:
         parts.append(f"alpha {both_units(config.alpha)}")
@@ -96,13 +96,16 @@ def understood(config: RunConfig) -> str:
 
 
 def _absolute(dataset: str) -> str:
-    """The engine works in another folder: the path of an image folder must not depend on ours."""
+    """The data set with an absolute path of its image folder, because the engine runs in another working folder."""
     kind, colon, path = dataset.partition(":")
     return f"{kind}:{Path(path).expanduser().absolute()}" if f"{kind}{colon}" == FOLDER and path else dataset
 
 
 def _data_dir(typed: str) -> str:
-    """An absolute folder, as the engine works elsewhere; the default one is made, one that was typed must exist."""
+    """The absolute data folder, because the engine runs in another working folder.
+
+    The default folder is created; a typed folder must exist.
+    """
     if typed:
         return str(Path(typed).expanduser().absolute())
     ensure_home()

@@ -1,1 +1,1 @@
-"""How headless commands show things."""
+"""Output of the commands: runs, evaluations and preparations as a progress bar, plain lines or JSON."""

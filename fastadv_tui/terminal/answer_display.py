@@ -1,4 +1,4 @@
-"""`fastadv eval` and `fastadv prepare` on the screen: the engine's answers as JSON, as lines, or beside a bar."""
+"""Output of `fastadv eval` and `fastadv prepare`: shows the engine's answers as JSON, as lines, or with a bar."""
 
 import sys
 from collections.abc import Iterator
@@ -29,40 +29,40 @@ from fastadv_tui.text.sanitize import one_line
 AnyAnswer = EvalAnswer | PrepareAnswer
 ATTACKING = "attacking"  # the only stage of an evaluation
 LOOKING = "looking"  # the first stage of a preparation
-COUNTED = (ATTACKING, "preparing")  # stages whose tenths become lines; the others are short
+LONG_STAGES = (ATTACKING, "preparing")  # stages that print a line every tenth of the way; the others are short
 
 
 def evaluate(asked: EvalRequest, as_json: bool) -> int:
-    """Have the engine measure, show its answers, and return the exit code. Raises: UserError."""
+    """Start an evaluation in the engine and show its answers. Returns the exit code. Raises: UserError."""
     return _show(engine_client.evaluate(asked), choose(as_json, ATTACKING), eval_text.KILLED)
 
 
 def prepare(asked: PrepareRequest, as_json: bool) -> int:
-    """Have the engine prepare, show its answers, and return the exit code. Raises: UserError."""
+    """Start a preparation in the engine and show its answers. Returns the exit code. Raises: UserError."""
     return _show(engine_client.prepare(asked), choose(as_json, LOOKING), prepare_text.KILLED)
 
 
 def _show(stream: EngineStream[EvalAnswer] | EngineStream[PrepareAnswer], view: "View", killed: str) -> int:
-    """killed: what to say if the engine was killed, with a place for the signal's number."""
+    """killed: the message if the engine was killed; `{}` stands for the number of the signal."""
     with stream, view.open():
         for answer in stream:
             if isinstance(answer, Failed):
-                _complain(one_line(answer.message))
+                _print_error(one_line(answer.message))
             view.show(answer)
     if stream.exit_code == ExitCode.STOPPED:
-        print("stopped; the same command goes on from here", file=sys.stderr)
+        print("stopped; run the same command again to continue", file=sys.stderr)
     if stream.exit_code < 0:
-        _complain(killed.format(-stream.exit_code))
+        _print_error(killed.format(-stream.exit_code))
         return ExitCode.FAILED
     return stream.exit_code
 
 
-def _complain(text: str) -> None:
+def _print_error(text: str) -> None:
     print(f"fastadv: {text}", file=sys.stderr, flush=True)
 
 
 class View(Protocol):
-    """Shows the answers as they come."""
+    """Shows the engine's answers as they arrive."""
 
     @contextmanager
     def open(self) -> Iterator[None]: ...
@@ -71,14 +71,14 @@ class View(Protocol):
 
 
 def choose(as_json: bool, stage: str) -> View:
-    """The view for this output. stage: what a bar says the engine does until its first answer."""
+    """The view for the kind of output. stage: the label of the progress bar until the first answer."""
     if as_json:
-        return AsJson()
-    return OnTerminal(stage) if sys.stderr.isatty() else AsLines()
+        return JsonView()
+    return BarView(stage) if sys.stderr.isatty() else LineView()
 
 
-class AsJson:
-    """The answers as they are."""
+class JsonView:
+    """Prints each answer as JSON, one object per line."""
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -88,8 +88,8 @@ class AsJson:
         print(msgspec.json.encode(answer).decode(), flush=True)
 
 
-class AsLines:
-    """For pipes and log files: a line every tenth of the way."""
+class LineView:
+    """Prints lines for pipes and log files; in long stages, a line every tenth of the way."""
 
     def __init__(self) -> None:
         self._tenths = 0
@@ -112,15 +112,15 @@ class AsLines:
                 print("\n".join(prepare_text.completed(answer)), flush=True)
 
     def advance(self, stage: str, done: int, total: int) -> None:
-        """Show that so much of a stage is done."""
+        """Show the progress of a stage: `done` of `total` units of work."""
         tenths = 10 * done // max(total, 1)
-        if stage in COUNTED and tenths > self._tenths:
+        if stage in LONG_STAGES and tenths > self._tenths:
             self._tenths = tenths
             print(f"{10 * tenths}%", file=sys.stderr, flush=True)
 
 
-class OnTerminal(AsLines):
-    """A bar with the time left."""
+class BarView(LineView):
+    """Shows a progress bar with the elapsed and the remaining time."""
 
     def __init__(self, stage: str) -> None:
         super().__init__()

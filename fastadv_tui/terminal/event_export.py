@@ -1,4 +1,4 @@
-"""Events of runs for other programs: JSON lines or CSV."""
+"""Writes the events of runs for other programs: as JSON lines or CSV."""
 
 import csv
 import json
@@ -18,14 +18,14 @@ COLUMNS = (
 
 
 def as_jsonl(runs: Sequence[RunDir], out: TextIO) -> None:
-    """Every event, with the run's id."""
+    """Write every event of the runs as a line of JSON with the id of its run."""
     for run in runs:
         for event in read(run.events):
             out.write(json.dumps({"run": run.id, **_fields(event)}) + "\n")
 
 
 def as_csv(runs: Sequence[RunDir], out: TextIO) -> None:
-    """Step and evaluated events, one table for all."""
+    """Write the step and evaluated events of all runs as one CSV table with the columns COLUMNS."""
     writer = csv.DictWriter(out, COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for run in runs:

@@ -1,4 +1,4 @@
-"""Following a run from a terminal: render what it says, pass a stop on to it, and end when it ends."""
+"""Follows a run in a terminal: shows its events, turns Ctrl-C into a stop request, and ends when the run ends."""
 
 import signal
 import sys
@@ -25,11 +25,11 @@ EXIT_CODES = {
     "lost": ExitCode.FAILED,
     "stopped": ExitCode.STOPPED,
 }
-POLL = 0.2  # seconds between looks
+POLL_SECONDS = 0.2  # time between two looks at the run
 
 
 class Interrupts:
-    """Counts Ctrl-C; a SIGTERM means stop, as schedulers mean it. SIGHUP keeps its default: only the viewer dies."""
+    """Counts Ctrl-C and the SIGTERM of schedulers. SIGHUP keeps its default: the viewer dies, the run continues."""
 
     def __init__(self) -> None:
         self.stops = 0
@@ -46,59 +46,59 @@ class Interrupts:
         self.stops += 1
 
 
-class Following:
-    """One viewer of one run."""
+class RunViewer:
+    """Passes the news of one run to a display."""
 
     def __init__(self, rundir: RunDir, display: Display) -> None:
         self.rundir, self.display = rundir, display
         self._observer = RunObserver(rundir, display.event)
-        self._told = ""
+        self._shown_place = ""
 
     def look(self) -> RunStatus:
-        """Show what is new and return what the run is doing; nothing written before its end is missed."""
+        """Show the new events and return the status. No event that the run wrote before its end is missed."""
         seen = self._observer.look()
-        self._tell_place(seen.status)
+        self._show_place(seen.status)
         self.display.tick(seen.state, seen.status)
         return seen.status
 
-    def _tell_place(self, verdict: RunStatus) -> None:
+    def _show_place(self, verdict: RunStatus) -> None:
         place = RunQueue.of_home().place_of(self.rundir.id) if verdict.status == "queued" else None
         text = f"queued: {ordinal(place)} in line; it starts by itself, this terminal may be closed" if place else ""
-        if text and text != self._told:
+        if text and text != self._shown_place:
             self.display.note(text)
-        self._told = text or self._told
+        self._shown_place = text or self._shown_place
 
 
 def follow(rundir: RunDir, display: Display, may_stop: bool) -> tuple[int, RunStatus]:
-    """Show a run until it ends, or until the user stops waiting; returns the exit code and the last verdict.
+    """Show a run until it ends, or until the user stops waiting. Returns the exit code and the last status.
 
     may_stop: whether Ctrl-C stops the run (`run`) or only the watching (`watch`).
     """
-    following, asked = Following(rundir, display), 0
+    viewer, asked = RunViewer(rundir, display), 0
     with Interrupts() as interrupts:
-        while (verdict := following.look()).live:
+        while (verdict := viewer.look()).live:
             if interrupts.stops > asked:
                 asked += 1
                 if not may_stop or asked > 1:
-                    display.note(f"not waiting any longer; `fastadv watch {rundir.id}` comes back to it")
+                    display.note(f"not waiting any longer; `fastadv watch {rundir.id}` shows the run again")
                     return (ExitCode.STOPPED if may_stop else ExitCode.DONE), verdict
                 rundir.request_stop()
                 display.note("stopping: waiting for the checkpoint (Ctrl-C again stops waiting)")
-            time.sleep(POLL)
+            time.sleep(POLL_SECONDS)
     return EXIT_CODES[verdict.status], verdict
 
 
-LOG_TAIL = 20  # lines shown of the log of a run that failed
+LOG_LINES = 20  # lines to show from the end of the log of a failed run
 
 
 def follow_to_end(rundir: RunDir, display: "Display", may_stop: bool) -> int:
-    """Follow a run, bring its history row up to date, and say how it ended."""
+    """Follow a run, update its row in the history, and print how the run ended. Returns the exit code."""
     display.note(f"run {rundir.id}, in {rundir.path}")
     try:
         code, verdict = follow(rundir, display, may_stop)
     finally:
         display.close()
-    remember(rundir)
+    update_history(rundir)
     if not verdict.live and verdict.status != "done":
         print(
             f"{rundir.id} {verdict.status}{f': {one_line(verdict.reason)}' if verdict.reason else ''}", file=sys.stderr
@@ -106,22 +106,23 @@ def follow_to_end(rundir: RunDir, display: "Display", may_stop: bool) -> int:
     if verdict.status in ("failed", "lost"):
         show_log(rundir)
     if verdict.status in ("stopped", "failed", "lost") and may_stop:
-        print(f"`fastadv resume {rundir.id}` goes on from the last checkpoint", file=sys.stderr)
+        print(f"`fastadv resume {rundir.id}` continues from the last checkpoint", file=sys.stderr)
     return code
 
 
-def remember(rundir: RunDir) -> None:
-    """Bring the history up to date; that it cannot be written changes nothing of the run."""
+def update_history(rundir: RunDir) -> None:
+    """Update the row of a run in the history. A history that cannot be written is reported and stops nothing."""
     from fastadv_tui.history.index import History
-    from fastadv_tui.terminal.output import tell
+    from fastadv_tui.terminal.output import print_notices
 
     history = History()
     history.bring_up_to_date(rundir)
-    tell(history.notices)
+    print_notices(history.notices)
 
 
 def show_log(rundir: RunDir) -> None:
-    lines = tail(rundir.log, LOG_TAIL)
+    """Print the last lines and the path of a run's log."""
+    lines = tail(rundir.log, LOG_LINES)
     for text in lines:
         print(f"  {one_line(text)}", file=sys.stderr)
     print(f"the log is {rundir.log}", file=sys.stderr)

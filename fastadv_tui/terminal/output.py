@@ -1,4 +1,4 @@
-"""What commands print beside their answer."""
+"""Messages that commands print to standard error beside their results."""
 
 import sys
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from fastadv_tui.text.sanitize import one_line
 
 
-def tell(notices: Iterable[str]) -> None:
-    """What the history had to say."""
+def print_notices(notices: Iterable[str]) -> None:
+    """Print the notices of the history, one line each."""
     for notice in notices:
         print(f"fastadv: {one_line(notice)}", file=sys.stderr)

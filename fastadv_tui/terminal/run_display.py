@@ -1,6 +1,6 @@
-"""What a followed run looks like: a Rich progress display on a terminal, plain lines in a pipe, JSON for machines.
+"""Displays of a followed run: progress bars on a terminal, plain lines in a pipe, JSON for programs.
 
-Data goes to standard output, narration to standard error.
+PlainDisplay and JsonDisplay write events to standard output and notes to standard error.
 """
 
 import sys
@@ -20,7 +20,7 @@ from fastadv_tui.runs.event_text import eta_lines, eta_text, event_line
 
 
 class Display(Protocol):
-    """Shows one run. `note` is narration; `event` comes after the state has taken it in."""
+    """Shows one run. `note` shows a message to the user; `event` gets an event and the state after this event."""
 
     def note(self, text: str) -> None: ...
 
@@ -32,7 +32,7 @@ class Display(Protocol):
 
 
 class JsonDisplay:
-    """The events as they are, one JSON object a line."""
+    """Prints the events as JSON, one object per line."""
 
     def note(self, text: str) -> None:
         print(sanitize.one_line(text), file=sys.stderr)
@@ -42,17 +42,17 @@ class JsonDisplay:
         sys.stdout.flush()
 
     def tick(self, state: RunState, verdict: RunStatus) -> None:
-        """Machines read events only."""
+        """Nothing to do: JSON output consists of events only."""
 
     def close(self) -> None:
         sys.stdout.flush()
 
 
 class PlainDisplay:
-    """A line per epoch and per thing that happened, for pipes and log files."""
+    """Prints plain lines for pipes and log files: a line per epoch and per other event worth a line."""
 
     def __init__(self) -> None:
-        self._told_eta = False
+        self._eta_shown = False
 
     def note(self, text: str) -> None:
         print(sanitize.one_line(text), file=sys.stderr, flush=True)
@@ -63,8 +63,8 @@ class PlainDisplay:
             print(sanitize.one_line(line), flush=True)
 
     def tick(self, state: RunState, verdict: RunStatus) -> None:
-        if not self._told_eta and state.eta_seconds is not None:
-            self._told_eta = True
+        if not self._eta_shown and state.eta_seconds is not None:
+            self._eta_shown = True
             for line in eta_lines(state):
                 print(line, flush=True)
 
@@ -73,7 +73,7 @@ class PlainDisplay:
 
 
 class RichDisplay:
-    """Live bars for training and evaluation below the lines of the epochs."""
+    """Shows progress bars of training and evaluation, below the lines of the events."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -89,7 +89,7 @@ class RichDisplay:
             refresh_per_second=4,
         )
         self._tasks: dict[str, TaskID] = {}
-        self._told_eta = False
+        self._eta_shown = False
         self._progress.start()
 
     def note(self, text: str) -> None:
@@ -106,8 +106,8 @@ class RichDisplay:
             self._bar("training", event.step, state.total_steps, facts)
 
     def tick(self, state: RunState, verdict: RunStatus) -> None:
-        if not self._told_eta and state.eta_seconds is not None:
-            self._told_eta = True
+        if not self._eta_shown and state.eta_seconds is not None:
+            self._eta_shown = True
             for line in eta_lines(state):
                 self._print(line, None)
 
@@ -126,7 +126,7 @@ class RichDisplay:
 
 
 def choose(as_json: bool) -> Display:
-    """The display for where standard output goes."""
+    """The display for JSON, for a terminal, or for a pipe."""
     if as_json:
         return JsonDisplay()
     return RichDisplay() if sys.stdout.isatty() else PlainDisplay()

@@ -1,1 +1,1 @@
-"""Text as people see it: made safe, figures in words, aligned columns, the ends of files."""
+"""Text for users: safe printing, numbers with units, aligned tables, and the ends of files."""

@@ -1,4 +1,4 @@
-"""How figures are said to people, and typed by them: the same words in every display."""
+"""Formats numbers with their units for users, and reads ages that users type."""
 
 import re
 import time
@@ -11,13 +11,13 @@ SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 BYTES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"))
 
 
-def format_percent(share: float | None) -> str:
-    """A share in [0,1] as `45.3%`; `-` for none."""
-    return "-" if share is None else f"{100 * share:.1f}%"
+def format_percent(fraction: float | None) -> str:
+    """A fraction in [0,1] as `45.3%`; `-` for None."""
+    return "-" if fraction is None else f"{100 * fraction:.1f}%"
 
 
 def format_duration(seconds: float | None) -> str:
-    """`12 s`, `3 min 05 s`, `2 h 07 min`, `3 d 04 h`; `-` for none."""
+    """Seconds as `12 s`, `3 min 05 s`, `2 h 07 min` or `3 d 04 h`; `-` for None."""
     if seconds is None:
         return "-"
     whole = round(max(seconds, 0))
@@ -32,7 +32,7 @@ def format_duration(seconds: float | None) -> str:
 
 
 def attack_name(name: str) -> str:
-    """The field's spelling of an attack: `PGD-50-10`."""
+    """The name of an attack as papers spell it: `PGD-50-10`."""
     return name.upper()
 
 
@@ -43,17 +43,17 @@ def ordinal(number: int) -> str:
 
 
 def first_images(images: int, total: int, held_out: bool = False) -> str:
-    """Which images a figure stands on."""
+    """The images that an accuracy was measured on: `the first 1,000 test images`."""
     return f"{'all' if images == total else 'the first'} {images:,} {kind_of_images(held_out)}"
 
 
 def kind_of_images(held_out: bool) -> str:
-    """What a run is evaluated on."""
+    """The kind of images that a run is evaluated on."""
     return "held-out training images" if held_out else "test images"
 
 
 def format_bytes(count: float) -> str:
-    """Bytes as `44.8 MB`: in powers of 1000, as disks are sold, from kB to TB."""
+    """Bytes as `44.8 MB`: units from kB to TB are powers of 1000, as on disks."""
     factor, unit = next((size for size in BYTES if count >= size[0]), (1e3, "kB"))
     return f"{count / factor:,.{0 if unit == 'kB' else 1}f} {unit}"
 
@@ -67,12 +67,12 @@ def format_flops(flops: float) -> str:
 
 
 def format_time(unix: float) -> str:
-    """A local date and time; `-` for none."""
+    """A unix time as a local date and time; `-` for 0."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(unix)) if unix else "-"
 
 
 def format_age(unix: float) -> str:
-    """How long ago something was: `3 min ago`, or the date if that is more than a week."""
+    """A unix time as an age, `3 min ago`; as a date if more than a week has passed."""
     seconds = time.time() - unix
     if seconds > 7 * 86400:
         return time.strftime("%Y-%m-%d", time.localtime(unix))
@@ -83,15 +83,15 @@ def format_age(unix: float) -> str:
 
 
 def parse_age(text: str) -> float | None:
-    """The seconds of an age that a user typed: `90s`, `30min`, `12h`, `30d`, `1.5w`; None if the text is no age."""
+    """The seconds of a typed age: `90s`, `30min`, `12h`, `30d` or `1.5w`; None if the text is no age."""
     match = AGE.fullmatch(text)
     return float(match[1]) * SECONDS[match[2]] if match else None
 
 
 def phase_words(phase: Phase) -> str:
-    """A phase as it is trained: `epochs 1-6: 128 of 160 px, 512 at a time, lr 0.4 to 0.04`."""
+    """A phase of training: `epochs 1-6: 128 of 160 px, minibatch 512, lr 0.4 to 0.04`."""
     pixels = (
         f"{phase.crop} of {phase.size or 'full'} px, " if phase.size else f"{phase.crop} px, " if phase.crop else ""
     )
     lr = f", lr {phase.lr[0]:g} to {phase.lr[1]:g}" if phase.lr else ""
-    return f"epochs {phase.begin}-{phase.end}: {pixels}{phase.batch_size} at a time{lr}"
+    return f"epochs {phase.begin}-{phase.end}: {pixels}minibatch {phase.batch_size}{lr}"

@@ -1,16 +1,16 @@
-"""Showing text of strangers: names, notes and logs are data, never control sequences and never markup."""
+"""Makes foreign text safe to print: names, notes and logs never act as control sequences or markup."""
 
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
-WIDEST = 2000  # characters of one line that anybody wants to see
+MAX_LINE_LENGTH = 2000  # characters
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # control, format (bidi overrides), surrogates, line separators
-_JOINERS = {"\u200d", "\ufe0f"}  # what emoji are made with
+_JOINERS = {"\u200d", "\ufe0f"}  # zero-width joiner and variation selector: parts of emoji
 
 
-def one_line(text: str, limit: int = WIDEST) -> str:
-    """One printable line: what a terminal might obey is spelled out (`\\x1b`, `\\n`), and a long tail is cut."""
+def one_line(text: str, limit: int = MAX_LINE_LENGTH) -> str:
+    """The text as one printable line: cut to `limit` characters, with control characters escaped (`\\x1b`, `\\n`)."""
     shown = text if len(text) <= limit else text[: limit - 1] + "…"
     return "".join(_shown(character) for character in shown)
 
@@ -24,11 +24,11 @@ def _shown(character: str) -> str:
 
 
 def run_label(name: str, run_id: str) -> str:
-    """A run in a question or a title: with its id, as the runs of a sweep share their name."""
+    """A run's name and id, for questions and titles. The runs of a sweep share their name, so the id is needed."""
     return f"{one_line(name, 30)} ({run_id})"
 
 
 def distinct_labels(runs: Sequence[tuple[str, str]], limit: int) -> list[str]:
-    """Names to tell runs apart by, from (name, id): the id stands in where several share a name, as in a sweep."""
+    """Distinct labels for runs given as (name, id): the name, or the id if several runs share the name."""
     shared = Counter(name for name, _ in runs)
     return [run_id if shared[name] > 1 else one_line(name, limit) for name, run_id in runs]

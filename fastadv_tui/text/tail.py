@@ -1,4 +1,4 @@
-"""Reading the end of text files that may be large."""
+"""Reads the ends of text files that may be large."""
 
 import contextlib
 import io
@@ -8,7 +8,7 @@ TAIL_BYTES = 64 * 1024
 
 
 def tail(path: Path, lines: int) -> list[str]:
-    """The last lines of a file, as far as its last 64 KB hold them; empty if it cannot be read."""
+    """The last lines of a file, from its last 64 KB only; an empty list if the file cannot be read."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, io.SEEK_END)
@@ -19,16 +19,16 @@ def tail(path: Path, lines: int) -> list[str]:
 
 
 class LineFollower:
-    """The whole lines that are appended to a file from now on."""
+    """Reads the complete lines that are appended to a file after this object was made."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._offset, self._rest = 0, b""
-        with contextlib.suppress(OSError):  # not there yet, or a file system that is away
+        with contextlib.suppress(OSError):  # the file does not exist yet, or its file system is unreachable
             self._offset = path.stat().st_size
 
     def poll(self) -> list[str]:
-        """New lines, but of a flood only the last 64 KB; a file that was cut is read from its start."""
+        """The new lines, from at most the last 64 KB. A file that became shorter is read from its start."""
         try:
             with self._path.open("rb") as file:
                 size = file.seek(0, io.SEEK_END)

@@ -85,7 +85,7 @@ def test_a_run_that_holds_images_out_is_measured_on_them_and_says_so(home: Path)
 def test_an_interrupted_eval_command_continues_where_it_stopped(home: Path, weights: Path) -> None:
     words = ["eval", str(weights), *DIGITS, "--eps", "0.02", "--attack", "pgd-50-400", "--json"]
     done, message = _interrupted(words, after=50_000)
-    assert "goes on from here" in message
+    assert "run the same command again to continue" in message
     later, _ = _interrupted(words, after=1_000)
     assert later[0] > done[-1] - 250 * 50  # a batch that was not over is attacked again
 
@@ -114,7 +114,7 @@ def test_a_stop_while_torch_is_loaded_is_a_stop(home: Path, weights: Path, numbe
     process.send_signal(number)
     _, message = process.communicate(timeout=seconds(60))
     assert process.returncode == 130
-    assert message.splitlines()[-1] == "stopped; the same command goes on from here"
+    assert message.splitlines()[-1] == "stopped; run the same command again to continue"
     assert "Traceback" not in message
 
 
@@ -126,8 +126,8 @@ def test_an_engine_that_was_killed_is_one_line(home: Path, weights: Path) -> Non
     _, message = process.communicate(timeout=seconds(60))
     assert process.returncode == 1
     assert message.splitlines() == [
-        "fastadv: the engine was killed (signal 9), perhaps for want of memory; the same command goes on from its last "
-        "save"
+        "fastadv: the engine was killed (signal 9), perhaps for lack of memory; run the same command again to continue "
+        "from its last save"
     ]
 
 

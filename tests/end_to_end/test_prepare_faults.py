@@ -53,7 +53,7 @@ def test_an_interrupted_prepare_continues_and_ends_with_the_same_copies(
             wait_until(lambda: all(gone(child.pid) for child in everybody))  # noqa: B023 - it is called here
         else:
             assert process.returncode == 130
-            assert message.splitlines()[-1] == "stopped; the same command goes on from here"
+            assert message.splitlines()[-1] == "stopped; run the same command again to continue"
             assert not [child for child in everybody if not gone(child.pid)]
         assert not (out / "prepared.json").exists()
         known = {path: digest for path, digest in tree(out, ("160", "200")).items() if "/." not in path}

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from fastadv_tui.hardware.nvml import Gpu, GpuReader, MigInstance, merged
-from fastadv_tui.hardware.process_usage import family
+from fastadv_tui.hardware.process_usage import process_tree
 from fastadv_tui.hardware.sampler import Sampler
 from tests.support.nvml import NvmlError, StandInNvml
 from tests.support.runs import gone
@@ -135,7 +135,7 @@ def test_a_driver_that_does_not_start_is_reported_and_asked_once(function: str) 
 
 
 def test_a_driver_with_no_gpu_says_so() -> None:
-    assert GpuReader(StandInNvml(count=0)).read() == ((), "no GPU: the driver knows of none")
+    assert GpuReader(StandInNvml(count=0)).read() == ((), "no GPU: the driver reports none")
 
 
 @pytest.mark.parametrize("missing", [True, False])
@@ -221,7 +221,7 @@ def test_children_that_are_started_later_are_found(monkeypatch: pytest.MonkeyPat
         before = sampler.sample([os.getpid()]).usage[os.getpid()].processes
         with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as born:
             assert sampler.sample([os.getpid()]).usage[os.getpid()].processes == before
-            monkeypatch.setattr(sampler, "_look_again", 0.0)
+            monkeypatch.setattr(sampler, "_next_scan", 0.0)
             assert sampler.sample([os.getpid()]).usage[os.getpid()].processes == before + 1
             born.kill()
 
@@ -252,7 +252,7 @@ def test_samples_and_closes_of_several_threads_do_not_collide() -> None:
 
 def test_a_circle_of_parents_does_not_loop_for_ever() -> None:
     one, two = SimpleNamespace(pid=1), SimpleNamespace(pid=2)
-    assert family(one, {1: [two], 2: [one]}) == [one, two]  # type: ignore[arg-type,list-item]
+    assert process_tree(one, {1: [two], 2: [one]}) == [one, two]  # type: ignore[arg-type,list-item]
 
 
 def test_pids_are_merged_once_each() -> None:
