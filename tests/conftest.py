@@ -38,6 +38,8 @@ def pytest_make_parametrize_id(val: object) -> str | None:
     """The id of a value that pytest would only number ("words3"); None leaves the id to pytest."""
     if isinstance(val, (str, int, float)) or val is None or hasattr(val, "__name__"):
         return None
+    if isinstance(val, (set, frozenset)):
+        val = sorted(map(str, val))  # the order of a set differs between the workers of pytest-xdist
     if isinstance(val, dict) and val:
         text = ",".join(f"{key}={value}" for key, value in val.items())
     else:

@@ -1,7 +1,9 @@
 """`show`: prints everything about one run."""
 
 import json
+import shlex
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -9,7 +11,7 @@ import typer
 
 from engine.config.units import both_units
 from fastadv_tui.commands.arguments import Run
-from fastadv_tui.text.quantities import format_time, kind_of_images
+from fastadv_tui.text.quantities import format_duration, format_time, kind_of_images
 from fastadv_tui.text.table import aligned
 
 if TYPE_CHECKING:
@@ -32,8 +34,7 @@ def show(
     if as_json:
         sys.stdout.write(json.dumps({**msgspec.to_builtins(row), "folder": str(folder)}) + "\n")
         return
-    files = [("folder", str(folder)), ("in Python", f"engine.training.checkpoint.load_model({str(folder)!r})")]
-    files = files if folder.exists() else [("folder", "gone; only this row of the history is left")]
+    files = _files(folder) if folder.exists() else [("folder", "gone; only this row of the history is left")]
     print("\n".join(aligned([*facts(row), *files], limit=10_000)))
 
 
@@ -74,3 +75,20 @@ def _measured(row: "Row") -> str:
     held_out = bool(row.settings.get("holdout"))
     stage = "final evaluation" if row.final else "measured during training"
     return f" under {evaluation_text(row)} {kind_of_images(held_out)}, {stage}"
+
+
+def _files(folder: Path) -> list[tuple[str, str]]:
+    """The lines that only the files of a run can tell."""
+    from engine.protocol.rundir import RunDir
+    from fastadv_tui.runs.observe import observe
+
+    found: list[tuple[str, str]] = []
+    seen = observe(RunDir(folder))
+    if started := seen.state.started:
+        found.append(("trained on", f"{started.device}, {started.threads} CPU thread(s), {started.precision}"))
+    if seen.exit and seen.exit.cpu_seconds:
+        found.append(("CPU time", f"{format_duration(seen.exit.cpu_seconds)} in attempt {seen.exit.attempt}"))
+    if seen.submission:
+        found += [("version", " ".join(part for part in (seen.submission.version, seen.submission.commit) if part))]
+        found += [("command", shlex.join(seen.submission.command))]
+    return [*found, ("folder", str(folder)), ("in Python", f"engine.training.checkpoint.load_model({str(folder)!r})")]

@@ -3,6 +3,7 @@
 import inspect
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -40,6 +41,9 @@ def test_a_run_on_the_digits_trains_evaluates_and_can_be_shown_and_loaded(home: 
     shown = fastadv("show", rundir.id[:3]).stdout
     assert str(rundir.path) in shown
     assert "first" in shown
+    assert re.search(r"^trained on +cpu.*, \d+ CPU thread\(s\), ", shown, re.MULTILINE)
+    assert re.search(r"^CPU time +[1-9].* in attempt 1$", shown, re.MULTILINE)
+    assert re.search(r"^command .*fastadv.* run digits --name first ", shown, re.MULTILINE)
     code = (
         "import torch; from engine.training.checkpoint import load_model\n"
         f"model = load_model({str(rundir.path)!r}); print(model(torch.rand(2, 1, 8, 8)).shape, model.training)"

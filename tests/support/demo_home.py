@@ -46,6 +46,7 @@ class StillSampler:
                 memory_total=80 * GB,
                 temperature=61 + number,
                 power=412.0,
+                power_limit=700.0,
             )
             for number, uuid in enumerate(GPU_UUIDS)
         )

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 class FgsmOptions(Section, frozen=True):
     init: Annotated[
         Literal["random", "zero", "previous"],
-        Meta(description="start of the attack step: random noise, zero, or the perturbation of the previous minibatch"),
+        Meta(
+            description="Start of the perturbation: random noise, zero, or the perturbation of the previous minibatch"
+        ),
     ] = "random"
     noise: Noise = 1.0
     start_in_box: StartInBox = True

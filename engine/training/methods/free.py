@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 class FreeOptions(Section, frozen=True):
-    replays: Annotated[Count, Meta(description="weight updates on each minibatch in free training (m)")] = 8
+    replays: Annotated[
+        Count, Meta(description="Weight updates on each minibatch in free training (m in the paper)")
+    ] = 8
 
 
 def free(

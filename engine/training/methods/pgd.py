@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 
 class PgdOptions(Section, frozen=True):
-    steps: Annotated[Count, Meta(description="attack steps of PGD training")] = 7
+    steps: Annotated[Count, Meta(description="PGD steps on each training minibatch. More are stronger and slower")] = 7
     restarts: Annotated[
-        Count, Meta(description="random restarts of PGD training; each image keeps the one with the highest loss")
+        Count,
+        Meta(description="Random starts of PGD training. Each image keeps the perturbation with the highest loss"),
     ] = 1
     start_in_box: StartInBox = True
 

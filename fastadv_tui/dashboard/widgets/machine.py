@@ -54,8 +54,7 @@ class Machine(Static):
         """Lines of one GPU. Its runs are known by their slots: in a container, pids differ from those of the driver."""
         head = f"GPU {gpu.index} {gpu.name or ''}{' is lost' if gpu.lost else ''}"
         runs = ", ".join(self._devices.get(gpu.uuid or "", []))
-        power = "" if gpu.power is None else f"{gpu.power:.0f} W"
-        readings = [power, "" if gpu.temperature is None else f"{gpu.temperature} °C"]
+        readings = [_power(gpu), "" if gpu.temperature is None else f"{gpu.temperature} °C"]
         lines = [head, self._line(f"util {gpu.index}", "util", gpu.utilisation)]
         lines.append(_memory(gpu.memory_used, gpu.memory_total))
         lines += [f"  MIG {mig.uuid or ''} {_memory(mig.memory_used, mig.memory_total)}" for mig in gpu.mig]
@@ -75,6 +74,13 @@ class Machine(Static):
         sparkline = "".join(BLOCKS[min(int(past * len(BLOCKS)), len(BLOCKS) - 1)] for past in self._past[key])
         room = max(self.content_size.width - len(text), 0)
         return text + sparkline[-room:] if room else text
+
+
+def _power(gpu: Gpu) -> str:
+    if gpu.power is None:
+        return ""
+    limit = "" if gpu.power_limit is None else f" of {gpu.power_limit:.0f} W"
+    return f"{gpu.power:.0f}{limit or ' W'}"
 
 
 def _memory(used: int | None, total: int | None) -> str:
