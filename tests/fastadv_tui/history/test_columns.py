@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from fastadv_tui.commands.runs import KEYS
+from fastadv_tui.commands.runs import COLUMN_KEYS
 from fastadv_tui.dashboard.settings import COLUMNS as SHOWN_AT_FIRST
 from fastadv_tui.history.columns import COLUMNS, NO_COLUMNS, SHOWABLE
 from fastadv_tui.history.query import QueryError, ordered, parse
@@ -26,7 +26,7 @@ def test_every_field_of_a_row_is_a_column_or_named_as_none() -> None:
 
 
 def test_every_list_of_keys_names_columns() -> None:
-    assert {*SHOWABLE, *KEYS, *SHOWN_AT_FIRST} <= {*COLUMNS}
+    assert {*SHOWABLE, *COLUMN_KEYS, *SHOWN_AT_FIRST} <= {*COLUMNS}
     assert {*SHOWN_AT_FIRST} <= {*SHOWABLE}
 
 
