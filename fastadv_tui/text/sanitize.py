@@ -6,21 +6,31 @@ from collections.abc import Sequence
 
 MAX_LINE_LENGTH = 2000  # characters
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # control, format (bidi overrides), surrogates, line separators
-_JOINERS = {"\u200d", "\ufe0f"}  # zero-width joiner and variation selector: parts of emoji
+_VARIATION = "\ufe0f"  # variation selector: part of an emoji
+_JOINER = "\u200d"  # zero-width joiner: part of an emoji. Elsewhere it swallows the next character on a terminal
 
 
 def one_line(text: str, limit: int = MAX_LINE_LENGTH) -> str:
     """The text as one printable line: cut to `limit` characters, with control characters escaped (`\\x1b`, `\\n`)."""
     shown = text if len(text) <= limit else text[: limit - 1] + "…"
-    return "".join(_shown(character) for character in shown)
+    if shown.isascii() and shown.isprintable():
+        return shown
+    return "".join(map(_shown, ["", *shown], shown, [*shown[1:], ""]))
 
 
-def _shown(character: str) -> str:
+def _shown(before: str, character: str, after: str) -> str:
     if character.isascii():
-        return character if character.isprintable() else character.encode("unicode_escape").decode()
-    if character in _JOINERS or unicodedata.category(character) not in _HIDDEN:
-        return character
-    return character.encode("unicode_escape").decode()
+        printable = character.isprintable()
+    elif character == _JOINER:
+        printable = _joins(before) and _joins(after)
+    else:
+        printable = character == _VARIATION or unicodedata.category(character) not in _HIDDEN
+    return character if printable else character.encode("unicode_escape").decode()
+
+
+def _joins(character: str) -> bool:
+    """Whether a zero-width joiner beside this character makes an emoji."""
+    return character == _VARIATION or unicodedata.category(character or " ") in {"So", "Sk"}
 
 
 def run_label(name: str, run_id: str) -> str:

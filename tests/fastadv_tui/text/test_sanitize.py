@@ -25,6 +25,8 @@ def test_no_control_character_reaches_the_terminal(text: str) -> None:
         ("[red]x[/red]", "[red]x[/red]"),
         ("🦊 é 漢 👩\u200d🔬", "🦊 é 漢 👩\u200d🔬"),
         ("\u202egnp.exe", r"\u202egnp.exe"),
+        ("a\u200d b", r"a\u200d b"),
+        ("👩\u200d", r"👩\u200d"),
     ],
 )
 def test_control_characters_are_shown_escaped_and_other_text_unchanged(text: str, shown: str) -> None:
@@ -35,7 +37,10 @@ def test_a_long_text_is_cut_to_the_given_width() -> None:
     assert one_line("x" * 10_000, 10) == "x" * 9 + "…"
 
 
-@given(st.lists(st.tuples(st.text(max_size=60), st.text(max_size=5)), min_size=1, max_size=5))
+CELLS = st.text(max_size=60) | st.text(st.sampled_from("a👩\u200d\ufe0f🔬漢"), max_size=6)
+
+
+@given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=5))
 def test_columns_of_a_table_line_up_whatever_their_cells_hold(rows: list[tuple[str, str]]) -> None:
     lines = aligned([(*row, "|") for row in rows])
     assert len({cell_len(text.rpartition("|")[0]) for text in lines}) == 1
