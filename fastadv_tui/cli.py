@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-EPILOG = "Start with `fastadv run digits`: real data, no download, under a minute."
+EPILOG = "Start with `fastadv run digits`: real data, no download, about a minute on a CPU."
 
 NAME = "fastadv"
 app = typer.Typer(

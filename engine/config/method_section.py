@@ -21,7 +21,10 @@ class MethodSettings(Section, frozen=True):
     name: Annotated[str, _NAME] = DEFAULT_METHOD
     alpha: Annotated[
         PerturbationSize | None,
-        Meta(description="Step size of the training attack. auto: the method's default (for fgsm 1.25 eps)"),
+        Meta(
+            description="Step size of the training attack. auto: 1.25 eps (fgsm), "
+            "eps (nfgsm, free), eps/4 (pgd; mnist: 0.01)"
+        ),
     ] = None
 
     def __post_init__(self) -> None:

@@ -105,7 +105,7 @@ PRESETS: dict[str, Preset] = {
         ),
     ),
     "wong2020-imagenet": Preset(
-        "the ImageNet recipe of Wong, Rice and Kolter (2020): the image size grows over three phases",
+        "the ImageNet recipe of Wong, Rice and Kolter (2020): four phases, with images of 128, 224 and 288 pixels",
         "Wong, Rice and Kolter, 2020, arXiv 2001.03994; github.com/locuslab/fast_adversarial, folder ImageNet",
         {
             "model.name": "resnet50",
@@ -125,7 +125,7 @@ PRESETS: dict[str, Preset] = {
         },
     ),
     "digits": Preset(
-        "scikit-learn's 8x8 digits on a small network: a full run in seconds",
+        "scikit-learn's 8x8 digits on a small network: about a minute on a CPU",
         "this project; for a first run, and for tests",
         {
             "model.name": "digits-cnn",

@@ -37,7 +37,10 @@ class RunConfig(Section, frozen=True):
     model: ModelConfig
     preset: Annotated[
         str,
-        Meta(description="Recipe to start from (see `fastadv presets`). Its values apply where you set none"),
+        Meta(
+            description="Preset whose values replace the defaults. Empty: the preset of the data set"
+            f" ({', '.join(f'{spec.name}: {spec.preset}' for spec in datasets().values())})"
+        ),
     ] = ""
     name: Annotated[
         str,
@@ -48,14 +51,17 @@ class RunConfig(Section, frozen=True):
     ] = ""
     eps: Annotated[
         PerturbationSize,
-        Meta(description="Radius of the l-infinity ball. An attack may change each pixel value by at most eps"),
+        Meta(
+            description="Radius of the l-infinity threat model. Evaluation attacks "
+            "stay inside. N-FGSM training may exceed it"
+        ),
     ] = 8 / 255
     epochs: Annotated[
         int,
         Meta(
             ge=1,
             le=MAX_EPOCHS,
-            description="Passes over the training data. If phases are set, epochs is where the last phase ends",
+            description="Passes over the training data. Replays of method free do not count. With phases: their end",
         ),
     ] = 15
     batch_size: Annotated[
@@ -65,15 +71,17 @@ class RunConfig(Section, frozen=True):
     phases: Annotated[
         str,
         Meta(
-            description="Phases with own sizes, separated by spaces. 0-6:160/128:512:0.4..0.04: epochs 0-6, images of"
-            " 160 pixels cropped to 128, minibatches of 512 images, learning rate 0.4 to 0.04. Empty: a single phase"
+            description="Phases with own sizes, separated by spaces. 0-6:160/128:512:0.4..0.04: the first 6 epochs (the"
+            " next phase begins with 6-), copies with a shorter side of 160 pixels (0: original images), crops of 128"
+            " pixels, minibatches of 512 images, learning rate 0.4 to 0.04. Empty: one phase"
         ),
     ] = ""
     micro_batch: Annotated[
         int,
         Meta(
             ge=0,
-            description="Images per pass, if a minibatch exceeds the memory. Gradients are accumulated. 0: all at once",
+            description="Split each minibatch into parts of this many images, to "
+            "save memory. Gradients add up. 0: no split",
         ),
     ] = 0
     seed: Annotated[
@@ -101,7 +109,8 @@ class RunConfig(Section, frozen=True):
         int,
         Meta(
             ge=0,
-            description="Training images to hold out and evaluate on, to tune settings. 0: evaluate on the test images",
+            description="Training images to hold out. If above 0, evaluations use "
+            "these images instead of the test images",
         ),
     ] = 0
     checkpoint_minutes: Annotated[
@@ -109,7 +118,7 @@ class RunConfig(Section, frozen=True):
         Meta(
             gt=0,
             le=1e6,
-            description="Longest time between two checkpoints, in minutes. With fewer, a crash loses less training",
+            description="Maximum time between checkpoints, in minutes. A smaller value loses less training in a crash",
         ),
     ] = 5.0
     grace_seconds: Annotated[

@@ -67,7 +67,9 @@ class OptimConfig(Section, frozen=True):
         float,
         Meta(ge=0, lt=1, description="Momentum of SGD and Muon. Adam ignores this setting"),
     ] = 0.9
-    nesterov: Annotated[bool, Meta(description="Use Nesterov momentum in SGD. Muon always uses it")] = False
+    nesterov: Annotated[
+        bool, Meta(description="Use Nesterov momentum in SGD. muon always uses it, in both of its parts")
+    ] = False
     sgd_ratio: Annotated[
         float,
         Meta(gt=0, le=1000, description="With muon: learning rate of its SGD part, as a multiple of optim.lr"),
@@ -85,7 +87,8 @@ class OptimConfig(Section, frozen=True):
         Meta(
             ge=0,
             le=1,
-            description="Weight decay: factor of the L2 penalty on the parameters. Muon does not decay convolutions",
+            description="Weight decay, added to the gradient (L2), also with adam. "
+            "With muon, convolutions have no decay",
         ),
     ] = 5e-4
     decay_norms: Annotated[
@@ -136,13 +139,15 @@ class EvalConfig(Section, frozen=True):
         int,
         Meta(
             ge=0,
-            description="Final evaluation on the first N test images. 0: all (1,000 if eval.attack is auto on a CPU)",
+            description="Test images in the final evaluation, from the first. 0: "
+            "all; 1,000 on a CPU if eval.attack is auto",
         ),
     ] = 0
     search: Annotated[
         Precision,
         Meta(
-            description="Arithmetic of evaluation attacks. fp32 confirms every success. auto: chosen as for precision"
+            description="Number format of evaluation attacks. Every success is "
+            "checked again in fp32. auto: as precision"
         ),
     ] = "auto"
 
@@ -157,7 +162,8 @@ class WatchConfig(Section, frozen=True):
         int,
         Meta(
             ge=0,
-            description="Attack the first N test images after each epoch, for display only. 0: no such evaluation",
+            description="Attack the first N test images after each epoch, for "
+            "display and alarm, not for selection. 0: off",
         ),
     ] = 1000
     steps: Annotated[Count, Meta(description="PGD steps of the evaluation after each epoch (see watch.images)")] = 10
@@ -166,14 +172,13 @@ class WatchConfig(Section, frozen=True):
 class EarlyStopConfig(Section, frozen=True):
     enabled: Annotated[
         bool,
-        Meta(
-            description="Stop on catastrophic overfitting, and keep the epoch before. early_stop.drop is the criterion"
-        ),
+        Meta(description="Stop at catastrophic overfitting. The final evaluation uses the weights of the epoch before"),
     ] = False
     drop: Annotated[
         Fraction,
         Meta(
-            description="Tolerated fall of PGD-5 accuracy on a training minibatch between epochs, a fraction in [0,1]"
+            description="Training stops if PGD-5 accuracy on a training minibatch falls by more than this in an epoch."
+            " 0.2: 20 percentage points. Minibatches below 128 images: more, because of chance"
         ),
     ] = 0.2
 

@@ -33,21 +33,36 @@ def evaluate(
         typer.Option(help="Data set to evaluate on; required for a FILE.", autocompletion=completion.datasets),
     ] = None,
     eps: Annotated[
-        str | None, typer.Option(help="Radius of the l-infinity ball, or several: 2,4,8 (8 means 8/255).")
+        str | None,
+        typer.Option(
+            help="Radius of the l-infinity ball, or several: 2,4,8 (8 means "
+            "8/255). Default: the run's eps, or for a FILE "
+            "the eps in the preset of the data set."
+        ),
     ] = None,
-    attack: Annotated[str | None, typer.Option(help="Attack: pgd-50-10 or another pgd-STEPS[-RESTARTS].")] = None,
+    attack: Annotated[
+        str | None,
+        typer.Option(help="Attack: pgd-STEPS[-RESTARTS]; default: the run's eval.attack, or pgd-50-10 for a FILE."),
+    ] = None,
     limit: Annotated[
         str | None,
-        typer.Option(help="Evaluate on the first N test images only; 0: all. Default: 1,000 on a CPU, else all."),
+        typer.Option(
+            help="Number of test images, from the first; 0: all, but 1,000 on "
+            "a CPU if the attack is auto (the default)."
+        ),
     ] = None,
     normalize: Annotated[
         str | None,
         typer.Option(
-            help="Input normalisation of the network in FILE: dataset (the data set's mean and std), none, or MEAN/STD."
+            help="Input normalisation of the network in FILE: none, dataset (the data set's mean and std) or MEAN/STD; "
+            "default: the mean and std in the file, else dataset."
         ),
     ] = None,
     which: Annotated[
-        str, typer.Option(help="Checkpoint of a RUN: last, or best (the last epoch without collapse).")
+        str,
+        typer.Option(
+            help="Checkpoint of a RUN: last, or best (end of the last epoch without catastrophic overfitting)."
+        ),
     ] = "last",
     seed: Annotated[str | None, typer.Option(help="Seed of the attack's random starts.")] = None,
     device: Annotated[str | None, typer.Option(help="Device to compute on: auto, cpu or cuda:N.")] = None,

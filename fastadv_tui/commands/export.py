@@ -17,7 +17,10 @@ def export(
     names: Runs,
     form: Annotated[
         str,
-        typer.Option("--format", help="Set the output format: jsonl (all events), or csv (step and evaluated events)."),
+        typer.Option(
+            "--format",
+            help="Set the output format: jsonl (all events), or csv (training steps and evaluation results only).",
+        ),
     ] = "jsonl",
 ) -> None:
     """Print the events of runs. Each event begins with the id of its run."""

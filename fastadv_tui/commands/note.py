@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
 def note(
     run: Run, text: Annotated[str, typer.Argument(help="Text of the note; an empty text removes the note.")]
 ) -> None:
-    """Write a note on a run. The new note replaces an older note."""
+    """Set the note of a run. The new note replaces an older note."""
     from fastadv_tui.history.index import History
     from fastadv_tui.history.notes import Notes
     from fastadv_tui.runs.find import find_run

@@ -36,7 +36,8 @@ def prepare(
 ) -> None:
     """Make smaller copies of an image data set, for fast training. After Ctrl-C, the same command continues.
 
-    Images that are small enough are copied unchanged. Images that are not RGB become RGB. Broken images are listed.
+    Images that are small enough are copied unchanged. Images that are not RGB become RGB.
+    Unreadable images are left out and listed.
     """
     from fastadv_tui.launch import prepare_request
     from fastadv_tui.terminal import answer_display

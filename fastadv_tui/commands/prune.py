@@ -21,7 +21,10 @@ def prune(
     ] = "30d",
     yes: Yes = False,
 ) -> None:
-    """Remove the checkpoints of runs that ended long ago. Events and history stay; pinned runs keep everything."""
+    """Remove the checkpoints of runs that ended long ago. Events and history stay.
+
+    The checkpoints of pinned runs stay, too (key P in the dashboard's history).
+    """
     from engine.protocol.rundir import RunDir
     from fastadv_tui.history.index import History
     from fastadv_tui.paths import runs_dir

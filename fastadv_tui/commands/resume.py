@@ -18,7 +18,7 @@ def resume(
     ] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Start the run, print its id, and return.")] = False,
 ) -> None:
-    """Continue a stopped, failed or lost run from its last checkpoint."""
+    """Continue a run from its last checkpoint: it was stopped, it failed, or its process was killed."""
     from fastadv_tui.history.index import History
     from fastadv_tui.runs import control
     from fastadv_tui.runs.find import find_run

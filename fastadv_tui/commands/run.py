@@ -39,7 +39,10 @@ def run(
         ),
     ] = None,
     eps: Annotated[
-        str | None, typer.Option(help="Radius of the l-infinity ball: 8 (meaning 8/255), 8/255 or 0.3.")
+        str | None,
+        typer.Option(
+            help="Radius of the l-infinity ball: 8 or 8/255. A number below 1, such as 0.3, is on the [0,1] scale."
+        ),
     ] = None,
     alpha: Annotated[
         str | None, typer.Option(help="Step size of the training attack, typed like eps; default: follows from eps.")
@@ -72,7 +75,13 @@ def run(
         bool, typer.Option("--json", help="Print the run's events as JSON, one object per line.")
     ] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Start the run, print its id, and return.")] = False,
-    slots: Annotated[int, typer.Option(min=1, help="Number of runs that may use the device at the same time.")] = 1,
+    slots: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Number of runs that may use the device at the same time. Give all of these runs the same number.",
+        ),
+    ] = 1,
     settings: Set = None,
 ) -> None:
     """Train a robust classifier and record the run in the history."""

@@ -27,12 +27,13 @@ def runs(
         str,
         typer.Option(
             "--filter",
-            help="Show only the runs that match, e.g. 'method=fgsm eps>=8 robust>0.4 tag:paper since:7d text'; "
-            "-word excludes.",
+            help="Show only the runs that match, e.g. 'method=fgsm eps>=8 "
+            "robust>0.4 tag:paper since:7d text'. Any other "
+            "word must occur in the id, name, data set, method, tags or note; -word excludes the runs that match it.",
         ),
     ] = "",
     sort: Annotated[
-        str, typer.Option(help="Column to sort by, the largest value first; +KEY: the smallest first.")
+        str, typer.Option(help="Column or setting to sort by, in descending order; +KEY: in ascending order.")
     ] = "submitted",
     limit: Annotated[int, typer.Option(min=0, help="Number of rows to show; 0: all.")] = 50,
     seeds: Annotated[

@@ -19,7 +19,10 @@ def settings(
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the settings as JSON.")] = False,
 ) -> None:
-    """List all settings, or explain one: meaning, unit, allowed values, default, and its value in each preset."""
+    """List all settings, or explain one: meaning, unit, allowed values, default, and its value in each preset.
+
+    A value in the preset of the run replaces the default.
+    """
     from engine.config.keys import full_key
     from engine.config.settings import settings as all_settings
     from fastadv_tui.launch.reference import setting_as_data, setting_details, settings_table

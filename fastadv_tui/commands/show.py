@@ -23,7 +23,8 @@ def register(app: typer.Typer) -> None:
 
 
 def show(
-    run: Run, as_json: Annotated[bool, typer.Option("--json", help="Print the row of the history as JSON.")] = False
+    run: Run,
+    as_json: Annotated[bool, typer.Option("--json", help="Print only the run's row of the history, as JSON.")] = False,
 ) -> None:
     """Show everything about one run, and where its files are."""
     from fastadv_tui.history.index import History

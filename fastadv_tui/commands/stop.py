@@ -18,7 +18,10 @@ def stop(
         bool, typer.Option("--now", help="Kill the run; the work since its last checkpoint is lost.")
     ] = False,
 ) -> None:
-    """Ask a run to save a checkpoint and end. A queued run is cancelled."""
+    """Ask a run to save a checkpoint and end. A queued run is cancelled.
+
+    A run that has not ended after grace_seconds (see `fastadv settings grace_seconds`) is killed.
+    """
     from fastadv_tui.runs import control
     from fastadv_tui.runs.find import find_run
 

@@ -13,7 +13,7 @@ MAX_UNCONFIRMED = 8  # a sweep of more runs asks for confirmation
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog="Example: fastadv sweep cifar --grid eps=2,4,8 --grid method=fgsm,pgd --seeds 0-2")(sweep)
+    app.command(epilog="Example: fastadv sweep cifar --grid eps=2,4,8 --grid method.name=fgsm,pgd --seeds 0-2")(sweep)
 
 
 def sweep(
@@ -23,7 +23,7 @@ def sweep(
         typer.Option(
             "--grid",
             metavar="KEY=A,B",
-            help="Try several values of a setting; may be repeated.",
+            help="Try several values of a setting, e.g. method.name=fgsm,pgd; may be repeated.",
             autocompletion=completion.settings,
         ),
     ] = None,
@@ -35,7 +35,13 @@ def sweep(
     ] = None,
     data_dir: Annotated[str | None, typer.Option(help="Folder of the data sets; default: $FASTADV_HOME/data.")] = None,
     tag: Annotated[str | None, typer.Option(help="Tag of all runs of the sweep; default: a new random tag.")] = None,
-    slots: Annotated[int, typer.Option(min=1, help="Number of runs that may use the device at the same time.")] = 1,
+    slots: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Number of runs that may use the device at the same time. Give all of these runs the same number.",
+        ),
+    ] = 1,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Do not ask for confirmation, however many runs there are.")
     ] = False,

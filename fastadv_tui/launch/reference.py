@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.config.keys import SHORT_KEYS
+from engine.config.method_section import DEFAULT_METHOD
 from engine.config.methods import MethodSpec, methods
 from engine.config.presets import PRESETS, Preset, preset_settings
 from engine.config.settings import Kind, Setting, settings
@@ -72,7 +73,7 @@ def presets_of(setting: Setting) -> dict[str, str]:
     for name, preset in PRESETS.items():
         parts = [as_text(setting.key, preset.settings[setting.key])] if setting.key in preset.settings else []
         parts += [
-            f"{as_text(setting.key, own[setting.key])} for {method}"
+            f"{as_text(setting.key, own[setting.key])} with method {method}"
             for method, own in preset.methods.items()
             if setting.key in own
         ]
@@ -101,9 +102,13 @@ def preset_details(name: str, preset: Preset) -> list[Row]:
     """Everything about one preset, as rows of label and value."""
     rows = [("preset", name), ("summary", preset.summary), ("source", preset.source)]
     rows += [("measured", line) for line in preset.measured] or [("measured", "not yet")]
-    rows += [(key, as_text(key, value)) for key, value in preset.settings.items()]
+    own_method = preset.settings.get("method.name", DEFAULT_METHOD)
+    for key, value in preset.settings.items():
+        users = settings()[key].methods  # empty, unless the setting is an option of some methods only
+        condition = f" with method {' or '.join(users)}" if users and own_method not in users else ""
+        rows.append((f"{key}{condition}", as_text(key, value)))
     return rows + [
-        (f"{key} for {method}", as_text(key, value))
+        (f"{key} with method {method}", as_text(key, value))
         for method, own in preset.methods.items()
         for key, value in own.items()
     ]

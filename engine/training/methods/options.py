@@ -9,5 +9,5 @@ Noise = Annotated[
 ]
 StartInBox = Annotated[
     bool,
-    Meta(description="Clip the random start to the image range [0,1] before the step. The result is always clipped"),
+    Meta(description="Clip the randomly started image to [0,1] before the first step. Each step clips in any case"),
 ]

@@ -76,7 +76,7 @@ def test_bounds_that_settings_prints_are_those_that_are_checked() -> None:
 def test_one_setting_tells_its_meaning_its_default_and_what_the_presets_make_of_it(home: Path) -> None:
     text = fastadv("settings", "lr").stdout
     assert "optim.lr (short: lr)" in text
-    assert "0.2, 0.04 for free" in text
+    assert "0.2, 0.04 with method free" in text
     assert "--set optim.lr=VALUE" in text
     assert "1.0 (fgsm), 2.0 (nfgsm)" in fastadv("settings", "method.noise").stdout
     assert "Shafahi et al., 2019" in fastadv("settings", "method").stdout
@@ -98,3 +98,4 @@ def test_presets_prints_each_recipe_with_its_source_and_what_it_was_measured_at(
     text = fastadv("presets", "speed").stdout
     assert "46.5% under PGD-50-10" in text
     assert "not yet" in fastadv("presets", "wong2020-imagenet").stdout
+    assert "method.steps with method pgd " in fastadv("presets", "wong2020").stdout  # trains with FGSM
