@@ -61,7 +61,7 @@ class RunConfig(Section, frozen=True):
         Meta(
             ge=1,
             le=MAX_EPOCHS,
-            description="Passes over the training data. Replays of method free do not count. With phases: their end",
+            description="Passes over the training data. Replays of method free do not count. The last phase ends here",
         ),
     ] = 15
     batch_size: Annotated[
@@ -81,7 +81,7 @@ class RunConfig(Section, frozen=True):
         Meta(
             ge=0,
             description="Split each minibatch into parts of this many images, to "
-            "save memory. Gradients add up. 0: no split",
+            "save memory. Gradients are accumulated. 0: no split",
         ),
     ] = 0
     seed: Annotated[

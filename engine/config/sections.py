@@ -178,7 +178,7 @@ class EarlyStopConfig(Section, frozen=True):
         Fraction,
         Meta(
             description="Training stops if PGD-5 accuracy on a training minibatch falls by more than this in an epoch."
-            " 0.2: 20 percentage points. Minibatches below 128 images: more, because of chance"
+            " 0.2: 20 percentage points. Minibatches below 128 images: more, because of noise"
         ),
     ] = 0.2
 

@@ -9,5 +9,7 @@ Noise = Annotated[
 ]
 StartInBox = Annotated[
     bool,
-    Meta(description="Clip the randomly started image to [0,1] before the first step. Each step clips in any case"),
+    Meta(
+        description="Clip the randomly started image to [0,1] before the first step. After a step it is clipped anyway"
+    ),
 ]
