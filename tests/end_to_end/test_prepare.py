@@ -234,7 +234,7 @@ def test_prepare_copies_an_image_anew_that_was_replaced(tmp_path: Path) -> None:
     path = f"train/{CLASSES[0]}/train_1.JPEG"
     put(source / path, encoded(Image.new("RGB", (100, 80), "red")))
     done = prepare(source, out)
-    assert "1 images now" in done.stdout
+    assert "this call: 1 images" in done.stdout
     for size in SIZES:
         assert pixels(out / size / path).mean((0, 1)).round() == pytest.approx([254, 0, 0], abs=2)
 

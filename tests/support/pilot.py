@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
+from textual.app import App
 from textual.pilot import Pilot
 from textual.widget import Widget
 
@@ -34,7 +36,7 @@ def play(
     asyncio.run(run())
 
 
-async def until(pilot: Pilot[str], condition: Callable[[], object], timeout: float = 20.0) -> None:
+async def until(pilot: Pilot[Any], condition: Callable[[], object], timeout: float = 20.0) -> None:
     """Let the app go on until a condition holds; AssertionError with the screen after `timeout` seconds."""
     deadline = Deadline(timeout)
     while not condition():
@@ -47,7 +49,7 @@ async def until_focused(pilot: Pilot[str], kind: type[Widget]) -> None:
     await until(pilot, lambda: isinstance(pilot.app.screen.focused, kind))
 
 
-def shown(app: Fastadv) -> str:
+def shown(app: App[Any]) -> str:
     """The characters on the screen."""
     width, height = app.size
     lines = app.screen._compositor.render_strips()

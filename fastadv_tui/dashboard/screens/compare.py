@@ -13,6 +13,7 @@ from textual.widgets import DataTable, Footer, Static
 from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.dashboard.snapshot import Snapshot
 from fastadv_tui.dashboard.widgets.comparison_chart import ComparisonChart
+from fastadv_tui.dashboard.widgets.table_paint import paint_again_when_measured
 from fastadv_tui.history.comparison import Cell, compare
 from fastadv_tui.history.comparison_formats import FORMATS
 from fastadv_tui.history.row import Row
@@ -99,3 +100,4 @@ class CompareScreen(Screen[None]):
                 Text(one_line(cell.text, 24) + " *" * cell.best, style="bold" if cell.best else "") for cell in cells
             ]
             table.add_row(Text(label, style="dim"), *shown)
+        paint_again_when_measured(table)

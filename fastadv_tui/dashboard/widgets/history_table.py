@@ -7,6 +7,8 @@ from textual.coordinate import Coordinate
 from textual.timer import Timer
 from textual.widgets import DataTable
 
+from fastadv_tui.dashboard.widgets.table_paint import paint_again_when_measured
+
 ROWS_AT_ONCE = 40  # rows added without a pause for keys: Textual takes 40 microseconds to measure a cell
 MARK_COLUMN = "mark"  # key of the first column
 
@@ -59,6 +61,7 @@ class HistoryTable(DataTable[Text]):
             self.add_row(*self._lines[run_id], key=run_id)
             if run_id == chosen:
                 self.cursor_coordinate = Coordinate(number, column)
+        paint_again_when_measured(self)
         self._fill_timer.stop()
         if self.row_count < len(self._lines):
             self._fill_timer = self.set_timer(0.01, self._fill)

@@ -1,0 +1,35 @@
+"""The table of past runs shows whole cells, whenever it was painted."""
+
+import asyncio
+
+from rich.text import Text
+from textual.app import App, ComposeResult
+
+from fastadv_tui.dashboard.widgets.history_table import HistoryTable
+from tests.support.pilot import shown, until
+
+LINES = {f"r{number}": [Text(""), Text(f"a long name of run {number}"), Text("1.5")] for number in range(3)}
+
+
+class OneTable(App[None]):
+    def compose(self) -> ComposeResult:
+        yield HistoryTable()
+
+
+def test_headings_and_cells_line_up_although_textual_paints_before_it_measures() -> None:
+    async def run() -> None:
+        app = OneTable()
+        async with app.run_test(size=(80, 20)) as pilot:
+            table = app.query_one(HistoryTable)
+            table.set_columns(["name", "eps"])
+            await until(pilot, lambda: "eps" in shown(app))  # the headings are painted, as wide as they are
+            table.show(LINES)
+            shown(app)  # as if the screen were painted at this moment, before Textual is idle and measures the cells
+            await until(pilot, lambda: all(cells[1].plain in shown(app) for cells in LINES.values()))
+            await until(pilot, lambda: len({line.find("eps") + line.find("1.5") for line in lines(app)[:4]}) == 1)
+
+    asyncio.run(run())
+
+
+def lines(app: OneTable) -> list[str]:
+    return shown(app).splitlines()
