@@ -67,7 +67,7 @@ class Validation:
         attack = Pgd(watch.steps, 1, self._config.eval_step)
         evaluation = self._evaluation(self._setup.test.first(watch.images), attack)
         watched = evaluation.run(lambda done, total: check_stop())[0]
-        self._reporter.unreadable(self._setup.test.broken, "it counts as wrong")
+        self._reporter.unreadable(self._setup.test.unreadable, "it counts as wrong")
         return watched
 
     def final(self, check_stop: Callable[[], None]) -> None:
@@ -76,7 +76,7 @@ class Validation:
             return
         attack, limit = attack_of(self._config, self._setup.device)
         accuracy = self._resumable(attack, limit).run(self._ticker(attack, check_stop))[0]
-        self._reporter.unreadable(self._setup.test.broken, "it counts as wrong")
+        self._reporter.unreadable(self._setup.test.unreadable, "it counts as wrong")
         self._report("final", attack.name, accuracy)
 
     def _ticker(self, attack: Pgd, check_stop: Callable[[], None]) -> Tick:
