@@ -163,4 +163,4 @@ def _read(path: Path) -> Measured | None:
         measured = msgspec.json.decode(path.read_bytes(), type=Measured)
     except (OSError, msgspec.DecodeError):
         return None
-    return structs.replace(measured, before=True)
+    return structs.replace(measured, stored=True)

@@ -73,7 +73,7 @@ class FolderBatches:
 
     files, labels: of all training images. crop: in pixels. workers: processes that decode; None is `workers_for`.
     rank, world: this process takes share number `rank`, from 0, of `world` equal shares of the images.
-    end: workers decode ahead up to this epoch; None: no further than the epoch that is asked for.
+    end: workers decode ahead the epochs before number `end`; None: no further than the epoch that is asked for.
     unreadable: the paths of files that could not be read. Grey images replace them.
     """
 
