@@ -179,6 +179,8 @@ def _no_match_message(name: str, value: Tensor, own: Mapping[str, Tensor], given
         message += (
             f"; the file's first convolution has {first.shape[0]} channels, so try --set model.width={first.shape[0]}"
         )
+    else:
+        message += "; choose another --model"
     return message
 
 

@@ -180,7 +180,7 @@ def read_prepared(out: Path) -> Prepared | None:
 
 class Planned(Answer, tag="Planned"):
     """The preparation that will be done. images: number per split. existing: number of images whose
-    copies all exist already.
+    copies all exist already. JSON keeps its old name `there`.
 
     needed, free: disk space in bytes. remarks: notes on the source for the user.
     """
@@ -193,7 +193,7 @@ class Planned(Answer, tag="Planned"):
     sizes: tuple[int, ...]
     quality: int
     workers: int
-    existing: int
+    existing: int = field(name="there")
     needed: int
     free: int
     remarks: list[str] = []

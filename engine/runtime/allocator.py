@@ -13,8 +13,8 @@ def tune_allocator() -> None:
     """Make glibc keep freed memory for the next tensor of the same size. Does nothing on systems other than Linux.
 
     By glibc's defaults, the kernel maps each large tensor, zeroes its pages as they are first written, and unmaps the
-    tensor again. This happens in each step, for each layer. A threshold so high that no tensor
-    is mapped was not faster, and took 10% more memory.
+    tensor again. This happens in each step, for each layer. A threshold so high that no tensor is mapped was not
+    faster, and took 10% more memory.
 
     A threshold that the user has set in the environment stays, because glibc has read it already.
     """
