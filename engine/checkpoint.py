@@ -1,3 +1,6 @@
-"""Where `load_model` was until version 0.1; `from engine import load_model` is its place now."""
+"""Compatibility module: keeps the import path of version 0.1. Add no code here.
+
+New code uses `from engine import load_model`.
+"""
 
 from engine.training.checkpoint import load_model as load_model

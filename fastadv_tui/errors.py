@@ -4,7 +4,7 @@ Exception
     UserError                   an error that the user can correct: one line, exit code 2
         ConfigError             a wrong setting or option; also a ValueError (engine/config/errors.py)
             DataError           a data set is missing, damaged, or not the expected one
-            SourceError         a folder of images cannot be prepared as it is
+            SourceError         the source of `fastadv prepare` (a folder or tar files) cannot be prepared as it is
         EngineError             the engine's process cannot start, or gives no answer
         HistoryError            the history cannot be written
         HomeError               the home folder cannot be used

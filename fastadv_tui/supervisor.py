@@ -1,4 +1,7 @@
-"""The supervisor's module until version 0.1. A dashboard left open during an upgrade still starts this module."""
+"""Compatibility module: keeps the import path of version 0.1. Add no code here.
+
+A dashboard that was left open during an upgrade still starts this module.
+"""
 
 import sys
 

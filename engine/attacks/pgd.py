@@ -9,7 +9,7 @@ from engine.attacks.probe import Probe
 from engine.attacks.threat import Threat
 from engine.runtime.rng import image_noise
 
-COMPACT_FRACTION = 0.03  # drop the broken images from a batch from this fraction on: copying the rest costs little
+COMPACT_FRACTION = 0.03  # from this fraction of fooled images on, a batch drops them: copying the rest costs little
 
 
 @dataclass(frozen=True)
@@ -25,24 +25,24 @@ class Pgd:
         return f"pgd-{self.steps}-{self.restarts}" if self.restarts > 1 else f"pgd-{self.steps}"
 
 
-def broken_by_restart(
+def fooled_by_restart(
     probe: Probe, x: Tensor, y: Tensor, images: Tensor, threat: Threat, attack: Pgd, seed: int, restart: int
 ) -> Tensor:
-    """Which images one restart of PGD breaks: those misclassified at any iterate, the random start included.
+    """Which images are misclassified at any iterate of one restart of PGD. The random start is one of the iterates.
 
     x: images in [0,1], (B, C, H, W); y: labels, (B,); images: indices in the data set, (B,), which decide the noise;
     restart: number of the restart, which decides the noise, too. Returns a mask, bool, (B,).
     """
-    broken = torch.zeros_like(y, dtype=torch.bool)
+    fooled = torch.zeros_like(y, dtype=torch.bool)
     rows = torch.arange(len(y), device=y.device)
     delta = threat.project(x, threat.eps * image_noise(seed, restart, images, x.shape[1:]))
     for _ in range(attack.steps):
-        fooled, gradient = probe.fooled_and_gradient(x + delta, y)
-        broken[rows[fooled]] = True
-        if bool(fooled.all()):
-            return broken
+        wrong, gradient = probe.fooled_and_gradient(x + delta, y)
+        fooled[rows[wrong]] = True
+        if bool(wrong.all()):
+            return fooled
         delta = threat.step(x, delta, gradient, attack.step_size)
-        if fooled.sum() >= COMPACT_FRACTION * len(y):
-            x, y, delta, rows = (t[~fooled] for t in (x, y, delta, rows))
-    broken[rows[probe.fooled(x + delta, y)]] = True
-    return broken
+        if wrong.sum() >= COMPACT_FRACTION * len(y):
+            x, y, delta, rows = (t[~wrong] for t in (x, y, delta, rows))
+    fooled[rows[probe.fooled(x + delta, y)]] = True
+    return fooled

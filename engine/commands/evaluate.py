@@ -49,7 +49,9 @@ def _measure(asked: EvalRequest, stop: StopRequest) -> Measured:
     if not asked.again and (known := requested.stored_result()):
         return known
     found = requested.evaluation().run(_Ticker(stop))
-    measured = _measured(requested.attack_name, asked.eps, found, time.monotonic() - begun, len(requested.test.broken))
+    measured = _measured(
+        requested.attack_name, asked.eps, found, time.monotonic() - begun, len(requested.test.unreadable)
+    )
     write_atomic(requested.result, msgspec.json.encode(measured))
     return measured
 
@@ -161,4 +163,4 @@ def _read(path: Path) -> Measured | None:
         measured = msgspec.json.decode(path.read_bytes(), type=Measured)
     except (OSError, msgspec.DecodeError):
         return None
-    return structs.replace(measured, before=True)
+    return structs.replace(measured, stored=True)

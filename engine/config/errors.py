@@ -4,7 +4,7 @@ Exception
     UserError                   the user can fix the cause; exit code 2
         ConfigError             a setting or an option is wrong; also a ValueError
             DataError           the files of a data set are missing, damaged or not the expected ones
-            SourceError         the source of `fastadv prepare` cannot be prepared as it is
+            SourceError         the source of `fastadv prepare` (a folder or tar files) cannot be prepared as it is
     Stopped                     not an error: the process was asked to stop
     CopyError                   `fastadv prepare` cannot go on; finished copies are kept
     BrokenImageError            one image cannot be copied and is left out
@@ -12,7 +12,7 @@ Exception
         GoneError               the file of the image is missing
     RuntimeError
         CheckpointError         no checkpoint of the run can be read
-        DivergedError           the loss is no longer finite
+        DivergedError           the loss is NaN or infinite
 """
 
 

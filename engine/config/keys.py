@@ -55,7 +55,7 @@ def parse_value(key: str, text: str) -> Any:
 
 
 def assemble(settings: Mapping[str, Any]) -> RunConfig:
-    """Build a RunConfig from dotted keys.
+    """Build a RunConfig from dotted keys. Applies no preset: a setting without a value has its default.
 
     Raises: ConfigError, if a key is unknown or a value is not allowed.
     """

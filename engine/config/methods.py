@@ -97,7 +97,9 @@ def methods_with(option: str) -> list[str]:
 
 
 def check_option(method: str, key: str) -> None:
-    """Check that a method has an option: another option would have no effect. key: dotted, such as `method.steps`.
+    """Check that a method has an option. A method ignores options that it does not have.
+
+    key: dotted, such as `method.steps`.
 
     Raises: ConfigError, if the method does not have the option.
     """

@@ -144,7 +144,9 @@ PRESETS: dict[str, Preset] = {
 
 
 def build(dataset: str, typed: Mapping[str, Any] | None = None, preset: str | None = None) -> RunConfig:
-    """Build the configuration of a run. typed: the user's settings by dotted key; they overrule the preset.
+    """Build the configuration of a run: apply a preset, then call `assemble`.
+
+    typed: the user's settings by dotted key, as values; they overrule the preset.
 
     preset: a name, by default that of the data set's own preset. Raises: ConfigError, if the data set, the preset or a
     setting is unknown or not allowed, or if the user typed an option of another method.

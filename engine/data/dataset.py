@@ -19,11 +19,11 @@ from engine.data.minibatch import Minibatch
 class Batches(Protocol):
     """The training minibatches of a phase. Each minibatch is a function of (seed, epoch, its number) alone.
 
-    broken: the paths of files that could not be read so far.
+    unreadable: the paths of files that could not be read so far.
     """
 
     @property
-    def broken(self) -> Set[str]: ...
+    def unreadable(self) -> Set[str]: ...
 
     def __len__(self) -> int:
         """The number of minibatches in an epoch. The last minibatch may be smaller."""
@@ -39,12 +39,12 @@ class Batches(Protocol):
 
 
 class Images(Protocol):
-    """Test images by index. labels: int64, (N,); broken: the paths of files that could not be read so far."""
+    """Test images by index. labels: int64, (N,); unreadable: the paths of files that could not be read so far."""
 
     labels: Tensor
 
     @property
-    def broken(self) -> Set[str]: ...
+    def unreadable(self) -> Set[str]: ...
 
     def first(self, count: int) -> "Images":
         """The first `count` images, or all images if `count` is 0."""

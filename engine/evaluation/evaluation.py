@@ -1,4 +1,4 @@
-"""Clean and robust accuracy, in eval mode and fp32. An image is broken if any restart of an attack breaks it."""
+"""Clean and robust accuracy, in eval mode and fp32. An attack fools an image if any of its restarts fools it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engine.attacks.pgd import Pgd, broken_by_restart
+from engine.attacks.pgd import Pgd, fooled_by_restart
 from engine.attacks.probe import Probe
 from engine.attacks.threat import Threat
 from engine.data.dataset import Images
@@ -27,7 +27,9 @@ class Accuracy:
 
 
 class Evaluation:
-    """Clean accuracy, and robust accuracy under each of several attacks. An attack leaves out images it has broken.
+    """Clean accuracy, and robust accuracy under each of several attacks.
+
+    Once one restart of an attack has fooled an image, the later restarts skip the image. The image counts as wrong.
 
     The noise of an image depends on (seed, image, restart) alone. An evaluation that was saved between two batches
     therefore ends with the same accuracies as an uninterrupted evaluation. dtype: precision of the search for
@@ -46,10 +48,10 @@ class Evaluation:
         self._batch = batch or BATCH
         self.model, self.data, self.attacks, self.seed = model, data, attacks, seed
         self.accuracies: list[Accuracy] = []  # of the finished attacks
-        self.survivors: list[Tensor] = []  # by finished attack: mask of the images that it did not break, bool, (N,)
+        self.survivors: list[Tensor] = []  # by finished attack: mask of the images that it did not fool, bool, (N,)
         self._dtype = dtype
         self._clean = torch.zeros_like(data.labels, dtype=torch.bool)  # mask of images correct without attack, (N,)
-        self._alive = self._clean.clone()  # mask of correct images that the current attack has not broken, (N,)
+        self._alive = self._clean.clone()  # mask of correct images that the current attack has not fooled, (N,)
         self._seen = 0  # images whose clean prediction is known
         self._restart, self._next = 0, 0  # current restart of the current attack; index of its next image
         self._here = self._before = 0  # gradients of the current attack; gradients of the finished attacks
@@ -94,7 +96,7 @@ class Evaluation:
         self._seen += len(images)
 
     def _forecast_from_clean(self) -> int:
-        """Estimated images and gradients in all: the images to come are like those so far, and no attack breaks any."""
+        """Estimated images and gradients in all: the images to come are like those so far, and no attack fools any."""
         each = sum(attack.steps * attack.restarts for _, attack in self.attacks)
         return len(self.data) + round(int(self._clean.sum()) / self._seen * len(self.data)) * each
 
@@ -115,9 +117,9 @@ class Evaluation:
 
         x, y = self.data[images]
         probe.tick = report
-        broken = broken_by_restart(probe, x, y, images, threat, attack, self.seed, self._restart)
+        fooled = fooled_by_restart(probe, x, y, images, threat, attack, self.seed, self._restart)
         self._here = begin + probe.gradients
-        self._alive[images[broken]] = False
+        self._alive[images[fooled]] = False
         self._next = int(images[-1]) + 1
 
     def _waiting(self) -> Tensor:
@@ -135,7 +137,7 @@ class Evaluation:
     def _forecast(self, attack: Pgd) -> int:
         """Estimated gradients in all: the images to come are like those so far, and survivors cost all steps."""
         waiting, alive, over = len(self._waiting()), int(self._alive.sum()), len(self.accuracies)
-        if not self._here:  # assume the mean of the finished attacks, or that the first attack breaks no image
+        if not self._here:  # assume the mean of the finished attacks, or that the first attack fools no image
             each = self._before / over if over else alive * attack.steps * attack.restarts
             return self._before + round(each * (len(self.attacks) - over))
         if self._restart:
@@ -170,5 +172,5 @@ def attacked_accuracy(
         alive = ~probe.fooled(x, y)
         clean = alive.float().mean()
         for restart in range(attack.restarts):
-            alive &= ~broken_by_restart(probe, x, y, images, threat, attack, seed, restart)
+            alive &= ~fooled_by_restart(probe, x, y, images, threat, attack, seed, restart)
     return Accuracy(float(clean), float(alive.float().mean()), len(y))

@@ -1,4 +1,4 @@
-"""Counts the floating-point operations of a network: those of its convolutions and matrix products."""
+"""Counts the floating-point operations of a network (convolutions, matrix products) and of Muon's weight update."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -24,7 +24,7 @@ def muon_flops(filters: Iterable[Tensor]) -> int:
 
 
 def muon_filters(model: nn.Module) -> list[nn.Parameter]:
-    """The parameters that Muon orthogonalises: the weights of convolutions, not those of the last, linear layer."""
+    """The convolution weights whose updates Muon orthogonalises. The last, linear layer is not among them."""
     return [p for p in model.parameters() if p.ndim == 4]
 
 

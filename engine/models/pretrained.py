@@ -42,7 +42,7 @@ def read(path: Path) -> dict[str, Tensor]:
             return _without_prefixes(load_file(path))
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise ConfigError(f"{path} does not exist") from None
+        raise ConfigError(f"{path} does not exist; type the path of a file of weights") from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from None
     except Exception:  # a damaged file can raise nearly any exception
@@ -138,7 +138,10 @@ def _match(
     places = _match_by_order(own, given)
     kinds = {(name.rpartition(".")[2], value.shape) for name, value in own.items()}
     if not ordered and len(kinds) < len(own):
-        raise ConfigError("the tensor names of the file are not known, and safetensors keeps no order; use torch.save")
+        raise ConfigError(
+            "the tensors cannot be matched: their names are unknown, and a safetensors file has no order; "
+            "save them with torch.save"
+        )
     return places, "by order and shape"
 
 
@@ -162,7 +165,8 @@ def _match_by_order(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> d
     left = [name for names in waiting.values() for name in names]
     if left:
         raise ConfigError(
-            f"the file has {len(left)} tensor(s) more than the network, first {left[0]}: it holds another network"
+            f"the weights do not fit the network: {len(left)} tensor(s) are left over, such as {left[0]}; "
+            "choose another --model"
         )
     return places
 
@@ -175,6 +179,8 @@ def _no_match_message(name: str, value: Tensor, own: Mapping[str, Tensor], given
         message += (
             f"; the file's first convolution has {first.shape[0]} channels, so try --set model.width={first.shape[0]}"
         )
+    else:
+        message += "; choose another --model"
     return message
 
 

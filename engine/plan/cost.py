@@ -1,4 +1,7 @@
-"""The training cost of a run in floating-point operations (FLOPs), which compares recipes across machines."""
+"""The training cost of a run in floating-point operations (FLOPs), and the smallest forward pass of a training.
+
+FLOPs compare recipes across machines.
+"""
 
 import math
 from collections.abc import Mapping

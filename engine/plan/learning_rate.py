@@ -17,7 +17,10 @@ def cyclic(step: float, total: int, peak: float = 0.5) -> float:
 
 
 def piecewise(step: float, total: int, milestones: Sequence[float], gamma: float = 0.1) -> float:
-    """1 times `gamma` for each milestone that `step` has reached. milestones: fractions of training in [0,1]."""
+    """`gamma` to the power of n, where n is the number of milestones that `step` has reached.
+
+    milestones: fractions of training in [0,1].
+    """
     return float(gamma ** sum(step >= share * total for share in milestones))
 
 

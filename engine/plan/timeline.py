@@ -30,7 +30,10 @@ class ScheduledPhase(Struct, frozen=True):
 
 
 class Timeline:
-    """The scheduled phases of a run, its stretches: at least one. Steps (weight updates) and epochs count from 0."""
+    """The scheduled phases of a run. Steps (weight updates) and epochs count from 0.
+
+    `stretches` lists the phases. It has at least one element.
+    """
 
     def __init__(self, stretches: Sequence[ScheduledPhase]) -> None:
         self.stretches = tuple(stretches)

@@ -24,11 +24,12 @@ Split = Literal["train", "test"]
 
 
 class Started(Event, tag="started"):
-    """A process starts an attempt at update number `from_step`. Steps of earlier attempts beyond it no longer count.
+    """A process starts an attempt at update number `from_step`.
 
+    Ignore the steps of earlier attempts whose number is greater than `from_step`.
     `flops`: floating-point operations of the whole training, with its attacks, without its evaluations.
-    `signal_threshold`: the overfitting signal, a fraction in [0,1], that raises the alarm. None if the method has no
-    signal, and in files of older versions.
+    `signal_threshold`: the alarm is raised when the overfitting signal reaches this value, a fraction in [0,1]. None if
+    the method has no signal, and in files of older versions.
     """
 
     attempt: int

@@ -117,8 +117,8 @@ class Working(Answer, tag="Working"):
 class Measured(Answer, tag="Measured"):
     """The result. Accuracies and eps are in [0,1], with one robust accuracy for each eps. seconds: duration.
 
-    before: whether this is a stored result of an earlier evaluation. unreadable: images that could not be read; they
-    count as wrong.
+    stored: whether this is the stored result of an earlier evaluation. unreadable: images that could not be read; they
+    count as wrong. The result is stored as JSON, in which `stored` keeps its old name `before`.
     """
 
     attack: str
@@ -127,7 +127,7 @@ class Measured(Answer, tag="Measured"):
     robust: tuple[float, ...]
     images: int
     seconds: float
-    before: bool = False
+    stored: bool = field(default=False, name="before")
     unreadable: int = 0
 
 
@@ -141,7 +141,9 @@ SMALLEST, LARGEST = 16, 1024  # limits of a size: pixels of the shorter side
 
 
 class PrepareRequest(Struct, frozen=True, kw_only=True):
-    """source, out: absolute paths of folders. sizes: pixels of the shorter side. workers: processes; 0: one a core."""
+    """source, out: absolute paths of folders. sizes: pixels of the shorter side. workers: processes; 0 means one
+    per core.
+    """
 
     source: str
     out: str
@@ -153,8 +155,8 @@ class PrepareRequest(Struct, frozen=True, kw_only=True):
 class Prepared(Struct, frozen=True, kw_only=True):
     """The content of `prepared.json`: every copy in these sizes exists, and has been checked.
 
-    counts: sound images of each split, which is the number of files in each size. broken: "train/CLASS/FILE" of images
-    without copies. quality, subsampling: of the JPEGs that were re-encoded instead of copied byte for byte.
+    counts: number of images with copies, by split. Each size has as many files. broken: "train/CLASS/FILE" of images
+    that could not be copied. quality, subsampling: of the JPEGs that were re-encoded instead of copied byte for byte.
     """
 
     source: str
@@ -177,7 +179,8 @@ def read_prepared(out: Path) -> Prepared | None:
 
 
 class Planned(Answer, tag="Planned"):
-    """The preparation that will be done. images: number per split. there: images whose copies all exist already.
+    """The preparation that will be done. images: number per split. existing: number of images whose
+    copies all exist already. JSON keeps its old name `there`.
 
     needed, free: disk space in bytes. remarks: notes on the source for the user.
     """
@@ -190,7 +193,7 @@ class Planned(Answer, tag="Planned"):
     sizes: tuple[int, ...]
     quality: int
     workers: int
-    there: int
+    existing: int = field(name="there")
     needed: int
     free: int
     remarks: list[str] = []

@@ -1,1 +1,1 @@
-"""Device, precision, compilation, memory allocation and random numbers."""
+"""Device, precision, compilation, eval mode, memory allocation and random numbers."""

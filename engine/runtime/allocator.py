@@ -10,11 +10,11 @@ MAX_MMAP_THRESHOLD = 32 << 20  # bytes; glibc accepts no larger value
 
 
 def tune_allocator() -> None:
-    """Make glibc keep freed memory for the next tensor of the same size. Does nothing on other systems than Linux.
+    """Make glibc keep freed memory for the next tensor of the same size. Does nothing on systems other than Linux.
 
     By glibc's defaults, the kernel maps each large tensor, zeroes its pages as they are first written, and unmaps the
-    tensor again. This happens in each step, for each layer. (Mapping no tensor at all was no faster here, and took a
-    tenth more memory.)
+    tensor again. This happens in each step, for each layer. A threshold so high that no tensor is mapped was not
+    faster, and took 10% more memory.
 
     A threshold that the user has set in the environment stays, because glibc has read it already.
     """

@@ -1,9 +1,10 @@
 """The alarm for catastrophic overfitting: FGSM training can collapse within one epoch (Wong et al., 2020, section 5.4).
 
-Two signals. During training: the fraction of examples whose loss the attack lowers. The fraction is near 0 while the
-loss is locally linear, and passes THRESHOLD once the network has overfitted to the one-step attack. After each epoch:
-robust accuracy. Either robust accuracy fell, or robust accuracy is far below chance while clean accuracy is far above
-chance.
+Two tests raise the alarm. The first test reads the overfitting signal during training: the fraction of examples whose
+loss the attack lowers. The signal is near 0 while the loss is locally linear. It reaches THRESHOLD once the network has
+overfitted to the one-step attack. The second test reads robust accuracy after each evaluation. It raises the alarm if
+robust accuracy fell by more than MAX_DROP plus what chance may explain, or if robust accuracy is far below that of a
+random guess while clean accuracy is far above it.
 """
 
 import math
@@ -29,9 +30,9 @@ class Watchdog:
         self.collapsed: set[str] = set()  # stages whose last evaluation showed a collapse
 
     def check_signal(self, updates: int, signal: float) -> str | None:
-        """An alarm message if the overfitting signal, a fraction in [0,1], passes THRESHOLD, else None.
+        """An alarm message if the overfitting signal, a fraction in [0,1], has reached THRESHOLD, else None.
 
-        updates: weight updates so far.
+        updates: weight updates so far. There is no alarm before WARM_UP of them.
         """
         if updates < WARM_UP or signal < THRESHOLD:
             return None

@@ -54,8 +54,13 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     except Exception as error:  # a damaged file can raise nearly any exception
         raise CheckpointError(f"{path} is damaged ({str(error).partition(chr(10))[0]})") from None
     if not isinstance(state, dict) or state.get("schema") != SCHEMA:
-        raise CheckpointError(f"{path} is no checkpoint of this version")
+        raise CheckpointError(f"{path} was written by another version of fastadv; use that version, or start a new run")
     return state
+
+
+def facts_state(facts: DatasetFacts) -> dict[str, str]:
+    """The part of a checkpoint that holds the facts of the data set, because `load_model` needs them."""
+    return {"facts": msgspec.json.encode(facts).decode()}
 
 
 def _verify_checksums(path: Path) -> None:
@@ -83,15 +88,15 @@ def load_latest(rundir: RunDir, device: torch.device | str = "cpu") -> tuple[dic
         except CheckpointError as error:
             problems.append(str(error))
     if problems:
-        raise CheckpointError("; ".join(problems))
+        raise CheckpointError(f"{'; '.join(problems)}; restore a checkpoint, or start a new run")
     return None, ""
 
 
 def compare_data(state: dict[str, Any], shape: str, fingerprint: str) -> list[str]:
     """Messages for the user if the data has changed since a checkpoint. shape, fingerprint: of the data now.
 
-    Raises: ConfigError, if `shape` has changed. The order of the images or the classes would differ, so that the run
-    cannot be continued.
+    Raises: ConfigError, if `shape` has changed. If the number of images or classes has changed, the shuffled order
+    changes, and a resumed run would differ.
     """
     before, known = state.get("data", (shape, fingerprint))  # not in older checkpoints
     if before != shape:
@@ -117,7 +122,9 @@ def load_model(run_dir: str | Path, which: Literal["last", "best"] = "last") -> 
     except FileNotFoundError:
         state = None
     if state is None:
-        raise CheckpointError(f"{rundir.path} has no {which} checkpoint")
+        raise CheckpointError(
+            f"{rundir.path} has no {which} checkpoint; a run writes its checkpoints from the end of its first epoch on"
+        )
     config = msgspec.json.decode(state["config"], type=RunConfig)
     facts = msgspec.json.decode(state["facts"], type=DatasetFacts) if "facts" in state else facts_of(config.dataset)
     model = build_network(config.model, facts)

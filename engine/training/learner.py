@@ -1,6 +1,7 @@
 """A model in training: forward passes, input gradients and weight updates, in the precision of the run.
 
-Attacks run in train mode, as in the reference code, so that their forward passes move the BatchNorm statistics, too.
+Attacks run in train mode, as in the reference code, so that their forward passes update the running BatchNorm
+statistics, too.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -34,8 +35,9 @@ class MicroBatch:
 
 
 class Learner:
-    """Model, optimizer and precision of a run. Only `figures` waits for the device.
+    """Model, optimizer and precision of a run.
 
+    `figures` is the only method that synchronises with the device. In fp16, the end of a weight update does so, too.
     lr_at: gives the learning rate for the number of an update; compile_for: the minibatch sizes that the compiled
     network is used for. Minibatches of other sizes use the uncompiled network.
     """

@@ -17,7 +17,7 @@ INTERVAL_FRACTION, MAX_INTERVAL = 1 / 2000, 3.0  # the interval grows with the t
 
 
 class DivergedError(RuntimeError):
-    """The loss is no longer a number."""
+    """The loss is NaN or infinite."""
 
 
 class Reporter:

@@ -20,7 +20,7 @@ from engine.training.learner import MicroBatch
 from engine.training.methods.step import step_of
 from engine.training.reporter import Reporter
 from engine.training.setup import set_up
-from engine.training.validation import Validation, facts_state
+from engine.training.validation import Validation
 
 
 class Training:
@@ -62,7 +62,7 @@ class Training:
             self._check_stop()
             self._update(batch)
             self.reporter.updated(len(batch))
-            self.reporter.unreadable(self.setup.batches_of(epoch).broken, "a grey image replaces it")
+            self.reporter.unreadable(self.setup.batches_of(epoch).unreadable, "a grey image replaces it")
             self._save_if_older(60 * self.config.checkpoint_minutes)
         self.reporter.end_epoch()
 
@@ -109,7 +109,7 @@ class Training:
     def _save(self) -> None:
         """Write the checkpoint `last.pt`. The keys are a file format."""
         state = {
-            **facts_state(self.setup),
+            **checkpoint.facts_state(self.setup.dataset.facts),
             **self.learner.state_dict(),
             "data": [self.setup.dataset.shape, self.setup.fingerprint],
             "delta": self._delta,

@@ -6,8 +6,6 @@ for display only: no decision depends on test images.
 
 from collections.abc import Callable
 
-import msgspec
-
 from engine.attacks.pgd import Pgd
 from engine.attacks.threat import Threat
 from engine.data.dataset import Images
@@ -67,7 +65,7 @@ class Validation:
         attack = Pgd(watch.steps, 1, self._config.eval_step)
         evaluation = self._evaluation(self._setup.test.first(watch.images), attack)
         watched = evaluation.run(lambda done, total: check_stop())[0]
-        self._reporter.unreadable(self._setup.test.broken, "it counts as wrong")
+        self._reporter.unreadable(self._setup.test.unreadable, "it counts as wrong")
         return watched
 
     def final(self, check_stop: Callable[[], None]) -> None:
@@ -76,7 +74,7 @@ class Validation:
             return
         attack, limit = attack_of(self._config, self._setup.device)
         accuracy = self._resumable(attack, limit).run(self._ticker(attack, check_stop))[0]
-        self._reporter.unreadable(self._setup.test.broken, "it counts as wrong")
+        self._reporter.unreadable(self._setup.test.unreadable, "it counts as wrong")
         self._report("final", attack.name, accuracy)
 
     def _ticker(self, attack: Pgd, check_stop: Callable[[], None]) -> Tick:
@@ -115,7 +113,7 @@ class Validation:
             fell = f"PGD-{GUARD_STEPS} accuracy on a training minibatch fell from {before:.1%} to {guard.robust:.1%}"
             self._reporter.emit(events.Note(message=f"stopped early: {fell}; the weights of the epoch before are kept"))
         elif self._config.early_stop.enabled or "guard" not in self._reporter.watchdog.collapsed:
-            state = {**facts_state(self._setup), "model": self._learner.result.state_dict()}
+            state = {**checkpoint.facts_state(self._setup.dataset.facts), "model": self._learner.result.state_dict()}
             size = checkpoint.save(self._rundir.best, self._config, state)
             self._reporter.emit(events.Saved(step=self._learner.step, file=self._rundir.best.name, bytes=size))
 
@@ -123,8 +121,3 @@ class Validation:
         """Whether robust accuracy fell by more than early stopping allows, plus what few images add by chance."""
         chance = max(two_standard_errors(guard.images) - two_standard_errors(GUARD_IMAGES), 0)
         return before - guard.robust > self._config.early_stop.drop + chance
-
-
-def facts_state(setup: Setup) -> dict[str, str]:
-    """The facts of the data set that every checkpoint stores, because `checkpoint.load_model` needs them."""
-    return {"facts": msgspec.json.encode(setup.dataset.facts).decode()}

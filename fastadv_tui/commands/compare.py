@@ -27,7 +27,8 @@ def compare(
     from fastadv_tui.history.index import History
 
     if form not in FORMATS and form != "table":
-        raise UserError(f"--format {form!r}: use table, {', '.join(FORMATS)}")
+        *others, last = "table", *FORMATS
+        raise UserError(f"--format {form!r}: use {', '.join(others)} or {last}")
     history = History()
     table: Table = side_by_side([history.find(name) for name in names])
     for warning in table.warnings:

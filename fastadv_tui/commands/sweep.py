@@ -76,4 +76,7 @@ def sweep(
         except UserError as error:
             untagged = str(error)
     if untagged:
-        raise UserError(f"all runs were submitted, but not every tag and history row was written: {untagged}")
+        raise UserError(
+            f"all runs were submitted, but not every tag and history row was written: {untagged}; do not submit the "
+            f"sweep again: `fastadv reindex` writes the rows, and `fastadv tag RUN {group}` adds the tag"
+        )

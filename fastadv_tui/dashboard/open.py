@@ -24,7 +24,10 @@ def open_dashboard(readonly: bool) -> None:
     if farewell:
         print(farewell, file=sys.stderr)
     if app.return_code:
-        print("fastadv: the dashboard failed, see above; runs continue, `fastadv` shows them again", file=sys.stderr)
+        print(
+            "fastadv: the dashboard failed; the error is above. Your runs continue. Start `fastadv` to see them again.",
+            file=sys.stderr,
+        )
         sys.exit(app.return_code)
 
 

@@ -40,7 +40,7 @@ def remember(key: str, value: str | Sequence[str]) -> None:
         text = path().read_bytes().decode() if path().exists() else ""  # bytes keep CRLF line ends
         write_atomic(path(), changed(text, key, value if isinstance(value, str) else list(value)).encode())
     except (OSError, ValueError) as error:  # ValueError includes UnicodeDecodeError and the errors of tomlkit
-        raise UserError(f"cannot write {path()} ({error})") from None
+        raise UserError(f"cannot write {path()} ({error}); check the file and its permissions") from None
 
 
 def changed(text: str, key: str, value: str | list[str]) -> str:

@@ -9,7 +9,11 @@ from fastadv_tui.runs.status import RunStatus
 
 
 class LiveRun(Struct, frozen=True):
-    """One run at one moment. `version` tells two moments apart; `state` does not, since it grows in place."""
+    """One run at one moment.
+
+    Compare `version` to see whether the run has changed. Do not compare `state`, because it is one object that changes
+    in place.
+    """
 
     rundir: RunDir
     state: RunState

@@ -25,10 +25,10 @@ def row_of(rundir: RunDir) -> Row:
     return row
 
 
-def thinned(points: list[Evaluated], most: int = MAX_CURVE_POINTS) -> list[tuple[float, float, float]]:
-    """At most `most` of the points as (epoch, clean, robust), evenly spread; the first and the last are kept."""
-    if len(points) > most:
-        points = [points[round(n * (len(points) - 1) / (most - 1))] for n in range(most)]
+def thinned(points: list[Evaluated], limit: int = MAX_CURVE_POINTS) -> list[tuple[float, float, float]]:
+    """At most `limit` points as (epoch, clean, robust), evenly spread; the first and the last are kept."""
+    if len(points) > limit:
+        points = [points[round(n * (len(points) - 1) / (limit - 1))] for n in range(limit)]
     return [(round(p.epoch, 2), round(p.clean, 4), round(p.robust, 4)) for p in points]
 
 

@@ -43,7 +43,7 @@ def setting_of(row: Row, key: str) -> Any:
 
 
 def settings_of(row: Row) -> dict[str, Any]:
-    """Every setting of a run by dotted key, with the run's own settings that this version does not know."""
+    """All settings of a run by dotted key. Settings of the row that this version does not know are included."""
     return {key: setting_of(row, key) for key in {**settings(), **row.settings}}
 
 

@@ -33,12 +33,14 @@ def request(
     path = Path(os.path.expanduser(target))  # noqa: PTH111 - Path.expanduser raises for unknown users
     if path.is_file():
         if dataset is None:
-            raise ConfigError("a file of weights needs its data set: add --dataset cifar, mnist or digits")
+            raise ConfigError(
+                "a file of weights does not name its data set: add --dataset NAME, for example --dataset cifar"
+            )
         config, weights = configure(dataset, typed), path.absolute()
     elif path.is_dir():
         raise UserError(f"{target} is a folder; type a file of weights, or the id of a run")
     elif "/" in target or path.suffix:
-        raise UserError(f"{target} does not exist")
+        raise UserError(f"{target} does not exist; type the path of a file of weights, or the id of a run")
     else:
         config, weights = _of_run(target, dataset, typed, which)
     sizes = tuple(parse_size(part) for part in eps.split(",") if part.strip()) if eps else (config.eps,)

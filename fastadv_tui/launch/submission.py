@@ -19,6 +19,7 @@ from fastadv_tui.paths import data_dir, ensure_home
 def configure(dataset: str, typed: Mapping[str, str | None], preset: str | None = None) -> RunConfig:
     """The configuration for a data set and the texts that a user typed, by dotted key; None means not typed.
 
+    Parses the texts, then calls `build`, which applies the preset.
     Raises: ConfigError, naming the setting, its value and what is allowed; HomeError, if the home folder is unusable.
     """
     settings = {key: parse_value(key, text) for key, text in typed.items() if text is not None}
@@ -36,7 +37,10 @@ def _check_phases(config: RunConfig, typed: set[str]) -> None:
     if given and given[0].lr is not None:
         overruled |= {f"optim.{name}" for name in ("lr", "schedule", "peak", "milestones", "gamma")}
     if dead := sorted(overruled & typed):
-        raise ConfigError(f'{dead[0]}: each phase has its own value; change --set phases="{config.phases}" instead')
+        raise ConfigError(
+            f"{dead[0]} has no effect, because every phase sets its own value; "
+            f'change the value in --set phases="{config.phases}"'
+        )
 
 
 def parse_pairs(pairs: Iterable[str]) -> dict[str, str]:

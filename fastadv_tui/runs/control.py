@@ -73,11 +73,11 @@ def delete(rundir: RunDir) -> None:
     if observe(rundir).status.live:
         raise RunError(f"{rundir.id} has not ended; stop it first with `fastadv stop {rundir.id}`")
     if rundir.path.is_symlink() or rundir.path.parent != runs_dir():
-        raise RunError(f"{rundir.path} is not a run folder in {runs_dir()}")
+        raise RunError(f"{rundir.path} is not a run folder in {runs_dir()}; `fastadv runs` lists the runs")
     try:
         shutil.rmtree(rundir.path)
     except OSError as error:
-        raise HomeError(f"cannot remove {rundir.path} ({error.strerror})") from None
+        raise HomeError(f"cannot remove {rundir.path} ({error.strerror}); check its permissions") from None
 
 
 def checkpoints(rundir: RunDir) -> dict[Path, int]:
@@ -100,7 +100,9 @@ def remove_checkpoints(rundir: RunDir) -> int:
                 path.unlink(missing_ok=True)
                 freed += size
     except OSError as error:
-        raise HomeError(f"cannot remove checkpoints of {rundir.path} ({error.strerror})") from None
+        raise HomeError(
+            f"cannot remove checkpoints of {rundir.path} ({error.strerror}); check its permissions"
+        ) from None
     finally:
         if lock is not None:
             os.close(lock)

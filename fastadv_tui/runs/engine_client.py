@@ -107,8 +107,8 @@ class EngineStream(Generic[Answers]):
     """An engine command that gives answers while it works.
 
     Enter the stream, iterate over the answers, leave the stream, and read `exit_code`. Inside the `with`, a SIGINT or
-    SIGTERM to this process or to the engine asks the engine to stop at any moment: the engine saves its progress and
-    ends. Only the main thread of a program can enter a stream.
+    SIGTERM may reach this process or the engine at any moment. The signal asks the engine to stop. The engine then
+    saves its progress and ends. Only the main thread of a program can enter a stream.
     """
 
     def __init__(self, command: str, request: Struct, answers: Any) -> None:

@@ -11,7 +11,10 @@ CLOCK_TOLERANCE = 2.0  # seconds; for start times from the clock, not from the k
 
 
 class ProcessIdentity(Struct, frozen=True):
-    """One process. `start`: on Linux the kernel's ticks since boot, which no clock change affects; else unix time."""
+    """One process. `start`: when the process started.
+
+    On Linux, `start` is in clock ticks since boot, which no clock change affects. Elsewhere it is Unix time in seconds.
+    """
 
     host: str
     boot: str

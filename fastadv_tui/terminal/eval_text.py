@@ -23,7 +23,7 @@ def understood(answer: Understood) -> str:
 
 def measured(answer: Measured) -> list[str]:
     """The result: a line with the clean accuracy, and a line with the robust accuracy for each eps."""
-    when = ", measured before (--again measures it again)" if answer.before else f", {answer.seconds:,.0f} s"
+    when = ", measured before (--again measures it again)" if answer.stored else f", {answer.seconds:,.0f} s"
     wrong = f", {answer.unreadable} of them unreadable and counted as wrong" if answer.unreadable else ""
     head = f"clean {format_percent(answer.clean)} on {answer.images:,} images{wrong}{when}"
     return [

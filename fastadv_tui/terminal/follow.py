@@ -47,7 +47,7 @@ class Interrupts:
 
 
 class RunViewer:
-    """Passes the news of one run to a display."""
+    """Passes new events of one run to a display."""
 
     def __init__(self, rundir: RunDir, display: Display) -> None:
         self.rundir, self.display = rundir, display
@@ -111,7 +111,7 @@ def follow_to_end(rundir: RunDir, display: "Display", may_stop: bool) -> int:
 
 
 def update_history(rundir: RunDir) -> None:
-    """Update the row of a run in the history. A history that cannot be written is reported and stops nothing."""
+    """Update the row of a run in the history. If the history cannot be written, print a warning and continue."""
     from fastadv_tui.history.index import History
     from fastadv_tui.terminal.output import print_notices
 

@@ -1,4 +1,4 @@
-"""Messages that commands print to standard error beside their results."""
+"""Prints notices of the history to standard error."""
 
 import sys
 from collections.abc import Iterable
@@ -7,6 +7,6 @@ from fastadv_tui.text.sanitize import one_line
 
 
 def print_notices(notices: Iterable[str]) -> None:
-    """Print the notices of the history, one line each."""
+    """Print notices, one line each."""
     for notice in notices:
         print(f"fastadv: {one_line(notice)}", file=sys.stderr)

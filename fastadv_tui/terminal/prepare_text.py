@@ -23,8 +23,8 @@ def planned(answer: Planned) -> list[str]:
         f"{format_bytes(answer.needed)} to write, {format_bytes(answer.free)} free",
     ]
     lines += answer.remarks
-    if answer.there:
-        lines.append(f"{answer.there:,} images are already prepared")
+    if answer.existing:
+        lines.append(f"{answer.existing:,} images are already prepared")
     if answer.needed > answer.free:
         lines.append(
             f"WARNING: the disk will be full before the end: about {format_bytes(answer.needed)} needed, "

@@ -10,7 +10,7 @@ from speed_inputs import EPS, STEP, victim
 from timing import Pair
 from torch import Tensor, nn
 
-from engine.attacks.pgd import Pgd, broken_by_restart
+from engine.attacks.pgd import Pgd, fooled_by_restart
 from engine.attacks.probe import Probe
 from engine.attacks.threat import Threat
 from engine.data.memory.batches import TestImages
@@ -48,7 +48,7 @@ def evaluation(options: argparse.Namespace) -> None:
     print(
         f"PGD-50-10 of {len(test)} images: {pair.ratio:.2f}x faster than the textbook's, {pair.slow:.0f} s -> "
         f"{pair.fast:.0f} s; left robust: {left['textbook']} by the textbook, {left['ours']} by ours; "
-        f"{int((robust['ours'] & ~robust['textbook']).sum())} that the textbook breaks and we do not"
+        f"{int((robust['ours'] & ~robust['textbook']).sum())} that the textbook fools and we do not"
     )
 
 
@@ -94,7 +94,7 @@ def autoattack(options: argparse.Namespace) -> None:
     print(
         f"{len(test)} images: AutoAttack leaves {robust['theirs'].float().mean():.1%} robust in {pair.slow:.0f} s, our "
         f"PGD-50-10 {robust['ours'].float().mean():.1%} in {pair.fast:.0f} s; "
-        f"{int((robust['theirs'] & ~robust['ours']).sum())} that we break and it does not"
+        f"{int((robust['theirs'] & ~robust['ours']).sum())} that we fool and it does not"
     )
 
 
@@ -113,7 +113,7 @@ def attack(options: argparse.Namespace) -> None:
     def ours() -> None:
         with evaluating(model):
             probe = Probe(model, precision.DTYPES[search])
-            broken_by_restart(probe, x, y, images, Threat(EPS), Pgd(10, 1, STEP), 0, 0)
+            fooled_by_restart(probe, x, y, images, Threat(EPS), Pgd(10, 1, STEP), 0, 0)
 
     for name, other in libraries(model, plain, y).items():
         pair = Pair(other, ours, options.repeats, options.device)

@@ -104,7 +104,10 @@ def test_prepare_refuses_faulty_tar_files_in_one_line(tmp_path: Path, official: 
             (official / name).write_bytes(whole[:length])
             refused(prepare(official, out), "download it again")
         (official / name).write_bytes(tar({}))
-        refused(prepare(official, out), "in val but not in train" if "train" in name else "in train but not in val")
+        refused(
+            prepare(official, out),
+            "train lacks classes that val has" if "train" in name else "val lacks classes that train has",
+        )
         (official / name).write_bytes(whole)
     (official / "val_labels.txt").write_text(f"ILSVRC2012_val_00000001.JPEG {CLASSES[0]}\n")
     refused(prepare(official, out), "no class is known for ILSVRC2012_val_0000000")

@@ -129,7 +129,7 @@ def test_a_dashboard_that_breaks_says_so_and_ends_with_exit_code_1(tmux: Tmux, t
     tmux.session("b", f"{program}; echo it ended with $?; cat")
     tmux.shows("b", "it ended with 1", timeout=30)
     assert "this dashboard is broken" in tmux.screen("b")
-    assert "runs continue, `fastadv` shows them again" in " ".join(tmux.screen("b").split())
+    assert "Your runs continue. Start `fastadv` to see them again." in " ".join(tmux.screen("b").split())
 
 
 def launch(tmux: Tmux, name: str, epochs: str, seed: str) -> None:

@@ -9,12 +9,12 @@ from engine.runtime.rng import image_noise
 
 
 def textbook(model: nn.Module, x: Tensor, y: Tensor, image: int, eps: float, attack: Pgd, seed: int) -> list[bool]:
-    """For each restart, whether it breaks the image x of shape (1, C, H, W). No work is skipped."""
+    """For each restart, whether it fools the model on the image x of shape (1, C, H, W). No work is skipped."""
     found = []
     for restart in range(attack.restarts):
         noise = image_noise(seed, restart, torch.tensor([image]), x.shape[1:])
         adversarial = (x + (eps * noise).clamp(-eps, eps)).clamp(0, 1)
-        broken = bool(model(adversarial).argmax() != y)
+        fooled = bool(model(adversarial).argmax() != y)
         for _ in range(attack.steps):
             adversarial = adversarial.detach().requires_grad_()
             F.cross_entropy(model(adversarial), y).backward()
@@ -22,6 +22,6 @@ def textbook(model: nn.Module, x: Tensor, y: Tensor, image: int, eps: float, att
             with torch.no_grad():
                 adversarial = adversarial + attack.step_size * adversarial.grad.sign()
                 adversarial = (x + (adversarial - x).clamp(-eps, eps)).clamp(0, 1)
-                broken = broken or bool(model(adversarial).argmax() != y)
-        found.append(broken)
+                fooled = fooled or bool(model(adversarial).argmax() != y)
+        found.append(fooled)
     return found

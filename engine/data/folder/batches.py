@@ -39,16 +39,16 @@ class _Crops(Dataset[Decoded]):
     def __getitem__(self, request: tuple[Place, NDArray[np.int64]]) -> Decoded:
         (epoch, number), indices = request
         pixels = torch.full((len(indices), self.crop, self.crop, 3), GREY, dtype=torch.uint8)
-        broken: list[str] = []
+        unreadable: list[str] = []
         gone: list[str] = []
         for row, index in enumerate(indices):
             try:
                 pixels[row] = train_crop(self.files[index], self.crop, self.seed, epoch, int(index))
             except DecodeError as error:
-                broken.append(os.fsdecode(self.files[index]))
-                gone += broken[-1:] if isinstance(error, GoneError) else []
+                unreadable.append(os.fsdecode(self.files[index]))
+                gone += unreadable[-1:] if isinstance(error, GoneError) else []
         labels, numbers = torch.from_numpy(self.labels[indices]), torch.from_numpy(indices)
-        return (epoch, number), pixels, labels, numbers, broken, gone
+        return (epoch, number), pixels, labels, numbers, unreadable, gone
 
 
 class _Stream:
@@ -73,8 +73,8 @@ class FolderBatches:
 
     files, labels: of all training images. crop: in pixels. workers: processes that decode; None is `workers_for`.
     rank, world: this process takes share number `rank`, from 0, of `world` equal shares of the images.
-    end: workers decode ahead up to this epoch; None: no further than the epoch that is asked for.
-    broken: the paths of files that could not be read. Grey images replace them.
+    end: workers decode ahead the epochs before number `end`; None: no further than the epoch that is asked for.
+    unreadable: the paths of files that could not be read. Grey images replace them.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class FolderBatches:
         self.batch_size, self.seed, self.device, self.end = batch_size, seed, device, end
         self.workers = workers_for(device) if workers is None else workers
         self.rank, self.world = rank, world
-        self.broken: set[str] = set()
+        self.unreadable: set[str] = set()
         self._prefetched: _Stream | None = None  # continues where the last epoch ended
 
     def __len__(self) -> int:
@@ -128,10 +128,10 @@ class FolderBatches:
     def _stream_from(self, epoch: int, first: int) -> Iterator[tuple[Place, DeviceTensors]]:
         """Minibatches from a place on. Raises: DataError, if too many files are gone, or a worker was killed."""
         for minibatch in iterate_loader(self._loader(self._requests(epoch, first))):
-            (now, number), pixels, labels, index, broken, gone = minibatch  # the loader turns tuples into lists
+            (now, number), pixels, labels, index, unreadable, gone = minibatch  # the loader turns tuples into lists
             if len(gone) > max(1, MAX_MISSING_FRACTION * len(labels)):
                 raise DataError(f"{len(gone)} of {len(labels)} images are missing, such as {gone[0]}; restore them")
-            self.broken.update(broken)
+            self.unreadable.update(unreadable)
             yield (now, number), self._to_device(pixels, labels, index)
 
     def _requests(self, epoch: int, first: int) -> Iterator[tuple[Place, NDArray[np.int64]]]:
@@ -167,14 +167,14 @@ class FolderBatches:
 class FolderImages:
     """Test images by index. Their order mixes the classes, and is always the same.
 
-    resize, crop: in pixels, see `eval_crop`. broken: the paths of files that could not be read.
+    resize, crop: in pixels, see `eval_crop`. unreadable: the paths of files that could not be read.
     """
 
     def __init__(
         self, files: NDArray[np.bytes_], labels: NDArray[np.int64], resize: int, crop: int, device: torch.device
     ) -> None:
         order = np.random.default_rng(TEST_ORDER_SEED).permutation(len(labels))
-        self.broken: set[str] = set()
+        self.unreadable: set[str] = set()
         self._set_files(files[order], torch.from_numpy(labels[order]).to(device), resize, crop)
 
     def _set_files(self, files: NDArray[np.bytes_], labels: Tensor, resize: int, crop: int) -> None:
@@ -187,7 +187,7 @@ class FolderImages:
         if not count or count >= len(self):
             return self  # with its cache
         part = FolderImages.__new__(FolderImages)
-        part.broken = self.broken
+        part.unreadable = self.unreadable
         part._set_files(self._files[:count], self.labels[:count], self._resize, self._crop)
         if self._cache is not None:
             part._cache = self._cache  # the indices of the first images stay the same
@@ -212,7 +212,7 @@ class FolderImages:
         try:
             pixels = eval_crop(self._files[index], self._resize, self._crop)
         except DecodeError:
-            self.broken.add(os.fsdecode(self._files[index]))
+            self.unreadable.add(os.fsdecode(self._files[index]))
             return None
         if self._cache is not None:
             self._cache[index] = pixels

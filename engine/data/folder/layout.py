@@ -1,4 +1,4 @@
-"""Names: which folders are the val split, and which files are images."""
+"""Naming rules of image folders, and the remark about files that do not follow the rules."""
 
 from collections.abc import Sequence
 

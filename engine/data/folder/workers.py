@@ -31,7 +31,7 @@ def init_worker(worker: int) -> None:
 
 
 def iterate_loader(loader: DataLoader[T]) -> Iterator[T]:
-    """What a loader yields. A killed worker is noticed when the next item is asked for.
+    """Yield the items of a loader. If a worker was killed, the request for the next item raises DataError.
 
     Torch's SIGCHLD handler would raise an error at any line, or in a destructor, where Python only prints the error.
     This function removes the handler. The loader's queue then checks every 5 s whether its workers live.
@@ -47,7 +47,7 @@ def iterate_loader(loader: DataLoader[T]) -> Iterator[T]:
 
 @contextmanager
 def raise_killed_workers() -> Iterator[None]:
-    """Raises: DataError, in place of torch's RuntimeError for a killed worker or of the broken pipe before it."""
+    """Inside the block, a killed worker raises DataError. Torch would raise RuntimeError, or an error of the pipe."""
     try:
         yield
     except (ConnectionError, EOFError, FileNotFoundError) as error:

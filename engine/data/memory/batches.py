@@ -23,7 +23,7 @@ class TestImages:
     """The test split on the device. pixels: uint8, (N, H, W, C); labels: int64, (N,)."""
 
     __test__ = False  # pytest would take the class for a test because of its name
-    broken: frozenset[str] = frozenset()
+    unreadable: frozenset[str] = frozenset()
 
     def __init__(self, pixels: Tensor, labels: Tensor) -> None:
         self.pixels, self.labels = pixels, labels
@@ -47,7 +47,7 @@ class TestImages:
 class TrainBatches:
     """Shuffled and augmented minibatches. Each minibatch is a function of (seed, epoch, its number) alone."""
 
-    broken: frozenset[str] = frozenset()
+    unreadable: frozenset[str] = frozenset()
 
     def __init__(
         self,

@@ -41,7 +41,9 @@ def _read(folder: Path, inner: str, train: list[str], test: str, labels_key: byt
     root = folder if (folder / train[0]).is_file() else folder / inner
     if not root.is_dir():
         return None
-    parts = [_batch(root / name, labels_key) for name in [*train, test]]
+    whole = f"the files of the data set in {folder}" if root == folder else str(root)
+    remedy = f"restore this file, or remove {whole}: fastadv then downloads all files again"
+    parts = [_batch(root / name, labels_key, remedy) for name in [*train, test]]
     *train_parts, (test_images, test_labels, _) = parts
     return Arrays(
         np.concatenate([images for images, _, _ in train_parts]),
@@ -52,15 +54,18 @@ def _read(folder: Path, inner: str, train: list[str], test: str, labels_key: byt
     )
 
 
-def _batch(path: Path, labels_key: bytes) -> tuple[NDArray[np.uint8], NDArray[np.int64], bool]:
-    """Images (N, 32, 32, 3), labels (N,), and whether the file has the checksum of the release."""
-    content, data = load(path)
+def _batch(path: Path, labels_key: bytes, remedy: str) -> tuple[NDArray[np.uint8], NDArray[np.int64], bool]:
+    """Images (N, 32, 32, 3), labels (N,), and whether the file has the checksum of the release.
+
+    remedy: the end of the error messages.
+    """
+    content, data = load(path, remedy)
     images, labels = content.get(b"data"), content.get(labels_key)
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 2 or images.shape[1] != 3072:
-        raise DataError(f"{path} is not a CIFAR file: its {b'data'!r} is not an array of 3,072 bytes per image")
+        raise DataError(f"{path} is not a CIFAR file: its `data` is not an array of 3,072 bytes per image; {remedy}")
     if not isinstance(labels, list) or not all(isinstance(label, int) and 0 <= label < 100 for label in labels):
-        raise DataError(f"{path} is not a CIFAR file: its {labels_key!r} is not a list of labels")
+        raise DataError(f"{path} is not a CIFAR file: its `{labels_key.decode()}` is not a list of labels; {remedy}")
     if len(labels) != len(images):
-        raise DataError(f"{path} is damaged: {len(images):,} images, {len(labels):,} labels")
+        raise DataError(f"{path} is damaged: {len(images):,} images, {len(labels):,} labels; {remedy}")
     official = hashlib.md5(data, usedforsecurity=False).hexdigest() == MD5S[path.name]
     return images.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), np.array(labels, dtype=np.int64), official

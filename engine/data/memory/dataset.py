@@ -30,7 +30,10 @@ class MemoryDataset:
 
     def filled(self, phase: Phase) -> Phase:
         if phase.batch_size > self.train_images:
-            raise ConfigError(f"batch_size = {phase.batch_size}: the data has only {self.train_images} training images")
+            raise ConfigError(
+                f"batch_size = {phase.batch_size}: the data has only {self.train_images} training images; "
+                f"use at most {self.train_images}"
+            )
         return structs.replace(phase, crop=phase.crop or self.facts.height)
 
     def batches(self, phase: Phase, seed: int, device: torch.device) -> TrainBatches:

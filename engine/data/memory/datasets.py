@@ -52,15 +52,16 @@ def reader_of(spec: DatasetSpec) -> Reader:
 
 
 def hold_out(arrays: Arrays, count: int) -> Arrays:
-    """The data with `count` training images in place of its test images; the data as it is if `count` is 0.
+    """Move `count` random training images into the test set, and drop the real test images. If 0, nothing changes.
 
-    The held-out images are random, but always the same. Settings that are chosen with them are not chosen with test
-    images. Raises: ConfigError, if there are not more than `count` training images.
+    The held-out images are always the same. Use them to choose settings. The real test images then stay unused until a
+    final evaluation without `holdout`. Raises: ConfigError, if there are not more than `count` training images.
     """
     if not count:
         return arrays
     if count >= len(arrays.train_labels):
-        raise ConfigError(f"holdout = {count}: the data has only {len(arrays.train_labels)} training images")
+        total = len(arrays.train_labels)
+        raise ConfigError(f"holdout = {count}: the data has only {total} training images; use at most {total - 1}")
     order = np.random.default_rng(HOLDOUT_SEED).permutation(len(arrays.train_labels))
     held, kept = order[:count], order[count:]
     images, labels = arrays.train_images, arrays.train_labels
@@ -84,9 +85,14 @@ def arrays_fingerprint(arrays: Arrays) -> str:
 def _checked(arrays: Arrays, dataset: str, folder: Path) -> Arrays:
     facts = facts_of(dataset)
     shape = (facts.height, facts.width, facts.channels)
+    remedy = "choose another data set or --data-dir"
     for images, labels in ((arrays.train_images, arrays.train_labels), (arrays.test_images, arrays.test_labels)):
         if images.shape[1:] != shape or len(images) != len(labels) or not len(labels):
-            raise DataError(f"the files in {folder} are not {dataset}: images {images.shape}, labels {labels.shape}")
+            raise DataError(
+                f"the files in {folder} are not {dataset}: images {images.shape}, labels {labels.shape}; {remedy}"
+            )
         if labels.min() < 0 or labels.max() >= facts.classes:
-            raise DataError(f"the files in {folder} are not {dataset}: labels from {labels.min()} to {labels.max()}")
+            raise DataError(
+                f"the files in {folder} are not {dataset}: labels from {labels.min()} to {labels.max()}; {remedy}"
+            )
     return arrays

@@ -26,14 +26,18 @@ def read(folder: Path) -> Arrays | None:
     """Read MNIST from `folder`, `folder`/MNIST/raw or `folder`/mnist; None if no files are there. Raises: DataError."""
     for root in (folder, folder / "MNIST" / "raw", folder / "mnist"):
         if any(_find(root / name) for name in FILES):
-            return _read(root)
+            whole = (
+                f"the MNIST files in {folder}" if root == folder else str(folder / root.relative_to(folder).parts[0])
+            )
+            return _read(root, f"restore this file, or remove {whole}: fastadv then downloads all files again")
     return None
 
 
-def _read(root: Path) -> Arrays:
-    contents = [_content(root / name) for name in FILES]
+def _read(root: Path, remedy: str) -> Arrays:
+    """remedy: the end of the error messages."""
+    contents = [_content(root / name, remedy) for name in FILES]
     train_images, train_labels, test_images, test_labels = (
-        _parse(root / name, content, dimensions)
+        _parse(root / name, content, dimensions, remedy)
         for name, content, dimensions in zip(FILES, contents, (3, 1, 3, 1), strict=True)
     )
     return Arrays(
@@ -53,25 +57,25 @@ def _find(path: Path) -> Path | None:
     return path if path.is_file() else packed if packed.is_file() else None
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path, remedy: str) -> bytes:
     found = _find(path)
     if found is None:
-        raise DataError(f"{path} (or .gz) is missing; restore it, or remove {path.parent} to download it anew")
+        raise DataError(f"{path} (or .gz) is missing; {remedy}")
     try:
         return gzip.decompress(found.read_bytes()) if found.suffix == ".gz" else found.read_bytes()
     except (EOFError, gzip.BadGzipFile, zlib.error):
-        raise DataError(f"{found} is damaged; replace it, or remove it to download it anew") from None
+        raise DataError(f"{found} is damaged; {remedy}") from None
     except OSError as error:
-        raise DataError(f"cannot read {found}: {error.strerror}") from None
+        raise DataError(f"cannot read {found}: {error.strerror}; check its permissions") from None
 
 
-def _parse(path: Path, content: bytes, dimensions: int) -> NDArray[np.uint8]:
+def _parse(path: Path, content: bytes, dimensions: int, remedy: str) -> NDArray[np.uint8]:
     """The array in an idx file: two zero bytes, element type, number of dimensions, big-endian sizes, elements."""
     head = 4 + 4 * dimensions
     if content[:4] != bytes((0, 0, UBYTE, dimensions)) or len(content) < head:
-        raise DataError(f"{path} is not an idx file of {dimensions} dimension(s)")
+        raise DataError(f"{path} is not an idx file of {dimensions} dimension(s); {remedy}")
     shape = struct.unpack(f">{dimensions}I", content[4:head])
     values = np.frombuffer(content, np.uint8, offset=head)
     if values.size != np.prod(shape, dtype=np.int64):
-        raise DataError(f"{path} is truncated or damaged: {values.size:,} bytes for {shape}; replace it")
+        raise DataError(f"{path} is truncated or damaged: {values.size:,} bytes for {shape}; {remedy}")
     return values.reshape(shape).copy()  # torch warns of arrays that it may not write to

@@ -27,8 +27,8 @@ class _Unpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no data file needs")
 
 
-def load(path: Path) -> tuple[dict[bytes, Any], bytes]:
-    """The dictionary in a pickle (its keys are bytes), and the file's bytes.
+def load(path: Path, remedy: str) -> tuple[dict[bytes, Any], bytes]:
+    """The dictionary in a pickle (its keys are bytes), and the file's bytes. remedy: the end of the error messages.
 
     Raises: DataError, if the file is missing or damaged, is not a dictionary, or asks for more than arrays.
     """
@@ -36,12 +36,12 @@ def load(path: Path) -> tuple[dict[bytes, Any], bytes]:
         data = path.read_bytes()
         content = _Unpickler(io.BytesIO(data), encoding="bytes").load()
     except FileNotFoundError:
-        raise DataError(f"{path} is missing; restore it, or remove {path.parent} to download it anew") from None
+        raise DataError(f"{path} is missing; {remedy}") from None
     except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from None
+        raise DataError(f"cannot read {path}: {error.strerror}; check its permissions") from None
     except Exception as error:  # a damaged pickle can raise nearly anything
         reason = str(error) or type(error).__name__
-        raise DataError(f"{path} is damaged or not a data set ({reason}); replace it, or remove its folder") from None
+        raise DataError(f"{path} is damaged or not a data set ({reason}); {remedy}") from None
     if not isinstance(content, dict):
-        raise DataError(f"{path} is not a data set: it holds a {type(content).__name__}")
+        raise DataError(f"{path} is not a data set: it holds a {type(content).__name__}; {remedy}")
     return content, data

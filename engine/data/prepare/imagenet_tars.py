@@ -15,7 +15,7 @@ TRAIN, VAL, DEVKIT = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar", "ILSV
 LABELS = "val_labels.txt"
 LABEL_LINE = re.compile(r"(\S+\.\w+)[\s,]+(n\d{8})")
 
-Tick = Callable[[int, int], None]  # reports what is done and what there is in all (here: bytes); may raise to stop
+Tick = Callable[[int, int], None]  # called with the bytes that are done and all bytes; may raise to stop
 
 
 class Index(Struct):
@@ -46,7 +46,7 @@ def official(source: Path, index: Path, tick: Tick) -> Source | None:
     val: dict[str, list[File]] = {}
     for file in found.val:
         if file.name not in named:
-            raise SourceError(f"no class is known for {file.name} of {VAL}")
+            raise SourceError(f"no class is known for {file.name} of {VAL}; add its line to {LABELS}")
         val.setdefault(named[file.name], []).append(file)
     train = [ImageClass("train", label, source / TRAIN, files) for label, files in sorted(found.train.items())]
     held_out = [ImageClass("val", label, source / VAL, files) for label, files in sorted(val.items())]
@@ -143,7 +143,7 @@ def _file(member: tarfile.TarInfo, start: int, path: Path) -> File:
 def _check_names(files: Iterable[File], path: Path) -> None:
     names = [file.name for file in files]
     if len(set(names)) < len(names):
-        raise SourceError(f"{path} holds two images of the same name: {max(names, key=names.count)}")
+        raise SourceError(f"{path} holds two images of the same name: {max(names, key=names.count)}; download it again")
 
 
 def _labels_of_text(source: Path) -> dict[str, str] | None:
@@ -187,7 +187,9 @@ def _labels_of_devkit(path: Path, files: list[File]) -> dict[str, str]:
             f"{path} is not the development kit, or is damaged ({_first_line(error)}); download it again"
         ) from None
     if len(labels) != len(files):
-        raise SourceError(f"{path} has classes for {len(labels):,} images, but {VAL} holds {len(files):,}")
+        raise SourceError(
+            f"{path} has classes for {len(labels):,} images, but {VAL} holds {len(files):,}; download both again"
+        )
     return {file.name: label for file, label in zip(sorted(files), labels, strict=True)}
 
 

@@ -19,9 +19,10 @@ def folders_of(source: Source, sizes: Collection[int]) -> list[str]:
 def missing_copies(
     source: Source, out: Path, folders: list[str], quality: int, tick: Callable[[int, int], None]
 ) -> list[Task]:
-    """The tasks that are left. tick: gets the classes done and in all.
+    """The tasks that are left. tick: called with the number of finished classes and the number of all classes.
 
-    Removes unfinished files that killed processes have left: no other process may write to OUT meanwhile.
+    Deletes unfinished files of killed processes. The caller must make sure that no other process writes to OUT during
+    the call.
     """
     tasks: list[Task] = []
     same: dict[tuple[str, ...], tuple[str, ...]] = {}  # equal tuples are stored once: there are millions

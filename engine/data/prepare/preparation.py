@@ -129,7 +129,7 @@ class Preparation:
             sizes=sizes,
             quality=self._asked.quality,
             workers=_workers(self._asked),
-            there=sum(source.counts().values()) - sum(len(task.missing) for task in tasks),
+            existing=sum(source.counts().values()) - sum(len(task.missing) for task in tasks),
             needed=_estimate(tasks),
             free=shutil.disk_usage(self._out).free,
             remarks=[ignored_remark(places)] if (places := source.ignored()) else [],
@@ -203,7 +203,7 @@ def _link(link: Path, target: Path) -> None:
     if link.is_symlink():
         link.unlink()
     elif link.exists():
-        raise SourceError(f"{link} is in the way of a link to {target}; remove it")
+        raise SourceError(f"{link} is in the way of a link to {target}; remove {link}")
     link.symlink_to(target)
 
 

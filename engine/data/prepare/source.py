@@ -91,7 +91,7 @@ def checked(classes: list[ImageClass]) -> list[ImageClass]:
     if train != val:
         more = sorted(train - val) or sorted(val - train)
         here, there = ("train", "val") if train - val else ("val", "train")
-        raise SourceError(f"classes that are in {here} but not in {there}: {_few(more)}")
+        raise SourceError(f"{there} lacks classes that {here} has: {_few(more)}; add them, or remove them from {here}")
     if not train:
         raise SourceError("train and val hold no classes; expected train/CLASS/FILE and val/CLASS/FILE")
     return classes

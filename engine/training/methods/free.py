@@ -31,10 +31,11 @@ def free(
     alpha: float,
     replays: int = 8,
 ) -> "Tensor":
-    """One replay of a minibatch (Wong et al., 2020, algorithm 2). The loop repeats each minibatch `replays` times.
+    """One replay of a minibatch (Wong et al., 2020, algorithm 2).
 
-    The weight update is on x + delta, with the delta of the previous step. Then delta = ball(delta + alpha
-    sign(gradient at x + delta)), with the gradient of the same backward pass.
+    The training loop calls this function `replays` times per minibatch. Each call updates the weights with the gradient
+    at x + delta, where delta is what the previous call returned. The same backward pass gives the gradient with respect
+    to the image at x + delta. The call returns ball(delta + alpha sign(that gradient)).
     """
     delta = threat.carried(batch.x, batch.delta)
     gradient = learner.update(batch.x + delta, batch.y, input_grad=True)

@@ -11,7 +11,7 @@ from textual.widgets.selection_list import Selection
 
 
 class ColumnsDialog(ModalScreen[tuple[str, ...] | None]):
-    """Returns the chosen columns, those that were shown before first; None if the user cancels."""
+    """Returns the chosen columns. Columns that were already shown come first. Returns None if the user cancels."""
 
     BINDINGS = [
         Binding("enter", "save", "Save", priority=True),  # without priority, the list takes enter as space

@@ -183,7 +183,7 @@ class HistoryScreen(Screen[None]):
             self._sort = f"+{key}" if self._sort == key else key
             self._draw()
         else:
-            self.notify(f"cannot sort by {key}: its values have no order")
+            self.notify(f"cannot sort by {key}: its values have no order; choose another column")
 
     def action_columns(self) -> None:
         def chosen(columns: tuple[str, ...] | None) -> None:

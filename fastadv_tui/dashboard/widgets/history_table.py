@@ -1,4 +1,4 @@
-"""The table of past runs. It updates single cells where possible, and otherwise fills up a few rows at a time."""
+"""The table of past runs. It updates single cells if it can. Otherwise it is rebuilt, a few rows at a time."""
 
 from collections.abc import Iterable
 
@@ -14,7 +14,7 @@ MARK_COLUMN = "mark"  # key of the first column
 
 
 class HistoryTable(DataTable[Text]):
-    """One line for each run or group of runs, by the id of its first run. The cursor stays on its line."""
+    """One line for each run or group of runs. Its key is the id of its first run. The cursor stays on its line."""
 
     def __init__(self, **options: str) -> None:
         super().__init__(cursor_type="cell", **options)  # type: ignore[arg-type]
@@ -37,7 +37,7 @@ class HistoryTable(DataTable[Text]):
             self.add_column("" if key == MARK_COLUMN else key, key=key)
 
     def show(self, lines: dict[str, list[Text]]) -> None:
-        """Update single cells if the table has the same lines in the same order; otherwise fill the table again."""
+        """Update single cells if the table has the same lines in the same order; otherwise rebuild the table."""
         if list(lines) == list(self._lines):
             self._patch(lines)
             return

@@ -31,7 +31,7 @@ def migrate(tables: Tables) -> Tables:
     """The tables in the present version. Raises: NewerSchemaError."""
     now = version(tables)
     if now > SCHEMA:
-        raise NewerSchemaError(f"the file has version {now}, this fastadv reads versions up to {SCHEMA}")
+        raise NewerSchemaError(f"its format is {now}, this fastadv reads formats up to {SCHEMA}: upgrade fastadv")
     for step in range(now, SCHEMA):
         tables = MIGRATIONS[step](tables)
     return tables

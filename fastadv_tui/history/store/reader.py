@@ -27,7 +27,7 @@ _ROWS = list[Row]
 def read_rows(path: Path) -> list[Row]:
     """The rows of a file of any known version; no rows if the file is missing.
 
-    Raises: OSError, NewerSchemaError, the errors in DAMAGED.
+    Raises: OSError, NewerSchemaError, or one of DAMAGED (the errors of reading a damaged file).
     """
     try:
         file = _CURRENT_FILE.decode(path.read_bytes())
@@ -44,7 +44,7 @@ def read_rows(path: Path) -> list[Row]:
 def read_tables(path: Path) -> Tables:
     """The file's tables in the present version; no tables if the file is missing.
 
-    Raises: OSError, NewerSchemaError, the errors in DAMAGED.
+    Raises: OSError, NewerSchemaError, or one of DAMAGED (the errors of reading a damaged file).
     """
     from fastadv_tui.history.store.storage import (
         AtomicStorage,  # imported late: TinyDB is slow to load, and most readers do not need it

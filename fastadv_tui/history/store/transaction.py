@@ -29,7 +29,7 @@ _UNDECODED_FILE = msgspec.json.Decoder(_UndecodedFile)
 class Transaction:
     """The file's tables in memory, for one writer. The writer must hold the file's lock from creation to `save`.
 
-    Raises, when created: OSError, NewerSchemaError, the errors in DAMAGED.
+    Raises, when created: OSError, NewerSchemaError, or one of DAMAGED (the errors of reading a damaged file).
     """
 
     def __init__(self, path: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from engine.attacks.pgd import Pgd, broken_by_restart
+from engine.attacks.pgd import Pgd, fooled_by_restart
 from engine.attacks.probe import Probe
 from engine.attacks.threat import Threat
 from engine.runtime.eval_mode import evaluating, frozen
@@ -64,7 +64,7 @@ def robust_in_double() -> nn.Module:
     return InDouble(trained_digits())
 
 
-def test_pgd_breaks_the_images_that_the_textbook_breaks() -> None:
+def test_pgd_fools_the_images_that_the_textbook_fools() -> None:
     """In float64 no sign depends on the order of a sum, so the masks must be equal."""
     model, (_, _, images, labels) = robust_in_double(), digits()
     x, y, numbers = images[:50], labels[:50], torch.arange(50) * 7
@@ -73,18 +73,18 @@ def test_pgd_breaks_the_images_that_the_textbook_breaks() -> None:
         [textbook(model, x[n : n + 1], y[n : n + 1], int(numbers[n]), 0.1, attack, seed=5) for n in range(50)]
     )
     with evaluating(model):
-        found = [broken_by_restart(Probe(model), x, y, numbers, Threat(0.1), attack, 5, restart) for restart in (0, 1)]
+        found = [fooled_by_restart(Probe(model), x, y, numbers, Threat(0.1), attack, 5, restart) for restart in (0, 1)]
     assert torch.equal(torch.stack(found, 1), expected)
-    assert 5 < expected[:, 0].sum() < 45  # the attack breaks some images, and not all
+    assert 5 < expected[:, 0].sum() < 45  # the attack fools some images, and not all
 
 
-def test_pgd_in_float32_breaks_the_same_images_in_any_batch_but_for_ties() -> None:
+def test_pgd_in_float32_fools_the_same_images_in_any_batch_but_for_ties() -> None:
     model, (_, _, images, labels) = trained_digits(), digits()
     numbers = torch.arange(360)
 
     def attacked(size: int) -> Tensor:
         parts = [
-            broken_by_restart(Probe(model), images[n], labels[n], n, Threat(0.1), Pgd(5, 1, 0.04), 0, 0)
+            fooled_by_restart(Probe(model), images[n], labels[n], n, Threat(0.1), Pgd(5, 1, 0.04), 0, 0)
             for n in numbers.split(size)
         ]
         return torch.cat(parts)
@@ -105,19 +105,19 @@ class Band(nn.Module):
         return torch.stack((torch.zeros_like(pixel), -1 + 0.001 * pixel + 5 * inside), 1)
 
 
-@pytest.mark.parametrize(("steps", "broken"), [(1, False), (2, True), (6, True)])
-def test_an_image_counts_as_broken_if_any_step_of_pgd_fools_the_network(steps: int, broken: bool) -> None:
+@pytest.mark.parametrize(("steps", "fooled"), [(1, False), (2, True), (6, True)])
+def test_an_image_counts_as_fooled_if_any_step_of_pgd_fools_the_network(steps: int, fooled: bool) -> None:
     """From 0.5 by 0.06: 0.56, 0.62 (fooled), 0.68, ... 0.8: the last iterate is classified correctly again."""
     x, y = torch.full((1, 1, 1, 1), 0.5), torch.tensor([0])
     seed = next(n for n in range(10**5) if abs(float(image_noise(n, 0, torch.tensor([0]), x.shape[1:]))) < 0.01)
-    mask = broken_by_restart(Probe(Band()), x, y, torch.tensor([0]), Threat(0.3), Pgd(steps, 1, 0.06), seed, 0)
-    assert mask.tolist() == [broken]
+    mask = fooled_by_restart(Probe(Band()), x, y, torch.tensor([0]), Threat(0.3), Pgd(steps, 1, 0.06), seed, 0)
+    assert mask.tolist() == [fooled]
     assert not Band()(torch.full((1, 1, 1, 1), 0.8)).argmax(1).any()
 
 
-def test_an_image_counts_as_broken_if_the_random_start_alone_fools_the_network() -> None:
+def test_an_image_counts_as_fooled_if_the_random_start_alone_fools_the_network() -> None:
     x, y = torch.full((1, 1, 1, 1), 0.62), torch.tensor([0])
-    assert broken_by_restart(Probe(Band()), x, y, torch.tensor([0]), Threat(0.0), Pgd(1, 1, 0.1), 0, 0).all()
+    assert fooled_by_restart(Probe(Band()), x, y, torch.tensor([0]), Threat(0.0), Pgd(1, 1, 0.1), 0, 0).all()
 
 
 def test_an_attack_changes_neither_images_nor_parameters() -> None:
@@ -125,7 +125,7 @@ def test_an_attack_changes_neither_images_nor_parameters() -> None:
     before = images[:20].clone()
     x = images[:20]
     with evaluating(model):
-        broken_by_restart(Probe(model), x, labels[:20], torch.arange(20), Threat(0.2), Pgd(3, 1, 0.1), 0, 0)
+        fooled_by_restart(Probe(model), x, labels[:20], torch.arange(20), Threat(0.2), Pgd(3, 1, 0.1), 0, 0)
     assert torch.equal(x, before)
     assert not x.requires_grad
     assert all(p.grad is None and p.requires_grad for p in model.parameters())

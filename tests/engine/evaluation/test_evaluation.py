@@ -114,7 +114,7 @@ def test_the_forecast_of_the_total_work_is_near_the_truth_early_on(monkeypatch: 
 def test_reported_progress_moves_with_every_step_of_a_batch() -> None:
     """On a CPU a batch of a wide network takes a minute. Meanwhile the bar must move and a stop must be seen."""
     ticks: list[tuple[int, int]] = []
-    attack = Pgd(9, 1, 0.0)  # steps of size 0 break no image
+    attack = Pgd(9, 1, 0.0)  # steps of size 0 fool no image
     whole = evaluate(model(), images(40), Threat(0.0), attack, 0, lambda done, total: ticks.append((done, total)))
     right = round(whole.clean * 40)
     assert [done for done, _ in ticks] == [40, *(40 + right * step for step in range(1, 10)), 40 + right * 9]
@@ -171,7 +171,7 @@ def test_several_eps_at_once_give_the_accuracies_of_one_at_a_time() -> None:
     assert together[0].robust > together[2].robust > together[1].robust
 
 
-def test_an_image_that_a_search_in_low_precision_breaks_is_broken_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_that_a_search_in_low_precision_fools_is_fooled_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every success is confirmed in float32: a model that fails in bf16 alone keeps its accuracy."""
 
     class FailsInLowPrecision(nn.Module):
@@ -232,7 +232,7 @@ def starts(seed: int, x: torch.Tensor) -> Callable[[int], torch.Tensor]:
     return lambda restart: 0.06 * image_noise(seed, restart, numbers, x.shape[1:])
 
 
-def test_a_search_in_float32_breaks_every_image_that_the_textbook_breaks() -> None:
+def test_a_search_in_float32_fools_every_image_that_the_textbook_fools() -> None:
     """In float64, because sums in another order may decide a tie otherwise."""
     test, attack = images(80), Pgd(10, 3, 0.02)
     x, y = test[torch.arange(80)]

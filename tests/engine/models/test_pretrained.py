@@ -121,7 +121,7 @@ def test_tensors_with_unknown_names_are_matched_in_their_order_if_it_is_unique(
     assert said == ("by order and shape", "none")
     assert same(model, elsewhere)
     save_file(renamed(elsewhere), tmp_path / "w.safetensors")
-    with pytest.raises(ConfigError, match="keeps no order"):
+    with pytest.raises(ConfigError, match="a safetensors file has no order"):
         filled(tmp_path / "w.safetensors")
 
 

@@ -89,14 +89,14 @@ def test_an_unreadable_training_image_is_grey_and_listed_and_a_test_image_has_no
     bad.write_bytes(b"torn")
     loader = batches(folder, workers=1)
     greys = sum(int((x == 128 / 255).flatten(1).all(1).sum()) for x, _ in pairs(loader.epoch(0)))
-    assert (greys, loader.broken) == (1, {str(bad)})
+    assert (greys, loader.unreadable) == (1, {str(bad)})
     (folder / "val" / "a" / "0.JPEG").write_bytes(b"torn")
     images = FolderImages(*ImageFolder(folder).files("val", 0), 18, 16, CPU)
     x, y = images.first(15)[torch.arange(15)]
     (place,) = (y == -1).nonzero().flatten().tolist()
     assert torch.equal(x[place], torch.full_like(x[place], 128 / 255))
     assert sorted(y.tolist()) == [-1, *[0] * 4, *[1] * 5, *[2] * 5]
-    assert images.broken == {str(folder / "val" / "a" / "0.JPEG")}
+    assert images.unreadable == {str(folder / "val" / "a" / "0.JPEG")}
 
 
 def test_training_fails_if_its_images_are_deleted(folder: Path) -> None:
