@@ -143,7 +143,7 @@ BAD = {
         "test_command_line.py is a file; an image folder holds train/CLASS/FILE",
     ),
     "no UTF-8": ([f"imagefolder:{os.fsdecode(bytes([255]))}"], "is not UTF-8"),
-    "overruled by phases": (["imagenet", "--batch-size", "64"], "batch_size: each phase has its own"),
+    "overruled by phases": (["imagenet", "--batch-size", "64"], "batch_size has no effect, because every phase"),
     "unknown method": (["digits", "--method", "fsgm"], "method.name = 'fsgm': use standard, fgsm, nfgsm, pgd, free"),
     "unknown preset": (["digits", "--preset", "wong"], "unknown preset 'wong'"),
     "unknown key": (["digits", "--set", "model.widht=16"], "did you mean model.width?"),

@@ -12,6 +12,7 @@ import shlex
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import psutil
@@ -53,13 +54,17 @@ class DashboardServer(Server):
         self._token = token
         self._open: set[asyncio.Task[Any]] = set()
 
-    async def run(self, listener: socket.socket) -> None:
-        """Serve on a listening socket until a signal ends the server, then end all dashboards."""
+    async def run(self, listener: socket.socket, announce: Callable[[], None]) -> None:
+        """Serve on a listening socket until a signal ends the server, then end all dashboards.
+
+        announce: called when the server answers requests and a signal ends it in order.
+        """
         ended = _end_event()
         # no access log: its URLs would hold the token
         runner = web.AppRunner(await self._make_app(), access_log=None, shutdown_timeout=CLOSE_TIMEOUT)
         await runner.setup()
         await web.SockSite(runner, listener).start()
+        announce()
         await ended.wait()
         await runner.cleanup()
 
@@ -136,17 +141,20 @@ def serve(port: int, writable: bool) -> None:
     Raises: UserError, if the server cannot listen on the port.
     """
     with _listen(port) as listener:
-        port = listener.getsockname()[1]
-        token = secrets.token_urlsafe(32)
-        print(f"http://{ADDRESS}:{port}/?token={token}", flush=True)
-        access = "everybody with this URL can start and stop runs" if writable else "read-only, change with --writable"
-        print(
-            f"from another machine: run `ssh -L {port}:{ADDRESS}:{port} HOST` there, then open the same URL\n"
-            f"{access}; Ctrl-C ends the server",
-            file=sys.stderr,
-        )
+        port, token = listener.getsockname()[1], secrets.token_urlsafe(32)
+        output = sys.stdout
+
+        def announce() -> None:
+            print(f"http://{ADDRESS}:{port}/?token={token}", file=output, flush=True)
+            access = (
+                "everybody with this URL can start and stop runs" if writable else "read-only, change with --writable"
+            )
+            forward = f"ssh -L {port}:{ADDRESS}:{port} HOST"
+            print(f"from another machine: run `{forward}` there, then open the same URL", file=sys.stderr)
+            print(f"{access}; Ctrl-C ends the server", file=sys.stderr)
+
         with contextlib.redirect_stdout(sys.stderr):  # textual-serve prints the last output of each dashboard
-            asyncio.run(DashboardServer(_command(writable), port, token).run(listener))
+            asyncio.run(DashboardServer(_command(writable), port, token).run(listener, announce))
 
 
 def _listen(port: int) -> socket.socket:
