@@ -14,6 +14,7 @@ from engine.protocol import event_log, events
 from engine.protocol.exit_code import ExitCode
 from engine.protocol.rundir import RunDir
 from engine.protocol.stop import Stopped, StopRequest, ignore_stops
+from engine.runtime.openmp import let_waiting_threads_sleep
 
 
 def main(arguments: list[str]) -> int:
@@ -82,6 +83,7 @@ def _one_line(error: BaseException) -> str:
 
 
 if __name__ == "__main__":
+    let_waiting_threads_sleep()
     exit_code = main(sys.argv[1:])
     ignore_stops()
     sys.exit(exit_code)
