@@ -25,7 +25,6 @@ STATE_DICT_KEYS = (
     "net",
     "weights",
 )  # where training scripts keep the state dict in a checkpoint
-PREFIXES = ("module.", "_orig_mod.", "model.")  # that DataParallel, torch.compile and wrappers add to names
 MEANS, STDS = ("mean", "mu"), ("std", "sigma")  # names of the buffers of normalisation layers
 NAMED_NORMALIZATIONS = {"none": ((0.0,), (1.0,))}  # mean and std
 
@@ -64,8 +63,9 @@ def load_state_dict_from(
     among the tensors of one kind and shape. normalize: as in EvalRequest; ordered: whether the file keeps the order of
     the modules (safetensors does not).
 
-    Raises: ConfigError, naming the first tensor that has no match.
+    Raises: ConfigError, naming the first tensor that has no match or holds a value that is not finite.
     """
+    _check_finite(given)
     own = {name: value for name, value in model.state_dict().items() if "num_batches" not in name}
     given = {name: value for name, value in given.items() if "num_batches" not in name}
     normalization = model[0]  # type: ignore[index]  # build_network makes a Sequential
@@ -101,9 +101,12 @@ def _find_state_dict(content: object, path: Path) -> dict[str, Tensor]:
 
 
 def _without_prefixes(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors without the part that all names begin with. Wrappers add such parts: `module.`, `backbone.`, `0.`."""
     found = dict(tensors)
-    while prefix := next((p for p in PREFIXES if found and all(name.startswith(p) for name in found)), ""):
-        found = {name.removeprefix(prefix): value for name, value in found.items()}
+    while (
+        len(found) > 1 and len({name.partition(".")[0] for name in found}) == 1 and all("." in name for name in found)
+    ):
+        found = {name.partition(".")[2]: value for name, value in found.items()}
     return found
 
 
@@ -137,12 +140,18 @@ def _match(
         return {name: name.partition(".")[2] for name in own}, "by name"  # the names of torchvision
     places = _match_by_order(own, given)
     kinds = {(name.rpartition(".")[2], value.shape) for name, value in own.items()}
-    if not ordered and len(kinds) < len(own):
+    if (not ordered or [*given] == sorted(given)) and len(kinds) < len(own):  # sorted: not the order of the modules
         raise ConfigError(
-            "the tensors cannot be matched: their names are unknown, and a safetensors file has no order; "
-            "save them with torch.save"
+            "the tensors cannot be matched: their names are unknown, and their order in the file is not that of the "
+            "modules; save model.state_dict() with torch.save"
         )
     return places, "by order and shape"
+
+
+def _check_finite(given: Mapping[str, Tensor]) -> None:
+    bad = next((name for name, value in given.items() if not bool(value.isfinite().all())), None)
+    if bad is not None:
+        raise ConfigError(f"the tensor {bad} holds NaN or infinity; use weights from before the training diverged")
 
 
 def _common(name: str, names: Mapping[str, str]) -> str:

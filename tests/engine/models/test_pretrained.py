@@ -121,7 +121,7 @@ def test_tensors_with_unknown_names_are_matched_in_their_order_if_it_is_unique(
     assert said == ("by order and shape", "none")
     assert same(model, elsewhere)
     save_file(renamed(elsewhere), tmp_path / "w.safetensors")
-    with pytest.raises(ConfigError, match="a safetensors file has no order"):
+    with pytest.raises(ConfigError, match="their order in the file is not that of the modules"):
         filled(tmp_path / "w.safetensors")
 
 
@@ -212,3 +212,31 @@ def test_a_normalisation_that_makes_no_sense_is_refused(elsewhere: nn.Module, tm
     torch.save(elsewhere.state_dict(), tmp_path / "w.pt")
     with pytest.raises(ConfigError, match="--normalize"):
         filled(tmp_path / "w.pt", how)
+
+
+@pytest.mark.parametrize(
+    "prefix", ["module.", "net.", "network.", "backbone.", "0.", "_orig_mod.module.", "a.b.encoder."]
+)
+def test_the_part_that_all_names_begin_with_is_left_out(elsewhere: nn.Module, tmp_path: Path, prefix: str) -> None:
+    torch.save({prefix + name: value for name, value in elsewhere.state_dict().items()}, tmp_path / "w.pt")
+    model, said = filled(tmp_path / "w.pt")
+    assert said == ("by name", "none")
+    assert same(model, elsewhere)
+
+
+def test_tensors_in_alphabetical_order_are_not_matched_by_order(elsewhere: nn.Module, tmp_path: Path) -> None:
+    """The order of the modules differs from the alphabet, and tensors of one shape would change places."""
+    torch.save(dict(sorted(renamed(elsewhere).items())), tmp_path / "w.pt")
+    with pytest.raises(ConfigError, match="their order in the file is not that of the modules"):
+        filled(tmp_path / "w.pt")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused_by_the_name_of_their_tensor(
+    elsewhere: nn.Module, tmp_path: Path, value: float
+) -> None:
+    state = {name: tensor.clone() for name, tensor in elsewhere.state_dict().items()}
+    state["layer2.0.conv1.weight"].view(-1)[7] = value
+    torch.save(state, tmp_path / "w.pt")
+    with pytest.raises(ConfigError, match=r"layer2\.0\.conv1\.weight holds NaN or infinity"):
+        filled(tmp_path / "w.pt")
