@@ -14,12 +14,16 @@ from torch import nn
 
 from engine.config.datasets import DatasetFacts, facts_of
 from engine.config.errors import ConfigError
+from engine.config.keys import flatten
 from engine.config.run import RunConfig
 from engine.models.build import build_network
 from engine.protocol.files import replacing
 from engine.protocol.rundir import RunDir
 
 SCHEMA = 1
+# Settings that may change while a run is stopped: they do not decide the weights that the run was started to train.
+CHANGEABLE = ("name", "preset", "precision", "compile", "device", "data_dir", "checkpoint_minutes", "grace_seconds")
+CHANGEABLE_SECTIONS = ("eval.", "watch.", "early_stop.")
 
 
 class CheckpointError(RuntimeError):
@@ -90,6 +94,23 @@ def load_latest(rundir: RunDir, device: torch.device | str = "cpu") -> tuple[dic
     if problems:
         raise CheckpointError(f"{'; '.join(problems)}; restore a checkpoint, or start a new run")
     return None, ""
+
+
+def compare_settings(state: dict[str, Any], config: RunConfig) -> list[str]:
+    """Messages for the user if the settings of the run have changed since a checkpoint.
+
+    Raises: ConfigError, if a setting has changed that decides the weights. The record of the run would then be false.
+    """
+    trained, now = flatten(msgspec.json.decode(state["config"], type=RunConfig)), flatten(config)
+    changed = [key for key in now if now[key] != trained.get(key, now[key])]
+    for key in changed:
+        if key not in CHANGEABLE and not key.startswith(CHANGEABLE_SECTIONS):
+            raise ConfigError(
+                f"the checkpoint was trained with {key} = {trained[key]}, but config.json now has {now[key]}; restore "
+                "config.json, or start a new run"
+            )
+    kept = [key for key in changed if key not in ("name", "precision")]  # a change of precision has its own message
+    return [f"{key} has changed since the checkpoint: it was {trained[key]} and is now {now[key]}" for key in kept]
 
 
 def compare_data(state: dict[str, Any], shape: str, fingerprint: str) -> list[str]:

@@ -127,13 +127,14 @@ class Training:
     def _restore(self) -> list[str]:
         """Restore the last checkpoint, if there is one. Returns notes for the user.
 
-        Raises: ConfigError, if the checkpoint was trained on other data.
+        Raises: ConfigError, if the checkpoint was trained on other data or with other settings.
         """
         setup = self.setup
         state, problem = checkpoint.load_latest(self.rundir, setup.device)
         notes = [f"{problem}; continuing from the previous checkpoint"] if problem else []
         if state is None:
             return notes
+        notes += checkpoint.compare_settings(state, self.config)
         notes += checkpoint.compare_data(state, setup.dataset.shape, setup.fingerprint)
         if (before := state.get("precision", setup.precision)) != setup.precision:
             notes.append(f"trained in {before} so far, on another machine; training in {setup.precision} from here on")
