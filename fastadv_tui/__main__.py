@@ -5,6 +5,7 @@ import sys
 
 from engine.protocol.exit_code import ExitCode
 from fastadv_tui.errors import UserError
+from fastadv_tui.text.encoding import print_everywhere
 
 COMPLETION_VARIABLE = "_FASTADV_COMPLETE"  # environment variable: a shell sets it to ask for completions
 
@@ -12,6 +13,7 @@ COMPLETION_VARIABLE = "_FASTADV_COMPLETE"  # environment variable: a shell sets 
 def main() -> None:
     """Run the command line. An error that the user can correct is printed in one line, with exit code 2."""
     words = sys.argv[1:]
+    print_everywhere()
     try:
         _check_words(words)
         if os.environ.get(COMPLETION_VARIABLE):

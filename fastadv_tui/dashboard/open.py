@@ -5,6 +5,7 @@ import os
 import sys
 
 from fastadv_tui.errors import UserError
+from fastadv_tui.text.encoding import is_utf8
 
 
 def open_dashboard(readonly: bool) -> None:
@@ -39,3 +40,10 @@ def _check_terminal() -> None:
         raise UserError(
             "the dashboard needs a terminal; without one, `fastadv runs` lists runs and `fastadv --help` lists commands"
         )
+    if not is_utf8(sys.stdout):
+        raise UserError(
+            f"the dashboard needs UTF-8, and this terminal has {sys.stdout.encoding}; set LC_ALL=C.UTF-8, or use "
+            "`fastadv runs`"
+        )
+    if os.environ.get("TERM", "dumb") in ("", "dumb"):
+        raise UserError("the dashboard needs to know the terminal; set TERM, for example TERM=xterm-256color")

@@ -37,3 +37,25 @@ def test_a_stream_that_is_closed_is_no_terminal() -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds(20))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("TERM", "dumb", "set TERM"),
+        ("TERM", "", "set TERM"),
+        ("PYTHONIOENCODING", "latin-1", "the dashboard needs UTF-8"),
+    ],
+)
+def test_a_terminal_that_cannot_show_the_dashboard_gets_one_line(name: str, value: str, said: str) -> None:
+    ours, theirs = pty.openpty()
+    try:
+        environment = {**os.environ, "TERM": "xterm-256color", name: value}
+        done = subprocess.run(FASTADV, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, timeout=seconds(20))
+        printed = os.read(ours, 1000).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert done.returncode == 2
+    (line,) = printed.splitlines()
+    assert said in line
