@@ -5,7 +5,7 @@
 
 import signal
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from types import FrameType
 from typing import Any, Generic, TypeVar
@@ -31,6 +31,7 @@ from fastadv_tui.errors import UserError
 
 OneAnswer = TypeVar("OneAnswer", bound=Answer)
 Answers = TypeVar("Answers")
+Begun = Callable[["subprocess.Popen[bytes]"], None]
 
 
 class EngineError(UserError):
@@ -53,12 +54,14 @@ def doctor(data_dir: str) -> MachineReport:
     return _ask("doctor", MachineReport, b"", data_dir)
 
 
-def count_flops(config: RunConfig) -> Counted:
+def count_flops(config: RunConfig, begun: Begun = lambda engine: None) -> Counted:
     """Count the floating-point operations of one image in the network of a run. Counting takes seconds.
 
-    The engine's stderr is not shown. Raises: UserError, if the network or the data set does not exist; EngineError.
+    begun: gets the engine process, which the caller may kill. The engine's stderr is not shown.
+
+    Raises: UserError, if the network or the data set does not exist; EngineError.
     """
-    return _ask("flops", Counted, msgspec.json.encode(config), stderr=subprocess.DEVNULL)
+    return _ask("flops", Counted, msgspec.json.encode(config), stderr=subprocess.DEVNULL, begun=begun)
 
 
 def runs_to_check(configs: Iterable[RunConfig]) -> list[RunConfig]:
@@ -72,22 +75,50 @@ def _checked_settings(config: RunConfig) -> tuple[object, ...]:
     return config.dataset, config.data_dir, config.phase_list, config.model.name, config.device
 
 
-def _ask(command: str, kind: type[OneAnswer], request: bytes, *arguments: str, stderr: int | None = None) -> OneAnswer:
+def _ask(
+    command: str,
+    kind: type[OneAnswer],
+    request: bytes,
+    *arguments: str,
+    stderr: int | None = None,
+    begun: Begun = lambda engine: None,
+) -> OneAnswer:
     """The answer in the last line of the command's output. Libraries may have written lines before this line."""
     words = engine_command(f"--{command}", *arguments)
     try:
-        done = subprocess.run(words, input=request, stdout=subprocess.PIPE, stderr=stderr)
+        code, output = _run(words, request, stderr, begun)
     except OSError as error:  # no more processes are allowed, or there is no memory for a new process
         raise EngineError(f"cannot start the engine's {command}: {error}") from None
     try:
-        answer = msgspec.json.decode(done.stdout.splitlines()[-1], type=kind | Refused)
+        answer = msgspec.json.decode(output.splitlines()[-1], type=kind | Refused)
     except (IndexError, msgspec.DecodeError):
-        ending = f"the engine's {command} ended without an answer (exit code {done.returncode})"
+        ending = f"the engine's {command} ended without an answer (exit code {code})"
         raise EngineError(f"{ending}; `fastadv doctor` may show the cause") from None
     if isinstance(answer, Refused):
         raise UserError(answer.message)
     assert isinstance(answer, kind)
     return answer
+
+
+def _run(words: Sequence[str], request: bytes, stderr: int | None, begun: Begun) -> tuple[int, bytes]:
+    """Run a command to its end, and return its exit code and its output. Raises: OSError.
+
+    A Ctrl-C reaches all processes of the terminal. The command does not see it, or would print a traceback: this
+    process ends the command.
+    """
+    old_mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # the command inherits the block
+    try:
+        process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, old_mask)
+    with process:
+        begun(process)
+        try:
+            output, _ = process.communicate(request)
+        except BaseException:
+            process.kill()
+            raise
+    return process.returncode, output
 
 
 # -- many answers -------------------------------------------------------------------------------------------------

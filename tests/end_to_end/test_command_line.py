@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 import typer
 
@@ -257,3 +258,16 @@ def cpu_seconds(command: Sequence[str]) -> float:
     subprocess.run(command, capture_output=True, check=True, env=environment)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+
+def test_ctrl_c_before_the_run_exists_prints_nothing_and_leaves_nothing(home: Path) -> None:
+    """Ctrl-C reaches all processes of the terminal, so also the engine that checks the data."""
+    command = [*FASTADV, "run", "digits", *QUICK]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0)
+    wait_until(lambda: psutil.Process(process.pid).children())
+    os.killpg(process.pid, signal.SIGINT)
+    out, narration = process.communicate(timeout=seconds(20))
+    assert process.returncode == 130
+    assert out == ""
+    assert "Traceback" not in narration
+    assert not any((home / "runs").glob("*"))

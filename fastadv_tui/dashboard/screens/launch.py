@@ -167,6 +167,9 @@ class LaunchScreen(Screen[None]):
         if not worker.is_cancelled:
             self.post_message(self.Counted())
 
+    def on_unmount(self) -> None:
+        self._flops.stop()
+
     def on_launch_screen_counted(self) -> None:
         self._replan()
 

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 
+import psutil
 import pytest
 from textual.events import Key
 from textual.pilot import Pilot
@@ -75,6 +76,26 @@ def test_the_form_counts_the_work_of_a_run(monkeypatch: pytest.MonkeyPatch) -> N
         await pilot.press("n")
         await until(pilot, lambda: "work: counting ..." in shown(app))
         await until(pilot, lambda: "work: 685 GFLOP of training" in shown(app), timeout=60)
+
+    play(script)
+
+
+def test_leaving_the_form_ends_the_engine_that_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The dashboard cannot end before its threads, so quitting would wait for the count."""
+    folder = str(home())
+    monkeypatch.undo()
+    monkeypatch.setenv("FASTADV_HOME", folder)
+
+    def counting() -> list[psutil.Process]:
+        children = psutil.Process().children(recursive=True)
+        return [child for child in children if psutil.pid_exists(child.pid) and "--flops" in child.cmdline()]
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("n")
+        await until(pilot, counting)
+        (engine,) = counting()
+        await pilot.press("escape")
+        await until(pilot, lambda: not engine.is_running() or engine.status() == psutil.STATUS_ZOMBIE, timeout=2)
 
     play(script)
 
