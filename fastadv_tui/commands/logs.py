@@ -22,19 +22,26 @@ def logs(
         int, typer.Option("--lines", "-n", min=0, help="Number of lines to print from the end of the log.")
     ] = 50,
 ) -> None:
-    """Print the log of a run: everything that its process wrote to its outputs."""
+    """Print the log of a run: the output of its process, then its events."""
     from fastadv_tui.runs.find import find_run
-    from fastadv_tui.runs.observe import observe
+    from fastadv_tui.runs.log_lines import event_lines
+    from fastadv_tui.runs.observe import RunObserver
     from fastadv_tui.text.tail import LineFollower, tail
 
     rundir = find_run(run)
-    follower = LineFollower(rundir.log) if follow else None
-    for text in tail(rundir.log, lines):
-        print(one_line(text))
-    while follower:
-        live = observe(rundir).status.live
-        for text in follower.poll():
-            print(one_line(text), flush=True)
-        if not live:
-            return
+    observer, output = RunObserver(rundir), LineFollower(rundir.log)
+    seen = observer.look()
+    described = event_lines(seen.state, seen.status)
+    whole = [*tail(rundir.log, lines), *described]
+    _print(whole[-lines:] if lines else [])
+    while follow and seen.status.live:
         time.sleep(POLL_SECONDS)
+        seen = observer.look()
+        now = event_lines(seen.state, seen.status)
+        _print([*output.poll(), *(text for text in now if text not in described)])
+        described = now
+
+
+def _print(lines: list[str]) -> None:
+    for text in lines:
+        print(one_line(text), flush=True)

@@ -8,8 +8,9 @@ from textual.widgets import Footer, Input, Static
 
 from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
-from fastadv_tui.dashboard.widgets.log_view import MAX_LENGTH, event_lines
+from fastadv_tui.dashboard.widgets.log_view import MAX_LENGTH
 from fastadv_tui.dashboard.widgets.text_field import TextField
+from fastadv_tui.runs.log_lines import event_lines
 from fastadv_tui.text.sanitize import one_line
 from fastadv_tui.text.tail import tail
 
@@ -65,7 +66,7 @@ class LogScreen(Screen[None]):
 
     def _draw(self) -> None:
         printed = [(text, "dim") for text in tail(self._view.rundir.log, MAX_LINES)]
-        lines = [*printed, *((text, "") for text in event_lines(self._view))]
+        lines = [*printed, *((text, "") for text in event_lines(self._view.state, self._view.verdict))]
         found = [(one_line(text, MAX_LENGTH), style) for text, style in lines if self._search in text.casefold()]
         empty = Text("nothing logged yet" if not self._search else "no line contains this text", style="dim")
         text = Text("\n").join(Text(shown, style=style) for shown, style in found) if found else empty

@@ -3,10 +3,8 @@
 from rich.text import Text
 from textual.widgets import RichLog
 
-from engine.protocol.events import AnyEvent, Evaluated
 from fastadv_tui.dashboard.snapshot import LiveRun
-from fastadv_tui.runs.event_text import accuracy_line, event_line
-from fastadv_tui.runs.state import RunState
+from fastadv_tui.runs.log_lines import event_lines
 from fastadv_tui.text.sanitize import one_line
 from fastadv_tui.text.tail import LineFollower, tail
 
@@ -31,7 +29,7 @@ class LogView(RichLog):
             self._begin(view)
         if view is None:
             return
-        for text in event_lines(view):
+        for text in event_lines(view.state, view.verdict):
             if text not in self._shown:
                 self._shown.add(text)
                 self._append(text, "bold red" if text.startswith("ALARM") else "")
@@ -48,22 +46,3 @@ class LogView(RichLog):
 
     def _append(self, text: str, style: str) -> None:
         self.write(Text(one_line(text, MAX_LENGTH), style=style), scroll_end=self.is_vertical_scroll_end)
-
-
-def event_lines(view: LiveRun) -> list[str]:
-    """The lines that describe the events of a run, in order of time, and the end of a run that failed or stopped."""
-    state = view.state
-    events: list[AnyEvent] = [*state.notes, *state.watch, *state.alarms, *state.final]
-    if state.started:
-        events.append(state.started)
-    lines = [_line_of(event, state) for event in sorted(events, key=lambda event: event.t)]
-    if not view.verdict.live and view.verdict.status != "done":
-        lines.append(f"{view.verdict.status}: {view.verdict.reason}" if view.verdict.reason else view.verdict.status)
-    return [text for text in lines if text]
-
-
-def _line_of(event: AnyEvent, state: RunState) -> str:
-    """The line of one event. The line of a past epoch has accuracies only: the state does not keep its speed."""
-    if isinstance(event, Evaluated) and event.stage == "watch":
-        return accuracy_line(event, state)
-    return event_line(event, state)

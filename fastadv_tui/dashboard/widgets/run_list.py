@@ -113,7 +113,7 @@ def _state(row: Row, view: LiveRun | None) -> str:
     if row.status == "queued":
         place = view.place if view else None
         return f"queued, {ordinal(place)} in line" if place else "queued"
-    return f"{row.status}{', collapsed' * bool(row.alarms)}, {format_age(row.submitted)}"
+    return f"{row.status}{', collapsed' * bool(row.alarms)}, {format_age(row.ended or row.submitted)}"
 
 
 def _fit(text: str, width: int) -> str:

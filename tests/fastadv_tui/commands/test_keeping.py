@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.protocol.events import Finished
+from engine.protocol.events import Finished, Note
 from engine.protocol.rundir import RunDir
 from fastadv_tui.history.index import History, HistoryError
 from fastadv_tui.history.notes import read_notes
@@ -16,7 +16,7 @@ from fastadv_tui.runs.find import find_run
 from fastadv_tui.supervise import process_identity, records
 from fastadv_tui.supervise.locks import try_lock
 from fastadv_tui.supervise.records import ProcessRecord
-from tests.support.events import write_events
+from tests.support.events import evaluated, started, write_events
 from tests.support.runs import make_run, submit, supervisor_pid, verdict, wait_for_status
 from tests.support.shell import fastadv
 from tests.support.waiting import wait_until
@@ -95,7 +95,18 @@ def test_a_full_id_means_its_run_though_another_id_begins_with_it() -> None:
 def test_logs_with_n_0_prints_no_lines() -> None:
     ended("a", 60.0).log.write_text("one\ntwo\n")
     assert fastadv("logs", "a", "-n", "0").stdout == ""
-    assert fastadv("logs", "a", "-n", "1").stdout == "two\n"
+
+
+def test_logs_prints_the_output_of_the_process_and_then_the_events() -> None:
+    rundir = ended("a", 60.0)
+    rundir.log.write_text("one\ntwo\n")
+    write_events(rundir, started(), Note(message="a note"), evaluated(10, clean=0.3, robust=0.2))
+    shown = fastadv("logs", "a").stdout.splitlines()
+    assert shown[:2] == ["one", "two"]
+    assert "training and" in shown[2]
+    assert "a note" in shown
+    assert any("clean  30.0%" in line and "20.0%" in line for line in shown)
+    assert fastadv("logs", "a", "-n", "1").stdout == shown[-1] + "\n"
 
 
 def test_a_run_whose_history_cannot_be_written_starts_and_the_command_says_so() -> None:
