@@ -81,11 +81,10 @@ def _groups(rows: "Sequence[Row]") -> "list[Group]":
 
 
 def _group_lines(groups: Sequence["Group"]) -> list[Sequence[str]]:
-    from fastadv_tui.history.seed_groups import mean_std
+    from fastadv_tui.history.seed_groups import mean_std, seeds_text
 
     lines: list[Sequence[str]] = [("n", "name", "clean", "robust", "seeds", "first run")]
     for group in groups:
         clean, robust = mean_std(group.clean, group.clean_std), mean_std(group.robust, group.robust_std)
-        seeds = ",".join(str(row.seed) for row in group.rows)
-        lines.append((str(group.count), group.rows[0].name, clean, robust, seeds, group.rows[0].id))
+        lines.append((str(group.count), group.rows[0].name, clean, robust, seeds_text(group), group.rows[0].id))
     return lines

@@ -120,7 +120,14 @@ COLUMNS = {
         _column("pinned", "flag"),
     )
 }  # fmt: skip
-FIELDS_WITHOUT_COLUMN = ("settings", "reason", "curve", "alarms")  # the fields of Row that have no column
+FIELDS_WITHOUT_COLUMN = (
+    "settings",
+    "reason",
+    "curve",
+    "alarms",
+    "origin",
+    "without_gradient",
+)  # the fields of Row that have no column
 
 # The columns that the history screen can show, in the order of its dialog for choosing columns.
 SHOWABLE = (

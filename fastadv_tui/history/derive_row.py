@@ -35,7 +35,7 @@ def thinned(points: list[Evaluated], limit: int = MAX_CURVE_POINTS) -> list[tupl
 def _add_submission(row: Row, submission: Submission | None) -> None:
     if submission is None:
         return
-    config = submission.config
+    config, row.origin = submission.config, submission.id
     row.name, row.dataset, row.method, row.preset = config.title, config.dataset, config.method.name, config.preset
     row.eps, row.alpha, row.seed, row.total_epochs = config.eps, config.alpha, config.seed, config.epochs
     row.settings, row.submitted = changed_settings(config), submission.submitted
@@ -51,4 +51,4 @@ def _add_progress(row: Row, run: RunState) -> None:
     last = run.last_accuracy
     if last is not None:
         row.clean, row.robust, row.attack, row.images = last.clean, last.robust, last.attack, last.images
-        row.final = last.stage == "final"
+        row.final, row.without_gradient = last.stage == "final", last.without_gradient

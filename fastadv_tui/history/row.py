@@ -14,12 +14,16 @@ class Row(Struct, kw_only=True):
     duration is in seconds of training, peak_memory in bytes. flops counts the floating-point operations of the whole
     training.
 
+    origin: the id under which the run was created. It differs from `id` if the folder was copied or renamed. Empty in
+    rows of version 0.1.
     clean, robust, attack, images: of the final evaluation if `final`, else of the last evaluation during training.
+    without_gradient: the robust ones among the images whose gradient was zero, so that the attack could not move them.
     curve: at most MAX_CURVE_POINTS points (epoch, clean, robust).
     settings: by dotted key, the settings that differ from the preset.
     """
 
     id: str
+    origin: str = ""
     name: str = ""
     dataset: str = ""
     method: str = ""
@@ -41,6 +45,7 @@ class Row(Struct, kw_only=True):
     robust: float | None = None
     attack: str = ""
     images: int = 0
+    without_gradient: int = 0
     final: bool = False
     curve: list[tuple[float, float, float]] = []
     alarms: list[str] = []

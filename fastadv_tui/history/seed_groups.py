@@ -1,6 +1,7 @@
 """Groups of runs that differ only in their seed, with mean and standard deviation of the accuracies."""
 
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 
 from msgspec import Struct
@@ -29,9 +30,12 @@ class Group(Struct, frozen=True):
 
 
 def group_by_seed(rows: Sequence[Row]) -> list[Group]:
-    """Groups of runs that agree in everything but the seed, in the order of their first run."""
+    """Groups of runs that agree in everything but the seed, in the order of their first run.
+
+    A run and the copies of its folder are one trial, so they count once.
+    """
     groups: dict[str, list[Row]] = {}
-    for row in rows:
+    for row in _without_copies(rows):
         groups.setdefault(_all_but_seed(row), []).append(row)
     return [_group(members) for members in groups.values()]
 
@@ -41,6 +45,22 @@ def mean_std(mean: float | None, std: float | None) -> str:
     if mean is None or std is None:
         return format_percent(mean)
     return f"{100 * mean:.1f} ± {100 * std:.1f}%"
+
+
+def seeds_text(group: Group) -> str:
+    """The seeds of a group, as `0,1,2`. A seed that several runs have is no independent trial: `0 (2 runs),1`."""
+    counts = Counter(row.seed for row in group.rows)
+    return ",".join(f"{seed} ({count} runs)" if count > 1 else str(seed) for seed, count in counts.items())
+
+
+def _without_copies(rows: Sequence[Row]) -> list[Row]:
+    """One row for each run: of a run and the copies of its folder, the run itself if it is there."""
+    kept: dict[str, Row] = {}
+    for row in rows:
+        origin = row.origin or row.id
+        if origin not in kept or row.id == origin:
+            kept[origin] = row
+    return list(kept.values())
 
 
 def _group(rows: list[Row]) -> Group:

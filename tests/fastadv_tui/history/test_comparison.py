@@ -12,7 +12,7 @@ from fastadv_tui.history.comparison import compare
 from fastadv_tui.history.comparison_formats import FORMATS
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.run_settings import differing_settings
-from fastadv_tui.history.seed_groups import group_by_seed, mean_std
+from fastadv_tui.history.seed_groups import group_by_seed, mean_std, seeds_text
 
 BASE = Row(
     id="a1", name="base", dataset="cifar10", method="fgsm", preset="wong2020", eps=8 / 255, status="done", clean=0.8,
@@ -124,3 +124,15 @@ def test_a_comparison_in_latex_escapes_every_special_character() -> None:
     assert r"50\% \& \$x\_1\$ \{a\} \textbackslash{}" in name
     assert r"clean & \textbf{80.0\%} & 70.0\% \\" in text
     assert text.startswith(r"\begin{tabular}{lrr}")
+
+
+def test_a_copied_run_folder_is_no_second_trial() -> None:
+    own, copy = replace(BASE, id="a", origin="a"), replace(BASE, id="b", origin="a", note="copied")
+    for rows in ([own, copy], [copy, own]):
+        (group,) = group_by_seed(rows)
+        assert [row.id for row in group.rows] == ["a"]
+        assert (group.count, group.robust_std) == (1, None)
+    (renamed,) = group_by_seed([copy])  # the original is gone: the copy counts
+    assert renamed.count == 1
+    (both,) = group_by_seed([own, replace(own, id="c", origin="c")])
+    assert seeds_text(both) == f"{BASE.seed} (2 runs)"
