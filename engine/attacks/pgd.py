@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.attacks.probe import Probe
+from engine.attacks.probe import Probe, without_gradient
 from engine.attacks.threat import Threat
 from engine.runtime.rng import image_noise
 
@@ -27,22 +27,24 @@ class Pgd:
 
 def fooled_by_restart(
     probe: Probe, x: Tensor, y: Tensor, images: Tensor, threat: Threat, attack: Pgd, seed: int, restart: int
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
     """Which images are misclassified at any iterate of one restart of PGD. The random start is one of the iterates.
 
     x: images in [0,1], (B, C, H, W); y: labels, (B,); images: indices in the data set, (B,), which decide the noise;
-    restart: number of the restart, which decides the noise, too. Returns a mask, bool, (B,).
+    restart: number of the restart, which decides the noise, too. Returns two masks, bool, (B,): the misclassified
+    images, and the images whose gradient was exactly zero at some iterate, so that the attack did not move them.
     """
-    fooled = torch.zeros_like(y, dtype=torch.bool)
+    fooled, unmoved = torch.zeros_like(y, dtype=torch.bool), torch.zeros_like(y, dtype=torch.bool)
     rows = torch.arange(len(y), device=y.device)
     delta = threat.project(x, threat.eps * image_noise(seed, restart, images, x.shape[1:]))
     for _ in range(attack.steps):
         wrong, gradient = probe.fooled_and_gradient(x + delta, y)
         fooled[rows[wrong]] = True
+        unmoved[rows[without_gradient(gradient)]] = True
         if bool(wrong.all()):
-            return fooled
+            return fooled, unmoved
         delta = threat.step(x, delta, gradient, attack.step_size)
         if wrong.sum() >= COMPACT_FRACTION * len(y):
             x, y, delta, rows = (t[~wrong] for t in (x, y, delta, rows))
     fooled[rows[probe.fooled(x + delta, y)]] = True
-    return fooled
+    return fooled, unmoved

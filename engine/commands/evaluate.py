@@ -70,7 +70,7 @@ class _RequestedEvaluation:
         self._all_test_images = self._dataset.test(self._phase, self._device)
         self.test = self._all_test_images.first(self._limit)
         self._attacks = [(Threat(eps), self._attack(eps)) for eps in asked.eps]
-        self._keys = self._make_keys()
+        self._key = self._make_key()
 
     @property
     def attack_name(self) -> str:
@@ -79,7 +79,7 @@ class _RequestedEvaluation:
     @property
     def result(self) -> Path:
         """The file of the result."""
-        return self._path_of(self._keys[0])
+        return Path(self._asked.folder) / f"{self._key}.json"
 
     def understood(self) -> Understood:
         """The answer that says what will be measured."""
@@ -97,16 +97,13 @@ class _RequestedEvaluation:
 
     def stored_result(self) -> Measured | None:
         """The stored result, if the same inputs were measured before."""
-        return next((known for key in self._keys if (known := _read(self._path_of(key)))), None)
+        return _read(self.result)
 
     def evaluation(self) -> ResumableEvaluation:
         """The evaluation, with the saved progress of the same inputs."""
         dtype, batch = precision.DTYPES[self._search], eval_batch(self._config)
         evaluation = Evaluation(self._model, self.test, self._attacks, self._config.seed, dtype, batch)
-        progress, old = (self._path_of(key).with_suffix(".pt") for key in self._keys)
-        if old.exists() and not progress.exists():
-            old.rename(progress)
-        return ResumableEvaluation(evaluation, progress, *self._keys)
+        return ResumableEvaluation(evaluation, self.result.with_suffix(".pt"), self._key)
 
     def _network(self) -> tuple[nn.Module, str, str]:
         """The network, how its tensors were matched, and its normalisation."""
@@ -121,14 +118,11 @@ class _RequestedEvaluation:
     def _attack(self, eps: float) -> Pgd:
         return attack_of(structs.replace(self._config, eps=eps), self._device)[0]
 
-    def _make_keys(self) -> tuple[str, str]:
-        """The key under which progress and result are stored, and the key that version 0.1 used."""
+    def _make_key(self) -> str:
+        """The key under which progress and result are stored."""
         data = self._dataset.fingerprint()
         inputs = evaluation_inputs(self._config, data, self._phase, self._attacks, self._limit, self._search)
-        return inputs.key(self._model), inputs.old_key(self._model)
-
-    def _path_of(self, key: str) -> Path:
-        return Path(self._asked.folder) / f"{key}.json"
+        return inputs.key(self._model)
 
 
 class _Ticker:
@@ -155,6 +149,7 @@ def _measured(attack: str, eps: tuple[float, ...], found: list[Accuracy], second
         images=images,
         seconds=round(seconds, 1),
         unreadable=unreadable,
+        without_gradient=tuple(accuracy.without_gradient for accuracy in found),
     )
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.attacks.pgd import Pgd, fooled_by_restart
-from engine.attacks.probe import Probe
+from engine.attacks.probe import Probe, misclassified
 from engine.attacks.threat import Threat
 from engine.data.dataset import Images
 from engine.runtime.eval_mode import evaluating
@@ -19,11 +19,16 @@ Tick = Callable[[int, int], None]  # (images seen plus gradients computed, estim
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Clean and robust accuracy as fractions in [0,1], measured on `images` images."""
+    """Clean and robust accuracy as fractions in [0,1], measured on `images` images.
+
+    without_gradient: number of images that count as robust although their gradient was exactly zero at some iterate.
+    The attack could not move these images, so an attack without gradients may still fool the model.
+    """
 
     clean: float
     robust: float
     images: int
+    without_gradient: int = 0
 
 
 class Evaluation:
@@ -52,6 +57,7 @@ class Evaluation:
         self._dtype = dtype
         self._clean = torch.zeros_like(data.labels, dtype=torch.bool)  # mask of images correct without attack, (N,)
         self._alive = self._clean.clone()  # mask of correct images that the current attack has not fooled, (N,)
+        self._unmoved = torch.zeros_like(self._clean)  # mask of images that had a gradient of zero in this attack, (N,)
         self._seen = 0  # images whose clean prediction is known
         self._restart, self._next = 0, 0  # current restart of the current attack; index of its next image
         self._here = self._before = 0  # gradients of the current attack; gradients of the finished attacks
@@ -69,7 +75,7 @@ class Evaluation:
             probe = Probe(self.model, self._dtype)
             for threat, attack in self.attacks[len(self.accuracies) :]:
                 self._attack(probe, threat, attack, tick)
-                self._record_accuracy(attack)
+                self._record_accuracy()
         tick(self._seen + self._before, self._seen + self._before)
         return self.accuracies
 
@@ -79,13 +85,14 @@ class Evaluation:
             "seen": self._seen,
             "alive": self._alive,
             "survivors": self.survivors,
-            "accuracies": [(a.clean, a.robust, a.images) for a in self.accuracies],
+            "unmoved": self._unmoved,
+            "accuracies": [(a.clean, a.robust, a.images, a.without_gradient) for a in self.accuracies],
             "place": (self._restart, self._next, self._here, self._before),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._clean, self._seen = state["clean"], state["seen"]
-        self._alive, self.survivors = state["alive"], state["survivors"]
+        self._alive, self._unmoved, self.survivors = state["alive"], state["unmoved"], state["survivors"]
         self.accuracies = [Accuracy(*figures) for figures in state["accuracies"]]
         self._restart, self._next, self._here, self._before = state["place"]
 
@@ -117,9 +124,10 @@ class Evaluation:
 
         x, y = self.data[images]
         probe.tick = report
-        fooled = fooled_by_restart(probe, x, y, images, threat, attack, self.seed, self._restart)
+        fooled, unmoved = fooled_by_restart(probe, x, y, images, threat, attack, self.seed, self._restart)
         self._here = begin + probe.gradients
         self._alive[images[fooled]] = False
+        self._unmoved[images[unmoved]] = True
         self._next = int(images[-1]) + 1
 
     def _waiting(self) -> Tensor:
@@ -127,12 +135,14 @@ class Evaluation:
         alive = self._alive.nonzero().flatten()
         return alive[alive >= self._next]
 
-    def _record_accuracy(self, attack: Pgd) -> None:
+    def _record_accuracy(self) -> None:
         count = len(self.data)
-        self.accuracies.append(Accuracy(int(self._clean.sum()) / count, int(self._alive.sum()) / count, count))
+        clean, robust = int(self._clean.sum()) / count, int(self._alive.sum()) / count
+        self.accuracies.append(Accuracy(clean, robust, count, int((self._alive & self._unmoved).sum())))
         self.survivors.append(self._alive)
         self._before, self._here = self._before + self._here, 0
         self._alive, self._restart, self._next = self._clean.clone(), 0, 0
+        self._unmoved = torch.zeros_like(self._clean)
 
     def _forecast(self, attack: Pgd) -> int:
         """Estimated gradients in all: the images to come are like those so far, and survivors cost all steps."""
@@ -155,8 +165,7 @@ def clean_correct(model: nn.Module, data: Images, images: Tensor) -> Tensor:
     """Which images are classified correctly without attack: bool, (B,). images: indices in the data set, (B,)."""
     x, y = data[images]
     with torch.no_grad():
-        right: Tensor = model(x).argmax(1) == y
-    return right
+        return ~misclassified(model(x), y)
 
 
 def attacked_accuracy(
@@ -172,5 +181,5 @@ def attacked_accuracy(
         alive = ~probe.fooled(x, y)
         clean = alive.float().mean()
         for restart in range(attack.restarts):
-            alive &= ~fooled_by_restart(probe, x, y, images, threat, attack, seed, restart)
+            alive &= ~fooled_by_restart(probe, x, y, images, threat, attack, seed, restart)[0]
     return Accuracy(float(clean), float(alive.float().mean()), len(y))

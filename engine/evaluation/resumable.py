@@ -22,7 +22,8 @@ class EvaluationInputs(Struct, frozen=True, kw_only=True):
 
     data: fingerprint of the data set; size, crop: of the images in pixels, 0 for full size; attacks: (eps, steps,
     restarts, step size), with eps and step size as fractions in [0,1]; limit: number of images, 0 for all; search:
-    precision of the search for perturbations.
+    precision of the search for perturbations; loss: of the attacks, so that no result of version 0.1 is taken, whose
+    attacks failed on networks with large logits.
     """
 
     network: ModelConfig
@@ -33,6 +34,7 @@ class EvaluationInputs(Struct, frozen=True, kw_only=True):
     seed: int
     limit: int
     search: str
+    loss: str = "rescaled cross-entropy"
 
     def key(self, model: nn.Module) -> str:
         """A hash of these inputs and the weights of `model`, which names the stored progress and result.
@@ -42,17 +44,6 @@ class EvaluationInputs(Struct, frozen=True, kw_only=True):
         network = structs.asdict(self.network)
         changed = {f.name: network[f.name] for f in structs.fields(self.network) if network[f.name] != f.default}
         return _hash(msgspec.json.encode(structs.asdict(self) | {"network": changed}, order="sorted"), model)
-
-    def old_key(self, model: nn.Module) -> str:
-        """The key of the same inputs in version 0.1, where the key was a hash over the `repr` of the inputs."""
-        net = self.network
-        network = f"name={net.name!r}, width={net.width!r}, depth={net.depth!r}, activation={net.activation!r}"
-        attacks = ", ".join(
-            f"(Threat(eps={eps!r}), Pgd(steps={steps!r}, restarts={restarts!r}, step_size={step_size!r}))"
-            for eps, steps, restarts, step_size in self.attacks
-        )
-        details = f"({self.size!r}, {self.crop!r}, [{attacks}], {self.seed!r}, {self.limit!r}, {self.search!r})"
-        return _hash(f"(ModelConfig({network}), {self.data!r}, {details})".encode(), model)
 
 
 def _hash(inputs: bytes, model: nn.Module) -> str:
@@ -66,11 +57,11 @@ def _hash(inputs: bytes, model: nn.Module) -> str:
 class ResumableEvaluation:
     """An evaluation with its progress in the file `path`. Progress of other inputs is overwritten.
 
-    keys: the key of the inputs, then the keys under which earlier versions stored the progress of the same inputs.
+    key: the key of the inputs.
     """
 
-    def __init__(self, evaluation: Evaluation, path: Path, *keys: str) -> None:
-        self.evaluation, self.path, self.keys = evaluation, path, keys
+    def __init__(self, evaluation: Evaluation, path: Path, key: str) -> None:
+        self.evaluation, self.path, self.key = evaluation, path, key
         self._saved = time.monotonic()
 
     def run(self, tick: Tick) -> list[Accuracy]:
@@ -94,11 +85,11 @@ class ResumableEvaluation:
 
     def _save(self) -> None:
         with replacing(self.path) as file:
-            torch.save({"asked": self.keys[0], **self.evaluation.state_dict()}, file)
+            torch.save({"asked": self.key, **self.evaluation.state_dict()}, file)
         self._saved = time.monotonic()
 
     def _restore(self) -> None:
         with contextlib.suppress(Exception):  # a damaged file can raise nearly any exception; only its work is lost
             state = torch.load(self.path, map_location=self.evaluation.data.labels.device, weights_only=True)
-            if state.pop("asked") in self.keys:
+            if state.pop("asked") == self.key:
                 self.evaluation.load_state_dict(state)

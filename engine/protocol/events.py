@@ -80,6 +80,9 @@ class Evaluated(Event, tag="evaluated"):
 
     `stage` is the purpose: `watch` (test images after each epoch, for display only), `guard` (the paper's check on a
     training minibatch) or `final`.
+
+    `without_gradient`: the number of images that count as robust although their gradient was exactly zero at some
+    iterate. The attack could not move these images. 0 in files of version 0.1.
     """
 
     stage: Stage
@@ -90,6 +93,7 @@ class Evaluated(Event, tag="evaluated"):
     clean: float
     robust: float
     images: int
+    without_gradient: int = 0
 
 
 class Alarm(Event, tag="alarm"):

@@ -119,6 +119,9 @@ class Measured(Answer, tag="Measured"):
 
     stored: whether this is the stored result of an earlier evaluation. unreadable: images that could not be read; they
     count as wrong. The result is stored as JSON, in which `stored` keeps its old name `before`.
+
+    without_gradient: for each eps, the number of images that count as robust although their gradient was exactly zero,
+    so that the attack could not move them.
     """
 
     attack: str
@@ -129,6 +132,7 @@ class Measured(Answer, tag="Measured"):
     seconds: float
     stored: bool = field(default=False, name="before")
     unreadable: int = 0
+    without_gradient: tuple[int, ...] = ()
 
 
 EvalAnswer = Understood | Working | Measured | Refused

@@ -120,6 +120,7 @@ class Reporter:
                 clean=accuracy.clean,
                 robust=accuracy.robust,
                 images=accuracy.images,
+                without_gradient=accuracy.without_gradient,
             )
         )
         if adversarial:

@@ -92,7 +92,7 @@ class Validation:
         inputs = evaluation_inputs(
             self._config, setup.fingerprint, setup.phases[-1], evaluation.attacks, limit, setup.search
         )
-        return ResumableEvaluation(evaluation, self._rundir.evaluation, inputs.key(model), inputs.old_key(model))
+        return ResumableEvaluation(evaluation, self._rundir.evaluation, inputs.key(model))
 
     def _evaluation(self, test: Images, attack: Pgd) -> Evaluation:
         dtype = precision.DTYPES[self._setup.search]

@@ -8,6 +8,7 @@ from fastadv_tui.text.quantities import (
     format_duration,
     format_flops,
     format_percent,
+    gradient_warning,
     kind_of_images,
     phase_words,
 )
@@ -62,7 +63,8 @@ def _final_line(event: events.Evaluated, state: RunState) -> str:
     began = state.started
     which = first_images(event.images, began.test_images, began.held_out) if began else f"{event.images:,} images"
     robust = f"{attack_name(event.attack)} {format_percent(event.robust)}"
-    return f"final: clean {format_percent(event.clean)}, {robust} on {which}"
+    warning = gradient_warning(event.without_gradient, event.images)
+    return f"final: clean {format_percent(event.clean)}, {robust} on {which}{f'; warning: {warning}' * bool(warning)}"
 
 
 def eta_text(state: RunState) -> str:

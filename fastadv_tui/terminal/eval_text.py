@@ -2,7 +2,7 @@
 
 from engine.config.units import units
 from engine.protocol.requests import Measured, Understood
-from fastadv_tui.text.quantities import attack_name, first_images, format_percent
+from fastadv_tui.text.quantities import attack_name, first_images, format_percent, gradient_warning
 from fastadv_tui.text.sanitize import one_line
 
 KILLED = (
@@ -26,10 +26,12 @@ def measured(answer: Measured) -> list[str]:
     when = ", measured before (--again measures it again)" if answer.stored else f", {answer.seconds:,.0f} s"
     wrong = f", {answer.unreadable} of them unreadable and counted as wrong" if answer.unreadable else ""
     head = f"clean {format_percent(answer.clean)} on {answer.images:,} images{wrong}{when}"
-    return [
-        head,
-        *(
-            f"eps {units(eps):>5}/255  {attack_name(answer.attack)} {format_percent(robust)}"
-            for eps, robust in zip(answer.eps, answer.robust, strict=True)
-        ),
-    ]
+    return [head, *(line for number in range(len(answer.eps)) for line in _robust(answer, number))]
+
+
+def _robust(answer: Measured, number: int) -> list[str]:
+    """The lines of one eps."""
+    robust = format_percent(answer.robust[number])
+    line = f"eps {units(answer.eps[number]):>5}/255  {attack_name(answer.attack)} {robust}"
+    unmoved = answer.without_gradient[number] if answer.without_gradient else 0
+    return [line, f"warning: {gradient_warning(unmoved, answer.images)}"] if unmoved else [line]

@@ -47,6 +47,13 @@ def first_images(images: int, total: int, held_out: bool = False) -> str:
     return f"{'all' if images == total else 'the first'} {images:,} {kind_of_images(held_out)}"
 
 
+def gradient_warning(count: int, images: int) -> str:
+    """A warning about images that an attack could not move. Empty if there are none. images: number of all images."""
+    if not count:
+        return ""
+    return f"{count:,} of {images:,} images have zero gradient under this attack: the figure may overstate robustness"
+
+
 def kind_of_images(held_out: bool) -> str:
     """The kind of images that a run is evaluated on."""
     return "held-out training images" if held_out else "test images"

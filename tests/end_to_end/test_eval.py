@@ -163,3 +163,32 @@ def test_eval_refuses_what_a_user_can_put_right_in_one_line(
     assert done.returncode == 2
     assert message in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+def test_a_network_that_multiplies_its_logits_gets_the_robust_accuracy_of_the_network_itself(
+    home: Path, weights: Path, tmp_path: Path
+) -> None:
+    state = torch.load(weights, weights_only=True)["state_dict"]
+    last = [name for name, value in state.items() if value.shape[:1] == (10,)]
+    assert len(last) == 2  # weight and bias of the last layer
+    torch.save({name: value * 100 if name in last else value for name, value in state.items()}, tmp_path / "scaled.pt")
+    words = [*DIGITS, "--eps", "0.1", "--attack", "pgd-10", "--json"]
+    plain, scaled = (answers(fastadv("eval", str(path), *words))[-1] for path in (weights, tmp_path / "scaled.pt"))
+    assert scaled["clean"] == plain["clean"]
+    assert scaled["robust"] == [pytest.approx(plain["robust"][0], abs=0.01)]
+
+
+def test_eval_warns_of_images_without_a_gradient(home: Path, weights: Path, tmp_path: Path) -> None:
+    """The first layer is dead, so the network gives every image the same answer, and no attack changes it."""
+    state = torch.load(weights, weights_only=True)["state_dict"]
+    first = next(name for name in state if name.endswith(".weight"))
+    torch.save({name: value * (name != first) for name, value in state.items()}, tmp_path / "dead.pt")
+    words = ["eval", str(tmp_path / "dead.pt"), *DIGITS, "--eps", "0.1", "--attack", "pgd-2"]
+    done = fastadv(*words)
+    assert done.returncode == 0, done.stderr
+    clean = float(done.stdout.split()[1].rstrip("%"))
+    assert done.stdout.splitlines()[-1] == (
+        f"warning: {round(clean * 3.6)} of 360 images have zero gradient under this attack: "
+        "the figure may overstate robustness"
+    )
+    assert "have zero gradient" in fastadv(*words).stdout  # also when the stored result is shown

@@ -1,4 +1,4 @@
-"""A home that version 0.1 wrote is read, resumed and answered.
+"""A home that version 0.1 wrote is read and resumed. Its evaluations are measured anew.
 
 `tests/support/written_by_0_1` holds three N-FGSM runs on the digits with one seed. `done` is whole. `stopped` was
 stopped at weight update 51 of 184, `evaluating` in its final evaluation. The stored evaluation is one of `done`, at two
@@ -6,6 +6,7 @@ eps.
 """
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -69,22 +70,22 @@ def test_a_run_of_version_0_1_resumes_to_where_it_would_have_ended(old_home: Pat
     assert found.robust == pytest.approx(wanted.robust, abs=0.07)
 
 
-def test_an_evaluation_of_version_0_1_goes_on_where_it_was_stopped(old_home: Path) -> None:
+def test_an_evaluation_of_version_0_1_starts_anew_because_its_attack_was_weaker(old_home: Path) -> None:
+    """The attack of version 0.1 failed on networks with large logits. No figure mixes that attack with today's."""
     rundir = RunDir(old_home / "runs" / "evaluating")
-    before = torch.load(rundir.evaluation, weights_only=True)["seen"]
-    assert before == 60
     train(rundir, attempt=2)
     progress = of_kind(rundir, events.Progress)
     assert progress[-1].done == progress[-1].total
     assert not rundir.evaluation.exists()
-    assert final_of(rundir).robust == final_of(RunDir(old_home / "runs" / "done")).robust
+    assert final_of(rundir).robust <= final_of(RunDir(old_home / "runs" / "done")).robust + 0.02
 
 
-def test_a_stored_evaluation_of_version_0_1_is_answered_at_once() -> None:
-    done = fastadv("eval", "done", "--eps", "0.1,0.2")
-    assert "measured before" in done.stdout
-    assert "eps  25.5/255  PGD-3-2 83.3%" in done.stdout
-    assert "eps    51/255  PGD-3-2 63.3%" in done.stdout
+def test_a_stored_evaluation_of_version_0_1_is_measured_anew() -> None:
+    first, second = (fastadv("eval", "done", "--eps", "0.1,0.2").stdout for _ in range(2))
+    assert "measured before" not in first
+    assert "measured before" in second
+    robust = [float(figure) for figure in re.findall(r"PGD-3-2 ([0-9.]+)%", first)]
+    assert robust == [pytest.approx(83.3, abs=4), pytest.approx(63.3, abs=4)]
 
 
 @pytest.mark.parametrize("which", ["last", "best"])

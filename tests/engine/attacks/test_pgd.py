@@ -73,7 +73,9 @@ def test_pgd_fools_the_images_that_the_textbook_fools() -> None:
         [textbook(model, x[n : n + 1], y[n : n + 1], int(numbers[n]), 0.1, attack, seed=5) for n in range(50)]
     )
     with evaluating(model):
-        found = [fooled_by_restart(Probe(model), x, y, numbers, Threat(0.1), attack, 5, restart) for restart in (0, 1)]
+        found = [
+            fooled_by_restart(Probe(model), x, y, numbers, Threat(0.1), attack, 5, restart)[0] for restart in (0, 1)
+        ]
     assert torch.equal(torch.stack(found, 1), expected)
     assert 5 < expected[:, 0].sum() < 45  # the attack fools some images, and not all
 
@@ -84,7 +86,7 @@ def test_pgd_in_float32_fools_the_same_images_in_any_batch_but_for_ties() -> Non
 
     def attacked(size: int) -> Tensor:
         parts = [
-            fooled_by_restart(Probe(model), images[n], labels[n], n, Threat(0.1), Pgd(5, 1, 0.04), 0, 0)
+            fooled_by_restart(Probe(model), images[n], labels[n], n, Threat(0.1), Pgd(5, 1, 0.04), 0, 0)[0]
             for n in numbers.split(size)
         ]
         return torch.cat(parts)
@@ -110,14 +112,14 @@ def test_an_image_counts_as_fooled_if_any_step_of_pgd_fools_the_network(steps: i
     """From 0.5 by 0.06: 0.56, 0.62 (fooled), 0.68, ... 0.8: the last iterate is classified correctly again."""
     x, y = torch.full((1, 1, 1, 1), 0.5), torch.tensor([0])
     seed = next(n for n in range(10**5) if abs(float(image_noise(n, 0, torch.tensor([0]), x.shape[1:]))) < 0.01)
-    mask = fooled_by_restart(Probe(Band()), x, y, torch.tensor([0]), Threat(0.3), Pgd(steps, 1, 0.06), seed, 0)
+    mask = fooled_by_restart(Probe(Band()), x, y, torch.tensor([0]), Threat(0.3), Pgd(steps, 1, 0.06), seed, 0)[0]
     assert mask.tolist() == [fooled]
     assert not Band()(torch.full((1, 1, 1, 1), 0.8)).argmax(1).any()
 
 
 def test_an_image_counts_as_fooled_if_the_random_start_alone_fools_the_network() -> None:
     x, y = torch.full((1, 1, 1, 1), 0.62), torch.tensor([0])
-    assert fooled_by_restart(Probe(Band()), x, y, torch.tensor([0]), Threat(0.0), Pgd(1, 1, 0.1), 0, 0).all()
+    assert fooled_by_restart(Probe(Band()), x, y, torch.tensor([0]), Threat(0.0), Pgd(1, 1, 0.1), 0, 0)[0].all()
 
 
 def test_an_attack_changes_neither_images_nor_parameters() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from fastadv_tui.runs.event_text import event_line
 from fastadv_tui.runs.state import RunState
-from tests.support.events import started
+from tests.support.events import evaluated, started
 
 
 @pytest.mark.parametrize(("official", "said"), [(True, False), (False, True), (None, False)])
@@ -13,3 +13,12 @@ def test_data_files_that_are_not_the_official_ones_are_reported_if_official_ones
 ) -> None:
     line = event_line(started(official_data=official), RunState())
     assert ("not the official files" in line) == said
+
+
+def test_the_final_line_warns_of_images_without_a_gradient() -> None:
+    state = RunState(started=started())
+    silent, warned = (evaluated(100, "final", without_gradient=number) for number in (0, 7))
+    assert "warning" not in event_line(silent, state)
+    assert event_line(warned, state).endswith(
+        "; warning: 7 of 500 images have zero gradient under this attack: the figure may overstate robustness"
+    )
