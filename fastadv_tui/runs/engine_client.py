@@ -108,16 +108,16 @@ def _run(words: Sequence[str], request: bytes, stderr: int | None, begun: Begun)
     """
     old_mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # the command inherits the block
     try:
-        process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr)
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr) as process:
+            try:
+                signal.pthread_sigmask(signal.SIG_SETMASK, old_mask)  # a Ctrl-C that came meanwhile is raised here
+                begun(process)
+                output, _ = process.communicate(request)
+            except BaseException:
+                process.kill()
+                raise
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, old_mask)
-    with process:
-        begun(process)
-        try:
-            output, _ = process.communicate(request)
-        except BaseException:
-            process.kill()
-            raise
     return process.returncode, output
 
 

@@ -262,8 +262,14 @@ def cpu_seconds(command: Sequence[str]) -> float:
 
 def test_ctrl_c_before_the_run_exists_prints_nothing_and_leaves_nothing(home: Path) -> None:
     """Ctrl-C reaches all processes of the terminal, so also the engine that checks the data."""
-    command = [*FASTADV, "run", "digits", *QUICK]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0)
+    process = subprocess.Popen(
+        [*FASTADV, "run", "digits", *QUICK],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores SIGINT
+    )
     wait_until(lambda: psutil.Process(process.pid).children())
     os.killpg(process.pid, signal.SIGINT)
     out, narration = process.communicate(timeout=seconds(20))
