@@ -48,7 +48,7 @@ def pytest_make_parametrize_id(val: object) -> str | None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give this session, or this worker of pytest-xdist, its token; measure the patience once a session."""
+    """Give this process of pytest its token; measure the patience once, before the workers start."""
     if hasattr(config, "workerinput"):
         os.environ[TOKEN] += f".{config.workerinput['workerid']}"
         return

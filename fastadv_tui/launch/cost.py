@@ -20,8 +20,7 @@ class FlopCounter:
 
     def __init__(self) -> None:
         self._counted: dict[tuple[object, ...], Counted | None] = {}
-        self._engine: subprocess.Popen[bytes] | None = None  # the engine that counts, or the last one that did
-        self._stopped = False
+        self._engines: list[subprocess.Popen[bytes]] = []  # that count or have counted; two threads may count at once
 
     def missing(self, configs: Iterable[RunConfig]) -> list[RunConfig]:
         """The configurations whose networks are not counted yet, one per network."""
@@ -29,22 +28,15 @@ class FlopCounter:
 
     def count(self, config: RunConfig) -> None:
         """Let the engine count a network. A network that the engine cannot count gets no figure and no second try."""
-        self._stopped = False
         try:
-            counted = engine_client.count_flops(config, self._begin)
+            self._counted[_key(config)] = engine_client.count_flops(config, self._engines.append)
         except UserError:
-            counted = None
-        if not self._stopped:
-            self._counted[_key(config)] = counted
+            self._counted[_key(config)] = None
 
     def stop(self) -> None:
-        """Kill the engine that counts, if there is one: quitting must not wait for a count that nobody will see."""
-        self._stopped = True
-        if self._engine is not None:
-            self._engine.kill()  # does nothing to an engine that has ended
-
-    def _begin(self, engine: "subprocess.Popen[bytes]") -> None:
-        self._engine = engine
+        """Kill the engines that count: quitting must not wait for a count that nobody will see."""
+        for engine in self._engines:
+            engine.kill()  # does nothing to an engine that has ended
 
     def total(self, config: RunConfig) -> int | None:
         """Floating-point operations of the training on the official data set; None while they are unknown."""

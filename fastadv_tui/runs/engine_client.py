@@ -113,7 +113,7 @@ def _run(words: Sequence[str], request: bytes, stderr: int | None, begun: Begun)
                 signal.pthread_sigmask(signal.SIG_SETMASK, old_mask)  # a Ctrl-C that came meanwhile is raised here
                 begun(process)
                 output, _ = process.communicate(request)
-            except BaseException:
+            except BaseException:  # also a KeyboardInterrupt: no engine may outlive the question
                 process.kill()
                 raise
     finally:

@@ -1,6 +1,5 @@
 """Whole runs in this process on a tenth of the digits: an interruption anywhere leaves the same numbers at the end."""
 
-import json
 import re
 from collections.abc import Callable
 from functools import cache
@@ -151,41 +150,6 @@ def test_two_broken_checkpoints_end_the_run_with_their_names(tmp_path: Path) -> 
         path.write_bytes(b"broken")
     with pytest.raises(checkpoint.CheckpointError, match=r"last\.pt.*previous\.pt"):
         train(rundir)
-
-
-def stopped_run(folder: Path) -> RunDir:
-    """A run with a checkpoint of its first weight updates."""
-    rundir = run_folder(folder / "run", FEW | {"checkpoint_minutes": ALWAYS})
-    with pytest.raises(Stopped):
-        train(rundir, looks=4)
-    assert rundir.last.exists()
-    return rundir
-
-
-def edit_config(rundir: RunDir, key: str, value: object) -> None:
-    content = json.loads(rundir.config.read_text())
-    section, _, leaf = key.rpartition(".")
-    (content["config"][section] if section else content["config"])[leaf] = value
-    rundir.config.write_text(json.dumps(content))
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [("eps", 0.3), ("seed", 7), ("epochs", 3), ("model.width", 8), ("optim.lr", 0.01), ("method.noise", 0.5)],
-)
-def test_a_run_whose_config_was_edited_is_not_resumed_as_another_run(tmp_path: Path, key: str, value: object) -> None:
-    rundir = stopped_run(tmp_path)
-    edit_config(rundir, key, value)
-    with pytest.raises(ConfigError, match=rf"trained with {key} = .*, but config.json now has {value}; restore"):
-        train(rundir, attempt=2)
-
-
-def test_a_setting_that_does_not_decide_the_weights_may_change_while_a_run_is_stopped(tmp_path: Path) -> None:
-    rundir = stopped_run(tmp_path)
-    edit_config(rundir, "watch.images", 20)
-    train(rundir, attempt=2)
-    notes = [note.message for note in of_kind(rundir, events.Note)]
-    assert "watch.images has changed since the checkpoint: it was 40 and is now 20" in notes
 
 
 def test_a_finished_run_that_is_resumed_trains_no_further(tmp_path: Path) -> None:
