@@ -308,7 +308,10 @@ def test_prepare_refuses_a_faulty_source_in_one_line(tmp_path: Path) -> None:
             (lambda at: (at / "train" / "n3.txt").write_text(""), "n3.txt is a file"),
             (lambda at: put(at / "train" / "n3" / "x.jpg", KINDS["grey.jpg"]), "val lacks classes that train has: n3"),
             (lambda at: put(at / "val" / "n3" / "x.jpg", KINDS["grey.jpg"]), "train lacks classes that val has: n3"),
-            (lambda at: (at / "val" / CLASSES[0] / "images").mkdir(), "images is a folder"),
+            (
+                lambda at: put(at / "val" / CLASSES[0] / "more" / "x.jpg", b""),
+                "more is a folder with 1 image inside a class",
+            ),
             (lambda at: (at / "train" / CLASSES[0] / os.fsdecode(b"\xff.jpg")).touch(), "not UTF-8"),
         ]
     ):

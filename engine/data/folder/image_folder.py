@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.config.errors import DataError
-from engine.data.folder.layout import EXTENSIONS, VAL_NAMES
+from engine.data.folder.layout import EXTENSIONS, VAL_NAMES, is_litter, nested_images, nested_message
 
 FULL = "full"
 MANIFEST, PLAN = "prepared.json", ".preparing.json"  # a preparation writes MANIFEST at its end, PLAN at its start
@@ -24,7 +24,8 @@ LAYOUT = "train/CLASS/FILE and val/CLASS/FILE"
 class ImageFolder:
     """The classes and prepared sizes (shorter sides in pixels) of a folder. `files` lists the files.
 
-    ignored: the files in full size that are not images, by split, as "SPLIT/CLASS/FILE"; filled by `files`.
+    ignored: the files in full size that are not images, by split, as "SPLIT/CLASS/FILE" or "SPLIT/FILE"; filled by
+    `files`.
     The constructor raises: DataError, if the folder is not a data set of images, or its splits differ in their classes.
     """
 
@@ -42,8 +43,8 @@ class ImageFolder:
         self.root = root
         self._full = root / FULL if (root / FULL).is_dir() or (root / FULL).is_symlink() else root
         self.sizes = tuple(sorted(int(entry) for entry in os.listdir(root) if entry.isdecimal()))
-        self.classes = _classes(self._split("train", 0))
-        other = _classes(self._split("val", 0))
+        self.classes, _ = _classes(self._split("train", 0))
+        other, _ = _classes(self._split("val", 0))
         if odd := sorted(set(self.classes) ^ set(other)):
             where = "train" if odd[0] in self.classes else "val"
             raise DataError(f"{root}: the class {odd[0]} is only in {where}; both splits need the same classes")
@@ -57,7 +58,7 @@ class ImageFolder:
         Paths are an array of bytes: workers share its memory. Counting references to millions of Python strings
         would copy them into each worker.
 
-        Raises: DataError, if the size is not prepared or a class is empty.
+        Raises: DataError, if the size is not prepared, or a class is empty or holds a folder of images.
         """
         folder = self._split(split, size)
         paths: list[bytes] = []
@@ -78,7 +79,7 @@ class ImageFolder:
             paths += found
             labels += [number] * len(found)
         if not size:
-            self.ignored[split] = ignored
+            self.ignored[split] = [f"{split}/{name}" for name in _classes(folder)[1]] + ignored
         return np.array(paths), np.array(labels, dtype=np.int64)
 
     def fingerprint(self) -> str:
@@ -106,14 +107,16 @@ class ImageFolder:
         raise DataError(f"{base} is not a data set of images: it has no {split} folder; expected {LAYOUT}")
 
 
-def _classes(folder: Path) -> tuple[str, ...]:
+def _classes(folder: Path) -> tuple[tuple[str, ...], list[str]]:
+    """The names of the classes of a split, and of the litter beside them. Raises: DataError; OSError."""
     names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
-    for name in names:
+    classes = tuple(name for name in names if not is_litter(name))
+    for name in classes:
         if not (folder / name).is_dir():
             raise DataError(f"{folder / name} is a file; expected a folder for each class: {LAYOUT}")
-    if not names:
+    if not classes:
         raise DataError(f"{folder} has no classes; expected {LAYOUT}")
-    return tuple(names)
+    return classes, [name for name in names if is_litter(name)]
 
 
 def _facts(entry: "os.DirEntry[str]") -> str:
@@ -127,7 +130,8 @@ def _facts(entry: "os.DirEntry[str]") -> str:
 def _images(folder: Path) -> tuple[list[str], list[str]]:
     """The names of the images of a folder, and the other names in it, without hidden files.
 
-    A folder that does not exist has no files. Raises: DataError, if the folder cannot be listed.
+    A folder that does not exist has no files. Raises: DataError, if the folder cannot be listed, or holds a folder of
+    images.
     """
     try:
         names = sorted(os.listdir(folder))
@@ -140,6 +144,9 @@ def _images(folder: Path) -> tuple[list[str], list[str]]:
     for name in names:
         if not name.startswith("."):
             (images if name.lower().endswith(EXTENSIONS) else others).append(name)
+    for name in others:
+        if (folder / name).is_dir() and (count := nested_images(folder / name)):
+            raise DataError(nested_message(folder / name, count))
     return images, others
 
 

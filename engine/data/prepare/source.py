@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.config.errors import ConfigError
-from engine.data.folder.layout import EXTENSIONS, VAL_NAMES
+from engine.data.folder.layout import EXTENSIONS, VAL_NAMES, is_litter, nested_images, nested_message
 
 SPLITS = ("train", "val")
 
@@ -52,18 +52,23 @@ class ImageClass:
 
 @dataclass(frozen=True)
 class Source:
-    """All images to prepare. kind: what the source is, in words. folders: of each split; empty for tar files."""
+    """All images to prepare.
+
+    kind: what the source is, in words. folders: of each split; empty for tar files. litter: what other programs left
+    beside the classes, as "SPLIT/FILE".
+    """
 
     kind: str
     classes: list[ImageClass]
     folders: dict[str, Path]
+    litter: tuple[str, ...] = ()
 
     def labels(self) -> tuple[str, ...]:
         return tuple(sorted({found.label for found in self.classes}))
 
     def ignored(self) -> list[str]:
-        """The files among the images that are not images, as "SPLIT/CLASS/FILE"."""
-        return [f"{one.place}/{name}" for one in self.classes for name in one.ignored]
+        """The files that are not images, as "SPLIT/CLASS/FILE" or "SPLIT/FILE"."""
+        return [*self.litter] + [f"{one.place}/{name}" for one in self.classes for name in one.ignored]
 
     def counts(self) -> dict[str, int]:
         return {split: sum(len(one.files) for one in self.classes if one.split == split) for split in SPLITS}
@@ -79,7 +84,8 @@ def image_folder(source: Path) -> Source:
     val = next(source / name for name in VAL_NAMES if (source / name).is_dir())
     folders = {"train": source / "train", "val": val}
     classes = [_listed(split, found) for split, folder in folders.items() for found in _class_folders(folder)]
-    return Source("an ImageFolder", checked(classes), folders)
+    litter = tuple(f"{split}/{name}" for split, folder in folders.items() for name in _names(folder) if is_litter(name))
+    return Source("an ImageFolder", checked(classes), folders, litter)
 
 
 def checked(classes: list[ImageClass]) -> list[ImageClass]:
@@ -109,11 +115,15 @@ def plain_name(name: str, where: Path) -> str:
 
 
 def _class_folders(split: Path) -> list[Path]:
-    names = sorted(plain_name(name, split) for name in os.listdir(split) if not name.startswith("."))
+    names = [plain_name(name, split) for name in _names(split) if not is_litter(name)]
     for name in names:
         if not (split / name).is_dir():
             raise SourceError(f"{split / name} is a file; expected only folders of classes there; move it away")
     return [split / name for name in names]
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(name for name in os.listdir(folder) if not name.startswith("."))
 
 
 def _listed(split: str, folder: Path) -> ImageClass:
@@ -124,8 +134,8 @@ def _listed(split: str, folder: Path) -> ImageClass:
                 continue
             if entry.name.lower().endswith(EXTENSIONS):
                 files.append(File(plain_name(entry.name, folder)))
-            elif entry.is_dir():
-                raise SourceError(f"{entry.path} is a folder inside a class; move its images up into the class")
+            elif entry.is_dir() and (count := nested_images(Path(entry.path))):
+                raise SourceError(nested_message(Path(entry.path), count))
             else:
                 ignored.append(entry.name)
     return ImageClass(split, folder.name, folder, sorted(files), tuple(sorted(ignored)))

@@ -42,7 +42,7 @@ def test_ignored_files_are_listed(tmp_path: Path) -> None:
     tree(tmp_path)
     assert FolderDataset(tmp_path).remarks == []
     picture(tmp_path / "train" / "a" / "moving.gif", format="GIF")
-    picture(tmp_path / "train" / "b" / "deeper" / "0.JPEG")
+    (tmp_path / "train" / "b" / "deeper").mkdir()
     (tmp_path / "val" / "a" / "notes.txt").write_text("no image")
     (tmp_path / "val" / "a" / ".DS_Store").write_text("hidden files are not listed")
     source = FolderDataset(tmp_path)
