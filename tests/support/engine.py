@@ -1,5 +1,6 @@
 """Runs of the real engine, in this process or in another one."""
 
+import io
 import os
 import subprocess
 import sys
@@ -8,11 +9,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+import pytest
 import torch
 
+from engine.__main__ import main
 from engine.config.presets import build
 from engine.protocol import event_log, events
 from engine.protocol.rundir import RunDir
+from engine.protocol.stop import StopRequest
 from engine.training import checkpoint
 from tests.support.runs import make_run
 from tests.support.waiting import seconds
@@ -58,6 +62,18 @@ def ask(*arguments: str, stdin: bytes = b"", **env: str) -> tuple[int, bytes, by
         command(*arguments), input=stdin, capture_output=True, env=environment() | env, timeout=seconds(60)
     )
     return answer.returncode, answer.stdout, answer.stderr
+
+
+def ask_here(*arguments: str, stdin: bytes = b"") -> tuple[int, bytes]:
+    """Exit code and standard output of one question, answered in this process, which has loaded torch already."""
+    out = io.TextIOWrapper(io.BytesIO())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StopRequest, "__init__", lambda request: None)  # signals stay those of pytest
+        patch.setattr(StopRequest, "requested", lambda request: False)
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        patch.setattr(sys, "stdout", out)
+        code = main([*arguments])
+    return code, out.buffer.getvalue()  # type: ignore[attr-defined]
 
 
 def of_kind(rundir: RunDir, kind: type[EventKind]) -> list[EventKind]:

@@ -20,7 +20,7 @@ from engine.protocol.requests import EvalAnswer, EvalRequest, Measured, Understo
 from engine.protocol.rundir import RunDir
 from engine.protocol.stop import Stopped
 from engine.training.checkpoint import load_model
-from tests.support.engine import ask, assert_same_end, finish, of_kind, run_folder, start
+from tests.support.engine import ask_here, assert_same_end, finish, of_kind, run_folder, start
 from tests.support.folders import picture, tree
 from tests.support.training import train
 from tests.support.waiting import wait_until
@@ -61,8 +61,8 @@ def judged(folder: Path, config: RunConfig, again: bool = False) -> Measured:
     """The last answer of `engine --eval` for the weights in `folder`."""
     weights = str(folder / "resnet18.pt")
     request = EvalRequest(config=config, weights=weights, eps=(2 / 255,), folder=str(folder), again=again)
-    code, out, error = ask("--eval", stdin=msgspec.json.encode(request))
-    assert code == 0, error
+    code, out = ask_here("--eval", stdin=msgspec.json.encode(request))
+    assert code == 0, out
     answers = [msgspec.json.decode(line, type=EvalAnswer) for line in out.splitlines()]
     assert isinstance(answers[0], Understood)
     assert answers[0].matched == "by name"
@@ -115,7 +115,7 @@ def test_a_run_on_a_size_that_lacks_images_is_refused_before_it_starts(
 
 def test_an_unknown_network_is_refused_with_the_nearest_known_name(tmp_path: Path, dataset: str) -> None:
     rundir = run(tmp_path / "run", dataset, **{"model.name": "resnet81"})
-    code, out, _ = ask("--check", stdin=json.dumps(json.loads(rundir.config.read_bytes())["config"]).encode())
+    code, out = ask_here("--check", stdin=json.dumps(json.loads(rundir.config.read_bytes())["config"]).encode())
     assert code == 2
     assert b"torchvision has no such classifier (did you mean resnet18?)" in out
 
@@ -182,7 +182,7 @@ def test_a_test_image_that_cannot_be_read_counts_as_wrong(tmp_path: Path, datase
 
 def test_a_network_that_cannot_take_the_crop_is_refused(tmp_path: Path) -> None:
     rundir = run_folder(tmp_path / "run", {"phases": "0-2:0/6"})
-    code, out, _ = ask("--check", stdin=json.dumps(json.loads(rundir.config.read_bytes())["config"]).encode())
+    code, out = ask_here("--check", stdin=json.dumps(json.loads(rundir.config.read_bytes())["config"]).encode())
     assert code == 2
     assert b"digits-cnn does not take images of 6 pixels" in out
 
