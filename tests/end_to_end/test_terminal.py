@@ -85,12 +85,13 @@ def test_a_run_survives_its_terminal_and_two_viewers_show_the_same(tmux: Tmux, h
 def test_the_dashboard_starts_compares_and_exports_runs_and_finds_them_again(
     tmux: Tmux, home: Path, tmp_path: Path
 ) -> None:
-    """Start two runs, compare and export them, leave while a third one trains, and find it again."""
+    """Start a run, compare it with one of the shell, export both, leave while a third one trains, and find it again."""
     program = f"{FASTADV}; echo it ended with $?; cat"  # tmux itself does not always notice that a program has ended
     tmux("new-session", "-d", "-s", "d", "-x", "140", "-y", "40", "-c", str(tmp_path), *tmux.environment, program)
     tmux.shows("d", "Press n to start one", timeout=30)
-    for name, seed in (("one", "1"), ("two", "2")):
-        launch(tmux, name, "1", seed)
+    tmux.session("shell", run_of_shell("one", epochs=1, seed=1))
+    launch(tmux, "two", "1", "2")
+    for name in ("one", "two"):
         tmux.shows("d", f"✓ {name}", timeout=90)
     tmux("send-keys", "-t", "d", "h")
     tmux.shows("d", "2 of 2 runs")
@@ -106,7 +107,7 @@ def test_the_dashboard_starts_compares_and_exports_runs_and_finds_them_again(
     tmux.shows("d", "2 of 2 runs")
     tmux("send-keys", "-t", "d", "Escape")
     tmux.shows("d", "Accuracy")
-    launch(tmux, "three", "20000", "3")
+    tmux.session("shell again", run_of_shell("three", epochs=20_000, seed=3))
     tmux.shows("d", "● three", timeout=60)
     tmux("send-keys", "-t", "d", "q")
     tmux.shows("d", "it ended with 0")
@@ -131,6 +132,10 @@ def test_a_dashboard_that_breaks_says_so_and_ends_with_exit_code_1(tmux: Tmux, t
     tmux.shows("b", "it ended with 1", timeout=30)
     assert "this dashboard is broken" in tmux.screen("b")
     assert "Your runs continue. Start `fastadv` to see them again." in " ".join(tmux.screen("b").split())
+
+
+def run_of_shell(name: str, epochs: int, seed: int) -> str:
+    return f"{FASTADV} run toy-squares --epochs {epochs} --seed {seed} --name {name} --detach"
 
 
 def launch(tmux: Tmux, name: str, epochs: str, seed: str) -> None:
