@@ -64,7 +64,7 @@ class _RequestedEvaluation:
         self._device = pick(self._config.device)
         self._dataset = open_dataset(self._config, fetch=True)
         self._search, _ = precision.choose(self._config.eval.search, self._device)
-        self._model, self._matched, self._normalized = self._network()
+        self._model, self._loaded = self._network()
         self._phase = self._dataset.filled(self._config.phase_list[-1])
         self._limit = attack_of(self._config, self._device)[1]
         self._all_test_images = self._dataset.test(self._phase, self._device)
@@ -86,13 +86,17 @@ class _RequestedEvaluation:
         return Understood(
             device=str(self._device),
             search=self._search,
-            matched=self._matched,
-            normalize=self._normalized,
+            matched=self._loaded.matched,
+            normalize=self._loaded.normalize,
             attack=self.attack_name,
             images=len(self.test),
             test_images=len(self._all_test_images),
             official_data=self._dataset.official,
             held_out=bool(self._config.holdout),
+            source=self._loaded.source,
+            others=self._loaded.others,
+            ignored=self._loaded.ignored,
+            places=tuple(self._loaded.places.items()) if self._asked.explain else (),
         )
 
     def stored_result(self) -> Measured | None:
@@ -105,15 +109,13 @@ class _RequestedEvaluation:
         evaluation = Evaluation(self._model, self.test, self._attacks, self._config.seed, dtype, batch)
         return ResumableEvaluation(evaluation, self.result.with_suffix(".pt"), self._key)
 
-    def _network(self) -> tuple[nn.Module, str, str]:
-        """The network, how its tensors were matched, and its normalisation."""
-        path, facts = Path(self._asked.weights), self._dataset.facts
-        tensors, ordered = pretrained.read(path), path.suffix != ".safetensors"
+    def _network(self) -> tuple[nn.Module, pretrained.Loaded]:
+        """The network with the weights, and what was loaded."""
+        asked, facts = self._asked, self._dataset.facts
         model = build_network(self._config.model, facts)
-        matched, normalized = pretrained.load_state_dict_from(
-            model, tensors, self._config.model, facts, self._asked.normalize, ordered
-        )
-        return model.to(self._device).to(memory_format=torch.channels_last).eval(), matched, normalized
+        weights = pretrained.read(Path(asked.weights))
+        loaded = pretrained.load_into(model, weights, self._config.model, facts, asked.normalize, asked.key)
+        return model.to(self._device).to(memory_format=torch.channels_last).eval(), loaded
 
     def _attack(self, eps: float) -> Pgd:
         return attack_of(structs.replace(self._config, eps=eps), self._device)[0]

@@ -82,7 +82,9 @@ class EvalRequest(Struct, frozen=True, kw_only=True):
 
     weights: path of the file. eps: fractions in [0,1]. folder: where progress and results are stored. normalize: the
     normalisation of the training images, `dataset` (its mean and std), `none` (images in [0,1]) or MEAN/STD; empty: as
-    in the file, else `dataset`. again: whether to measure again where a result is stored already.
+    in the file, else `dataset`. again: whether to measure again where a result is stored already. key: the set of
+    weights in the file, or the module in the set; empty: the preferred one that fits. explain: whether to answer which
+    tensor of the file went where.
     """
 
     config: RunConfig
@@ -91,10 +93,16 @@ class EvalRequest(Struct, frozen=True, kw_only=True):
     folder: str
     normalize: str = ""
     again: bool = False
+    key: str = ""
+    explain: bool = False
 
 
 class Understood(Answer, tag="Understood"):
-    """The evaluation that will be done. matched: how the tensors of the file were assigned to the network."""
+    """The evaluation that will be done. matched: how the tensors of the file were assigned to the network.
+
+    source: the set of weights that was taken, "" if the file has one only. others: further sets that fit. ignored: the
+    tensors that are not the network's. places: pairs of a tensor of the network and one of the file, if asked for.
+    """
 
     device: str
     search: str
@@ -105,6 +113,10 @@ class Understood(Answer, tag="Understood"):
     test_images: int
     official_data: bool | None
     held_out: bool
+    source: str = ""
+    others: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    places: tuple[tuple[str, str], ...] = ()
 
 
 class Working(Answer, tag="Working"):

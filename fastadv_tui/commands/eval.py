@@ -21,7 +21,7 @@ def evaluate(
         str,
         typer.Argument(
             metavar="FILE|RUN",
-            help="State dict (.pt, .pth, .safetensors), or a unique prefix of a run's id, or `last`.",
+            help="State dict (PyTorch, safetensors, gzip or shards), or a unique prefix of a run's id, or `last`.",
             autocompletion=completion.runs,
         ),
     ],
@@ -58,6 +58,13 @@ def evaluate(
             "default: the mean and std in the file, else dataset."
         ),
     ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(help="Set of weights in FILE, e.g. state_dict_ema, or module in it; default: one that fits."),
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show which tensor of FILE went where in the network.")
+    ] = False,
     which: Annotated[
         str,
         typer.Option(
@@ -95,5 +102,5 @@ def evaluate(
         "data_dir": data_dir,
     }
     merge(typed, parse_pairs(settings or ()))
-    request = eval_request.request(target, dataset, typed, eps, normalize, which, again)
+    request = eval_request.request(target, dataset, typed, eps, normalize, which, again, key, explain)
     raise typer.Exit(answer_display.evaluate(request, as_json))

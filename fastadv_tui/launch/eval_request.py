@@ -6,6 +6,7 @@ from pathlib import Path
 
 from engine.config.errors import ConfigError
 from engine.config.keys import flatten, full_key, parse_value
+from engine.config.plain_file import not_plain
 from engine.config.presets import build
 from engine.config.run import RunConfig
 from engine.config.units import parse_size
@@ -24,6 +25,8 @@ def request(
     normalize: str | None,
     which: str,
     again: bool = False,
+    key: str | None = None,
+    explain: bool = False,
 ) -> EvalRequest:
     """The request to evaluate a file of weights or a run. Typed settings replace those of a run's training.
 
@@ -39,6 +42,8 @@ def request(
         config, weights = configure(dataset, typed), path.absolute()
     elif path.is_dir():
         raise UserError(f"{target} is a folder; type a file of weights, or the id of a run")
+    elif path.exists():
+        raise UserError(f"{target} is {not_plain(path)}; type a file of weights, or the id of a run")
     elif "/" in target or path.suffix:
         raise UserError(f"{target} does not exist; type the path of a file of weights, or the id of a run")
     else:
@@ -53,6 +58,8 @@ def request(
         folder=str(evaluations_dir()),
         normalize=normalize or "",
         again=again,
+        key=key or "",
+        explain=explain,
     )
 
 

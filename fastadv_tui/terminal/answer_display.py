@@ -103,7 +103,7 @@ class LineView:
             case Working() | Progress():
                 self.advance(_stage(answer), answer.done, answer.total)
             case Understood():
-                print(eval_text.understood(answer), file=sys.stderr, flush=True)
+                print("\n".join(eval_text.understood(answer)), file=sys.stderr, flush=True)
             case Planned():
                 print("\n".join(prepare_text.planned(answer)), file=sys.stderr, flush=True)
             case Measured():

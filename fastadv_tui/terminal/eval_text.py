@@ -1,5 +1,7 @@
 """Text of `fastadv eval`: the lines for each answer of the engine."""
 
+from collections.abc import Iterator
+
 from engine.config.units import units
 from engine.protocol.requests import Measured, Understood
 from fastadv_tui.text.quantities import attack_name, first_images, format_percent, gradient_warning
@@ -11,14 +13,36 @@ KILLED = (
 )
 
 
-def understood(answer: Understood) -> str:
-    """What the engine will measure and how, in one line."""
+MAX_NAMES = 4  # of sets or tensors that a line names
+
+
+def understood(answer: Understood) -> list[str]:
+    """What the engine will measure and how in one line, and a line for each further fact about the file."""
     images = first_images(answer.images, answer.test_images, answer.held_out)
     official = " (not the official files)" if answer.official_data is False else ""
-    return one_line(
+    head = one_line(
         f"{attack_name(answer.attack)} on {images}{official} · {answer.device}, attack in {answer.search} · weights "
         f"matched {answer.matched} · normalised: {answer.normalize}"
     )
+    return [head, *map(one_line, _about_the_file(answer))]
+
+
+def _about_the_file(answer: Understood) -> Iterator[str]:
+    if answer.others:
+        source, choice = answer.source or "the top level", f"--key {answer.others[0]}"
+        yield f"weights: {source}; the file also has {_few(answer.others)} ({choice} takes it)"
+    elif answer.source:
+        yield f"weights: {answer.source}"
+    if answer.ignored:
+        yield f"not the network's, and ignored: {_few(answer.ignored)}"
+    if answer.places:
+        width = max(len(ours) for ours, _ in answer.places)
+        yield from (f"{ours:{width}}  <- {theirs}" for ours, theirs in answer.places)
+
+
+def _few(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - MAX_NAMES:,} more" if len(names) > MAX_NAMES else ""
+    return ", ".join(names[:MAX_NAMES]) + more
 
 
 def measured(answer: Measured) -> list[str]:

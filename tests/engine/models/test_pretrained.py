@@ -70,10 +70,14 @@ def elsewhere() -> nn.Module:
 
 
 def filled(path: Path, normalize: str = "none") -> tuple[nn.Module, tuple[str, str]]:
+    model, loaded = loaded_from(path, normalize)
+    return model, (loaded.matched, loaded.normalize)
+
+
+def loaded_from(path: Path, normalize: str = "none", key: str = "") -> tuple[nn.Module, pretrained.Loaded]:
     model = build_network(MODEL, FACTS)
-    ordered = path.suffix != ".safetensors"
-    said = pretrained.load_state_dict_from(model, pretrained.read(path), MODEL, FACTS, normalize, ordered)
-    return model.eval(), said
+    loaded = pretrained.load_into(model, pretrained.read(path), MODEL, FACTS, normalize, key)
+    return model.eval(), loaded
 
 
 def same(model: nn.Module, reference: Callable[[Tensor], Tensor]) -> bool:
@@ -118,7 +122,7 @@ def test_tensors_with_unknown_names_are_matched_in_their_order_if_it_is_unique(
 ) -> None:
     torch.save(renamed(elsewhere), tmp_path / "w.pt")
     model, said = filled(tmp_path / "w.pt")
-    assert said == ("by order and shape", "none")
+    assert said == ("by order and shape; --explain shows them", "none")
     assert same(model, elsewhere)
     save_file(renamed(elsewhere), tmp_path / "w.safetensors")
     with pytest.raises(ConfigError, match="their order in the file is not that of the modules"):
@@ -170,7 +174,7 @@ class Code:
         (Code(), "could run code"),
         ({"state_dict": {"a": 3}}, "holds no weights"),
         ([1, 2], "holds no weights"),
-        (b"x", "damaged, or it is neither"),
+        (b"\x00\x01\xfe", "damaged or cut off, or was not written by torch.save"),
     ],
 )
 def test_a_file_without_weights_is_refused(tmp_path: Path, capsys: Any, content: Any, message: str) -> None:
