@@ -4,6 +4,7 @@ Exception
     UserError                   an error that the user can correct: one line, exit code 2
         ConfigError             a wrong setting or option; also a ValueError (engine/config/errors.py)
             DataError           a data set is missing, damaged, or not the expected one
+            FileKindError       a file is no file of weights that can be read
             SourceError         the source of `fastadv prepare` (a folder or tar files) cannot be prepared as it is
         EngineError             the engine's process cannot start, or gives no answer
         HistoryError            the history cannot be written

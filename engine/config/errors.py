@@ -4,6 +4,7 @@ Exception
     UserError                   the user can fix the cause; exit code 2
         ConfigError             a setting or an option is wrong; also a ValueError
             DataError           the files of a data set are missing, damaged or not the expected ones
+            FileKindError       a file is no file of weights that can be read
             SourceError         the source of `fastadv prepare` (a folder or tar files) cannot be prepared as it is
     Stopped                     not an error: the process was asked to stop
     CopyError                   `fastadv prepare` cannot go on; finished copies are kept
