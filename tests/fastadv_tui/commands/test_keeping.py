@@ -120,7 +120,7 @@ def test_a_run_whose_history_cannot_be_written_starts_and_the_command_says_so() 
 
 @pytest.mark.usefixtures("fake_engine")
 def test_a_run_is_not_resumed_if_the_history_cannot_be_written() -> None:
-    rundir = submit("stop")
+    rundir = submit("forever")
     supervisor_pid(rundir)
     control.stop(rundir)
     wait_for_status(rundir, "stopped")
