@@ -36,6 +36,15 @@ MAIN_FIELDS = (
 )  # fmt: skip
 
 
+class MoreFields(Collapsible, inherit_css=False):
+    """A Collapsible without its `:focus-within`, which would style all fields anew at every tab."""
+
+    DEFAULT_CSS = """
+    MoreFields { width: 1fr; height: auto; padding-bottom: 1; padding-left: 1; }
+    MoreFields.-collapsed > Contents { display: none; }
+    """
+
+
 class LaunchScreen(Screen[None]):
     """A form for one run, or for a sweep if a field holds several values.
 
@@ -74,7 +83,7 @@ class LaunchScreen(Screen[None]):
                 for key in MAIN_FIELDS:
                     yield from self._field(key)
                 yield from self._field("tags")
-                with Collapsible(title="everything else", id="more"):
+                with MoreFields(title="everything else", id="more"):
                     for key in settings():
                         if key not in (*MAIN_FIELDS, "data_dir"):
                             yield from self._field(key)
@@ -101,6 +110,9 @@ class LaunchScreen(Screen[None]):
         """Show the full meaning of a field in the plan; the column beside the field may be too narrow."""
         if not self.ready:
             return
+        form = self.query_one("#form")
+        # `:focus-within` would style all fields anew at every tab, which takes a fifth of a second
+        form.set_class(form in event.widget.ancestors, "active")
         key = next((key for key in [*settings(), "tags"] if _id(key) == event.widget.id), None)
         self.query_one("#meaning", Static).update(f"{key}: {_meaning(key)}" if key else "")
 
