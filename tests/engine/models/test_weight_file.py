@@ -130,10 +130,9 @@ REFUSED: dict[str, tuple[Callable[[Path], bytes], str]] = {
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-@pytest.mark.parametrize("name", ["w.pt", "w.safetensors"])
-def test_a_file_that_holds_no_weights_is_named_as_what_it_is(tmp_path: Path, kind: str, name: str) -> None:
+def test_a_file_that_holds_no_weights_is_named_as_what_it_is(tmp_path: Path, kind: str) -> None:
     make, message = REFUSED[kind]
-    path = tmp_path / name
+    path = tmp_path / "w.pt"
     path.write_bytes(make(tmp_path / "made"))
     with pytest.raises(ConfigError, match=message) as refused:
         weight_file.load(path)

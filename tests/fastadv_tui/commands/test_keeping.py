@@ -17,6 +17,7 @@ from fastadv_tui.supervise import process_identity, records
 from fastadv_tui.supervise.locks import try_lock
 from fastadv_tui.supervise.records import ProcessRecord
 from tests.support.events import evaluated, started, write_events
+from tests.support.processes import TOKEN, kill_all, with_token
 from tests.support.runs import make_run, submit, supervisor_pid, verdict, wait_for_status
 from tests.support.shell import fastadv
 from tests.support.waiting import wait_until
@@ -115,7 +116,8 @@ def test_a_run_whose_history_cannot_be_written_starts_and_the_command_says_so() 
     (folder,) = runs_dir().iterdir()
     assert (done.returncode, done.stdout.split()) == (0, [folder.name])
     assert "cannot write the history" in done.stderr
-    wait_until(lambda: verdict(RunDir(folder)).status == "done", timeout=60)
+    wait_until(lambda: verdict(RunDir(folder)).status in ("running", "done"), timeout=60)
+    kill_all(lambda: with_token(os.environ[TOKEN]))
 
 
 @pytest.mark.usefixtures("fake_engine")

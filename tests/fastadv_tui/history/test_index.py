@@ -27,7 +27,7 @@ from tests.support.events import evaluated, started, step, write_events
 from tests.support.runs import make_run
 from tests.support.waiting import wait_until
 
-WRITERS, UPSERTS = 16, 100
+WRITERS, UPSERTS = 16, 30
 WRITE = f"""
 import sys
 from fastadv_tui.history.index import History
@@ -93,7 +93,7 @@ def test_a_live_row_whose_folder_is_gone_becomes_lost_and_others_stay(home: Path
 
 
 def test_sixteen_writers_lose_no_row_and_readers_never_see_a_broken_file(home: Path) -> None:
-    """16 processes upsert 1,600 rows: no row is lost or doubled, and no reader sees a broken file."""
+    """16 processes upsert 480 rows: no row is lost or doubled, and no reader sees a broken file."""
     History().upsert([Row(id="first", status="done")])
     writers = [subprocess.Popen([sys.executable, "-P", "-c", WRITE, str(number)]) for number in range(WRITERS)]
 
