@@ -16,6 +16,7 @@ def main() -> None:
     print_everywhere()
     try:
         _check_words(words)
+        _check_working_folder()
         if os.environ.get(COMPLETION_VARIABLE):
             from fastadv_tui.cli import complete
 
@@ -50,6 +51,14 @@ def _check_words(words: list[str]) -> None:
             word.encode()
         except UnicodeEncodeError:
             raise UserError(f"{word!r} is not UTF-8; rename the file, or make a link to it with a UTF-8 name") from None
+
+
+def _check_working_folder() -> None:
+    """Raises: UserError, if the working folder was deleted. Libraries of torch abort there with words of their own."""
+    try:
+        os.getcwd()  # noqa: PTH109 - Path.cwd() takes the import of pathlib
+    except FileNotFoundError:
+        raise UserError("the working folder does not exist any more; change to another one with `cd`") from None
 
 
 if __name__ == "__main__":

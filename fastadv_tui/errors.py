@@ -12,6 +12,7 @@ Exception
         QueryError              a filter or a sort key that cannot be understood
         RunError                the run's present status does not allow the action
         RunNotFoundError        no run, or more than one run, has the given name
+        SubmissionError         the `config.json` of a run cannot be read
     NewerSchemaError            the history was written by a later version of fastadv
 """
 

@@ -3,14 +3,32 @@
 import os
 from pathlib import Path
 
-from fastadv_tui.errors import HomeError
+from fastadv_tui.errors import HomeError, UserError
 
 
 def home() -> Path:
-    """The home folder: `$FASTADV_HOME`, or the platform's folder for user data if the variable is not set."""
+    """The home folder: `$FASTADV_HOME`, or the platform's folder for user data if the variable is not set.
+
+    Raises: HomeError, if JSON could not hold the path; UserError, as `typed_path`.
+    """
     given = os.environ.get("FASTADV_HOME")
-    if given:
-        return Path(given).expanduser().absolute()
+    base = typed_path(given) if given else _platform_folder()
+    try:
+        str(base).encode()
+    except UnicodeEncodeError:  # JSON cannot hold such a path
+        raise HomeError(f"the home folder {base.as_posix()!r} is not UTF-8; set FASTADV_HOME to another one") from None
+    return base
+
+
+def typed_path(typed: str) -> Path:
+    """The absolute path that a user means, with the folders of `~` and `~user`. Raises: UserError, for no such user."""
+    try:
+        return Path(typed).expanduser().absolute()
+    except RuntimeError:
+        raise UserError(f"{typed} names a user who does not exist; type another path") from None
+
+
+def _platform_folder() -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("fastadv", appauthor=False)

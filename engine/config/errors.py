@@ -6,8 +6,10 @@ Exception
             DataError           the files of a data set are missing, damaged or not the expected ones
             FileKindError       a file is no file of weights that can be read
             SourceError         the source of `fastadv prepare` (a folder or tar files) cannot be prepared as it is
+        SubmissionError         the `config.json` of a run cannot be read
     Stopped                     not an error: the process was asked to stop
     CopyError                   `fastadv prepare` cannot go on; finished copies are kept
+    UnsupportedImageError       a file that is not taken as an image: no plain file, too large, or without a known range
     BrokenImageError            one image cannot be copied and is left out
     DecodeError                 one image cannot be decoded and is replaced by a grey one
         GoneError               the file of the image is missing

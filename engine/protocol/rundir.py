@@ -1,11 +1,23 @@
 """The files in a run directory. They are the whole protocol between the processes of a run."""
 
+import re
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
+from engine.config.errors import UserError
 from engine.config.run import RunConfig
+
+UNKNOWN_FIELD = re.compile(r"unknown field `(?P<name>[^`]*)`(?: - at `\$\.(?:config\.?)?(?P<place>[^`]*)`)?")
+
+
+class SubmissionError(UserError):
+    """The `config.json` of a run cannot be read. reason: why, in words that begin with `config.json`."""
+
+    def __init__(self, run_id: str, reason: str) -> None:
+        super().__init__(f"{run_id}: {reason}")
+        self.reason = reason
 
 
 class Submission(Struct, frozen=True, kw_only=True):
@@ -45,11 +57,11 @@ class RunDir:
         self.lock = path / "lock"
 
     def submission(self) -> Submission:
-        """Read `config.json`.
-
-        Raises: OSError, msgspec.DecodeError (ValidationError is a subclass).
-        """
-        return msgspec.json.decode(self.config.read_bytes(), type=Submission)
+        """Read `config.json`. Raises: SubmissionError."""
+        try:
+            return msgspec.json.decode(self.config.read_bytes(), type=Submission)
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise SubmissionError(self.id, _why_unreadable(error)) from None
 
     def request_stop(self, now: bool = False) -> None:
         """Ask the engine to save a checkpoint and end at the next minibatch. now: have the supervisor kill the engine.
@@ -72,3 +84,14 @@ class RunDir:
             return self.stop.read_text() == "now"
         except OSError:
             return False
+
+
+def _why_unreadable(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"config.json cannot be read ({error.strerror})"
+    if found := UNKNOWN_FIELD.search(str(error)):
+        setting = ".".join(filter(None, (found["place"], found["name"])))
+        return f"config.json has the unknown setting {setting}; was it written by a newer version of fastadv?"
+    if isinstance(error, msgspec.ValidationError):
+        return f"config.json has a value that is not allowed ({error})"
+    return f"config.json is damaged ({error})"

@@ -9,15 +9,28 @@ from fastadv_tui.runs.observe import observe
 from fastadv_tui.runs.state import RunState
 
 MAX_CURVE_POINTS = 50
+OF_SUBMISSION = (  # the fields of a row that `config.json` tells
+    "origin", "name", "dataset", "method", "preset", "eps", "alpha", "seed", "total_epochs", "settings", "submitted",
+    "code_fingerprint",
+)  # fmt: skip
 
 
-def row_of(rundir: RunDir) -> Row:
-    """The row of a run, derived from its run directory. A file that is missing or damaged leaves its fields empty."""
+def row_of(rundir: RunDir, before: Row | None = None) -> Row:
+    """The row of a run, derived from its run directory. A file that is missing or damaged leaves its fields empty.
+
+    before: the row that the history has. It tells the settings of a run whose `config.json` cannot be read.
+    """
     row = Row(id=rundir.id)
     seen = observe(rundir)
-    _add_submission(row, seen.submission)
+    if seen.submission is not None:
+        _add_submission(row, seen.submission)
+    elif before is not None:
+        for name in OF_SUBMISSION:
+            setattr(row, name, getattr(before, name))
     _add_progress(row, seen.state)
-    row.status, row.reason, row.host = seen.status.status, seen.status.reason, seen.status.host
+    row.submitted = row.submitted or row.started
+    row.status, row.host = seen.status.status, seen.status.host
+    row.reason = seen.problem or seen.status.reason
     row.ended = seen.status.ended or 0.0
     row.peak_memory = seen.exit.peak_memory if seen.exit else 0
     notes = read_notes(rundir)
@@ -32,9 +45,7 @@ def thinned(points: list[Evaluated], limit: int = MAX_CURVE_POINTS) -> list[tupl
     return [(round(p.epoch, 2), round(p.clean, 4), round(p.robust, 4)) for p in points]
 
 
-def _add_submission(row: Row, submission: Submission | None) -> None:
-    if submission is None:
-        return
+def _add_submission(row: Row, submission: Submission) -> None:
     config, row.origin = submission.config, submission.id
     row.name, row.dataset, row.method, row.preset = config.title, config.dataset, config.method.name, config.preset
     row.eps, row.alpha, row.seed, row.total_epochs = config.eps, config.alpha, config.seed, config.epochs

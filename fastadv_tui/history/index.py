@@ -21,7 +21,7 @@ from fastadv_tui.history.store.migrations import NewerSchemaError
 from fastadv_tui.history.store.reader import DAMAGED, read_rows
 from fastadv_tui.paths import ensure_home, history_path, runs_dir
 from fastadv_tui.runs.find import RunNotFoundError, find_run, run_ids
-from fastadv_tui.runs.status import NO_CONFIG, NO_SUPERVISOR
+from fastadv_tui.runs.status import NO_SUPERVISOR
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 LOCK_SECONDS = 60.0  # longest wait for the lock of the history file
 NO_FOLDER = "the run folder is missing"
 MISSING_FILE_REASONS = (  # the last three are the texts of earlier versions, which history files still hold
-    NO_FOLDER, NO_CONFIG, NO_SUPERVISOR,
+    NO_FOLDER, NO_SUPERVISOR,
     "its folder is gone", "its config.json cannot be read", "it was never started",
 )  # fmt: skip
 
@@ -63,7 +63,8 @@ class History:
         Raises: RunNotFoundError.
         """
         try:
-            return row_of(find_run(name))
+            rundir = find_run(name)
+            return row_of(rundir, self._known(rundir.id))
         except RunNotFoundError:
             found = [row for row in self._read_or_none() or () if name and row.id.startswith(name)]
             if len(found) != 1 or name == "last":
@@ -74,10 +75,8 @@ class History:
         """All rows, up to date. Derives live rows again, adds rows of new runs, and writes the changes if possible."""
         rows = self._read_or_rebuild()
         known = {row.id: row for row in rows}
-        stale = [
-            name for name in run_ids() if name not in known or known[name].live or _lost_by_missing_file(known[name])
-        ]
-        fresh = {name: row_of(RunDir(runs_dir() / name)) for name in stale}
+        stale = [name for name in run_ids() if name not in known or known[name].live or _misses_a_file(known[name])]
+        fresh = {name: row_of(RunDir(runs_dir() / name), known.get(name)) for name in stale}
         gone = [_lost(row) for row in rows if row.live and row.id not in fresh]
         changed = [row for row in (*fresh.values(), *gone) if row != known.get(row.id)]
         if changed:
@@ -89,7 +88,7 @@ class History:
     def record(self, rundir: RunDir) -> Row:
         """Bring a run's row up to date. Raises: HistoryError, if the history cannot be written."""
         with self._writing() as transaction:  # derive under the lock: an older row must not overwrite a newer one
-            row = row_of(rundir)
+            row = row_of(rundir, transaction.get(rundir.id))
             transaction.put([row] if rundir.path.exists() else [])
         return row
 
@@ -99,7 +98,7 @@ class History:
             return self.record(rundir)
         except UserError as error:
             self.notices.append(str(error))
-            return row_of(rundir)
+            return row_of(rundir, self._known(rundir.id))
 
     def upsert(self, rows: Iterable[Row]) -> None:
         """Insert or replace rows. Raises: HistoryError."""
@@ -158,6 +157,9 @@ class History:
             self.notices.append(f"{self.path} cannot be read ({error.strerror}); the runs were read from their folders")
         return None
 
+    def _known(self, run_id: str) -> Row | None:
+        return next((row for row in self._read_or_none() or () if row.id == run_id), None)
+
     def _read_or_none(self) -> list[Row] | None:
         try:
             return read_rows(self.path)
@@ -185,7 +187,7 @@ class History:
         with self._writing() as transaction:
             rows, ids, folder = [], run_ids(), runs_dir()
             for number, name in enumerate(ids, 1):
-                rows.append(row_of(RunDir(folder / name)))
+                rows.append(row_of(RunDir(folder / name), transaction.get(name)))
                 progress(number, len(ids))
             transaction.put(rows)
         return rows
@@ -219,9 +221,9 @@ class History:
         return FileLock(f"{self.path}.lock", timeout=LOCK_SECONDS, mode=0o600)
 
 
-def _lost_by_missing_file(row: Row) -> bool:
-    """Whether a run is called lost only because a file was not there; the file may have come back since."""
-    return row.status == "lost" and row.reason in MISSING_FILE_REASONS
+def _misses_a_file(row: Row) -> bool:
+    """Whether a row is incomplete only because a file could not be read; the file may have come back since."""
+    return row.reason.startswith("config.json") or (row.status == "lost" and row.reason in MISSING_FILE_REASONS)
 
 
 def _newest(transaction: "Transaction", row: Row) -> Row | None:
@@ -232,7 +234,7 @@ def _newest(transaction: "Transaction", row: Row) -> Row | None:
     """
     rundir = RunDir(runs_dir() / row.id)
     if rundir.path.exists():
-        return row if row.live else row_of(rundir)
+        return row if row.live else row_of(rundir, transaction.get(row.id))
     return row if transaction.has(row.id) else None
 
 

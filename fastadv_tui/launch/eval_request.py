@@ -1,6 +1,5 @@
 """Builds the request of `fastadv eval` to the engine."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from engine.config.units import parse_size
 from engine.protocol.requests import EvalRequest
 from fastadv_tui.errors import UserError
 from fastadv_tui.launch.submission import configure
-from fastadv_tui.paths import ensure_home, evaluations_dir
+from fastadv_tui.paths import ensure_home, evaluations_dir, typed_path
 from fastadv_tui.runs.find import RunNotFoundError, find_run
 
 
@@ -33,13 +32,13 @@ def request(
     Raises: ConfigError, UserError.
     """
     ensure_home()
-    path = Path(os.path.expanduser(target))  # noqa: PTH111 - Path.expanduser raises for unknown users
+    path = typed_path(target)
     if path.is_file():
         if dataset is None:
             raise ConfigError(
                 "a file of weights does not name its data set: add --dataset NAME, for example --dataset cifar"
             )
-        config, weights = configure(dataset, typed), path.absolute()
+        config, weights = configure(dataset, typed), path
     elif path.is_dir():
         raise UserError(f"{target} is a folder; type a file of weights, or the id of a run")
     elif path.exists():

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import msgspec
 from msgspec import Struct
 
 from engine.config.errors import ConfigError
@@ -12,7 +11,6 @@ from engine.config.run import RunConfig
 from engine.config.settings import Kind, settings
 from engine.config.units import units
 from engine.protocol.rundir import RunDir
-from fastadv_tui.errors import UserError
 from fastadv_tui.history.run_settings import changed_settings
 from fastadv_tui.launch.command_line import as_text, run_command, sweep_command
 from fastadv_tui.launch.submission import configure, grid
@@ -47,11 +45,11 @@ def plan_form(typed: Mapping[str, str]) -> LaunchPlan:
 
 
 def texts_of(rundir: RunDir) -> dict[str, str]:
-    """The texts of a form for an existing run: data set, preset, seed, name and changed settings. Raises: UserError."""
-    try:
-        config = rundir.submission().config
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{rundir.config} cannot be read: {error}") from None
+    """The texts of a form for an existing run: data set, preset, seed, name and changed settings.
+
+    Raises: SubmissionError.
+    """
+    config = rundir.submission().config
     changed = {key: as_text(key, value) for key, value in changed_settings(config).items()}
     return {
         "dataset": config.dataset,

@@ -1,11 +1,9 @@
 """Builds the request of `fastadv prepare` to the engine."""
 
-from pathlib import Path
-
 from engine.config.errors import ConfigError
 from engine.protocol.requests import PrepareRequest
 from fastadv_tui.errors import UserError
-from fastadv_tui.paths import data_dir, ensure_home
+from fastadv_tui.paths import data_dir, ensure_home, typed_path
 
 
 def request(name: str, source: str, sizes: str, out: str | None, quality: int, workers: int | None) -> PrepareRequest:
@@ -16,9 +14,9 @@ def request(name: str, source: str, sizes: str, out: str | None, quality: int, w
         raise ConfigError(f"--workers {workers}: type at least 1")
     if not out:
         ensure_home()
-    folder = Path(out).expanduser() if out else data_dir() / name
+    folder = typed_path(out) if out else data_dir() / name
     return PrepareRequest(
-        source=str(Path(source).expanduser().resolve()),
+        source=str(typed_path(source).resolve()),
         out=str(folder.resolve()),
         sizes=_sizes(sizes),
         quality=quality,

@@ -3,7 +3,6 @@
 import itertools
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from engine.config import phases
@@ -13,7 +12,7 @@ from engine.config.keys import full_key, parse_value
 from engine.config.presets import build
 from engine.config.run import RunConfig
 from engine.config.units import both_units
-from fastadv_tui.paths import data_dir, ensure_home
+from fastadv_tui.paths import data_dir, ensure_home, typed_path
 
 
 def configure(dataset: str, typed: Mapping[str, str | None], preset: str | None = None) -> RunConfig:
@@ -102,7 +101,7 @@ def understood(config: RunConfig) -> str:
 def _absolute(dataset: str) -> str:
     """The data set with an absolute path of its image folder, because the engine runs in another working folder."""
     kind, colon, path = dataset.partition(":")
-    return f"{kind}:{Path(path).expanduser().absolute()}" if f"{kind}{colon}" == FOLDER and path else dataset
+    return f"{kind}:{typed_path(path)}" if f"{kind}{colon}" == FOLDER and path else dataset
 
 
 def _data_dir(typed: str) -> str:
@@ -111,6 +110,6 @@ def _data_dir(typed: str) -> str:
     The default folder is created; a typed folder must exist.
     """
     if typed:
-        return str(Path(typed).expanduser().absolute())
+        return str(typed_path(typed))
     ensure_home()
     return str(data_dir())

@@ -55,13 +55,15 @@ def stop(rundir: RunDir, now: bool = False) -> None:
 def resume(rundir: RunDir) -> None:
     """Start another attempt, which continues from the last checkpoint.
 
-    Raises: RunError, if the run is queued, running or done, or as `spawn`; HomeError, as `spawn`.
+    Raises: RunError, if the run is queued, running or done, or as `spawn`; HomeError, as `spawn`; SubmissionError, if
+    its `config.json` cannot be read.
     """
     current = observe(rundir).status
     if current.live:
         raise RunError(f"{rundir.id} is {current.status}; there is nothing to resume")
     if current.status == "done":
         raise RunError(f"{rundir.id} is done and cannot be resumed; start a new run with `fastadv run`")
+    rundir.submission()  # raises SubmissionError before anything is changed
     spawn(rundir)
 
 

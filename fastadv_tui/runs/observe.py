@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 
-import msgspec
 from msgspec import Struct
 
 from engine.protocol import event_log
 from engine.protocol.events import AnyEvent, Finished
-from engine.protocol.rundir import RunDir, Submission
+from engine.protocol.rundir import RunDir, Submission, SubmissionError
 from fastadv_tui.runs.state import RunState, apply
 from fastadv_tui.runs.status import Evidence, RunStatus, attempt_ended, derive
 from fastadv_tui.supervise import process_identity, records
@@ -18,7 +17,8 @@ class Observation(Struct, frozen=True):
     """A run at one moment. Each record is None where its file is missing or cannot be read.
 
     state: the state after all events that were read. If `status` says that the run has ended, no event is missing.
-    exit: the newest exit record, which may belong to an earlier attempt than `process`.
+    exit: the newest exit record, which may belong to an earlier attempt than `process`. problem: why `submission` is
+    None, in words that begin with `config.json`; empty if it is not.
     """
 
     submission: Submission | None
@@ -26,6 +26,7 @@ class Observation(Struct, frozen=True):
     status: RunStatus
     process: ProcessRecord | None
     exit: ExitRecord | None
+    problem: str = ""
 
 
 class RunObserver:
@@ -42,6 +43,7 @@ class RunObserver:
         self._follower = event_log.Follower(rundir.events)
         self._state = RunState()
         self._submission: Submission | None = None
+        self._problem = ""
 
     def look(self) -> Observation:
         """The run as it is now. No event that was written before the end of the run is missed.
@@ -86,11 +88,13 @@ class RunObserver:
         if process is not None and (not alive or attempt_ended(process, exit_record)):
             finished = _finished_event(self.rundir, process)
         if process is None or self._submission is None:  # a submission never changes, but a folder may be removed
-            self._submission = _submission(self.rundir)
+            self._submission, self._problem = _submission(self.rundir)
         evidence = Evidence(
             submission=self._submission, process=process, alive=alive, exit=exit_record, finished=finished
         )
-        return Observation(self._submission, self._state, derive(evidence, self._state), process, exit_record)
+        return Observation(
+            self._submission, self._state, derive(evidence, self._state), process, exit_record, self._problem
+        )
 
 
 def observe(rundir: RunDir) -> Observation:
@@ -98,11 +102,12 @@ def observe(rundir: RunDir) -> Observation:
     return RunObserver(rundir).look()
 
 
-def _submission(rundir: RunDir) -> Submission | None:
+def _submission(rundir: RunDir) -> tuple[Submission | None, str]:
+    """The submission, or None and the reason why it cannot be read."""
     try:
-        return rundir.submission()
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-        return None
+        return rundir.submission(), ""
+    except SubmissionError as error:
+        return None, error.reason
 
 
 def _alive(process: ProcessRecord) -> bool | None:

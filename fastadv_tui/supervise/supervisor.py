@@ -21,7 +21,7 @@ from engine.protocol.event_log import Writer, last
 from engine.protocol.events import Note, Step
 from engine.protocol.exit_code import ExitCode
 from engine.protocol.provenance import code_fingerprint, engine_command
-from engine.protocol.rundir import RunDir, Submission
+from engine.protocol.rundir import RunDir, Submission, SubmissionError
 from fastadv_tui.supervise import process_identity, records
 from fastadv_tui.supervise.locks import try_lock
 from fastadv_tui.supervise.out_of_memory import OomCounter
@@ -209,9 +209,14 @@ def supervise(rundir: RunDir, command: Sequence[str], ready: Callable[[], None] 
     run_lock = try_lock(rundir.lock)
     if run_lock is None:
         return EXIT_BUSY
+    try:
+        submission = rundir.submission()
+    except SubmissionError as error:
+        print(error, file=sys.stderr, flush=True)
+        return ExitCode.REFUSED
     rundir.stop.unlink(missing_ok=True)  # the stop request was meant for an earlier attempt
     adopt_orphans()
-    supervisor = Supervisor(rundir, rundir.submission(), command)
+    supervisor = Supervisor(rundir, submission, command)
     supervisor.announce()
     ready()
     ending = supervisor.run(run_lock)

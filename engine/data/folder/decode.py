@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from engine.data.folder.rgb import SINGLE_FILE_ERRORS, to_rgb
+from engine.data.folder.rgb import SINGLE_FILE_ERRORS, UnsupportedImageError, read_image_file, to_rgb
 
 AREA = (0.08, 1.0)  # area of a training crop as a fraction of the image, as in torchvision's RandomResizedCrop
 RATIO = (3 / 4, 4 / 3)  # width over height of a training crop
@@ -96,9 +96,11 @@ def _decoded(path: bytes, choose: Callable[[int, int], Box], side: int) -> tuple
     if the image has that many.
     """
     try:
-        raw = Path(os.fsdecode(path)).read_bytes()
+        raw = read_image_file(Path(os.fsdecode(path)))
     except FileNotFoundError:
         raise GoneError(f"{os.fsdecode(path)} does not exist") from None
+    except UnsupportedImageError as error:
+        raise DecodeError(f"{os.fsdecode(path)} cannot be read as an image ({error})") from None
     except OSError as error:
         if error.errno not in SINGLE_FILE_ERRORS:
             raise

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.data.folder.rgb import SINGLE_FILE_ERRORS
+from engine.data.folder.rgb import SINGLE_FILE_ERRORS, UnsupportedImageError
 from engine.data.prepare.resize import BrokenImageError, copies
 from engine.data.prepare.source import File, ImageClass
 
@@ -64,7 +64,7 @@ def _copy(task: Task, file: File, folders: tuple[str, ...], report: Report) -> N
     try:
         content = task.images.read(file)
         contents = encode_copies(content, folders, task.quality)
-    except BrokenImageError as error:
+    except (BrokenImageError, UnsupportedImageError) as error:
         report.broken[place] = str(error)
         return
     except FileNotFoundError:

@@ -22,9 +22,7 @@ def copies(content: bytes, sizes: Sequence[int], quality: int) -> list[bytes]:
     An intact RGB JPEG that is small enough is returned unchanged. The EXIF rotation is not applied, as in torchvision.
     quality: of the JPEGs, 1 to 100. Raises: BrokenImageError.
     """
-    image, original = _decoded(content, max(sizes, default=1))
-    kept = image.format == "JPEG" and image.mode == "RGB"
-    rgb = to_rgb(image)
+    rgb, original, kept = _decoded(content, max(sizes, default=1))
     rgb.info.clear()  # comments, profiles
     return [content if kept and min(original) <= size else _encoded(rgb, original, size, quality) for size in sizes]
 
@@ -37,8 +35,11 @@ def smaller_size(size: tuple[int, int], shorter: int) -> tuple[int, int]:
     return (shorter, shorter * height // width) if width < height else (shorter * width // height, shorter)
 
 
-def _decoded(content: bytes, largest: int) -> tuple[Image.Image, tuple[int, int]]:
-    """The image, perhaps decoded at a fraction of its size, and its full size. largest: size of the largest copy."""
+def _decoded(content: bytes, largest: int) -> tuple[Image.Image, tuple[int, int], bool]:
+    """The image in RGB, perhaps decoded at a fraction of its size, its full size, and whether it is an RGB JPEG.
+
+    largest: size of the largest copy.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of odd but readable files
@@ -46,12 +47,12 @@ def _decoded(content: bytes, largest: int) -> tuple[Image.Image, tuple[int, int]
             original = image.size
             goal = [DRAFT_FACTOR * side for side in smaller_size(original, largest)]
             image.draft(None, (goal[0], goal[1]))
-            image.load()
+            rgb = to_rgb(image)
     except MemoryError:
         raise
     except Exception as error:  # the decoders of thirty formats raise any exception
         raise BrokenImageError(_reason(error)) from None
-    return image, original
+    return rgb, original, image.format == "JPEG" and image.mode == "RGB"
 
 
 def _encoded(rgb: Image.Image, original: tuple[int, int], size: int, quality: int) -> bytes:

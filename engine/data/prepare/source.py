@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from engine.config.errors import ConfigError
 from engine.data.folder.layout import EXTENSIONS, VAL_NAMES, is_litter, nested_images, nested_message
+from engine.data.folder.rgb import read_image_file
 
 SPLITS = ("train", "val")
 
@@ -42,9 +43,9 @@ class ImageClass:
         return f"{self.split}/{self.label}"
 
     def read(self, file: File) -> bytes:
-        """The bytes of an image file. Raises: OSError."""
+        """The bytes of an image file. Raises: OSError, UnsupportedImageError."""
         if file.offset < 0:
-            return (self.container / file.name).read_bytes()
+            return read_image_file(self.container / file.name)
         with self.container.open("rb") as tar:
             tar.seek(file.offset)
             return tar.read(file.size)

@@ -45,6 +45,13 @@ class Transaction:
     def has(self, run_id: str) -> bool:
         return str(_document_id(run_id)) in self._tables.get(RUNS, {})
 
+    def get(self, run_id: str) -> Row | None:
+        """The row of a run; None if it has none."""
+        found = self._tables.get(RUNS, {}).get(str(_document_id(run_id)))
+        if found is None:
+            return None
+        return msgspec.json.decode(found, type=Row) if isinstance(found, Raw) else msgspec.convert(found, Row)
+
     def put(self, rows: Iterable[Row]) -> None:
         """Insert or replace many rows at once. TinyDB's own upsert reads the whole table for each row."""
         documents = {row.id: Document(msgspec.to_builtins(row), doc_id=_document_id(row.id)) for row in rows}

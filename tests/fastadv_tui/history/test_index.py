@@ -87,6 +87,30 @@ def test_a_row_with_the_reason_text_of_an_earlier_version_is_derived_again(home:
     assert [(row.status, row.reason) for row in History().rows()] == [("done", "")]
 
 
+@pytest.mark.parametrize("way", ["read", "record", "reindex"])
+def test_the_row_of_a_run_with_a_newer_configuration_stays_with_the_reason(home: Path, way: str) -> None:
+    rundir = done_run()
+    before, written = History().record(rundir), rundir.config.read_bytes()
+    rundir.config.write_bytes(written.replace(b'"seed":', b'"sead":1,"seed":'))
+    if way == "record":
+        History().record(rundir)
+    if way == "reindex":
+        History().reindex()
+    row = History().find("k3f9")
+    reason = "config.json has the unknown setting sead; was it written by a newer version of fastadv?"
+    assert row == msgspec.structs.replace(before, reason=reason)
+    rundir.config.write_bytes(written)
+    assert (History().find("k3f9"), *History().rows()) == (before, before)  # the file has come back
+
+
+def test_a_row_without_a_known_configuration_has_the_time_of_its_start(home: Path) -> None:
+    rundir = done_run()
+    rundir.config.write_text("{")
+    (row,) = History().rows()
+    assert row.submitted == row.started > 0
+    assert row.reason.startswith("config.json is damaged")
+
+
 def test_a_live_row_whose_folder_is_gone_becomes_lost_and_others_stay(home: Path) -> None:
     History().upsert([Row(id="gone1", status="running"), Row(id="gone2", status="done", robust=0.5)])
     assert {row.id: row.status for row in History().rows()} == {"gone1": "lost", "gone2": "done"}

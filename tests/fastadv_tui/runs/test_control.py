@@ -12,7 +12,7 @@ import pytest
 from engine.protocol.events import Finished
 from engine.protocol.files import write_atomic
 from engine.protocol.provenance import code_fingerprint
-from engine.protocol.rundir import RunDir
+from engine.protocol.rundir import RunDir, SubmissionError
 from fastadv_tui.errors import HomeError
 from fastadv_tui.history.index import History
 from fastadv_tui.history.row import Row
@@ -100,6 +100,14 @@ def test_a_run_that_is_done_can_be_neither_resumed_nor_stopped(home: Path) -> No
         control.stop(done)
 
 
+def test_a_run_whose_configuration_cannot_be_read_is_not_resumed(home: Path) -> None:
+    rundir = ended_run(home / "runs" / "k3f9", "stopped")
+    rundir.config.write_bytes(rundir.config.read_bytes().replace(b'"seed":', b'"sead":1,"seed":'))
+    with pytest.raises(SubmissionError, match=r"k3f9: config\.json has the unknown setting sead"):
+        control.resume(rundir)
+    assert not rundir.process.exists()
+
+
 @pytest.mark.usefixtures("fake_engine")
 def test_a_run_is_deleted_only_after_it_has_ended() -> None:
     rundir = create_run(config("forever"), [])
@@ -133,7 +141,7 @@ def test_a_supervisor_that_cannot_start_is_reported_with_its_log() -> None:
     rundir.config.write_text("{}")
     with pytest.raises(RunError, match=r"engine\.log"):
         control.spawn(rundir)
-    assert "ValidationError" in rundir.log.read_text()
+    assert "config.json has a value that is not allowed" in rundir.log.read_text()
     assert verdict(rundir).status == "lost"
 
 
