@@ -33,10 +33,16 @@ LONGER = {"epochs": 4, "batch_size": 16, "watch.steps": 2, "eval.attack": "pgd-2
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
-    """An uninterrupted run."""
+    """An uninterrupted run. Its log names each module that the engine imported."""
     rundir = run_folder(tmp_path_factory.mktemp("engine") / "reference", LONGER)
-    assert finish(start(rundir)) == 0, rundir.log.read_text()
+    assert finish(start(rundir, PYTHONPROFILEIMPORTTIME="1")) == 0, rundir.log.read_text()
     return rundir
+
+
+def test_training_and_evaluation_start_without_the_modules_that_only_a_compiler_needs(reference: RunDir) -> None:
+    imported = {line.rpartition("|")[2].strip() for line in reference.log.read_text().splitlines()}
+    assert {"torch", "torch.optim"} <= imported
+    assert not {"torch._dynamo", "sympy", "triton", "torchvision"} & imported
 
 
 def test_two_engine_processes_with_the_same_seed_agree(reference: RunDir, tmp_path: Path) -> None:

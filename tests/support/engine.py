@@ -41,10 +41,10 @@ def command(*arguments: str | Path) -> list[str]:
     return [sys.executable, "-P", "-m", "engine", *map(str, arguments)]
 
 
-def start(rundir: RunDir) -> subprocess.Popen[bytes]:
+def start(rundir: RunDir, **env: str) -> subprocess.Popen[bytes]:
     with rundir.log.open("ab") as log:
         return subprocess.Popen(
-            command(rundir.path), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment()
+            command(rundir.path), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment() | env
         )
 
 

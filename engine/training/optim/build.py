@@ -7,6 +7,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from engine.config.sections import OptimConfig
+from engine.training.optim.light import SGD, Adam
 from engine.training.optim.muon import Muon
 
 NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
@@ -19,9 +20,9 @@ def build_optimizer(model: nn.Module, optim: OptimConfig, fused: bool) -> torch.
     if optim.name == "muon":
         return Muon(groups, optim.lr, optim.momentum, optim.sgd_ratio)
     if optim.name == "adam":
-        return torch.optim.Adam(groups, lr=optim.lr, **how)
+        return Adam(groups, lr=optim.lr, **how)
     how |= {"momentum": optim.momentum, "nesterov": optim.nesterov}
-    return torch.optim.SGD(groups, lr=optim.lr, **how)
+    return SGD(groups, lr=optim.lr, **how)
 
 
 def _groups(model: nn.Module, optim: OptimConfig) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from engine.models.flops import MUON_ITERATIONS
+from engine.training.optim.light import LightOptimizer
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic; iterated, it brings singular values between 0.7 and 1.2
 
@@ -28,7 +29,7 @@ def orthogonalized(gradient: Tensor) -> Tensor:
     return found
 
 
-class Muon(torch.optim.Optimizer):
+class Muon(LightOptimizer):
     """Updates convolutions by orthogonalised Nesterov momentum, and all other parameters by SGD.
 
     SGD has Nesterov momentum and weight decay. groups: parameters with their weight decay, {"params": [...],
