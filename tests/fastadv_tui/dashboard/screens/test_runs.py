@@ -194,7 +194,7 @@ def test_a_run_whose_config_cannot_be_read_is_not_offered_again() -> None:
         await until(pilot, lambda: "epoch 10.00" in shown(app))  # its events are shown, so the run is followed
         rundir.config.write_bytes(b"\xff torn")
         await pilot.press("e")
-        await until(pilot, lambda: any("cannot be read" in toast.message for toast in app._notifications))
+        await until(pilot, lambda: any("config.json is" in toast.message for toast in app._notifications))
         await pilot.press("h")
         await until(pilot, lambda: app.screen.id == "history")
         await pilot.press("e")
