@@ -12,9 +12,12 @@ from pathlib import Path
 from engine.config.errors import UserError
 from engine.protocol import event_log, events
 from engine.protocol.exit_code import ExitCode
+from engine.protocol.files import WriteError
 from engine.protocol.rundir import RunDir
 from engine.protocol.stop import Stopped, StopRequest, ignore_stops
 from engine.runtime.openmp import let_waiting_threads_sleep
+
+FIXABLE = (UserError, WriteError)  # errors whose text says what to do
 
 
 def main(arguments: list[str]) -> int:
@@ -58,7 +61,7 @@ def train(rundir: RunDir) -> int:
         except Stopped:
             finished, code = events.Finished(status="stopped"), ExitCode.STOPPED
         except BaseException as error:
-            fixable = isinstance(error, UserError)  # the message is enough for the user; no traceback
+            fixable = isinstance(error, FIXABLE)  # the message is enough for the user; no traceback
             print(error if fixable else traceback.format_exc(), file=sys.stderr, flush=True)
             finished, code = events.Finished(status="failed", error=_one_line(error)), ExitCode.FAILED
         with contextlib.suppress(NameError):
@@ -78,8 +81,9 @@ def _finish(writer: event_log.Writer, finished: events.Finished, code: int) -> i
 def _one_line(error: BaseException) -> str:
     """The error in one line, for the `finished` event. The log has the traceback."""
     text = str(error).strip().partition("\n")[0]
-    fixable = isinstance(error, UserError)
-    return text if fixable and text else f"{type(error).__name__}: {text}" if text else type(error).__name__
+    if text and isinstance(error, FIXABLE):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 if __name__ == "__main__":

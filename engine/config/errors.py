@@ -13,6 +13,8 @@ Exception
     BrokenImageError            one image cannot be copied and is left out
     DecodeError                 one image cannot be decoded and is replaced by a grey one
         GoneError               the file of the image is missing
+    OSError
+        WriteError              a disk does not take a file: it is full, a quota is reached, or writing fails
     RuntimeError
         CheckpointError         no checkpoint of the run can be read
         DivergedError           the loss is NaN or infinite

@@ -13,6 +13,7 @@ import pytest
 from tests.support.preparing import SIZES, done_well, few_real_ones, finished, image_folder, prepare, refused, tree
 from tests.support.runs import gone
 from tests.support.shell import FASTADV
+from tests.support.small_disk import small_disk
 from tests.support.waiting import seconds, wait_until
 
 
@@ -93,21 +94,17 @@ def test_a_second_prepare_into_the_same_folder_is_refused(tmp_path: Path) -> Non
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 600 kB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", folder], capture_output=True).returncode:
-        pytest.skip("needs the right to mount a tmpfs")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
+    with small_disk(tmp_path / "small", "600k") as folder:
+        yield folder
 
 
 def test_prepare_on_a_full_disk_says_so_in_one_line_and_continues_after_room_is_made(
-    tmp_path: Path, small_disk: Path
+    tmp_path: Path, disk: Path
 ) -> None:
-    source, out = image_folder(tmp_path / "source", train=40, val=10), small_disk / "out"
-    (small_disk / "ballast").write_bytes(b"x" * 400_000)
+    source, out = image_folder(tmp_path / "source", train=40, val=10), disk / "out"
+    (disk / "ballast").write_bytes(b"x" * 400_000)
     done = prepare(source, out)
     assert done.returncode == 1
     assert "WARNING: the disk will be full before the end" in done.stderr
@@ -116,7 +113,7 @@ def test_prepare_on_a_full_disk_says_so_in_one_line_and_continues_after_room_is_
     assert "run the same command again to continue" in error
     assert "Traceback" not in done.stderr
     assert not (out / "prepared.json").exists()
-    subprocess.run(["mount", "-o", "remount,size=4m", small_disk], check=True)
+    subprocess.run(["mount", "-o", "remount,size=4m", disk], check=True)
     done_well(source, out)
     done_well(source, tmp_path / "undisturbed")
     assert tree(out, SIZES) == tree(tmp_path / "undisturbed", SIZES)

@@ -1,6 +1,5 @@
 """Writing and reading `events.jsonl`, also when the file was torn, cut, replaced or written by another version."""
 
-import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from engine.protocol import events
 from engine.protocol.event_log import Follower, Writer, decode, last, read
 from engine.protocol.events import Evaluated, Finished, Note, Progress, Started, Step
+from tests.support.small_disk import small_disk
 
 
 def note(n: int) -> Note:
@@ -205,15 +205,9 @@ def test_the_last_events_after_a_given_size_of_the_file_are_found(path: Path) ->
 
 
 def test_a_full_disk_is_an_error_and_the_events_written_before_stay_readable(tmp_path: Path) -> None:
-    folder = tmp_path / "tiny"
-    folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", folder], capture_output=True).returncode:
-        pytest.skip("needs the right to mount a tmpfs")
-    try:
+    with small_disk(tmp_path / "tiny", "16k") as folder:
         with Writer(folder / "events.jsonl") as writer:
             writer.write(note(1))
             with pytest.raises(OSError, match="No space left"):
                 writer.write(Note(message="x" * 50_000))
         assert messages(list(read(folder / "events.jsonl"))) == ["number 1"]
-    finally:
-        subprocess.run(["umount", "-l", folder], check=True)

@@ -1,6 +1,8 @@
 """Atomic files are whole or absent after failed writes, after SIGKILL, on a full disk and in a read-only folder."""
 
+import errno
 import os
+import resource
 import signal
 import stat
 import subprocess
@@ -10,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.protocol.files import replacing, write_atomic
+from engine.protocol.files import WriteError, replacing, write_atomic
 from tests.support.engine import ROOT
+from tests.support.small_disk import small_disk
 from tests.support.waiting import wait_until
 
 WRITES_FOREVER = """
@@ -28,12 +31,8 @@ while True:
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 256 kB."""
-    folder = tmp_path / "tiny"
-    folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], capture_output=True).returncode:
-        pytest.skip("needs the right to mount a tmpfs")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
+    with small_disk(tmp_path / "tiny", "256k") as folder:
+        yield folder
 
 
 def test_an_atomic_write_creates_and_replaces_a_file(tmp_path: Path) -> None:
@@ -83,12 +82,35 @@ def test_a_writer_killed_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> No
 def test_a_full_disk_leaves_the_old_file(tiny_disk: Path) -> None:
     path = tiny_disk / "file"
     write_atomic(path, b"old")
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(WriteError, match=r"cannot write .*/file: No space left on device \(2\d\d kB free\)") as full:
         write_atomic(path, b"x" * 1_000_000)
+    assert (full.value.errno, "\n" in str(full.value)) == (errno.ENOSPC, False)
     assert path.read_bytes() == b"old"
     assert os.listdir(tiny_disk) == ["file"]
     write_atomic(path, b"new")
     assert path.read_bytes() == b"new"
+
+
+def test_a_writer_that_hides_the_error_of_the_disk_is_told_it(tiny_disk: Path) -> None:
+    """As torch.save does, which raises an error of its own."""
+    with pytest.raises(WriteError, match="No space left"), replacing(tiny_disk / "file") as file:
+        try:
+            file.write(b"x" * 1_000_000)
+        except OSError:
+            raise RuntimeError("unexpected pos 64 vs 0") from None
+
+
+def test_a_file_above_the_limit_of_a_process_is_an_error_of_the_disk(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(WriteError, match="File too large"):
+            write_atomic(tmp_path / "file", b"x" * 1_000_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    assert os.listdir(tmp_path) == []
 
 
 def test_writing_to_a_folder_that_is_gone_is_an_error(tmp_path: Path) -> None:

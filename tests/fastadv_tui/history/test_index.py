@@ -25,6 +25,7 @@ from fastadv_tui.history.store.reader import read_rows
 from fastadv_tui.paths import ensure_home, history_path, runs_dir
 from tests.support.events import evaluated, started, step, write_events
 from tests.support.runs import make_run
+from tests.support.small_disk import small_disk
 from tests.support.waiting import wait_until
 
 WRITERS, UPSERTS = 16, 30
@@ -309,34 +310,29 @@ def test_only_the_user_can_read_the_home(home: Path) -> None:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A file system of 300 KB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("mounting a small disk needs root")
-    monkeypatch.setenv("FASTADV_HOME", str(folder / "home"))
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A file system of 300 kB."""
+    monkeypatch.setenv("FASTADV_HOME", str(tmp_path / "small" / "home"))
+    with small_disk(tmp_path / "small", "300k") as folder:
+        yield folder
 
 
-def test_a_full_disk_loses_no_row_of_the_history(small_disk: Path) -> None:
+def test_a_full_disk_loses_no_row_of_the_history(disk: Path) -> None:
     row = History().record(done_run())
-    (small_disk / "filler").write_bytes(b"x" * (shutil.disk_usage(small_disk).free - 4096))
+    (disk / "filler").write_bytes(b"x" * (shutil.disk_usage(disk).free - 4096))
     with pytest.raises(HistoryError, match="cannot write the history"):
         History().upsert([msgspec.structs.replace(row, note="y" * 100_000)])
     assert History().rows() == [row]
-    (small_disk / "filler").unlink()
+    (disk / "filler").unlink()
     History().upsert([msgspec.structs.replace(row, note="y" * 1000)])
     assert History().rows()[0].note == "y" * 1000
 
 
-def test_the_history_of_a_read_only_home_can_be_read(small_disk: Path) -> None:
+def test_the_history_of_a_read_only_home_can_be_read(disk: Path) -> None:
     rundir = done_run()
     row = History().record(rundir)
     live = make_run(runs_dir() / "live", submitted=time.time())
-    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     history = History()
     assert {found.id: found.status for found in history.rows()} == {row.id: "done", live.id: "queued"}
     with pytest.raises(HistoryError):

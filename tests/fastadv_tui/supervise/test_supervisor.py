@@ -25,6 +25,7 @@ from tests.support.runs import (
     verdict,
     wait_for_status,
 )
+from tests.support.small_disk import small_disk
 from tests.support.waiting import seconds, wait_until
 
 pytestmark = pytest.mark.usefixtures("fake_engine")
@@ -240,13 +241,8 @@ def _text(path: Path) -> str:
     return path.read_text() if path.exists() else ""
 
 
-@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs root to mount a small tmpfs")
 def test_a_run_on_a_full_disk_ends_with_a_true_status(home: Path) -> None:
-    home.mkdir(mode=0o700)
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(home)], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("this machine does not allow a tmpfs to be mounted")
-    try:
+    with small_disk(home, "256k"):
         rundir = submit("forever")
         engine, supervisor = engine_pid(rundir), supervisor_pid(rundir)
         fill(home / "filler")
@@ -258,8 +254,6 @@ def test_a_run_on_a_full_disk_ends_with_a_true_status(home: Path) -> None:
         engine_pid(rundir)
         control.stop(rundir, now=True)
         wait_until(lambda: gone(supervisor_pid(rundir)))
-    finally:
-        subprocess.run(["umount", "--lazy", str(home)], check=True)
 
 
 def fill(path: Path) -> None:
