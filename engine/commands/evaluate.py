@@ -152,6 +152,7 @@ def _measured(attack: str, eps: tuple[float, ...], found: list[Accuracy], second
         seconds=round(seconds, 1),
         unreadable=unreadable,
         without_gradient=tuple(accuracy.without_gradient for accuracy in found),
+        answers=found[0].answers,
     )
 
 

@@ -23,12 +23,14 @@ class Accuracy:
 
     without_gradient: number of images that count as robust although their gradient was exactly zero at some iterate.
     The attack could not move these images, so an attack without gradients may still fool the model.
+    answers: number of classes among the network's answers to the clean images; 0 if they were not counted.
     """
 
     clean: float
     robust: float
     images: int
     without_gradient: int = 0
+    answers: int = 0
 
 
 class Evaluation:
@@ -58,6 +60,7 @@ class Evaluation:
         self._clean = torch.zeros_like(data.labels, dtype=torch.bool)  # mask of images correct without attack, (N,)
         self._alive = self._clean.clone()  # mask of correct images that the current attack has not fooled, (N,)
         self._unmoved = torch.zeros_like(self._clean)  # mask of images that had a gradient of zero in this attack, (N,)
+        self._answers: set[int] = set()  # classes that the network has answered
         self._seen = 0  # images whose clean prediction is known
         self._restart, self._next = 0, 0  # current restart of the current attack; index of its next image
         self._here = self._before = 0  # gradients of the current attack; gradients of the finished attacks
@@ -83,22 +86,25 @@ class Evaluation:
         return {
             "clean": self._clean,
             "seen": self._seen,
+            "answers": sorted(self._answers),
             "alive": self._alive,
             "survivors": self.survivors,
             "unmoved": self._unmoved,
-            "accuracies": [(a.clean, a.robust, a.images, a.without_gradient) for a in self.accuracies],
+            "accuracies": [(a.clean, a.robust, a.images, a.without_gradient, a.answers) for a in self.accuracies],
             "place": (self._restart, self._next, self._here, self._before),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._clean, self._seen = state["clean"], state["seen"]
+        self._answers = set(state["answers"])
         self._alive, self._unmoved, self.survivors = state["alive"], state["unmoved"], state["survivors"]
         self.accuracies = [Accuracy(*figures) for figures in state["accuracies"]]
         self._restart, self._next, self._here, self._before = state["place"]
 
     def _evaluate_clean_batch(self) -> None:
         images = torch.arange(len(self.data), device=self._clean.device)[self._seen :][: self._batch]
-        self._clean[images] = clean_correct(self.model, self.data, images)
+        self._clean[images], answers = clean_answers(self.model, self.data, images)
+        self._answers.update(answers.tolist())
         self._alive = self._clean.clone()
         self._seen += len(images)
 
@@ -138,7 +144,8 @@ class Evaluation:
     def _record_accuracy(self) -> None:
         count = len(self.data)
         clean, robust = int(self._clean.sum()) / count, int(self._alive.sum()) / count
-        self.accuracies.append(Accuracy(clean, robust, count, int((self._alive & self._unmoved).sum())))
+        unmoved = int((self._alive & self._unmoved).sum())
+        self.accuracies.append(Accuracy(clean, robust, count, unmoved, len(self._answers)))
         self.survivors.append(self._alive)
         self._before, self._here = self._before + self._here, 0
         self._alive, self._restart, self._next = self._clean.clone(), 0, 0
@@ -161,17 +168,21 @@ class Evaluation:
         return self._before + here * (len(self.attacks) - over)
 
 
-def clean_correct(model: nn.Module, data: Images, images: Tensor) -> Tensor:
-    """Which images are classified correctly without attack: bool, (B,). images: indices in the data set, (B,)."""
+def clean_answers(model: nn.Module, data: Images, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Which images are classified correctly without attack, bool, (B,), and the classes that the network answers, (B,).
+
+    images: indices in the data set, (B,).
+    """
     x, y = data[images]
     with torch.no_grad():
-        return ~misclassified(model(x), y)
+        logits = model(x)
+        return ~misclassified(logits, y), logits.argmax(1)
 
 
 def attacked_accuracy(
     model: nn.Module, x: Tensor, y: Tensor, threat: Threat, attack: Pgd, seed: int, dtype: torch.dtype | None = None
 ) -> Accuracy:
-    """Clean and robust accuracy on one minibatch.
+    """Clean and robust accuracy on one minibatch. Answers and gradients of zero are not counted.
 
     x: images in [0,1], (B, C, H, W); y: labels, (B,); dtype: as for `Evaluation`.
     """

@@ -83,6 +83,8 @@ class Evaluated(Event, tag="evaluated"):
 
     `without_gradient`: the number of images that count as robust although their gradient was exactly zero at some
     iterate. The attack could not move these images. 0 in files of version 0.1.
+
+    `answers`: the number of classes among the network's answers to the clean images; 0 if unknown.
     """
 
     stage: Stage
@@ -94,6 +96,7 @@ class Evaluated(Event, tag="evaluated"):
     robust: float
     images: int
     without_gradient: int = 0
+    answers: int = 0
 
 
 class Alarm(Event, tag="alarm"):

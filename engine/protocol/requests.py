@@ -133,7 +133,7 @@ class Measured(Answer, tag="Measured"):
     count as wrong. The result is stored as JSON, in which `stored` keeps its old name `before`.
 
     without_gradient: for each eps, the number of images that count as robust although their gradient was exactly zero,
-    so that the attack could not move them.
+    so that the attack could not move them. answers: as in the event Evaluated.
     """
 
     attack: str
@@ -145,6 +145,7 @@ class Measured(Answer, tag="Measured"):
     stored: bool = field(default=False, name="before")
     unreadable: int = 0
     without_gradient: tuple[int, ...] = ()
+    answers: int = 0
 
 
 EvalAnswer = Understood | Working | Measured | Refused

@@ -121,6 +121,7 @@ class Reporter:
                 robust=accuracy.robust,
                 images=accuracy.images,
                 without_gradient=accuracy.without_gradient,
+                answers=accuracy.answers,
             )
         )
         if adversarial:

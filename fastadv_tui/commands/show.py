@@ -11,7 +11,7 @@ import typer
 
 from engine.config.units import both_units
 from fastadv_tui.commands.arguments import Run
-from fastadv_tui.text.quantities import format_duration, format_time, gradient_warning, kind_of_images
+from fastadv_tui.text.quantities import figure_warnings, format_duration, format_time, kind_of_images
 from fastadv_tui.text.table import aligned
 
 if TYPE_CHECKING:
@@ -63,8 +63,7 @@ def facts(row: "Row") -> list[tuple[str, str]]:
         ("ended", COLUMNS["ended"].text(row)),
         ("code", row.code_fingerprint),
     ]
-    if row.without_gradient:
-        found.append(("warning", gradient_warning(row.without_gradient, row.images)))
+    found += [("warning", text) for text in figure_warnings(row.without_gradient, row.images, row.answers)]
     if row.origin not in ("", row.id):
         found.append(("copy of", f"{row.origin}: the run folder was copied or renamed"))
     found += [("alarms", ", ".join(row.alarms))] if row.alarms else []

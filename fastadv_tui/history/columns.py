@@ -127,6 +127,7 @@ FIELDS_WITHOUT_COLUMN = (
     "alarms",
     "origin",
     "without_gradient",
+    "answers",
 )  # the fields of Row that have no column
 
 # The columns that the history screen can show, in the order of its dialog for choosing columns.

@@ -62,4 +62,4 @@ def _add_progress(row: Row, run: RunState) -> None:
     last = run.last_accuracy
     if last is not None:
         row.clean, row.robust, row.attack, row.images = last.clean, last.robust, last.attack, last.images
-        row.final, row.without_gradient = last.stage == "final", last.without_gradient
+        row.final, row.without_gradient, row.answers = last.stage == "final", last.without_gradient, last.answers

@@ -17,6 +17,7 @@ class Row(Struct, kw_only=True):
     origin: the id under which the run was created. It differs from `id` if the folder was copied or renamed. Empty in
     rows of version 0.1.
     clean, robust, attack, images: of the final evaluation if `final`, else of the last evaluation during training.
+    answers: number of classes among the network's answers in that evaluation; 0 if unknown.
     without_gradient: the robust ones among the images whose gradient was zero, so that the attack could not move them.
     curve: at most MAX_CURVE_POINTS points (epoch, clean, robust).
     settings: by dotted key, the settings that differ from the preset.
@@ -46,6 +47,7 @@ class Row(Struct, kw_only=True):
     attack: str = ""
     images: int = 0
     without_gradient: int = 0
+    answers: int = 0
     final: bool = False
     curve: list[tuple[float, float, float]] = []
     alarms: list[str] = []

@@ -4,11 +4,11 @@ from engine.protocol import events
 from fastadv_tui.runs.state import RunState
 from fastadv_tui.text.quantities import (
     attack_name,
+    figure_warnings,
     first_images,
     format_duration,
     format_flops,
     format_percent,
-    gradient_warning,
     kind_of_images,
     phase_words,
 )
@@ -63,8 +63,9 @@ def _final_line(event: events.Evaluated, state: RunState) -> str:
     began = state.started
     which = first_images(event.images, began.test_images, began.held_out) if began else f"{event.images:,} images"
     robust = f"{attack_name(event.attack)} {format_percent(event.robust)}"
-    warning = gradient_warning(event.without_gradient, event.images)
-    return f"final: clean {format_percent(event.clean)}, {robust} on {which}{f'; warning: {warning}' * bool(warning)}"
+    warnings = figure_warnings(event.without_gradient, event.images, event.answers)
+    said = "".join(f"; warning: {warning}" for warning in warnings)
+    return f"final: clean {format_percent(event.clean)}, {robust} on {which}{said}"
 
 
 def eta_text(state: RunState) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from engine.config.units import units
 from engine.protocol.requests import Measured, Understood
-from fastadv_tui.text.quantities import attack_name, first_images, format_percent, gradient_warning
+from fastadv_tui.text.quantities import answer_warning, attack_name, first_images, format_percent, gradient_warning
 from fastadv_tui.text.sanitize import one_line
 
 KILLED = (
@@ -50,7 +50,9 @@ def measured(answer: Measured) -> list[str]:
     when = ", measured before (--again measures it again)" if answer.stored else f", {answer.seconds:,.0f} s"
     wrong = f", {answer.unreadable} of them unreadable and counted as wrong" if answer.unreadable else ""
     head = f"clean {format_percent(answer.clean)} on {answer.images:,} images{wrong}{when}"
-    return [head, *(line for number in range(len(answer.eps)) for line in _robust(answer, number))]
+    warning = answer_warning(answer.answers)
+    robust = [line for number in range(len(answer.eps)) for line in _robust(answer, number)]
+    return [head, *([f"warning: {warning}"] * bool(warning)), *robust]
 
 
 def _robust(answer: Measured, number: int) -> list[str]:

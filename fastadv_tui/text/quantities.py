@@ -54,6 +54,16 @@ def gradient_warning(count: int, images: int) -> str:
     return f"{count:,} of {images:,} images have zero gradient under this attack: the figure may overstate robustness"
 
 
+def answer_warning(answers: int) -> str:
+    """A warning about a network that always answers the same. answers: number of classes that it answered."""
+    return "the network gives every image the same class: the figures say nothing" if answers == 1 else ""
+
+
+def figure_warnings(without_gradient: int, images: int, answers: int) -> list[str]:
+    """What a reader must know beside the figures of an evaluation."""
+    return [*filter(None, (answer_warning(answers), gradient_warning(without_gradient, images)))]
+
+
 def kind_of_images(held_out: bool) -> str:
     """The kind of images that a run is evaluated on."""
     return "held-out training images" if held_out else "test images"

@@ -186,6 +186,7 @@ def test_eval_warns_of_images_without_a_gradient(home: Path, weights: Path, tmp_
     words = ["eval", str(tmp_path / "dead.pt"), *DIGITS, "--eps", "0.1", "--attack", "pgd-2"]
     done = fastadv(*words)
     assert done.returncode == 0, done.stderr
+    assert "warning: the network gives every image the same class: the figures say nothing" in done.stdout
     clean = float(done.stdout.split()[1].rstrip("%"))
     assert done.stdout.splitlines()[-1] == (
         f"warning: {round(clean * 3.6)} of 360 images have zero gradient under this attack: "

@@ -14,6 +14,7 @@ from engine.config.phases import Phase
 from engine.data.folder.batches import FolderBatches, FolderImages
 from engine.data.folder.image_folder import ImageFolder
 from engine.data.folder.layout import ignored_remark
+from engine.data.labels import label_remarks
 
 Files = tuple[NDArray[np.bytes_], NDArray[np.int64]]
 
@@ -40,8 +41,9 @@ class FolderDataset:
 
     @property
     def remarks(self) -> list[str]:
-        """What a user should know: the names of files that lie among the images and are ignored."""
-        return [ignored_remark(places) for places in self.folder.ignored.values() if places]
+        """What a user should know: classes without images, and files that lie among the images and are ignored."""
+        ignored = [ignored_remark(places) for places in self.folder.ignored.values() if places]
+        return label_remarks(self._files("train", 0)[1], self._files("val", 0)[1], self.facts.classes) + ignored
 
     def fingerprint(self) -> str:
         return self.folder.fingerprint()

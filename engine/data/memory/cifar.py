@@ -63,7 +63,7 @@ def _batch(path: Path, labels_key: bytes, remedy: str) -> tuple[NDArray[np.uint8
     images, labels = content.get(b"data"), content.get(labels_key)
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 2 or images.shape[1] != 3072:
         raise DataError(f"{path} is not a CIFAR file: its `data` is not an array of 3,072 bytes per image; {remedy}")
-    if not isinstance(labels, list) or not all(isinstance(label, int) and 0 <= label < 100 for label in labels):
+    if not isinstance(labels, list) or not all(type(label) is int and 0 <= label < 100 for label in labels):
         raise DataError(f"{path} is not a CIFAR file: its `{labels_key.decode()}` is not a list of labels; {remedy}")
     if len(labels) != len(images):
         raise DataError(f"{path} is damaged: {len(images):,} images, {len(labels):,} labels; {remedy}")

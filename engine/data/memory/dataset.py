@@ -6,6 +6,7 @@ from msgspec import structs
 from engine.config.datasets import DatasetFacts
 from engine.config.errors import ConfigError
 from engine.config.phases import Phase
+from engine.data.labels import label_remarks
 from engine.data.memory.arrays import Arrays
 from engine.data.memory.batches import TestImages, TrainBatches
 from engine.data.memory.datasets import arrays_fingerprint
@@ -23,7 +24,8 @@ class MemoryDataset:
 
     @property
     def remarks(self) -> list[str]:
-        return []
+        """What a user should know before the start: classes without images."""
+        return label_remarks(self.arrays.train_labels, self.arrays.test_labels, self.facts.classes)
 
     def fingerprint(self) -> str:
         return arrays_fingerprint(self.arrays)

@@ -91,6 +91,9 @@ def _checked(arrays: Arrays, dataset: str, folder: Path) -> Arrays:
             raise DataError(
                 f"the files in {folder} are not {dataset}: images {images.shape}, labels {labels.shape}; {remedy}"
             )
+        if labels.dtype.kind not in "iu":
+            kind = f"labels of the type {labels.dtype}, not integers"
+            raise DataError(f"the files in {folder} are not {dataset}: {kind}; {remedy}")
         if labels.min() < 0 or labels.max() >= facts.classes:
             raise DataError(
                 f"the files in {folder} are not {dataset}: labels from {labels.min()} to {labels.max()}; {remedy}"

@@ -89,6 +89,8 @@ def test_unknown_data_sets_and_presets_are_refused_with_the_known_names() -> Non
         build("digits", {"nonsense": 1})
     with pytest.raises(ConfigError, match="takes mnist only"):
         build("digits", preset="wong2020-mnist")
+    with pytest.raises(ConfigError, match=r"unknown data set 'CIFAR10'.*did you mean cifar10\?"):
+        build("CIFAR10", {})
 
 
 def test_a_data_set_has_aliases_and_a_preset_that_no_longer_exists_sets_nothing() -> None:

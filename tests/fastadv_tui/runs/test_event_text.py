@@ -22,3 +22,11 @@ def test_the_final_line_warns_of_images_without_a_gradient() -> None:
     assert event_line(warned, state).endswith(
         "; warning: 7 of 500 images have zero gradient under this attack: the figure may overstate robustness"
     )
+
+
+def test_the_final_line_warns_of_a_network_that_always_answers_the_same() -> None:
+    state = RunState(started=started())
+    assert "warning" not in event_line(evaluated(100, "final", answers=2), state)
+    assert event_line(evaluated(100, "final", answers=1), state).endswith(
+        "; warning: the network gives every image the same class: the figures say nothing"
+    )
