@@ -26,5 +26,6 @@ def stop(
     from fastadv_tui.runs.find import find_run
 
     rundir = find_run(run)
-    control.stop(rundir, now=now)
-    print(f"{rundir.id}: asked to stop; `fastadv resume {rundir.id}` continues the run", file=sys.stderr)
+    queued = control.stop(rundir, now=now) == "queued"
+    done, resumed = ("cancelled in the queue", "queues") if queued else ("asked to stop", "continues")
+    print(f"{rundir.id}: {done}; `fastadv resume {rundir.id}` {resumed} the run", file=sys.stderr)

@@ -11,6 +11,7 @@ from engine.protocol.rundir import RunDir
 from fastadv_tui.errors import HomeError, UserError
 from fastadv_tui.paths import runs_dir
 from fastadv_tui.runs.observe import observe
+from fastadv_tui.runs.status import Status
 from fastadv_tui.supervise.locks import try_lock
 
 
@@ -38,10 +39,10 @@ def spawn(rundir: RunDir) -> None:
         raise RunError(f"{rundir.id} cannot be started; see {rundir.log}, or free space if the disk is full")
 
 
-def stop(rundir: RunDir, now: bool = False) -> None:
+def stop(rundir: RunDir, now: bool = False) -> Status:
     """Ask a run to save and end; with `now`, have the run killed. A queued run is cancelled.
 
-    Raises: RunError, if the run has ended; HomeError, if the request cannot be written.
+    Returns: the status before. Raises: RunError, if the run has ended; HomeError, if the request cannot be written.
     """
     current = observe(rundir).status
     if not current.live:
@@ -50,6 +51,7 @@ def stop(rundir: RunDir, now: bool = False) -> None:
         rundir.request_stop(now)
     except OSError as error:
         raise HomeError(f"cannot write {rundir.stop} ({error.strerror})") from None
+    return current.status
 
 
 def resume(rundir: RunDir) -> None:
@@ -59,6 +61,8 @@ def resume(rundir: RunDir) -> None:
     its `config.json` cannot be read.
     """
     current = observe(rundir).status
+    if current.live and rundir.stop_asked():
+        raise RunError(f"{rundir.id} is stopping; resume it when it has stopped")
     if current.live:
         raise RunError(f"{rundir.id} is {current.status}; there is nothing to resume")
     if current.status == "done":

@@ -100,6 +100,14 @@ def test_a_run_that_is_done_can_be_neither_resumed_nor_stopped(home: Path) -> No
         control.stop(done)
 
 
+def test_a_run_that_is_stopping_is_not_resumed_and_a_queued_one_is_told_from_a_running_one(home: Path) -> None:
+    rundir = make_run(home / "runs" / "k3f9", submitted=time.time())
+    assert control.stop(rundir) == "queued"
+    with pytest.raises(RunError, match="k3f9 is stopping; resume it when it has stopped"):
+        control.resume(rundir)
+    assert rundir.stop_asked()
+
+
 def test_a_run_whose_configuration_cannot_be_read_is_not_resumed(home: Path) -> None:
     rundir = ended_run(home / "runs" / "k3f9", "stopped")
     rundir.config.write_bytes(rundir.config.read_bytes().replace(b'"seed":', b'"sead":1,"seed":'))
