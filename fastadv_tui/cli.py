@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Annotated
 
@@ -19,8 +20,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 COMMANDS = (  # modules of fastadv_tui.commands, in the order of --help
-    "run", "watch", "stop", "resume", "sweep", "runs", "show", "logs", "export", "compare", "eval", "prepare", "tag",
-    "note", "rm", "prune", "reindex", "serve", "settings", "presets", "doctor",
+    "run", "watch", "stop", "resume", "sweep", "queue", "runs", "show", "logs", "export", "compare", "eval", "prepare",
+    "tag", "note", "rm", "prune", "reindex", "serve", "settings", "presets", "doctor",
 )  # fmt: skip
 
 
@@ -50,10 +51,25 @@ def common(
     readonly: Annotated[bool, typer.Option("--readonly", help="Open a dashboard that cannot change anything.")] = False,
 ) -> None:
     """Launch, supervise, watch and compare runs of fast adversarial training. Without a command, open the dashboard."""
-    if context.invoked_subcommand is None:
-        from fastadv_tui.dashboard.open import open_dashboard
+    if context.invoked_subcommand is not None:
+        _keep_queue_going()
+        return
+    from fastadv_tui.dashboard.open import open_dashboard
 
-        open_dashboard(readonly)
+    open_dashboard(readonly)
+
+
+def _keep_queue_going() -> None:
+    """Start a keeper if runs wait and none is alive: every command does so, whatever killed the last keeper."""
+    from fastadv_tui.errors import UserError
+    from fastadv_tui.paths import slots_dir
+
+    with suppress(OSError, UserError):  # a home that cannot be used: the command itself will say so
+        if any(slots_dir().glob("*/queue/[!.]*")):
+            from fastadv_tui.supervise.keeper import revive
+            from fastadv_tui.supervise.queue import RunQueue
+
+            revive(RunQueue.of_home())
 
 
 def run(words: Sequence[str]) -> None:

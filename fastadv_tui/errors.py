@@ -13,6 +13,8 @@ Exception
         RunError                the run's present status does not allow the action
         RunNotFoundError        no run, or more than one run, has the given name
         SubmissionError         the `config.json` of a run cannot be read
+    OSError
+        QueueBusyError          another process has held the lock of the queue for a minute
     NewerSchemaError            the history was written by a later version of fastadv
 """
 

@@ -4,8 +4,22 @@ import hashlib
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 PACKAGE = Path(__file__).parents[1]  # the folder `engine`
+
+
+class CodeVersion(NamedTuple):
+    """The code of a run: version of the package, git commit, and fingerprint of the engine's source."""
+
+    version: str
+    commit: str
+    fingerprint: str
+
+
+def code_version() -> CodeVersion:
+    """The code that a run would use now. Takes some milliseconds: many runs can share one."""
+    return CodeVersion(package_version(), git_commit(), code_fingerprint())
 
 
 def package_version() -> str:

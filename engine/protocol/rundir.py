@@ -51,6 +51,7 @@ class RunDir:
         self.best = path / "best.pt"
         self.evaluation = path / "evaluation.pt"
         self.stop = path / "stop"
+        self.queued = path / "queued.json"
         self.process = path / "process.json"
         self.exit = path / "exit.json"
         self.notes = path / "notes.json"

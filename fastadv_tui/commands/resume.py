@@ -23,7 +23,7 @@ def resume(
     from fastadv_tui.runs import control
     from fastadv_tui.runs.find import find_run
     from fastadv_tui.terminal import run_display
-    from fastadv_tui.terminal.follow import follow_to_end, update_history
+    from fastadv_tui.terminal.follow import follow_to_end, say_begun, update_history
 
     rundir = find_run(run)
     History().record(rundir)  # raises if the history is not writable: the row would say "stopped" for ever
@@ -31,5 +31,6 @@ def resume(
     update_history(rundir)
     if detach:
         print(rundir.id)
+        say_begun(rundir)
         return
     raise typer.Exit(follow_to_end(rundir, run_display.choose(as_json), may_stop=True))

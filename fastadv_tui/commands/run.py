@@ -110,19 +110,20 @@ def run(
 def start(config: "RunConfig", slots: int, as_json: bool, detach: bool) -> int:
     """Check, submit and, unless detached, follow a run. Returns the exit code."""
     from fastadv_tui.launch.submission import understood
-    from fastadv_tui.runs import control, engine_client
+    from fastadv_tui.runs import engine_client
     from fastadv_tui.runs.create import create_run
+    from fastadv_tui.runs.submit import submit_run
     from fastadv_tui.terminal import run_display
-    from fastadv_tui.terminal.follow import follow_to_end, update_history
+    from fastadv_tui.terminal.follow import follow_to_end, say_begun, update_history
 
     print(understood(config), file=sys.stderr)
     engine_client.check(config)
     rundir = create_run(config, sys.argv, slots=slots)
-    control.spawn(rundir)
+    submit_run(rundir)
     if detach:
         print(rundir.id, flush=True)
     update_history(rundir)
     if detach:
-        print(f"started; `fastadv watch {rundir.id}` shows the run", file=sys.stderr)
+        say_begun(rundir)
         return ExitCode.DONE
     return follow_to_end(rundir, run_display.choose(as_json), may_stop=True)

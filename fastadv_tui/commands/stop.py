@@ -26,6 +26,6 @@ def stop(
     from fastadv_tui.runs.find import find_run
 
     rundir = find_run(run)
-    queued = control.stop(rundir, now=now) == "queued"
+    queued = control.stop(rundir, now=now)
     done, resumed = ("cancelled in the queue", "queues") if queued else ("asked to stop", "continues")
     print(f"{rundir.id}: {done}; `fastadv resume {rundir.id}` {resumed} the run", file=sys.stderr)

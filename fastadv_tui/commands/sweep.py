@@ -7,7 +7,6 @@ import typer
 
 from fastadv_tui.commands import completion
 from fastadv_tui.commands.arguments import Dataset, Set
-from fastadv_tui.errors import UserError
 
 MAX_UNCONFIRMED = 8  # a sweep of more runs asks for confirmation
 
@@ -50,9 +49,10 @@ def sweep(
     import secrets
 
     from fastadv_tui.history.index import History
+    from fastadv_tui.launch.group import submit_group
     from fastadv_tui.launch.submission import configure, grid, merge, parse_pairs
-    from fastadv_tui.runs import control, engine_client
-    from fastadv_tui.runs.create import create_run
+    from fastadv_tui.runs import engine_client
+    from fastadv_tui.terminal.output import print_notices
 
     configs = []
     for chosen in grid(parse_pairs(axes or ()), seeds):
@@ -66,17 +66,8 @@ def sweep(
         typer.confirm("start them?", abort=True, err=True)
     for config in engine_client.runs_to_check(configs):
         engine_client.check(config)
-    history, untagged = History(), ""
-    for config in configs:
-        rundir = create_run(config, sys.argv, slots=slots)
-        control.spawn(rundir)
+    for rundir in submit_group(configs, sys.argv, [group], slots):
         print(rundir.id, flush=True)
-        try:
-            history.edit(rundir, lambda notes: notes.tags.append(group))
-        except UserError as error:
-            untagged = str(error)
-    if untagged:
-        raise UserError(
-            f"all runs were submitted, but not every tag and history row was written: {untagged}; do not submit the "
-            f"sweep again: `fastadv reindex` writes the rows, and `fastadv tag RUN {group}` adds the tag"
-        )
+    history = History()
+    history.sync()
+    print_notices(history.notices)

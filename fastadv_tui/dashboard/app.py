@@ -37,8 +37,7 @@ class Fastadv(ReadonlyActions, DashboardWorkers):
     ]
 
     def __init__(self, settings: Settings, readonly: bool = False) -> None:
-        super().__init__(settings)
-        self.readonly = readonly
+        super().__init__(settings, readonly)
 
     def on_mount(self) -> None:
         themes.set_up(self, self.settings.theme)

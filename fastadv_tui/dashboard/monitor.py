@@ -13,7 +13,8 @@ from fastadv_tui.dashboard.snapshot import EMPTY, LiveRun, Snapshot
 from fastadv_tui.history.index import History
 from fastadv_tui.history.row import Row
 from fastadv_tui.paths import history_path, runs_dir
-from fastadv_tui.runs.observe import Observation, RunObserver
+from fastadv_tui.runs.observe import Observation, RunObserver, held_up
+from fastadv_tui.supervise.keeper import revive
 from fastadv_tui.supervise.queue import RunQueue
 
 MAX_AGE = 20.0  # seconds; an older snapshot is made anew though nothing has changed
@@ -24,12 +25,12 @@ class RunMonitor:
     """Follows runs. A `refresh` is cheap when nothing has changed."""
 
     def __init__(self) -> None:
-        self._history = History()
+        self._history, self._queue = History(), RunQueue.of_home()
         self._rows: dict[str, Row] = {}
         self._modified: tuple[int, int] | None = None
         self._followed: dict[str, MonitoredRun] = {}
         self._snapshot = EMPTY
-        self._versions: dict[str, Any] = {}
+        self._versions: Any = None
         self._made_at = 0.0
 
     def refresh(self, looked_at: Iterable[str]) -> Snapshot:
@@ -41,21 +42,29 @@ class RunMonitor:
         self._history.notices = []  # those of a refresh that failed; this refresh makes them again
         if self._read_rows():
             self._made_at = OUTDATED
-        live = {run_id for run_id, row in self._rows.items() if row.live}
+        places = self._queue.places()
+        live = {run_id for run_id, row in self._rows.items() if row.live and not _waits(row, places)}
         wanted = live | {run_id for run_id in looked_at if run_id in self._rows}
         self._followed = {
             run_id: self._followed.get(run_id) or MonitoredRun(RunDir(runs_dir() / run_id)) for run_id in sorted(wanted)
         }
         views = {run_id: followed.look() for run_id, followed in self._followed.items()}
-        if _versions(views) == self._versions and time.monotonic() - self._made_at < MAX_AGE:
+        held = held_up(self._queue, young=False) if places else ""
+        versions = (_versions(views), places, held)
+        if versions == self._versions and time.monotonic() - self._made_at < MAX_AGE:
             return self._snapshot
         self._made_at = OUTDATED  # if this refresh fails below, the next one makes the snapshot
         for run_id in live:
             self._update_row(run_id, views[run_id])
         rows = sorted(self._rows.values(), key=lambda row: row.submitted, reverse=True)
-        self._snapshot, self._versions = Snapshot(rows, views, self._history.notices, loaded=True), _versions(views)
+        self._snapshot = Snapshot(rows, views, places, held, self._history.notices, loaded=True)
+        self._versions = versions
         self._made_at = time.monotonic()
         return self._snapshot
+
+    def revive_queue(self) -> None:
+        """Start a keeper of the queue if runs wait and none is alive. Raises: OSError."""
+        revive(self._queue)
 
     def _read_rows(self) -> bool:
         """Read the rows if the history file or the folder of runs has changed. Returns whether rows were read."""
@@ -88,9 +97,13 @@ class MonitoredRun:
 
     def look(self) -> LiveRun:
         seen = self._observer.look()
-        place = RunQueue.of_home().place_of(self.rundir.id) if seen.status.status == "queued" else None
         version = self._observer.revision, _size(self.rundir.log)
-        return LiveRun(self.rundir, seen.state, version, seen.status, place, *_engine(seen))
+        return LiveRun(self.rundir, seen.state, version, seen.status, *_engine(seen))
+
+
+def _waits(row: Row, places: dict[str, int]) -> bool:
+    """Whether a run waits in the queue as its row says. Such runs, maybe thousands, are not followed."""
+    return row.status == "queued" and row.id in places
 
 
 def _engine(seen: Observation) -> tuple[int | None, str]:
@@ -101,7 +114,7 @@ def _engine(seen: Observation) -> tuple[int | None, str]:
 
 
 def _versions(views: dict[str, LiveRun]) -> dict[str, Any]:
-    return {run_id: (view.version, view.verdict, view.place, view.engine) for run_id, view in views.items()}
+    return {run_id: (view.version, view.verdict, view.engine) for run_id, view in views.items()}
 
 
 def _size(path: Path) -> int:

@@ -19,7 +19,6 @@ class LiveRun(Struct, frozen=True):
     state: RunState
     version: tuple[int, int]  # number of state changes, size of the log in bytes
     verdict: RunStatus
-    place: int | None = None  # in the queue, from 1
     engine: int | None = None  # pid of the engine, while the run trains on this machine
     device: str = ""  # of the slot that the run holds: `cpu` or the UUID of a GPU
 
@@ -27,11 +26,15 @@ class LiveRun(Struct, frozen=True):
 class Snapshot(Struct, frozen=True):
     """The rows of all runs, newest first, and the followed runs by id.
 
-    notices: warnings for the user. loaded: False only before the first refresh.
+    places: by id, the place of each run that waits in this host's queue, from 1. held_up: why no run of this queue
+    starts; empty if runs start when slots are free. notices: warnings for the user. loaded: False only before the first
+    refresh.
     """
 
     rows: list[Row]
     views: dict[str, LiveRun]
+    places: dict[str, int] = {}
+    held_up: str = ""
     notices: list[str] = []
     loaded: bool = False
 

@@ -23,9 +23,9 @@ class DashboardWorkers(App[str]):
     marked: ids of the runs that the user marked. looked_at: ids of the runs on the screen, followed even if not live.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, readonly: bool) -> None:
         super().__init__()
-        self.settings = settings
+        self.settings, self.readonly = settings, readonly
         self.snapshot: Snapshot = EMPTY
         self.marked: set[str] = set()
         self.looked_at: set[str] = set()
@@ -49,6 +49,8 @@ class DashboardWorkers(App[str]):
         monitor, sent, reported = RunMonitor(), EMPTY, -ERROR_SECONDS
         while not self._leaving.is_set():
             try:
+                if not self.readonly:
+                    monitor.revive_queue()
                 if (snapshot := monitor.refresh(self.looked_at | self.marked)) is not sent:
                     sent = snapshot
                     self.post_message(Refreshed(snapshot))

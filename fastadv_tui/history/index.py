@@ -21,7 +21,9 @@ from fastadv_tui.history.store.migrations import NewerSchemaError
 from fastadv_tui.history.store.reader import DAMAGED, read_rows
 from fastadv_tui.paths import ensure_home, history_path, runs_dir
 from fastadv_tui.runs.find import RunNotFoundError, find_run, run_ids
+from fastadv_tui.runs.observe import held_up
 from fastadv_tui.runs.status import NO_SUPERVISOR
+from fastadv_tui.supervise.queue import RunQueue
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -75,9 +77,10 @@ class History:
         """All rows, up to date. Derives live rows again, adds rows of new runs, and writes the changes if possible."""
         rows = self._read_or_rebuild()
         known = {row.id: row for row in rows}
-        stale = [name for name in run_ids() if name not in known or known[name].live or _misses_a_file(known[name])]
+        queued = _still_queued(rows)
+        stale = [name for name in run_ids() if name not in known or _may_have_changed(known[name], queued)]
         fresh = {name: row_of(RunDir(runs_dir() / name), known.get(name)) for name in stale}
-        gone = [_lost(row) for row in rows if row.live and row.id not in fresh]
+        gone = [_lost(row) for row in rows if row.live and row.id not in fresh and row.id not in queued]
         changed = [row for row in (*fresh.values(), *gone) if row != known.get(row.id)]
         if changed:
             self._write_if_possible(changed)
@@ -219,6 +222,21 @@ class History:
         from filelock import FileLock  # imported late: most readers never write
 
         return FileLock(f"{self.path}.lock", timeout=LOCK_SECONDS, mode=0o600)
+
+
+def _still_queued(rows: list[Row]) -> set[str]:
+    """The runs that wait in this host's queue as their rows say. Their folders, maybe thousands, need no look."""
+    queue = RunQueue.of_home()
+    waiting = {ticket.id for ticket in queue.waiting()}
+    if not waiting:
+        return set()
+    reason = held_up(queue, young=False)
+    return {row.id for row in rows if row.status == "queued" and row.id in waiting and row.reason == reason}
+
+
+def _may_have_changed(row: Row, queued: set[str]) -> bool:
+    """Whether the run folder may tell more than the row. queued: as `_still_queued`."""
+    return (row.live and row.id not in queued) or _misses_a_file(row)
 
 
 def _misses_a_file(row: Row) -> bool:

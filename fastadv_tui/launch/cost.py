@@ -55,16 +55,20 @@ PACE_KEYS = (
 )  # fmt: skip
 
 
-def expected_seconds(config: RunConfig, rows: Iterable[Row]) -> float | None:
-    """Estimated seconds of a run: its epochs times the median pace of past runs that are alike; None without any."""
-    wanted = {**flatten(config), "dataset": config.dataset}
-    paces = [
-        row.duration / row.epochs
-        for row in rows
-        if row.dataset == config.dataset and row.status == "done" and row.epochs and _alike(settings_of(row), wanted)
-    ]
-    return statistics.median(paces) * config.epochs if paces else None
+class PastPaces:
+    """Seconds per epoch of past runs. Runs with equal values of PACE_KEYS on one data set count as alike."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._paces: dict[str, list[float]] = {}
+        for row in rows:
+            if row.status == "done" and row.epochs:
+                self._paces.setdefault(_likeness(row.dataset, settings_of(row)), []).append(row.duration / row.epochs)
+
+    def seconds(self, config: RunConfig) -> float | None:
+        """Estimated seconds of a run: its epochs times the median pace of runs that are alike; None without any."""
+        paces = self._paces.get(_likeness(config.dataset, flatten(config)))
+        return statistics.median(paces) * config.epochs if paces else None
 
 
-def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    return all(one.get(key) == other.get(key) for key in PACE_KEYS)
+def _likeness(dataset: str, values: Mapping[str, Any]) -> str:
+    return repr([dataset, *(values.get(key) for key in PACE_KEYS)])

@@ -1,64 +1,56 @@
-"""Actions on a run: start its supervisor, stop, resume, delete, and remove its checkpoints."""
+"""Actions on a run: stop, resume, delete, and remove its checkpoints."""
 
 import contextlib
 import os
 import shutil
-import subprocess
-import sys
+import time
 from pathlib import Path
 
 from engine.protocol.rundir import RunDir
-from fastadv_tui.errors import HomeError, UserError
+from fastadv_tui.errors import HomeError
 from fastadv_tui.paths import runs_dir
 from fastadv_tui.runs.observe import observe
-from fastadv_tui.runs.status import Status
+from fastadv_tui.runs.submit import RunError, submit_run
+from fastadv_tui.supervise import keeper, records
 from fastadv_tui.supervise.locks import try_lock
+from fastadv_tui.supervise.queue import RunQueue
+from fastadv_tui.supervise.records import ExitRecord, QueueRecord
 
 
-class RunError(UserError):
-    """The action is not possible in the present status of the run."""
+def stop(rundir: RunDir, now: bool = False) -> bool:
+    """Ask a run to save and end; with `now`, have the run killed. A run that waits in a queue is cancelled at once.
 
-
-def spawn(rundir: RunDir) -> None:
-    """Start a detached supervisor. The run is queued when this function returns.
-
-    Raises: RunError, if the run has a supervisor already or the new one cannot start; HomeError, if the run folder
-    cannot be written.
+    Returns: whether the run was cancelled. Raises: RunError, if the run has ended; HomeError, if the request cannot be
+    written.
     """
-    command = [sys.executable, "-P", "-m", "fastadv_tui.supervise.supervisor", str(rundir.path)]
+    seen = observe(rundir)
+    if not seen.status.live:
+        raise RunError(f"{rundir.id} has already ended: {seen.status.status}")
     try:
-        with rundir.log.open("ab") as log:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/")
-    except OSError as error:
-        raise HomeError(f"cannot write to {rundir.path} ({error.strerror})") from None
-    if done.returncode:
-        from fastadv_tui.supervise.supervisor import EXIT_BUSY
-
-        if done.returncode == EXIT_BUSY:
-            raise RunError(f"{rundir.id} cannot be started: its previous attempt has not ended yet")
-        raise RunError(f"{rundir.id} cannot be started; see {rundir.log}, or free space if the disk is full")
-
-
-def stop(rundir: RunDir, now: bool = False) -> Status:
-    """Ask a run to save and end; with `now`, have the run killed. A queued run is cancelled.
-
-    Returns: the status before. Raises: RunError, if the run has ended; HomeError, if the request cannot be written.
-    """
-    current = observe(rundir).status
-    if not current.live:
-        raise RunError(f"{rundir.id} has already ended: {current.status}")
-    try:
+        if seen.queued and _cancel(rundir, seen.queued):
+            return True
         rundir.request_stop(now)
     except OSError as error:
-        raise HomeError(f"cannot write {rundir.stop} ({error.strerror})") from None
-    return current.status
+        raise HomeError(f"cannot write to {rundir.path} ({error.strerror or error})") from None
+    return False
+
+
+def _cancel(rundir: RunDir, queued: QueueRecord) -> bool:
+    """Cancel a run that waits; False if the run waits no longer. Raises: OSError."""
+    queue = RunQueue.of_home(queued.host)
+    with queue.locked():
+        if not queue.holds(rundir.id) or keeper.begun(rundir, queued.attempt):
+            return False
+        cancelled = ExitRecord(attempt=queued.attempt, t=time.time(), code=None, cancelled=True)
+        records.write(rundir.exit, cancelled)  # before the ticket goes: a reader finds one of the two
+        queue.remove(rundir.id)
+    return True
 
 
 def resume(rundir: RunDir) -> None:
-    """Start another attempt, which continues from the last checkpoint.
+    """Queue another attempt, which continues from the last checkpoint.
 
-    Raises: RunError, if the run is queued, running or done, or as `spawn`; HomeError, as `spawn`; SubmissionError, if
-    its `config.json` cannot be read.
+    Raises: RunError, if the run is queued, running or done; all that `submit_run` raises.
     """
     current = observe(rundir).status
     if current.live and rundir.stop_asked():
@@ -67,8 +59,7 @@ def resume(rundir: RunDir) -> None:
         raise RunError(f"{rundir.id} is {current.status}; there is nothing to resume")
     if current.status == "done":
         raise RunError(f"{rundir.id} is done and cannot be resumed; start a new run with `fastadv run`")
-    rundir.submission()  # raises SubmissionError before anything is changed
-    spawn(rundir)
+    submit_run(rundir)
 
 
 def delete(rundir: RunDir) -> None:

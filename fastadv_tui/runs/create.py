@@ -11,7 +11,7 @@ import msgspec
 
 from engine.config.run import RunConfig
 from engine.protocol.files import write_atomic
-from engine.protocol.provenance import code_fingerprint, git_commit, package_version
+from engine.protocol.provenance import CodeVersion, code_version
 from engine.protocol.rundir import RunDir, Submission
 from fastadv_tui.errors import HomeError
 from fastadv_tui.paths import ensure_home, runs_dir
@@ -20,21 +20,22 @@ ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # without i, l, o, u: users re
 ID_LENGTH = 6
 
 
-def create_run(config: RunConfig, command: Sequence[str], slots: int = 1) -> RunDir:
-    """Create a run directory with its `config.json`, readable by this user only.
+def create_run(config: RunConfig, command: Sequence[str], slots: int = 1, code: CodeVersion | None = None) -> RunDir:
+    """Create a run directory with its `config.json`, readable by this user only. code: default: that of now.
 
     Raises: HomeError, if the directory cannot be written; no file is left then.
     """
     ensure_home()
+    code = code or code_version()
     try:
         path = _unused_path(runs_dir())
         submission = Submission(
             id=path.name,
             submitted=time.time(),
             config=config,
-            version=package_version(),
-            commit=git_commit(),
-            code_fingerprint=code_fingerprint(),
+            version=code.version,
+            commit=code.commit,
+            code_fingerprint=code.fingerprint,
             command=list(command),
             slots=slots,
         )

@@ -1,5 +1,6 @@
 """One look at a run: its files, read in an order that stays correct if the run ends meanwhile."""
 
+import time
 from collections.abc import Callable
 
 from msgspec import Struct
@@ -8,16 +9,19 @@ from engine.protocol import event_log
 from engine.protocol.events import AnyEvent, Finished
 from engine.protocol.rundir import RunDir, Submission, SubmissionError
 from fastadv_tui.runs.state import RunState, apply
-from fastadv_tui.runs.status import Evidence, RunStatus, attempt_ended, derive
+from fastadv_tui.runs.status import NO_KEEPER, START_SECONDS, Evidence, RunStatus, attempt_ended, derive
 from fastadv_tui.supervise import process_identity, records
-from fastadv_tui.supervise.records import ExitRecord, ProcessRecord
+from fastadv_tui.supervise.keeper import keeper_alive
+from fastadv_tui.supervise.queue import RunQueue
+from fastadv_tui.supervise.records import ExitRecord, ProcessRecord, QueueRecord
 
 
 class Observation(Struct, frozen=True):
     """A run at one moment. Each record is None where its file is missing or cannot be read.
 
     state: the state after all events that were read. If `status` says that the run has ended, no event is missing.
-    exit: the newest exit record, which may belong to an earlier attempt than `process`. problem: why `submission` is
+    exit: the newest exit record, which may belong to an earlier attempt than `process`. queued: the newest attempt that
+    was put into a queue. problem: why `submission` is
     None, in words that begin with `config.json`; empty if it is not.
     """
 
@@ -26,6 +30,7 @@ class Observation(Struct, frozen=True):
     status: RunStatus
     process: ProcessRecord | None
     exit: ExitRecord | None
+    queued: QueueRecord | None = None
     problem: str = ""
 
 
@@ -80,7 +85,12 @@ class RunObserver:
         A process that is dead at the check has finished writing, so a missing record will stay missing. In the other
         order, a run that ends in between would look dead and without a record, and the history would keep a wrong
         cause of the end.
+
+        The queue is looked at before the records: who starts or cancels a queued run writes a record first, and takes
+        the run out of the queue then.
         """
+        queued = records.read(self.rundir.queued, QueueRecord)
+        waits, held_up = _place(self.rundir, queued) if queued else (False, "")
         process = records.read(self.rundir.process, ProcessRecord)
         alive = _alive(process) if process else None
         exit_record = records.read(self.rundir.exit, ExitRecord)
@@ -90,11 +100,17 @@ class RunObserver:
         if process is None or self._submission is None:  # a submission never changes, but a folder may be removed
             self._submission, self._problem = _submission(self.rundir)
         evidence = Evidence(
-            submission=self._submission, process=process, alive=alive, exit=exit_record, finished=finished
+            submission=self._submission,
+            queued=queued,
+            waits=waits,
+            held_up=held_up,
+            process=process,
+            alive=alive,
+            exit=exit_record,
+            finished=finished,
         )
-        return Observation(
-            self._submission, self._state, derive(evidence, self._state), process, exit_record, self._problem
-        )
+        status = derive(evidence, self._state)
+        return Observation(self._submission, self._state, status, process, exit_record, queued, self._problem)
 
 
 def observe(rundir: RunDir) -> Observation:
@@ -108,6 +124,21 @@ def _submission(rundir: RunDir) -> tuple[Submission | None, str]:
         return rundir.submission(), ""
     except SubmissionError as error:
         return None, error.reason
+
+
+def _place(rundir: RunDir, queued: QueueRecord) -> tuple[bool, str]:
+    """Whether a run waits in its queue, and why no run of this queue starts, if none does."""
+    queue = RunQueue(rundir.path.parent.parent / "slots", queued.host)
+    waits = queue.holds(rundir.id)
+    young = abs(time.time() - queued.t) < START_SECONDS  # its submitter may be about to start a keeper
+    return waits, held_up(queue, young) if waits else ""
+
+
+def held_up(queue: RunQueue, young: bool) -> str:
+    """Why no run of a queue starts; empty if runs start when slots are free. young: whether to expect a keeper soon."""
+    if queue.paused:
+        return "the queue is paused"
+    return "" if young or keeper_alive(queue) else NO_KEEPER
 
 
 def _alive(process: ProcessRecord) -> bool | None:

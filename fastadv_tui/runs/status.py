@@ -10,12 +10,14 @@ from engine.protocol.events import Finished
 from engine.protocol.rundir import Submission
 from fastadv_tui.runs.state import RunState
 from fastadv_tui.supervise import process_identity
-from fastadv_tui.supervise.records import ExitRecord, ProcessRecord
+from fastadv_tui.supervise.records import ExitRecord, ProcessRecord, QueueRecord
 
-Status = Literal["queued", "running", "done", "stopped", "failed", "lost"]
+Status = Literal["queued", "running", "done", "stopped", "cancelled", "failed", "lost"]
 LIVE: tuple[Status, ...] = ("queued", "running")
 NO_CONFIG, NO_SUPERVISOR = "config.json cannot be read", "the run was never started"
-START_SECONDS = 15.0  # how long a new run may have no supervisor
+NO_PLACE = "its place in the queue is gone"
+NO_KEEPER = "no keeper is alive"  # of the queue; any command of fastadv on that host starts one
+START_SECONDS = 15.0  # how long a new run may have neither a place in the queue nor a supervisor
 STALLED_SECONDS = 120.0  # how long a running run may write no event before it counts as stalled
 
 
@@ -36,12 +38,17 @@ class RunStatus(Struct, frozen=True, kw_only=True):
 class Evidence(Struct, frozen=True, kw_only=True):
     """The facts about a run besides its events, as `runs/observe.py` reads them. None: missing or unreadable.
 
+    queued: the newest attempt that was put into a queue. waits: whether the queue holds a ticket for the run.
+    held_up: why no run of the queue starts; empty if runs start when slots are free.
     alive: whether the supervisor or the engine is alive; None if the run is on another host.
     exit: the newest exit record, which may belong to an earlier attempt.
     finished: the `finished` event of the present attempt. It is read only after the processes have ended.
     """
 
     submission: Submission | None = None
+    queued: QueueRecord | None = None
+    waits: bool = False
+    held_up: str = ""
     process: ProcessRecord | None = None
     alive: bool | None = None
     exit: ExitRecord | None = None
@@ -51,6 +58,8 @@ class Evidence(Struct, frozen=True, kw_only=True):
 def derive(evidence: Evidence, state: RunState) -> RunStatus:
     """The status of the run. `state` is the state after the events that were read so far."""
     process, finished, alive = evidence.process, evidence.finished, evidence.alive
+    if evidence.queued is not None and evidence.queued.attempt > (process.attempt if process else 0):
+        return _queued(evidence, evidence.queued)
     if process is None:
         return _unsupervised(evidence.submission, state)
     ended = attempt_ended(process, evidence.exit)
@@ -66,6 +75,19 @@ def derive(evidence: Evidence, state: RunState) -> RunStatus:
 def attempt_ended(process: ProcessRecord, exit_record: ExitRecord | None) -> bool:
     """Whether the exit record belongs to the present attempt and not to an earlier attempt."""
     return exit_record is not None and exit_record.attempt >= process.attempt
+
+
+def _queued(evidence: Evidence, queued: QueueRecord) -> RunStatus:
+    """The status of an attempt that was put into a queue and has no supervisor yet."""
+    if evidence.exit is not None and evidence.exit.attempt >= queued.attempt:
+        return _ended(evidence.exit, None)
+    host = "" if queued.host == process_identity.hostname() else queued.host
+    if evidence.waits:
+        place = f"on {host}" if host else ""
+        return RunStatus(status="queued", host=host, reason=", ".join(filter(None, (place, evidence.held_up))))
+    if abs(time.time() - queued.t) < START_SECONDS:
+        return RunStatus(status="queued", host=host, reason="starting")
+    return RunStatus(status="lost", reason=NO_PLACE, ended=queued.t)
 
 
 def _unsupervised(submission: Submission | None, state: RunState) -> RunStatus:
@@ -104,7 +126,7 @@ def _on_other_host(process: ProcessRecord, state: RunState) -> RunStatus:
 
 def _ended(record: ExitRecord, finished: Finished | None) -> RunStatus:
     if record.cancelled:
-        return RunStatus(status="stopped", reason="cancelled in the queue", ended=record.t)
+        return RunStatus(status="cancelled", reason="cancelled in the queue", ended=record.t)
     if finished is not None:
         return _status_of_event(finished)
     if record.killed:
@@ -130,6 +152,6 @@ def _lost(process: ProcessRecord, state: RunState) -> RunStatus:
     ended = state.last_event or None
     if process.supervisor.boot != process_identity.boot_id():
         return RunStatus(status="lost", reason="the machine was restarted", ended=ended)
-    queued = process.engine is None
-    reason = "the supervisor died while the run was queued" if queued else "the engine and its supervisor died"
+    early = process.engine is None
+    reason = "the supervisor died before it started the engine" if early else "the engine and its supervisor died"
     return RunStatus(status="lost", reason=reason, ended=ended)

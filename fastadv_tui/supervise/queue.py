@@ -1,140 +1,176 @@
-"""The queue of runs, without a daemon: one slot per GPU and one for the CPU, taken in the order of submission.
+"""The queue of a host: one small file, a ticket, for each run that waits. A queued run needs no process.
 
-A slot is a lock on a file. A ticket, a place in the queue, is a lock on a file, too. Both locks end with their holder.
+Whoever changes the queue holds its lock: who adds a ticket, cancels a run, or starts one. Readers need no lock.
 """
 
-import contextlib
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from fastadv_tui.hardware import gpus
+from engine.protocol.files import write_atomic
 from fastadv_tui.paths import slots_dir
-from fastadv_tui.supervise.locks import remove_if_free, try_lock
+from fastadv_tui.supervise.locks import try_lock
 from fastadv_tui.supervise.process_identity import hostname
 
-CPU = "cpu"
+LOCK_SECONDS = 60.0  # longest wait for the lock of the queue
+LOCK_POLL = 0.01  # seconds between two tries
 
 
-class Ticket(Struct, frozen=True, order=True):
-    """A place in the queue. Earlier submissions come first; between equal times, the id decides.
+class Ticket(Struct, kw_only=True):
+    """A place in the queue.
 
-    submitted: unix time. devices: the devices that the run may take, `cpu` or GPU UUIDs.
+    order: runs with a smaller number start first; the id decides between equal numbers. The number is the unix time of
+    the submission, unless somebody moved the run. attempt: of the run. devices: that the run may take, `cpu` or GPU
+    UUIDs. slots: how many runs may use such a device at the same time.
     """
 
-    submitted: float
+    order: float
     id: str
-    devices: tuple[str, ...] = ()
-
-    @property
-    def file_name(self) -> str:
-        return f"{self.submitted:017.6f}-{self.id}"
+    attempt: int
+    devices: tuple[str, ...]
+    slots: int = 1
 
 
-class Slot:
-    """A held slot. `handle` is the lock's file descriptor; a child that inherits `handle` holds the slot, too."""
+class FullTicket(Ticket):
+    """A ticket as its file has it, with what the run needs to start as if its submitter had started it.
 
-    def __init__(self, device: str, handle: int) -> None:
-        self.device, self.handle = device, handle
+    python: path of the interpreter. environment: the variables of the submitter, which may hold secrets; the file is
+    readable by its owner only, and removed when the run starts.
+    """
 
-    def environment(self) -> dict[str, str]:
-        """The environment variables that tell the engine its device."""
-        if self.device == CPU:
-            return {"FASTADV_DEVICE": "cpu"}
-        return {"FASTADV_DEVICE": "cuda", gpus.VISIBLE: self.device}
+    python: str
+    environment: list[tuple[bytes, bytes]]
+
+
+class QueueBusyError(OSError):
+    """Another process has held the lock of the queue for LOCK_SECONDS."""
 
 
 class RunQueue:
-    """The queue of this host. `folder` is the slots folder of the home."""
+    """The queue of one host, by default of this one. `folder` is the slots folder of the home."""
 
-    def __init__(self, folder: Path) -> None:
-        self.slots = folder / hostname()
-        self.tickets = self.slots / "line"
+    def __init__(self, folder: Path, host: str = "") -> None:
+        self.home = folder.parent
+        self.slots = folder / (host or hostname())
+        self.tickets = self.slots / "queue"
+        self._pause = self.slots / "paused"
+        self._known: dict[str, tuple[int, Ticket]] = {}  # by id: inode of the file, ticket; a new content is a new file
+        self._seen: int | None = None  # time of the folder's last change in ns when `_known` was read
 
     @classmethod
-    def of_home(cls) -> "RunQueue":
-        """The queue of the user's home folder."""
-        return cls(slots_dir())
+    def of_home(cls, host: str = "") -> "RunQueue":
+        """The queue of a host in the user's home folder."""
+        return cls(slots_dir(), host)
 
-    def join(self, ticket: Ticket) -> "QueuePlace":
-        """Take a place in the queue. The caller leaves the place once it has a slot. Raises: OSError."""
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the lock of the queue. Raises: QueueBusyError; OSError, if the lock file cannot be made."""
         self.tickets.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self.tickets / ticket.file_name
-        while True:
-            handle = try_lock(path)
-            if handle is None:
-                continue  # another process holds the lock for a moment to see whether the ticket is stale
-            if path.exists():  # else another process removed the ticket as stale before we locked it
-                os.truncate(handle, 0)
-                os.pwrite(handle, msgspec.json.encode(ticket), 0)
-                return QueuePlace(self, ticket, handle)
+        deadline = time.monotonic() + LOCK_SECONDS
+        while (handle := try_lock(self.slots / "queue.lock")) is None:
+            if time.monotonic() > deadline:
+                raise QueueBusyError(f"the queue in {self.slots} is locked by another process; try again")
+            time.sleep(LOCK_POLL)
+        try:
+            yield
+        finally:
             os.close(handle)
 
+    def add(self, ticket: FullTicket) -> None:
+        """Put a run in its place. Raises: OSError."""
+        write_atomic(self.tickets / ticket.id, msgspec.json.encode(ticket))
+
+    def remove(self, run_id: str) -> None:
+        """Take a run out of the queue. Raises: OSError."""
+        (self.tickets / run_id).unlink(missing_ok=True)
+
+    def holds(self, run_id: str) -> bool:
+        """Whether a run waits in this queue."""
+        return (self.tickets / run_id).exists()
+
+    def full_ticket(self, run_id: str) -> FullTicket | None:
+        """The ticket of a run as its file has it; None if there is none."""
+        with suppress(OSError, msgspec.DecodeError):
+            return msgspec.json.decode((self.tickets / run_id).read_bytes(), type=FullTicket)
+        return None
+
     def waiting(self) -> list[Ticket]:
-        """The tickets of live holders, the earliest first. Tickets of dead holders are removed."""
-        try:
-            paths = sorted(self.tickets.iterdir())
-        except OSError:
-            return []
-        return sorted(ticket for path in paths if (ticket := _live_ticket(path)) is not None)
+        """All tickets, the first to start at the head. Only tickets that are new since the last call are read."""
+        changed = _changed(self.tickets)
+        if changed is None or changed != self._seen:
+            self._known = self._read()
+            # A change within the clock tick of the file system would not be seen, so a young folder is read again.
+            self._seen = changed if changed is not None and time.time_ns() - changed > 1e9 else None
+        return sorted((ticket for _, ticket in self._known.values()), key=lambda ticket: (ticket.order, ticket.id))
+
+    def places(self) -> dict[str, int]:
+        """By run id: the place of the run among the runs that want one of its devices, from 1."""
+        found, counts = {}, dict[tuple[str, ...], int]()
+        for ticket in self.waiting():
+            ahead = sum(count for devices, count in counts.items() if {*devices} & {*ticket.devices})
+            found[ticket.id] = 1 + ahead
+            counts[ticket.devices] = counts.get(ticket.devices, 0) + 1
+        return found
 
     def place_of(self, run_id: str) -> int | None:
-        """The place of a run among the runs that want one of its devices, from 1; None if the run is not waiting."""
-        waiting = self.waiting()
-        mine = next((ticket for ticket in waiting if ticket.id == run_id), None)
-        if mine is None:
-            return None
-        return 1 + sum(ticket < mine and bool({*ticket.devices} & {*mine.devices}) for ticket in waiting)
+        """The place of a run, as `places`; None if the run is not waiting."""
+        return self.places().get(run_id)
 
+    def move(self, run_id: str, to: int | None) -> bool:
+        """Move a run to a place among all that wait, from 1, or to the end. The caller holds the lock.
 
-class QueuePlace:
-    """A place in the queue that this process holds."""
-
-    def __init__(self, queue: RunQueue, ticket: Ticket, handle: int) -> None:
-        self.queue, self.ticket, self._handle = queue, ticket, handle
-
-    def try_slot(self, slots: int) -> Slot | None:
-        """A free slot on a device of the ticket; None if there is none. `slots` is the number of slots of a device.
-
-        A device that an earlier ticket wants is not free.
+        Returns: False if the run is not waiting. Raises: OSError.
         """
-        earlier = [ticket for ticket in self.queue.waiting() if ticket < self.ticket]
-        reserved = {device for ticket in earlier for device in ticket.devices}
-        for device in self.ticket.devices:
-            if device in reserved:
-                continue
-            for number in range(slots):
-                handle = try_lock(self.queue.slots / f"{device}.{number}")
-                if handle is not None:
-                    return Slot(device, handle)
+        ticket = self.full_ticket(run_id)
+        if ticket is None:
+            return False
+        others = [other.order for other in self.waiting() if other.id != run_id]
+        before = others[: to - 1] if to is not None else others
+        after = others[len(before) :]
+        if before and after:
+            ticket.order = (before[-1] + after[0]) / 2
+        elif others:
+            ticket.order = after[0] - 1 if after else before[-1] + 1
+        self.add(ticket)
+        return True
+
+    @property
+    def paused(self) -> bool:
+        """Whether no run of the queue starts until somebody lets the queue continue."""
+        return self._pause.exists()
+
+    def pause(self) -> None:
+        """Let no run start from now on. Raises: OSError."""
+        self.slots.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._pause.touch(mode=0o600)
+
+    def unpause(self) -> None:
+        """Let the runs start again. Raises: OSError."""
+        self._pause.unlink(missing_ok=True)
+
+    def _read(self) -> dict[str, tuple[int, Ticket]]:
+        found: dict[str, tuple[int, Ticket]] = {}
+        with suppress(OSError), os.scandir(self.tickets) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue  # a file that is being written
+                with suppress(OSError, msgspec.DecodeError):
+                    inode, known = entry.inode(), self._known.get(entry.name)
+                    found[entry.name] = known if known and known[0] == inode else (inode, _ticket(entry.path))
+        return found
+
+
+def _ticket(path: str) -> Ticket:
+    return msgspec.json.decode(Path(path).read_bytes(), type=Ticket)
+
+
+def _changed(folder: Path) -> int | None:
+    try:
+        return folder.stat().st_mtime_ns
+    except OSError:
         return None
-
-    def leave(self) -> None:
-        (self.queue.tickets / self.ticket.file_name).unlink(missing_ok=True)
-        os.close(self._handle)
-
-
-def devices_for(wanted: str) -> tuple[str, ...]:
-    """The devices that a run may take. `auto`: any visible GPU, or the CPU if there is no GPU. `cuda:N`: GPU number N.
-
-    Raises: LookupError, if there is no such GPU.
-    """
-    if wanted == CPU:
-        return (CPU,)
-    visible = gpus.visible(gpus.uuids())
-    if wanted == "auto":
-        return tuple(visible) or (CPU,)
-    number = int(wanted.partition(":")[2])
-    if number >= len(visible):
-        raise LookupError(f"device = {wanted} does not exist: {len(visible)} GPU(s) are visible")
-    return (visible[number],)
-
-
-def _live_ticket(path: Path) -> Ticket | None:
-    if remove_if_free(path):
-        return None
-    with contextlib.suppress(OSError, msgspec.DecodeError):
-        return msgspec.json.decode(path.read_bytes(), type=Ticket)
-    return None  # the holder has not written the ticket yet

@@ -1,4 +1,4 @@
-"""The two files that the supervisor writes to a run directory: `process.json` and `exit.json`."""
+"""Records about the processes of a run, in its directory: `queued.json`, `process.json` and `exit.json`."""
 
 from pathlib import Path
 from typing import TypeVar
@@ -12,10 +12,21 @@ from fastadv_tui.supervise.process_identity import ProcessIdentity
 Record = TypeVar("Record", bound=Struct)
 
 
+class QueueRecord(Struct, frozen=True, kw_only=True):
+    """`queued.json`: the newest attempt that somebody put into the queue of a host.
+
+    The attempt waits as long as the queue holds a ticket for the run. t: unix time.
+    """
+
+    attempt: int
+    host: str
+    t: float
+
+
 class ProcessRecord(Struct, frozen=True, kw_only=True):
     """`process.json`: the processes of the present attempt.
 
-    engine: None while the run waits for its slot. device: `cpu` or the UUID of a GPU.
+    engine: None until the engine starts. device: `cpu` or the UUID of a GPU.
     events_before: bytes of events.jsonl that earlier attempts wrote; a `finished` event there is not of this attempt.
     """
 
@@ -28,6 +39,8 @@ class ProcessRecord(Struct, frozen=True, kw_only=True):
 
 class ExitRecord(Struct, frozen=True, kw_only=True):
     """`exit.json`: how an attempt ended. Only a parent process learns the exit code of the engine.
+
+    The supervisor writes this record. Whoever cancels a queued run writes the record under the lock of the queue.
 
     t: unix time of the end. peak_memory: bytes.
     code: exit code; negative for a signal; None if no engine was started (cancelled in the queue, or an `error`).

@@ -1,8 +1,9 @@
-"""The supervisor, the small parent process of one engine: `python -P -m fastadv_tui.supervise.supervisor RUN_DIR`.
+"""The supervisor, the small parent process of one engine.
 
-The supervisor waits for a slot, starts the engine, enforces stop requests, kills all descendants of the engine, and
-records how the engine ended, because only a parent process learns the exit code. The supervisor does not depend on
-the history, on torch or on a terminal.
+`python -P -m fastadv_tui.supervise.supervisor RUN_DIR ATTEMPT DEVICE SLOT` supervises one attempt of a run; SLOT is an
+open file descriptor that holds a slot of the device. The supervisor starts the engine, enforces stop requests, kills
+all descendants of the engine, and records how the engine ended, because only a parent process learns the exit code.
+Then it starts the next run of the queue. It does not depend on the history, on torch or on a terminal.
 """
 
 import os
@@ -22,27 +23,27 @@ from engine.protocol.events import Note, Step
 from engine.protocol.exit_code import ExitCode
 from engine.protocol.provenance import code_fingerprint, engine_command
 from engine.protocol.rundir import RunDir, Submission, SubmissionError
-from fastadv_tui.supervise import process_identity, records
+from fastadv_tui.supervise import keeper, process_identity, records
 from fastadv_tui.supervise.locks import try_lock
 from fastadv_tui.supervise.out_of_memory import OomCounter
 from fastadv_tui.supervise.process_identity import ProcessIdentity
 from fastadv_tui.supervise.process_tree import adopt_orphans, end_with_parent, kill_descendants
-from fastadv_tui.supervise.queue import RunQueue, Slot, Ticket, devices_for
+from fastadv_tui.supervise.queue import RunQueue
 from fastadv_tui.supervise.records import ExitRecord, ProcessRecord
+from fastadv_tui.supervise.slots import Slot
 
 TICK = 1.0  # seconds between checks; signals and the end of the engine wake the supervisor at once
-MAX_FAILING_SECONDS = 120.0  # how long a queued run tolerates a file system that fails
 MIN_GRACE_BATCHES = 3  # the grace period lasts at least as long as so many minibatches
-EXIT_BUSY = 3  # exit code if the run has a supervisor already
 
 
 class Supervisor:
-    """One attempt of one run."""
+    """One attempt of one run, on the device of a slot that this process holds."""
 
-    def __init__(self, rundir: RunDir, submission: Submission, command: Sequence[str]) -> None:
+    def __init__(
+        self, rundir: RunDir, submission: Submission, attempt: int, slot: Slot, command: Sequence[str]
+    ) -> None:
         self.rundir, self.submission, self.command = rundir, submission, command
-        before = records.read(rundir.process, ProcessRecord)
-        self.attempt = 1 + (before.attempt if before else 0)
+        self.attempt, self.slot = attempt, slot
         self.me = process_identity.me()
         self.events_before = rundir.events.stat().st_size if rundir.events.exists() else 0
         self.wakeup = _wake_on_signals(self._on_stop)
@@ -50,22 +51,23 @@ class Supervisor:
         self.stop_seen_at: float | None = None  # when the stop request was seen, on the monotonic clock
 
     def announce(self) -> None:
-        """Write `process.json`, which makes the run queued. Raises: OSError."""
+        """Write `process.json`: from now on the run is no longer one that waits in the queue. Raises: OSError."""
         self._write_process(None, "")
 
     def run(self, run_lock: int) -> ExitRecord:
-        """Wait for a slot and run the engine. Returns how the attempt ended."""
+        """Run the engine. Returns how the attempt ended."""
+        if self._asked_to_stop():
+            return ExitRecord(attempt=self.attempt, t=time.time(), code=None, cancelled=True)
         try:
-            slot = self._wait_for_slot()
-            if slot is None:
-                return ExitRecord(attempt=self.attempt, t=time.time(), code=None, cancelled=True)
             self._note_changed_code()
             oom = OomCounter()
-            engine = self._start(slot, run_lock)
-        except (OSError, LookupError) as error:
+            engine = self._start(run_lock)
+        except OSError as error:
             print(f"cannot start the engine: {error}", file=sys.stderr, flush=True)
             return ExitRecord(attempt=self.attempt, t=time.time(), code=None, error=str(error))
-        os.close(slot.handle)  # from here on only the engine holds the slot: the slot is free when the engine has ended
+        os.close(
+            self.slot.handle
+        )  # from here on only the engine holds the slot: the slot is free when the engine has ended
         code, usage = self._wait(engine.pid)
         engine.returncode = code  # `_wait` has reaped the engine to get its resource usage
         kill_descendants(engine.pid)
@@ -88,26 +90,6 @@ class Supervisor:
         except OSError as error:
             print(f"cannot write {self.rundir.exit.name} ({error}): {ending}", file=sys.stderr, flush=True)
 
-    def _wait_for_slot(self) -> Slot | None:
-        """Wait for a slot. None if the run was cancelled while it waited. Raises: OSError, LookupError."""
-        devices = devices_for(self.submission.config.device)
-        queue = RunQueue(self.rundir.path.parent.parent / "slots")
-        place = queue.join(Ticket(self.submission.submitted, self.rundir.id, devices))
-        last_success = time.monotonic()
-        try:
-            while not self._asked_to_stop():
-                try:
-                    if (slot := place.try_slot(self.submission.slots)) is not None:
-                        return slot
-                    last_success = time.monotonic()
-                except OSError:
-                    if time.monotonic() - last_success > MAX_FAILING_SECONDS:
-                        raise
-                self._pause()
-            return None
-        finally:
-            place.leave()
-
     def _note_changed_code(self) -> None:
         then, now = self.submission.code_fingerprint, code_fingerprint()
         if then and then != now:
@@ -115,7 +97,7 @@ class Supervisor:
             with Writer(self.rundir.events) as writer:
                 writer.write(Note(message=message))
 
-    def _start(self, slot: Slot, run_lock: int) -> "subprocess.Popen[bytes]":
+    def _start(self, run_lock: int) -> "subprocess.Popen[bytes]":
         with self.rundir.log.open("ab") as log:
             engine = subprocess.Popen(
                 self.command,
@@ -123,13 +105,13 @@ class Supervisor:
                 stdout=log,
                 stderr=log,
                 cwd="/",
-                env={**os.environ, **slot.environment()},
-                pass_fds=(slot.handle, run_lock),
+                env={**os.environ, **self.slot.environment()},
+                pass_fds=(self.slot.handle, run_lock),
                 process_group=0,
                 preexec_fn=partial(end_with_parent, self.me.pid),
             )
         try:
-            self._write_process(process_identity.of(engine.pid), slot.device)
+            self._write_process(process_identity.of(engine.pid), self.slot.device)
         except OSError:
             kill_descendants(engine.pid)  # without its record nobody would know that this process is the engine
             raise
@@ -201,22 +183,25 @@ def _wake_on_signals(on_stop: Callable[[int, FrameType | None], None]) -> int:
     return readable
 
 
-def supervise(rundir: RunDir, command: Sequence[str], ready: Callable[[], None] = lambda: None) -> int:
-    """Supervise one attempt of a run in this process. `ready` is called once the run is queued.
+def supervise(
+    rundir: RunDir, attempt: int, slot: Slot, command: Sequence[str], ready: Callable[[], None] = lambda: None
+) -> int:
+    """Supervise one attempt of a run in this process. `ready` is called once the run is under way.
 
     Returns: the exit code of the supervisor.
     """
     run_lock = try_lock(rundir.lock)
     if run_lock is None:
-        return EXIT_BUSY
+        return keeper.EXIT_BUSY
+    if keeper.begun(rundir, attempt):  # somebody who was killed had started this attempt already
+        return ExitCode.DONE
     try:
         submission = rundir.submission()
     except SubmissionError as error:
         print(error, file=sys.stderr, flush=True)
         return ExitCode.REFUSED
-    rundir.stop.unlink(missing_ok=True)  # the stop request was meant for an earlier attempt
     adopt_orphans()
-    supervisor = Supervisor(rundir, submission, command)
+    supervisor = Supervisor(rundir, submission, attempt, slot, command)
     supervisor.announce()
     ready()
     ending = supervisor.run(run_lock)
@@ -226,16 +211,22 @@ def supervise(rundir: RunDir, command: Sequence[str], ready: Callable[[], None] 
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Detach the supervisor from the process that started it. The starter waits only until the run is queued."""
-    rundir = RunDir(Path(arguments[0]))
+    """Detach the supervisor from the process that started it. The starter waits only until the run is under way."""
+    folder, attempt, device, handle = arguments
+    rundir, slot = RunDir(Path(folder)), Slot(device, int(handle))
+    os.set_inheritable(slot.handle, False)  # the engine inherits the slot by name
     reader, writer = os.pipe()
     child = os.fork()
     if child:
         os.close(writer)
-        return ExitCode.DONE if os.read(reader, 1) else os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) or EXIT_BUSY
+        if os.read(reader, 1):
+            return ExitCode.DONE
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     os.close(reader)
     os.setsid()
-    return supervise(rundir, engine_command(str(rundir.path)), lambda: _signal_ready(writer))
+    code = supervise(rundir, int(attempt), slot, engine_command(str(rundir.path)), lambda: _signal_ready(writer))
+    keeper.hand_over(RunQueue(rundir.path.parent.parent / "slots"))
+    return code
 
 
 def _signal_ready(writer: int) -> None:

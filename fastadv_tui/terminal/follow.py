@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.protocol.exit_code import ExitCode
 from engine.protocol.rundir import RunDir
+from fastadv_tui.runs import control
 from fastadv_tui.runs.observe import RunObserver
 from fastadv_tui.runs.status import RunStatus
 from fastadv_tui.supervise.queue import RunQueue
@@ -24,6 +25,7 @@ EXIT_CODES = {
     "failed": ExitCode.FAILED,
     "lost": ExitCode.FAILED,
     "stopped": ExitCode.STOPPED,
+    "cancelled": ExitCode.STOPPED,
 }
 POLL_SECONDS = 0.2  # time between two looks at the run
 
@@ -51,7 +53,7 @@ class RunViewer:
 
     def __init__(self, rundir: RunDir, display: Display) -> None:
         self.rundir, self.display = rundir, display
-        self._observer = RunObserver(rundir, display.event)
+        self._observer, self._queue = RunObserver(rundir, display.event), RunQueue.of_home()
         self._shown_place = ""
 
     def look(self) -> RunStatus:
@@ -62,7 +64,7 @@ class RunViewer:
         return seen.status
 
     def _show_place(self, verdict: RunStatus) -> None:
-        place = RunQueue.of_home().place_of(self.rundir.id) if verdict.status == "queued" else None
+        place = self._queue.place_of(self.rundir.id) if verdict.status == "queued" else None
         text = f"queued: {ordinal(place)} in line; it starts by itself, this terminal may be closed" if place else ""
         if text and text != self._shown_place:
             self.display.note(text)
@@ -82,8 +84,8 @@ def follow(rundir: RunDir, display: Display, may_stop: bool) -> tuple[int, RunSt
                 if not may_stop or asked > 1:
                     display.note(f"not waiting any longer; `fastadv watch {rundir.id}` shows the run again")
                     return (ExitCode.STOPPED if may_stop else ExitCode.DONE), verdict
-                rundir.request_stop()
-                display.note("stopping: waiting for the checkpoint (Ctrl-C again stops waiting)")
+                if not control.stop(rundir):
+                    display.note("stopping: waiting for the checkpoint (Ctrl-C again stops waiting)")
             time.sleep(POLL_SECONDS)
     return EXIT_CODES[verdict.status], verdict
 
@@ -105,9 +107,18 @@ def follow_to_end(rundir: RunDir, display: "Display", may_stop: bool) -> int:
         )
     if verdict.status in ("failed", "lost"):
         show_log(rundir)
+    if verdict.status == "cancelled" and may_stop:
+        print(f"`fastadv resume {rundir.id}` queues the run again", file=sys.stderr)
     if verdict.status in ("stopped", "failed", "lost") and may_stop:
         print(f"`fastadv resume {rundir.id}` continues from the last checkpoint", file=sys.stderr)
     return code
+
+
+def say_begun(rundir: RunDir) -> None:
+    """Say whether a detached run has started or waits, and how to see it."""
+    place = RunQueue.of_home().place_of(rundir.id)
+    begun = f"queued, {ordinal(place)} in line" if place else "started"
+    print(f"{begun}; `fastadv watch {rundir.id}` shows the run", file=sys.stderr)
 
 
 def update_history(rundir: RunDir) -> None:

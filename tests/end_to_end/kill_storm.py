@@ -1,10 +1,11 @@
 """Kill anything at any moment: `python -m tests.end_to_end.kill_storm [--runs 200] [--real 4] [--seed 0]`.
 
-For each run the script kills (SIGKILL) the engine, its supervisor, a viewer or a process that writes the history, at a
-random moment. Then it checks: no row of the history is lost, the history is readable, no run says `running` two seconds
-after it died, no process is left ten seconds later, and every run resumes to its end. Most runs have a stand-in for the
-engine that needs no torch; `--real` runs train on the digits. The script prints what it tried and what it found. It
-exits with 1 if anything was wrong.
+For each run the script kills (SIGKILL) the engine, its supervisor, the keeper of the queue, a viewer or a process that
+writes the history, at a random moment. More runs are there than there are slots, so some always wait. Then the script
+checks: no row of the history is lost, the history is readable, no run says `running` two seconds after it died, no
+process is left ten seconds later, and every run resumes to its end. Most runs have a stand-in for the engine that needs
+no torch; `--real` runs train on the digits. The script prints what it tried and what it found. It exits with 1 if
+anything was wrong.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from engine.config.presets import build
@@ -29,12 +30,15 @@ from fastadv_tui.history.store.reader import read_rows
 from fastadv_tui.paths import history_path
 from fastadv_tui.runs import control
 from fastadv_tui.runs.create import create_run
-from fastadv_tui.supervise import records
+from fastadv_tui.runs.submit import submit_run
+from fastadv_tui.supervise import keeper, records
+from fastadv_tui.supervise.process_identity import ProcessIdentity
+from fastadv_tui.supervise.queue import RunQueue
 from fastadv_tui.supervise.records import ProcessRecord
 from tests.support.runs import FAKE, gone, verdict
 
-VICTIMS = ("engine", "supervisor", "viewer", "writer")
-AT_ONCE = 4
+VICTIMS = ("engine", "supervisor", "keeper", "viewer", "writer")
+SLOTS, AT_ONCE = 3, 5  # runs that train at once, runs that are there at once
 WRITER = "import sys\nfrom pathlib import Path\n"
 WRITER += "from engine.protocol.rundir import RunDir\nfrom fastadv_tui.history.index import History\n"
 WRITER += "while True: History().record(RunDir(Path(sys.argv[1])))"
@@ -85,9 +89,9 @@ def torment(runs: int, real: int, seed: int) -> Findings:
 
 def one(real: bool, victim: str, chance: float, findings: Findings) -> str:
     """Start a run and kill one process of it. Returns what was killed."""
-    rundir = create_run(config(real), ["stress"], slots=AT_ONCE)
+    rundir = create_run(config(real), ["stress"], slots=SLOTS)
     History().record(rundir)
-    control.spawn(rundir)
+    submit_run(rundir)
     bystanders = {
         "viewer": spawn("-P", "-m", "fastadv_tui", "watch", rundir.id),
         "writer": spawn("-P", "-c", WRITER, str(rundir.path)),
@@ -108,18 +112,26 @@ def kill(victim: str, rundir: RunDir, bystanders: "dict[str, subprocess.Popen[by
     if victim in bystanders:
         bystanders[victim].kill()
         return True
+    if victim == "keeper":
+        found = records.read(RunQueue.of_home().slots / "keeper.json", ProcessIdentity)
+        return found is not None and _kill(found.pid)
     record = records.read(rundir.process, ProcessRecord)
     target = record and getattr(record, victim)
-    if target is None or gone(target.pid):
+    return target is not None and _kill(target.pid)
+
+
+def _kill(pid: int) -> bool:
+    if gone(pid):
         return False
-    os.kill(target.pid, signal.SIGKILL)
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
     return True
 
 
 def settle(rundir: RunDir, findings: Findings, what: str) -> None:
     """Wait for the end of the run, and resume it until it is done."""
     for _ in range(5):
-        if not wait(lambda: not alive(rundir), 120):
+        if not wait(lambda: not at_work(rundir), 120):
             findings.wrong.append(f"{what}: still at work after 120 s")
             return
         died = time.monotonic()
@@ -132,6 +144,13 @@ def settle(rundir: RunDir, findings: Findings, what: str) -> None:
     findings.expect(verdict(rundir).status == "done", f"{what}: could not be resumed to its end")
     findings.expect(wait(lambda: not leftovers(rundir), 10), f"{what}: {leftovers(rundir)} left behind")
     History().record(rundir)
+
+
+def at_work(rundir: RunDir) -> bool:
+    """Whether the run waits or one of its processes runs. Revives a keeper that was killed, as any command does."""
+    queue = RunQueue.of_home()
+    keeper.revive(queue)
+    return queue.holds(rundir.id) or alive(rundir)
 
 
 def alive(rundir: RunDir) -> bool:

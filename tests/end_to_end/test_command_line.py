@@ -212,9 +212,12 @@ def test_every_command_has_help_with_an_example_and_stands_in_the_readme() -> No
     from fastadv_tui.cli import COMMANDS
 
     app = whole_app()
-    assert {name(command) for command in app.registered_commands} == set(COMMANDS)
+    groups = [found.registered_callback for group in app.registered_groups if (found := group.typer_instance)]
+    assert len(groups) == len(app.registered_groups)
+    commands = [*app.registered_commands, *filter(None, groups)]
+    assert {name(command) for command in commands} == set(COMMANDS)
     readme = (Path(__file__).parents[2] / "README.md").read_text()
-    for command in app.registered_commands:
+    for command in commands:
         assert command.callback.__doc__, name(command)  # type: ignore[union-attr]
         assert f"fastadv {name(command)}" in (command.epilog or ""), name(command)
         assert f"fastadv {name(command)}" in readme, name(command)
@@ -228,7 +231,7 @@ def whole_app() -> typer.Typer:
     return app
 
 
-def name(command: typer.models.CommandInfo) -> str:
+def name(command: typer.models.CommandInfo | typer.models.TyperInfo) -> str:
     return command.name or command.callback.__name__  # type: ignore[union-attr]
 
 

@@ -9,9 +9,10 @@ import psutil
 from engine.config.presets import build
 from engine.config.run import RunConfig
 from engine.protocol.rundir import RunDir, Submission
-from fastadv_tui.runs import control, state, status
+from fastadv_tui.runs import state, status
 from fastadv_tui.runs.create import create_run
 from fastadv_tui.runs.observe import observe
+from fastadv_tui.runs.submit import submit_run
 from fastadv_tui.supervise.records import ExitRecord, ProcessRecord, read
 from tests.support.waiting import wait_until
 
@@ -79,5 +80,5 @@ def gone(pid: int) -> bool:
 def submit(behaviour: str = "", grace: float = 30.0, slots: int = 1) -> RunDir:
     """Start a run with the stand-in engine; grace: in seconds."""
     rundir = create_run(config(behaviour, grace), ["fastadv", "run", "digits"], slots=slots)
-    control.spawn(rundir)
+    submit_run(rundir)
     return rundir

@@ -18,12 +18,11 @@ from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.dashboard.widgets.text_field import TextField
 from fastadv_tui.errors import UserError
 from fastadv_tui.history.index import History
-from fastadv_tui.history.notes import Notes
-from fastadv_tui.launch.cost import FlopCounter, expected_seconds
+from fastadv_tui.launch.cost import FlopCounter, PastPaces
 from fastadv_tui.launch.form import LaunchPlan, meaning, placeholder, plan_form, texts_of
+from fastadv_tui.launch.group import submit_group
 from fastadv_tui.launch.submission import understood
-from fastadv_tui.runs import control, engine_client
-from fastadv_tui.runs.create import create_run
+from fastadv_tui.runs import engine_client
 from fastadv_tui.text.quantities import format_duration, phase_words
 from fastadv_tui.text.quantities import format_flops as work_of
 from fastadv_tui.text.sanitize import one_line
@@ -148,7 +147,8 @@ class LaunchScreen(Screen[None]):
 
     def _plan_text(self, planned: LaunchPlan) -> str:
         count = len(planned.configs)
-        seconds = [expected_seconds(config, self.fastadv.snapshot.rows) for config in planned.configs]
+        paces = PastPaces(self.fastadv.snapshot.rows)
+        seconds = [paces.seconds(config) for config in planned.configs]
         known = [second for second in seconds if second is not None]
         all_known = len(known) == count
         time_text = (
@@ -225,18 +225,14 @@ class LaunchScreen(Screen[None]):
             self.dismiss()
 
     def _submit(self, planned: LaunchPlan, tags: list[str]) -> None:
-        def change(notes: Notes) -> None:
-            notes.tags = tags
-
         for config in engine_client.runs_to_check(planned.configs):
             engine_client.check(config)
-        for config in planned.configs:
-            rundir = create_run(config, planned.command)
-            control.spawn(rundir)
-            try:
-                History().edit(rundir, change)
-            except UserError as error:  # only the tags are lost: submit the remaining runs
-                self.app.notify(one_line(str(error)), severity="warning", timeout=20, markup=False)
+        for _ in submit_group(planned.configs, planned.command, tags):
+            pass
+        history = History()
+        history.sync()
+        for notice in history.notices:
+            self.app.notify(one_line(notice), severity="warning", timeout=20, markup=False)
 
 
 def safe_lines(text: str) -> str:

@@ -9,7 +9,7 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
+from fastadv_tui.dashboard.snapshot import Snapshot
 from fastadv_tui.history.row import Row
 from fastadv_tui.text.quantities import GLYPHS, format_age, format_percent, ordinal
 from fastadv_tui.text.sanitize import one_line
@@ -51,9 +51,7 @@ class RunList(OptionList):
         """Show the runs of a snapshot. Only runs that changed are drawn again."""
         rows = [row for row in snapshot.rows if self.filter.casefold() in f"{row.name} {row.id}".casefold()][:MAX_RUNS]
         name_counts = Counter(row.name for row in rows)
-        prompts = {
-            row.id: prompt(row, snapshot.views.get(row.id), row.id in marked, name_counts[row.name] > 1) for row in rows
-        }
+        prompts = {row.id: prompt(row, snapshot, row.id in marked, name_counts[row.name] > 1) for row in rows}
         ids = list(prompts)
         if ids != self._shown or not self.option_count:
             self._refill(ids, prompts)
@@ -77,7 +75,7 @@ class RunList(OptionList):
         self.post_message(self.Chosen(event.option_id))
 
 
-def prompt(row: Row, view: LiveRun | None, marked: bool, shares_name: bool = False) -> Text:
+def prompt(row: Row, snapshot: Snapshot, marked: bool, shares_name: bool = False) -> Text:
     """The two lines of a run: glyph, name and last clean/robust accuracy; then its status, progress or age.
 
     shares_name: show the id, too, because another run has the same name.
@@ -86,7 +84,7 @@ def prompt(row: Row, view: LiveRun | None, marked: bool, shares_name: bool = Fal
     name = set_cell_size(_fit(one_line(row.name), NAME_WIDTH), NAME_WIDTH)
     mark = ("▣ " if marked else "  ", "bold")
     first = Text.assemble(mark, (f"{GLYPHS[row.status]} ", status_colour(row)), (name, "bold"), f" {accuracy:>11}")
-    state = _fit(_state(row, view), STATE_WIDTH)
+    state = _fit(_state(row, snapshot), STATE_WIDTH)
     if shares_name and len(state) + len(row.id) < STATE_WIDTH:
         state = f"{state:<{STATE_WIDTH - len(row.id)}}{row.id}"
     return Text("\n").join([first, Text(f"    {state}", style="dim")])
@@ -103,7 +101,8 @@ def status_colour(row: Row) -> str:
     }.get(row.status, "")
 
 
-def _state(row: Row, view: LiveRun | None) -> str:
+def _state(row: Row, snapshot: Snapshot) -> str:
+    view = snapshot.views.get(row.id)
     if row.status == "running":
         share = min(row.epochs / row.total_epochs, 1.0) if row.total_epochs else 0.0
         activity = "stalled" if view and view.verdict.stalled else "running"
@@ -111,8 +110,8 @@ def _state(row: Row, view: LiveRun | None) -> str:
         bar = "━" * round(share * BAR_WIDTH)
         return f"{word} {bar:╌<{BAR_WIDTH}} {share:4.0%}"
     if row.status == "queued":
-        place = view.place if view else None
-        return f"queued, {ordinal(place)} in line" if place else "queued"
+        place = snapshot.places.get(row.id)
+        return f"{snapshot.held_up or 'queued'}, {ordinal(place)} in line" if place else "queued"
     return f"{row.status}{', collapsed' * bool(row.alarms)}, {format_age(row.ended or row.submitted)}"
 
 

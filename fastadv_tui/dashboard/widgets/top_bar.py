@@ -6,7 +6,7 @@ from textual.widgets import Static
 from fastadv_tui.dashboard.snapshot import Snapshot
 from fastadv_tui.text.quantities import GLYPHS
 
-STATES = ("running", "queued", "done", "stopped", "failed", "lost")
+STATES = ("running", "queued", "done", "stopped", "cancelled", "failed", "lost")
 
 
 class TopBar(Static):

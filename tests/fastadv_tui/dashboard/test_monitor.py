@@ -1,6 +1,8 @@
 """The monitor of all runs when reads of the home folder fail, as on a network file system."""
 
 import errno
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,14 @@ from fastadv_tui.dashboard.snapshot import LiveRun
 from fastadv_tui.history.index import History
 from fastadv_tui.history.row import Row
 from fastadv_tui.paths import ensure_home, runs_dir
+from fastadv_tui.runs import control
+from fastadv_tui.supervise import records
+from fastadv_tui.supervise.keeper import keeper_alive
+from fastadv_tui.supervise.process_identity import ProcessIdentity
+from fastadv_tui.supervise.queue import RunQueue
 from fastadv_tui.text.tail import LineFollower
-from tests.support.runs import make_run
+from tests.support.runs import engine_pid, make_run, submit
+from tests.support.waiting import wait_until
 
 AWAY = OSError(errno.ESTALE, "Stale file handle")
 
@@ -67,3 +75,43 @@ def test_a_stop_request_that_cannot_be_looked_for_counts_as_none(tmp_path: Path)
     assert not rundir.stop_asked()
     rundir.request_stop()
     assert rundir.stop_asked()
+
+
+@pytest.mark.usefixtures("fake_engine")
+def test_runs_that_wait_have_a_place_and_are_not_followed_until_they_start() -> None:
+    first = submit("forever")
+    engine_pid(first)
+    second, third = submit("forever"), submit()
+    monitor = RunMonitor()
+    found = monitor.refresh([])
+    assert (found.places, list(found.views), found.held_up) == ({second.id: 1, third.id: 2}, [first.id], "")
+    assert {row.id: row.status for row in found.rows} == {
+        first.id: "running",
+        second.id: "queued",
+        third.id: "queued",
+    }
+    assert third.id in monitor.refresh([third.id]).views  # the run under the cursor
+
+    control.stop(third)
+    RunQueue.of_home().pause()
+    found = monitor.refresh([])
+    assert (found.places, found.held_up, found.count("cancelled")) == ({second.id: 1}, "the queue is paused", 1)
+
+    RunQueue.of_home().unpause()
+    control.stop(first)
+    wait_until(lambda: "running" in {row.status for row in monitor.refresh([]).rows if row.id == second.id})
+    assert monitor.refresh([]).places == {}
+
+
+@pytest.mark.usefixtures("fake_engine")
+def test_the_monitor_revives_a_keeper_that_was_killed() -> None:
+    first = submit("forever")
+    engine_pid(first)
+    submit()
+    queue, monitor = RunQueue.of_home(), RunMonitor()
+    record = records.read(queue.slots / "keeper.json", ProcessIdentity)
+    assert record is not None
+    os.kill(record.pid, signal.SIGKILL)
+    wait_until(lambda: not keeper_alive(queue))
+    monitor.revive_queue()
+    assert keeper_alive(queue)

@@ -21,6 +21,8 @@ from fastadv_tui.runs import control, create, find
 from fastadv_tui.runs.control import RunError
 from fastadv_tui.runs.create import create_run
 from fastadv_tui.runs.find import RunNotFoundError, find_run
+from fastadv_tui.runs.submit import put_in_queue, serve, submit_run
+from fastadv_tui.supervise.queue import RunQueue
 from tests.support.events import write_events
 from tests.support.runs import config, engine_pid, make_run, verdict, wait_for_status
 
@@ -83,7 +85,7 @@ def test_a_submission_to_a_read_only_home_is_refused_in_one_clear_line(home: Pat
     try:
         for refused in (
             lambda: create_run(config(), []),
-            lambda: control.spawn(rundir),
+            lambda: submit_run(rundir),
             lambda: control.stop(rundir),
         ):
             with pytest.raises(HomeError):
@@ -100,9 +102,9 @@ def test_a_run_that_is_done_can_be_neither_resumed_nor_stopped(home: Path) -> No
         control.stop(done)
 
 
-def test_a_run_that_is_stopping_is_not_resumed_and_a_queued_one_is_told_from_a_running_one(home: Path) -> None:
+def test_a_run_that_is_stopping_is_not_resumed(home: Path) -> None:
     rundir = make_run(home / "runs" / "k3f9", submitted=time.time())
-    assert control.stop(rundir) == "queued"
+    assert not control.stop(rundir)
     with pytest.raises(RunError, match="k3f9 is stopping; resume it when it has stopped"):
         control.resume(rundir)
     assert rundir.stop_asked()
@@ -119,7 +121,7 @@ def test_a_run_whose_configuration_cannot_be_read_is_not_resumed(home: Path) -> 
 @pytest.mark.usefixtures("fake_engine")
 def test_a_run_is_deleted_only_after_it_has_ended() -> None:
     rundir = create_run(config("forever"), [])
-    control.spawn(rundir)
+    submit_run(rundir)
     engine_pid(rundir)
     with pytest.raises(RunError, match="stop"):
         control.delete(rundir)
@@ -146,9 +148,11 @@ def test_deleting_never_touches_files_outside_of_the_runs_folder(home: Path, tmp
 @pytest.mark.usefixtures("fake_engine")
 def test_a_supervisor_that_cannot_start_is_reported_with_its_log() -> None:
     rundir = create_run(config(), [])
+    put_in_queue(rundir, RunQueue.of_home())
     rundir.config.write_text("{}")
-    with pytest.raises(RunError, match=r"engine\.log"):
-        control.spawn(rundir)
+    serve(RunQueue.of_home())
+    found = verdict(rundir)
+    assert (found.status, "its supervisor ended with exit code 2; see engine.log" in found.reason) == ("lost", True)
     assert "config.json has a value that is not allowed" in rundir.log.read_text()
     assert verdict(rundir).status == "lost"
 

@@ -140,7 +140,7 @@ def test_a_dead_run_without_a_finished_event_is_lost_and_says_what_killed_it(
 def test_a_run_that_was_asked_to_stop_is_stopped_and_not_lost(rundir: RunDir) -> None:
     supervised(rundir, dead_process(), dead_process())
     exited(rundir, None, cancelled=True)
-    assert (verdict(rundir).status, verdict(rundir).reason) == ("stopped", "cancelled in the queue")
+    assert (verdict(rundir).status, verdict(rundir).reason) == ("cancelled", "cancelled in the queue")
     exited(rundir, -signal.SIGKILL, killed=True)
     assert verdict(rundir).status == "stopped"
 

@@ -36,11 +36,11 @@ def test_a_second_slot_lets_two_runs_train_at_once() -> None:
 def test_a_queued_run_can_be_cancelled_and_resumed() -> None:
     first, second = submit("forever"), submit()
     engine_pid(first)
-    wait_until(lambda: RunQueue.of_home().place_of(second.id))
-    control.stop(second)
-    found = wait_for_status(second, "stopped")
-    assert "cancelled" in found.reason
+    assert control.stop(second)
+    found = verdict(second)
+    assert (found.status, found.reason, found.live) == ("cancelled", "cancelled in the queue", False)
     assert not second.events.exists()
+    assert not second.stop_asked()
     control.stop(first)
     wait_for_status(first, "stopped")
     control.resume(second)
@@ -51,7 +51,6 @@ def test_the_status_of_a_run_that_was_cancelled_once_still_follows_its_events() 
     first, second = submit("forever"), submit("forever")
     engine_pid(first)
     control.stop(second)
-    wait_for_status(second, "stopped")
     control.stop(first)
     wait_for_status(first, "stopped")
     control.resume(second)
@@ -59,17 +58,6 @@ def test_the_status_of_a_run_that_was_cancelled_once_still_follows_its_events() 
     os.kill(supervisor_pid(second), signal.SIGKILL)
     wait_until(lambda: gone(engine))
     assert verdict(second).status == "stopped"
-
-
-def test_a_queued_run_whose_supervisor_is_killed_frees_its_place() -> None:
-    first, second, third = submit("forever"), submit(), submit()
-    engine_pid(first)
-    wait_until(lambda: RunQueue.of_home().place_of(third.id) == 2)
-    os.kill(supervisor_pid(second), signal.SIGKILL)
-    wait_until(lambda: RunQueue.of_home().place_of(third.id) == 1)
-    wait_for_status(second, "lost")
-    control.stop(first)
-    wait_for_status(third, "done")
 
 
 def test_a_slot_is_held_until_the_engine_is_gone() -> None:

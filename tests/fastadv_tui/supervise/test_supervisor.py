@@ -14,6 +14,7 @@ import pytest
 
 from fastadv_tui.runs import control, state
 from fastadv_tui.runs.create import create_run
+from fastadv_tui.runs.submit import submit_run
 from tests.support.runs import (
     FAKE,
     config,
@@ -208,7 +209,7 @@ def test_two_supervisors_never_work_on_one_run() -> None:
     rundir = submit("forever")
     engine = engine_pid(rundir)
     with pytest.raises(control.RunError):
-        control.spawn(rundir)
+        submit_run(rundir)
     with pytest.raises(control.RunError):
         control.resume(rundir)
     assert engine_pid(rundir) == engine
@@ -220,7 +221,7 @@ def test_code_that_changed_since_the_submission_is_reported() -> None:
     submission = json.loads(rundir.config.read_text())
     submission["code_fingerprint"] = "0" * 12
     rundir.config.write_text(json.dumps(submission))
-    control.spawn(rundir)
+    submit_run(rundir)
     wait_for_status(rundir, "done")
     (note,) = state.load(rundir).notes
     assert "changed" in note.message
@@ -232,9 +233,10 @@ def test_a_run_on_a_gpu_that_does_not_exist_says_so() -> None:
     submission = json.loads(rundir.config.read_text())
     submission["config"]["device"] = "cuda:7"
     rundir.config.write_text(json.dumps(submission))
-    control.spawn(rundir)
-    found = wait_for_status(rundir, "failed", "lost")
-    assert "cuda:7" in found.reason
+    with pytest.raises(control.RunError, match="cannot be started: device = cuda:7 does not exist"):
+        submit_run(rundir)
+    found = verdict(rundir)
+    assert (found.status, "cuda:7" in found.reason) == ("lost", True)
 
 
 def _text(path: Path) -> str:

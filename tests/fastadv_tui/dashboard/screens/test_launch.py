@@ -1,7 +1,6 @@
 """The form of a new run, driven by a pilot."""
 
 import threading
-from collections.abc import Callable
 
 import psutil
 import pytest
@@ -11,13 +10,12 @@ from textual.widgets import Input, Static
 
 from engine.config.errors import ConfigError
 from engine.config.run import RunConfig
-from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard.app import Fastadv
 from fastadv_tui.dashboard.screens.launch import LaunchScreen
 from fastadv_tui.dashboard.widgets.run_list import RunList
 from fastadv_tui.history.index import History
-from fastadv_tui.history.notes import Notes
 from fastadv_tui.launch.cost import FlopCounter
+from fastadv_tui.launch.form import LaunchPlan
 from fastadv_tui.paths import home, runs_dir
 from fastadv_tui.runs import engine_client
 from tests.support.pilot import play, shown, until
@@ -156,14 +154,14 @@ def test_a_form_that_is_closed_while_its_flops_are_counted_breaks_nothing(monkey
 @pytest.mark.parametrize("keys", ["escape", "escape h", "ctrl+p"])
 def test_a_start_closes_the_form_and_no_other_screen(monkeypatch: pytest.MonkeyPatch, keys: str) -> None:
     """Another screen opens while the check of the data still runs."""
-    go, submitted, edit = threading.Event(), threading.Event(), History.edit
+    go, submitted, submit = threading.Event(), threading.Event(), LaunchScreen._submit
 
-    def last_act(history: History, rundir: RunDir, change: Callable[[Notes], None]) -> None:
-        edit(history, rundir, change)
+    def last_act(screen: LaunchScreen, planned: LaunchPlan, tags: list[str]) -> None:
+        submit(screen, planned, tags)
         submitted.set()
 
     monkeypatch.setattr(engine_client, "check", lambda config: go.wait(seconds(20)) and {})
-    monkeypatch.setattr(History, "edit", last_act)
+    monkeypatch.setattr(LaunchScreen, "_submit", last_act)
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await pilot.press("n")

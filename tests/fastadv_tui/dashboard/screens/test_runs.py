@@ -16,8 +16,8 @@ from fastadv_tui.dashboard.widgets.machine import SPARKLINE_SAMPLES, Machine
 from fastadv_tui.dashboard.widgets.run_list import RunList
 from fastadv_tui.hardware.sampler import Host, Sample
 from fastadv_tui.paths import runs_dir
-from fastadv_tui.runs import control
 from fastadv_tui.runs.create import create_run
+from fastadv_tui.runs.submit import submit_run
 from fastadv_tui.supervise import process_identity, records
 from fastadv_tui.supervise.records import ProcessRecord
 from tests.support.events import evaluated, started, step, write_events
@@ -57,7 +57,7 @@ def test_the_dashboard_lists_runs_and_draws_the_curves_of_chosen_and_marked_ones
 @pytest.mark.usefixtures("fake_engine")
 def test_the_stop_key_asks_first_and_the_resume_key_continues_the_run() -> None:
     rundir = create_run(build("digits", {"name": "forever", "device": "cpu"}), [])
-    control.spawn(rundir)
+    submit_run(rundir)
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await until(pilot, lambda: "● forever" in shown(app))

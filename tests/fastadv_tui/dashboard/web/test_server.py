@@ -21,6 +21,7 @@ from engine.protocol.rundir import RunDir
 from fastadv_tui.runs import control
 from fastadv_tui.runs.create import create_run
 from fastadv_tui.runs.state import load
+from fastadv_tui.runs.submit import submit_run
 from tests.support.browser import CHROMIUM, START, Browser
 from tests.support.events import evaluated, started, step, write_events
 from tests.support.runs import config, gone, make_run, verdict, wait_for_status
@@ -217,7 +218,7 @@ async def _kill_under_a_page(server: Served) -> list[psutil.Process]:
 
 def test_a_run_that_was_resumed_in_a_page_outlives_the_server(fake_engine: None, serve: Callable[..., Served]) -> None:
     rundir = create_run(config("forever"), [])
-    control.spawn(rundir)
+    submit_run(rundir)
     wait_for_status(rundir, "running")
     control.stop(rundir)
     wait_for_status(rundir, "stopped")

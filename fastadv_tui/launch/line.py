@@ -1,0 +1,72 @@
+"""The runs that wait on this host, as a user wants to see them."""
+
+import time
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from engine.protocol.rundir import RunDir, SubmissionError
+from fastadv_tui.hardware import gpus
+from fastadv_tui.history.index import History
+from fastadv_tui.history.row import Row
+from fastadv_tui.launch.cost import PastPaces
+from fastadv_tui.launch.forecast import Expected, forecast
+from fastadv_tui.paths import runs_dir
+from fastadv_tui.runs.observe import observe
+from fastadv_tui.supervise.queue import RunQueue, Ticket
+
+
+class WaitingRun(Struct, frozen=True):
+    """A run that waits. device: the devices that the run may take, in words. submitted: unix time."""
+
+    id: str
+    name: str
+    device: str
+    submitted: float
+    expected: Expected
+
+
+def waiting_runs(queue: RunQueue) -> list[WaitingRun]:
+    """The runs that wait in this host's queue, the first to start at the head."""
+    rows = {row.id: row for row in History().rows()}
+    tickets = queue.waiting()
+    paces = PastPaces(rows.values())
+    seconds = {ticket.id: _seconds(ticket.id, paces) for ticket in tickets}
+    expected = forecast(tickets, seconds, _busy(rows.values(), paces), time.time())
+    numbers = {uuid: str(number) for number, uuid in enumerate(gpus.uuids())}
+    return [
+        WaitingRun(
+            id=ticket.id,
+            name=rows[ticket.id].name if ticket.id in rows else ticket.id,
+            device=_in_words(ticket, numbers),
+            submitted=rows[ticket.id].submitted if ticket.id in rows else ticket.order,
+            expected=expected[ticket.id],
+        )
+        for ticket in tickets
+    ]
+
+
+def _seconds(run_id: str, paces: PastPaces) -> float | None:
+    try:
+        return paces.seconds(RunDir(runs_dir() / run_id).submission().config)
+    except SubmissionError:
+        return None
+
+
+def _busy(rows: Iterable[Row], paces: PastPaces) -> dict[str, list[float | None]]:
+    """By device: the expected ends of the runs that train on this host, in unix time; None if unknown."""
+    found: dict[str, list[float | None]] = {}
+    for row in rows:
+        if row.status == "running" and not row.host:
+            seen = observe(RunDir(runs_dir() / row.id))
+            left = seen.state.eta_seconds
+            if left is None and (whole := _seconds(row.id, paces)) is not None:
+                left = max(whole - seen.state.elapsed, 0.0)
+            if seen.process and seen.process.device:
+                found.setdefault(seen.process.device, []).append(None if left is None else time.time() + left)
+    return found
+
+
+def _in_words(ticket: Ticket, numbers: dict[str, str]) -> str:
+    names = [f"cuda:{numbers[device]}" if device in numbers else device for device in ticket.devices]
+    return names[0] if len(names) == 1 else f"any of {len(names)} GPUs"

@@ -1,0 +1,94 @@
+"""Submitting a run: its place in the queue, and the start of the runs whose turn has come."""
+
+import os
+import sys
+import time
+
+from engine.protocol.rundir import RunDir, Submission
+from fastadv_tui.errors import HomeError, UserError
+from fastadv_tui.supervise import keeper, records
+from fastadv_tui.supervise.locks import try_lock
+from fastadv_tui.supervise.process_identity import hostname
+from fastadv_tui.supervise.queue import FullTicket, RunQueue
+from fastadv_tui.supervise.records import ExitRecord, ProcessRecord, QueueRecord
+from fastadv_tui.supervise.slots import devices_for
+
+
+class RunError(UserError):
+    """The action is not possible in the present status of the run."""
+
+
+def submit_run(rundir: RunDir) -> None:
+    """Put a run into the queue of this host, and start it if its turn has come.
+
+    Raises: RunError, if the run waits or has a supervisor already, or its device does not exist; HomeError, if its
+    folder or the queue cannot be written; SubmissionError, if its `config.json` cannot be read.
+    """
+    queue = RunQueue.of_home()
+    put_in_queue(rundir, queue)
+    serve(queue)
+
+
+def put_in_queue(rundir: RunDir, queue: RunQueue) -> None:
+    """Give a run its place in the queue of this host. `serve` starts the run. Raises: as `submit_run`."""
+    submission = rundir.submission()
+    try:
+        with queue.locked():
+            attempt = _new_attempt(rundir, queue)
+            _add(rundir, queue, submission, attempt)
+    except LookupError as error:
+        raise RunError(f"{rundir.id} cannot be started: {error}") from None
+    except OSError as error:
+        problem = error.strerror or error
+        raise HomeError(f"cannot queue {rundir.id} ({problem}); free space if the disk is full") from None
+
+
+def _new_attempt(rundir: RunDir, queue: RunQueue) -> int:
+    """The number of the attempt that begins now, which its record announces. Raises: RunError; OSError."""
+    if queue.holds(rundir.id):
+        raise RunError(f"{rundir.id} is queued already")
+    if (lock := try_lock(rundir.lock)) is None:
+        raise RunError(f"{rundir.id} cannot be started: its previous attempt has not ended yet")
+    os.close(lock)
+    before = (
+        records.read(rundir.queued, QueueRecord),
+        records.read(rundir.process, ProcessRecord),
+        records.read(rundir.exit, ExitRecord),
+    )
+    attempt = 1 + max((record.attempt for record in before if record), default=0)
+    rundir.stop.unlink(missing_ok=True)  # the stop request was meant for an earlier attempt
+    records.write(rundir.queued, QueueRecord(attempt=attempt, host=hostname(), t=time.time()))
+    return attempt
+
+
+def _add(rundir: RunDir, queue: RunQueue, submission: Submission, attempt: int) -> None:
+    """Write the ticket. Raises: OSError; LookupError, if the device does not exist, which is then on record."""
+    try:
+        ticket = FullTicket(
+            order=submission.submitted if attempt == 1 else time.time(),
+            id=rundir.id,
+            attempt=attempt,
+            devices=devices_for(submission.config.device),
+            slots=submission.slots,
+            python=sys.executable,
+            environment=list(os.environb.items()),
+        )
+        queue.add(ticket)
+    except LookupError as error:
+        records.write(rundir.exit, ExitRecord(attempt=attempt, t=time.time(), code=None, error=str(error)))
+        raise
+    except OSError:
+        rundir.queued.unlink(missing_ok=True)
+        raise
+
+
+def serve(queue: RunQueue) -> None:
+    """Start the runs whose turn has come, and a keeper for those that must wait.
+
+    Raises: HomeError, if the queue cannot be written; the runs keep their places.
+    """
+    try:
+        if keeper.start_runs(queue):
+            keeper.revive(queue)
+    except OSError as error:
+        raise HomeError(f"cannot start queued runs ({error.strerror or error}); they keep their places") from None
