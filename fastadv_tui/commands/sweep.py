@@ -48,7 +48,6 @@ def sweep(
     """Submit one run for each combination of the values. The runs queue and start by themselves."""
     import secrets
 
-    from fastadv_tui.history.index import History
     from fastadv_tui.launch.group import submit_group
     from fastadv_tui.launch.submission import configure, grid, merge, parse_pairs
     from fastadv_tui.runs import engine_client
@@ -66,8 +65,4 @@ def sweep(
         typer.confirm("start them?", abort=True, err=True)
     for config in engine_client.runs_to_check(configs):
         engine_client.check(config)
-    for rundir in submit_group(configs, sys.argv, [group], slots):
-        print(rundir.id, flush=True)
-    history = History()
-    history.sync()
-    print_notices(history.notices)
+    print_notices(submit_group(configs, sys.argv, [group], slots, queued=lambda rundir: print(rundir.id, flush=True)))

@@ -95,6 +95,11 @@ class History:
             transaction.put([row] if rundir.path.exists() else [])
         return row
 
+    def record_all(self, rundirs: Iterable[RunDir]) -> None:
+        """As `record`, for many runs with one write. Raises: HistoryError."""
+        with self._writing() as transaction:
+            transaction.put([row_of(run, transaction.get(run.id)) for run in rundirs if run.path.exists()])
+
     def bring_up_to_date(self, rundir: RunDir) -> Row:
         """As `record`, but add a notice instead of raising an error if the history cannot be written."""
         try:

@@ -17,7 +17,6 @@ from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.dashboard.widgets.text_field import TextField
 from fastadv_tui.errors import UserError
-from fastadv_tui.history.index import History
 from fastadv_tui.launch.cost import FlopCounter, PastPaces
 from fastadv_tui.launch.form import LaunchPlan, meaning, placeholder, plan_form, texts_of
 from fastadv_tui.launch.group import submit_group
@@ -227,12 +226,8 @@ class LaunchScreen(Screen[None]):
     def _submit(self, planned: LaunchPlan, tags: list[str]) -> None:
         for config in engine_client.runs_to_check(planned.configs):
             engine_client.check(config)
-        for _ in submit_group(planned.configs, planned.command, tags):
-            pass
-        history = History()
-        history.sync()
-        for notice in history.notices:
-            self.app.notify(one_line(notice), severity="warning", timeout=20, markup=False)
+        for warning in submit_group(planned.configs, planned.command, tags):
+            self.app.notify(one_line(warning), severity="warning", timeout=20, markup=False)
 
 
 def safe_lines(text: str) -> str:
