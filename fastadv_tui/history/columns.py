@@ -59,9 +59,19 @@ class Column(Struct, frozen=True):
         return unknown if self.value(row) is None else self.text(row)
 
 
+def status_word(row: Row) -> str:
+    """The status for users. A running run that was asked to stop is `stopping ...` until it has stopped."""
+    return "stopping ..." if row.stopping else row.status
+
+
 def status_text(row: Row) -> str:
     """The status with its glyph: `✓ done`."""
-    return f"{GLYPHS[row.status]} {row.status}"
+    return f"{GLYPHS[row.status]} {status_word(row)}"
+
+
+def age_text(row: Row) -> str:
+    """How long ago a run ended; for a run that has not ended, how long ago the run was submitted."""
+    return format_age(row.ended or row.submitted)
 
 
 def evaluation_text(row: Row) -> str:
@@ -96,7 +106,7 @@ COLUMNS = {
         _column("seed", "number"),
         _column("status", "word", status_text),
         _column("host", "word"),
-        _column("submitted", "time", lambda row: format_age(row.submitted), title="when", zero_is_unknown=True),
+        _column("submitted", "time", lambda row: format_age(row.submitted), zero_is_unknown=True),
         _column("started", "time", zero_is_unknown=True),
         _column("ended", "time", zero_is_unknown=True),
         _column("duration", "duration", title="took", zero_is_unknown=True),
@@ -122,6 +132,7 @@ COLUMNS = {
 }  # fmt: skip
 FIELDS_WITHOUT_COLUMN = (
     "settings",
+    "stopping",
     "reason",
     "curve",
     "alarms",

@@ -90,7 +90,12 @@ class RunObserver:
         if process is None or self._submission is None:  # a submission never changes, but a folder may be removed
             self._submission, self._problem = _submission(self.rundir)
         evidence = Evidence(
-            submission=self._submission, process=process, alive=alive, exit=exit_record, finished=finished
+            submission=self._submission,
+            process=process,
+            alive=alive,
+            exit=exit_record,
+            finished=finished,
+            stop_asked=self.rundir.stop_asked(),
         )
         return Observation(
             self._submission, self._state, derive(evidence, self._state), process, exit_record, self._problem
