@@ -1,5 +1,6 @@
 """The form of a new run, driven by a pilot."""
 
+import re
 import threading
 from collections.abc import Callable
 
@@ -64,6 +65,27 @@ def test_a_run_that_the_form_starts_trains_to_its_end(monkeypatch: pytest.Monkey
     play(script)
     (folder,) = runs_dir().iterdir()
     assert History().find(folder.name).tags == ["first", "try"]
+
+
+@pytest.mark.usefixtures("fake_engine")
+@pytest.mark.parametrize(("typed", "expected"), [("", r"sweep-[0-9a-f]{4}"), ("paper", "paper")])
+def test_the_runs_of_a_sweep_from_the_form_share_a_tag(
+    monkeypatch: pytest.MonkeyPatch, typed: str, expected: str
+) -> None:
+    monkeypatch.setattr(engine_client, "check", lambda config: {})
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
+        app.screen.query_one("#field-seed", Input).value = "0-1"
+        app.screen.query_one("#field-tags", Input).value = typed
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: app.snapshot.count("done") == 2)
+
+    play(script)
+    first, second = History().rows()
+    assert first.tags == second.tags
+    assert re.fullmatch(expected, " ".join(first.tags))
 
 
 def test_the_form_counts_the_work_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
