@@ -79,6 +79,11 @@ def evaluation_text(row: Row) -> str:
     return f"{attack_name(row.attack)} on {row.images:,}"
 
 
+def _epochs(count: float) -> str:
+    """A number of epochs with three digits at least: `2.22`, `15`, `1000`."""
+    return f"{count:.3g}" if count < 999 else f"{count:.0f}"
+
+
 def _attack(row: Row) -> str:
     """The attack of the newest evaluation; in parentheses unless this was the final evaluation."""
     name = attack_name(row.attack)
@@ -110,8 +115,8 @@ COLUMNS = {
         _column("started", "time", zero_is_unknown=True),
         _column("ended", "time", zero_is_unknown=True),
         _column("duration", "duration", title="took", zero_is_unknown=True),
-        _column("epochs", "number", lambda row: f"{row.epochs:.3g}/{row.total_epochs:.3g}"),
-        _column("total_epochs", "number", lambda row: f"{row.total_epochs:.3g}"),
+        _column("epochs", "number", lambda row: f"{_epochs(row.epochs)}/{_epochs(row.total_epochs)}"),
+        _column("total_epochs", "number", lambda row: _epochs(row.total_epochs)),
         _column("clean", "fraction"),
         _column("robust", "fraction"),
         _column("attack", "word", _attack),
