@@ -24,9 +24,10 @@ def export(
     ] = "jsonl",
 ) -> None:
     """Print the events of runs. Each event begins with the id of its run."""
-    from fastadv_tui.runs.find import find_run
+    from fastadv_tui.runs.find import RunFinder
     from fastadv_tui.terminal.event_export import EXPORTS
 
     if form not in EXPORTS:
         raise UserError(f"--format {form!r}: use {' or '.join(EXPORTS)}")
-    EXPORTS[form]([find_run(name) for name in names], sys.stdout)
+    finder = RunFinder()
+    EXPORTS[form]([finder.find(name) for name in names], sys.stdout)

@@ -22,23 +22,23 @@ def logs(
         int, typer.Option("--lines", "-n", min=0, help="Number of lines to print from the end of the log.")
     ] = 50,
 ) -> None:
-    """Print the log of a run: the output of its process, then its events."""
+    """Print the log of a run: its events, then the output of its process."""
     from fastadv_tui.runs.find import find_run
-    from fastadv_tui.runs.log_lines import event_lines
+    from fastadv_tui.runs.log_lines import end_lines, event_lines
     from fastadv_tui.runs.observe import RunObserver
     from fastadv_tui.text.tail import LineFollower, tail
 
     rundir = find_run(run)
     observer, output = RunObserver(rundir), LineFollower(rundir.log)
     seen = observer.look()
-    described = event_lines(seen.state, seen.status)
-    whole = [*tail(rundir.log, lines), *described]
+    described = event_lines(seen.state)
+    whole = [*described, *tail(rundir.log, lines), *end_lines(seen.status)]
     _print(whole[-lines:] if lines else [])
     while follow and seen.status.live:
         time.sleep(POLL_SECONDS)
         seen = observer.look()
-        now = event_lines(seen.state, seen.status)
-        _print([*output.poll(), *(text for text in now if text not in described)])
+        now = event_lines(seen.state)
+        _print([*(text for text in now if text not in described), *output.poll(), *end_lines(seen.status)])
         described = now
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fastadv_tui.history.row import Row
     from fastadv_tui.history.seed_groups import Group
 
-COLUMN_KEYS = ("name", "clean", "robust", "attack", "epochs", "duration", "submitted")  # after id and status
+COLUMN_KEYS = ("name", "clean", "robust", "attack", "epochs", "duration")  # between the status and the age
 
 
 def register(app: typer.Typer) -> None:
@@ -53,7 +53,9 @@ def runs(
     groups = _groups(found) if seeds else []
     shown = found[: limit or None]
     if as_json:
-        sys.stdout.write(msgspec.json.encode(shown).decode() + "\n")
+        from fastadv_tui.history.row_data import row_as_data
+
+        sys.stdout.write(msgspec.json.encode([row_as_data(row) for row in shown]).decode() + "\n")
     elif not found:
         print("no run matches the filter" if everything else "no runs yet; start one with `fastadv run digits`")
     elif seeds:
@@ -67,11 +69,14 @@ def runs(
 
 def _row_lines(rows: Sequence["Row"]) -> list[Sequence[str]]:
     """The heading and one line per run. The glyph of the status has its own column."""
-    from fastadv_tui.history.columns import COLUMNS
+    from fastadv_tui.history.columns import COLUMNS, age_text, status_word
 
     columns = [COLUMNS[key] for key in COLUMN_KEYS]
-    lines: list[Sequence[str]] = [("", "id", "status", *(column.title for column in columns))]
-    return lines + [(GLYPHS[row.status], row.id, row.status, *(column.text(row) for column in columns)) for row in rows]
+    lines: list[Sequence[str]] = [("", "id", "status", *(column.title for column in columns), "when")]
+    return lines + [
+        (GLYPHS[row.status], row.id, status_word(row), *(column.text(row) for column in columns), age_text(row))
+        for row in rows
+    ]
 
 
 def _groups(rows: "Sequence[Row]") -> "list[Group]":

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
 
 from engine.config.units import both_units
@@ -28,12 +27,13 @@ def show(
 ) -> None:
     """Show everything about one run, and where its files are."""
     from fastadv_tui.history.index import History
+    from fastadv_tui.history.row_data import row_as_data
     from fastadv_tui.paths import runs_dir
 
     row = History().find(run)
     folder = runs_dir() / row.id
     if as_json:
-        sys.stdout.write(json.dumps({**msgspec.to_builtins(row), "folder": str(folder)}) + "\n")
+        sys.stdout.write(json.dumps({**row_as_data(row), "folder": str(folder)}) + "\n")
         return
     files = _files(folder) if folder.exists() else [("folder", "gone; only this row of the history is left")]
     print("\n".join(aligned([*facts(row), *files], limit=10_000)))

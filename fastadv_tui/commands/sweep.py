@@ -46,10 +46,8 @@ def sweep(
     ] = False,
 ) -> None:
     """Submit one run for each combination of the values. The runs queue and start by themselves."""
-    import secrets
-
     from fastadv_tui.launch.group import submit_group
-    from fastadv_tui.launch.submission import configure, grid, merge, parse_pairs
+    from fastadv_tui.launch.submission import configure, grid, merge, parse_pairs, sweep_tag
     from fastadv_tui.runs import engine_client
     from fastadv_tui.terminal.output import print_notices
 
@@ -59,7 +57,7 @@ def sweep(
         merge(typed, parse_pairs(settings or ()))
         merge(typed, chosen)
         configs.append(configure(dataset, typed, preset))
-    group = tag or f"sweep-{secrets.token_hex(2)}"
+    group = tag or sweep_tag()
     print(f"{len(configs)} run(s), tagged {group}", file=sys.stderr)
     if len(configs) > MAX_UNCONFIRMED and not yes:
         typer.confirm("start them?", abort=True, err=True)

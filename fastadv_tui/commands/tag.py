@@ -22,13 +22,11 @@ def tag(
 ) -> None:
     """Add tags to a run. `fastadv tag last -- -old` removes the tag `old`."""
     from fastadv_tui.history.index import History
-    from fastadv_tui.history.notes import Notes
+    from fastadv_tui.history.notes import Notes, changed_tags
     from fastadv_tui.runs.find import find_run
 
     def change(notes: Notes) -> None:
-        gone = {tag[1:] for tag in tags if tag.startswith("-")}
-        added = [tag for tag in tags if not tag.startswith("-")]
-        notes.tags = list(dict.fromkeys(tag for tag in (*notes.tags, *added) if tag not in gone))
+        notes.tags = changed_tags(notes.tags, tags)
 
     row = History().edit(find_run(run), change)
     print(f"{row.id}: {one_line(', '.join(row.tags)) or 'no tags'}", file=sys.stderr)

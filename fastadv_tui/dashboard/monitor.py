@@ -83,6 +83,7 @@ class RunMonitor:
             return
         row, last = self._rows[run_id], view.state.last_accuracy
         row.status, row.reason, row.epochs = view.verdict.status, view.verdict.reason, view.state.epochs
+        row.stopping = view.verdict.stopping
         row.total_epochs = view.state.total_epochs or row.total_epochs
         if last is not None:
             row.clean, row.robust, row.attack = last.clean, last.robust, last.attack

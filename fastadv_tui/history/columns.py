@@ -59,14 +59,29 @@ class Column(Struct, frozen=True):
         return unknown if self.value(row) is None else self.text(row)
 
 
+def status_word(row: Row) -> str:
+    """The status for users. A running run that was asked to stop is `stopping ...` until it has stopped."""
+    return "stopping ..." if row.stopping else row.status
+
+
 def status_text(row: Row) -> str:
     """The status with its glyph: `✓ done`."""
-    return f"{GLYPHS[row.status]} {row.status}"
+    return f"{GLYPHS[row.status]} {status_word(row)}"
+
+
+def age_text(row: Row) -> str:
+    """How long ago a run ended; for a run that has not ended, how long ago the run was submitted."""
+    return format_age(row.ended or row.submitted)
 
 
 def evaluation_text(row: Row) -> str:
     """The attack and the number of images of the newest evaluation: `PGD-50-10 on 1,000`."""
     return f"{attack_name(row.attack)} on {row.images:,}"
+
+
+def _epochs(count: float) -> str:
+    """A number of epochs with three digits at least: `2.22`, `15`, `1000`."""
+    return f"{count:.3g}" if count < 999 else f"{count:.0f}"
 
 
 def _attack(row: Row) -> str:
@@ -96,12 +111,12 @@ COLUMNS = {
         _column("seed", "number"),
         _column("status", "word", status_text),
         _column("host", "word"),
-        _column("submitted", "time", lambda row: format_age(row.submitted), title="when", zero_is_unknown=True),
+        _column("submitted", "time", lambda row: format_age(row.submitted), zero_is_unknown=True),
         _column("started", "time", zero_is_unknown=True),
         _column("ended", "time", zero_is_unknown=True),
         _column("duration", "duration", title="took", zero_is_unknown=True),
-        _column("epochs", "number", lambda row: f"{row.epochs:.3g}/{row.total_epochs:.3g}"),
-        _column("total_epochs", "number", lambda row: f"{row.total_epochs:.3g}"),
+        _column("epochs", "number", lambda row: f"{_epochs(row.epochs)}/{_epochs(row.total_epochs)}"),
+        _column("total_epochs", "number", lambda row: _epochs(row.total_epochs)),
         _column("clean", "fraction"),
         _column("robust", "fraction"),
         _column("attack", "word", _attack),
@@ -122,6 +137,7 @@ COLUMNS = {
 }  # fmt: skip
 FIELDS_WITHOUT_COLUMN = (
     "settings",
+    "stopping",
     "reason",
     "curve",
     "alarms",

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from engine.config.settings import settings
 from engine.config.units import units
-from fastadv_tui.history.columns import COLUMNS, evaluation_text
+from fastadv_tui.history.columns import COLUMNS, evaluation_text, status_word
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.run_settings import differing_settings
 
@@ -49,7 +49,7 @@ def compare(rows: Sequence[Row]) -> Table:
 def _results(rows: Sequence[Row]) -> list[tuple[str, list[Cell]]]:
     return [
         ("name", [Cell(row.name) for row in rows]),
-        ("status", [Cell(row.status) for row in rows]),
+        ("status", [Cell(status_word(row)) for row in rows]),
         _line_with_best(rows, "clean", max),
         _line_with_best(rows, "robust", max),
         ("attack", [Cell(evaluation_text(row) if row.attack else "-") for row in rows]),

@@ -29,7 +29,7 @@ def row_of(rundir: RunDir, before: Row | None = None) -> Row:
             setattr(row, name, getattr(before, name))
     _add_progress(row, seen.state)
     row.submitted = row.submitted or row.started
-    row.status, row.host = seen.status.status, seen.status.host
+    row.status, row.stopping, row.host = seen.status.status, seen.status.stopping, seen.status.host
     row.reason = seen.problem or seen.status.reason
     row.ended = seen.status.ended or 0.0
     row.peak_memory = seen.exit.peak_memory if seen.exit else 0

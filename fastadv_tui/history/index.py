@@ -15,12 +15,13 @@ import msgspec
 from engine.protocol.rundir import RunDir
 from fastadv_tui.errors import UserError
 from fastadv_tui.history.derive_row import row_of
+from fastadv_tui.history.find_rows import find_rows
 from fastadv_tui.history.notes import Notes, notes_to_change, write_notes
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.store.migrations import NewerSchemaError
 from fastadv_tui.history.store.reader import DAMAGED, read_rows
 from fastadv_tui.paths import ensure_home, history_path, runs_dir
-from fastadv_tui.runs.find import RunNotFoundError, find_run, run_ids
+from fastadv_tui.runs.find import run_ids
 from fastadv_tui.runs.observe import held_up
 from fastadv_tui.runs.status import NO_SUPERVISOR
 from fastadv_tui.supervise.queue import RunQueue
@@ -64,14 +65,14 @@ class History:
 
         Raises: RunNotFoundError.
         """
-        try:
-            rundir = find_run(name)
-            return row_of(rundir, self._known(rundir.id))
-        except RunNotFoundError:
-            found = [row for row in self._read_or_none() or () if name and row.id.startswith(name)]
-            if len(found) != 1 or name == "last":
-                raise
-            return found[0]
+        return find_rows([name], self._read_or_none() or (), lambda row: True)[0]
+
+    def find_all(self, names: Iterable[str]) -> list[Row]:
+        """The rows of the runs that several names mean, each found as by `find`, and as up to date as those of `rows`.
+
+        Raises: RunNotFoundError.
+        """
+        return find_rows(names, self._read_or_none() or (), lambda row: row.live or _misses_a_file(row))
 
     def sync(self) -> list[Row]:
         """All rows, up to date. Derives live rows again, adds rows of new runs, and writes the changes if possible."""

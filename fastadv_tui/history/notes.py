@@ -1,5 +1,7 @@
 """The user's notes on a run: name, tags, note, pin."""
 
+from collections.abc import Iterable
+
 import msgspec
 from msgspec import Struct, field
 
@@ -38,3 +40,11 @@ def notes_to_change(rundir: RunDir) -> Notes:
 def write_notes(rundir: RunDir, notes: Notes) -> None:
     """Raises: OSError."""
     write_atomic(rundir.notes, msgspec.json.encode(notes))
+
+
+def changed_tags(tags: Iterable[str], words: Iterable[str]) -> list[str]:
+    """The tags after a change that a user typed: `paper` adds a tag, `-paper` takes the tag off."""
+    typed = list(words)
+    gone = {word[1:] for word in typed if word.startswith("-")}
+    added = [word for word in typed if not word.startswith("-")]
+    return list(dict.fromkeys(tag for tag in (*tags, *added) if tag not in gone))

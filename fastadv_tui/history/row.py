@@ -16,6 +16,7 @@ class Row(Struct, kw_only=True):
 
     origin: the id under which the run was created. It differs from `id` if the folder was copied or renamed. Empty in
     rows of version 0.1.
+    stopping: whether the run is running and was asked to stop.
     clean, robust, attack, images: of the final evaluation if `final`, else of the last evaluation during training.
     answers: number of classes among the network's answers in that evaluation; 0 if unknown.
     without_gradient: the robust ones among the images whose gradient was zero, so that the attack could not move them.
@@ -34,6 +35,7 @@ class Row(Struct, kw_only=True):
     settings: dict[str, Any] = {}
     seed: int = 0
     status: str = "queued"
+    stopping: bool = False
     reason: str = ""
     host: str = ""
     submitted: float = 0.0

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -75,6 +76,11 @@ def _range(text: str) -> range:
     if not match or int(match[2] or match[1]) < int(match[1]):
         raise ConfigError(f"--seeds {text!r}: write 0-2 or 0,3,7")
     return range(int(match[1]), int(match[2] or match[1]) + 1)
+
+
+def sweep_tag() -> str:
+    """A new random tag that all runs of a sweep get."""
+    return f"sweep-{secrets.token_hex(2)}"
 
 
 def merge(typed: dict[str, Any], more: Mapping[str, Any]) -> None:

@@ -1,4 +1,8 @@
-"""The lines of a run's log, the same in the dashboard and in `fastadv logs`: output of the process, then its events."""
+"""The lines of a run's log, the same in the dashboard and in `fastadv logs`.
+
+A log shows the events, then the output of the process, then the end of the run. So the traceback of a failed run stands
+at the end of the log, beside the reason, however many epochs the run has trained.
+"""
 
 from engine.protocol.events import AnyEvent, Evaluated
 from fastadv_tui.runs.event_text import accuracy_line, event_line
@@ -6,15 +10,20 @@ from fastadv_tui.runs.state import RunState
 from fastadv_tui.runs.status import RunStatus
 
 
-def event_lines(state: RunState, status: RunStatus) -> list[str]:
-    """The lines that describe the events of a run, in order of time, and the end of a run that failed or stopped."""
+def event_lines(state: RunState) -> list[str]:
+    """The lines that describe the events of a run, in order of time."""
     events: list[AnyEvent] = [*state.notes, *state.watch, *state.alarms, *state.final]
     if state.started:
         events.append(state.started)
     lines = [_line_of(event, state) for event in sorted(events, key=lambda event: event.t)]
-    if not status.live and status.status != "done":
-        lines.append(f"{status.status}: {status.reason}" if status.reason else status.status)
     return [text for text in lines if text]
+
+
+def end_lines(status: RunStatus) -> list[str]:
+    """The end of a run that is not done, with its reason if it has one. Empty if the run goes on or is done."""
+    if status.live or status.status == "done":
+        return []
+    return [f"{status.status}: {status.reason}" if status.reason else status.status]
 
 
 def _line_of(event: AnyEvent, state: RunState) -> str:

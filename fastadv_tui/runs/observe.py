@@ -108,6 +108,7 @@ class RunObserver:
             alive=alive,
             exit=exit_record,
             finished=finished,
+            stop_asked=self.rundir.stop_asked(),
         )
         status = derive(evidence, self._state)
         return Observation(self._submission, self._state, status, process, exit_record, queued, self._problem)

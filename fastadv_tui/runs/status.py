@@ -22,12 +22,16 @@ STALLED_SECONDS = 120.0  # how long a running run may write no event before it c
 
 
 class RunStatus(Struct, frozen=True, kw_only=True):
-    """The status of a run and its reason. `host` is set only for a run on another machine. `ended` is a unix time."""
+    """The status of a run and its reason. `host` is set only for a run on another machine. `ended` is a unix time.
+
+    stopping: whether the run is running and was asked to stop.
+    """
 
     status: Status
     reason: str = ""
     host: str = ""
     stalled: bool = False
+    stopping: bool = False
     ended: float | None = None
 
     @property
@@ -43,6 +47,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     alive: whether the supervisor or the engine is alive; None if the run is on another host.
     exit: the newest exit record, which may belong to an earlier attempt.
     finished: the `finished` event of the present attempt. It is read only after the processes have ended.
+    stop_asked: whether the run was asked to stop; true for a run that has stopped, too, until it is resumed.
     """
 
     submission: Submission | None = None
@@ -53,6 +58,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     alive: bool | None = None
     exit: ExitRecord | None = None
     finished: Finished | None = None
+    stop_asked: bool = False
 
 
 def derive(evidence: Evidence, state: RunState) -> RunStatus:
@@ -64,12 +70,12 @@ def derive(evidence: Evidence, state: RunState) -> RunStatus:
         return _unsupervised(evidence.submission, state)
     ended = attempt_ended(process, evidence.exit)
     if alive and not ended:
-        return _live(process, state)
+        return _live(process, state, evidence.stop_asked)
     if evidence.exit is not None and ended:
         return _ended(evidence.exit, finished)
     if finished is not None:
         return _status_of_event(finished, host="" if alive is not None else process.supervisor.host)
-    return _lost(process, state) if alive is not None else _on_other_host(process, state)
+    return _lost(process, state) if alive is not None else _on_other_host(process, state, evidence.stop_asked)
 
 
 def attempt_ended(process: ProcessRecord, exit_record: ExitRecord | None) -> bool:
@@ -102,25 +108,30 @@ def _unsupervised(submission: Submission | None, state: RunState) -> RunStatus:
     return RunStatus(status="lost", reason=NO_SUPERVISOR, ended=submitted)
 
 
-def _live(process: ProcessRecord, state: RunState) -> RunStatus:
+def _live(process: ProcessRecord, state: RunState, stopping: bool) -> RunStatus:
     if process.engine is None:
         return RunStatus(status="queued")
     quiet = time.time() - state.last_event if state.last_event else 0.0
     return RunStatus(
         status="running",
         stalled=quiet > STALLED_SECONDS,
+        stopping=stopping,
         reason=f"no event for {quiet:.0f} s" if quiet > STALLED_SECONDS else "",
     )
 
 
-def _on_other_host(process: ProcessRecord, state: RunState) -> RunStatus:
+def _on_other_host(process: ProcessRecord, state: RunState, stopping: bool) -> RunStatus:
     """The status of a run on another host that shares the home folder; only its events are known."""
     host = process.supervisor.host
     if process.engine is None:
         return RunStatus(status="queued", host=host, reason=f"on {host}")
     age = max(time.time() - state.last_event, 0.0)
     return RunStatus(
-        status="running", host=host, stalled=age > STALLED_SECONDS, reason=f"on {host}, last event {age:.0f} s ago"
+        status="running",
+        host=host,
+        stalled=age > STALLED_SECONDS,
+        stopping=stopping,
+        reason=f"on {host}, last event {age:.0f} s ago",
     )
 
 

@@ -1,18 +1,17 @@
-"""Writes the events of runs for other programs: as JSON lines or CSV."""
+"""Writes the events of runs for other programs: as JSON lines or CSV. Times are in ISO 8601 with their offset."""
 
 import csv
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, TextIO
-
-import msgspec
+from typing import TextIO
 
 from engine.protocol.event_log import read
 from engine.protocol.events import Evaluated, Step
 from engine.protocol.rundir import RunDir
+from fastadv_tui.terminal.event_data import event_as_data
 
 COLUMNS = (
-    "run", "type", "step", "epoch", "elapsed", "loss", "accuracy", "lr", "images_per_second", "signal",
+    "run", "type", "t", "step", "epoch", "elapsed", "loss", "accuracy", "lr", "images_per_second", "signal",
     "stage", "split", "attack", "clean", "robust", "images",
 )  # fmt: skip
 
@@ -21,7 +20,7 @@ def as_jsonl(runs: Sequence[RunDir], out: TextIO) -> None:
     """Write every event of the runs as a line of JSON with the id of its run."""
     for run in runs:
         for event in read(run.events):
-            out.write(json.dumps({"run": run.id, **_fields(event)}) + "\n")
+            out.write(json.dumps({"run": run.id, **event_as_data(event)}) + "\n")
 
 
 def as_csv(runs: Sequence[RunDir], out: TextIO) -> None:
@@ -31,12 +30,7 @@ def as_csv(runs: Sequence[RunDir], out: TextIO) -> None:
     for run in runs:
         for event in read(run.events):
             if isinstance(event, Step | Evaluated):
-                writer.writerow({"run": run.id, **_fields(event)})
-
-
-def _fields(event: Any) -> dict[str, Any]:
-    found: dict[str, Any] = msgspec.to_builtins(event)
-    return found
+                writer.writerow({"run": run.id, **event_as_data(event)})
 
 
 EXPORTS: dict[str, Callable[[Sequence[RunDir], TextIO], None]] = {"jsonl": as_jsonl, "csv": as_csv}

@@ -55,11 +55,13 @@ class RunViewer:
         self.rundir, self.display = rundir, display
         self._observer, self._queue = RunObserver(rundir, display.event), RunQueue.of_home()
         self._shown_place = ""
+        self.told_of_stop = False
 
     def look(self) -> RunStatus:
         """Show the new events and return the status. No event that the run wrote before its end is missed."""
         seen = self._observer.look()
         self._show_place(seen.status)
+        self._show_stop(seen.status)
         self.display.tick(seen.state, seen.status)
         return seen.status
 
@@ -69,6 +71,12 @@ class RunViewer:
         if text and text != self._shown_place:
             self.display.note(text)
         self._shown_place = text or self._shown_place
+
+    def _show_stop(self, verdict: RunStatus) -> None:
+        """Say once that the run was asked to stop, by whomever: saving a checkpoint may take a while."""
+        if verdict.stopping and not self.told_of_stop:
+            self.display.note("stopping ... the run was asked to stop; it ends after its checkpoint")
+        self.told_of_stop = verdict.stopping
 
 
 def follow(rundir: RunDir, display: Display, may_stop: bool) -> tuple[int, RunStatus]:
@@ -85,6 +93,7 @@ def follow(rundir: RunDir, display: Display, may_stop: bool) -> tuple[int, RunSt
                     display.note(f"not waiting any longer; `fastadv watch {rundir.id}` shows the run again")
                     return (ExitCode.STOPPED if may_stop else ExitCode.DONE), verdict
                 if not control.stop(rundir):
+                    viewer.told_of_stop = True
                     display.note("stopping: waiting for the checkpoint (Ctrl-C again stops waiting)")
             time.sleep(POLL_SECONDS)
     return EXIT_CODES[verdict.status], verdict

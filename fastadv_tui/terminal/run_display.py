@@ -11,6 +11,7 @@ import msgspec
 from engine.protocol import events
 from fastadv_tui.runs.state import RunState
 from fastadv_tui.runs.status import RunStatus
+from fastadv_tui.terminal.event_data import event_as_data
 from fastadv_tui.text import sanitize
 from fastadv_tui.text.quantities import attack_name
 
@@ -38,7 +39,7 @@ class JsonDisplay:
         print(sanitize.one_line(text), file=sys.stderr)
 
     def event(self, event: events.AnyEvent, state: RunState) -> None:
-        sys.stdout.write(msgspec.json.encode(event).decode() + "\n")
+        sys.stdout.write(msgspec.json.encode(event_as_data(event)).decode() + "\n")
         sys.stdout.flush()
 
     def tick(self, state: RunState, verdict: RunStatus) -> None:

@@ -2,6 +2,7 @@
 
 import re
 import time
+from datetime import datetime
 
 from engine.config.phases import Phase
 
@@ -86,6 +87,11 @@ def format_flops(flops: float) -> str:
 def format_time(unix: float) -> str:
     """A unix time as a local date and time; `-` for 0."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(unix)) if unix else "-"
+
+
+def iso_time(unix: float) -> str | None:
+    """A unix time in ISO 8601, local with its offset: `2026-11-26T14:22:39.123+01:00`; None for 0, which is unknown."""
+    return datetime.fromtimestamp(unix).astimezone().isoformat(timespec="milliseconds") if unix else None
 
 
 def format_age(unix: float) -> str:

@@ -9,8 +9,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 import typer
@@ -56,10 +58,13 @@ def test_a_run_on_the_digits_trains_evaluates_and_can_be_shown_and_loaded(home: 
 def test_run_with_json_prints_the_events_and_nothing_else(home: Path) -> None:
     done = fastadv("run", "digits", "--json", *QUICK)
     assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert [event_log.decode(line.encode()) for line in lines] == [*event_log.read(only_run(home).events)]
-    assert json.loads(lines[0])["type"] == "started"
-    assert json.loads(lines[-1])["type"] == "finished"
+    printed = [json.loads(line) for line in done.stdout.splitlines()]
+    stored = [msgspec.to_builtins(event) for event in event_log.read(only_run(home).events)]
+    times = [datetime.fromisoformat(event.pop("t")) for event in printed]
+    assert [time.timestamp() for time in times] == pytest.approx([event.pop("t") for event in stored], abs=0.001)
+    assert all(time.tzinfo for time in times)
+    assert printed == json.loads(json.dumps(stored))
+    assert [printed[0]["type"], printed[-1]["type"]] == ["started", "finished"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])

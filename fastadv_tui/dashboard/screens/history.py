@@ -19,7 +19,7 @@ from fastadv_tui.dashboard.widgets.history_table import HistoryTable
 from fastadv_tui.dashboard.widgets.text_field import TextField
 from fastadv_tui.history.columns import COLUMNS, SHOWABLE
 from fastadv_tui.history.index import History
-from fastadv_tui.history.notes import Notes
+from fastadv_tui.history.notes import Notes, changed_tags
 from fastadv_tui.history.query import QueryError, ordered, parse
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.seed_groups import Group, group_by_seed, mean_std
@@ -220,9 +220,10 @@ class HistoryScreen(Screen[None]):
     def action_tag(self) -> None:
         def ask(row: Row) -> None:
             def change(notes: Notes, text: str) -> None:
-                notes.tags = text.split()
+                notes.tags = changed_tags(notes.tags, text.split())
 
-            self._ask(row, "tags, separated by spaces", " ".join(row.tags), change)
+            present = one_line(", ".join(row.tags)) or "none"
+            self._ask(row, f"tags now: {present}\ntype tags to add; -TAG takes a tag off", "", change)
 
         self._with_chosen(ask)
 

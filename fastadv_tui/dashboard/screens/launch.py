@@ -20,7 +20,7 @@ from fastadv_tui.errors import UserError
 from fastadv_tui.launch.cost import FlopCounter, PastPaces
 from fastadv_tui.launch.form import LaunchPlan, meaning, placeholder, plan_form, texts_of
 from fastadv_tui.launch.group import submit_group
-from fastadv_tui.launch.submission import understood
+from fastadv_tui.launch.submission import sweep_tag, understood
 from fastadv_tui.runs import engine_client
 from fastadv_tui.text.quantities import format_duration, phase_words
 from fastadv_tui.text.quantities import format_flops as work_of
@@ -195,7 +195,11 @@ class LaunchScreen(Screen[None]):
             return
         self._starting = True
         self.notify("checking data and device ...")
-        self.start(self._plan, self._typed().get("tags", "").split())
+        self.start(self._plan, self._tags(self._plan))
+
+    def _tags(self, planned: LaunchPlan) -> list[str]:
+        """The typed tags; a sweep without one gets a new random tag, as a sweep from the shell does."""
+        return self._typed().get("tags", "").split() or ([sweep_tag()] if len(planned.configs) > 1 else [])
 
     @work(thread=True, exclusive=True, group="launch")
     def start(self, planned: LaunchPlan, tags: list[str]) -> None:
@@ -237,7 +241,7 @@ def safe_lines(text: str) -> str:
 
 def _meaning(key: str) -> str:
     overrides = {
-        "tags": "labels in the history, separated by spaces",
+        "tags": "labels in the history, separated by spaces. A sweep without a tag gets a random one",
         "seed": "weights, data order, noise; 0-4 starts five runs",
     }
     return overrides.get(key) or meaning(key)

@@ -10,7 +10,7 @@ from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
 from fastadv_tui.dashboard.widgets.log_view import MAX_LENGTH
 from fastadv_tui.dashboard.widgets.text_field import TextField
-from fastadv_tui.runs.log_lines import event_lines
+from fastadv_tui.runs.log_lines import end_lines, event_lines
 from fastadv_tui.text.sanitize import one_line
 from fastadv_tui.text.tail import tail
 
@@ -18,7 +18,7 @@ MAX_LINES = 1000  # of the output of the process
 
 
 class LogScreen(Screen[None]):
-    """Shows the output of the process, then the lines of the events. `/` filters the lines; new lines are followed."""
+    """Shows the lines of the events, then the output of the process. `/` filters the lines; new lines are followed."""
 
     BINDINGS = [
         Binding("escape,l", "app.pop_screen", "Back", id="log-back"),
@@ -65,8 +65,9 @@ class LogScreen(Screen[None]):
         self.query_one("#whole-log").focus()
 
     def _draw(self) -> None:
-        printed = [(text, "dim") for text in tail(self._view.rundir.log, MAX_LINES)]
-        lines = [*printed, *((text, "") for text in event_lines(self._view.state, self._view.verdict))]
+        output = tail(self._view.rundir.log, MAX_LINES)
+        lines = [(text, "") for text in event_lines(self._view.state)] + [(text, "dim") for text in output]
+        lines += [(text, "") for text in end_lines(self._view.verdict)]
         found = [(one_line(text, MAX_LENGTH), style) for text, style in lines if self._search in text.casefold()]
         empty = Text("nothing logged yet" if not self._search else "no line contains this text", style="dim")
         text = Text("\n").join(Text(shown, style=style) for shown, style in found) if found else empty

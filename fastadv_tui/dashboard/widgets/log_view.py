@@ -4,7 +4,7 @@ from rich.text import Text
 from textual.widgets import RichLog
 
 from fastadv_tui.dashboard.snapshot import LiveRun
-from fastadv_tui.runs.log_lines import event_lines
+from fastadv_tui.runs.log_lines import end_lines, event_lines
 from fastadv_tui.text.sanitize import one_line
 from fastadv_tui.text.tail import LineFollower, tail
 
@@ -26,23 +26,28 @@ class LogView(RichLog):
         """Append the new lines of a run. Another run than before replaces all lines."""
         run_id = view.rundir.id if view else None
         if run_id != self._run_id:
-            self._begin(view)
+            self.clear()
+            self._shown.clear()
+            self._run_id, self._output = run_id, None
         if view is None:
             return
-        for text in event_lines(view.state, view.verdict):
+        self._append_new(event_lines(view.state))
+        for text in self._new_output(view):
+            self._append(text, "dim")
+        self._append_new(end_lines(view.verdict))
+
+    def _new_output(self, view: LiveRun) -> list[str]:
+        """The newest lines of the output at first, and then the lines that were added since the last call."""
+        if self._output is None:
+            self._output = LineFollower(view.rundir.log)
+            return tail(view.rundir.log, MAX_OUTPUT)
+        return self._output.poll()[-MAX_OUTPUT:]
+
+    def _append_new(self, lines: list[str]) -> None:
+        for text in lines:
             if text not in self._shown:
                 self._shown.add(text)
                 self._append(text, "bold red" if text.startswith("ALARM") else "")
-        for text in (self._output.poll() if self._output else [])[-MAX_OUTPUT:]:
-            self._append(text, "dim")
-
-    def _begin(self, view: LiveRun | None) -> None:
-        self.clear()
-        self._shown.clear()
-        self._run_id = view.rundir.id if view else None
-        self._output = LineFollower(view.rundir.log) if view else None
-        for text in tail(view.rundir.log, MAX_OUTPUT) if view else []:
-            self._append(text, "dim")
 
     def _append(self, text: str, style: str) -> None:
         self.write(Text(one_line(text, MAX_LENGTH), style=style), scroll_end=self.is_vertical_scroll_end)

@@ -7,7 +7,7 @@ from textual.widgets import Static
 
 from engine.config.units import units
 from fastadv_tui.dashboard.snapshot import LiveRun
-from fastadv_tui.history.columns import COLUMNS, evaluation_text, status_text
+from fastadv_tui.history.columns import COLUMNS, age_text, evaluation_text, status_text
 from fastadv_tui.history.row import Row
 from fastadv_tui.launch.command_line import as_text
 from fastadv_tui.text.quantities import format_duration, phase_words
@@ -28,7 +28,7 @@ class RunFacts(Static):
 def facts(row: Row, view: LiveRun | None) -> list[tuple[str, str]]:
     """Labels and values of a run. Values that are empty are left out."""
     found = [
-        ("status", status_text(row)),
+        ("status", status_text(row) if row.live else f"{status_text(row)}, {age_text(row)}"),
         ("", row.reason),
         ("method", f"{row.method} {units(row.alpha)}/255" if row.method != "standard" else "standard"),
         ("eps", f"{units(row.eps)}/255"),

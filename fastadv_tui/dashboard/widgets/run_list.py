@@ -9,9 +9,10 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from fastadv_tui.dashboard.snapshot import Snapshot
+from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
+from fastadv_tui.history.columns import age_text, status_word
 from fastadv_tui.history.row import Row
-from fastadv_tui.text.quantities import GLYPHS, format_age, format_percent, ordinal
+from fastadv_tui.text.quantities import GLYPHS, format_percent, ordinal
 from fastadv_tui.text.sanitize import one_line
 
 MAX_RUNS = 100  # the history has the older ones
@@ -105,14 +106,21 @@ def _state(row: Row, snapshot: Snapshot) -> str:
     view = snapshot.views.get(row.id)
     if row.status == "running":
         share = min(row.epochs / row.total_epochs, 1.0) if row.total_epochs else 0.0
-        activity = "stalled" if view and view.verdict.stalled else "running"
-        word = "evaluating" if view and view.state.progress else activity
         bar = "━" * round(share * BAR_WIDTH)
-        return f"{word} {bar:╌<{BAR_WIDTH}} {share:4.0%}"
+        return f"{_activity(row, view)} {bar:╌<{BAR_WIDTH}} {share:4.0%}"
     if row.status == "queued":
         place = snapshot.places.get(row.id)
         return f"{snapshot.held_up or 'queued'}, {ordinal(place)} in line" if place else "queued"
-    return f"{row.status}{', collapsed' * bool(row.alarms)}, {format_age(row.ended or row.submitted)}"
+    return f"{row.status}{', collapsed' * bool(row.alarms)}, {age_text(row)}"
+
+
+def _activity(row: Row, view: LiveRun | None) -> str:
+    """What a running run does."""
+    if row.stopping:
+        return status_word(row)
+    if view and view.state.progress:
+        return "evaluating"
+    return "stalled" if view and view.verdict.stalled else "running"
 
 
 def _fit(text: str, width: int) -> str:

@@ -1,6 +1,7 @@
 """Commands lose nothing that a user wrote or a run left: notes, rows, weights, and runs that share a prefix."""
 
 import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -19,8 +20,8 @@ from fastadv_tui.supervise.records import ProcessRecord
 from tests.support.events import evaluated, started, write_events
 from tests.support.processes import TOKEN, kill_all, with_token
 from tests.support.runs import make_run, submit, supervisor_pid, verdict, wait_for_status
-from tests.support.shell import fastadv
-from tests.support.waiting import wait_until
+from tests.support.shell import FASTADV, fastadv
+from tests.support.waiting import seconds, wait_until
 
 MONTHS = 60 * 86400.0
 
@@ -98,16 +99,42 @@ def test_logs_with_n_0_prints_no_lines() -> None:
     assert fastadv("logs", "a", "-n", "0").stdout == ""
 
 
-def test_logs_prints_the_output_of_the_process_and_then_the_events() -> None:
+def test_logs_prints_the_events_and_then_the_output_of_the_process() -> None:
     rundir = ended("a", 60.0)
     rundir.log.write_text("one\ntwo\n")
-    write_events(rundir, started(), Note(message="a note"), evaluated(10, clean=0.3, robust=0.2))
+    events = started(), Note(message="a note"), evaluated(10, clean=0.3, robust=0.2), Finished(status="done", step=10)
+    write_events(rundir, *events)
     shown = fastadv("logs", "a").stdout.splitlines()
-    assert shown[:2] == ["one", "two"]
-    assert "training and" in shown[2]
+    assert "training and" in shown[0]
     assert "a note" in shown
     assert any("clean  30.0%" in line and "20.0%" in line for line in shown)
-    assert fastadv("logs", "a", "-n", "1").stdout == shown[-1] + "\n"
+    assert shown[-2:] == ["one", "two"]
+    assert fastadv("logs", "a", "-n", "1").stdout == "two\n"
+
+
+def test_logs_of_a_failed_run_ends_with_its_traceback_and_reason_however_long_it_trained() -> None:
+    rundir = make_run(runs_dir() / "a")
+    events = [evaluated(number, t=time.time()) for number in range(1, 301)]
+    write_events(rundir, started(), *events, Finished(status="failed", step=300, error="ValueError: boom"))
+    rundir.log.write_text("Traceback (most recent call last):\nValueError: boom\n")
+    end = ["Traceback (most recent call last):", "ValueError: boom", "failed: ValueError: boom"]
+    assert fastadv("logs", "a").stdout.splitlines()[-3:] == end
+
+
+def test_logs_with_follow_prints_each_new_line_once_until_the_run_ends(tmp_path: Path) -> None:
+    rundir, me, said = make_run(runs_dir() / "a"), process_identity.me(), tmp_path / "said"
+    records.write(rundir.process, ProcessRecord(attempt=1, supervisor=me, engine=me))
+    write_events(rundir, started(t=time.time()))
+    with said.open("w") as out, subprocess.Popen([*FASTADV, "logs", "a", "-f"], stdout=out) as follower:
+        wait_until(lambda: "training and" in said.read_text())
+        write_events(rundir, evaluated(10, clean=0.3, t=time.time()))
+        rundir.log.write_text("a warning\n")
+        wait_until(lambda: "30.0%" in said.read_text() and "a warning" in said.read_text())
+        write_events(rundir, Finished(status="stopped", step=10, t=time.time()))
+        rundir.process.unlink()
+        assert follower.wait(seconds(20)) == 0
+    lines = said.read_text().splitlines()
+    assert (len(lines), lines[-1]) == (4, "stopped")
 
 
 def test_a_run_whose_history_cannot_be_written_starts_and_the_command_says_so() -> None:
@@ -154,3 +181,14 @@ def test_tags_are_read_back_as_they_were_written() -> None:
     rundir = ended("a", 60.0)
     History().edit(rundir, lambda notes: notes.tags.append("paper"))
     assert read_notes(rundir).tags == ["paper"]
+
+
+def test_a_typed_tag_is_added_and_a_minus_takes_a_tag_off() -> None:
+    rundir = ended("a", 60.0)
+    for words, tags in (
+        (["paper", "old"], ["paper", "old"]),
+        (["new", "paper"], ["paper", "old", "new"]),
+        (["--", "-old", "last"], ["paper", "new", "last"]),
+    ):
+        assert fastadv("tag", "a", *words).returncode == 0
+        assert read_notes(rundir).tags == tags

@@ -58,6 +58,14 @@ def test_the_text_of_a_column_is_in_the_units_that_people_read(key: str, text: s
     assert COLUMNS[key].text(FULL) == text
 
 
+@pytest.mark.parametrize(
+    ("epochs", "total", "text"), [(2.217, 8, "2.22/8"), (6, 1000, "6/1000"), (999.6, 1e4, "1000/10000")]
+)
+def test_epochs_are_never_in_powers_of_ten(epochs: float, total: float, text: str) -> None:
+    row = msgspec.structs.replace(FULL, epochs=epochs, total_epochs=total)
+    assert COLUMNS["epochs"].text(row) == text
+
+
 def test_the_attack_of_an_evaluation_while_training_is_in_parentheses() -> None:
     assert COLUMNS["attack"].text(msgspec.structs.replace(FULL, final=False)) == "(PGD-10)"
     assert COLUMNS["attack"].text(EMPTY) == ""

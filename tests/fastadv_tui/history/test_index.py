@@ -23,6 +23,7 @@ from fastadv_tui.history.row import Row
 from fastadv_tui.history.store.migrations import SCHEMA
 from fastadv_tui.history.store.reader import read_rows
 from fastadv_tui.paths import ensure_home, history_path, runs_dir
+from fastadv_tui.runs.find import RunNotFoundError
 from tests.support.events import evaluated, started, step, write_events
 from tests.support.runs import make_run
 from tests.support.small_disk import small_disk
@@ -102,6 +103,22 @@ def test_the_row_of_a_run_with_a_newer_configuration_stays_with_the_reason(home:
     assert row == msgspec.structs.replace(before, reason=reason)
     rundir.config.write_bytes(written)
     assert (History().find("k3f9"), *History().rows()) == (before, before)  # the file has come back
+
+
+def test_several_rows_are_found_with_one_reading_of_the_history(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    History().upsert([row_of(done_run(name)) for name in ("a1", "b2")])
+    History().upsert([Row(id="gone", status="done", robust=0.5), Row(id="live", status="running")])
+    done_run("live")
+    done_run("new")
+    readings = []
+    monkeypatch.setattr("fastadv_tui.history.index.read_rows", lambda path: readings.append(path) or read_rows(path))
+    rows = History().find_all(["b2", "a", "gone", "live", "new", "a1"])
+    assert [row.id for row in rows] == ["b2", "a1", "gone", "live", "new", "a1"]
+    assert [row.status for row in rows] == ["done"] * 6  # the row of a live run was derived from its folder
+    assert rows[0] == History().find("b2")
+    assert readings[:-1] == [history_path()]
+    with pytest.raises(RunNotFoundError, match="nothing"):
+        History().find_all(["a1", "nothing"])
 
 
 def test_a_row_without_a_known_configuration_has_the_time_of_its_start(home: Path) -> None:

@@ -57,6 +57,17 @@ def test_a_run_is_found_by_the_beginning_of_its_id(home: Path) -> None:
             find_run(name)
 
 
+def test_many_runs_are_found_with_one_look_at_the_folder(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"r{number:03d}" for number in range(60)]
+    for name in names:
+        make_run(home / "runs" / name)
+    looks, scandir = [], os.scandir
+    monkeypatch.setattr(os, "scandir", lambda folder: looks.append(folder) or scandir(folder))
+    finder = find.RunFinder()
+    assert [finder.find(name).id for name in (*names, *names)] == [*names, *names]
+    assert looks == [home / "runs"]
+
+
 def test_an_ambiguous_beginning_of_an_id_is_refused_with_the_runs_that_match(home: Path) -> None:
     for name in ("abc1", "abc2"):
         make_run(home / "runs" / name)

@@ -89,6 +89,20 @@ def test_a_run_with_a_live_supervisor_is_queued_and_with_a_live_engine_running(
     assert (found.status, found.stalled, found.host, found.live) == ("running", False, "", True)
 
 
+def test_a_running_run_with_a_stop_request_is_stopping_and_no_other_run_is(rundir: RunDir) -> None:
+    supervised(rundir, None, process_identity.me())
+    rundir.request_stop()
+    assert (verdict(rundir).status, verdict(rundir).stopping) == ("queued", False)
+    supervised(rundir, process_identity.me(), process_identity.me())
+    assert (verdict(rundir).status, verdict(rundir).stopping) == ("running", True)
+    rundir.stop.unlink()
+    assert not verdict(rundir).stopping
+    rundir.request_stop()
+    supervised(rundir, dead_process(), dead_process())
+    write_events(rundir, Finished(status="stopped"))
+    assert (verdict(rundir).status, verdict(rundir).stopping) == ("stopped", False)
+
+
 def test_a_run_that_says_nothing_is_stalled_and_still_running(rundir: RunDir) -> None:
     supervised(rundir, process_identity.me(), process_identity.me())
     write_events(rundir, started(t=time.time() - 1000))

@@ -1,10 +1,14 @@
 """Quantities as people read and type them."""
 
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastadv_tui.text.quantities import format_bytes, parse_age
+from fastadv_tui.text.quantities import format_bytes, iso_time, parse_age
 
 
 @pytest.mark.parametrize(
@@ -46,3 +50,32 @@ def test_any_text_is_an_age_or_none_and_never_an_error(text: str) -> None:
 )
 def test_bytes_are_in_the_unit_that_needs_few_digits(count: float, text: str) -> None:
     assert format_bytes(count) == text
+
+
+@pytest.fixture
+def in_zone(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[None]:
+    monkeypatch.setenv("TZ", request.param)
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("in_zone")
+@pytest.mark.parametrize(
+    ("in_zone", "text"),
+    [
+        ("UTC0", "2026-11-26T14:22:39.125+00:00"),
+        ("CET-1", "2026-11-26T15:22:39.125+01:00"),
+        ("NST3:30", "2026-11-26T10:52:39.125-03:30"),
+    ],
+    indirect=["in_zone"],
+)
+def test_a_time_for_other_programs_says_its_zone(text: str) -> None:
+    moment = datetime(2026, 11, 26, 14, 22, 39, 125_000, UTC)
+    assert iso_time(moment.timestamp()) == text
+    assert abs(datetime.fromisoformat(text) - moment) < timedelta(milliseconds=1)
+
+
+def test_an_unknown_time_is_none() -> None:
+    assert iso_time(0.0) is None

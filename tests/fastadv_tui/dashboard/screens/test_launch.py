@@ -1,5 +1,6 @@
 """The form of a new run, driven by a pilot."""
 
+import re
 import threading
 
 import psutil
@@ -19,6 +20,7 @@ from fastadv_tui.launch.form import LaunchPlan
 from fastadv_tui.paths import home, runs_dir
 from fastadv_tui.runs import engine_client
 from tests.support.pilot import play, shown, until
+from tests.support.runs import gone
 from tests.support.waiting import seconds
 
 pytestmark = pytest.mark.usefixtures("quick_home")
@@ -64,6 +66,27 @@ def test_a_run_that_the_form_starts_trains_to_its_end(monkeypatch: pytest.Monkey
     assert History().find(folder.name).tags == ["first", "try"]
 
 
+@pytest.mark.usefixtures("fake_engine")
+@pytest.mark.parametrize(("typed", "expected"), [("", r"sweep-[0-9a-f]{4}"), ("paper", "paper")])
+def test_the_runs_of_a_sweep_from_the_form_share_a_tag(
+    monkeypatch: pytest.MonkeyPatch, typed: str, expected: str
+) -> None:
+    monkeypatch.setattr(engine_client, "check", lambda config: {})
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
+        app.screen.query_one("#field-seed", Input).value = "0-1"
+        app.screen.query_one("#field-tags", Input).value = typed
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: app.snapshot.count("done") == 2)
+
+    play(script)
+    first, second = History().rows()
+    assert first.tags == second.tags
+    assert re.fullmatch(expected, " ".join(first.tags))
+
+
 def test_the_form_counts_the_work_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine itself counts 30 epochs of FGSM on the digits."""
     folder = str(home())
@@ -91,9 +114,9 @@ def test_leaving_the_form_ends_the_engine_that_counts(monkeypatch: pytest.Monkey
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await pilot.press("n")
         await until(pilot, counting)
-        (engine,) = counting()
+        engines = counting()  # two, if the form changed while the first one started
         await pilot.press("escape")
-        await until(pilot, lambda: not engine.is_running() or engine.status() == psutil.STATUS_ZOMBIE, timeout=2)
+        await until(pilot, lambda: all(gone(engine.pid) for engine in engines), timeout=2)
 
     play(script)
 

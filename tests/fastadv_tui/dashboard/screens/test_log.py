@@ -34,6 +34,21 @@ def test_a_failed_run_opens_on_its_reason_and_its_traceback() -> None:
     play(script)
 
 
+def test_the_traceback_of_a_failed_run_stands_between_its_events_and_its_reason() -> None:
+    a_run("a1", "failed").log.write_text("ValueError: first\n")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        def in_order() -> bool:
+            found = [shown(app).find(text) for text in ("clean  80.0%", "ValueError: first", "failed: boom")]
+            return found == sorted(found) and found[0] >= 0
+
+        await until(pilot, in_order)
+        await pilot.press("l")
+        await until(pilot, lambda: isinstance(app.screen, LogScreen) and in_order())
+
+    play(script)
+
+
 def test_a_log_with_a_huge_line_of_control_characters_is_shown() -> None:
     a_run("a1", "failed").log.write_bytes(b"\x1b[2J\x00\xff" * 200_000 + b"\nlast line\n")
 

@@ -2,12 +2,13 @@
 
 import shutil
 import subprocess
+import time
 
 import pytest
 from textual.pilot import Pilot
 
 from engine.config.presets import build
-from engine.protocol.events import Alarm
+from engine.protocol.events import Alarm, Finished
 from fastadv_tui.dashboard.app import Fastadv
 from fastadv_tui.dashboard.chart.widget import Chart
 from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
@@ -75,6 +76,23 @@ def test_the_stop_key_asks_first_and_the_resume_key_continues_the_run() -> None:
 
     play(script)
     wait_for_status(rundir, "running")  # the run goes on after the dashboard was left
+
+
+def test_a_run_that_was_asked_to_stop_is_stopping_in_list_and_facts_until_it_has_stopped() -> None:
+    rundir, me = make_run(runs_dir() / "a1", chosen=build("digits", {"name": "mine"})), process_identity.me()
+    records.write(rundir.process, ProcessRecord(attempt=1, supervisor=me, engine=me))
+    write_events(rundir, started(), step(1, t=time.time()))
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "● running" in shown(app))
+        rundir.request_stop()  # as another terminal does
+        await until(pilot, lambda: "● stopping ..." in shown(app) and "stopping ... ╌" in shown(app))
+        write_events(rundir, Finished(status="stopped", step=1, t=time.time() - 7200))
+        rundir.process.unlink()
+        await until(pilot, lambda: "■ stopped, 2 h ago" in shown(app) and "stopping" not in shown(app))
+        await until(pilot, lambda: shown(app).count("stopped, 2 h ago") == 2)
+
+    play(script)
 
 
 def test_an_alarm_of_a_shown_run_is_a_toast_and_a_mark() -> None:
