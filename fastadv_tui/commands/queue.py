@@ -13,6 +13,7 @@ from fastadv_tui.errors import HomeError, UserError
 
 if TYPE_CHECKING:
     from fastadv_tui.launch.forecast import Expected
+    from fastadv_tui.launch.line import WaitingRun
     from fastadv_tui.supervise.queue import RunQueue
 
 Result = TypeVar("Result")
@@ -46,7 +47,7 @@ def queue(
     here = RunQueue.of_home()
     runs = waiting_runs(here)
     if as_json:
-        sys.stdout.write(msgspec.json.encode(runs).decode() + "\n")
+        sys.stdout.write(msgspec.json.encode([_as_data(run) for run in runs]).decode() + "\n")
         return
     if not runs:
         print("no run waits on this host")
@@ -58,6 +59,22 @@ def queue(
         print("\n".join(aligned(lines)))
     if here.paused:
         print("the queue is paused; `fastadv queue continue` lets the runs start", file=sys.stderr)
+
+
+def _as_data(run: "WaitingRun") -> dict[str, str | None]:
+    """The run for JSON. Times are in ISO 8601, None if unknown."""
+    from fastadv_tui.text.quantities import iso_time
+
+    starts, ends = (iso_time(when or 0.0) for when in (run.expected.start, run.expected.end))
+    submitted = iso_time(run.submitted)
+    return {
+        "id": run.id,
+        "name": run.name,
+        "device": run.device,
+        "submitted": submitted,
+        "starts": starts,
+        "ends": ends,
+    }
 
 
 def _times(expected: "Expected") -> tuple[str, str]:

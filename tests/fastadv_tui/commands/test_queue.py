@@ -62,7 +62,7 @@ def test_a_run_that_must_wait_says_its_place_when_it_is_detached_and_is_cancelle
     engine_pid(first)
     second = submit()
     done = fastadv("stop", second.id)
-    assert done.stderr == f"{second.id}: cancelled in the queue; `fastadv resume {second.id}` queues the run again\n"
+    assert done.stderr == f"{second.id}: cancelled in the queue; `fastadv resume {second.id}` queues the run\n"
     assert verdict(second).status == "cancelled"
     done = fastadv("resume", second.id, "--detach")
     assert done.stderr == f"queued, 1st in line; `fastadv watch {second.id}` shows the run\n"
