@@ -50,7 +50,7 @@ def sweep(
     import secrets
 
     from fastadv_tui.history.index import History
-    from fastadv_tui.launch.submission import configure, grid, merge, parse_pairs
+    from fastadv_tui.launch.submission import configure, grid, merge, parse_pairs, scaled_phases
     from fastadv_tui.runs import control, engine_client
     from fastadv_tui.runs.create import create_run
 
@@ -60,6 +60,8 @@ def sweep(
         merge(typed, parse_pairs(settings or ()))
         merge(typed, chosen)
         configs.append(configure(dataset, typed, preset))
+    for scaling in sorted({scaled_phases(config) for config in configs} - {""}):
+        print(scaling, file=sys.stderr)
     group = tag or f"sweep-{secrets.token_hex(2)}"
     print(f"{len(configs)} run(s), tagged {group}", file=sys.stderr)
     if len(configs) > MAX_UNCONFIRMED and not yes:

@@ -21,7 +21,7 @@ from fastadv_tui.history.index import History
 from fastadv_tui.history.notes import Notes
 from fastadv_tui.launch.cost import FlopCounter, expected_seconds
 from fastadv_tui.launch.form import LaunchPlan, meaning, placeholder, plan_form, texts_of
-from fastadv_tui.launch.submission import understood
+from fastadv_tui.launch.submission import scaled_phases, understood
 from fastadv_tui.runs import control, engine_client
 from fastadv_tui.runs.create import create_run
 from fastadv_tui.text.quantities import format_duration, phase_words
@@ -156,6 +156,7 @@ class LaunchScreen(Screen[None]):
         )
         count_text = f"{count} runs, the first one:" if count > 1 else "1 run"
         parts = [count_text, understood(planned.configs[0]).replace(" · ", "\n")]
+        parts += [*filter(None, [scaled_phases(planned.configs[0])])]
         if planned.configs[0].phases:
             parts.append("\n".join(phase_words(phase) for phase in planned.configs[0].phase_list))
         parts.append(f"work: {self._work(planned)}\ntime: {time_text}")
