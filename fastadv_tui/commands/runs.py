@@ -58,6 +58,7 @@ def runs(
         print("no run matches the filter" if everything else "no runs yet; start one with `fastadv run digits`")
     elif seeds:
         print("\n".join(aligned(_group_lines(groups[: limit or None]))))
+        print_notices(f"warning: {text}" for text in _counted_twice(groups[: limit or None]))
     else:
         print("\n".join(aligned(_row_lines(shown))))
     lines = len(groups) if seeds and not as_json else len(found)
@@ -71,13 +72,25 @@ def _row_lines(rows: Sequence["Row"]) -> list[Sequence[str]]:
 
     columns = [COLUMNS[key] for key in COLUMN_KEYS]
     lines: list[Sequence[str]] = [("", "id", "status", *(column.title for column in columns))]
-    return lines + [(GLYPHS[row.status], row.id, row.status, *(column.text(row) for column in columns)) for row in rows]
+    return lines + [
+        (GLYPHS[row.status], row.id, _status(row), *(column.text(row) for column in columns)) for row in rows
+    ]
+
+
+def _status(row: "Row") -> str:
+    return f"{row.status} ({row.outcome})" if row.outcome else row.status
 
 
 def _groups(rows: "Sequence[Row]") -> "list[Group]":
     from fastadv_tui.history.seed_groups import group_by_seed  # loads statistics, which most calls do without
 
     return group_by_seed(rows)
+
+
+def _counted_twice(groups: "Sequence[Group]") -> list[str]:
+    from fastadv_tui.history.seed_groups import counted_twice
+
+    return counted_twice(groups)
 
 
 def _group_lines(groups: Sequence["Group"]) -> list[Sequence[str]]:

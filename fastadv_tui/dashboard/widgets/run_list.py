@@ -11,7 +11,7 @@ from textual.widgets.option_list import Option
 
 from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
 from fastadv_tui.history.row import Row
-from fastadv_tui.text.quantities import GLYPHS, format_age, format_percent, ordinal
+from fastadv_tui.text.quantities import GLYPHS, format_age, format_percent, format_progress, ordinal
 from fastadv_tui.text.sanitize import one_line
 
 MAX_RUNS = 100  # the history has the older ones
@@ -104,16 +104,20 @@ def status_colour(row: Row) -> str:
 
 
 def _state(row: Row, view: LiveRun | None) -> str:
+    if row.status == "running" and view and (evaluated := view.state.evaluated_fraction) is not None:
+        return f"evaluating {_bar(evaluated)} {format_progress(evaluated):>4}"
     if row.status == "running":
-        share = min(row.epochs / row.total_epochs, 1.0) if row.total_epochs else 0.0
-        activity = "stalled" if view and view.verdict.stalled else "running"
-        word = "evaluating" if view and view.state.progress else activity
-        bar = "━" * round(share * BAR_WIDTH)
-        return f"{word} {bar:╌<{BAR_WIDTH}} {share:4.0%}"
+        trained = min(row.epochs / row.total_epochs, 1.0) if row.total_epochs else 0.0
+        return f"{'stalled' if view and view.verdict.stalled else 'running'} {_bar(trained)} {trained:4.0%}"
     if row.status == "queued":
         place = view.place if view else None
         return f"queued, {ordinal(place)} in line" if place else "queued"
-    return f"{row.status}{', collapsed' * bool(row.alarms)}, {format_age(row.ended or row.submitted)}"
+    return ", ".join(filter(None, [row.status, row.outcome, format_age(row.ended or row.submitted)]))
+
+
+def _bar(share: float) -> str:
+    """A progress bar. share: the part that is done, in [0,1]."""
+    return f"{'━' * round(share * BAR_WIDTH):╌<{BAR_WIDTH}}"
 
 
 def _fit(text: str, width: int) -> str:
