@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from engine.protocol.exit_code import ExitCode
 from engine.protocol.rundir import RunDir
 from fastadv_tui.commands import completion
 
@@ -107,6 +108,6 @@ def evaluate(
     merge(typed, parse_pairs(settings or ()))
     request = eval_request.request(target, dataset, typed, eps, normalize, which, again, key, explain)
     code = answer_display.evaluate(request, as_json)
-    if request.run:
+    if request.run and code == ExitCode.DONE:
         update_history(RunDir(Path(request.run)))  # the result is in the run directory now
     raise typer.Exit(code)
