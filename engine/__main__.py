@@ -63,7 +63,9 @@ def train(rundir: RunDir) -> int:
         except BaseException as error:
             fixable = isinstance(error, FIXABLE)  # the message is enough for the user; no traceback
             print(error if fixable else traceback.format_exc(), file=sys.stderr, flush=True)
-            finished, code = events.Finished(status="failed", error=_one_line(error)), ExitCode.FAILED
+            resumable = getattr(error, "resumable", True)
+            finished = events.Finished(status="failed", error=_one_line(error), resumable=resumable)
+            code = ExitCode.FAILED
         with contextlib.suppress(NameError):
             finished.step, finished.elapsed = training.learner.step, round(training.reporter.elapsed, 3)
         return _finish(writer, finished, code)

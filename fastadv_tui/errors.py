@@ -6,6 +6,8 @@ Exception
             DataError           a data set is missing, damaged, or not the expected one
             FileKindError       a file is no file of weights that can be read
             SourceError         the source of `fastadv prepare` (a folder or tar files) cannot be prepared as it is
+        CheckpointError         no checkpoint of the run can be used
+        DivergedError           the loss or a weight of a training is NaN or infinite
         EngineError             the engine's process cannot start, or gives no answer
         HistoryError            the history cannot be written
         HomeError               the home folder cannot be used

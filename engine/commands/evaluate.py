@@ -13,14 +13,15 @@ from engine.attacks.threat import Threat
 from engine.config.errors import UserError
 from engine.data.dataset import open_dataset
 from engine.evaluation.evaluation import Accuracy, Evaluation
-from engine.evaluation.resumable import ResumableEvaluation
+from engine.evaluation.resumable import ResumableEvaluation, weights_hash
+from engine.evaluation.run_checkpoint import RunCheckpoint
 from engine.evaluation.settings import attack_of, eval_batch, evaluation_inputs
 from engine.models import pretrained
 from engine.models.build import build_network
 from engine.protocol.answers import answer, refuse
 from engine.protocol.exit_code import ExitCode
-from engine.protocol.files import write_atomic
-from engine.protocol.requests import EvalRequest, Measured, Understood, Working
+from engine.protocol.files import WriteError, write_atomic
+from engine.protocol.requests import EvalRequest, Measured, Understood, Unsaved, Working
 from engine.protocol.stop import Stopped, StopRequest
 from engine.runtime import precision
 from engine.runtime.allocator import tune_allocator
@@ -34,26 +35,38 @@ def evaluate(request: bytes) -> int:
     stop = StopRequest()
     tune_allocator()
     try:
-        asked = msgspec.json.decode(request, type=EvalRequest)
-        answer(_measure(asked, stop))
+        requested = _RequestedEvaluation(msgspec.json.decode(request, type=EvalRequest))
+        answer(requested.understood())
+        measured = _measure(requested, stop)
+        answer(measured)  # before the files are written: a full disk must not hide the result
+        return _store(requested, measured)
     except UserError as error:
         return refuse(str(error))
     except (Stopped, BrokenPipeError):  # stopped, or nobody reads the answers
         return ExitCode.STOPPED
-    return ExitCode.DONE
+    except WriteError as error:  # of the progress
+        answer(Unsaved(message=str(error)))
+        return ExitCode.FAILED
 
 
-def _measure(asked: EvalRequest, stop: StopRequest) -> Measured:
-    begun, requested = time.monotonic(), _RequestedEvaluation(asked)
-    answer(requested.understood())
-    if not asked.again and (known := requested.stored_result()):
+def _measure(requested: "_RequestedEvaluation", stop: StopRequest) -> Measured:
+    begun = time.monotonic()
+    if known := requested.stored_result():
         return known
     found = requested.evaluation().run(_Ticker(stop))
-    measured = _measured(
-        requested.attack_name, asked.eps, found, time.monotonic() - begun, len(requested.test.unreadable)
-    )
-    write_atomic(requested.result, msgspec.json.encode(measured))
-    return measured
+    seconds = time.monotonic() - begun
+    return _measured(requested.attack_name, requested.eps, found, seconds, len(requested.test.unreadable))
+
+
+def _store(requested: "_RequestedEvaluation", measured: Measured) -> ExitCode:
+    """Store the result. If that fails, answer why. Returns the exit code."""
+    try:
+        requested.store(measured)
+    except OSError as error:
+        text = str(error) if isinstance(error, WriteError) else f"cannot write {error.filename}: {error.strerror}"
+        answer(Unsaved(message=text))
+        return ExitCode.FAILED
+    return ExitCode.DONE
 
 
 class _RequestedEvaluation:
@@ -64,7 +77,11 @@ class _RequestedEvaluation:
         self._device = pick(self._config.device)
         self._dataset = open_dataset(self._config, fetch=True)
         self._search, _ = precision.choose(self._config.eval.search, self._device)
-        self._model, self._loaded = self._network()
+        weights = pretrained.read(Path(asked.weights))
+        self._of_run = RunCheckpoint(asked, weights.content) if asked.run else None
+        self._data = self._dataset.fingerprint()
+        self._notes = self._of_run.notes((self._dataset.shape, self._data)) if self._of_run else []
+        self._model, self._loaded = self._network(weights)
         self._phase = self._dataset.filled(self._config.phase_list[-1])
         self._limit = attack_of(self._config, self._device)[1]
         self._all_test_images = self._dataset.test(self._phase, self._device)
@@ -75,6 +92,10 @@ class _RequestedEvaluation:
     @property
     def attack_name(self) -> str:
         return self._attacks[0][1].name
+
+    @property
+    def eps(self) -> tuple[float, ...]:
+        return self._asked.eps
 
     @property
     def result(self) -> Path:
@@ -97,11 +118,19 @@ class _RequestedEvaluation:
             others=self._loaded.others,
             ignored=self._loaded.ignored,
             places=tuple(self._loaded.places.items()) if self._asked.explain else (),
+            notes=tuple(self._notes),
         )
 
     def stored_result(self) -> Measured | None:
-        """The stored result, if the same inputs were measured before."""
-        return _read(self.result)
+        """The stored result, if the same inputs were measured before and shall not be measured again."""
+        return None if self._asked.again else _read(self.result)
+
+    def store(self, measured: Measured) -> None:
+        """Store the result, and record it in the run directory if a run was evaluated. Raises: OSError."""
+        if self._of_run:
+            self._of_run.record(measured, weights_hash(self._model), self._attacks, self._data)
+        if not measured.stored:
+            write_atomic(self.result, msgspec.json.encode(measured))
 
     def evaluation(self) -> ResumableEvaluation:
         """The evaluation, with the saved progress of the same inputs."""
@@ -109,11 +138,10 @@ class _RequestedEvaluation:
         evaluation = Evaluation(self._model, self.test, self._attacks, self._config.seed, dtype, batch)
         return ResumableEvaluation(evaluation, self.result.with_suffix(".pt"), self._key)
 
-    def _network(self) -> tuple[nn.Module, pretrained.Loaded]:
+    def _network(self, weights: pretrained.Weights) -> tuple[nn.Module, pretrained.Loaded]:
         """The network with the weights, and what was loaded."""
         asked, facts = self._asked, self._dataset.facts
         model = build_network(self._config.model, facts)
-        weights = pretrained.read(Path(asked.weights))
         loaded = pretrained.load_into(model, weights, self._config.model, facts, asked.normalize, asked.key)
         return model.to(self._device).to(memory_format=torch.channels_last).eval(), loaded
 
@@ -122,8 +150,7 @@ class _RequestedEvaluation:
 
     def _make_key(self) -> str:
         """The key under which progress and result are stored."""
-        data = self._dataset.fingerprint()
-        inputs = evaluation_inputs(self._config, data, self._phase, self._attacks, self._limit, self._search)
+        inputs = evaluation_inputs(self._config, self._data, self._phase, self._attacks, self._limit, self._search)
         return inputs.key(self._model)
 
 
@@ -153,6 +180,7 @@ def _measured(attack: str, eps: tuple[float, ...], found: list[Accuracy], second
         unreadable=unreadable,
         without_gradient=tuple(accuracy.without_gradient for accuracy in found),
         answers=found[0].answers,
+        measured=time.time(),
     )
 
 

@@ -6,6 +6,8 @@ Exception
             DataError           the files of a data set are missing, damaged or not the expected ones
             FileKindError       a file is no file of weights that can be read
             SourceError         the source of `fastadv prepare` (a folder or tar files) cannot be prepared as it is
+        CheckpointError         no checkpoint of the run can be used
+        DivergedError           the loss or a weight is NaN or infinite
         SubmissionError         the `config.json` of a run cannot be read
     Stopped                     not an error: the process was asked to stop
     CopyError                   `fastadv prepare` cannot go on; finished copies are kept
@@ -15,14 +17,18 @@ Exception
         GoneError               the file of the image is missing
     OSError
         WriteError              a disk does not take a file: it is full, a quota is reached, or writing fails
-    RuntimeError
-        CheckpointError         no checkpoint of the run can be read
-        DivergedError           the loss is NaN or infinite
 """
+
+from typing import ClassVar
 
 
 class UserError(Exception):
-    """An error that the user can fix. The program shows its message as one line, without a traceback; exit code 2."""
+    """An error that the user can fix. The program shows its message as one line, without a traceback; exit code 2.
+
+    resumable: whether a run that ended with the error can be resumed without a change by the user.
+    """
+
+    resumable: ClassVar[bool] = False
 
 
 class ConfigError(UserError, ValueError):

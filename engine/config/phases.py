@@ -8,8 +8,9 @@ part but the epochs may be empty, and empty parts at the end may be left out.
 import itertools
 import math
 import re
+from collections.abc import Sequence
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from engine.config.errors import ConfigError
 
@@ -67,6 +68,25 @@ def parse(text: str) -> tuple[Phase, ...]:
 def format_phases(phases: tuple[Phase, ...]) -> str:
     """Write phases as a line, the inverse of `parse`."""
     return " ".join(map(str, phases))
+
+
+def scaled(phases: Sequence[Phase], epochs: int) -> tuple[Phase, ...]:
+    """The phases stretched or shortened in proportion, so that the last one ends at `epochs`.
+
+    Every phase keeps at least one epoch. If there are fewer epochs than phases, the phases that get less than half an
+    epoch are left out.
+    """
+    total, later = phases[-1].end, len(phases)
+    all_fit = epochs >= len(phases)
+    found: list[Phase] = []
+    for phase in phases:
+        later -= 1  # phases after this one
+        begin, end = found[-1].end if found else 0, round(phase.end * epochs / total)
+        if all_fit:
+            end = min(max(end, begin + 1), epochs - later)
+        if end > begin:
+            found.append(structs.replace(phase, begin=begin, end=end))
+    return tuple(found)
 
 
 def _phase(text: str) -> Phase:

@@ -14,7 +14,7 @@ from engine.config.errors import ConfigError
 from engine.config.keys import assemble
 from engine.config.method_section import DEFAULT_METHOD
 from engine.config.methods import check_option, methods
-from engine.config.run import RunConfig
+from engine.config.run import MAX_EPOCHS, RunConfig
 from engine.config.suggest import did_you_mean
 
 
@@ -155,13 +155,31 @@ def build(dataset: str, typed: Mapping[str, Any] | None = None, preset: str | No
     dataset = check_dataset(dataset)
     name = check_preset(preset or spec_of(dataset).preset)
     settings = preset_settings(name, typed.get("method.name"))
-    if "epochs" not in typed and (given := phases.parse(typed.get("phases", ""))):
-        settings["epochs"] = given[-1].end
+    _fit_phases(settings, typed)
     config = assemble({**settings, **typed, "dataset": dataset, "preset": name})
     for key, value in typed.items():
         if value is not None:
             check_option(config.method.name, key)
     return config
+
+
+def _fit_phases(settings: dict[str, Any], typed: Mapping[str, Any]) -> None:
+    """Let the epochs follow typed phases, and the phases of the preset follow typed epochs."""
+    if "phases" in typed:
+        if "epochs" not in typed and (given := phases.parse(typed["phases"])):
+            settings["epochs"] = given[-1].end
+        return
+    own, epochs = phases.parse(settings.get("phases", "")), typed.get("epochs")
+    if own and isinstance(epochs, int) and 1 <= epochs <= MAX_EPOCHS:  # RunConfig refuses other values
+        settings["phases"] = phases.format_phases(phases.scaled(own, epochs))
+
+
+def scaled_from(config: RunConfig) -> int | None:
+    """The number of epochs that the preset's phases were scaled from; None if they were not scaled."""
+    own = phases.parse(preset_settings(config.preset, config.method.name).get("phases", ""))
+    if not own or own[-1].end == config.epochs:
+        return None
+    return own[-1].end if config.phases == phases.format_phases(phases.scaled(own, config.epochs)) else None
 
 
 def preset_settings(name: str, method: str | None = None) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class RunConfig(Section, frozen=True):
         str,
         Meta(
             max_length=10_000,
-            description="Display name of the run. Empty: data set, method and eps. Training ignores the name",
+            description="Display name of the run. Empty: data set, method and eps in 1/255. Training ignores the name",
         ),
     ] = ""
     eps: Annotated[
@@ -61,7 +61,8 @@ class RunConfig(Section, frozen=True):
         Meta(
             ge=1,
             le=MAX_EPOCHS,
-            description="Passes over the training data. Replays of method free do not count. The last phase ends here",
+            description="Passes over the training data. Replays of method free do not count. The last phase ends here;"
+            " the phases of a preset are scaled in proportion",
         ),
     ] = 15
     batch_size: Annotated[
@@ -198,7 +199,6 @@ class RunConfig(Section, frozen=True):
 
     @property
     def title(self) -> str:
-        """The name that the user gave, else a name made of data set, method and eps."""
-        size = units(self.eps) if units(self.eps).isdecimal() else f"{self.eps:.4g}"  # 8 for 8/255, but 0.3 on MNIST
+        """The name that the user gave, else a name made of data set, method and eps in units of 1/255."""
         dataset = PurePath(self.dataset.removeprefix(FOLDER)).name
-        return self.name or f"{dataset}-{self.method.name}-eps{size}"
+        return self.name or f"{dataset}-{self.method.name}-eps{units(self.eps)}"

@@ -46,6 +46,11 @@ class EvaluationInputs(Struct, frozen=True, kw_only=True):
         return _hash(msgspec.json.encode(structs.asdict(self) | {"network": changed}, order="sorted"), model)
 
 
+def weights_hash(model: nn.Module) -> str:
+    """A hash of all weights of a network, 16 hexadecimal digits."""
+    return _hash(b"", model)
+
+
 def _hash(inputs: bytes, model: nn.Module) -> str:
     digest = hashlib.blake2b(inputs, digest_size=8)
     for name, value in model.state_dict().items():

@@ -21,10 +21,14 @@ NAMED_NORMALIZATIONS = {"none": ((0.0,), (1.0,))}  # mean and std
 
 @dataclass(frozen=True)
 class Weights:
-    """The sets of weights of a file, by name; the preferred set comes first. ordered: as `weight_file.load` says."""
+    """The sets of weights of a file, by name; the preferred set comes first. ordered: as `weight_file.load` says.
+
+    content: everything that the file holds.
+    """
 
     sets: dict[str, dict[str, Tensor]]
     ordered: bool
+    content: object = None
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ def read(path: Path) -> Weights:
     content, ordered = weight_file.load(path)
     if not (sets := weight_sets(content)):
         raise ConfigError(f"{path} holds no weights: save model.state_dict(), alone or under the key `state_dict`")
-    return Weights(sets, ordered)
+    return Weights(sets, ordered, content)
 
 
 def load_into(

@@ -123,11 +123,15 @@ class Note(Event, tag="note"):
 
 
 class Finished(Event, tag="finished"):
-    """The outcome of an attempt. Always the last event of the attempt."""
+    """The outcome of an attempt. Always the last event of the attempt.
+
+    `resumable` is false if the run has failed, and fails again unless the user changes something first.
+    """
 
     status: Literal["done", "stopped", "failed"]
     step: int = 0
     error: str = ""
+    resumable: bool = True
 
 
 AnyEvent = Started | Step | Progress | Evaluated | Alarm | Saved | Note | Finished

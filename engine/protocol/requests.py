@@ -84,7 +84,8 @@ class EvalRequest(Struct, frozen=True, kw_only=True):
     normalisation of the training images, `dataset` (its mean and std), `none` (images in [0,1]) or MEAN/STD; empty: as
     in the file, else `dataset`. again: whether to measure again where a result is stored already. key: the set of
     weights in the file, or the module in the set; empty: the preferred one that fits. explain: whether to answer which
-    tensor of the file went where.
+    tensor of the file went where. run: the run directory whose checkpoint the file is, "" for any other file. The run
+    directory then gets a record of the result.
     """
 
     config: RunConfig
@@ -95,6 +96,7 @@ class EvalRequest(Struct, frozen=True, kw_only=True):
     again: bool = False
     key: str = ""
     explain: bool = False
+    run: str = ""
 
 
 class Understood(Answer, tag="Understood"):
@@ -102,6 +104,7 @@ class Understood(Answer, tag="Understood"):
 
     source: the set of weights that was taken, "" if the file has one only. others: further sets that fit. ignored: the
     tensors that are not the network's. places: pairs of a tensor of the network and one of the file, if asked for.
+    notes: harmless differences between the checkpoint and its run, one line each.
     """
 
     device: str
@@ -117,6 +120,7 @@ class Understood(Answer, tag="Understood"):
     others: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     places: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Working(Answer, tag="Working"):
@@ -133,7 +137,8 @@ class Measured(Answer, tag="Measured"):
     count as wrong. The result is stored as JSON, in which `stored` keeps its old name `before`.
 
     without_gradient: for each eps, the number of images that count as robust although their gradient was exactly zero,
-    so that the attack could not move them. answers: as in the event Evaluated.
+    so that the attack could not move them. answers: as in the event Evaluated. measured: Unix time of the end, 0 if
+    unknown.
     """
 
     attack: str
@@ -146,9 +151,16 @@ class Measured(Answer, tag="Measured"):
     unreadable: int = 0
     without_gradient: tuple[int, ...] = ()
     answers: int = 0
+    measured: float = 0.0
 
 
-EvalAnswer = Understood | Working | Measured | Refused
+class Unsaved(Answer, tag="Unsaved"):
+    """A file could not be written: the result, its record or the progress. message: the cause in one line."""
+
+    message: str
+
+
+EvalAnswer = Understood | Working | Measured | Unsaved | Refused
 
 
 # -- prepare ------------------------------------------------------------------------------------------------------

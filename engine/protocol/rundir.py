@@ -50,6 +50,7 @@ class RunDir:
         self.previous = path / "previous.pt"
         self.best = path / "best.pt"
         self.evaluation = path / "evaluation.pt"
+        self.evaluations = path / "evaluations.jsonl"
         self.stop = path / "stop"
         self.queued = path / "queued.json"
         self.process = path / "process.json"
@@ -63,6 +64,10 @@ class RunDir:
             return msgspec.json.decode(self.config.read_bytes(), type=Submission)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
             raise SubmissionError(self.id, _why_unreadable(error)) from None
+
+    def has_checkpoint(self) -> bool:
+        """Whether the run has a checkpoint to resume from. The checkpoint is not read."""
+        return self.last.exists() or self.previous.exists()
 
     def request_stop(self, now: bool = False) -> None:
         """Ask the engine to save a checkpoint and end at the next minibatch. now: have the supervisor kill the engine.

@@ -5,6 +5,7 @@
 
 import contextlib
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,21 +14,20 @@ import torch
 from torch import nn
 
 from engine.config.datasets import DatasetFacts, facts_of
-from engine.config.errors import ConfigError
-from engine.config.keys import flatten
+from engine.config.errors import UserError
 from engine.config.run import RunConfig
+from engine.config.trained_with import check_settings
 from engine.models.build import build_network
 from engine.protocol.files import replacing
 from engine.protocol.rundir import RunDir
 
 SCHEMA = 1
-# Settings that may change while a run is stopped: they do not decide the weights that the run was started to train.
-CHANGEABLE = ("name", "preset", "precision", "compile", "device", "data_dir", "checkpoint_minutes", "grace_seconds")
-CHANGEABLE_SECTIONS = ("eval.", "watch.", "early_stop.")
+OF_A_TRAINING = ("optimizer", "epochs_ended", "delta", "watchdog")  # keys that only a checkpoint to resume from has
+Check = Callable[[dict[str, Any]], None]  # raises a UserError if a checkpoint cannot be used
 
 
-class CheckpointError(RuntimeError):
-    """No checkpoint can be read. The message names the files."""
+class CheckpointError(UserError):
+    """No checkpoint of the run can be used. The message names the files."""
 
 
 def save(path: Path, config: RunConfig, state: dict[str, Any], keep: Path | None = None) -> int:
@@ -62,9 +62,17 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     return state
 
 
-def facts_state(facts: DatasetFacts) -> dict[str, str]:
-    """The part of a checkpoint that holds the facts of the data set, because `load_model` needs them."""
-    return {"facts": msgspec.json.encode(facts).decode()}
+def data_state(facts: DatasetFacts, shape: str, fingerprint: str) -> dict[str, Any]:
+    """The part of a checkpoint that describes the data: the facts for `load_model`, the rest for a comparison."""
+    return {"facts": msgspec.json.encode(facts).decode(), "data": [shape, fingerprint]}
+
+
+def trained_config(state: dict[str, Any]) -> RunConfig:
+    """The settings that a checkpoint was trained with. Raises: CheckpointError, if this version cannot read them."""
+    try:
+        return msgspec.json.decode(state["config"], type=RunConfig)
+    except (KeyError, msgspec.DecodeError) as error:
+        raise CheckpointError(f"its settings cannot be read ({error}); was it written by another version?") from None
 
 
 def _verify_checksums(path: Path) -> None:
@@ -77,56 +85,54 @@ def _verify_checksums(path: Path) -> None:
             raise zipfile.BadZipFile(f"bad checksum of {damaged}")
 
 
-def load_latest(rundir: RunDir, device: torch.device | str = "cpu") -> tuple[dict[str, Any] | None, str]:
-    """The last readable checkpoint of a run, and a line about a later checkpoint that cannot be read, or "".
+def load_latest(
+    rundir: RunDir, device: torch.device | str = "cpu", check: Check = lambda state: None
+) -> tuple[dict[str, Any] | None, str]:
+    """The last usable checkpoint of a run, and a line about a later checkpoint that cannot be used, or "".
 
-    The checkpoint is None if the run has none yet. Raises: CheckpointError, if the run has checkpoints and none can be
-    read.
+    The checkpoint is None if the run has none yet. Raises: UserError, if the run has checkpoints and none can be used.
     """
-    problems: list[str] = []
+    problems: dict[str, UserError] = {}
     for path in (rundir.last, rundir.previous):
         try:
-            return load(path, device), "; ".join(problems)
+            return load_checked(path, device, check), "; ".join(problems)
         except FileNotFoundError:
             continue
-        except CheckpointError as error:
-            problems.append(str(error))
+        except UserError as error:
+            problems[str(error)] = error
     if problems:
-        raise CheckpointError(f"{'; '.join(problems)}; restore a checkpoint, or start a new run")
+        kind = type(next(iter(problems.values())))
+        raise kind(f"{'; '.join(problems)}; restore config.json or a checkpoint, or start a new run")
     return None, ""
 
 
-def compare_settings(state: dict[str, Any], config: RunConfig) -> list[str]:
-    """Messages for the user if the settings of the run have changed since a checkpoint.
+def load_checked(path: Path, device: torch.device | str, check: Check) -> dict[str, Any]:
+    """Read a checkpoint and check it. Raises: FileNotFoundError; UserError, whose message begins with the file."""
+    state = load(path, device)
+    try:
+        check(state)
+    except UserError as error:
+        raise type(error)(f"{path.name}: {error}") from None
+    return state
 
-    Raises: ConfigError, if a setting has changed that decides the weights. The record of the run would then be false.
+
+def check_usable(state: dict[str, Any], config: RunConfig, model: nn.Module) -> None:
+    """Check that a checkpoint was trained with the settings of its run, and that its weights fit the network.
+
+    Raises: ConfigError, CheckpointError. The messages name no way out.
     """
-    trained, now = flatten(msgspec.json.decode(state["config"], type=RunConfig)), flatten(config)
-    changed = [key for key in now if now[key] != trained.get(key, now[key])]
-    for key in changed:
-        if key not in CHANGEABLE and not key.startswith(CHANGEABLE_SECTIONS):
-            raise ConfigError(
-                f"the checkpoint was trained with {key} = {trained[key]}, but config.json now has {now[key]}; restore "
-                "config.json, or start a new run"
-            )
-    kept = [key for key in changed if key not in ("name", "precision")]  # a change of precision has its own message
-    return [f"{key} has changed since the checkpoint: it was {trained[key]} and is now {now[key]}" for key in kept]
+    check_settings(trained_config(state), config)
+    own, kept = model.state_dict(), state.get("model", {})
+    for name in {**own, **kept}:
+        found, wanted = (list(values[name].shape) if name in values else "missing" for values in (kept, own))
+        if found != wanted:
+            raise CheckpointError(f"the tensor {name} is {found}, but {wanted} in the network of the run")
 
 
-def compare_data(state: dict[str, Any], shape: str, fingerprint: str) -> list[str]:
-    """Messages for the user if the data has changed since a checkpoint. shape, fingerprint: of the data now.
-
-    Raises: ConfigError, if `shape` has changed. If the number of images or classes has changed, the shuffled order
-    changes, and a resumed run would differ.
-    """
-    before, known = state.get("data", (shape, fingerprint))  # not in older checkpoints
-    if before != shape:
-        raise ConfigError(
-            f"this run was trained on {before}, but the data now has {shape}; restore the data or start a new run"
-        )
-    if known == fingerprint:
-        return []
-    return [f"the data has changed since the checkpoint: its fingerprint was {known} and is now {fingerprint}"]
+def check_resumable(state: dict[str, Any]) -> None:
+    """Check that a checkpoint holds all of a training. Raises: CheckpointError."""
+    if missing := [key for key in OF_A_TRAINING if key not in state]:
+        raise CheckpointError(f"holds weights only, without {missing[0]}; a run cannot continue from it")
 
 
 def load_model(run_dir: str | Path, which: Literal["last", "best"] = "last") -> nn.Module:
@@ -146,7 +152,7 @@ def load_model(run_dir: str | Path, which: Literal["last", "best"] = "last") -> 
         raise CheckpointError(
             f"{rundir.path} has no {which} checkpoint; a run writes its checkpoints from the end of its first epoch on"
         )
-    config = msgspec.json.decode(state["config"], type=RunConfig)
+    config = trained_config(state)
     facts = msgspec.json.decode(state["facts"], type=DatasetFacts) if "facts" in state else facts_of(config.dataset)
     model = build_network(config.model, facts)
     model.load_state_dict(state.get("averaged", state["model"]))

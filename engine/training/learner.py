@@ -138,6 +138,11 @@ class Learner:
         loss, accuracy, signal = (self._average / (1 - AVERAGE_DECAY**self.step)).tolist()
         return loss, accuracy, signal
 
+    def finite(self) -> bool:
+        """Whether the weights are finite. Waits for the device. A loss can be finite when the weights no longer are."""
+        tensors = self.model.state_dict().values()
+        return all(bool(tensor.isfinite().all()) for tensor in tensors if tensor.is_floating_point())
+
     def state_dict(self) -> dict[str, Any]:
         return {
             "step": self.step,

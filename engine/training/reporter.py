@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Set
 from typing import Literal
 
+from engine.config.errors import UserError
 from engine.evaluation.evaluation import Accuracy
 from engine.plan.timeline import Timeline
 from engine.protocol import event_log, events
@@ -16,8 +17,13 @@ MAX_NAMED_FILES = 20  # unreadable images reported by name; of more, a note repo
 INTERVAL_FRACTION, MAX_INTERVAL = 1 / 2000, 3.0  # the interval grows with the training time, up to 3 seconds
 
 
-class DivergedError(RuntimeError):
-    """The loss is NaN or infinite."""
+class DivergedError(UserError):
+    """The loss or a weight is NaN or infinite. The message begins with `diverged`.
+
+    The checkpoint before is finite, so the run can be resumed.
+    """
+
+    resumable = True
 
 
 class Reporter:
@@ -72,21 +78,35 @@ class Reporter:
     def end_epoch(self) -> None:
         """Write a step event for the last update of the epoch, because an epoch may be shorter than MIN_INTERVAL.
 
-        Raises: DivergedError, if the loss is not finite.
+        Raises: DivergedError, if the loss or a weight is not finite.
         """
         if self._images:
             self._log()
+        self.check_finite()
+
+    def check_finite(self) -> None:
+        """Raises: DivergedError, after an alarm, if the loss or a weight is not finite."""
+        if self._learner.step:  # before the first update there is no loss
+            self._check_loss(self._learner.figures()[0])
+            if not self._learner.finite():
+                self._fail_as_diverged("the weights are not finite")
+
+    def _check_loss(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            self._fail_as_diverged(f"the loss is {loss}")
+
+    def _fail_as_diverged(self, what: str) -> None:
+        setting = "phases" if self._timeline.lr_at(self._learner.step) is not None else "optim.lr"
+        message = f"{what} at step {self._learner.step}; lower the learning rate (--set {setting}=...)"
+        self._alarm("diverged", message)
+        raise DivergedError(f"diverged: {message}")
 
     def _log(self) -> None:
         learner = self._learner
         loss, accuracy, signal = learner.figures()
         images_per_second = self._images / (time.monotonic() - self._last_log)  # `figures` waited for the device
         self._last_log, self._images = time.monotonic(), 0
-        if not math.isfinite(loss):
-            setting = "phases" if self._timeline.lr_at(learner.step) is not None else "optim.lr"
-            message = f"the loss is {loss} at step {learner.step}; lower the learning rate (--set {setting}=...)"
-            self._alarm("diverged", message)
-            raise DivergedError(message)
+        self._check_loss(loss)
         self.emit(
             events.Step(
                 step=learner.step,

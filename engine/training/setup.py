@@ -3,6 +3,7 @@
 import os
 import platform
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -19,6 +20,7 @@ from engine.runtime import precision
 from engine.runtime.compile import should_compile
 from engine.runtime.device import pick
 from engine.training.alarm import THRESHOLD
+from engine.training.checkpoint import data_state
 from engine.training.learner import Learner
 
 
@@ -47,6 +49,11 @@ class Setup:
     def signals(self) -> bool:
         """Whether the run has an overfitting signal. Dropout changes with each pass and would hide the signal."""
         return self.config.method.spec.signals and not has_random_layers(self.learner.model)
+
+    @property
+    def data_state(self) -> dict[str, Any]:
+        """The part of a checkpoint that describes the data."""
+        return data_state(self.dataset.facts, self.dataset.shape, self.fingerprint)
 
     def batches_of(self, epoch: int) -> Batches:
         """The minibatches of the phase that an epoch belongs to."""

@@ -3,12 +3,14 @@
 import itertools
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from engine.attacks.threat import Threat
 from engine.config.run import RunConfig
+from engine.config.trained_with import notes_on_data, notes_on_settings
 from engine.data.minibatch import Minibatch
 from engine.protocol import event_log, events
 from engine.protocol.rundir import RunDir
@@ -107,11 +109,14 @@ class Training:
             self._save()
 
     def _save(self) -> None:
-        """Write the checkpoint `last.pt`. The keys are a file format."""
+        """Write the checkpoint `last.pt`. The keys are a file format.
+
+        Raises: DivergedError, so that every checkpoint can be resumed.
+        """
+        self.reporter.check_finite()
         state = {
-            **checkpoint.facts_state(self.setup.dataset.facts),
+            **self.setup.data_state,
             **self.learner.state_dict(),
-            "data": [self.setup.dataset.shape, self.setup.fingerprint],
             "delta": self._delta,
             "epochs_ended": self._epochs_ended,
             "ended_early": self.validation.ended_early,
@@ -127,15 +132,16 @@ class Training:
     def _restore(self) -> list[str]:
         """Restore the last checkpoint, if there is one. Returns notes for the user.
 
-        Raises: ConfigError, if the checkpoint was trained on other data or with other settings.
+        Raises: ConfigError, if the checkpoint was trained on other data or with other settings; CheckpointError.
         """
         setup = self.setup
-        state, problem = checkpoint.load_latest(self.rundir, setup.device)
+        state, problem = checkpoint.load_latest(self.rundir, setup.device, self._check)
         notes = [f"{problem}; continuing from the previous checkpoint"] if problem else []
         if state is None:
             return notes
-        notes += checkpoint.compare_settings(state, self.config)
-        notes += checkpoint.compare_data(state, setup.dataset.shape, setup.fingerprint)
+        notes += notes_on_settings(checkpoint.trained_config(state), self.config)
+        if "data" in state:  # not in older checkpoints
+            notes += notes_on_data(state["data"], (setup.dataset.shape, setup.fingerprint))
         if (before := state.get("precision", setup.precision)) != setup.precision:
             notes.append(f"trained in {before} so far, on another machine; training in {setup.precision} from here on")
         self.learner.load_state_dict(state)
@@ -144,3 +150,8 @@ class Training:
         self.reporter.continue_from(state["elapsed"])
         self.reporter.watchdog.load_state_dict(state["watchdog"])
         return notes
+
+    def _check(self, state: dict[str, Any]) -> None:
+        """Raises: UserError, if the run cannot continue from a checkpoint."""
+        checkpoint.check_usable(state, self.config, self.learner.model)
+        checkpoint.check_resumable(state)

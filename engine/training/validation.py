@@ -5,9 +5,13 @@ for display only: no decision depends on test images.
 """
 
 from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
 
 from engine.attacks.pgd import Pgd
 from engine.attacks.threat import Threat
+from engine.config.errors import UserError
 from engine.data.dataset import Images
 from engine.evaluation.evaluation import Accuracy, Evaluation, Tick, attacked_accuracy
 from engine.evaluation.resumable import ResumableEvaluation
@@ -17,6 +21,7 @@ from engine.protocol.rundir import RunDir
 from engine.runtime import precision
 from engine.training import checkpoint
 from engine.training.alarm import two_standard_errors
+from engine.training.checkpoint import CheckpointError
 from engine.training.reporter import Reporter
 from engine.training.setup import Setup
 
@@ -107,15 +112,32 @@ class Validation:
         """Keep the weights of an epoch without a collapse. Early stopping restores these weights after a collapse."""
         before, self.guarded = self.guarded, guard.robust
         if self._config.early_stop.enabled and self._fell(before, guard):
-            kept = checkpoint.load(self._rundir.best, self._setup.device)
-            self._learner.result.load_state_dict(kept["model"])
+            self._learner.result.load_state_dict(self._kept_weights())
             self.ended_early = True
             fell = f"PGD-{GUARD_STEPS} accuracy on a training minibatch fell from {before:.1%} to {guard.robust:.1%}"
             self._reporter.emit(events.Note(message=f"stopped early: {fell}; the weights of the epoch before are kept"))
         elif self._config.early_stop.enabled or "guard" not in self._reporter.watchdog.collapsed:
-            state = {**checkpoint.facts_state(self._setup.dataset.facts), "model": self._learner.result.state_dict()}
+            state = {**self._setup.data_state, "model": self._learner.result.state_dict()}
             size = checkpoint.save(self._rundir.best, self._config, state)
             self._reporter.emit(events.Saved(step=self._learner.step, file=self._rundir.best.name, bytes=size))
+
+    def _kept_weights(self) -> dict[str, Tensor]:
+        """The weights of the last epoch without a collapse.
+
+        Raises: ConfigError or CheckpointError, if `best.pt` is missing, damaged, or was trained with other settings.
+        """
+
+        def check(state: dict[str, Any]) -> None:
+            checkpoint.check_usable(state, self._config, self._learner.model)
+
+        best = self._rundir.best
+        try:
+            weights: dict[str, Tensor] = checkpoint.load_checked(best, self._setup.device, check)["model"]
+        except FileNotFoundError:
+            raise CheckpointError(f"{best} is missing, which early stopping restores; start a new run") from None
+        except UserError as error:
+            raise type(error)(f"early stopping cannot restore its weights: {error}; start a new run") from None
+        return weights
 
     def _fell(self, before: float, guard: Accuracy) -> bool:
         """Whether robust accuracy fell by more than early stopping allows, plus what few images add by chance."""

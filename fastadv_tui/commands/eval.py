@@ -1,9 +1,12 @@
 """`eval`: measures the robust accuracy of a run's weights, or of a file of weights trained elsewhere."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from engine.protocol.exit_code import ExitCode
+from engine.protocol.rundir import RunDir
 from fastadv_tui.commands import completion
 
 EXAMPLES = (
@@ -92,6 +95,7 @@ def evaluate(
     from fastadv_tui.launch import eval_request
     from fastadv_tui.launch.submission import merge, parse_pairs
     from fastadv_tui.terminal import answer_display
+    from fastadv_tui.terminal.follow import update_history
 
     typed: dict[str, str | None] = {
         "model.name": model,
@@ -103,4 +107,7 @@ def evaluate(
     }
     merge(typed, parse_pairs(settings or ()))
     request = eval_request.request(target, dataset, typed, eps, normalize, which, again, key, explain)
-    raise typer.Exit(answer_display.evaluate(request, as_json))
+    code = answer_display.evaluate(request, as_json)
+    if request.run and code == ExitCode.DONE:
+        update_history(RunDir(Path(request.run)))  # the result is in the run directory now
+    raise typer.Exit(code)

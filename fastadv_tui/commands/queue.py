@@ -65,16 +65,9 @@ def _as_data(run: "WaitingRun") -> dict[str, str | None]:
     """The run for JSON. Times are in ISO 8601, None if unknown."""
     from fastadv_tui.text.quantities import iso_time
 
-    starts, ends = (iso_time(when or 0.0) for when in (run.expected.start, run.expected.end))
-    submitted = iso_time(run.submitted)
-    return {
-        "id": run.id,
-        "name": run.name,
-        "device": run.device,
-        "submitted": submitted,
-        "starts": starts,
-        "ends": ends,
-    }
+    when = {"submitted": run.submitted, "starts": run.expected.start, "ends": run.expected.end}
+    times = {name: iso_time(unix or 0.0) for name, unix in when.items()}
+    return {"id": run.id, "name": run.name, "device": run.device, **times}
 
 
 def _times(expected: "Expected") -> tuple[str, str]:

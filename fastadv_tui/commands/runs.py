@@ -60,6 +60,7 @@ def runs(
         print("no run matches the filter" if everything else "no runs yet; start one with `fastadv run digits`")
     elif seeds:
         print("\n".join(aligned(_group_lines(groups[: limit or None]))))
+        print_notices(f"warning: {text}" for text in _counted_twice(groups[: limit or None]))
     else:
         print("\n".join(aligned(_row_lines(shown))))
     lines = len(groups) if seeds and not as_json else len(found)
@@ -69,20 +70,32 @@ def runs(
 
 def _row_lines(rows: Sequence["Row"]) -> list[Sequence[str]]:
     """The heading and one line per run. The glyph of the status has its own column."""
-    from fastadv_tui.history.columns import COLUMNS, age_text, status_word
+    from fastadv_tui.history.columns import COLUMNS, age_text
 
     columns = [COLUMNS[key] for key in COLUMN_KEYS]
     lines: list[Sequence[str]] = [("", "id", "status", *(column.title for column in columns), "when")]
     return lines + [
-        (GLYPHS[row.status], row.id, status_word(row), *(column.text(row) for column in columns), age_text(row))
+        (GLYPHS[row.status], row.id, _status(row), *(column.text(row) for column in columns), age_text(row))
         for row in rows
     ]
+
+
+def _status(row: "Row") -> str:
+    from fastadv_tui.history.columns import status_word
+
+    return f"{status_word(row)} ({row.outcome})" if row.outcome else status_word(row)
 
 
 def _groups(rows: "Sequence[Row]") -> "list[Group]":
     from fastadv_tui.history.seed_groups import group_by_seed  # loads statistics, which most calls do without
 
     return group_by_seed(rows)
+
+
+def _counted_twice(groups: "Sequence[Group]") -> list[str]:
+    from fastadv_tui.history.seed_groups import counted_twice
+
+    return counted_twice(groups)
 
 
 def _group_lines(groups: Sequence["Group"]) -> list[Sequence[str]]:

@@ -41,12 +41,13 @@ def show(
 
 def facts(row: "Row") -> list[tuple[str, str]]:
     """The lines that `show` prints about a run: label and value."""
-    from fastadv_tui.history.columns import COLUMNS, status_text
+    from fastadv_tui.history.columns import COLUMNS, reason_text, status_text
+    from fastadv_tui.history.evaluations import full_texts
 
     found = [
         ("run", row.id),
         ("name", row.name),
-        ("status", f"{status_text(row)}{f', {row.reason}' if row.reason else ''}"),
+        ("status", ", ".join(filter(None, [status_text(row), reason_text(row)]))),
         ("data", f"{row.dataset}, fingerprint {row.data_fingerprint or '-'}"),
         ("method", row.method),
         ("eps", both_units(row.eps)),
@@ -64,6 +65,7 @@ def facts(row: "Row") -> list[tuple[str, str]]:
         ("code", row.code_fingerprint),
     ]
     found += [("warning", text) for text in figure_warnings(row.without_gradient, row.images, row.answers)]
+    found += [("evaluated", text) for text in full_texts(row.evaluations)]
     if row.origin not in ("", row.id):
         found.append(("copy of", f"{row.origin}: the run folder was copied or renamed"))
     found += [("alarms", ", ".join(row.alarms))] if row.alarms else []

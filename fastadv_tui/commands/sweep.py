@@ -47,7 +47,7 @@ def sweep(
 ) -> None:
     """Submit one run for each combination of the values. The runs queue and start by themselves."""
     from fastadv_tui.launch.group import submit_group
-    from fastadv_tui.launch.submission import configure, grid, merge, parse_pairs, sweep_tag
+    from fastadv_tui.launch.submission import configure, grid, merge, parse_pairs, scaled_phases, sweep_tag
     from fastadv_tui.runs import engine_client
     from fastadv_tui.terminal.output import print_notices
 
@@ -57,6 +57,8 @@ def sweep(
         merge(typed, parse_pairs(settings or ()))
         merge(typed, chosen)
         configs.append(configure(dataset, typed, preset))
+    for scaling in sorted({scaled_phases(config) for config in configs} - {""}):
+        print(scaling, file=sys.stderr)
     group = tag or sweep_tag()
     print(f"{len(configs)} run(s), tagged {group}", file=sys.stderr)
     if len(configs) > MAX_UNCONFIRMED and not yes:

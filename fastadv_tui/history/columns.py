@@ -7,6 +7,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from engine.config.units import units
+from fastadv_tui.history.evaluations import short_text
 from fastadv_tui.history.row import Row
 from fastadv_tui.text.quantities import (
     GLYPHS,
@@ -74,6 +75,12 @@ def age_text(row: Row) -> str:
     return format_age(row.ended or row.submitted)
 
 
+def reason_text(row: Row) -> str:
+    """What went wrong in training and why the run ended: `collapsed`, or `diverged: the loss is nan at step 612`."""
+    said = not row.outcome or row.reason.startswith(row.outcome)
+    return "; ".join(filter(None, ["" if said else row.outcome, row.reason]))
+
+
 def evaluation_text(row: Row) -> str:
     """The attack and the number of images of the newest evaluation: `PGD-50-10 on 1,000`."""
     return f"{attack_name(row.attack)} on {row.images:,}"
@@ -120,6 +127,7 @@ COLUMNS = {
         _column("clean", "fraction"),
         _column("robust", "fraction"),
         _column("attack", "word", _attack),
+        _column("evaluations", "list", lambda row: "; ".join(map(short_text, reversed(row.evaluations)))),
         _column("images", "number", lambda row: f"{row.images:,}"),
         _column("final", "flag"),
         _column("peak_memory", "number", lambda row: format_bytes(row.peak_memory) if row.peak_memory else "",
@@ -149,5 +157,5 @@ FIELDS_WITHOUT_COLUMN = (
 # The columns that the history screen can show, in the order of its dialog for choosing columns.
 SHOWABLE = (
     "id", "status", "name", "dataset", "method", "preset", "eps", "alpha", "seed", "clean", "robust", "attack",
-    "epochs", "duration", "images_per_second", "peak_memory", "flops", "submitted", "tags", "note",
+    "evaluations", "epochs", "duration", "images_per_second", "peak_memory", "flops", "submitted", "tags", "note",
 )  # fmt: skip

@@ -8,8 +8,10 @@ from msgspec import Struct
 from engine.config.settings import settings
 from engine.config.units import units
 from fastadv_tui.history.columns import COLUMNS, evaluation_text, status_word
+from fastadv_tui.history.evaluations import kind_of
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.run_settings import differing_settings
+from fastadv_tui.text.quantities import format_percent
 
 Better = Callable[[Sequence[float]], float]
 
@@ -53,6 +55,7 @@ def _results(rows: Sequence[Row]) -> list[tuple[str, list[Cell]]]:
         _line_with_best(rows, "clean", max),
         _line_with_best(rows, "robust", max),
         ("attack", [Cell(evaluation_text(row) if row.attack else "-") for row in rows]),
+        *_evaluations(rows),
         ("epochs", [Cell(f"{row.epochs:.4g}") for row in rows]),
         _line_with_best(rows, "duration", min),
         _line_with_best(rows, "images_per_second", max),
@@ -64,13 +67,33 @@ def _results(rows: Sequence[Row]) -> list[tuple[str, list[Cell]]]:
 def _line_with_best(rows: Sequence[Row], key: str, better: Better) -> tuple[str, list[Cell]]:
     """The line of one column. The best value is marked, unless all known values are equal."""
     column = COLUMNS[key]
-    values = [column.value(row) for row in rows]
+    values, texts = [column.value(row) for row in rows], [column.text_or(row, "-") for row in rows]
+    return column.title, _cells(values, texts, better)
+
+
+def _cells(values: Sequence[float | None], texts: Sequence[str], better: Better) -> list[Cell]:
     known = [value for value in values if value is not None]
     best = better(known) if len(set(known)) > 1 else None
-    texts = [column.text_or(row, "-") for row in rows]
-    return column.title, [
-        Cell(text, value is not None and value == best) for text, value in zip(texts, values, strict=True)
-    ]
+    return [Cell(text, value is not None and value == best) for text, value in zip(texts, values, strict=True)]
+
+
+def _evaluations(rows: Sequence[Row]) -> list[tuple[str, list[Cell]]]:
+    """A line of robust accuracies for each kind of result of `fastadv eval`."""
+    of_runs = [{kind_of(record): record.robust for record in row.evaluations} for row in rows]
+    kinds = dict.fromkeys(kind for found in of_runs for kind in found)
+    lines = []
+    for kind in kinds:
+        values = [found.get(kind) for found in of_runs]
+        lines.append((kind, _cells(values, [*map(format_percent, values)], max)))
+    return lines
+
+
+def _evaluations_differ(rows: Sequence[Row]) -> bool:
+    """Whether two results of `fastadv eval` of one kind are of different data or of attacks of other step sizes."""
+    found: dict[str, set[tuple[str, float]]] = {}
+    for record in (record for row in rows for record in row.evaluations):
+        found.setdefault(kind_of(record), set()).add((record.data, record.step_size))
+    return any(len(measured) > 1 for measured in found.values())
 
 
 def _setting_text(key: str, value: Any) -> str:
@@ -89,4 +112,5 @@ def _warnings(rows: Sequence[Row]) -> list[str]:
         "some runs have a final evaluation, others only evaluations during training": {row.final for row in rows},
         "the engine code differs between the runs": {row.code_fingerprint for row in rows if row.code_fingerprint},
     }
-    return [warning for warning, found in checks.items() if len(found) > 1]
+    warnings = [warning for warning, found in checks.items() if len(found) > 1]
+    return warnings + ["results of `fastadv eval` differ in their data or step size"] * _evaluations_differ(rows)

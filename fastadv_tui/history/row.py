@@ -4,6 +4,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from engine.protocol.evaluations import EvaluationRecord
 from fastadv_tui.runs import status
 
 
@@ -22,6 +23,7 @@ class Row(Struct, kw_only=True):
     without_gradient: the robust ones among the images whose gradient was zero, so that the attack could not move them.
     curve: at most MAX_CURVE_POINTS points (epoch, clean, robust).
     settings: by dotted key, the settings that differ from the preset.
+    evaluations: results of `fastadv eval` on this run, in order of time.
     """
 
     id: str
@@ -53,6 +55,7 @@ class Row(Struct, kw_only=True):
     final: bool = False
     curve: list[tuple[float, float, float]] = []
     alarms: list[str] = []
+    evaluations: list[EvaluationRecord] = []
     peak_memory: int = 0
     images_per_second: float = 0.0
     flops: int = 0
@@ -61,6 +64,13 @@ class Row(Struct, kw_only=True):
     tags: list[str] = []
     note: str = ""
     pinned: bool = False
+
+    @property
+    def outcome(self) -> str:
+        """What went wrong in training: `diverged` (the loss was not finite), `collapsed`, or empty."""
+        if "diverged" in self.alarms:
+            return "diverged"
+        return "collapsed" if self.alarms else ""
 
     @property
     def live(self) -> bool:

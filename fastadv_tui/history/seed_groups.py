@@ -53,6 +53,23 @@ def seeds_text(group: Group) -> str:
     return ",".join(f"{seed} ({count} runs)" if count > 1 else str(seed) for seed, count in counts.items())
 
 
+def counted_twice(groups: Sequence[Group]) -> list[str]:
+    """A line for each seed with several results of the same settings and code. They are no independent trials."""
+    lines = []
+    for group in groups:
+        trials: dict[tuple[int, str], list[str]] = {}
+        for row in group.rows:
+            if row.robust is not None:
+                trials.setdefault((row.seed, row.code_fingerprint), []).append(row.id)
+        lines += [
+            f"{group.rows[0].name}: seed {seed} is counted {len(ids)} times, with the same settings and code "
+            f"({', '.join(ids)}); these runs are no independent trials"
+            for (seed, _), ids in trials.items()
+            if len(ids) > 1
+        ]
+    return lines
+
+
 def _without_copies(rows: Sequence[Row]) -> list[Row]:
     """One row for each run: of a run and the copies of its folder, the run itself if it is there."""
     kept: dict[str, Row] = {}

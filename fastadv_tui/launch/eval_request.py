@@ -38,7 +38,7 @@ def request(
             raise ConfigError(
                 "a file of weights does not name its data set: add --dataset NAME, for example --dataset cifar"
             )
-        config, weights = configure(dataset, typed), path
+        config, weights, run = configure(dataset, typed), path, ""
     elif path.is_dir():
         raise UserError(f"{target} is a folder; type a file of weights, or the id of a run")
     elif path.exists():
@@ -47,6 +47,7 @@ def request(
         raise UserError(f"{target} does not exist; type the path of a file of weights, or the id of a run")
     else:
         config, weights = _of_run(target, dataset, typed, which)
+        run = str(weights.parent)
     sizes = tuple(parse_size(part) for part in eps.split(",") if part.strip()) if eps else (config.eps,)
     if not sizes:
         raise ConfigError(f"--eps {eps!r} has no values; write --eps 8 or --eps 2,4,8")
@@ -59,6 +60,7 @@ def request(
         again=again,
         key=key or "",
         explain=explain,
+        run=run,
     )
 
 

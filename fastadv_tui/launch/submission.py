@@ -10,7 +10,7 @@ from engine.config import phases
 from engine.config.datasets import FOLDER
 from engine.config.errors import ConfigError
 from engine.config.keys import full_key, parse_value
-from engine.config.presets import build
+from engine.config.presets import build, scaled_from
 from engine.config.run import RunConfig
 from engine.config.units import both_units
 from fastadv_tui.paths import data_dir, ensure_home, typed_path
@@ -102,6 +102,13 @@ def understood(config: RunConfig) -> str:
     if config.eval.attack != "none":
         parts.append(f"evaluation step {both_units(config.eval_step)}")
     return " · ".join(parts)
+
+
+def scaled_phases(config: RunConfig) -> str:
+    """A line about the phases of the preset if they were scaled to the epochs of the run, else an empty text."""
+    if (before := scaled_from(config)) is None:
+        return ""
+    return f"the phases of the preset were scaled from {before} epochs to {config.epochs}: {config.phases}"
 
 
 def _absolute(dataset: str) -> str:

@@ -8,6 +8,7 @@ from fastadv_tui.text.quantities import (
     first_images,
     format_duration,
     format_flops,
+    format_loss,
     format_percent,
     kind_of_images,
     phase_words,
@@ -55,7 +56,7 @@ def _epoch_line(event: events.Evaluated, state: RunState) -> str:
     parts = [accuracy_line(event, state)]
     if state.last_step is not None:
         step = state.last_step
-        parts += [f"loss {step.loss:.3f}", f"lr {step.lr:.4f}", f"{step.images_per_second:,.0f} images/s"]
+        parts += [f"loss {format_loss(step.loss)}", f"lr {step.lr:.4f}", f"{step.images_per_second:,.0f} images/s"]
     return "  ".join([*parts, eta_text(state)]).rstrip()
 
 

@@ -56,6 +56,15 @@ class RunState(Struct):
         return self.timeline.epochs if self.timeline else 0.0
 
     @property
+    def evaluated_fraction(self) -> float | None:
+        """The part of the present evaluation that is done, in [0,1]; None if the run does not evaluate now.
+
+        The figure is an estimate until the evaluation is over, and may fall.
+        """
+        progress = self.progress  # read once: another thread may change the state
+        return None if progress is None else min(progress.done / max(progress.total, 1), 1.0)
+
+    @property
     def last_step(self) -> Step | None:
         return next(reversed(self.steps), None)
 

@@ -19,6 +19,7 @@ from engine.protocol.requests import (
     PrepareRequest,
     Progress,
     Understood,
+    Unsaved,
     Working,
 )
 from fastadv_tui.runs import engine_client
@@ -46,7 +47,7 @@ def _show(stream: EngineStream[EvalAnswer] | EngineStream[PrepareAnswer], view: 
     """killed: the message if the engine was killed; `{}` stands for the number of the signal."""
     with stream, view.open():
         for answer in stream:
-            if isinstance(answer, Failed):
+            if isinstance(answer, Failed | Unsaved):
                 _print_error(one_line(answer.message))
             view.show(answer)
     if stream.exit_code == ExitCode.STOPPED:

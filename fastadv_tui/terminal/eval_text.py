@@ -28,6 +28,7 @@ def understood(answer: Understood) -> list[str]:
 
 
 def _about_the_file(answer: Understood) -> Iterator[str]:
+    yield from (f"note: {note}" for note in answer.notes)
     if answer.others:
         source, choice = answer.source or "the top level", f"--key {answer.others[0]}"
         yield f"weights: {source}; the file also has {_few(answer.others)} ({choice} takes it)"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from engine.protocol.exit_code import ExitCode
 from engine.protocol.rundir import RunDir
 from fastadv_tui.runs import control
-from fastadv_tui.runs.observe import RunObserver
+from fastadv_tui.runs.observe import RunObserver, observe
 from fastadv_tui.runs.status import RunStatus
 from fastadv_tui.supervise.queue import RunQueue
 from fastadv_tui.terminal.run_display import Display
@@ -115,10 +115,10 @@ def follow_to_end(rundir: RunDir, display: "Display", may_stop: bool) -> int:
             f"{rundir.id} {verdict.status}{f': {one_line(verdict.reason)}' if verdict.reason else ''}", file=sys.stderr
         )
     if verdict.status in ("failed", "lost"):
-        show_log(rundir)
+        show_log(rundir, verdict.reason)
     if verdict.status == "cancelled" and may_stop:
         print(f"`fastadv resume {rundir.id}` queues the run again", file=sys.stderr)
-    if verdict.status in ("stopped", "failed", "lost") and may_stop:
+    if verdict.status in ("stopped", "failed", "lost") and may_stop and _resumable(rundir):
         print(f"`fastadv resume {rundir.id}` continues from the last checkpoint", file=sys.stderr)
     return code
 
@@ -140,9 +140,14 @@ def update_history(rundir: RunDir) -> None:
     print_notices(history.notices)
 
 
-def show_log(rundir: RunDir) -> None:
-    """Print the last lines and the path of a run's log."""
-    lines = tail(rundir.log, LOG_LINES)
-    for text in lines:
+def _resumable(rundir: RunDir) -> bool:
+    """Whether `fastadv resume` has a checkpoint to continue from, and does not fail at once for the same reason."""
+    finished = observe(rundir).state.finished
+    return rundir.has_checkpoint() and (finished is None or finished.resumable)
+
+
+def show_log(rundir: RunDir, reason: str) -> None:
+    """Print the last lines and the path of a run's log. Lines that repeat the reason of the end are left out."""
+    for text in (text for text in tail(rundir.log, LOG_LINES) if text.strip() != reason):
         print(f"  {one_line(text)}", file=sys.stderr)
     print(f"the log is {rundir.log}", file=sys.stderr)

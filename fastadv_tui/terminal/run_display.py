@@ -13,7 +13,7 @@ from fastadv_tui.runs.state import RunState
 from fastadv_tui.runs.status import RunStatus
 from fastadv_tui.terminal.event_data import event_as_data
 from fastadv_tui.text import sanitize
-from fastadv_tui.text.quantities import attack_name
+from fastadv_tui.text.quantities import attack_name, format_loss
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -103,7 +103,7 @@ class RichDisplay:
         if isinstance(event, events.Progress):
             self._bar(f"evaluating {attack_name(event.attack)}", event.done, event.total, "")
         elif isinstance(event, events.Step):
-            facts = f"loss {event.loss:.3f}  {event.images_per_second:,.0f} images/s  {eta_text(state)}"
+            facts = f"loss {format_loss(event.loss)}  {event.images_per_second:,.0f} images/s  {eta_text(state)}"
             self._bar("training", event.step, state.total_steps, facts)
 
     def tick(self, state: RunState, verdict: RunStatus) -> None:

@@ -17,6 +17,16 @@ def format_percent(fraction: float | None) -> str:
     return "-" if fraction is None else f"{100 * fraction:.1f}%"
 
 
+def format_progress(fraction: float) -> str:
+    """Progress in [0,1] as `69%`, rounded down: 100% means that the work is over."""
+    return f"{int(100 * fraction + 1e-9)}%"  # 0.29 * 100 is a little less than 29
+
+
+def format_loss(loss: float) -> str:
+    """A loss as `2.303`, a very large loss as `1.2e+30`."""
+    return f"{loss:.3f}" if abs(loss) < 10_000 else f"{loss:.1e}"
+
+
 def format_duration(seconds: float | None) -> str:
     """Seconds as `12 s`, `3 min 05 s`, `2 h 07 min` or `3 d 04 h`; `-` for None."""
     if seconds is None:

@@ -1,6 +1,7 @@
 """`fastadv eval` as a shell sees it: files and runs, several eps, interruptions, and results of earlier evaluations."""
 
 import json
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -66,6 +67,10 @@ def test_eval_of_a_run_uses_the_settings_that_it_was_trained_with(home: Path) ->
     *_, measured = answers(fastadv("eval", rundir.id, "--json"))
     assert measured["attack"] == "pgd-2"
     assert measured["eps"] == [0.2]
+    assert len(rundir.evaluations.read_text().splitlines()) == 1
+    assert "robust" in re.findall(r"^evaluated +(.*)", fastadv("show", rundir.id).stdout, re.MULTILINE)[0]
+    (row,) = json.loads(fastadv("runs", "--json").stdout)
+    assert [record["robust"] for record in row["evaluations"]] == measured["robust"]
     by_file = fastadv("eval", str(rundir.last), "--dataset", "digits", "--attack", "pgd-2", "--set", "model.width=4")
     assert "measured before" in by_file.stdout  # the same weights, the same question
     assert isinstance(checkpoint.load_model(rundir.path), torch.nn.Module)

@@ -1,5 +1,6 @@
 """Run directories, and runs with a stand-in for the engine."""
 
+import json
 import time
 from pathlib import Path
 
@@ -31,6 +32,14 @@ def make_run(folder: Path, submitted: float | None = None, chosen: RunConfig | N
     when = time.time() if submitted is None else submitted
     rundir.config.write_bytes(msgspec.json.encode(Submission(id=rundir.id, submitted=when, config=chosen or config())))
     return rundir
+
+
+def edit_config(rundir: RunDir, key: str, value: object) -> None:
+    """Change a setting in the config.json of a run, as a user may do by hand."""
+    content = json.loads(rundir.config.read_text())
+    section, _, leaf = key.rpartition(".")
+    (content["config"][section] if section else content["config"])[leaf] = value
+    rundir.config.write_text(json.dumps(content))
 
 
 def verdict(rundir: RunDir) -> status.RunStatus:

@@ -22,7 +22,7 @@ from fastadv_tui.history.index import History
 from fastadv_tui.history.notes import Notes, changed_tags
 from fastadv_tui.history.query import QueryError, ordered, parse
 from fastadv_tui.history.row import Row
-from fastadv_tui.history.seed_groups import Group, group_by_seed, mean_std
+from fastadv_tui.history.seed_groups import Group, group_by_seed, mean_std, seeds_text
 from fastadv_tui.paths import runs_dir
 from fastadv_tui.runs import control
 from fastadv_tui.text.sanitize import one_line, run_label
@@ -123,6 +123,7 @@ class HistoryScreen(Screen[None]):
         texts = {
             "clean": mean_std(group.clean, group.clean_std),
             "robust": mean_std(group.robust, group.robust_std),
+            "seed": seeds_text(group),
         }
         first = group.rows[0]
         if len({row.status for row in group.rows}) > 1:

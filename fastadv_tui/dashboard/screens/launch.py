@@ -20,7 +20,7 @@ from fastadv_tui.errors import UserError
 from fastadv_tui.launch.cost import FlopCounter, PastPaces
 from fastadv_tui.launch.form import LaunchPlan, meaning, placeholder, plan_form, texts_of
 from fastadv_tui.launch.group import submit_group
-from fastadv_tui.launch.submission import sweep_tag, understood
+from fastadv_tui.launch.submission import scaled_phases, sweep_tag, understood
 from fastadv_tui.runs import engine_client
 from fastadv_tui.text.quantities import format_duration, phase_words
 from fastadv_tui.text.quantities import format_flops as work_of
@@ -155,6 +155,7 @@ class LaunchScreen(Screen[None]):
         )
         count_text = f"{count} runs, the first one:" if count > 1 else "1 run"
         parts = [count_text, understood(planned.configs[0]).replace(" · ", "\n")]
+        parts += [*filter(None, [scaled_phases(planned.configs[0])])]
         if planned.configs[0].phases:
             parts.append("\n".join(phase_words(phase) for phase in planned.configs[0].phase_list))
         parts.append(f"work: {self._work(planned)}\ntime: {time_text}")

@@ -7,10 +7,11 @@ from textual.widgets import Static
 
 from engine.config.units import units
 from fastadv_tui.dashboard.snapshot import LiveRun
-from fastadv_tui.history.columns import COLUMNS, age_text, evaluation_text, status_text
+from fastadv_tui.history.columns import COLUMNS, age_text, evaluation_text, reason_text, status_text
+from fastadv_tui.history.evaluations import short_text
 from fastadv_tui.history.row import Row
 from fastadv_tui.launch.command_line import as_text
-from fastadv_tui.text.quantities import format_duration, phase_words
+from fastadv_tui.text.quantities import format_duration, format_loss, format_progress, phase_words
 from fastadv_tui.text.sanitize import one_line
 
 MAX_VALUE_WIDTH = 60
@@ -29,12 +30,13 @@ def facts(row: Row, view: LiveRun | None) -> list[tuple[str, str]]:
     """Labels and values of a run. Values that are empty are left out."""
     found = [
         ("status", status_text(row) if row.live else f"{status_text(row)}, {age_text(row)}"),
-        ("", row.reason),
+        ("", reason_text(row)),
         ("method", f"{row.method} {units(row.alpha)}/255" if row.method != "standard" else "standard"),
         ("eps", f"{units(row.eps)}/255"),
         ("clean", COLUMNS["clean"].text(row)),
         ("robust", COLUMNS["robust"].text(row)),
         ("attack", evaluation_text(row) if row.attack and row.images else ""),
+        *[("measured", short_text(record)) for record in reversed(row.evaluations)],
         ("epoch", f"{row.epochs:.2f} of {row.total_epochs:.4g}"),
         *_pace(view),
         ("data", f"{PurePath(row.dataset).name} {row.data_fingerprint}"),
@@ -60,12 +62,12 @@ def _pace(view: LiveRun | None) -> list[tuple[str, str]]:
         )
     ]
     if state.last_step is not None:
-        found += [("loss", f"{state.last_step.loss:.3f}"), ("lr", f"{state.last_step.lr:.4g}")]
+        found += [("loss", format_loss(state.last_step.loss)), ("lr", f"{state.last_step.lr:.4g}")]
         found += [("speed", f"{state.last_step.images_per_second:,.0f} images/s")]
     if state.timeline and len(state.timeline.stretches) > 1:
         found += [("phase", phase_words(state.timeline.at(state.step).phase))]
-    if (progress := state.progress) is not None:  # read once, as another thread changes the state
-        found += [("eval", f"{progress.done / max(progress.total, 1):.0%}")]
+    if (evaluated := state.evaluated_fraction) is not None:
+        found += [("eval", format_progress(evaluated))]
     return [*found, ("ETA", format_duration(state.eta_seconds) if state.eta_seconds else "")]
 
 

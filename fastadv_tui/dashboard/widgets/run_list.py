@@ -12,7 +12,7 @@ from textual.widgets.option_list import Option
 from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
 from fastadv_tui.history.columns import age_text, status_word
 from fastadv_tui.history.row import Row
-from fastadv_tui.text.quantities import GLYPHS, format_percent, ordinal
+from fastadv_tui.text.quantities import GLYPHS, format_percent, format_progress, ordinal
 from fastadv_tui.text.sanitize import one_line
 
 MAX_RUNS = 100  # the history has the older ones
@@ -104,23 +104,27 @@ def status_colour(row: Row) -> str:
 
 def _state(row: Row, snapshot: Snapshot) -> str:
     view = snapshot.views.get(row.id)
+    done = view.state.evaluated_fraction if view else None
+    if row.status == "running" and not row.stopping and done is not None:
+        return f"evaluating {_bar(done)} {format_progress(done):>4}"
     if row.status == "running":
-        share = min(row.epochs / row.total_epochs, 1.0) if row.total_epochs else 0.0
-        bar = "━" * round(share * BAR_WIDTH)
-        return f"{_activity(row, view)} {bar:╌<{BAR_WIDTH}} {share:4.0%}"
+        trained = min(row.epochs / row.total_epochs, 1.0) if row.total_epochs else 0.0
+        return f"{_activity(row, view)} {_bar(trained)} {trained:4.0%}"
     if row.status == "queued":
         place = snapshot.places.get(row.id)
         return f"{snapshot.held_up or 'queued'}, {ordinal(place)} in line" if place else "queued"
-    return f"{row.status}{', collapsed' * bool(row.alarms)}, {age_text(row)}"
+    return ", ".join(filter(None, [row.status, row.outcome, age_text(row)]))
 
 
 def _activity(row: Row, view: LiveRun | None) -> str:
-    """What a running run does."""
-    if row.stopping:
-        return status_word(row)
-    if view and view.state.progress:
-        return "evaluating"
-    return "stalled" if view and view.verdict.stalled else "running"
+    """What a run that trains does."""
+    stalled = view and view.verdict.stalled and not row.stopping
+    return "stalled" if stalled else status_word(row)
+
+
+def _bar(share: float) -> str:
+    """A progress bar. share: the part that is done, in [0,1]."""
+    return f"{'━' * round(share * BAR_WIDTH):╌<{BAR_WIDTH}}"
 
 
 def _fit(text: str, width: int) -> str:

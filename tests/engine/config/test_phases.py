@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.config.errors import ConfigError
-from engine.config.phases import Phase, format_phases, parse
-from engine.config.presets import build
+from engine.config.phases import Phase, format_phases, parse, scaled
+from engine.config.presets import build, scaled_from
 from engine.plan.timeline import ScheduledPhase, Timeline
 
 WONG = build("imagenet").phases
@@ -68,11 +68,49 @@ def test_an_error_in_phases_says_what_is_wrong(text: str, said: str) -> None:
 
 def test_a_run_takes_its_epochs_from_its_phases_and_refuses_a_contradiction() -> None:
     assert build("cifar", {"phases": "0-3:0/16 3-7"}).epochs == 7
-    with pytest.raises(ConfigError, match="the phases end at epoch 15, but epochs = 5"):
-        build("imagenet", {"epochs": 5})
+    with pytest.raises(ConfigError, match="the phases end at epoch 7, but epochs = 5"):
+        build("imagenet", {"epochs": 5, "phases": "0-3:0/16 3-7"})
     assert build("imagenet", {"epochs": 5, "phases": "", "optim.lr": 0.1}).epochs == 5
     with pytest.raises(ConfigError, match="cifar10 has images of one size"):
         build("cifar", {"phases": "0-3:160/128"})
+
+
+@pytest.mark.parametrize(
+    ("epochs", "ends"),
+    [
+        (1, [(0, 352, 1)]),  # the longest phase is left
+        (2, [(0, 160, 1), (1, 352, 2)]),
+        (4, [(0, 160, 1), (1, 160, 2), (2, 352, 3), (3, 0, 4)]),  # an epoch for each
+        (30, [(0, 160, 2), (2, 160, 12), (12, 352, 24), (24, 0, 30)]),
+    ],
+)
+def test_typed_epochs_scale_the_phases_of_a_preset(epochs: int, ends: list[tuple[int, int, int]]) -> None:
+    config = build("imagenet", {"epochs": epochs})
+    assert config.epochs == epochs
+    assert [(phase.begin, phase.size, phase.end) for phase in parse(config.phases)] == ends
+    assert scaled_from(config) == 15
+
+
+def test_phases_that_a_user_typed_or_did_not_change_are_not_said_to_be_scaled() -> None:
+    assert scaled_from(build("imagenet")) is None
+    assert build("imagenet", {"epochs": 15}) == build("imagenet")
+    assert scaled_from(build("imagenet", {"phases": "0-3:0/224:64:0.1..0"})) is None
+    assert scaled_from(build("imagenet", {"epochs": 5, "phases": "", "optim.lr": 0.1})) is None
+    assert scaled_from(build("cifar", {"epochs": 3})) is None
+
+
+@given(some_phases(), st.integers(1, 200))
+def test_scaled_phases_cover_the_epochs_in_proportion(phases: tuple[Phase, ...], epochs: int) -> None:
+    found = scaled(phases, epochs)
+    assert parse(format_phases(found)) == found  # no gap, and the first begins at 0
+    assert found[-1].end == epochs
+    assert len(found) == len(phases) or epochs < len(phases)
+
+
+@given(some_phases(), st.integers(1, 9))
+def test_a_multiple_of_the_epochs_makes_every_phase_a_multiple_of_itself(phases: tuple[Phase, ...], by: int) -> None:
+    lengths = [phase.end - phase.begin for phase in phases]
+    assert [phase.end - phase.begin for phase in scaled(phases, by * phases[-1].end)] == [by * n for n in lengths]
 
 
 # 20 images. First minibatches of 8: 3 per epoch, 2 updates on each. Then minibatches of 20: 1 per epoch.

@@ -229,7 +229,7 @@ def test_only_free_training_updates_several_times_on_a_minibatch() -> None:
 
 def test_the_title_of_a_run_is_its_name_or_describes_it() -> None:
     assert build("cifar").title == "cifar10-fgsm-eps8"
-    assert build("mnist").title == "mnist-fgsm-eps0.3"
+    assert build("mnist").title == "mnist-fgsm-eps76.5"
     assert build("cifar", {"name": "mine"}).title == "mine"
 
 

@@ -1,15 +1,21 @@
 """A run is resumed with the settings that its checkpoint was trained with, or not at all."""
 
-import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
-from engine.config.errors import ConfigError
+from engine.config.errors import ConfigError, UserError
+from engine.evaluation.evaluation import Accuracy
 from engine.protocol import events
 from engine.protocol.rundir import RunDir
 from engine.protocol.stop import Stopped
-from tests.support.engine import of_kind, run_folder
+from engine.training.checkpoint import CheckpointError
+from engine.training.validation import Validation
+from tests.support.engine import assert_same, of_kind, run_folder, weights
+from tests.support.runs import edit_config
 from tests.support.training import train
 
 SETTINGS = {
@@ -21,20 +27,13 @@ SETTINGS = {
 }
 
 
-def stopped_run(folder: Path) -> RunDir:
-    """A run with a checkpoint of its first weight updates."""
-    rundir = run_folder(folder / "run", SETTINGS)
+def stopped_run(folder: Path, width: int = 4) -> RunDir:
+    """A run with two checkpoints of its first weight updates."""
+    rundir = run_folder(folder / f"w{width}", SETTINGS | {"model.width": width})
     with pytest.raises(Stopped):
         train(rundir, looks=4)
     assert rundir.last.exists()
     return rundir
-
-
-def edit_config(rundir: RunDir, key: str, value: object) -> None:
-    content = json.loads(rundir.config.read_text())
-    section, _, leaf = key.rpartition(".")
-    (content["config"][section] if section else content["config"])[leaf] = value
-    rundir.config.write_text(json.dumps(content))
 
 
 @pytest.mark.parametrize(
@@ -54,3 +53,85 @@ def test_a_setting_that_does_not_decide_the_weights_may_change_while_a_run_is_st
     train(rundir, attempt=2)
     notes = [note.message for note in of_kind(rundir, events.Note)]
     assert "watch.images has changed since the checkpoint: it was 40 and is now 20" in notes
+
+
+def notes_of(rundir: RunDir) -> list[str]:
+    return [note.message for note in of_kind(rundir, events.Note)]
+
+
+def test_of_a_last_checkpoint_of_another_width_the_one_before_is_taken(tmp_path: Path) -> None:
+    rundir, other, whole = stopped_run(tmp_path), stopped_run(tmp_path, 8), run_folder(tmp_path / "whole", SETTINGS)
+    shutil.copy(other.last, rundir.last)
+    train(rundir, attempt=2)
+    assert notes_of(rundir) == [
+        "last.pt: trained with model.width = 8, but config.json now has 4; continuing from the previous checkpoint"
+    ]
+    train(whole)
+    assert_same(weights(rundir)["model"], weights(whole)["model"])
+
+
+def test_two_checkpoints_of_another_width_are_refused_in_one_line(tmp_path: Path) -> None:
+    rundir, other = stopped_run(tmp_path), stopped_run(tmp_path, 8)
+    for path in (rundir.last, rundir.previous):
+        shutil.copy(other.last, path)
+    with pytest.raises(ConfigError) as caught:
+        train(rundir, attempt=2)
+    assert str(caught.value) == (
+        "last.pt: trained with model.width = 8, but config.json now has 4; previous.pt: trained with model.width = 8, "
+        "but config.json now has 4; restore config.json or a checkpoint, or start a new run"
+    )
+    assert not caught.value.resumable
+
+
+def test_weights_that_do_not_fit_the_network_are_passed_over_by_the_name_of_a_tensor(tmp_path: Path) -> None:
+    rundir, other = stopped_run(tmp_path), stopped_run(tmp_path, 8)
+    torch.save(weights(rundir) | {"model": weights(other)["model"]}, rundir.last)
+    train(rundir, attempt=2)
+    (note,) = notes_of(rundir)
+    assert re.fullmatch(
+        r"last\.pt: the tensor \S+ is \[8, .*\], but \[4, .*\] in the network of the run; continuing from .*", note
+    )
+
+
+def test_a_checkpoint_with_weights_alone_is_no_place_to_continue_from(tmp_path: Path) -> None:
+    rundir = run_folder(tmp_path / "run", SETTINGS)
+    train(rundir)
+    for path in (rundir.last, rundir.previous):
+        shutil.copy(rundir.best, path)
+    with pytest.raises(CheckpointError, match=r"last\.pt: holds weights only, without optimizer; .*; restore"):
+        train(rundir, attempt=2)
+
+
+@pytest.mark.parametrize(
+    ("width", "error"),
+    [
+        (
+            8,
+            r"^early stopping cannot restore its weights: best\.pt: trained with model\.width = 8, but .*new run$",
+        ),
+        (None, r"best\.pt is missing, which early stopping restores; start a new run$"),
+    ],
+)
+def test_early_stopping_restores_the_weights_of_this_run_or_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int | None, error: str
+) -> None:
+    other = stopped_run(tmp_path, 8)
+    rundir = run_folder(tmp_path / "run", SETTINGS | {"early_stop.enabled": True})
+
+    def guard(validation: Validation, epoch: int) -> Accuracy:
+        """Robust accuracy falls in the second epoch, before which the kept weights are replaced or removed."""
+        if epoch:
+            shutil.copy(other.last, rundir.best) if width else rundir.best.unlink()
+        return Accuracy(0.9, 0.1 if epoch else 0.8, 128)
+
+    monkeypatch.setattr(Validation, "guard_accuracy", guard)
+    with pytest.raises(UserError, match=error):
+        train(rundir)
+
+
+def test_a_checkpoint_whose_settings_cannot_be_read_is_of_another_version(tmp_path: Path) -> None:
+    rundir = stopped_run(tmp_path)
+    torch.save(weights(rundir) | {"config": '{"of": "later"}'}, rundir.last)
+    train(rundir, attempt=2)
+    (note,) = notes_of(rundir)
+    assert note.startswith("last.pt: its settings cannot be read (")

@@ -21,6 +21,7 @@ from engine.protocol.rundir import RunDir
 from engine.protocol.stop import Stopped
 from engine.training import checkpoint
 from engine.training.alarm import THRESHOLD
+from engine.training.learner import Learner
 from engine.training.reporter import DivergedError
 from engine.training.validation import Validation
 from tests.support.engine import assert_same, assert_same_end, of_kind, run_folder, weights, without_clock
@@ -273,6 +274,45 @@ def test_a_loss_that_is_nan_ends_even_a_short_run(tmp_path: Path) -> None:
     assert not rundir.best.exists()
 
 
+def _spoil_weights(monkeypatch: pytest.MonkeyPatch, at_step: int) -> None:
+    """Let one weight become NaN in an update whose loss is finite, as an overflow does."""
+    step = Learner._step
+
+    def spoiled(learner: Learner) -> None:
+        step(learner)
+        if learner.step == at_step:
+            with torch.no_grad():
+                next(learner.model.parameters()).view(-1)[0] = float("nan")
+
+    monkeypatch.setattr(Learner, "_step", spoiled)
+
+
+@pytest.mark.parametrize("at_step", [2, 4, 8])  # in an epoch, at the end of an epoch, at the end of training
+def test_no_checkpoint_holds_weights_that_are_not_finite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_step: int
+) -> None:
+    rundir = run_folder(tmp_path / "run", FEW | {"checkpoint_minutes": ALWAYS})
+    with monkeypatch.context() as patch:
+        _spoil_weights(patch, at_step)
+        with pytest.raises(DivergedError, match=rf"^diverged: the weights are not finite at step {at_step}; lower the"):
+            train(rundir)
+    for path in rundir.path.glob("*.pt"):
+        assert all(bool(value.isfinite().all()) for value in checkpoint.load(path)["model"].values()), path
+    assert weights(rundir)["step"] == at_step - 1
+    assert not [event for event in of_kind(rundir, events.Evaluated) if event.step == at_step]
+    train(rundir, attempt=2)  # without the fault, the run goes on from the checkpoint before
+
+
+def test_a_run_that_is_stopped_after_it_diverged_says_that_it_diverged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rundir = run_folder(tmp_path / "run", FEW)
+    _spoil_weights(monkeypatch, at_step=1)
+    with pytest.raises(DivergedError):
+        train(rundir, looks=1)
+    assert not rundir.last.exists()
+
+
 @pytest.mark.parametrize(
     ("typed", "error"),
     [
@@ -301,13 +341,13 @@ def _damaged(folder: Path) -> dict[str, Any]:
     [
         (_vanished, r"^the data folder .* does not exist; create it"),
         (_damaged, r"t10k-labels-idx1-ubyte \(or \.gz\) is missing"),
-        (lambda folder: FEW | DIVERGING, "the loss is (nan|inf) at step .*; lower the learning rate"),
+        (lambda folder: FEW | DIVERGING, "^diverged: the loss is (nan|inf) at step .*; lower the learning rate"),
         (lambda folder: {"batch_size": 5000}, "^batch_size = 5000: the data has only 150"),
         (lambda folder: {"device": "cuda:99"}, "^device = cuda:99 is not there: .*use --device auto or cpu"),
     ],
     ids=["vanished", "damaged", "diverges", "batch", "device"],
 )
-def test_a_failure_is_one_line_in_the_last_event_and_a_whole_traceback_in_the_log(
+def test_a_failure_that_the_user_can_put_right_is_one_line_in_the_last_event_and_in_the_log(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -324,8 +364,24 @@ def test_a_failure_is_one_line_in_the_last_event_and_a_whole_traceback_in_the_lo
     assert re.search(error, last.error)
     assert "\n" not in last.error
     log = capsys.readouterr().err
-    assert re.search(error, log)
-    assert ("Traceback" in log) == ("loss" in error)  # an error that the user can put right needs no traceback
+    assert re.search(error, log, re.MULTILINE)
+    assert last.resumable == ("diverged" in last.error)  # the others fail again until the user changes something
+    assert "Traceback" not in log  # an error that the user can put right needs none
+
+
+def test_an_error_of_the_program_has_its_traceback_in_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("of the program")
+
+    monkeypatch.setattr(main, "StopRequest", lambda file: StopAfter())
+    monkeypatch.setattr("engine.training.trainer.set_up", broken)
+    rundir = run_folder(tmp_path / "run", FEW)
+    assert main.train(rundir) == 1
+    (last,) = of_kind(rundir, events.Finished)
+    assert (last.error, last.resumable) == ("RuntimeError: of the program", True)
+    assert "Traceback" in capsys.readouterr().err
 
 
 def test_a_run_whose_config_cannot_be_read_ends_with_a_failed_event(

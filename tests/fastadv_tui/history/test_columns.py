@@ -8,12 +8,14 @@ from fastadv_tui.dashboard.settings import COLUMNS as SHOWN_AT_FIRST
 from fastadv_tui.history.columns import COLUMNS, FIELDS_WITHOUT_COLUMN, SHOWABLE
 from fastadv_tui.history.query import QueryError, ordered, parse
 from fastadv_tui.history.row import Row
+from tests.support.evaluations import evaluation
 
 FULL = Row(
     id="a1", name="try", dataset="cifar10", method="fgsm", eps=8 / 255, alpha=10 / 255, preset="wong2020", seed=3,
     status="done", host="h", submitted=1e9, started=1e9, ended=1e9, duration=60.0, epochs=4.0, total_epochs=15.0,
     clean=0.8, robust=0.4, attack="pgd-10", images=1000, final=True, peak_memory=10**9, images_per_second=1234.0,
     flops=10**15, data_fingerprint="d", code_fingerprint="c", tags=["x", "y"], note="n", pinned=True,
+    evaluations=[evaluation(robust=0.25), evaluation(eps=16 / 255, robust=0.1)],
 )  # fmt: skip
 EMPTY = Row(id="b2")
 
@@ -52,6 +54,7 @@ def test_a_column_has_the_value_and_the_text_of_its_field_and_accepts_an_empty_r
         ("flops", "1 PFLOP"),
         ("tags", "x y"),
         ("attack", "PGD-10"),
+        ("evaluations", "10.0% PGD-20 eps 16/255 on 1,000; 25.0% PGD-20 eps 8/255 on 1,000"),  # the newest first
     ],
 )
 def test_the_text_of_a_column_is_in_the_units_that_people_read(key: str, text: str) -> None:

@@ -12,7 +12,8 @@ from fastadv_tui.history.comparison import compare
 from fastadv_tui.history.comparison_formats import FORMATS
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.run_settings import differing_settings
-from fastadv_tui.history.seed_groups import group_by_seed, mean_std, seeds_text
+from fastadv_tui.history.seed_groups import counted_twice, group_by_seed, mean_std, seeds_text
+from tests.support.evaluations import evaluation
 
 BASE = Row(
     id="a1", name="base", dataset="cifar10", method="fgsm", preset="wong2020", eps=8 / 255, status="done", clean=0.8,
@@ -136,3 +137,31 @@ def test_a_copied_run_folder_is_no_second_trial() -> None:
     assert renamed.count == 1
     (both,) = group_by_seed([own, replace(own, id="c", origin="c")])
     assert seeds_text(both) == f"{BASE.seed} (2 runs)"
+
+
+def test_a_seed_that_is_counted_twice_is_said_if_the_code_is_the_same() -> None:
+    one, again = replace(BASE, id="a", origin="a"), replace(BASE, id="b", origin="b")
+    assert counted_twice(group_by_seed([one, again])) == [
+        "base: seed 0 is counted 2 times, with the same settings and code (a, b); these runs are no independent trials"
+    ]
+    assert counted_twice(group_by_seed([one, replace(again, seed=1)])) == []
+    assert counted_twice(group_by_seed([one, replace(again, code_fingerprint="other")])) == []
+    assert counted_twice(group_by_seed([one, replace(again, clean=None, robust=None)])) == []  # no result is counted
+    assert counted_twice(group_by_seed([one, replace(again, origin="a")])) == []  # a copy of the folder
+
+
+PGD20, PGD100 = "PGD-20, eps 8/255, 1,000 test images of cifar10", "PGD-100, eps 8/255, 1,000 test images of cifar10"
+
+
+def test_a_comparison_has_a_line_for_each_kind_of_evaluation_and_marks_the_best() -> None:
+    one = replace(BASE, evaluations=[evaluation(robust=0.44), evaluation(attack="pgd-100", robust=0.4)])
+    table = compare([one, replace(NARROW, evaluations=[evaluation(robust=0.45)])])
+    assert line_of(table, "results", PGD20) == [("44.0%", False), ("45.0%", True)]
+    assert line_of(table, "results", PGD100) == [("40.0%", False), ("-", False)]
+    assert table.warnings == []
+
+
+@pytest.mark.parametrize("other", [{"data": "other"}, {"step_size": 1 / 255}])
+def test_evaluations_of_one_kind_that_cannot_be_compared_are_a_warning(other: dict[str, object]) -> None:
+    one, two = replace(BASE, evaluations=[evaluation()]), replace(NARROW, evaluations=[evaluation(**other)])
+    assert compare([one, two]).warnings == ["results of `fastadv eval` differ in their data or step size"]

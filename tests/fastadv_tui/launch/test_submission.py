@@ -6,7 +6,9 @@ import pytest
 
 from engine.config.errors import ConfigError
 from engine.config.keys import flatten
-from fastadv_tui.launch.submission import configure, grid, merge, parse_pairs, understood
+from fastadv_tui.launch.form import plan_form, texts_of
+from fastadv_tui.launch.submission import configure, grid, merge, parse_pairs, scaled_phases, understood
+from fastadv_tui.runs.create import create_run
 
 
 def test_only_typed_options_beat_the_preset(home: Path) -> None:
@@ -60,6 +62,17 @@ def test_typed_sizes_are_repeated_in_both_units(home: Path) -> None:
     assert understood(configure("cifar", {"eps": "8"})) == (
         "eps 8/255 = 0.03137 · alpha 10/255 = 0.03922 · evaluation step 2/255 = 0.007843"
     )
+
+
+def test_typed_epochs_scale_the_phases_of_the_preset_and_one_line_says_so(home: Path) -> None:
+    config = configure("imagenet", {"epochs": "1"})
+    assert scaled_phases(config) == (
+        "the phases of the preset were scaled from 15 epochs to 1: 0-1:352/224:224:0.04..0.004"
+    )
+    assert scaled_phases(configure("imagenet", {})) == ""
+    assert scaled_phases(configure("cifar", {"epochs": "1"})) == ""
+    filled = plan_form(texts_of(create_run(config, [])) | {"dataset": "imagenet"})
+    assert filled.configs == [config]  # a form that is filled from the run starts the same run
 
 
 @pytest.mark.parametrize("typed", [{"optim.lr": "0.1"}, {"optim.schedule": "constant"}, {"batch_size": "64"}])

@@ -4,7 +4,7 @@ import pytest
 
 from fastadv_tui.runs.event_text import event_line
 from fastadv_tui.runs.state import RunState
-from tests.support.events import evaluated, started
+from tests.support.events import evaluated, started, step
 
 
 @pytest.mark.parametrize(("official", "said"), [(True, False), (False, True), (None, False)])
@@ -30,3 +30,8 @@ def test_the_final_line_warns_of_a_network_that_always_answers_the_same() -> Non
     assert event_line(evaluated(100, "final", answers=1), state).endswith(
         "; warning: the network gives every image the same class: the figures say nothing"
     )
+
+
+def test_a_loss_that_grew_beyond_measure_has_few_digits() -> None:
+    state = RunState(started=started(), steps=[step(10, loss=1.2345e30)])
+    assert "loss 1.2e+30  lr" in event_line(evaluated(10), state)

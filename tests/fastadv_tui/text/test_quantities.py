@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastadv_tui.text.quantities import format_bytes, iso_time, parse_age
+from fastadv_tui.text.quantities import format_bytes, format_loss, format_progress, iso_time, parse_age
 
 
 @pytest.mark.parametrize(
@@ -79,3 +79,20 @@ def test_a_time_for_other_programs_says_its_zone(text: str) -> None:
 
 def test_an_unknown_time_is_none() -> None:
     assert iso_time(0.0) is None
+
+
+@pytest.mark.parametrize(
+    ("loss", "text"),
+    [(2.302585, "2.303"), (0.0, "0.000"), (9999.0, "9999.000"), (1.2345e30, "1.2e+30"), (3e38, "3.0e+38")],
+)
+def test_a_large_loss_has_few_digits(loss: float, text: str) -> None:
+    assert format_loss(loss) == text
+
+
+@pytest.mark.parametrize(("done", "text"), [(0, "0%"), (29, "29%"), (69, "69%"), (99, "99%"), (100, "100%")])
+def test_progress_is_the_percent_that_is_done(done: int, text: str) -> None:
+    assert format_progress(done / 100) == text
+
+
+def test_only_work_that_is_over_is_at_100_percent() -> None:
+    assert format_progress(0.9999) == "99%"

@@ -1,0 +1,48 @@
+"""Results of `fastadv eval RUN` in the history: which of them a row keeps, and how they are shown."""
+
+from collections.abc import Iterable
+
+from engine.config.units import units
+from engine.protocol.evaluations import EvaluationRecord, read
+from engine.protocol.rundir import RunDir
+from fastadv_tui.runs.state import RunState
+from fastadv_tui.text.quantities import attack_name, figure_warnings, format_percent, kind_of_images
+
+MAX_EVALUATIONS = 10  # that a row keeps, because rows must stay small
+
+
+def evaluations_of(rundir: RunDir, state: RunState) -> list[EvaluationRecord]:
+    """The newest result of each kind, in order of time. Results of weights that the run has replaced are left out."""
+    now = state.saved.step if state.saved else state.started.from_step if state.started else 0
+    newest: dict[str, EvaluationRecord] = {}
+    for record in read(rundir.evaluations):
+        if record.checkpoint != "last" or not now or record.step in (0, now):
+            newest.pop(kind_of(record), None)  # so that the order is that of time
+            newest[kind_of(record)] = record
+    return list(newest.values())[-MAX_EVALUATIONS:]
+
+
+def kind_of(record: EvaluationRecord) -> str:
+    """What was measured: `PGD-50-10, eps 8/255, 1,000 test images of cifar10`. Results of one kind can be compared."""
+    weights = f", {record.checkpoint}.pt" if record.checkpoint != "last" else ""
+    images = f"{record.images:,} {kind_of_images(record.held_out)} of {record.dataset}"
+    return f"{attack_name(record.attack)}, eps {units(record.eps)}/255, {images}{weights}"
+
+
+def short_text(record: EvaluationRecord) -> str:
+    """A result for a narrow place: `45.3% PGD-50-10 eps 8/255 on 1,000`."""
+    best = f" {record.checkpoint}.pt" * (record.checkpoint != "last")
+    attack = f"{attack_name(record.attack)} eps {units(record.eps)}/255"
+    return f"{format_percent(record.robust)} {attack} on {record.images:,}{best}"
+
+
+def full_texts(records: Iterable[EvaluationRecord]) -> list[str]:
+    """One line for each result, with its time and its warnings."""
+    return [_full_text(record) for record in records]
+
+
+def _full_text(record: EvaluationRecord) -> str:
+    warnings = figure_warnings(record.without_gradient, record.images, record.answers)
+    said = "".join(f"; warning: {warning}" for warning in warnings)
+    figures = f"clean {format_percent(record.clean)}, robust {format_percent(record.robust)}"
+    return f"{figures} under {kind_of(record)}; {record.time}, weights {record.weights}{said}"

@@ -1,0 +1,65 @@
+"""The two lines of a run in the list, beside the facts of the same run."""
+
+import pytest
+
+from engine.protocol.events import Progress
+from engine.protocol.rundir import RunDir
+from fastadv_tui.dashboard.snapshot import LiveRun
+from fastadv_tui.dashboard.widgets.run_facts import facts
+from fastadv_tui.dashboard.widgets.run_list import prompt
+from fastadv_tui.history.row import Row
+from fastadv_tui.paths import runs_dir
+from fastadv_tui.runs.state import RunState, apply
+from fastadv_tui.runs.status import RunStatus
+from tests.support.events import started, step
+
+ROW = Row(id="a1", name="run", status="running", epochs=10.0, total_epochs=10.0)
+
+
+def view(*progress: tuple[int, int]) -> LiveRun:
+    """A run that has trained to the end and then evaluates. progress: done and total."""
+    state = apply(apply(RunState(), started()), step(100))
+    for done, total in progress:
+        state = apply(state, Progress(attack="pgd-50-10", done=done, total=total))
+    return LiveRun(RunDir(runs_dir() / "a1"), state, (1, 0), RunStatus(status="running"))
+
+
+def second_line(row: Row, live: LiveRun | None = None) -> str:
+    return prompt(row, live, marked=False).plain.splitlines()[1].strip()
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "text"), [(0, 1000, "0%"), (690, 1000, "69%"), (999, 1000, "99%"), (1000, 1000, "100%")]
+)
+def test_the_list_and_the_facts_tell_the_same_progress_of_an_evaluation(
+    home: object, done: int, total: int, text: str
+) -> None:
+    live = view((done, total))
+    assert second_line(ROW, live).split()[0] == "evaluating"
+    assert second_line(ROW, live).split()[-1] == dict(facts(ROW, live))["eval"] == text
+
+
+def test_a_run_that_trains_shows_how_much_it_has_trained(home: object) -> None:
+    assert second_line(ROW, view()).split()[::2] == ["running", "100%"]
+    assert "eval" not in dict(facts(ROW, view()))
+
+
+@pytest.mark.parametrize(
+    ("status", "alarms", "reason", "words"),
+    [
+        ("done", [], "", ["done"]),
+        ("done", ["overfitting", "collapse"], "", ["done", "collapsed"]),
+        ("stopped", ["collapse"], "", ["stopped", "collapsed"]),
+        ("failed", ["diverged"], "diverged: the loss is nan at step 3; lower it", ["failed", "diverged"]),
+        ("failed", ["collapse", "diverged"], "diverged: the loss is nan at step 3; lower it", ["failed", "diverged"]),
+        ("failed", ["collapse"], "cannot write last.pt", ["failed", "collapsed"]),
+    ],
+)
+def test_a_run_that_diverged_is_not_called_collapsed(
+    status: str, alarms: list[str], reason: str, words: list[str]
+) -> None:
+    row = Row(id="a1", name="run", status=status, alarms=alarms, reason=reason)
+    assert second_line(row).split(", ")[:-1] == words
+    found = [value for label, value in facts(row, None) if not label]
+    assert "".join(found).startswith("".join(words[1:]))
+    assert "".join(found).endswith(reason)
