@@ -19,8 +19,8 @@ from engine.models import pretrained
 from engine.models.build import build_network
 from engine.protocol.answers import answer, refuse
 from engine.protocol.exit_code import ExitCode
-from engine.protocol.files import write_atomic
-from engine.protocol.requests import EvalRequest, Measured, Understood, Working
+from engine.protocol.files import WriteError, write_atomic
+from engine.protocol.requests import EvalRequest, Failed, Measured, Understood, Working
 from engine.protocol.stop import Stopped, StopRequest
 from engine.runtime import precision
 from engine.runtime.allocator import tune_allocator
@@ -38,6 +38,9 @@ def evaluate(request: bytes) -> int:
         answer(_measure(asked, stop))
     except UserError as error:
         return refuse(str(error))
+    except WriteError as error:
+        answer(Failed(message=str(error)))
+        return ExitCode.FAILED
     except (Stopped, BrokenPipeError):  # stopped, or nobody reads the answers
         return ExitCode.STOPPED
     return ExitCode.DONE

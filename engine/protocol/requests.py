@@ -148,7 +148,13 @@ class Measured(Answer, tag="Measured"):
     answers: int = 0
 
 
-EvalAnswer = Understood | Working | Measured | Refused
+class Failed(Answer, tag="Failed"):
+    """The work failed. message: the cause in one line. What is finished is kept."""
+
+    message: str
+
+
+EvalAnswer = Understood | Working | Measured | Refused | Failed
 
 
 # -- prepare ------------------------------------------------------------------------------------------------------
@@ -235,12 +241,6 @@ class Completed(Answer, tag="Completed"):
     copied: int
     seconds: float
     broken: dict[str, str] = field(default_factory=dict)
-
-
-class Failed(Answer, tag="Failed"):
-    """The preparation failed. message: the cause in one line. Finished copies are kept."""
-
-    message: str
 
 
 PrepareAnswer = Planned | Progress | Completed | Refused | Failed
