@@ -17,7 +17,7 @@ import typer
 
 from engine.protocol import event_log
 from fastadv_tui.runs.state import load
-from tests.support.runs import make_run, verdict
+from tests.support.runs import verdict
 from tests.support.shell import FASTADV, LONG, QUICK, fastadv, only_run, start, wait_for_steps
 from tests.support.waiting import seconds, wait_until
 
@@ -279,9 +279,8 @@ def test_ctrl_c_before_the_run_exists_prints_nothing_and_leaves_nothing(home: Pa
     assert not any((home / "runs").glob("*"))
 
 
-@pytest.mark.parametrize("words", [["--version"], ["--help"], ["settings"], ["runs", "--json"]], ids=" ".join)
+@pytest.mark.parametrize("words", [["--version"], ["--help"], ["settings"], ["presets", "--json"]], ids=" ".join)
 def test_output_to_a_full_disk_is_told_in_one_line(home: Path, words: list[str]) -> None:
-    make_run(home / "runs" / "a1")
     with Path("/dev/full").open("w") as full:
         done = subprocess.run([*FASTADV, *words], stdout=full, stderr=subprocess.PIPE, text=True, timeout=seconds(20))
     assert done.returncode == 1
