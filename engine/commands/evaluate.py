@@ -17,7 +17,7 @@ from engine.evaluation.resumable import ResumableEvaluation
 from engine.evaluation.settings import attack_of, eval_batch, evaluation_inputs
 from engine.models import pretrained
 from engine.models.build import build_network
-from engine.protocol.answers import answer, refuse
+from engine.protocol.answers import answer, refuse, refuse_system_error
 from engine.protocol.exit_code import ExitCode
 from engine.protocol.files import WriteError, write_atomic
 from engine.protocol.requests import EvalRequest, Failed, Measured, Understood, Working
@@ -43,6 +43,8 @@ def evaluate(request: bytes) -> int:
         return ExitCode.FAILED
     except (Stopped, BrokenPipeError):  # stopped, or nobody reads the answers
         return ExitCode.STOPPED
+    except OSError as error:
+        return refuse_system_error(error)
     return ExitCode.DONE
 
 

@@ -22,6 +22,13 @@ def answer(content: object) -> None:
         raise
 
 
+def refuse_system_error(error: OSError) -> ExitCode:
+    """Refuse because of an error of the system, such as of a disk. Returns the exit code for this answer."""
+    if "temporary directory" in str(error):  # Python found none; torch.compile and torchvision need one
+        return refuse(f"{error.strerror}; make room in one of them, or set TMPDIR to another folder")
+    return refuse(str(error))
+
+
 def refuse(message: str) -> ExitCode:
     """Print a Refused answer with a one-line message for the user. Returns the exit code for this answer."""
     answer(Refused(message=message))
