@@ -21,6 +21,14 @@ FIXABLE = (UserError, WriteError)  # errors whose text says what to do
 
 
 def main(arguments: list[str]) -> int:
+    """Returns the exit code."""
+    try:
+        return _command(arguments)
+    except BrokenPipeError:  # the process that asked has ended
+        return ExitCode.STOPPED
+
+
+def _command(arguments: list[str]) -> int:
     if arguments[:1] == ["--check"]:
         from engine.commands.check import check
 
@@ -62,7 +70,7 @@ def train(rundir: RunDir) -> int:
             finished, code = events.Finished(status="stopped"), ExitCode.STOPPED
         except BaseException as error:
             fixable = isinstance(error, FIXABLE)  # the message is enough for the user; no traceback
-            print(error if fixable else traceback.format_exc(), file=sys.stderr, flush=True)
+            _log(str(error) if fixable else traceback.format_exc())
             resumable = getattr(error, "resumable", True)
             finished = events.Finished(status="failed", error=_one_line(error), resumable=resumable)
             code = ExitCode.FAILED
@@ -75,9 +83,15 @@ def _finish(writer: event_log.Writer, finished: events.Finished, code: int) -> i
     try:
         writer.write(finished)
     except OSError as error:  # such as a full disk; then the log and the exit code carry the outcome
-        print(f"cannot write the last event ({error}): {finished}", file=sys.stderr, flush=True)
+        _log(f"cannot write the last event ({error}): {finished}")
         return ExitCode.FAILED
     return code
+
+
+def _log(text: str) -> None:
+    """Write to the log. A disk that is full must not hide how the training ended."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def _one_line(error: BaseException) -> str:

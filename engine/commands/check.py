@@ -7,7 +7,7 @@ from engine.config.networks import NETWORKS
 from engine.config.run import RunConfig
 from engine.data.dataset import open_dataset
 from engine.plan.cost import smallest_part
-from engine.protocol.answers import answer, refuse
+from engine.protocol.answers import answer, refuse, refuse_system_error
 from engine.protocol.exit_code import ExitCode
 from engine.protocol.requests import Checked
 
@@ -23,6 +23,8 @@ def check(request: bytes) -> int:
         return refuse(str(error))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:  # also msgspec.ValidationError
         return refuse(f"the configuration is not valid: {error}")
+    except OSError as error:
+        return refuse_system_error(error)
     answer(checked)
     return ExitCode.DONE
 

@@ -18,7 +18,7 @@ from engine.evaluation.run_checkpoint import RunCheckpoint
 from engine.evaluation.settings import attack_of, eval_batch, evaluation_inputs
 from engine.models import pretrained
 from engine.models.build import build_network
-from engine.protocol.answers import answer, refuse
+from engine.protocol.answers import answer, refuse, refuse_system_error
 from engine.protocol.exit_code import ExitCode
 from engine.protocol.files import WriteError, write_atomic
 from engine.protocol.requests import EvalRequest, Measured, Understood, Unsaved, Working
@@ -42,11 +42,13 @@ def evaluate(request: bytes) -> int:
         return _store(requested, measured)
     except UserError as error:
         return refuse(str(error))
-    except (Stopped, BrokenPipeError):  # stopped, or nobody reads the answers
-        return ExitCode.STOPPED
     except WriteError as error:  # of the progress
         answer(Unsaved(message=str(error)))
         return ExitCode.FAILED
+    except (Stopped, BrokenPipeError):  # stopped, or nobody reads the answers
+        return ExitCode.STOPPED
+    except OSError as error:
+        return refuse_system_error(error)
 
 
 def _measure(requested: "_RequestedEvaluation", stop: StopRequest) -> Measured:

@@ -11,6 +11,7 @@ Exception
         SubmissionError         the `config.json` of a run cannot be read
     Stopped                     not an error: the process was asked to stop
     CopyError                   `fastadv prepare` cannot go on; finished copies are kept
+    WorkersError                no process that decodes images can be started; the engine decodes them itself
     UnsupportedImageError       a file that is not taken as an image: no plain file, too large, or without a known range
     BrokenImageError            one image cannot be copied and is left out
     DecodeError                 one image cannot be decoded and is replaced by a grey one

@@ -1,6 +1,6 @@
 """The interface of a data set to training and evaluation, and the function that opens the data set of a run."""
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 from typing import Protocol
 
@@ -19,11 +19,14 @@ from engine.data.minibatch import Minibatch
 class Batches(Protocol):
     """The training minibatches of a phase. Each minibatch is a function of (seed, epoch, its number) alone.
 
-    unreadable: the paths of files that could not be read so far.
+    unreadable: the paths of files that could not be read so far. remarks: what a user should know about the loading.
     """
 
     @property
     def unreadable(self) -> Set[str]: ...
+
+    @property
+    def remarks(self) -> Sequence[str]: ...
 
     def __len__(self) -> int:
         """The number of minibatches in an epoch. The last minibatch may be smaller."""

@@ -1,5 +1,6 @@
 """Write the answers of an engine command: one JSON object per line on standard output."""
 
+import os
 import sys
 
 import msgspec
@@ -9,9 +10,23 @@ from engine.protocol.requests import Refused
 
 
 def answer(content: object) -> None:
-    """Print one answer and flush it, because the other process waits for the answer."""
-    sys.stdout.buffer.write(msgspec.json.encode(content) + b"\n")
-    sys.stdout.buffer.flush()
+    """Print one answer and flush it, because the other process waits for the answer.
+
+    Raises: BrokenPipeError, if the other process has ended. The answer is then discarded.
+    """
+    try:
+        sys.stdout.buffer.write(msgspec.json.encode(content) + b"\n")
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains again when it ends
+        raise
+
+
+def refuse_system_error(error: OSError) -> ExitCode:
+    """Refuse because of an error of the system, such as of a disk. Returns the exit code for this answer."""
+    if "temporary directory" in str(error):  # Python found none; torch.compile and torchvision need one
+        return refuse(f"{error.strerror}; make room in one of them, or set TMPDIR to another folder")
+    return refuse(str(error))
 
 
 def refuse(message: str) -> ExitCode:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from engine.protocol.events import AnyEvent, Event
+from engine.protocol.files import WriteError
 
 TAIL_BYTES = 1 << 20  # a Follower reads slices of this many bytes
 LAST_BYTES = 1 << 16  # `last` reads so many bytes at the end of a file: enough for the last events of any run
@@ -23,16 +24,19 @@ class Writer:
     """Append events to a file. Each event is written as one whole line. Use as a context manager, or call `close`."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("ab", buffering=0)
+        self._path, self._file = path, path.open("ab", buffering=0)
         if self._file.tell() and not _ends_a_line(path):
             self._file.write(b"\n")  # half a line of a killed attempt must not swallow our first event
 
     def write(self, event: AnyEvent) -> None:
-        """Append the event, with the present time unless the event has one. Raises: OSError."""
+        """Append the event, with the present time unless the event has one. Raises: WriteError."""
         event.t = event.t or time.time()
         line = memoryview(_ENCODER.encode(event) + b"\n")
-        while line:  # a raw write may write only a part, for example on a full disk
-            line = line[self._file.write(line) :]
+        try:
+            while line:  # a raw write may write only a part, for example on a full disk
+                line = line[self._file.write(line) :]
+        except OSError as error:
+            raise WriteError(self._path, error) from None
 
     def close(self) -> None:
         self._file.close()

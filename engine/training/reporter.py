@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from typing import Literal
 
 from engine.config.errors import UserError
@@ -39,6 +39,7 @@ class Reporter:
         self._images = 0
         self._unreadable: set[str] = set()
         self._reported_count = MAX_NAMED_FILES
+        self._remarks: set[str] = set()
 
     @property
     def elapsed(self) -> float:
@@ -161,6 +162,13 @@ class Reporter:
         if (count := len(self._unreadable)) >= 2 * self._reported_count:
             self._reported_count = count
             self.emit(events.Note(message=f"{count:,} images cannot be read so far; `fastadv prepare` leaves them out"))
+
+    def remarks(self, texts: Sequence[str]) -> None:
+        """Report each text once."""
+        for text in texts:
+            if text not in self._remarks:
+                self._remarks.add(text)
+                self.emit(events.Note(message=text))
 
     def ticker(self, attack: str) -> Callable[[int, int], None]:
         """A function that reports the progress of one evaluation, at most twice a second and at the end."""

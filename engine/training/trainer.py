@@ -65,6 +65,7 @@ class Training:
             self._update(batch)
             self.reporter.updated(len(batch))
             self.reporter.unreadable(self.setup.batches_of(epoch).unreadable, "a grey image replaces it")
+            self.reporter.remarks(self.setup.batches_of(epoch).remarks)
             self._save_if_older(60 * self.config.checkpoint_minutes)
         self.reporter.end_epoch()
 

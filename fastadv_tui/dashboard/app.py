@@ -14,6 +14,7 @@ from fastadv_tui.dashboard.readonly import ReadonlyActions
 from fastadv_tui.dashboard.screens.base import DashboardApp, Screen
 from fastadv_tui.dashboard.screens.runs import RunsScreen
 from fastadv_tui.dashboard.settings import Settings
+from fastadv_tui.dashboard.signals import DashboardSignals
 from fastadv_tui.dashboard.snapshot import LiveRun
 from fastadv_tui.dashboard.workers import DashboardWorkers
 from fastadv_tui.errors import UserError
@@ -22,7 +23,7 @@ from fastadv_tui.runs import control
 from fastadv_tui.text.sanitize import one_line
 
 
-class Fastadv(ReadonlyActions, DashboardWorkers):
+class Fastadv(DashboardSignals, ReadonlyActions, DashboardWorkers):
     """Shows the runs of one home folder, live."""
 
     TITLE = "fastadv"
@@ -40,6 +41,7 @@ class Fastadv(ReadonlyActions, DashboardWorkers):
         super().__init__(settings, readonly)
 
     def on_mount(self) -> None:
+        self.end_on_signals()
         themes.set_up(self, self.settings.theme)
         self.theme_changed_signal.subscribe(self, lambda theme: self.remember("theme", theme.name))
         self.set_keymap(self.settings.keymap)

@@ -7,6 +7,8 @@ import sys
 from fastadv_tui.errors import UserError
 from fastadv_tui.text.encoding import is_utf8
 
+BY_SIGNAL = range(129, 129 + 64)  # exit codes for the signals 1 to 64
+
 
 def open_dashboard(readonly: bool) -> None:
     """Show the dashboard until the user leaves.
@@ -24,6 +26,8 @@ def open_dashboard(readonly: bool) -> None:
     farewell = app.run()
     if farewell:
         print(farewell, file=sys.stderr)
+    if app.return_code in BY_SIGNAL:
+        sys.exit(app.return_code)
     if app.return_code:
         print(
             "fastadv: the dashboard failed; the error is above. Your runs continue. Start `fastadv` to see them again.",

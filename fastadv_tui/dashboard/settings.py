@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from engine.protocol.files import write_atomic
+from engine.protocol.files import WriteError, write_atomic
 from fastadv_tui.errors import UserError
 from fastadv_tui.paths import ensure_home, home
 
@@ -39,6 +39,8 @@ def remember(key: str, value: str | Sequence[str]) -> None:
         ensure_home()
         text = path().read_bytes().decode() if path().exists() else ""  # bytes keep CRLF line ends
         write_atomic(path(), changed(text, key, value if isinstance(value, str) else list(value)).encode())
+    except WriteError as error:
+        raise UserError(str(error)) from None
     except (OSError, ValueError) as error:  # ValueError includes UnicodeDecodeError and the errors of tomlkit
         raise UserError(f"cannot write {path()} ({error}); check the file and its permissions") from None
 

@@ -31,13 +31,18 @@ POLL_SECONDS = 0.2  # time between two looks at the run
 
 
 class Interrupts:
-    """Counts Ctrl-C and the SIGTERM of schedulers. SIGHUP keeps its default: the viewer dies, the run continues."""
+    """Counts Ctrl-C and the SIGTERM of schedulers, and notes Ctrl-Z.
+
+    SIGHUP keeps its default: the viewer dies, the run continues.
+    """
 
     def __init__(self) -> None:
         self.stops = 0
+        self.suspend = False
 
     def __enter__(self) -> "Interrupts":
         self._before = {number: signal.signal(number, self._count) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._before[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, self._note_suspend)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -46,6 +51,16 @@ class Interrupts:
 
     def _count(self, number: int, frame: FrameType | None) -> None:
         self.stops += 1
+
+    def _note_suspend(self, number: int, frame: FrameType | None) -> None:
+        self.suspend = True
+
+    def stop_process(self) -> None:
+        """Stop this process, as Ctrl-Z does by default. Returns when the shell continues it."""
+        self.suspend = False
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGTSTP)  # without a shell to continue the process, the kernel ignores the signal
+        signal.signal(signal.SIGTSTP, self._note_suspend)
 
 
 class RunViewer:
@@ -82,7 +97,7 @@ class RunViewer:
 def follow(rundir: RunDir, display: Display, may_stop: bool) -> tuple[int, RunStatus]:
     """Show a run until it ends, or until the user stops waiting. Returns the exit code and the last status.
 
-    may_stop: whether Ctrl-C stops the run (`run`) or only the watching (`watch`).
+    may_stop: whether Ctrl-C stops the run (`run`) or only the watching (`watch`). Ctrl-Z stops only this process.
     """
     viewer, asked = RunViewer(rundir, display), 0
     with Interrupts() as interrupts:
@@ -95,6 +110,9 @@ def follow(rundir: RunDir, display: Display, may_stop: bool) -> tuple[int, RunSt
                 if not control.stop(rundir):
                     viewer.told_of_stop = True
                     display.note("stopping: waiting for the checkpoint (Ctrl-C again stops waiting)")
+            if interrupts.suspend:
+                with display.away():
+                    interrupts.stop_process()
             time.sleep(POLL_SECONDS)
     return EXIT_CODES[verdict.status], verdict
 

@@ -4,6 +4,8 @@ PlainDisplay and JsonDisplay write events to standard output and notes to standa
 """
 
 import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -29,6 +31,10 @@ class Display(Protocol):
 
     def tick(self, state: RunState, verdict: RunStatus) -> None: ...
 
+    def away(self) -> AbstractContextManager[None]:
+        """Leaves the terminal to the shell inside the block, and draws anew after the block."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -44,6 +50,9 @@ class JsonDisplay:
 
     def tick(self, state: RunState, verdict: RunStatus) -> None:
         """Nothing to do: JSON output consists of events only."""
+
+    def away(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def close(self) -> None:
         sys.stdout.flush()
@@ -69,6 +78,9 @@ class PlainDisplay:
             for line in eta_lines(state):
                 print(line, flush=True)
 
+    def away(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def close(self) -> None:
         sys.stdout.flush()
 
@@ -78,20 +90,11 @@ class RichDisplay:
 
     def __init__(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn
 
         self._console = Console(highlight=False)
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[facts]}"),
-            console=self._console,
-            refresh_per_second=4,
-        )
-        self._tasks: dict[str, TaskID] = {}
+        self._bars: dict[str, tuple[int, int, str]] = {}  # by name: done, total, facts
         self._eta_shown = False
-        self._progress.start()
+        self._draw_bars()
 
     def note(self, text: str) -> None:
         self._print(text, "yellow")
@@ -112,10 +115,33 @@ class RichDisplay:
             for line in eta_lines(state):
                 self._print(line, None)
 
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        self._progress.stop()
+        yield
+        self._draw_bars()  # new ones: the old ones would move the cursor up, over what the shell has written
+
     def close(self) -> None:
         self._progress.stop()
 
+    def _draw_bars(self) -> None:
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[facts]}"),
+            console=self._console,
+            refresh_per_second=4,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._progress.start()
+        for name, bar in self._bars.items():
+            self._bar(name, *bar)
+
     def _bar(self, name: str, done: int, total: int, facts: str) -> None:
+        self._bars[name] = done, total, facts
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(name, total=total or None, facts=facts)
         self._progress.update(self._tasks[name], completed=done, total=total or None, facts=facts)

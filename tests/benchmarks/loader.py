@@ -96,7 +96,7 @@ def plain(root: Path, workers: int) -> int:
 
 def ours(files: NDArray[np.bytes_], labels: NDArray[np.int64], seed: int, workers: int) -> int:
     batches = FolderBatches(files, labels, CROP, BATCH, seed, CPU, workers, end=EPOCHS)
-    return sum(len(y) for epoch in range(EPOCHS) for _, y in batches.epoch(epoch))
+    return sum(len(batch) for epoch in range(EPOCHS) for batch in batches.epoch(epoch))
 
 
 def decoded(files: NDArray[np.bytes_], seed: int) -> int:

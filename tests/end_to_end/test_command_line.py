@@ -289,3 +289,11 @@ def test_ctrl_c_before_the_run_exists_prints_nothing_and_leaves_nothing(home: Pa
     assert out == ""
     assert "Traceback" not in narration
     assert not any((home / "runs").glob("*"))
+
+
+@pytest.mark.parametrize("words", [["--version"], ["--help"], ["settings"], ["presets", "--json"]], ids=" ".join)
+def test_output_to_a_full_disk_is_told_in_one_line(home: Path, words: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*FASTADV, *words], stdout=full, stderr=subprocess.PIPE, text=True, timeout=seconds(20))
+    assert done.returncode == 1
+    assert done.stderr == "fastadv: [Errno 28] No space left on device\n"

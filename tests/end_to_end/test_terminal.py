@@ -3,11 +3,13 @@
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from engine.protocol.rundir import RunDir
@@ -163,3 +165,78 @@ def test_ctrl_c_in_a_terminal_stops_the_run(tmux: Tmux, home: Path) -> None:
     screen = tmux.screen("first")
     assert "stopping: waiting for the checkpoint" in screen
     assert "fastadv resume" in screen
+
+
+def shell_with(tmux: Tmux, command: str, words: str) -> None:
+    """Open a shell with job control, type a command, and wait until the screen shows `words`."""
+    tmux.session("t", "bash --norc")
+    tmux("send-keys", "-t", "t", command, "Enter")
+    tmux.shows("t", words, timeout=60)
+
+
+def suspend_and_use_the_shell(tmux: Tmux) -> None:
+    """Press Ctrl-Z, and have the shell do something, with its cursor on the screen."""
+    tmux("send-keys", "-t", "t", "C-z")
+    tmux.shows("t", "Stopped")
+    tmux("send-keys", "-t", "t", "echo shell $((40 + 2))", "Enter")
+    tmux.shows("t", "shell 42")
+    assert tmux("display-message", "-p", "-t", "t", "#{cursor_flag}") == "1\n"
+
+
+def test_ctrl_z_gives_the_shell_back_and_fg_draws_the_dashboard_anew(tmux: Tmux) -> None:
+    shell_with(tmux, FASTADV, "Press n to start one")
+    for _ in range(2):
+        suspend_and_use_the_shell(tmux)
+        assert "Press n to start one" not in tmux.screen("t")
+        tmux("send-keys", "-t", "t", "fg", "Enter")
+        tmux.shows("t", "Press n to start one")
+    tmux("send-keys", "-t", "t", "n")  # the keys come once, and not to a second reader
+    tmux.shows("t", "New run")
+    suspend_and_use_the_shell(tmux)
+    tmux("send-keys", "-t", "t", "fg", "Enter")
+    tmux.shows("t", "New run")
+    tmux("send-keys", "-t", "t", "Escape")
+    tmux.shows("t", "Press n to start one")
+    tmux("send-keys", "-t", "t", "q")
+    tmux.shows("t", "shell 42")
+
+
+def test_ctrl_z_in_a_dashboard_that_no_shell_started_says_so(tmux: Tmux) -> None:
+    tmux.session("t", f"exec {FASTADV}")
+    tmux.shows("t", "Press n to start one", timeout=30)
+    tmux("send-keys", "-t", "t", "C-z")
+    tmux.shows("t", "no shell waits for this dashboard")
+    tmux("send-keys", "-t", "t", "h")
+    tmux.shows("t", "No runs yet. Press escape")
+
+
+@pytest.mark.parametrize("watching", [False, True], ids=["run", "watch"])
+def test_ctrl_z_gives_the_shell_back_while_the_run_goes_on_and_fg_shows_it_again(
+    tmux: Tmux, home: Path, watching: bool
+) -> None:
+    training = run_of_shell("long", epochs=100_000, seed=1)
+    command = f"{training}; {FASTADV} watch last" if watching else training.removesuffix("--detach")
+    shell_with(tmux, command, "training ━")
+    suspend_and_use_the_shell(tmux)
+    (folder,) = (home / "runs").iterdir()
+    before = load(RunDir(folder)).step
+    wait_until(lambda: load(RunDir(folder)).step > before, timeout=30)
+    assert "training ━" not in tmux.screen("t").split("shell 42")[-1]
+    tmux("send-keys", "-t", "t", "fg", "Enter")
+    wait_until(lambda: "training ━" in tmux.screen("t").split("shell 42")[-1])
+    tmux("send-keys", "-t", "t", "C-c")
+    tmux.shows("t", "not waiting any longer" if watching else "fastadv resume", timeout=60)
+    tmux("send-keys", "-t", "t", "echo exit code $?", "Enter")
+    tmux.shows("t", f"exit code {0 if watching else 130}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_dashboard_and_restores_the_terminal(tmux: Tmux, number: signal.Signals) -> None:
+    shell_with(tmux, f"{FASTADV}; echo ended with $?", "Press n to start one")
+    (dashboard,) = psutil.Process(int(tmux("display-message", "-p", "-t", "t", "#{pane_pid}"))).children()
+    dashboard.send_signal(number)
+    tmux.shows("t", f"ended with {128 + number}")
+    assert "Press n to start one" not in tmux.screen("t")
+    tmux("send-keys", "-t", "t", "echo shell $((40 + 2))", "Enter")
+    tmux.shows("t", "shell 42")
+    assert "Traceback" not in tmux.screen("t")

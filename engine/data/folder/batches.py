@@ -1,18 +1,17 @@
 """Minibatches of images in files. Worker processes decode the files; the device flips the pixels and casts them."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from engine.config.errors import DataError
 from engine.data.folder.decode import DecodeError, GoneError, eval_crop, train_crop
-from engine.data.folder.workers import MAX_WORKERS, init_worker, iterate_loader, workers_for
+from engine.data.folder.workers import MAX_WORKERS, Room, WorkerPool, WorkersError, decoded_here, workers_for
 from engine.data.memory.batches import to_images
 from engine.data.minibatch import Minibatch
 from engine.runtime.rng import generator
@@ -24,31 +23,38 @@ UNREADABLE = -1  # label of a test image that cannot be decoded; no class has it
 CACHE_BYTES = 2 * 10**9
 TEST_ORDER_SEED = 0
 
+IMAGE_READ, IMAGE_UNREADABLE, IMAGE_GONE = 0, 1, 2  # how the decoding of an image ended
+
 Place = tuple[int, int]  # the epoch, and the number of the minibatch in it
-# place, pixels uint8 (B, crop, crop, 3), labels (B,), indices (B,), unreadable files, those of them that are gone
-Decoded = tuple[Place, Tensor, Tensor, Tensor, list[str], list[str]]
+Request = tuple[Place, NDArray[np.int64]]  # a minibatch: its place, and the indices of its images
 DeviceTensors = tuple[Tensor, Tensor, Tensor]  # pixels, labels and indices on the device
 
 
-class _Crops(Dataset[Decoded]):
-    """Whole minibatches of random crops. A request is the place of a minibatch and the indices of its images."""
+class _Crops:
+    """Decodes minibatches of random crops into memory: the pixels, and after them one byte for each image, IMAGE_*."""
 
-    def __init__(self, files: NDArray[np.bytes_], labels: NDArray[np.int64], crop: int, seed: int) -> None:
-        self.files, self.labels, self.crop, self.seed = files, labels, crop, seed
+    def __init__(self, files: NDArray[np.bytes_], crop: int, seed: int) -> None:
+        self.files, self.crop, self.seed = files, crop, seed
 
-    def __getitem__(self, request: tuple[Place, NDArray[np.int64]]) -> Decoded:
-        (epoch, number), indices = request
-        pixels = torch.full((len(indices), self.crop, self.crop, 3), GREY, dtype=torch.uint8)
-        unreadable: list[str] = []
-        gone: list[str] = []
+    def room_bytes(self, images: int) -> int:
+        """The memory that a minibatch takes."""
+        return images * (3 * self.crop**2 + 1)
+
+    def parts(self, room: Room, images: int) -> tuple[Room, Room]:
+        """The pixels (B, crop, crop, 3) and the endings (B,) in the memory of a minibatch."""
+        pixels, endings = np.split(room[: self.room_bytes(images)], [images * 3 * self.crop**2])
+        return pixels.reshape(images, self.crop, self.crop, 3), endings
+
+    def decode(self, request: Request, room: Room) -> None:
+        (epoch, _), indices = request
+        pixels, endings = self.parts(room, len(indices))
         for row, index in enumerate(indices):
+            endings[row] = IMAGE_READ
             try:
-                pixels[row] = train_crop(self.files[index], self.crop, self.seed, epoch, int(index))
+                pixels[row] = train_crop(self.files[index], self.crop, self.seed, epoch, int(index)).numpy()
             except DecodeError as error:
-                unreadable.append(os.fsdecode(self.files[index]))
-                gone += unreadable[-1:] if isinstance(error, GoneError) else []
-        labels, numbers = torch.from_numpy(self.labels[indices]), torch.from_numpy(indices)
-        return (epoch, number), pixels, labels, numbers, unreadable, gone
+                pixels[row] = GREY
+                endings[row] = IMAGE_GONE if isinstance(error, GoneError) else IMAGE_UNREADABLE
 
 
 class _Stream:
@@ -75,6 +81,7 @@ class FolderBatches:
     rank, world: this process takes share number `rank`, from 0, of `world` equal shares of the images.
     end: workers decode ahead the epochs before number `end`; None: no further than the epoch that is asked for.
     unreadable: the paths of files that could not be read. Grey images replace them.
+    remarks: what a user should know, such as that no worker can be started.
     """
 
     def __init__(
@@ -90,16 +97,17 @@ class FolderBatches:
         world: int = 1,
         end: int | None = None,
     ) -> None:
-        self._crops = _Crops(files, labels, crop, seed)
+        self._crops, self._labels = _Crops(files, crop, seed), labels
         self.batch_size, self.seed, self.device, self.end = batch_size, seed, device, end
         self.workers = workers_for(device) if workers is None else workers
         self.rank, self.world = rank, world
         self.unreadable: set[str] = set()
+        self.remarks: list[str] = []
         self._prefetched: _Stream | None = None  # continues where the last epoch ended
 
     def __len__(self) -> int:
         """The number of minibatches in an epoch. The last minibatch may be smaller."""
-        return -(-(len(self._crops.labels) // self.world) // self.batch_size)
+        return -(-(len(self._labels) // self.world) // self.batch_size)
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[Minibatch]:
         """The minibatches of an epoch, from number `first` on.
@@ -115,46 +123,68 @@ class FolderBatches:
 
     def batch(self, epoch: int, number: int) -> Minibatch:
         """One minibatch, decoded in this process."""
-        _, *decoded, _, _ = self._crops[(epoch, number), self._indices(epoch)[number]]
-        return self._flipped(epoch, number, *self._to_device(*decoded))
+        request = (epoch, number), self._indices(epoch)[number]
+        ((_, decoded),) = self._on_device(decoded_here(self._crops.decode, self._room_bytes, iter([request])))
+        return self._flipped(epoch, number, *decoded)
 
     def _indices(self, epoch: int) -> list[NDArray[np.int64]]:
         """The indices of the images in each minibatch of an epoch."""
-        count = len(self._crops.labels)
+        count = len(self._labels)
         order = torch.randperm(count, generator=generator(torch.device("cpu"), self.seed, "order", epoch)).numpy()
         mine = order[self.rank :: self.world][: count // self.world]
         return [mine[begin : begin + self.batch_size] for begin in range(0, len(mine), self.batch_size)]
 
+    @property
+    def _room_bytes(self) -> int:
+        return self._crops.room_bytes(self.batch_size)
+
     def _stream_from(self, epoch: int, first: int) -> Iterator[tuple[Place, DeviceTensors]]:
         """Minibatches from a place on. Raises: DataError, if too many files are gone, or a worker was killed."""
-        for minibatch in iterate_loader(self._loader(self._requests(epoch, first))):
-            (now, number), pixels, labels, index, unreadable, gone = minibatch  # the loader turns tuples into lists
-            if len(gone) > max(1, MAX_MISSING_FRACTION * len(labels)):
-                raise DataError(f"{len(gone)} of {len(labels)} images are missing, such as {gone[0]}; restore them")
-            self.unreadable.update(unreadable)
-            yield (now, number), self._to_device(pixels, labels, index)
+        requests = self._requests(epoch, first)
+        if (pool := self._pool()) is None:
+            yield from self._on_device(decoded_here(self._crops.decode, self._room_bytes, requests))
+        else:
+            with pool:
+                yield from self._on_device(pool.decoded(requests))
 
-    def _requests(self, epoch: int, first: int) -> Iterator[tuple[Place, NDArray[np.int64]]]:
+    def _pool(self) -> WorkerPool[Request] | None:
+        """The processes that decode. None if this process decodes: it was asked to, or no other can be started."""
+        if not self.workers:
+            return None
+        try:
+            return WorkerPool(self._crops.decode, self._room_bytes, self.workers)
+        except WorkersError as error:
+            self.remarks.append(f"the training process decodes the images itself, which is slower: {error}")
+            return None
+
+    def _on_device(self, decoded: Iterator[tuple[Request, Room]]) -> Iterator[tuple[Place, DeviceTensors]]:
+        """Copy decoded minibatches to the device. Raises: DataError, if too many files are gone."""
+        for (place, indices), room in decoded:
+            pixels, endings = self._crops.parts(room, len(indices))
+            self._note_unreadable(self._crops.files[indices], endings)
+            yield place, self._to_device(pixels, self._labels[indices], indices)
+
+    def _note_unreadable(self, files: NDArray[np.bytes_], endings: NDArray[np.uint8]) -> None:
+        """Raises: DataError, if too many of these files are gone."""
+        gone = files[endings == IMAGE_GONE]
+        if len(gone) > max(1, MAX_MISSING_FRACTION * len(files)):
+            missing = f"{len(gone)} of {len(files)} images are missing"
+            raise DataError(f"{missing}, such as {os.fsdecode(gone[0])}; restore them")
+        self.unreadable.update(map(os.fsdecode, files[endings != IMAGE_READ]))
+
+    def _requests(self, epoch: int, first: int) -> Iterator[Request]:
         for later in range(epoch, max(self.end or 0, epoch + 1)):
             for number, indices in enumerate(self._indices(later)):
                 if (later, number) >= (epoch, first):
                     yield (later, number), indices
 
-    def _loader(self, requests: Iterable[tuple[Place, NDArray[np.int64]]]) -> DataLoader[Decoded]:
-        # Forked, so that workers share the list of files. A fork breaks OpenMP and CUDA; workers use neither.
-        forked = {"multiprocessing_context": "fork", "worker_init_fn": init_worker} if self.workers else {}
-        return DataLoader(
-            self._crops,
-            batch_size=None,
-            sampler=requests,
-            num_workers=self.workers,
-            pin_memory=self.device.type == "cuda",
-            generator=torch.Generator(),  # not the global generator, from which the network draws
-            **forked,  # type: ignore[arg-type]
-        )
-
-    def _to_device(self, pixels: Tensor, labels: Tensor, index: Tensor) -> DeviceTensors:
-        there = [tensor.to(self.device, non_blocking=True) for tensor in (pixels, labels, index)]
+    def _to_device(self, *arrays: NDArray[np.uint8] | NDArray[np.int64]) -> DeviceTensors:
+        """Copies of arrays, the first of which is overwritten by a later minibatch."""
+        tensors = [torch.from_numpy(array) for array in arrays]
+        if self.device.type == "cuda":  # from pinned memory the GPU copies while this process goes on
+            there = [tensor.pin_memory().to(self.device, non_blocking=True) for tensor in tensors]
+        else:
+            there = [tensor.clone().to(self.device) for tensor in tensors]
         return there[0], there[1], there[2]
 
     def _flipped(self, epoch: int, number: int, pixels: Tensor, labels: Tensor, index: Tensor) -> Minibatch:

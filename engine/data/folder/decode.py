@@ -3,6 +3,7 @@
 JPEGs are decoded at 1/2, 1/4 or 1/8 of their size where these pixels are enough; libjpeg scales while it decodes.
 """
 
+import errno
 import hashlib
 import math
 import os
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from engine.config.errors import DataError
 from engine.data.folder.rgb import SINGLE_FILE_ERRORS, UnsupportedImageError, read_image_file, to_rgb
 
 AREA = (0.08, 1.0)  # area of a training crop as a fraction of the image, as in torchvision's RandomResizedCrop
@@ -102,6 +104,8 @@ def _decoded(path: bytes, choose: Callable[[int, int], Box], side: int) -> tuple
     except UnsupportedImageError as error:
         raise DecodeError(f"{os.fsdecode(path)} cannot be read as an image ({error})") from None
     except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            raise DataError(f"{error.strerror}: allow more open files with `ulimit -n`, and resume the run") from None
         if error.errno not in SINGLE_FILE_ERRORS:
             raise
         raise DecodeError(f"{os.fsdecode(path)} cannot be read ({error.strerror})") from None

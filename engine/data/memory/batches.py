@@ -48,6 +48,7 @@ class TrainBatches:
     """Shuffled and augmented minibatches. Each minibatch is a function of (seed, epoch, its number) alone."""
 
     unreadable: frozenset[str] = frozenset()
+    remarks: tuple[str, ...] = ()
 
     def __init__(
         self,

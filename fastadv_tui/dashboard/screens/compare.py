@@ -10,6 +10,7 @@ from textual.binding import Binding
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import DataTable, Footer, Static
 
+from engine.protocol.files import FOR_ALL, WriteError, write_atomic
 from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.dashboard.snapshot import Snapshot
 from fastadv_tui.dashboard.widgets.comparison_chart import ComparisonChart
@@ -84,8 +85,11 @@ class CompareScreen(Screen[None]):
         try:
             stem = Path.cwd() / name  # fails if the current folder was deleted
             for form, suffix in SUFFIXES.items():
-                stem.with_suffix(f".{suffix}").write_text(FORMATS[form](table))
-            stem.with_suffix(".svg").write_text(self.app.export_screenshot(title="fastadv"))
+                write_atomic(stem.with_suffix(f".{suffix}"), FORMATS[form](table).encode(), FOR_ALL)
+            picture = self.app.export_screenshot(title="fastadv")
+            write_atomic(stem.with_suffix(".svg"), picture.encode(), FOR_ALL)
+        except WriteError as error:
+            self.notify(str(error), severity="error", markup=False)
         except OSError as error:
             self.notify(f"cannot write {name}.*: {error.strerror}", severity="error", markup=False)
         else:

@@ -1,5 +1,6 @@
 """The answers of `engine --check` and `--doctor`: one JSON line, and exit code 2 for what cannot start."""
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -85,3 +86,21 @@ def test_doctor_reports_the_device_and_what_it_finds_of_each_data_set(tmp_path: 
     assert "20 training and 4 test images, not the official files" in facts["data"]["cifar10"]
     assert "official release" in facts["data"]["digits"]
     assert "no mnist in" in facts["data"]["mnist"]
+
+
+def test_a_machine_without_a_folder_for_temporary_files_is_told_what_to_do(
+    capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def open_dataset(config: object, fetch: bool) -> None:
+        tempfile.gettempdir()
+
+    with monkeypatch.context() as patch:  # pytest needs such a folder, too
+        patch.setattr(tempfile, "tempdir", None)
+        patch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/nowhere/at/all"])
+        patch.setattr(check, "open_dataset", open_dataset)
+        code, said = answer(capfdbinary, asked("digits", {}))
+    assert code == 2
+    assert said["message"] == (
+        "No usable temporary directory found in ['/nowhere/at/all']; make room in one of them, or set TMPDIR to "
+        "another folder"
+    )

@@ -14,7 +14,7 @@ from engine.protocol.requests import EvalRequest, Measured, Unsaved
 from engine.protocol.rundir import RunDir
 from tests.support.engine import ask_here, run_folder
 from tests.support.runs import edit_config
-from tests.support.small_disk import small_disk
+from tests.support.small_disk import full_disk, small_disk
 from tests.support.training import train
 
 SETTINGS = {"batch_size": 400, "epochs": 1, "watch.images": 40, "watch.steps": 1, "eval.images": 60}
@@ -161,3 +161,11 @@ def test_a_full_disk_is_one_line_and_the_result_is_answered_all_the_same(rundir:
     assert [answer["type"] for answer in given[-2:]] == [Measured.__struct_config__.tag, Unsaved.__struct_config__.tag]
     assert "evaluations.jsonl: No space left on device" in given[-1]["message"]
     assert "\n" not in given[-1]["message"]
+
+
+def test_a_full_disk_under_the_progress_is_told_in_one_line(rundir: RunDir, tmp_path: Path) -> None:
+    with full_disk(tmp_path / "full") as folder:
+        code, out = answers(request(rundir, folder=str(folder)))
+    assert (code, out[-1]["type"]) == (1, "Unsaved")
+    assert out[-1]["message"].startswith(f"cannot write {folder}/")
+    assert out[-1]["message"].endswith("No space left on device (0 kB free); make room, and try again")

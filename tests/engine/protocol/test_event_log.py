@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from engine.protocol import events
 from engine.protocol.event_log import Follower, Writer, decode, last, read
 from engine.protocol.events import Evaluated, Finished, Note, Progress, Started, Step
+from engine.protocol.files import WriteError
 from tests.support.small_disk import small_disk
 
 
@@ -208,6 +209,6 @@ def test_a_full_disk_is_an_error_and_the_events_written_before_stay_readable(tmp
     with small_disk(tmp_path / "tiny", "16k") as folder:
         with Writer(folder / "events.jsonl") as writer:
             writer.write(note(1))
-            with pytest.raises(OSError, match="No space left"):
+            with pytest.raises(WriteError, match=r"events.jsonl: No space left on device \(\d+ kB free\); make room"):
                 writer.write(Note(message="x" * 50_000))
         assert messages(list(read(folder / "events.jsonl"))) == ["number 1"]

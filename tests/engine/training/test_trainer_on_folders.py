@@ -1,7 +1,11 @@
 """Whole runs on an image folder: phases that grow, micro-batches, stops anywhere, and weights evaluated elsewhere."""
 
+import errno
 import json
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +24,7 @@ from engine.protocol.requests import EvalAnswer, EvalRequest, Measured, Understo
 from engine.protocol.rundir import RunDir
 from engine.protocol.stop import Stopped
 from engine.training.checkpoint import load_model
-from tests.support.engine import ask_here, assert_same_end, finish, of_kind, run_folder, start
+from tests.support.engine import ask_here, assert_same_end, environment, finish, of_kind, run_folder, start
 from tests.support.folders import picture, tree
 from tests.support.training import train
 from tests.support.waiting import wait_until
@@ -187,8 +191,39 @@ def test_a_network_that_cannot_take_the_crop_is_refused(tmp_path: Path) -> None:
     assert b"digits-cnn does not take images of 6 pixels" in out
 
 
+FULL_SHM = 'mount -t tmpfs -o size=64k tmpfs /dev/shm && head -c 64k /dev/zero > /dev/shm/full; exec "$@"'
+
+
+def test_a_run_needs_no_room_in_dev_shm(tmp_path: Path, dataset: str) -> None:
+    """As in a container, whose /dev/shm is small. Here nothing fits: it is full."""
+    may_mount = ["unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", "/dev/shm"]  # only in a namespace of its own
+    if shutil.which("unshare") is None or subprocess.run(may_mount, capture_output=True).returncode:
+        pytest.skip("needs the right to mount a tmpfs in a namespace of its own")
+    rundir = run(tmp_path / "run", dataset)
+    command = ["unshare", "-m", "sh", "-c", FULL_SHM, "sh", sys.executable, "-P", "-m", "engine", str(rundir.path)]
+    with rundir.log.open("ab") as log:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment())
+    assert finish(process) == 0, rundir.log.read_text()
+    (finished,) = of_kind(rundir, events.Finished)
+    assert finished.status == "done"
+    assert len(of_kind(rundir, events.Step)) >= 3
+
+
+def test_that_no_worker_can_be_started_is_noted_once(
+    tmp_path: Path, dataset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fork() -> int:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(os, "fork", fork)
+    rundir = run(tmp_path / "run", dataset)
+    train(rundir)
+    (said,) = [event.message for event in of_kind(rundir, events.Note) if "decodes" in event.message]
+    assert "which is slower: cannot start a process that decodes images (Resource temporarily unavailable)" in said
+    assert said.endswith("allow more processes with `ulimit -u`")
+
+
 def test_a_run_whose_decoder_is_killed_fails_in_one_line(tmp_path: Path, dataset: str) -> None:
-    """The run has its own process: torch reports the death of a worker from a signal handler, at any place."""
     rundir = run(tmp_path / "run", dataset, epochs=10_000, phases="0-10000:0/12:4:0.1..0")
     with start(rundir) as engine:
         wait_until(lambda: of_kind(rundir, events.Step), timeout=60)

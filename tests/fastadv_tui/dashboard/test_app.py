@@ -17,6 +17,7 @@ from fastadv_tui.dashboard.screens.launch import LaunchScreen
 from fastadv_tui.dashboard.settings import path
 from fastadv_tui.dashboard.snapshot import Snapshot
 from tests.support.pilot import a_run, play, shown, until, until_focused
+from tests.support.small_disk import full_disk
 
 pytestmark = pytest.mark.usefixtures("quick_home")
 
@@ -53,6 +54,25 @@ def test_a_readonly_dashboard_offers_no_change_and_makes_none(tmp_path: Path, mo
     play(script, readonly=True)
     assert not rundir.notes.exists()
     assert not [*tmp_path.glob("fastadv-compare-*")]
+
+
+def test_a_comparison_exported_to_a_full_disk_says_so_and_leaves_no_half_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_run("a1")
+    a_run("b2")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        app.open_compare(["a1", "b2"])
+        await until(pilot, lambda: isinstance(app.screen, CompareScreen) and "run b2" in shown(app))
+        await pilot.press("E")
+        await until(pilot, lambda: "No space left on device" in " ".join(shown(app).split()))
+
+    with full_disk(tmp_path / "full") as folder:
+        monkeypatch.chdir(folder)
+        play(script)
+        assert [path.name for path in folder.iterdir()] == ["ballast"]
+        monkeypatch.undo()
 
 
 def test_a_readonly_dashboard_remembers_nothing() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from fastadv_tui.dashboard import settings
 from fastadv_tui.errors import UserError
+from tests.support.small_disk import full_disk
 
 WRITTEN = """# mine
 refresh = 2
@@ -110,3 +111,11 @@ def test_an_invalid_file_is_not_overwritten(home: Path, text: str) -> None:
 def test_the_first_changed_setting_creates_the_file(home: Path) -> None:
     settings.remember("theme", "ansi")
     assert settings.load().theme == "ansi"
+
+
+def test_settings_on_a_full_disk_are_not_written_and_one_line_says_why(home: Path) -> None:
+    with full_disk(home), pytest.raises(UserError) as refused:
+        settings.remember("theme", "ansi")
+    assert str(refused.value) == (
+        f"cannot write {home / 'settings.toml'}: No space left on device (0 kB free); make room, and try again"
+    )

@@ -1,9 +1,13 @@
 """Minibatches from image files: equal for any number of workers, each image once per epoch, no worker left behind."""
 
+import itertools
 import os
+import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +19,6 @@ from engine.config.errors import DataError
 from engine.data.folder.batches import FolderImages
 from engine.data.folder.decode import _decoded
 from engine.data.folder.image_folder import ImageFolder
-from engine.data.folder.workers import raise_killed_workers
 from tests.support.engine import ROOT
 from tests.support.folders import batches, picture, tree
 from tests.support.minibatches import pairs
@@ -153,22 +156,6 @@ time.sleep(600)
 """
 
 
-@pytest.mark.parametrize("broken", [ConnectionResetError, EOFError, FileNotFoundError])
-def test_the_broken_pipe_of_a_killed_worker_becomes_one_line(broken: type[Exception]) -> None:
-    with (
-        pytest.raises(DataError, match=r"a process that decodes images was killed.*of the pipe"),
-        raise_killed_workers(),
-    ):
-        raise broken("of the pipe")
-
-
-def test_torchs_error_for_a_killed_worker_becomes_one_line_and_other_errors_pass_unchanged() -> None:
-    with pytest.raises(DataError, match="a process that decodes images was killed"), raise_killed_workers():
-        raise RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly")
-    with pytest.raises(RuntimeError, match="Caught"), raise_killed_workers():
-        raise RuntimeError("Caught RuntimeError in DataLoader worker process 0.")
-
-
 def test_decoding_workers_die_when_their_parent_is_killed(folder: Path) -> None:
     command = [sys.executable, "-c", PARENT, str(folder), str(ROOT)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
@@ -181,6 +168,35 @@ def test_decoding_workers_die_when_their_parent_is_killed(folder: Path) -> None:
         parent.kill()
     _, alive = psutil.wait_procs(workers, timeout=seconds(30))
     assert not alive
+
+
+@pytest.mark.parametrize("free", [0, 3])
+def test_without_open_files_to_spare_the_engine_decodes_and_says_so_or_says_what_to_do(folder: Path, free: int) -> None:
+    loader, wanted = batches(folder, workers=2), list(pairs(batches(folder).epoch(0)))
+    with open_files_to_spare(free):
+        if not free:
+            with pytest.raises(DataError, match=r"Too many open files: allow more open files with `ulimit -n`"):
+                list(loader.epoch(0))
+        else:
+            found = list(pairs(loader.epoch(0)))
+            assert all(torch.equal(x, other) for (x, _), (other, _) in zip(found, wanted, strict=True))
+    (remark,) = loader.remarks
+    assert remark.startswith("the training process decodes the images itself, which is slower: cannot start")
+    assert remark.endswith("(Too many open files); allow more open files with `ulimit -n`")
+    assert not psutil.Process().children()
+
+
+@contextmanager
+def open_files_to_spare(count: int) -> Iterator[None]:
+    """Lower the limit of this process, so that it can open only `count` more files."""
+    used = {number for number in map(int, os.listdir("/proc/self/fd")) if Path(f"/proc/self/fd/{number}").exists()}
+    numbers = (number for number in itertools.count() if number not in used)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (next(itertools.islice(numbers, count, None)), before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_a_large_jpeg_is_decoded_no_larger_than_needed(tmp_path: Path) -> None:

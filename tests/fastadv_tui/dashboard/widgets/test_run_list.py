@@ -4,7 +4,7 @@ import pytest
 
 from engine.protocol.events import Progress
 from engine.protocol.rundir import RunDir
-from fastadv_tui.dashboard.snapshot import LiveRun
+from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
 from fastadv_tui.dashboard.widgets.run_facts import facts
 from fastadv_tui.dashboard.widgets.run_list import prompt
 from fastadv_tui.history.row import Row
@@ -25,7 +25,8 @@ def view(*progress: tuple[int, int]) -> LiveRun:
 
 
 def second_line(row: Row, live: LiveRun | None = None) -> str:
-    return prompt(row, live, marked=False).plain.splitlines()[1].strip()
+    snapshot = Snapshot([row], {row.id: live} if live else {})
+    return prompt(row, snapshot, marked=False).plain.splitlines()[1].strip()
 
 
 @pytest.mark.parametrize(
@@ -63,3 +64,13 @@ def test_a_run_that_diverged_is_not_called_collapsed(
     found = [value for label, value in facts(row, None) if not label]
     assert "".join(found).startswith("".join(words[1:]))
     assert "".join(found).endswith(reason)
+
+
+def test_a_run_that_waits_shows_its_place_and_what_holds_the_queue_up(home: object) -> None:
+    row = Row(id="a1", name="run", status="queued")
+    shown = [
+        prompt(row, Snapshot([row], {}, {"a1": 11}, held), marked=False).plain.splitlines()[1].strip()
+        for held in ("", "the queue is paused")
+    ]
+    assert shown[0] == "queued, 11th in line"
+    assert shown[1].startswith("the queue is paused, 11th")
