@@ -4,6 +4,7 @@ import sys
 
 import msgspec
 
+from engine.config.sendable import sendable
 from engine.protocol.exit_code import ExitCode
 from engine.protocol.requests import Refused
 
@@ -16,5 +17,5 @@ def answer(content: object) -> None:
 
 def refuse(message: str) -> ExitCode:
     """Print a Refused answer with a one-line message for the user. Returns the exit code for this answer."""
-    answer(Refused(message=message))
+    answer(Refused(message=sendable(message)))
     return ExitCode.REFUSED

@@ -203,6 +203,7 @@ def test_images_that_break_during_training_and_files_that_are_no_images_are_name
     root = Path(dataset.partition(":")[2])
     (root / "full" / "train" / "a" / "2.JPEG").write_bytes(b"torn")
     for size in ("full", "24"):
+        (root / size / "train" / "a" / os.fsdecode(b"\xff.JPEG")).write_bytes(b"torn, with a name that is not UTF-8")
         picture(root / size / "train" / "a" / "7.JPEG")
     picture(root / "full" / "train" / "b" / "moving.gif", format="GIF")
     rundir = run(tmp_path / "run", dataset)
@@ -210,3 +211,4 @@ def test_images_that_break_during_training_and_files_that_are_no_images_are_name
     said = [event.message for event in of_kind(rundir, events.Note)]
     assert any(message.startswith("ignored: train/b/moving.gif;") for message in said), said
     assert any("a/2.JPEG cannot be read" in message for message in said), said
+    assert any(r"a/\udcff.JPEG cannot be read" in message for message in said), said
