@@ -4,7 +4,6 @@
 """
 
 import contextlib
-import zipfile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +18,7 @@ from engine.config.run import RunConfig
 from engine.models.build import build_network
 from engine.protocol.files import replacing
 from engine.protocol.rundir import RunDir
+from engine.runtime.zip_checksums import verify_checksums
 
 SCHEMA = 1
 # Settings that may change while a run is stopped: they do not decide the weights that the run was started to train.
@@ -51,7 +51,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     Raises: FileNotFoundError; CheckpointError, if the file is damaged or of another version.
     """
     try:
-        _verify_checksums(path)
+        verify_checksums(path)
         state = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError:
         raise
@@ -65,16 +65,6 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
 def facts_state(facts: DatasetFacts) -> dict[str, str]:
     """The part of a checkpoint that holds the facts of the data set, because `load_model` needs them."""
     return {"facts": msgspec.json.encode(facts).decode()}
-
-
-def _verify_checksums(path: Path) -> None:
-    """Verify the checksums that torch.save wrote. torch.load does not verify them, and accepts damaged weights.
-
-    Raises: OSError; zipfile.BadZipFile.
-    """
-    with zipfile.ZipFile(path) as archive:
-        if (damaged := archive.testzip()) is not None:
-            raise zipfile.BadZipFile(f"bad checksum of {damaged}")
 
 
 def load_latest(rundir: RunDir, device: torch.device | str = "cpu") -> tuple[dict[str, Any] | None, str]:

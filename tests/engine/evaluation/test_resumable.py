@@ -74,14 +74,21 @@ def test_a_killed_evaluation_loses_only_the_work_after_its_last_save(
     assert later > 3 * first
 
 
-@pytest.mark.parametrize("what", ["another question", "damaged", "no zip"])
+@pytest.mark.parametrize("what", ["another question", "damaged", "a flipped bit", "a part less", "no zip"])
 def test_a_progress_file_that_cannot_be_used_is_overwritten(tmp_path: Path, what: str) -> None:
     whole, first = run(new(tmp_path))
     with pytest.raises(RuntimeError):
         run(new(tmp_path, "other" if what == "another question" else "this"), stop_after=CLEAN + 6)
     path = tmp_path / "evaluation.pt"
-    if what != "another question":
-        path.write_bytes(path.read_bytes()[:100] if what == "damaged" else b"x")
+    if what == "a part less":  # as an earlier version wrote
+        state = torch.load(path, weights_only=True)
+        del state["place"]
+        torch.save(state, path)
+    elif what != "another question":
+        whole_file = path.read_bytes()
+        flipped = bytearray(whole_file)
+        flipped[whole_file.index(b"PK", 1) - 200] ^= 1
+        path.write_bytes({"damaged": whole_file[:100], "a flipped bit": flipped, "no zip": b"x"}[what])
     assert run(new(tmp_path)) == (whole, first)
 
 
