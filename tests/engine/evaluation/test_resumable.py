@@ -1,10 +1,13 @@
 """Evaluations that were stopped or damaged continue, and never with the progress of another request."""
 
+import copy
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
 from msgspec import structs
+from torch import nn
 
 from engine.attacks.pgd import Pgd
 from engine.attacks.threat import Threat
@@ -33,8 +36,13 @@ def images() -> TestImages:
     return TestImages.load(arrays.test_images, arrays.test_labels, CPU).first(100)
 
 
+@cache
+def network() -> nn.Module:
+    return InDouble(trained_digits())
+
+
 def new(path: Path, key: str = "this") -> ResumableEvaluation:
-    evaluation = Evaluation(InDouble(trained_digits()), images(), [(Threat(0.1), ATTACK)], seed=0)
+    evaluation = Evaluation(copy.deepcopy(network()), images(), [(Threat(0.1), ATTACK)], seed=0)
     return ResumableEvaluation(evaluation, path / "evaluation.pt", key)
 
 
