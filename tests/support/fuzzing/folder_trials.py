@@ -92,6 +92,7 @@ def _copy(root: Path, out: Path) -> None:
     folders = folders_of(source, (16,))
     (out / "16").mkdir(parents=True, exist_ok=True)
     tasks = missing_copies(source, out, folders, 90, lambda done, total: None)
+    preparation._estimate(tasks)
     broken: dict[str, str] = {}
     for task in tasks:
         broken |= perform(task, lambda: False).broken
