@@ -164,6 +164,15 @@ def test_a_flipped_bit_never_gives_other_weights(tmp_path: Path, packed: bool) -
     assert refused > 30
 
 
+def test_a_file_that_was_saved_without_checksums_is_read(tmp_path: Path) -> None:
+    torch.serialization.set_crc32_options(False)
+    try:
+        saved(tmp_path / "w.pt")
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert is_state(weight_file.load(tmp_path / "w.pt")[0])
+
+
 def test_a_gzip_file_that_is_too_large_in_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weight_file, "MAX_UNPACKED", 10_000)
     (tmp_path / "w.pt").write_bytes(gzip.compress(bytes(3 * weight_file.CHUNK)))
