@@ -164,6 +164,7 @@ def test_a_flipped_bit_never_gives_other_weights(tmp_path: Path, packed: bool) -
     assert refused > 30
 
 
+@pytest.mark.skipif(not hasattr(torch.serialization, "set_crc32_options"), reason="this torch always writes checksums")
 def test_a_file_that_was_saved_without_checksums_is_read(tmp_path: Path) -> None:
     torch.serialization.set_crc32_options(False)
     try:
