@@ -154,7 +154,7 @@ def _doubled(rng: Random, content: Content) -> None:
     name = _chosen(rng, content)
     last = name.rpartition(".")[2]
     extra = {f"{rng.choice(('zz', 'aa', 'copy', *STRANGE))}.{last}": content.state[name] + 1}
-    content.state = extra | content.state if rng.random() < 0.5 else content.state | extra
+    content.state = extra | content.state if rng.random() < 0.5 else {**content.state, **(extra | content.state)}
 
 
 def _shuffled(rng: Random, content: Content) -> None:
