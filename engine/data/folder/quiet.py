@@ -1,10 +1,13 @@
-"""Keeps the warnings of Pillow and the messages of libtiff from the user. What cannot be decoded is named anyway."""
+"""Keeps the warnings and logs of Pillow and the messages of libtiff from the user, who is told of a broken image anyway."""
 
+import logging
 import os
 import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # without a handler, Python prints what Pillow logs
 
 
 class _WhileAnyThread:

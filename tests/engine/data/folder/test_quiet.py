@@ -2,6 +2,9 @@
 
 import io
 import os
+import struct
+import subprocess
+import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +16,7 @@ from PIL import Image
 
 from engine.data.folder.decode import DecodeError, eval_crop
 from engine.data.folder.quiet import no_messages_of_libtiff, no_warnings
+from tests.support.processes import ROOT
 
 SIDE = 24
 
@@ -32,6 +36,20 @@ def test_libtiff_prints_nothing_about_a_damaged_image(tmp_path: Path, capfd: pyt
         eval_crop(os.fsencode(tmp_path / "x.tif"), SIDE, SIDE)
     os.write(2, b"after")
     assert capfd.readouterr() == ("", "after")
+
+
+def test_what_pillow_logs_is_not_printed(tmp_path: Path) -> None:
+    """In a process of its own, because pytest handles logs."""
+    file = io.BytesIO()
+    Image.new("RGB", (SIDE, SIDE)).save(file, "TIFF")
+    one = struct.pack("<HHII", 277, 3, 1, 3)  # the tag of the samples per pixel
+    assert one in file.getvalue()
+    (tmp_path / "x.tif").write_bytes(file.getvalue().replace(one, one[:8] + struct.pack("<I", 64_000)))
+    code = "import sys; from engine.data.folder.rgb import open_image; open_image(open(sys.argv[1], 'rb').read())"
+    command = [sys.executable, "-c", code, str(tmp_path / "x.tif")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert "UnidentifiedImageError" in done.stderr
+    assert "More samples per pixel" not in done.stderr
 
 
 def test_threads_that_decode_at_once_restore_what_was_before(capfd: pytest.CaptureFixture[str]) -> None:
