@@ -1,4 +1,4 @@
-"""Keeps the warnings and logs of Pillow and the messages of libtiff from the user, who is told of a broken image anyway."""
+"""Keeps the warnings and logs of Pillow and libtiff from the user, who is told of a broken image anyway."""
 
 import logging
 import os
