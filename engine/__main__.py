@@ -10,6 +10,7 @@ import traceback
 from pathlib import Path
 
 from engine.config.errors import UserError
+from engine.config.sendable import sendable
 from engine.protocol import event_log, events
 from engine.protocol.exit_code import ExitCode
 from engine.protocol.files import WriteError
@@ -96,7 +97,7 @@ def _log(text: str) -> None:
 
 def _one_line(error: BaseException) -> str:
     """The error in one line, for the `finished` event. The log has the traceback."""
-    text = str(error).strip().partition("\n")[0]
+    text = sendable(str(error).strip().partition("\n")[0])
     if text and isinstance(error, FIXABLE):
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -6,6 +6,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from engine.config.errors import UserError
+from engine.config.sendable import sendable
 from engine.data.prepare.copy import CopyError, cannot_write
 from engine.data.prepare.preparation import LOCK, Preparation, check_request
 from engine.data.prepare.source import SourceError
@@ -33,12 +34,12 @@ def _prepare(request: bytes, stop: StopRequest) -> int:
     except UserError as error:
         return refuse(str(error))
     except CopyError as error:
-        answer(Failed(message=str(error)))
+        answer(Failed(message=sendable(str(error))))
         return ExitCode.FAILED
     except BrokenPipeError:
         raise
     except OSError as error:
-        answer(Failed(message=cannot_write(Path(error.filename or asked.out), error)))
+        answer(Failed(message=sendable(cannot_write(Path(error.filename or asked.out), error))))
         return ExitCode.FAILED
     return ExitCode.DONE
 

@@ -95,11 +95,12 @@ class Evaluation:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._clean, self._seen = state["clean"], state["seen"]
-        self._answers = set(state["answers"])
-        self._alive, self._unmoved, self.survivors = state["alive"], state["unmoved"], state["survivors"]
-        self.accuracies = [Accuracy(*figures) for figures in state["accuracies"]]
+        # Read before anything is set: a state that lacks a part must leave the evaluation at its beginning.
+        masks = state["clean"], state["alive"], state["unmoved"], state["survivors"]
+        counted = state["seen"], set(state["answers"]), [Accuracy(*figures) for figures in state["accuracies"]]
         self._restart, self._next, self._here, self._before = state["place"]
+        self._clean, self._alive, self._unmoved, self.survivors = masks
+        self._seen, self._answers, self.accuracies = counted
 
     def _evaluate_clean_batch(self) -> None:
         images = torch.arange(len(self.data), device=self._clean.device)[self._seen :][: self._batch]

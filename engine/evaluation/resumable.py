@@ -13,6 +13,7 @@ from torch import nn
 from engine.config.sections import ModelConfig
 from engine.evaluation.evaluation import Accuracy, Evaluation, Tick
 from engine.protocol.files import replacing
+from engine.runtime.zip_checksums import verify_checksums
 
 SAVE_EVERY = 60.0  # seconds between two saves of the progress
 
@@ -95,6 +96,7 @@ class ResumableEvaluation:
 
     def _restore(self) -> None:
         with contextlib.suppress(Exception):  # a damaged file can raise nearly any exception; only its work is lost
+            verify_checksums(self.path)
             state = torch.load(self.path, map_location=self.evaluation.data.labels.device, weights_only=True)
             if state.pop("asked") == self.key:
                 self.evaluation.load_state_dict(state)

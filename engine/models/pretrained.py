@@ -15,6 +15,7 @@ from engine.models.normalize import Normalize
 from engine.models.weight_candidates import MEANS, STDS, candidates, counts, is_normalisation
 from engine.models.weight_names import Places
 from engine.models.weight_sets import weight_sets
+from engine.models.weight_values import fault
 
 NAMED_NORMALIZATIONS = {"none": ((0.0,), (1.0,))}  # mean and std
 
@@ -64,13 +65,13 @@ def load_into(
     The tensors are matched by name if the names are ours or those of the field's common implementations, else by order
     among the tensors of one kind and shape. normalize, key: as in EvalRequest.
 
-    Raises: ConfigError, naming the first tensor that has no match or holds a value that is not finite.
+    Raises: ConfigError, naming the first tensor that has no match, or holds values that are no weights.
     """
     own = {name: value for name, value in model.state_dict().items() if counts(name) and not name.startswith("0.")}
     found = candidates(own, weights.sets, weights.ordered, config, key)
     taken = found[0]
     view, places = taken.view, taken.places_in_set()
-    _check_finite({places[name]: value for name, value in taken.taken().items()} | view.beside)
+    _check_values({places[name]: value for name, value in taken.taken().items()})
     model.load_state_dict(taken.taken(), strict=False)
     normalization = model[0]  # type: ignore[index]  # build_network makes a Sequential
     assert isinstance(normalization, Normalize)
@@ -84,10 +85,9 @@ def load_into(
     )
 
 
-def _check_finite(tensors: Mapping[str, Tensor]) -> None:
-    bad = next((name for name, value in tensors.items() if not bool(value.isfinite().all())), None)
-    if bad is not None:
-        raise ConfigError(f"the tensor {bad} holds NaN or infinity; use weights from before the training diverged")
+def _check_values(tensors: Mapping[str, Tensor]) -> None:
+    if bad := next(filter(None, (fault(name, value) for name, value in tensors.items())), ""):
+        raise ConfigError(bad)
 
 
 def _set_normalisation(layer: Normalize, beside: Mapping[str, Tensor], facts: DatasetFacts, how: str) -> str:
@@ -107,15 +107,24 @@ def _set_normalisation(layer: Normalize, beside: Mapping[str, Tensor], facts: Da
 
 
 def _buffers_in(beside: Mapping[str, Tensor], facts: DatasetFacts) -> tuple[Tensor, Tensor] | None:
-    """The mean and std of the file's normalisation layer that is closest to the network, or None."""
+    """The mean and std of the file's normalisation layer that is closest to the network, or None.
 
-    def of_layer(names: tuple[str, ...]) -> list[Tensor]:
+    Raises: ConfigError, if they hold anything but finite numbers, or the std is not positive.
+    """
+
+    def of_layer(names: tuple[str, ...]) -> list[str]:
         found = [name for name in beside if name.rpartition(".")[2] in names]
         found = [name for name in found if beside[name].numel() in (1, facts.channels)]
-        return [beside[name] for name in sorted(found, key=lambda name: name.count("."))]
+        return sorted(found, key=lambda name: name.count("."))
 
     means, stds = of_layer(MEANS), of_layer(STDS)
-    return (means[0], stds[0]) if means and stds else None
+    if not means or not stds:
+        return None
+    mean, std = beside[means[0]], beside[stds[0]]
+    _check_values({means[0]: mean, stds[0]: std})
+    if not bool((std > 0).all()):
+        raise ConfigError(f"the tensor {stds[0]} holds a standard deviation that is not positive; give --normalize")
+    return mean, std
 
 
 def _parse(how: str, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -4,13 +4,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from engine.config.errors import ConfigError
 from engine.config.sections import ModelConfig
 from engine.models.weight_names import Places, by_name, by_order
 from engine.models.weight_sets import parts, unwrapped
+from engine.models.weight_values import same
 
 MEANS, STDS = ("mean", "mu", "new_mean"), ("std", "sigma", "new_std")  # names of the buffers of normalisation layers
 # Modules that training scripts register beside the layers of a network; their tensors compute no logits.
@@ -56,7 +56,7 @@ class Candidate:
     def equals(self, other: "Candidate") -> bool:
         """Whether both hold the same values."""
         mine, theirs = self.taken(), other.taken()
-        return all(torch.equal(value, theirs[name]) for name, value in mine.items())
+        return all(same(value, theirs[name]) for name, value in mine.items())
 
 
 def candidates(

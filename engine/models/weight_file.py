@@ -9,6 +9,7 @@ import json
 import re
 import warnings
 import zipfile
+import zlib
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,11 +17,13 @@ import torch
 
 from engine.config.errors import ConfigError
 from engine.config.plain_file import not_plain
+from engine.runtime.zip_checksums import verify_checksums
 
 HEAD = 512  # bytes that are enough to tell the kinds apart
 GZIP, ZIP = b"\x1f\x8b", (b"PK\x03\x04", b"PK\x05\x06")  # a zip archive with files, and one without
 UNSAFE_CLASS = re.compile(r"(?:GLOBAL|[Cc]lass) ([A-Za-z_]\w*(?:\.\w+)*)")  # in the messages of torch
 MAX_UNPACKED = 8 * 2**30  # bytes of a gzip file when unpacked, because they are held in memory
+CHUNK = 2**20  # bytes that are unpacked at once
 MAX_JSON = 64 * 2**20  # bytes of an index of shards
 MAX_SAFETENSORS_HEADER = 100 * 2**20  # bytes, as in the safetensors library
 STATE_DICT_ALONE = "save the network's tensors alone: torch.save(model.state_dict(), FILE)"
@@ -88,14 +91,18 @@ def _load(file: BinaryIO, path: Path, is_shard: bool) -> tuple[object, bool]:
 
 
 def _unpacked(file: BinaryIO) -> BinaryIO:
+    content = io.BytesIO()
     try:
         with gzip.open(file) as packed:
-            content = packed.read(MAX_UNPACKED + 1)
-    except (OSError, EOFError) as error:
+            while part := packed.read(CHUNK):
+                if content.tell() > MAX_UNPACKED:
+                    size = f"{MAX_UNPACKED >> 30} GiB"
+                    raise FileKindError(f"is a gzip file of more than {size}; unpack the file with `gunzip`")
+                content.write(part)
+    except (OSError, EOFError, zlib.error) as error:
         raise FileKindError(f"is a damaged gzip file ({error}); download or copy the file again") from None
-    if len(content) > MAX_UNPACKED:
-        raise FileKindError(f"is a gzip file of more than {MAX_UNPACKED >> 30} GiB; unpack the file with `gunzip`")
-    return io.BytesIO(content)
+    content.seek(0)
+    return content
 
 
 def _begins_like_safetensors(head: bytes) -> bool:
@@ -113,13 +120,24 @@ def _safetensors(file: BinaryIO) -> dict[str, torch.Tensor]:
 
 
 def _check_zip(file: BinaryIO) -> None:
-    """Raises: FileKindError, if a zip archive is not what torch.save writes."""
+    """Raises: FileKindError, if a zip archive is not what torch.save writes, or is damaged."""
     try:
         with zipfile.ZipFile(file) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError):
-        raise FileKindError("is damaged or cut off: the end of the archive is missing; download it again") from None
+            _refuse_by_names(archive.namelist())
+        verify_checksums(file)
+    except FileKindError:
+        raise
+    except Exception as error:  # a damaged archive can raise nearly any exception
+        raise FileKindError(f"is damaged or cut off ({_reason(error)}); download or copy the file again") from None
     file.seek(0)
+
+
+def _reason(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
+
+
+def _refuse_by_names(names: list[str]) -> None:
+    """Raises: FileKindError, if these are not the names of the files in an archive of torch.save."""
     last = [name.rpartition("/")[2] for name in names]
     if "constants.pkl" in last or any("/code/" in name for name in names):
         raise FileKindError(

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 
 from torch import Tensor
 
+from engine.config.sendable import sendable
+
 # Where training scripts keep a network's tensors in a checkpoint, the preferred ones first.
 PREFERRED = ("averaged", "state_dict", "model_state_dict", "model", "net", "network", "student", "weights")
 # Keys of tensors that are no network's: the state of optimizers, schedules, scalers and random numbers.
@@ -12,6 +14,7 @@ NO_NETWORK = re.compile(
     r"optim|sched|scaler|amp$|^rng|rng_state|callbacks|loops|hyper_parameters|history", re.IGNORECASE
 )
 MAX_DEPTH = 5
+MAX_MODULES = 32  # nested modules in the name of a tensor; a file with longer names would take hours
 
 
 def weight_sets(content: object) -> dict[str, dict[str, Tensor]]:
@@ -41,7 +44,7 @@ def parts(tensors: Mapping[str, Tensor], least: int) -> dict[str, dict[str, Tens
     below: dict[str, dict[str, Tensor]] = {"": dict(tensors)}
     for name, value in tensors.items():
         words = name.split(".")
-        for end in range(1, len(words)):
+        for end in range(1, min(len(words), MAX_MODULES)):
             below.setdefault(".".join(words[:end]), {})[".".join(words[end:])] = value
     large = {module: inside for module, inside in below.items() if len(inside) >= least}
     return dict(sorted(large.items(), key=lambda item: (bool(item[0]), *_rank(item[0]))))
@@ -56,9 +59,13 @@ def _sets(content: object, path: str, depth: int) -> Iterator[tuple[str, dict[st
         found
         for key, value in content.items()
         if not NO_NETWORK.search(str(key))
-        for found in _sets(value, f"{path}.{key}" if path else str(key), depth + 1)
+        for found in _sets(value, sendable(f"{path}.{key}" if path else str(key)), depth + 1)
     ]
-    tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+    tensors = {
+        sendable(str(key)): value
+        for key, value in content.items()
+        if isinstance(value, Tensor) and not value.is_nested  # a nested tensor has no shape
+    }
     if any(value.ndim for value in tensors.values()):
         yield path, tensors
     yield from inner

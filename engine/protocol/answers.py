@@ -5,6 +5,7 @@ import sys
 
 import msgspec
 
+from engine.config.sendable import sendable
 from engine.protocol.exit_code import ExitCode
 from engine.protocol.requests import Refused
 
@@ -31,5 +32,5 @@ def refuse_system_error(error: OSError) -> ExitCode:
 
 def refuse(message: str) -> ExitCode:
     """Print a Refused answer with a one-line message for the user. Returns the exit code for this answer."""
-    answer(Refused(message=message))
+    answer(Refused(message=sendable(message)))
     return ExitCode.REFUSED

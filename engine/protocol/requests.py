@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, field
 
+from engine.config.plain_file import not_plain
 from engine.config.run import RunConfig
 from engine.plan.cost import Passes
 
@@ -202,9 +203,13 @@ class Prepared(Struct, frozen=True, kw_only=True):
 def read_prepared(out: Path) -> Prepared | None:
     """The `prepared.json` of a folder, None if there is no such file. Raises: OSError, msgspec.DecodeError."""
     try:
+        if instead := not_plain(out / PREPARED):
+            raise msgspec.DecodeError(f"{PREPARED} is {instead}")
         return msgspec.json.decode((out / PREPARED).read_bytes(), type=Prepared)
     except FileNotFoundError:
         return None
+    except RecursionError:
+        raise msgspec.DecodeError("too many brackets") from None
 
 
 class Planned(Answer, tag="Planned"):

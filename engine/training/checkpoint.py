@@ -4,7 +4,6 @@
 """
 
 import contextlib
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +19,7 @@ from engine.config.trained_with import check_settings
 from engine.models.build import build_network
 from engine.protocol.files import replacing
 from engine.protocol.rundir import RunDir
+from engine.runtime.zip_checksums import verify_checksums
 
 SCHEMA = 1
 OF_A_TRAINING = ("optimizer", "epochs_ended", "delta", "watchdog")  # keys that only a checkpoint to resume from has
@@ -51,7 +51,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     Raises: FileNotFoundError; CheckpointError, if the file is damaged or of another version.
     """
     try:
-        _verify_checksums(path)
+        verify_checksums(path)
         state = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError:
         raise
@@ -73,16 +73,6 @@ def trained_config(state: dict[str, Any]) -> RunConfig:
         return msgspec.json.decode(state["config"], type=RunConfig)
     except (KeyError, msgspec.DecodeError) as error:
         raise CheckpointError(f"its settings cannot be read ({error}); was it written by another version?") from None
-
-
-def _verify_checksums(path: Path) -> None:
-    """Verify the checksums that torch.save wrote. torch.load does not verify them, and accepts damaged weights.
-
-    Raises: OSError; zipfile.BadZipFile.
-    """
-    with zipfile.ZipFile(path) as archive:
-        if (damaged := archive.testzip()) is not None:
-            raise zipfile.BadZipFile(f"bad checksum of {damaged}")
 
 
 def load_latest(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence, Set
 from typing import Literal
 
 from engine.config.errors import UserError
+from engine.config.sendable import sendable
 from engine.evaluation.evaluation import Accuracy
 from engine.plan.timeline import Timeline
 from engine.protocol import event_log, events
@@ -157,7 +158,7 @@ class Reporter:
         """
         new = sorted(files - self._unreadable)
         for file in new[: max(MAX_NAMED_FILES - len(self._unreadable), 0)]:
-            self.emit(events.Note(message=f"{file} cannot be read as an image: {fate}"))
+            self.emit(events.Note(message=sendable(f"{file} cannot be read as an image: {fate}")))
         self._unreadable.update(new)
         if (count := len(self._unreadable)) >= 2 * self._reported_count:
             self._reported_count = count

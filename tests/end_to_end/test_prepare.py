@@ -149,15 +149,17 @@ def test_prepare_leaves_out_broken_images_and_names_them(tmp_path: Path) -> None
         put(folder / f"{name}.JPEG", content)
     (folder / "nowhere.JPEG").symlink_to(tmp_path / "nothing")
     (folder / "round.JPEG").symlink_to(folder / "round.JPEG")
-    expected = tuple(f"train/{CLASSES[0]}/{name}.JPEG" for name in ("cut", "empty", "nowhere", "round", "text"))
+    os.mkfifo(folder / "pipe.JPEG")  # to open the pipe would wait for its writer for ever
+    expected = tuple(f"train/{CLASSES[0]}/{name}.JPEG" for name in ("cut", "empty", "nowhere", "pipe", "round", "text"))
     prepared = done_well(source, tmp_path / "out")
     assert prepared.broken == expected
     assert prepared.counts == {"train": 6, "val": 4}
     assert finished(tmp_path / "out", "32") == 10
     again = prepare(source, tmp_path / "out")
-    assert "5 broken images" in again.stdout
+    assert "6 broken images" in again.stdout
     assert f"{expected[0]}: image file is truncated" in again.stdout
     assert f"{expected[2]}: a link to a file that does not exist" in again.stdout
+    assert f"{expected[3]}: a pipe, socket or device, not a file" in again.stdout
 
 
 def test_prepare_lists_files_that_it_ignores_because_of_their_names(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ import math
 import os
 import random
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 from engine.config.errors import DataError
-from engine.data.folder.rgb import SINGLE_FILE_ERRORS, UnsupportedImageError, read_image_file, to_rgb
+from engine.data.folder.rgb import SINGLE_FILE_ERRORS, UnsupportedImageError, open_image, read_image_file, to_rgb
 
 AREA = (0.08, 1.0)  # area of a training crop as a fraction of the image, as in torchvision's RandomResizedCrop
 RATIO = (3 / 4, 4 / 3)  # width over height of a training crop
@@ -110,7 +109,7 @@ def _decoded(path: bytes, choose: Callable[[int, int], Box], side: int) -> tuple
             raise
         raise DecodeError(f"{os.fsdecode(path)} cannot be read ({error.strerror})") from None
     try:
-        with Image.open(BytesIO(raw)) as image:  # reads only the header
+        with open_image(raw) as image:
             width, height = image.size
             box = choose(width, height)
             spare = min(box[2] - box[0], box[3] - box[1]) / side

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.config.errors import DataError
+from engine.config.plain_file import not_plain
 from engine.data.folder.layout import EXTENSIONS, VAL_NAMES, is_litter, nested_images, nested_message
 
 FULL = "full"
@@ -122,7 +123,7 @@ def _classes(folder: Path) -> tuple[tuple[str, ...], list[str]]:
 def _facts(entry: "os.DirEntry[str]") -> str:
     try:
         facts = entry.stat()
-    except FileNotFoundError:
+    except OSError:  # such as a link in a circle
         return "a link that leads nowhere"
     return f"{facts.st_size} {int(facts.st_mtime)}"
 
@@ -153,6 +154,8 @@ def _images(folder: Path) -> tuple[list[str], list[str]]:
 def _broken(root: Path) -> frozenset[str]:
     """The images, as `train/CLASS/FILE`, that `fastadv prepare` could not read."""
     try:
+        if instead := not_plain(root / MANIFEST):
+            raise DataError(f"{root / MANIFEST} is {instead}; remove it and run `fastadv prepare` again")
         return frozenset(json.loads((root / MANIFEST).read_bytes())["broken"])
     except FileNotFoundError:
         if (root / PLAN).exists():
@@ -160,5 +163,7 @@ def _broken(root: Path) -> frozenset[str]:
         return frozenset()
     except PermissionError:
         raise DataError(f"{root / MANIFEST} cannot be read: no permission; ask its owner for read access") from None
-    except (OSError, ValueError, KeyError, TypeError):
+    except DataError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise DataError(f"{root / MANIFEST} is unreadable; remove it and run `fastadv prepare` again") from None

@@ -4,6 +4,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from engine.config.sendable import sendable
+
 VAL_NAMES = ("val", "valid", "validation", "test")
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")  # as in torchvision
 
@@ -36,6 +38,5 @@ def nested_message(folder: Path, images: int) -> str:
 
 def ignored_remark(places: Sequence[str]) -> str:
     """A line that names ignored files. places: at least one "SPLIT/CLASS/FILE" or "SPLIT/FILE"."""
-    first = places[0].encode(errors="backslashreplace").decode()  # a file name need not be valid UTF-8
     others = f" and {len(places) - 1:,} more" if len(places) > 1 else ""
-    return f"ignored: {first}{others}; the names of images end in {', '.join(EXTENSIONS)}"
+    return f"ignored: {sendable(places[0])}{others}; the names of images end in {', '.join(EXTENSIONS)}"

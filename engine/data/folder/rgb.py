@@ -3,11 +3,15 @@
 import errno
 import os
 import stat
-import warnings
+from contextlib import nullcontext
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, TiffImagePlugin
+
+from engine.data.folder.png import png_fault
+from engine.data.folder.quiet import no_messages_of_libtiff, no_warnings
 
 # Read errors that concern one file. Any other error, such as one of the disk, may concern all files.
 SINGLE_FILE_ERRORS = (errno.EISDIR, errno.ELOOP, errno.EACCES, errno.EPERM, errno.ENXIO)
@@ -39,6 +43,17 @@ def read_image_file(path: Path) -> bytes:
         return file.read()
 
 
+def open_image(content: bytes) -> Image.Image:
+    """An image of which only the header is decoded.
+
+    Raises: UnsupportedImageError, if it is a damaged PNG. Pillow raises any exception.
+    """
+    if fault := png_fault(content):
+        raise UnsupportedImageError(fault)
+    with no_warnings:
+        return Image.open(BytesIO(content))
+
+
 def to_rgb(image: Image.Image) -> Image.Image:
     """The image in RGB. Values of more than 8 bits are scaled by the maximum that the format declares.
 
@@ -49,15 +64,18 @@ def to_rgb(image: Image.Image) -> Image.Image:
     """
     if image.width * image.height > MAX_PIXELS:
         raise UnsupportedImageError(f"{image.width:,} x {image.height:,} pixels; the limit is {MAX_PIXELS:,}")
+    with no_warnings, no_messages_of_libtiff if image.format == "TIFF" else nullcontext():
+        return _converted(image)
+
+
+def _converted(image: Image.Image) -> Image.Image:
     if image.mode == "F":
         image = _of_floats(image)
     elif image.mode == "I" or image.mode.startswith("I;"):
         image = _scaled(image.convert("I"), _declared_maximum(image))
     elif image.mode in ("P", "PA", "La", "RGBa"):
         image = image.convert("RGBA")  # Pillow warns of a palette with transparency, and cannot convert all to RGB
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of odd but readable files
-        return image.convert("RGB")
+    return image.convert("RGB")
 
 
 def _declared_maximum(image: Image.Image) -> int:

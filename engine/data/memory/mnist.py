@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import math
 import struct
 import zlib
 from pathlib import Path
@@ -76,6 +77,6 @@ def _parse(path: Path, content: bytes, dimensions: int, remedy: str) -> NDArray[
         raise DataError(f"{path} is not an idx file of {dimensions} dimension(s); {remedy}")
     shape = struct.unpack(f">{dimensions}I", content[4:head])
     values = np.frombuffer(content, np.uint8, offset=head)
-    if values.size != np.prod(shape, dtype=np.int64):
+    if values.size != math.prod(shape):  # NumPy's product overflows
         raise DataError(f"{path} is truncated or damaged: {values.size:,} bytes for {shape}; {remedy}")
     return values.reshape(shape).copy()  # torch warns of arrays that it may not write to

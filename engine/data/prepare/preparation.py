@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from engine.config.errors import ConfigError
 from engine.data.folder.layout import VAL_NAMES, ignored_remark
+from engine.data.folder.rgb import UnsupportedImageError
 from engine.data.prepare import imagenet_tars
 from engine.data.prepare.copy import FULL, Report, Task, encode_copies
 from engine.data.prepare.inventory import check_copies, folders_of, missing_copies
@@ -218,7 +219,7 @@ def _estimate(tasks: list[Task]) -> int:
 def _disk_bytes(task: Task, number: int) -> int | None:
     try:
         contents = encode_copies(task.images.read(task.images.files[number]), task.missing[number], task.quality)
-    except (BrokenImageError, OSError):
+    except (BrokenImageError, UnsupportedImageError, OSError):
         return None
     return sum(-(-len(data) // BLOCK) * BLOCK for data in contents.values())
 

@@ -1,12 +1,11 @@
 """Make smaller JPEG copies of one image, from bytes to bytes."""
 
-import warnings
 from collections.abc import Sequence
 from io import BytesIO
 
 from PIL import Image, UnidentifiedImageError
 
-from engine.data.folder.rgb import to_rgb
+from engine.data.folder.rgb import open_image, to_rgb
 
 SUBSAMPLING = "4:2:0"  # as in nearly all of ImageNet; 4:4:4 takes a third more bytes, and more time in every epoch
 DRAFT_FACTOR = 2  # a JPEG may be decoded at 1/2, 1/4 or 1/8, if it stays this many times as large as the largest copy
@@ -41,13 +40,11 @@ def _decoded(content: bytes, largest: int) -> tuple[Image.Image, tuple[int, int]
     largest: size of the largest copy.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of odd but readable files
-            image = Image.open(BytesIO(content))
-            original = image.size
-            goal = [DRAFT_FACTOR * side for side in smaller_size(original, largest)]
-            image.draft(None, (goal[0], goal[1]))
-            rgb = to_rgb(image)
+        image = open_image(content)
+        original = image.size
+        goal = [DRAFT_FACTOR * side for side in smaller_size(original, largest)]
+        image.draft(None, (goal[0], goal[1]))
+        rgb = to_rgb(image)
     except MemoryError:
         raise
     except Exception as error:  # the decoders of thirty formats raise any exception

@@ -1,5 +1,6 @@
 """The answers of `engine --check` and `--doctor`: one JSON line, and exit code 2 for what cannot start."""
 
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from engine.commands import check
 from engine.config.presets import build
 from tests.support.engine import ask
+from tests.support.folders import tree
 from tests.support.official_data import write_cifar10
 
 
@@ -57,6 +59,13 @@ def test_check_names_a_damaged_file(capfdbinary: pytest.CaptureFixture[bytes], t
     code, said = answer(capfdbinary, asked("cifar", {"data_dir": str(tmp_path), "batch_size": 2}))
     assert code == 2
     assert str(path) in said["message"]
+
+
+def test_check_names_a_file_whose_name_is_not_utf8(capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path) -> None:
+    (tree(tmp_path) / "train" / os.fsdecode(b"\xff")).write_bytes(b"no class")
+    code, said = answer(capfdbinary, asked(f"imagefolder:{tmp_path}", {}))
+    assert code == 2
+    assert rf"{tmp_path}/train/\udcff is a file; expected a folder for each class" in said["message"]
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,13 @@
 """Evaluations that were stopped or damaged continue, and never with the progress of another request."""
 
+import copy
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
 from msgspec import structs
+from torch import nn
 
 from engine.attacks.pgd import Pgd
 from engine.attacks.threat import Threat
@@ -33,8 +36,13 @@ def images() -> TestImages:
     return TestImages.load(arrays.test_images, arrays.test_labels, CPU).first(100)
 
 
+@cache
+def network() -> nn.Module:
+    return InDouble(trained_digits())
+
+
 def new(path: Path, key: str = "this") -> ResumableEvaluation:
-    evaluation = Evaluation(InDouble(trained_digits()), images(), [(Threat(0.1), ATTACK)], seed=0)
+    evaluation = Evaluation(copy.deepcopy(network()), images(), [(Threat(0.1), ATTACK)], seed=0)
     return ResumableEvaluation(evaluation, path / "evaluation.pt", key)
 
 
@@ -74,14 +82,21 @@ def test_a_killed_evaluation_loses_only_the_work_after_its_last_save(
     assert later > 3 * first
 
 
-@pytest.mark.parametrize("what", ["another question", "damaged", "no zip"])
+@pytest.mark.parametrize("what", ["another question", "damaged", "a flipped bit", "a part less", "no zip"])
 def test_a_progress_file_that_cannot_be_used_is_overwritten(tmp_path: Path, what: str) -> None:
     whole, first = run(new(tmp_path))
     with pytest.raises(RuntimeError):
         run(new(tmp_path, "other" if what == "another question" else "this"), stop_after=CLEAN + 6)
     path = tmp_path / "evaluation.pt"
-    if what != "another question":
-        path.write_bytes(path.read_bytes()[:100] if what == "damaged" else b"x")
+    if what == "a part less":  # as an earlier version wrote
+        state = torch.load(path, weights_only=True)
+        del state["place"]
+        torch.save(state, path)
+    elif what != "another question":
+        whole_file = path.read_bytes()
+        flipped = bytearray(whole_file)
+        flipped[whole_file.index(b"PK", 1) - 200] ^= 1
+        path.write_bytes({"damaged": whole_file[:100], "a flipped bit": flipped, "no zip": b"x"}[what])
     assert run(new(tmp_path)) == (whole, first)
 
 

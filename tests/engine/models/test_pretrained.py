@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from engine.config.datasets import datasets
@@ -226,6 +226,17 @@ def test_the_part_that_all_names_begin_with_is_left_out(elsewhere: nn.Module, tm
     model, said = filled(tmp_path / "w.pt")
     assert said == ("by name", "none")
     assert same(model, elsewhere)
+
+
+@pytest.mark.parametrize("prefix", ["", "net."])
+def test_known_names_decide_in_any_order_of_the_tensors(elsewhere: nn.Module, tmp_path: Path, prefix: str) -> None:
+    """The tensors of a safetensors file are sorted, also when they were saved by torch afterwards."""
+    save_file({prefix + name: value for name, value in elsewhere.state_dict().items()}, tmp_path / "w.safetensors")
+    torch.save(load_file(tmp_path / "w.safetensors"), tmp_path / "sorted.pth")
+    for name in ("w.safetensors", "sorted.pth"):
+        model, said = filled(tmp_path / name)
+        assert said == ("by name", "none")
+        assert same(model, elsewhere)
 
 
 def test_tensors_in_alphabetical_order_are_not_matched_by_order(elsewhere: nn.Module, tmp_path: Path) -> None:

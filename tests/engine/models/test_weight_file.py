@@ -5,8 +5,10 @@ import gzip
 import json
 import os
 import pickle
+import random
 import socket
 import tarfile
+import time
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -20,7 +22,8 @@ from safetensors.torch import save, save_file
 from torch import Tensor, nn
 
 from engine.config.errors import ConfigError
-from engine.models import weight_file
+from engine.models import pretrained, weight_file
+from engine.models.weight_sets import parts
 
 STATE = {"0.weight": torch.arange(12.0).view(3, 4), "0.bias": torch.ones(3), "1.weight": torch.zeros(2, 3)}
 
@@ -138,6 +141,58 @@ def test_a_file_that_holds_no_weights_is_named_as_what_it_is(tmp_path: Path, kin
         weight_file.load(path)
     assert str(refused.value).startswith(f"{path} ")
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_flipped_bit_never_gives_other_weights(tmp_path: Path, packed: bool) -> None:
+    """The file carries checksums, which torch.load does not verify."""
+    whole = saved(tmp_path / "made", {"w": torch.rand(20, 20, generator=torch.Generator().manual_seed(0))})
+    wanted = torch.load(tmp_path / "made", weights_only=True)["w"]
+    whole, rng = gzip.compress(whole) if packed else whole, random.Random(0)
+    path, refused = tmp_path / "w.pt", 0
+    for _ in range(60):
+        damaged = bytearray(whole)
+        damaged[rng.randrange(len(whole))] ^= 1 << rng.randrange(8)
+        path.write_bytes(damaged)
+        try:
+            content, _ = weight_file.load(path)
+        except ConfigError:
+            refused += 1
+        else:
+            assert isinstance(content, dict)
+            assert torch.equal(content["w"], wanted)
+    assert refused > 30
+
+
+@pytest.mark.skipif(not hasattr(torch.serialization, "set_crc32_options"), reason="this torch always writes checksums")
+def test_a_file_that_was_saved_without_checksums_is_read(tmp_path: Path) -> None:
+    torch.serialization.set_crc32_options(False)
+    try:
+        saved(tmp_path / "w.pt")
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert is_state(weight_file.load(tmp_path / "w.pt")[0])
+
+
+def test_a_gzip_file_that_is_too_large_in_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weight_file, "MAX_UNPACKED", 10_000)
+    (tmp_path / "w.pt").write_bytes(gzip.compress(bytes(3 * weight_file.CHUNK)))
+    with pytest.raises(ConfigError, match="unpack the file with `gunzip`"):
+        weight_file.load(tmp_path / "w.pt")
+
+
+def test_names_of_tensors_that_are_no_unicode_can_be_sent(tmp_path: Path) -> None:
+    torch.save({"\ud800.weight": torch.ones(2), "m": {"\udfff": torch.ones(3)}}, tmp_path / "w.pt")
+    sets = pretrained.read(tmp_path / "w.pt").sets
+    assert [*sets[""], *sets["m"]] == [r"\ud800.weight", r"\udfff"]
+
+
+def test_a_name_of_a_hundred_thousand_modules_takes_no_time(tmp_path: Path) -> None:
+    torch.save({"a." * 100_000 + "weight": torch.ones(2), "b.weight": torch.ones(2)}, tmp_path / "w.pt")
+    tensors = pretrained.read(tmp_path / "w.pt").sets[""]
+    begun = time.process_time()
+    assert len(parts(tensors, 1)) < 100
+    assert time.process_time() - begun < 2
 
 
 def pipe(path: Path) -> None:

@@ -1,6 +1,7 @@
 """Whole runs in this process on a tenth of the digits: an interruption anywhere leaves the same numbers at the end."""
 
 import re
+import shutil
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,7 @@ from engine.training.reporter import DivergedError
 from engine.training.validation import Validation
 from tests.support.engine import assert_same, assert_same_end, of_kind, run_folder, weights, without_clock
 from tests.support.official_data import write_mnist
+from tests.support.small_disk import small_disk
 from tests.support.training import StopAfter, train
 
 ALWAYS = 1e-9  # a value of checkpoint_minutes that saves after every update
@@ -324,6 +326,22 @@ def test_a_run_that_cannot_train_is_refused_before_it_starts(tmp_path: Path, typ
     rundir = run_folder(tmp_path / "run", typed)
     with pytest.raises(ConfigError, match=error):
         train(rundir)
+
+
+def test_a_run_on_a_full_disk_ends_in_one_line_and_goes_on_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(main, "StopRequest", lambda file: StopAfter())  # the signal handlers of the test runner stay
+    with small_disk(tmp_path / "tiny", "1m") as disk:
+        rundir = run_folder(disk / "run", FEW)
+        (disk / "filling").write_bytes(bytes(shutil.disk_usage(disk).free - 40_000))  # less than a checkpoint takes
+        assert main.train(rundir) == 1
+        last = list(event_log.read(rundir.events))[-1]
+        assert isinstance(last, events.Finished)
+        assert last.error.startswith(f"cannot write {rundir.last}: No space left on device (")
+        assert "Traceback" not in capsys.readouterr().err
+        (disk / "filling").unlink()
+        assert main.train(rundir) == 0
 
 
 def _vanished(folder: Path) -> dict[str, Any]:

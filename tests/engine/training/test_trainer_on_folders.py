@@ -19,7 +19,7 @@ from msgspec import structs
 from engine.config.errors import ConfigError
 from engine.config.run import RunConfig
 from engine.config.sections import EvalConfig
-from engine.protocol import events
+from engine.protocol import event_log, events
 from engine.protocol.requests import EvalAnswer, EvalRequest, Measured, Understood
 from engine.protocol.rundir import RunDir
 from engine.protocol.stop import Stopped
@@ -234,10 +234,22 @@ def test_a_run_whose_decoder_is_killed_fails_in_one_line(tmp_path: Path, dataset
     assert "Traceback" not in rundir.log.read_text()
 
 
+def test_a_data_set_of_one_class_is_told_before_it_trains(tmp_path: Path) -> None:
+    root = tree(tmp_path / "pictures", classes=("only",), count=6)
+    rundir = run(tmp_path / "run", f"imagefolder:{root}", phases="0-1:0/12:6:0.1..0", epochs=1)
+    train(rundir)
+    before = list(event_log.read(rundir.events))
+    before = before[: [isinstance(event, events.Step) for event in before].index(True)]
+    said = [event.message for event in before if isinstance(event, events.Note)]
+    assert [message for message in said if message.startswith("all 6 training images have the label 0: a network")]
+    assert [message for message in said if message.startswith("all 6 test images have the label 0: a network")]
+
+
 def test_images_that_break_during_training_and_files_that_are_no_images_are_named(tmp_path: Path, dataset: str) -> None:
     root = Path(dataset.partition(":")[2])
     (root / "full" / "train" / "a" / "2.JPEG").write_bytes(b"torn")
     for size in ("full", "24"):
+        (root / size / "train" / "a" / os.fsdecode(b"\xff.JPEG")).write_bytes(b"torn, with a name that is not UTF-8")
         picture(root / size / "train" / "a" / "7.JPEG")
     picture(root / "full" / "train" / "b" / "moving.gif", format="GIF")
     rundir = run(tmp_path / "run", dataset)
@@ -245,3 +257,4 @@ def test_images_that_break_during_training_and_files_that_are_no_images_are_name
     said = [event.message for event in of_kind(rundir, events.Note)]
     assert any(message.startswith("ignored: train/b/moving.gif;") for message in said), said
     assert any("a/2.JPEG cannot be read" in message for message in said), said
+    assert any(r"a/\udcff.JPEG cannot be read" in message for message in said), said

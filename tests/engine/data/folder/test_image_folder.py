@@ -93,6 +93,8 @@ def _no_val(root: Path) -> None:
         (_no_val, "has no val folder; expected train/CLASS/FILE and val/CLASS/FILE"),
         (lambda root: root.rename(root.with_name("gone")), "does not exist"),
         (lambda root: (root / "prepared.json").write_text("{"), r"prepared.json is unreadable; remove it"),
+        (lambda root: (root / "prepared.json").write_text("[" * 100_000), r"prepared.json is unreadable; remove it"),
+        (lambda root: os.mkfifo(root / "prepared.json"), r"prepared.json is a named pipe; remove it"),
         (lambda root: (root / ".preparing.json").write_text("{}"), "is not complete: run `fastadv prepare` again"),
     ],
 )
@@ -144,6 +146,7 @@ def test_every_image_format_that_can_be_prepared_can_be_trained_on(tmp_path: Pat
 
 def test_a_broken_link_does_not_break_the_fingerprint_of_its_folder(tmp_path: Path) -> None:
     root = tree(tmp_path / "data")
+    (root / "val" / "a" / "circle.JPEG").symlink_to("circle.JPEG")
     (root / "val" / "a" / "lost.JPEG").symlink_to(tmp_path / "nothing")
     before = ImageFolder(root).fingerprint()
     picture(tmp_path / "nothing", format="JPEG")

@@ -3,6 +3,7 @@
 import gzip
 import os
 import pickle
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,9 @@ BREAKAGES: dict[str, Callable[[Path], Any]] = {
     "words": lambda path: path.write_bytes(pickle.dumps({b"labels": ["a", "b"], b"data": batch()["data"]}, 2)),
     "a label short": lambda path: path.write_bytes(python2_pickle(batch(labels=[1]))),
     "a folder": lambda path: (path.unlink(), path.mkdir()),
+    "a pipe": lambda path: (path.unlink(), os.mkfifo(path)),  # to open one would wait for its writer for ever
+    "endless": lambda path: (path.unlink(), path.symlink_to("/dev/zero")),
+    "an object of a huge number": lambda path: path.write_bytes(b"\x80\x02}r\x00\x00\x00\x70."),  # 30 GB, in C
 }
 
 
@@ -186,6 +190,13 @@ def test_a_broken_mnist_file_is_refused_by_name(tmp_path: Path, packed: bool, fi
         path.write_bytes({"truncated": path.read_bytes()[:-3], "empty": b"", "text": b"hello\nworld"}[how])
     message = refused("mnist", tmp_path / "data")
     assert (str(tmp_path / "data") if how == "label 10" else str(path).removesuffix(".gz")) in message
+
+
+def test_mnist_sizes_whose_product_overflows_are_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    write_mnist(folder, packed=False)
+    (folder / MNIST_FILES[0]).write_bytes(bytes((0, 0, 8, 3)) + struct.pack(">3I", 2**31, 2**31, 4))  # 2**64 bytes
+    assert "is truncated or damaged: 0 bytes for (2147483648, 2147483648, 4)" in refused("mnist", folder)
 
 
 @pytest.mark.parametrize("dataset", ["cifar10", "cifar100", "mnist"])
