@@ -1,5 +1,6 @@
 """`eval`: measures the robust accuracy of a run's weights, or of a file of weights trained elsewhere."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -94,6 +95,7 @@ def evaluate(
     """Measure the clean and robust accuracy of existing weights. Ctrl-C keeps the progress."""
     from fastadv_tui.launch import eval_request
     from fastadv_tui.launch.submission import merge, parse_pairs
+    from fastadv_tui.runs.evaluation_slot import evaluation_slot
     from fastadv_tui.terminal import answer_display
     from fastadv_tui.terminal.follow import update_history
 
@@ -107,7 +109,10 @@ def evaluate(
     }
     merge(typed, parse_pairs(settings or ()))
     request = eval_request.request(target, dataset, typed, eps, normalize, which, again, key, explain)
-    code = answer_display.evaluate(request, as_json)
+    with evaluation_slot(request.config.device) as in_use:
+        if in_use:
+            print(f"fastadv: {in_use}", file=sys.stderr)
+        code = answer_display.evaluate(request, as_json)
     if request.run and code == ExitCode.DONE:
         update_history(RunDir(Path(request.run)))  # the result is in the run directory now
     raise typer.Exit(code)

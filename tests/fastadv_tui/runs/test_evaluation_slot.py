@@ -1,0 +1,42 @@
+"""An evaluation holds a free slot of its device; on a device in use, the run that holds the device is named."""
+
+import os
+
+import pytest
+
+from fastadv_tui.errors import UserError
+from fastadv_tui.hardware import gpus
+from fastadv_tui.runs import control
+from fastadv_tui.runs.evaluation_slot import evaluation_slot
+from tests.support.runs import engine_pid, submit, verdict, wait_for_status
+
+
+@pytest.mark.usefixtures("fake_engine")
+def test_a_run_waits_while_an_evaluation_holds_the_slot_and_an_evaluation_names_the_run_that_does() -> None:
+    with evaluation_slot("auto") as in_use:
+        assert in_use == ""
+        assert os.environ["FASTADV_DEVICE"] == "cpu"
+        rundir = submit("forever")
+        assert verdict(rundir).status == "queued"
+        with evaluation_slot("cpu") as second:
+            assert second.startswith("the CPU is in use by another evaluation; the evaluation shares the device")
+    assert "FASTADV_DEVICE" not in os.environ
+    engine_pid(rundir)
+    with evaluation_slot("cpu") as in_use:
+        assert in_use.startswith(f"the CPU is in use by {rundir.id}; ")
+    control.stop(rundir)
+    wait_for_status(rundir, "stopped")
+
+
+def test_an_evaluation_takes_the_gpu_that_is_free(home: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpus, "uuids", lambda: ["GPU-a", "GPU-b"])
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    with evaluation_slot("cuda:0"):
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-a"
+        with evaluation_slot("auto"):
+            assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-b"
+            with evaluation_slot("auto") as in_use:
+                assert in_use.startswith("every GPU is in use by another evaluation")
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ
+    with pytest.raises(UserError, match="cuda:2 does not exist"), evaluation_slot("cuda:2"):
+        pass
