@@ -59,6 +59,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than cores, because many tests wait for other processes."""
+    return 1 + (os.cpu_count() or 1)
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Kill what a worker of pytest-xdist has left: it may have been killed in the middle of a test."""
     kill_all(lambda: with_token(f"{os.environ[TOKEN]}.{node.gateway.id}"))

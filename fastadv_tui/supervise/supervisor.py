@@ -224,14 +224,23 @@ def main(arguments: Sequence[str]) -> int:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     os.close(reader)
     os.setsid()
-    code = supervise(rundir, int(attempt), slot, engine_command(str(rundir.path)), lambda: _signal_ready(writer))
-    keeper.hand_over(RunQueue(rundir.path.parent.parent / "slots"))
+    starter = _Starter(writer)
+    code = supervise(rundir, int(attempt), slot, engine_command(str(rundir.path)), starter.tell)
+    if starter.told:  # else the starter still waits for this process, and holds the lock of the queue
+        keeper.hand_over(RunQueue(rundir.path.parent.parent / "slots"))
     return code
 
 
-def _signal_ready(writer: int) -> None:
-    os.write(writer, b"1")
-    os.close(writer)
+class _Starter:
+    """The process that started this supervisor, at the other end of a pipe. told: whether it knows of the start."""
+
+    def __init__(self, writer: int) -> None:
+        self._writer, self.told = writer, False
+
+    def tell(self) -> None:
+        os.write(self._writer, b"1")
+        os.close(self._writer)
+        self.told = True
 
 
 if __name__ == "__main__":

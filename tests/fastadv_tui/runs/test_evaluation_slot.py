@@ -8,6 +8,8 @@ from fastadv_tui.errors import UserError
 from fastadv_tui.hardware import gpus
 from fastadv_tui.runs import control
 from fastadv_tui.runs.evaluation_slot import evaluation_slot
+from fastadv_tui.supervise.queue import RunQueue
+from fastadv_tui.supervise.slots import free_slot
 from tests.support.runs import engine_pid, submit, verdict, wait_for_status
 
 
@@ -31,12 +33,18 @@ def test_a_run_waits_while_an_evaluation_holds_the_slot_and_an_evaluation_names_
 def test_an_evaluation_takes_the_gpu_that_is_free(home: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpus, "uuids", lambda: ["GPU-a", "GPU-b"])
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    with evaluation_slot("cuda:0"):
-        assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-a"
-        with evaluation_slot("auto"):
-            assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-b"
-            with evaluation_slot("auto") as in_use:
-                assert in_use.startswith("every GPU is in use by another evaluation")
+    with evaluation_slot("cuda:1"):
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-b"
+    folder = RunQueue.of_home().slots
+    first = free_slot(folder, "GPU-a", 1)
+    with evaluation_slot("auto"):
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-b"
+    second = free_slot(folder, "GPU-b", 1)
+    with evaluation_slot("auto") as in_use:
+        assert in_use.startswith("every GPU is in use by another evaluation")
     assert "CUDA_VISIBLE_DEVICES" not in os.environ
+    for slot in (first, second):
+        assert slot is not None
+        os.close(slot.handle)
     with pytest.raises(UserError, match="cuda:2 does not exist"), evaluation_slot("cuda:2"):
         pass
