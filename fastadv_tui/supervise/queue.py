@@ -61,6 +61,8 @@ class RunQueue:
         self._pause = self.slots / "paused"
         self._known: dict[str, tuple[int, Ticket]] = {}  # by id: inode of the file, ticket; a new content is a new file
         self._seen: int | None = None  # time of the folder's last change in ns when `_known` was read
+        self._sorted: list[Ticket] = []
+        self._places: dict[str, int] = {}
 
     @classmethod
     def of_home(cls, host: str = "") -> "RunQueue":
@@ -101,21 +103,13 @@ class RunQueue:
 
     def waiting(self) -> list[Ticket]:
         """All tickets, the first to start at the head. Only tickets that are new since the last call are read."""
-        changed = _changed(self.tickets)
-        if changed is None or changed != self._seen:
-            self._known = self._read()
-            # A change within the clock tick of the file system would not be seen, so a young folder is read again.
-            self._seen = changed if changed is not None and time.time_ns() - changed > 1e9 else None
-        return sorted((ticket for _, ticket in self._known.values()), key=lambda ticket: (ticket.order, ticket.id))
+        self._refresh()
+        return self._sorted
 
     def places(self) -> dict[str, int]:
         """By run id: the place of the run among the runs that want one of its devices, from 1."""
-        found, counts = {}, dict[tuple[str, ...], int]()
-        for ticket in self.waiting():
-            ahead = sum(count for devices, count in counts.items() if {*devices} & {*ticket.devices})
-            found[ticket.id] = 1 + ahead
-            counts[ticket.devices] = counts.get(ticket.devices, 0) + 1
-        return found
+        self._refresh()
+        return self._places
 
     def place_of(self, run_id: str) -> int | None:
         """The place of a run, as `places`; None if the run is not waiting."""
@@ -153,6 +147,16 @@ class RunQueue:
         """Let the runs start again. Raises: OSError."""
         self._pause.unlink(missing_ok=True)
 
+    def _refresh(self) -> None:
+        changed = _changed(self.tickets)
+        if changed is not None and changed == self._seen:
+            return
+        self._known = self._read()
+        self._sorted = sorted((ticket for _, ticket in self._known.values()), key=lambda t: (t.order, t.id))
+        self._places = _places(self._sorted)
+        # A change within the clock tick of the file system would not be seen, so a young folder is read again.
+        self._seen = changed if changed is not None and time.time_ns() - changed > 1e9 else None
+
     def _read(self) -> dict[str, tuple[int, Ticket]]:
         found: dict[str, tuple[int, Ticket]] = {}
         with suppress(OSError), os.scandir(self.tickets) as entries:
@@ -163,6 +167,14 @@ class RunQueue:
                     inode, known = entry.inode(), self._known.get(entry.name)
                     found[entry.name] = known if known and known[0] == inode else (inode, _ticket(entry.path))
         return found
+
+
+def _places(tickets: list[Ticket]) -> dict[str, int]:
+    found, counts = {}, dict[tuple[str, ...], int]()
+    for ticket in tickets:
+        found[ticket.id] = 1 + sum(count for devices, count in counts.items() if {*devices} & {*ticket.devices})
+        counts[ticket.devices] = counts.get(ticket.devices, 0) + 1
+    return found
 
 
 def _ticket(path: str) -> Ticket:
