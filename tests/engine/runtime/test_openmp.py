@@ -7,34 +7,37 @@ import sys
 
 import pytest
 
-from engine.runtime.openmp import WAITING, let_waiting_threads_sleep
+from engine.runtime.openmp import SPINS, WAITING, let_waiting_threads_sleep
 from tests.support.engine import ROOT
 
 CHECK = b"{}"  # the engine refuses this request after it has imported what it needs
 
 
-def wait_policy(**environment: str) -> set[str]:
-    """The waiting policies that OpenMP reports when torch loads it in an engine."""
+def reported(**environment: str) -> tuple[set[str], set[str]]:
+    """The waiting policies and the counts of spins that OpenMP reports when torch loads it in an engine."""
     clean = {key: value for key, value in os.environ.items() if key not in WAITING}
     done = subprocess.run(
         [sys.executable, "-P", "-m", "engine", "--eval"],
         input=CHECK,
-        env={**clean, "PYTHONPATH": str(ROOT), "OMP_DISPLAY_ENV": "TRUE", **environment},
+        env={**clean, "PYTHONPATH": str(ROOT), "OMP_DISPLAY_ENV": "VERBOSE", **environment},
         capture_output=True,
         check=False,
     )
-    return set(re.findall(r"OMP_WAIT_POLICY = '(\w+)'", (done.stdout + done.stderr).decode()))
+    said = (done.stdout + done.stderr).decode()
+    return set(re.findall(r"OMP_WAIT_POLICY = '(\w+)'", said)), set(re.findall(r"GOMP_SPINCOUNT = '(\w+)'", said))
 
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="torch has GNU's OpenMP, which reports, on Linux")
 
 
 def test_waiting_threads_of_the_engine_sleep() -> None:
-    assert wait_policy() == {"PASSIVE"}
+    assert reported() == ({"PASSIVE"}, {SPINS})
 
 
 def test_the_policy_that_the_user_set_wins() -> None:
-    assert wait_policy(OMP_WAIT_POLICY="ACTIVE") == {"ACTIVE"}
+    policies, spins = reported(OMP_WAIT_POLICY="ACTIVE")
+    assert policies == {"ACTIVE"}
+    assert SPINS not in spins
 
 
 @pytest.mark.parametrize("name", WAITING)
