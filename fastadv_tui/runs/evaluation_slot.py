@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from engine.protocol.rundir import RunDir
-from fastadv_tui.errors import UserError
 from fastadv_tui.paths import ensure_home, runs_dir
 from fastadv_tui.runs.find import run_ids
 from fastadv_tui.supervise import process_identity, records
@@ -18,14 +17,15 @@ from fastadv_tui.supervise.slots import Slot, devices_for, free_slot
 def evaluation_slot(device: str) -> Iterator[str]:
     """Hold a free slot of a device, and let the engine use this device, until the block ends. Never waits.
 
-    device: the setting `device`. Yields: a line that says which runs hold the device; empty if a slot was free.
-    Raises: UserError, if the device does not exist or the home folder cannot be used.
+    device: the setting `device`. Yields: a line that says which runs hold the device; empty if a slot was free, or if
+    there is no such device, which the engine will refuse. Raises: HomeError, if the home folder cannot be used.
     """
     ensure_home()
     try:
         devices = devices_for(device)
-    except LookupError as error:
-        raise UserError(str(error)) from None
+    except LookupError:
+        yield ""
+        return
     slot = _free(devices)
     if slot is None:
         yield f"{_names(devices)}; the evaluation shares the device, and both are slower"

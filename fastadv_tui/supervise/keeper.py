@@ -130,10 +130,16 @@ def _record(queue: RunQueue) -> Path:
     return queue.slots / "keeper.json"
 
 
+def _write_record(queue: RunQueue) -> None:
+    """Tell others that this process is the keeper. On a full disk they start another one, which ends at once."""
+    with suppress(OSError):
+        records.write(_record(queue), process_identity.me())
+
+
 def keep(queue: RunQueue, ready: Callable[[], None] = lambda: None) -> None:
     """Start runs until no run waits. Returns at once if the queue has a keeper. `ready`: called once it has one."""
     while (lock := try_lock(queue.slots / "keeper.lock")) is not None:
-        records.write(_record(queue), process_identity.me())
+        _write_record(queue)
         ready()
         _start_while_some_wait(queue)
         # Who adds a run looks at this record after its ticket is written. So either they find no keeper and start one,
@@ -152,7 +158,7 @@ def _start_while_some_wait(queue: RunQueue) -> None:
                 return
             if time.monotonic() - beat > BEAT:
                 beat = time.monotonic()
-                os.utime(_record(queue))
+                _write_record(queue)
         time.sleep(TICK)
 
 
