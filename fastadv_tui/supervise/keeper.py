@@ -17,6 +17,7 @@ from pathlib import Path
 from engine.protocol.exit_code import ExitCode
 from engine.protocol.rundir import RunDir
 from fastadv_tui.supervise import process_identity, records
+from fastadv_tui.supervise.detach import detach
 from fastadv_tui.supervise.locks import try_lock
 from fastadv_tui.supervise.process_identity import ProcessIdentity
 from fastadv_tui.supervise.queue import FullTicket, RunQueue, Ticket
@@ -137,7 +138,10 @@ def _write_record(queue: RunQueue) -> None:
 
 
 def keep(queue: RunQueue, ready: Callable[[], None] = lambda: None) -> None:
-    """Start runs until no run waits. Returns at once if the queue has a keeper. `ready`: called once it has one."""
+    """Start runs until no run waits. Returns at once if the queue has a keeper.
+
+    ready: called when others can know of this keeper, maybe more than once.
+    """
     while (lock := try_lock(queue.slots / "keeper.lock")) is not None:
         _write_record(queue)
         ready()
@@ -164,15 +168,9 @@ def _start_while_some_wait(queue: RunQueue) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Detach from the process that started the keeper, and keep the queue. The starter waits for the record only."""
-    reader, writer = os.pipe()
-    if os.fork():
-        os.close(writer)
-        os.read(reader, 1)
-        return ExitCode.DONE
-    os.close(reader)
-    os.setsid()
+    starter = detach()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    keep(RunQueue(Path(arguments[0])), lambda: os.closerange(writer, writer + 1))
+    keep(RunQueue(Path(arguments[0])), starter.tell)
     return ExitCode.DONE
 
 

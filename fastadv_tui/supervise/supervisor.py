@@ -24,6 +24,7 @@ from engine.protocol.exit_code import ExitCode
 from engine.protocol.provenance import code_fingerprint, engine_command
 from engine.protocol.rundir import RunDir, Submission, SubmissionError
 from fastadv_tui.supervise import keeper, process_identity, records
+from fastadv_tui.supervise.detach import detach
 from fastadv_tui.supervise.locks import try_lock
 from fastadv_tui.supervise.out_of_memory import OomCounter
 from fastadv_tui.supervise.process_identity import ProcessIdentity
@@ -215,32 +216,11 @@ def main(arguments: Sequence[str]) -> int:
     folder, attempt, device, handle = arguments
     rundir, slot = RunDir(Path(folder)), Slot(device, int(handle))
     os.set_inheritable(slot.handle, False)  # the engine inherits the slot by name
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child:
-        os.close(writer)
-        if os.read(reader, 1):
-            return ExitCode.DONE
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    os.close(reader)
-    os.setsid()
-    starter = _Starter(writer)
+    starter = detach()
     code = supervise(rundir, int(attempt), slot, engine_command(str(rundir.path)), starter.tell)
     if starter.told:  # else the starter still waits for this process, and holds the lock of the queue
         keeper.hand_over(RunQueue(rundir.path.parent.parent / "slots"))
     return code
-
-
-class _Starter:
-    """The process that started this supervisor, at the other end of a pipe. told: whether it knows of the start."""
-
-    def __init__(self, writer: int) -> None:
-        self._writer, self.told = writer, False
-
-    def tell(self) -> None:
-        os.write(self._writer, b"1")
-        os.close(self._writer)
-        self.told = True
 
 
 if __name__ == "__main__":

@@ -16,9 +16,11 @@ from fastadv_tui.runs import control, state
 from fastadv_tui.runs.create import create_run
 from fastadv_tui.runs.submit import put_in_queue, serve
 from fastadv_tui.supervise import keeper, records
-from fastadv_tui.supervise.keeper import keeper_alive, revive, start_runs
+from fastadv_tui.supervise.detach import Starter
+from fastadv_tui.supervise.keeper import keep, keeper_alive, revive, start_runs
+from fastadv_tui.supervise.locks import try_lock
 from fastadv_tui.supervise.process_identity import ProcessIdentity
-from fastadv_tui.supervise.queue import RunQueue
+from fastadv_tui.supervise.queue import FullTicket, RunQueue
 from fastadv_tui.supervise.records import ProcessRecord, QueueRecord
 from fastadv_tui.supervise.slots import CPU, free_slot
 from tests.support.runs import config, engine_pid, gone, submit, verdict, wait_for_status
@@ -220,3 +222,25 @@ def test_a_run_that_cannot_start_on_a_full_disk_keeps_its_place() -> None:
     assert verdict(rundir).status == "queued"
     serve(here())
     wait_for_status(rundir, "done")
+
+
+def test_a_run_that_comes_while_the_keeper_ends_is_kept_by_the_same_keeper_which_holds_its_lock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    queue, held = here(), list[bool]()
+    queue.tickets.mkdir(parents=True)
+    ticket = FullTicket(order=1.0, id="late", attempt=1, devices=(CPU,), python="", environment=[])
+
+    def work(queue: RunQueue) -> None:
+        held.append(try_lock(queue.slots / "keeper.lock") is None)
+        if len(held) == 1:
+            queue.add(ticket)
+        else:
+            queue.remove(ticket.id)
+
+    monkeypatch.setattr(keeper, "_start_while_some_wait", work)
+    reader, writer = os.pipe()
+    keep(queue, Starter(writer).tell)
+    assert (held, os.read(reader, 9)) == ([True, True], b"1")
+    assert not keeper_alive(queue)
+    os.close(reader)
