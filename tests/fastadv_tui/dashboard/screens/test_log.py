@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 
 import pytest
 from textual.pilot import Pilot
@@ -12,7 +11,6 @@ from fastadv_tui.dashboard.app import Fastadv
 from fastadv_tui.dashboard.screens.history import HistoryScreen
 from fastadv_tui.dashboard.screens.log import LogScreen
 from tests.support.pilot import a_run, play, shown, until, until_focused
-from tests.support.waiting import seconds
 
 pytestmark = pytest.mark.usefixtures("quick_home")
 
@@ -69,16 +67,17 @@ with open(sys.argv[1], "a") as log:
 
 
 def test_a_flood_in_the_log_does_not_block_keys_and_its_end_is_shown() -> None:
-    """Another process writes up to a hundred lines per millisecond, as an engine could."""
+    """Another process writes up to a hundred lines per millisecond, as an engine could.
+
+    The flood does not end, so a screen that waited for its end would never come.
+    """
     rundir = a_run("a1")
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await until(pilot, lambda: "line" in shown(app))
         await until(pilot, lambda: rundir.log.stat().st_size > 500_000)
-        begun = time.perf_counter()
         await pilot.press("h")
         await until(pilot, lambda: isinstance(app.screen, HistoryScreen))
-        assert time.perf_counter() - begun < seconds(5)
         await pilot.press("escape")
         flood.terminate()
         flood.wait()
