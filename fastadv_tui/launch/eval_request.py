@@ -32,22 +32,7 @@ def request(
     Raises: ConfigError, UserError.
     """
     ensure_home()
-    path = typed_path(target)
-    if path.is_file():
-        if dataset is None:
-            raise ConfigError(
-                "a file of weights does not name its data set: add --dataset NAME, for example --dataset cifar"
-            )
-        config, weights, run = configure(dataset, typed), path, ""
-    elif path.is_dir():
-        raise UserError(f"{target} is a folder; type a file of weights, or the id of a run")
-    elif path.exists():
-        raise UserError(f"{target} is {not_plain(path)}; type a file of weights, or the id of a run")
-    elif "/" in target or path.suffix:
-        raise UserError(f"{target} does not exist; type the path of a file of weights, or the id of a run")
-    else:
-        config, weights = _of_run(target, dataset, typed, which)
-        run = str(weights.parent)
+    config, weights, run = _understood(target, dataset, typed, which)
     sizes = tuple(parse_size(part) for part in eps.split(",") if part.strip()) if eps else (config.eps,)
     if not sizes:
         raise ConfigError(f"--eps {eps!r} has no values; write --eps 8 or --eps 2,4,8")
@@ -62,6 +47,27 @@ def request(
         explain=explain,
         run=run,
     )
+
+
+def _understood(
+    target: str, dataset: str | None, typed: Mapping[str, str | None], which: str
+) -> tuple[RunConfig, Path, str]:
+    """The configuration, the file of weights, and the run directory; "" if `target` is a file and no run."""
+    path = typed_path(target)
+    if path.is_file():
+        if dataset is None:
+            raise ConfigError(
+                "a file of weights does not name its data set: add --dataset NAME, for example --dataset cifar"
+            )
+        return configure(dataset, typed), path, ""
+    if path.is_dir():
+        raise UserError(f"{target} is a folder; type a file of weights, or the id of a run")
+    if path.exists():
+        raise UserError(f"{target} is {not_plain(path)}; type a file of weights, or the id of a run")
+    if "/" in target or path.suffix:
+        raise UserError(f"{target} does not exist; type the path of a file of weights, or the id of a run")
+    config, weights = _of_run(target, dataset, typed, which)
+    return config, weights, str(weights.parent)
 
 
 def _of_run(name: str, dataset: str | None, typed: Mapping[str, str | None], which: str) -> tuple[RunConfig, Path]:
