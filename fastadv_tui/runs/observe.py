@@ -138,7 +138,7 @@ def _place(rundir: RunDir, queued: QueueRecord) -> tuple[bool, str]:
 def held_up(queue: RunQueue, young: bool) -> str:
     """Why no run of a queue starts; empty if runs start when slots are free. young: whether to expect a keeper soon."""
     if queue.paused:
-        return "the queue is paused"
+        return "queue paused"
     return "" if young or keeper_alive(queue) else NO_KEEPER
 
 

@@ -95,7 +95,7 @@ def test_runs_that_wait_have_a_place_and_are_not_followed_until_they_start() -> 
     control.stop(third)
     RunQueue.of_home().pause()
     found = monitor.refresh([])
-    assert (found.places, found.held_up, found.count("cancelled")) == ({second.id: 1}, "the queue is paused", 1)
+    assert (found.places, found.held_up, found.count("cancelled")) == ({second.id: 1}, "queue paused", 1)
 
     RunQueue.of_home().unpause()
     control.stop(first)

@@ -125,7 +125,7 @@ def test_a_keeper_on_another_host_is_judged_by_its_signs_of_life(home: Path) -> 
 def test_a_paused_queue_starts_no_run_until_it_continues() -> None:
     here().pause()
     rundir = submit()
-    assert (verdict(rundir).status, verdict(rundir).reason) == ("queued", "the queue is paused")
+    assert (verdict(rundir).status, verdict(rundir).reason) == ("queued", "queue paused")
     assert start_runs(here()) == 1
     here().unpause()
     serve(here())
@@ -201,7 +201,7 @@ def test_a_queue_on_another_host_is_named_and_its_runs_can_be_cancelled() -> Non
     assert record is not None
     records.write(rundir.queued, QueueRecord(attempt=1, host="elsewhere", t=record.t))
     found = verdict(rundir)
-    assert (found.status, found.host, found.reason) == ("queued", "elsewhere", "on elsewhere, the queue is paused")
+    assert (found.status, found.host, found.reason) == ("queued", "elsewhere", "on elsewhere, queue paused")
     assert control.stop(rundir)
     assert (verdict(rundir).status, os.listdir(elsewhere / "queue")) == ("cancelled", [])
 

@@ -70,7 +70,7 @@ def test_a_run_that_waits_shows_its_place_and_what_holds_the_queue_up(home: obje
     row = Row(id="a1", name="run", status="queued")
     shown = [
         prompt(row, Snapshot([row], {}, {"a1": 11}, held), marked=False).plain.splitlines()[1].strip()
-        for held in ("", "the queue is paused")
+        for held in ("", "queue paused")
     ]
     assert shown[0] == "queued, 11th in line"
-    assert shown[1].startswith("the queue is paused, 11th")
+    assert shown[1].startswith("queue paused, 11th")
