@@ -18,24 +18,3 @@ def try_lock(path: Path) -> int | None:
         os.close(handle)
         return None
     return handle
-
-
-def remove_if_free(path: Path) -> bool:
-    """Remove a file unless a process holds its lock; False if the file stays.
-
-    The file is removed under its lock, so that no new holder loses its file.
-    """
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        path.unlink(missing_ok=True)
-    except OSError:
-        return False
-    finally:
-        os.close(handle)
-    return True
