@@ -168,7 +168,7 @@ def wide_network(exponent: int) -> nn.Module:
 
 
 def test_small_logits_cost_the_gradients_in_fp16_no_digits() -> None:
-    images, labels = digits()[2][:50], digits()[3][:50]
+    images, labels = digits()[2][:200], digits()[3][:200]
 
     def agreement(model: nn.Module) -> float:
         """The share of pixels whose gradient has the sign that it has in fp32."""
@@ -177,4 +177,4 @@ def test_small_logits_cost_the_gradients_in_fp16_no_digits() -> None:
         assert rounded.dtype == torch.float16
         return float((signs[0] == signs[1]).float().mean())
 
-    assert agreement(wide_network(-12)) > agreement(wide_network(0)) - 0.002
+    assert agreement(wide_network(-12)) > agreement(wide_network(0)) - 0.004
