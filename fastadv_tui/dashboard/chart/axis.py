@@ -35,9 +35,9 @@ def y_axis(low: float, high: float, rows: int, percent: bool) -> Axis:
 
     percent: values are fractions in [0,1], labelled in per cent. Their axis has no tick outside [0,1].
     """
+    least = 0.0 if percent and low >= 0 else -math.inf  # a flat curve of zeros needs no negative fractions
     low, high = _widened(low, high)
-    if percent and low < 0:
-        low = 0.0  # an axis around a flat curve of zeros needs no negative fractions
+    low = max(low, least)
     dots = DOTS_HIGH * rows
     good = max(dots / Y_TICKS, Y_SPACINGS[0])
     fits = [fit for spacing in Y_SPACINGS if (fit := _fit(low, high, dots, spacing, DOTS_HIGH, TICK_DOT, good))]
@@ -63,11 +63,11 @@ def x_axis(low: float, high: float, columns: int, gutter: int, unit: float) -> A
 
     unit: size of the unit in which the ticks are labelled.
     """
-    low, high = low / unit, (high if high > low else low + unit) / unit
+    low, high = low / unit, max(high, low + max(LEAST_SPAN * abs(low), unit * (high <= low))) / unit
     dots, free = DOTS_WIDE * columns, DOTS_WIDE * min(gutter, columns // 3)
     fits = [fit for spacing in X_SPACINGS if (fit := _fit(low, high, dots - free, spacing, 1, 0, X_SPACING))]
     for fit in sorted(fits, key=lambda fit: -fit.score):
-        ticks = [tick for tick in fit.ticks() if tick <= high * (1 + 1e-9) + fit.unit]
+        ticks = [tick for tick in fit.ticks() if tick <= high + fit.unit / 2]
         texts = scale.labels(ticks)
         if len(ticks) > 1 and max(map(len, texts)) < fit.spacing // DOTS_WIDE:
             top = (fit.scale.low + (dots - 1) * fit.unit) * unit

@@ -87,7 +87,7 @@ def _wrapped(items: Row, width: int) -> list[Row]:
 def _cut(head: Row, items: Row, width: int, max_rows: int) -> list[Row]:
     """As many items as fit, and the number of those left out."""
     for shown in range(len(items) - 1, 0, -1):
-        rows = _wrapped([*head, *items[:shown], (f"▲ {len(items) - shown} more", TEXT)], width)
+        rows = _wrapped([*head, *items[:shown], (f"+ {len(items) - shown} more", TEXT)], width)
         if len(rows) <= max_rows:
             return rows
     return _wrapped(head + items, width)[:max_rows]

@@ -37,7 +37,7 @@ def draw(curves: Sequence[Curve], options: Options, width: int, height: int, cur
     """
     if not curves or width < 2 or height < 1:
         return Drawing(_empty_chart(options.empty, width, height))
-    head = legend(curves, options, width, max(1, height // 6), cursor) if height >= 6 else []
+    head = legend(curves, options, width, max(1, height // 5), cursor) if height >= 6 else []
     framed = width >= 20 and height - len(head) >= 5
     rows = height - len(head) - (2 if framed else 0)
     y = _y_axis(curves, options, rows)
@@ -82,9 +82,11 @@ def _x_axis(curves: Sequence[Curve], options: Options, columns: int) -> Axis:
         low, high = options.x_range
     elif 0 < low < high / 10:
         low = 0.0  # training begins at 0, though its first event comes a little later
+    unit, name = x_unit(options, high - low)
     ends = [cell_len(_end_text(curve, options)) + 1 for curve in curves if curve.xs[curve.end] > 0.9 * high]
+    ends += [len(name) + 2] if options.x != "epoch" else []  # the unit of an epoch is known without its name
     gutter = max((end for end in ends if end <= MAX_GUTTER), default=0) if columns > MIN_PLOT else 0
-    return x_axis(low, high, columns, gutter, x_unit(options, high - low)[0])
+    return x_axis(low, high, columns, gutter, unit)
 
 
 def _end_text(curve: Curve, options: Options) -> str:

@@ -111,7 +111,7 @@ def _curve(series: Series, place: int, options: Options) -> Curve | None:
     values = scale.smooth(_finite(series.ys[:points]), options.smoothing)
     drawn = scale.log10(values) if options.log_y else values
     pieces = [drawn[begin:end] for begin, end in scale.finite_ranges(drawn, 0, points)]
-    if not pieces:
+    if not pieces or not all(-MAX_VALUE <= x <= MAX_VALUE for x in (series.xs[0], series.xs[points - 1])):
         return None
     lows, highs = (
         scale.log10(border) if options.log_y else border

@@ -25,8 +25,8 @@ class Metric(Struct, frozen=True):
     smooth: bool = False
 
 
-def _of_steps(key: str, title: str, percent: bool = False, smooth: bool = False) -> Metric:
-    return Metric(key, title, lambda run: run.steps, lambda event: getattr(event, key), percent, smooth)
+def _of_steps(key: str, title: str, percent: bool = False, smooth: bool = False, field: str = "") -> Metric:
+    return Metric(key, title, lambda run: run.steps, lambda event: getattr(event, field or key), percent, smooth)
 
 
 def _of_guard(key: str, field: str, title: str) -> Metric:
@@ -43,7 +43,7 @@ METRICS = {
         _of_steps("loss", "Loss", smooth=True),
         _of_steps("signal", "Overfitting signal", percent=True, smooth=True),
         _of_steps("lr", "Learning rate"),
-        _of_steps("accuracy", "Training accuracy", percent=True, smooth=True),
+        _of_steps("training_accuracy", "Training accuracy", percent=True, smooth=True, field="accuracy"),
         _of_steps("images_per_second", "Images per second"),
         _of_guard("guard_clean", "clean", "Guard, clean"),
         _of_guard("guard_robust", "robust", "Guard, robust"),

@@ -35,6 +35,14 @@ class ChartedRun(Struct, frozen=True):
 class TrainingCurves(Vertical):
     """Charts with the same x axis: epochs or training time. metrics: those of the small charts."""
 
+    DEFAULT_CSS = """
+    TrainingCurves {
+        & #accuracy { height: 2fr; }
+        & Grid { height: 1fr; }
+        & .no-room { display: none; }
+    }
+    """
+
     def __init__(self, metrics: Sequence[Metric], **options: Any) -> None:
         super().__init__(**options)
         self._metrics = list(metrics)
