@@ -44,10 +44,19 @@ def settings(incomplete: str) -> list[str]:
     return [f"{key}={value}" for value in setting.choices] if setting else []
 
 
+LAST = ("last", "last-done", "last-failed", "last-running", "last-stopped")  # of the words that mean a last run
+
+
 def runs() -> list[str]:
     from fastadv_tui.runs.find import run_ids
 
     try:
-        return ["last", *sorted(run_ids())]
+        return [*LAST, *sorted(run_ids())]
     except OSError:  # the home folder cannot be read; the command itself will say so
-        return ["last"]
+        return [*LAST]
+
+
+def several_runs(incomplete: str) -> list[str]:
+    """Runs that are separated by commas: the last of them is completed."""
+    before, comma, _ = incomplete.rpartition(",")
+    return [f"{before}{comma}{run}" for run in runs()]
