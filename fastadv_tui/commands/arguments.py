@@ -5,16 +5,12 @@ from typing import Annotated
 
 import typer
 
-from engine.config.datasets import dataset_names
 from fastadv_tui.commands import completion
 
 RUN_HELP = "id, unique beginning of an id or unique name; `last`, or the last of a status, such as `last-failed`"
 MAX_UNCONFIRMED = 8  # a command that starts more runs asks for confirmation
 MAX_LISTED = 8  # ids that a question lists
 
-Dataset = Annotated[
-    str, typer.Argument(help=f"Data set: {dataset_names()}.", show_default=False, autocompletion=completion.datasets)
-]
 Set = Annotated[
     list[str] | None,
     typer.Option(
@@ -35,6 +31,13 @@ Filter = Annotated[
         "--filter",
         metavar="FILTER",
         help="In place of RUN: all runs that pass, e.g. 'tag:paper status=failed' (see `fastadv runs --help`).",
+    ),
+]
+Slots = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        help="Number of runs that may use the device at the same time. Give all of these runs the same number.",
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]

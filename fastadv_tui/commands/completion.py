@@ -25,6 +25,13 @@ def networks() -> list[str]:
     return [*NETWORKS]
 
 
+def choices_of(key: str) -> str:
+    """The fixed choices of a setting, as help texts show them: `[auto|on|off]`."""
+    from engine.config.settings import settings
+
+    return f"[{'|'.join(settings()[key].choices)}]"
+
+
 def keys() -> list[str]:
     from engine.config.keys import SHORT_KEYS
     from engine.config.settings import settings
