@@ -39,6 +39,14 @@ def keys() -> list[str]:
     return [*SHORT_KEYS, *settings()]
 
 
+def columns(incomplete: str) -> list[str]:
+    """Columns of the history that are separated by commas: the last of them is completed."""
+    from fastadv_tui.history.columns import COLUMNS
+
+    before, comma, _ = incomplete.rpartition(",")
+    return [f"{before}{comma}{key}" for key in COLUMNS]
+
+
 def settings(incomplete: str) -> list[str]:
     """`KEY=` for `--set` and `--grid`; after the `=`, the values of a setting with fixed choices."""
     from engine.config.keys import SHORT_KEYS
