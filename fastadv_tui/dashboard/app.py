@@ -1,21 +1,22 @@
 """The app of the dashboard: its keys and theme, and the actions and data that it gives to the screens."""
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from textual.app import SystemCommand
 from textual.binding import Binding
+from textual.theme import Theme
 
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard import palette, settings, themes
 from fastadv_tui.dashboard.messages import Refreshed, Sampled
+from fastadv_tui.dashboard.opens_screens import OpensScreens
 from fastadv_tui.dashboard.readonly import ReadonlyActions
 from fastadv_tui.dashboard.screens.base import DashboardApp, Screen
 from fastadv_tui.dashboard.screens.runs import RunsScreen
 from fastadv_tui.dashboard.settings import Settings
 from fastadv_tui.dashboard.signals import DashboardSignals
-from fastadv_tui.dashboard.snapshot import LiveRun
 from fastadv_tui.dashboard.workers import DashboardWorkers
 from fastadv_tui.errors import UserError
 from fastadv_tui.history.index import History
@@ -23,7 +24,7 @@ from fastadv_tui.runs import control
 from fastadv_tui.text.sanitize import one_line
 
 
-class Fastadv(DashboardSignals, ReadonlyActions, DashboardWorkers):
+class Fastadv(DashboardSignals, ReadonlyActions, OpensScreens, DashboardWorkers):
     """Shows the runs of one home folder, live."""
 
     TITLE = "fastadv"
@@ -43,7 +44,7 @@ class Fastadv(DashboardSignals, ReadonlyActions, DashboardWorkers):
     def on_mount(self) -> None:
         self.end_on_signals()
         themes.set_up(self, self.settings.theme)
-        self.theme_changed_signal.subscribe(self, lambda theme: self.remember("theme", theme.name))
+        self.theme_changed_signal.subscribe(self, self.theme_changed)
         self.set_keymap(self.settings.keymap)
         self.push_screen(RunsScreen())
         for begin in (gc.enable, self.follow, self.sample):  # after the first paint, which each would delay
@@ -56,7 +57,13 @@ class Fastadv(DashboardSignals, ReadonlyActions, DashboardWorkers):
         for notice in message.snapshot.notices:
             self.notify(one_line(notice), severity="warning", markup=False)
         for screen in self._ready_screens():
-            screen.take(message.snapshot)
+            screen.show(message.snapshot)
+
+    def theme_changed(self, theme: Theme) -> None:
+        """Remember the theme, and draw again what has colours of its own."""
+        self.remember("theme", theme.name)
+        for screen in self._ready_screens():
+            screen.show(self.snapshot)
 
     def on_sampled(self, message: Sampled) -> None:
         for screen in self._ready_screens():
@@ -96,29 +103,6 @@ class Fastadv(DashboardSignals, ReadonlyActions, DashboardWorkers):
 
         self.attempt(resume)
 
-    # A screen is imported when it is opened, so that the first paint does not wait for the import.
-
-    def open_launch(self, like: RunDir | None = None) -> None:
-        """Open the form of a new run. like: an existing run, whose settings fill the form."""
-        from fastadv_tui.dashboard.screens.launch import LaunchScreen
-
-        self.attempt(lambda: self.push_screen(LaunchScreen(like)))
-
-    def open_history(self) -> None:
-        from fastadv_tui.dashboard.screens.history import HistoryScreen
-
-        self.push_screen(HistoryScreen())
-
-    def open_compare(self, run_ids: Sequence[str]) -> None:
-        from fastadv_tui.dashboard.screens.compare import CompareScreen
-
-        self.push_screen(CompareScreen(run_ids))
-
-    def open_log(self, run: LiveRun) -> None:
-        from fastadv_tui.dashboard.screens.log import LogScreen
-
-        self.push_screen(LogScreen(run))
-
     def get_system_commands(self, screen: Any) -> Iterator[SystemCommand]:
         yield from palette.commands(self, screen)
         yield from super().get_system_commands(screen)
@@ -129,6 +113,11 @@ class Fastadv(DashboardSignals, ReadonlyActions, DashboardWorkers):
 
     def action_launch(self) -> None:
         self.open_launch()
+
+    def action_runs(self) -> None:
+        """Close every screen above the runs."""
+        while not isinstance(self.screen, RunsScreen):
+            self.pop_screen()
 
     def action_history(self) -> None:
         if self.screen.id != "history":

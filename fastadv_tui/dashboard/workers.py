@@ -6,6 +6,7 @@ import time
 from textual import work
 from textual.app import App
 
+from fastadv_tui.dashboard.marks import Marks
 from fastadv_tui.dashboard.messages import Refreshed, Sampled
 from fastadv_tui.dashboard.monitor import RunMonitor
 from fastadv_tui.dashboard.settings import Settings
@@ -20,14 +21,14 @@ SAMPLE, SAMPLE_IDLE = 1.0, 2.0  # seconds between samples of the machine, while 
 class DashboardWorkers(App[str]):
     """An app with two workers, `follow` and `sample`, which send `Refreshed` and `Sampled` until the app ends.
 
-    marked: ids of the runs that the user marked. looked_at: ids of the runs on the screen, followed even if not live.
+    marked: the runs that the user marked. looked_at: ids of the runs on the screen, followed even if not live.
     """
 
     def __init__(self, settings: Settings, readonly: bool) -> None:
         super().__init__()
         self.settings, self.readonly = settings, readonly
         self.snapshot: Snapshot = EMPTY
-        self.marked: set[str] = set()
+        self.marked = Marks()
         self.looked_at: set[str] = set()
         self._wake, self._leaving = threading.Event(), threading.Event()
 
@@ -51,7 +52,7 @@ class DashboardWorkers(App[str]):
             try:
                 if not self.readonly:
                     monitor.revive_queue()
-                if (snapshot := monitor.refresh(self.looked_at | self.marked)) is not sent:
+                if (snapshot := monitor.refresh(self.looked_at.union(self.marked))) is not sent:
                     sent = snapshot
                     self.post_message(Refreshed(snapshot))
             except OSError as error:  # may pass, as when a network file system is away for a while

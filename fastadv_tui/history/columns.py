@@ -66,8 +66,8 @@ def status_word(row: Row) -> str:
 
 
 def status_text(row: Row) -> str:
-    """The status with its glyph: `✓ done`."""
-    return f"{GLYPHS[row.status]} {status_word(row)}"
+    """The state with its glyph: `✓ done`, `▼ collapsed`."""
+    return f"{GLYPHS[row.state]} {status_word(row) if row.live else row.state}"
 
 
 def age_text(row: Row) -> str:

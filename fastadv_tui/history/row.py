@@ -73,5 +73,10 @@ class Row(Struct, kw_only=True):
         return "collapsed" if self.alarms else ""
 
     @property
+    def state(self) -> str:
+        """The status; `collapsed` in place of `done` or `stopped` if training collapsed."""
+        return "collapsed" if self.outcome == "collapsed" and self.status in ("done", "stopped") else self.status
+
+    @property
     def live(self) -> bool:
         return self.status in status.LIVE

@@ -6,7 +6,10 @@ from datetime import datetime
 
 from engine.config.phases import Phase
 
-GLYPHS = {"queued": "◌", "running": "●", "done": "✓", "stopped": "■", "cancelled": "⊘", "failed": "✗", "lost": "?"}
+GLYPHS = {
+    "queued": "◌", "running": "●", "done": "✓", "stopped": "■", "cancelled": "⊘", "collapsed": "▼", "failed": "✗",
+    "lost": "?",
+}  # fmt: skip
 AGE = re.compile(r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*(s|min|h|d|w)\s*")
 SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 BYTES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"))

@@ -34,6 +34,12 @@ COMMANDS = (["runs"], ["show", "a1"], ["settings"], ["tag", "a1", "x"], ["--help
 MOMENTS = 6  # of each command
 
 
+def _heed_signals() -> None:
+    """The tests may run as a background job or under nohup, whose children ignore these signals."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.fixture
 def _run(home: Path) -> None:
     make_run(runs_dir() / "a1")
@@ -46,7 +52,7 @@ def run(words: Sequence[str], number: int, moment: int) -> "subprocess.Completed
         capture_output=True,
         text=True,
         timeout=seconds(30),
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # the tests may run as a background job
+        preexec_fn=_heed_signals,
     )
     done.returncode = done.returncode if done.returncode >= 0 else 128 - done.returncode
     return done

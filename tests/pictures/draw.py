@@ -28,7 +28,9 @@ async def main() -> None:
         await pilot.press("h")
         await until(pilot, lambda: app.screen.id == "history" and app.screen.query_one(DataTable).row_count > 0)
         await pilot.pause(0.5)
-        app.marked = {row.id for row in app.snapshot.rows if row.dataset == "cifar10" and row.epochs >= 2}
+        for row in app.snapshot.rows:
+            if row.dataset == "cifar10" and row.epochs >= 2:
+                app.marked.toggle(row.id)
         await pilot.press("c")
         await until(pilot, lambda: bool(app.screen.query("#comparison")))
         await pilot.pause(0.5)

@@ -6,9 +6,11 @@ from typing import Any, Protocol, TypeVar, cast
 from textual import screen
 
 from engine.protocol.rundir import RunDir
+from fastadv_tui.dashboard.marks import Marks
 from fastadv_tui.dashboard.readonly import ReadonlyActions
 from fastadv_tui.dashboard.settings import Settings
 from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
+from fastadv_tui.dashboard.widgets.top_bar import TopBar
 from fastadv_tui.hardware.sampler import Sample
 
 Result = TypeVar("Result")
@@ -17,13 +19,13 @@ Result = TypeVar("Result")
 class DashboardApp(Protocol):
     """What screens need of the app. They know only this protocol, because the app imports the screens.
 
-    marked: ids of the runs that the user marked.
+    marked: the runs that the user marked.
     """
 
     settings: Settings
     snapshot: Snapshot
     readonly: bool
-    marked: set[str]
+    marked: Marks
 
     def attempt(self, what: Callable[..., Any], *arguments: Any, **options: Any) -> bool: ...
     def remember(self, key: str, value: Any) -> None: ...
@@ -61,13 +63,19 @@ class Screen(ReadonlyActions, screen.Screen[Result]):
         if self._open:
             self._composed = True
             self.begin()
-            self.take(self.fastadv.snapshot)
+            self.show(self.fastadv.snapshot)
 
     def begin(self) -> None:
         """Set up the widgets, which all exist now."""
 
+    def show(self, snapshot: Snapshot) -> None:
+        """Show a new snapshot of the runs, the top bar included."""
+        for bar in self.query(TopBar):
+            bar.show(snapshot, self.fastadv.readonly)
+        self.take(snapshot)
+
     def take(self, snapshot: Snapshot) -> None:
-        """Show a new snapshot of the runs. By default a screen shows none."""
+        """Show a new snapshot below the top bar. By default a screen shows none."""
 
     def take_machine(self, sample: Sample) -> None:
         """Show a new sample of the machine. By default a screen shows none."""

@@ -15,6 +15,7 @@ from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.dashboard.snapshot import Snapshot
 from fastadv_tui.dashboard.widgets.comparison_chart import ComparisonChart
 from fastadv_tui.dashboard.widgets.table_paint import paint_again_when_measured
+from fastadv_tui.dashboard.widgets.top_bar import TopBar
 from fastadv_tui.history.comparison import Cell, compare
 from fastadv_tui.history.comparison_formats import FORMATS
 from fastadv_tui.history.row import Row
@@ -40,6 +41,7 @@ class CompareScreen(Screen[None]):
         self._rows: list[Row] = []
 
     def compose(self) -> ComposeResult:
+        yield TopBar("History")
         with Horizontal(id="compare"):
             yield ComparisonChart(id="comparison")
             with VerticalScroll(id="tables"):

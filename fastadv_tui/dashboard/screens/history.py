@@ -17,6 +17,7 @@ from fastadv_tui.dashboard.screens.text_dialog import TextDialog
 from fastadv_tui.dashboard.snapshot import EMPTY, Snapshot
 from fastadv_tui.dashboard.widgets.history_table import HistoryTable
 from fastadv_tui.dashboard.widgets.text_field import TextField
+from fastadv_tui.dashboard.widgets.top_bar import TopBar
 from fastadv_tui.history.columns import COLUMNS, SHOWABLE
 from fastadv_tui.history.index import History
 from fastadv_tui.history.notes import Notes, changed_tags
@@ -72,6 +73,7 @@ class HistoryScreen(Screen[None]):
         return tuple(key for key in self.fastadv.settings.columns if key in SHOWABLE)
 
     def compose(self) -> ComposeResult:
+        yield TopBar("History")
         yield TextField(placeholder="method=fgsm eps>=8 robust>0.4 tag:paper since:7d text", id="query")
         yield HistoryTable(id="table")
         yield Static(id="summary", markup=False)
@@ -109,7 +111,7 @@ class HistoryScreen(Screen[None]):
         return {row.id: self._row_cells(row, baseline) for row in rows[:MAX_LINES]}
 
     def _row_cells(self, row: Row, baseline: Row | None) -> list[Text]:
-        marks = ("⚑" if row.pinned else " ") + ("▣" if row.id in self.fastadv.marked else " ")
+        marks = ("⚑" if row.pinned else " ") + self.fastadv.marked.glyph(row.id)
         return [Text(marks), *(self._cell(row, key, baseline) for key in self.columns)]
 
     def _cell(self, row: Row, key: str, baseline: Row | None) -> Text:
@@ -202,7 +204,7 @@ class HistoryScreen(Screen[None]):
 
     def action_mark(self) -> None:
         if run_id := self._table.chosen:
-            self.fastadv.marked ^= {run_id}
+            self.fastadv.marked.toggle(run_id)
             self._draw()
 
     def action_compare(self) -> None:

@@ -16,6 +16,7 @@ from engine.config.settings import settings
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.dashboard.widgets.text_field import TextField
+from fastadv_tui.dashboard.widgets.top_bar import TopBar
 from fastadv_tui.errors import UserError
 from fastadv_tui.launch.cost import FlopCounter, PastPaces
 from fastadv_tui.launch.form import LaunchPlan, meaning, placeholder, plan_form, texts_of
@@ -76,6 +77,7 @@ class LaunchScreen(Screen[None]):
         self._starting = self._submitted = False
 
     def compose(self) -> ComposeResult:
+        yield TopBar("New")
         with Horizontal(id="launch"):
             with VerticalScroll(id="form"):
                 for key in MAIN_FIELDS:

@@ -10,6 +10,7 @@ from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
 from fastadv_tui.dashboard.widgets.log_view import MAX_LENGTH
 from fastadv_tui.dashboard.widgets.text_field import TextField
+from fastadv_tui.dashboard.widgets.top_bar import TopBar
 from fastadv_tui.runs.log_lines import end_lines, event_lines
 from fastadv_tui.text.sanitize import one_line
 from fastadv_tui.text.tail import tail
@@ -31,6 +32,7 @@ class LogScreen(Screen[None]):
         self._view, self._search, self._paused = view, "", False
 
     def compose(self) -> ComposeResult:
+        yield TopBar("Runs")
         with VerticalScroll(id="whole-log"):
             yield Static(id="text", markup=False)
         yield TextField(placeholder="show only lines with ...", id="search")

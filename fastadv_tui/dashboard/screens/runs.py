@@ -52,7 +52,7 @@ class RunsScreen(Screen[None]):
         self._alarm_counts: dict[str, int] = {}
 
     def compose(self) -> ComposeResult:
-        yield TopBar()
+        yield TopBar("Runs")
         with Horizontal(id="main"):
             with Vertical(id="left"):
                 yield TextField(placeholder="name or id", id="filter")
@@ -76,7 +76,6 @@ class RunsScreen(Screen[None]):
         """Show a snapshot. Widgets draw only what has changed."""
         self._snapshot = snapshot
         self._announce_changes(snapshot)
-        self.query_one(TopBar).show(snapshot, self.fastadv.readonly)
         self.query_one(Machine).name_runs(snapshot.engines(), snapshot.devices())
         self.query_one(RunList).show(snapshot, self.fastadv.marked)
         self._show_chosen()
@@ -89,7 +88,7 @@ class RunsScreen(Screen[None]):
         self.query_one(LogView).show(view)
         chosen = self.query_one(RunList).chosen
         self.query_one(RunFacts).show(self._snapshot.row(chosen), view)
-        marked = [self._snapshot.views[run] for run in sorted(self.fastadv.marked) if run in self._snapshot.views]
+        marked = [self._snapshot.views[run] for run in self.fastadv.marked if run in self._snapshot.views]
         views = [*([view] if view else []), *(other for other in marked if other is not view)]
         names = distinct_labels([(self._name_of(other), other.rundir.id) for other in views], 24)
         runs = [(name, other.state) for name, other in zip(names, views, strict=True)]
@@ -162,7 +161,7 @@ class RunsScreen(Screen[None]):
 
     def action_mark(self) -> None:
         if chosen := self.query_one(RunList).chosen:
-            self.fastadv.marked ^= {chosen}
+            self.fastadv.marked.toggle(chosen)
             self.take(self._snapshot)
             self.fastadv.look_at(chosen)
 

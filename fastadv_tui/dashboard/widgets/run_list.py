@@ -9,6 +9,8 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from fastadv_tui.dashboard.colours import run_colour, scheme_of, state_colour
+from fastadv_tui.dashboard.marks import Marks
 from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
 from fastadv_tui.history.columns import age_text, status_word
 from fastadv_tui.history.row import Row
@@ -19,6 +21,7 @@ MAX_RUNS = 100  # the history has the older ones
 BAR_WIDTH = 8  # of the progress bar, in cells
 NAME_WIDTH = 18  # of a name, in cells
 STATE_WIDTH = NAME_WIDTH + 12  # of the second line, in cells
+LOUD = ("collapsed", "failed", "lost")  # states whose words have their colour, too
 EMPTY_TEXT = "No runs yet.\n\nPress n to start one: the digits\ntake a minute and no download."
 
 
@@ -48,11 +51,12 @@ class RunList(OptionList):
         """The id of the run under the cursor."""
         return self._shown[self.highlighted] if self.highlighted is not None and self._shown else None
 
-    def show(self, snapshot: Snapshot, marked: set[str]) -> None:
+    def show(self, snapshot: Snapshot, marks: Marks) -> None:
         """Show the runs of a snapshot. Only runs that changed are drawn again."""
         rows = [row for row in snapshot.rows if self.filter.casefold() in f"{row.name} {row.id}".casefold()][:MAX_RUNS]
         name_counts = Counter(row.name for row in rows)
-        prompts = {row.id: prompt(row, snapshot, row.id in marked, name_counts[row.name] > 1) for row in rows}
+        scheme = scheme_of(self.app)
+        prompts = {row.id: prompt(row, snapshot, marks, scheme, name_counts[row.name] > 1) for row in rows}
         ids = list(prompts)
         if ids != self._shown or not self.option_count:
             self._refill(ids, prompts)
@@ -76,30 +80,21 @@ class RunList(OptionList):
         self.post_message(self.Chosen(event.option_id))
 
 
-def prompt(row: Row, snapshot: Snapshot, marked: bool, shares_name: bool = False) -> Text:
-    """The two lines of a run: glyph, name and last clean/robust accuracy; then its status, progress or age.
+def prompt(row: Row, snapshot: Snapshot, marks: Marks, scheme: int, shares_name: bool = False) -> Text:
+    """The two lines of a run: glyphs, name and last clean/robust accuracy; then its status, progress or age.
 
-    shares_name: show the id, too, because another run has the same name.
+    scheme: of the theme, see `colours`. shares_name: show the id, too, because another run has the same name.
     """
     accuracy = f"{format_percent(row.clean)[:-1]}/{format_percent(row.robust)[:-1]}" if row.clean is not None else ""
     name = set_cell_size(_fit(one_line(row.name), NAME_WIDTH), NAME_WIDTH)
-    mark = ("▣ " if marked else "  ", "bold")
-    first = Text.assemble(mark, (f"{GLYPHS[row.status]} ", status_colour(row)), (name, "bold"), f" {accuracy:>11}")
+    mark = (f"{marks.glyph(row.id)} ", f"bold {run_colour(marks.place(row.id), scheme)}".strip())
+    state_glyph = (f"{GLYPHS[row.state]} ", state_colour(row.state, scheme))
+    first = Text.assemble(mark, state_glyph, (name, "bold"), f" {accuracy:>11}")
     state = _fit(_state(row, snapshot), STATE_WIDTH)
     if shares_name and len(state) + len(row.id) < STATE_WIDTH:
         state = f"{state:<{STATE_WIDTH - len(row.id)}}{row.id}"
-    return Text("\n").join([first, Text(f"    {state}", style="dim")])
-
-
-def status_colour(row: Row) -> str:
-    """A colour of the Okabe-Ito palette, safe for the colour-blind. The glyph says the same without colour."""
-    return {
-        "running": "#009e73",
-        "queued": "#e69f00",
-        "done": "#56b4e9",
-        "failed": "#d55e00",
-        "lost": "#d55e00",
-    }.get(row.status, "")
+    word_style = state_colour(row.state, scheme) if row.state in LOUD else "dim"
+    return Text("\n").join([first, Text(f"    {state}", style=word_style)])
 
 
 def _state(row: Row, snapshot: Snapshot) -> str:
@@ -113,7 +108,8 @@ def _state(row: Row, snapshot: Snapshot) -> str:
     if row.status == "queued":
         place = snapshot.places.get(row.id)
         return f"{snapshot.held_up or 'queued'}, {ordinal(place)} in line" if place else "queued"
-    return ", ".join(filter(None, [row.status, row.outcome, age_text(row)]))
+    outcome = "" if row.state == "collapsed" else row.outcome
+    return ", ".join(filter(None, [row.state, outcome, age_text(row)]))
 
 
 def _activity(row: Row, view: LiveRun | None) -> str:

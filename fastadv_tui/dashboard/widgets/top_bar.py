@@ -1,19 +1,58 @@
-"""The line at the top: the name of the program, and the number of runs in each state."""
+"""The line at the top of every screen: the tabs, and the number of runs in each state."""
 
+from rich.style import Style
 from rich.text import Text
+from textual.events import Resize
 from textual.widgets import Static
 
+from fastadv_tui.dashboard.colours import scheme_of, state_colour
 from fastadv_tui.dashboard.snapshot import Snapshot
 from fastadv_tui.text.quantities import GLYPHS
 
-STATES = ("running", "queued", "done", "stopped", "cancelled", "failed", "lost")
+STATES = ("running", "queued", "done", "stopped", "cancelled", "collapsed", "failed", "lost")
+TABS = {"Runs": "app.runs", "History": "app.history", "New": "app.launch"}
 
 
 class TopBar(Static):
-    """Shows the number of runs in each state that has runs."""
+    """Shows the tabs, of which one is the present screen's, and the states that have runs. A click opens a tab."""
+
+    def __init__(self, tab: str) -> None:
+        super().__init__(markup=False)
+        self._tab = tab
+        self._counts: list[tuple[str, int]] = []
+        self._readonly = False
 
     def show(self, snapshot: Snapshot, readonly: bool) -> None:
-        counts = [(state, snapshot.count(state)) for state in STATES]
-        parts = [f"{GLYPHS[state]} {count:,} {state}" for state, count in counts if count]
-        parts = [*(parts or ["no runs yet"]), *(["read-only"] if readonly else [])]
-        self.update(Text.assemble((" fastadv ", "reverse bold"), "  ", "   ".join(parts)))
+        """Show the counts of a snapshot."""
+        states = [row.state for row in snapshot.rows]
+        self._counts, self._readonly = [(state, states.count(state)) for state in STATES if state in states], readonly
+        self._draw()
+
+    def on_resize(self, event: Resize) -> None:
+        self._draw()
+
+    def _draw(self) -> None:
+        tabs, width = self._tabs(), self.size.width
+        for counts in (self._counted(words=True), self._counted(words=False)):
+            room = width - tabs.cell_len - counts.cell_len
+            if room > 0:
+                break
+        self.update(Text.assemble(tabs, " " * max(room, 1), counts))
+
+    def _tabs(self) -> Text:
+        parts = [Text(" fastadv ", "reverse bold"), Text(" ")]
+        for name, action in TABS.items():
+            if self._readonly and action == "app.launch":
+                continue
+            style = Style(bold=True, underline=True) if name == self._tab else Style()
+            parts += [Text(" "), Text(name, style + Style(meta={"@click": action})), Text(" ")]
+        return Text.assemble(*parts)
+
+    def _counted(self, words: bool) -> Text:
+        """The counts; without words if the terminal is narrow."""
+        scheme = scheme_of(self.app)
+        parts = [
+            Text(f"{GLYPHS[state]} {count:,}{f' {state}' * words}", state_colour(state, scheme))
+            for state, count in self._counts
+        ] or [Text("no runs yet")]
+        return Text("  ").join([*parts, *([Text("read-only")] if self._readonly else [])]) + Text(" ")

@@ -66,7 +66,7 @@ def test_a_comparison_exported_to_a_full_disk_says_so_and_leaves_no_half_file(
         app.open_compare(["a1", "b2"])
         await until(pilot, lambda: isinstance(app.screen, CompareScreen) and "run b2" in shown(app))
         await pilot.press("E")
-        await until(pilot, lambda: "No space left on device" in " ".join(shown(app).split()))
+        await until(pilot, lambda: any("No space left on device" in toast.message for toast in app._notifications))
 
     with full_disk(tmp_path / "full") as folder:
         monkeypatch.chdir(folder)

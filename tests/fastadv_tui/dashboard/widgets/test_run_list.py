@@ -4,6 +4,8 @@ import pytest
 
 from engine.protocol.events import Progress
 from engine.protocol.rundir import RunDir
+from fastadv_tui.dashboard.colours import DARK
+from fastadv_tui.dashboard.marks import Marks
 from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
 from fastadv_tui.dashboard.widgets.run_facts import facts
 from fastadv_tui.dashboard.widgets.run_list import prompt
@@ -26,7 +28,7 @@ def view(*progress: tuple[int, int]) -> LiveRun:
 
 def second_line(row: Row, live: LiveRun | None = None) -> str:
     snapshot = Snapshot([row], {row.id: live} if live else {})
-    return prompt(row, snapshot, marked=False).plain.splitlines()[1].strip()
+    return prompt(row, snapshot, Marks(), DARK).plain.splitlines()[1].strip()
 
 
 @pytest.mark.parametrize(
@@ -49,8 +51,8 @@ def test_a_run_that_trains_shows_how_much_it_has_trained(home: object) -> None:
     ("status", "alarms", "reason", "words"),
     [
         ("done", [], "", ["done"]),
-        ("done", ["overfitting", "collapse"], "", ["done", "collapsed"]),
-        ("stopped", ["collapse"], "", ["stopped", "collapsed"]),
+        ("done", ["overfitting", "collapse"], "", ["collapsed"]),
+        ("stopped", ["collapse"], "", ["collapsed"]),
         ("failed", ["diverged"], "diverged: the loss is nan at step 3; lower it", ["failed", "diverged"]),
         ("failed", ["collapse", "diverged"], "diverged: the loss is nan at step 3; lower it", ["failed", "diverged"]),
         ("failed", ["collapse"], "cannot write last.pt", ["failed", "collapsed"]),
@@ -62,14 +64,14 @@ def test_a_run_that_diverged_is_not_called_collapsed(
     row = Row(id="a1", name="run", status=status, alarms=alarms, reason=reason)
     assert second_line(row).split(", ")[:-1] == words
     found = [value for label, value in facts(row, None) if not label]
-    assert "".join(found).startswith("".join(words[1:]))
+    assert "".join(found).startswith(row.outcome)
     assert "".join(found).endswith(reason)
 
 
 def test_a_run_that_waits_shows_its_place_and_what_holds_the_queue_up(home: object) -> None:
     row = Row(id="a1", name="run", status="queued")
     shown = [
-        prompt(row, Snapshot([row], {}, {"a1": 11}, held), marked=False).plain.splitlines()[1].strip()
+        prompt(row, Snapshot([row], {}, {"a1": 11}, held), Marks(), DARK).plain.splitlines()[1].strip()
         for held in ("", "queue paused")
     ]
     assert shown[0] == "queued, 11th in line"
