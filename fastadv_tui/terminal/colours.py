@@ -5,10 +5,11 @@ import sys
 
 import typer
 
-STATUS_COLOURS = {  # the glyph and the word say the same without colour
-    "running": typer.colors.GREEN,
+STATE_COLOURS = {  # those of the dashboard; the glyph and the word say the same without colour
+    "running": typer.colors.YELLOW,
     "queued": typer.colors.YELLOW,
-    "done": typer.colors.BLUE,
+    "done": typer.colors.GREEN,
+    "collapsed": typer.colors.MAGENTA,
     "failed": typer.colors.RED,
     "lost": typer.colors.RED,
 }
@@ -19,7 +20,6 @@ def wanted() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def of_status(status: str, text: str) -> str:
-    """A text in the colour of a status."""
-    colour = STATUS_COLOURS.get(status)
-    return typer.style(text, fg=colour) if colour else typer.style(text, dim=status in ("stopped", "cancelled"))
+def of_state(state: str, text: str) -> str:
+    """A text in the colour of a state (see `Row.state`)."""
+    return typer.style(text, fg=STATE_COLOURS[state]) if state in STATE_COLOURS else text

@@ -37,7 +37,7 @@ def table(rows: Sequence[Row], columns: Sequence[Column] | None, width: int | No
         ]
         return table_lines(chosen, width)
     usual = [
-        TableColumn("", [GLYPHS[row.status] for row in rows], paint=paint),
+        TableColumn("", [GLYPHS[row.state] for row in rows], paint=paint),
         TableColumn("id", [row.id for row in rows]),
         TableColumn("status", [_status(row) for row in rows], cuttable=True, paint=paint),
         *(
@@ -55,11 +55,13 @@ def table(rows: Sequence[Row], columns: Sequence[Column] | None, width: int | No
 
 
 def _painter(rows: Sequence[Row]) -> Callable[[int, str], str]:
-    return lambda number, cell: colours.of_status(rows[number].status, cell)
+    return lambda number, cell: colours.of_state(rows[number].state, cell)
 
 
 def _status(row: Row) -> str:
-    return f"{status_word(row)} ({row.outcome})" if row.outcome else status_word(row)
+    """The state, and what went wrong in training unless the state says so: `collapsed`, `failed (diverged)`."""
+    word = status_word(row) if row.live else row.state
+    return f"{word} ({row.outcome})" if row.outcome and row.outcome != word else word
 
 
 # -- for other programs -------------------------------------------------------------------------------------------
