@@ -25,7 +25,7 @@ HEADINGS = {  # the modules of fastadv_tui.commands under the headings of --help
     "Look at runs": ("runs", "top", "show", "watch", "logs", "compare"),
     "Evaluate and export": ("eval", "plot", "export"),
     "Keep order": ("tag", "note", "rm", "prune", "reindex"),
-    "Data and machine": ("prepare", "doctor", "serve"),
+    "Data and machine": ("prepare", "doctor", "notify", "serve"),
     "Look up": ("settings", "presets"),
 }
 HEADING_OF = {name: heading for heading, names in HEADINGS.items() for name in names}
