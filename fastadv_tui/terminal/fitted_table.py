@@ -1,6 +1,5 @@
 """Tables that fit the width of a terminal: the least important columns go first, then long cells are cut."""
 
-import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -33,10 +32,8 @@ class TableColumn(Struct, frozen=True):
 
 
 def terminal_width() -> int | None:
-    """The columns of the terminal; None for a pipe, unless `COLUMNS` is set: a program reads whole cells there."""
-    if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal():
-        return shutil.get_terminal_size().columns
-    return None
+    """The columns of the terminal; None for a pipe, where a program reads whole cells."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def table_lines(columns: Sequence[TableColumn], width: int | None) -> list[str]:

@@ -39,7 +39,7 @@ def table(rows: Sequence[Row], columns: Sequence[Column] | None, width: int | No
     usual = [
         TableColumn("", [GLYPHS[row.state] for row in rows], paint=paint),
         TableColumn("id", [row.id for row in rows]),
-        TableColumn("status", [_status(row) for row in rows], cuttable=True, paint=paint),
+        TableColumn("status", [_status(row) for row in rows], paint=paint),
         *(
             TableColumn(
                 COLUMNS[key].title,

@@ -63,7 +63,7 @@ def _table(runs: Sequence[SeenRun], gpu_numbers: dict[str, int], width: int | No
         TableColumn("", [GLYPHS[row.state] for row in rows], paint=paint),
         TableColumn("id", [row.id for row in rows]),
         TableColumn("name", [row.name for row in rows], cuttable=True),
-        TableColumn("state", [_state(run) for run in runs], cuttable=True, paint=paint),
+        TableColumn("state", [_state(run) for run in runs], paint=paint),
         TableColumn("clean", [COLUMNS["clean"].text(row) for row in rows], importance=5),
         TableColumn("robust", [COLUMNS["robust"].text(row) for row in rows]),
         TableColumn("epochs", [COLUMNS["epochs"].text(row) for row in rows], importance=4),

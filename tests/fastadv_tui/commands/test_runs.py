@@ -96,11 +96,23 @@ def test_a_filter_that_nothing_passes_gives_empty_tables() -> None:
     assert json.loads(fastadv("runs", "--filter", "status=lost", "--json").stdout) == []
 
 
-def test_the_list_fits_sixty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+def in_a_terminal(*words: str) -> str:
+    """The output of a command that runs in a terminal."""
+    shown, terminal = pty.openpty()
+    subprocess.run([*FASTADV, *words], stdout=terminal, stdin=terminal, timeout=seconds(20), check=True)
+    output = os.read(shown, 1 << 16).decode()
+    os.close(shown)
+    os.close(terminal)
+    return output
+
+
+def test_the_list_fits_the_terminal_and_is_whole_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "60")
-    lines = fastadv("runs").stdout.splitlines()
+    lines = in_a_terminal("runs").splitlines()
     assert max(map(len, lines)) <= 60
     assert {"id", "status", "name", "robust"} <= {*lines[0].split()}
+    assert max(map(len, fastadv("runs").stdout.splitlines())) > 60
 
 
 @pytest.mark.parametrize(("no_colour", "coloured"), [("", True), ("1", False)])
@@ -110,8 +122,4 @@ def test_colours_are_for_terminals_that_want_them(
     monkeypatch.setenv("NO_COLOR", no_colour)
     monkeypatch.setenv("TERM", "xterm")
     assert "\x1b" not in fastadv("runs").stdout
-    shown, terminal = pty.openpty()
-    subprocess.run([*FASTADV, "runs"], stdout=terminal, stdin=terminal, timeout=seconds(20), check=True)
-    assert (b"\x1b[" in os.read(shown, 1 << 16)) == coloured
-    os.close(shown)
-    os.close(terminal)
+    assert ("\x1b[" in in_a_terminal("runs")) == coloured
