@@ -44,23 +44,23 @@ def rerun(
 ) -> None:
     """Submit runs once more, as new runs with the same settings and tags. They queue and start by themselves.
 
-    With --filter, runs that are done, queued or running are left out. To continue a run, use `fastadv resume`.
+    With --filter, runs that are done, queued or running are left out, and those that were submitted again already. To
+    continue a run, use `fastadv resume`.
     """
+    from fastadv_tui.history.index import History
     from fastadv_tui.history.selection import selected_rows
     from fastadv_tui.launch import again
     from fastadv_tui.runs import engine_client
     from fastadv_tui.terminal.each_run import for_each
     from fastadv_tui.terminal.output import print_notices
 
-    rows = selected_rows(runs or (), filter_)
-    repeated = [row for row in rows if not (row.live or row.status == "done")] if filter_ else rows
+    rows, everything = selected_rows(runs or (), filter_), History().rows()
+    repeated = again.to_repeat(rows, everything) if filter_ else rows
     found: list[RunAgain] = []
     code = for_each(repeated, lambda row: found.append(again.again(row))) if repeated else ExitCode.DONE
     if missing:
-        from fastadv_tui.history.index import History
-
         known = {run.config for run in found}
-        lacking = again.missing(rows, History().rows(), recorded_sweep)
+        lacking = again.missing(rows, everything, recorded_sweep)
         found += [run for run in lacking if run.config not in known]
     print(f"{len(found)} run(s) to submit again", file=sys.stderr)
     if len(found) > MAX_UNCONFIRMED and not yes:

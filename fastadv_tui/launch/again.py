@@ -41,6 +41,23 @@ def again(row: Row) -> RunAgain:
     return RunAgain(submission.config, tuple(submission.command), tuple(row.tags), submission.slots)
 
 
+def to_repeat(rows: Iterable[Row], everything: Iterable[Row]) -> list[Row]:
+    """Those of the rows that a filter found which make sense to repeat.
+
+    Left out are runs that are done or live, and runs of which there is a later one with the same settings and a tag in
+    common: the same command twice must not submit everything twice. everything: all rows of the history.
+    """
+    latest: dict[str, list[Row]] = {}
+    for row in everything:
+        latest.setdefault(_likeness_of_row(row), []).append(row)
+
+    def superseded(row: Row) -> bool:
+        others = latest.get(_likeness_of_row(row), ())
+        return any(other.submitted > row.submitted and _share_a_tag(row, other) for other in others)
+
+    return [row for row in rows if not (row.live or row.status == "done" or superseded(row))]
+
+
 def missing(
     rows: Iterable[Row], everything: Sequence[Row], configs_of: Callable[[Sequence[str]], list[RunConfig]]
 ) -> list[RunAgain]:
@@ -97,6 +114,10 @@ def _sweep_tags(row: Row, command: Sequence[str]) -> tuple[str, ...]:
     typed = [after for word, after in pairwise(command) if word == "--tag"]
     typed += [word.removeprefix("--tag=") for word in command if word.startswith("--tag=")]
     return tuple(typed or [tag for tag in row.tags if SWEEP_TAG.fullmatch(tag)] or row.tags)
+
+
+def _share_a_tag(one: Row, other: Row) -> bool:
+    return bool({*one.tags} & {*other.tags}) or not (one.tags or other.tags)
 
 
 def _is_there(row: Row) -> bool:

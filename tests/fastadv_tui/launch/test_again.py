@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from engine.protocol.events import Finished
@@ -95,6 +96,18 @@ def test_rerun_over_a_filter_leaves_out_runs_that_are_done_or_live(runs: list[Ru
     assert len([*runs_dir().iterdir()]) == before
     assert wait_for_status(runs[1], "queued")
     assert "is queued; wait for its end" in fastadv("rerun", runs[1].id).stderr
+
+
+def test_what_was_submitted_again_is_not_submitted_a_third_time(runs: list[RunDir]) -> None:
+    for rundir in runs:
+        end(rundir, "failed")
+    failed = History().rows()
+    assert {row.id for row in again.to_repeat(failed, failed)} == {rundir.id for rundir in runs}
+    again.submit_again([again.again(row) for row in failed if row.id == runs[0].id], lambda rundir: None)
+    everything = History().rows()
+    assert {row.id for row in again.to_repeat(failed, everything)} == {rundir.id for rundir in runs[1:]}
+    other = msgspec.structs.replace(next(row for row in everything if row.live), tags=["another sweep"])
+    assert len(again.to_repeat(failed, [*failed, other])) == len(runs)
 
 
 def test_a_recorded_command_that_this_version_does_not_know_is_said(home: Path) -> None:
