@@ -117,16 +117,17 @@ def evaluate(
     all_targets = targets or selected_ids((), filter_)
 
     def measure(target: str) -> int:
-        if len(all_targets) > 1:
-            print(f"{one_line(target)}:", file=sys.stderr, flush=True)
+        several = len(all_targets) > 1
+        if several and not as_json:
+            print(f"{one_line(target)}:", flush=True)
         request = eval_request.request(target, dataset, typed, eps, normalize, which, again, key, explain)
-        return _measure(request, as_json)
+        return _measure(request, as_json, target if several else "")
 
     raise typer.Exit(for_each(all_targets, measure))
 
 
-def _measure(request: "EvalRequest", as_json: bool) -> int:
-    """Evaluate in the engine, on a free slot if there is one. Returns the exit code."""
+def _measure(request: "EvalRequest", as_json: bool, target: str) -> int:
+    """Evaluate in the engine, on a free slot if there is one. target: of several. Returns the exit code."""
     from fastadv_tui.runs.evaluation_slot import evaluation_slot
     from fastadv_tui.terminal import answer_display
     from fastadv_tui.terminal.follow import update_history
@@ -134,7 +135,7 @@ def _measure(request: "EvalRequest", as_json: bool) -> int:
     with evaluation_slot(request.config.device) as in_use:
         if in_use:
             print(f"fastadv: {in_use}", file=sys.stderr)
-        code = answer_display.evaluate(request, as_json)
+        code = answer_display.evaluate(request, as_json, target)
     if request.run and code == ExitCode.DONE:
         update_history(RunDir(Path(request.run)))  # the result is in the run directory now
     return code

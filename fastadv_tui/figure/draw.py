@@ -15,6 +15,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#0
 MARKERS = ("o", "s", "^", "D", "v")  # of the lines after the first, second, ... use of all colours
 GREY = "#555555"
 MAX_INSIDE = 6  # legend entries that find room between the lines
+HEADROOM = 1.03  # of the y axis, so that no marker is cut
 ASPECT = 0.7  # height of the figure over its width
 STYLE: dict[str, Any] = {
     "font.size": 8,
@@ -61,7 +62,7 @@ def draw(picture: Picture, form: str) -> bytes:
         axes.margins(x=0.02)
         axes.locator_params(axis="x", nbins=7, integer=picture.whole_x)
         if picture.from_zero:
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(0, HEADROOM * axes.get_ylim()[1])
         _draw_legend(axes, picture)
         figure.savefig(out, format=form, metadata=METADATA[form])
     return out.getvalue()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
+from engine.protocol.evaluations import EvaluationRecord
 from fastadv_tui.errors import FigureError
 from fastadv_tui.figure.labels import labels_of
 from fastadv_tui.figure.measured import Point, interpolated, losses_of, points_of
@@ -124,20 +125,22 @@ def _work(rows: Sequence[Row]) -> Curves:
 
 
 def _eps(rows: Sequence[Row]) -> Curves:
-    attack = _most_measured_attack(rows)
+    measured = _most_measured(rows)
+    attack, *_ = measured
     curves = []
     for row in rows:
-        robust = {record.eps: record.robust for record in row.evaluations if record.attack == attack}
-        if row.final and row.attack == attack and row.robust is not None:
-            robust.setdefault(row.eps, row.robust)
-        if len(robust) < 2:
+        records = [record for record in row.evaluations if _kind(record) == measured]
+        accuracy = {record.eps: record.robust for record in records}
+        if row.final and _kind_of_final(row) == measured and row.robust is not None:
+            accuracy.setdefault(row.eps, row.robust)
+        if not records or len(accuracy) < 2:
             raise FigureError(
-                f"{row.id} has no results of {attack_name(attack)} for several eps; "
+                f"{row.id} has no results of {attack_name(attack)} for several eps on the same images; "
                 f"`fastadv eval {row.id} --attack {attack} --eps 2,4,8` measures them"
             )
-        if row.clean is not None:
-            robust[0.0] = row.clean
-        curves.append([Curve([255 * eps for eps in sorted(robust)], [100 * robust[eps] for eps in sorted(robust)])])
+        accuracy[0.0] = records[-1].clean
+        sizes = sorted(accuracy)
+        curves.append([Curve([255 * eps for eps in sizes], [100 * accuracy[eps] for eps in sizes])])
     return Curves(curves, "ε (1/255)", f"Accuracy under {attack_name(attack)} (%)", points=True)
 
 
@@ -177,11 +180,24 @@ def _in_unit(curves: Sequence[Curve], units: Units, name: str) -> Curves:
     return Curves(scaled, f"{name} ({unit})", "Robust accuracy (%)")
 
 
-def _most_measured_attack(rows: Sequence[Row]) -> str:
-    """The attack with which most results of `fastadv eval` were measured."""
-    attacks = [record.attack for row in rows for record in row.evaluations]
-    if not attacks:
+Measured = tuple[str, str, int, bool, str]  # attack, data set, number of images, whether held out, checkpoint
+
+
+def _kind(record: EvaluationRecord) -> Measured:
+    """What must agree for results to stand on one line."""
+    return record.attack, record.dataset, record.images, record.held_out, record.checkpoint
+
+
+def _kind_of_final(row: Row) -> Measured:
+    """The same of the final evaluation of a run."""
+    return row.attack, row.dataset, row.images, bool(row.settings.get("holdout")), "last"
+
+
+def _most_measured(rows: Sequence[Row]) -> Measured:
+    """The kind with the most results of `fastadv eval`. Raises: FigureError, if there are no results."""
+    kinds = [_kind(record) for row in rows for record in row.evaluations]
+    if not kinds:
         raise FigureError(
             "none of these runs has results of `fastadv eval`; `fastadv eval RUN --eps 2,4,8` measures and keeps them"
         )
-    return statistics.mode(attacks)
+    return statistics.mode(kinds)

@@ -85,24 +85,24 @@ def test_labels_say_the_settings_that_differ_and_the_id_where_none_does() -> Non
     assert labels == ["PGD, lr 0.1", "FGSM, lr 0.005, b2", "FGSM, lr 0.005, c3"]
 
 
-def test_several_eps_of_one_attack_make_a_line_that_begins_with_the_clean_accuracy() -> None:
+def result(eps: float, robust: float, images: int = 9) -> EvaluationRecord:
+    """A result of `fastadv eval`. eps: in 1/255."""
+    return EvaluationRecord(
+        time="2026-11-26T10:00:00+00:00", checkpoint="last", weights="w", dataset="digits", data="d", step_size=0.1,
+        seed=0, attack="pgd-50-10", eps=eps / 255, images=images, clean=0.95, robust=robust,
+    )  # fmt: skip
+
+
+def test_several_eps_on_the_same_images_make_a_line_that_begins_with_their_clean_accuracy() -> None:
     rundir = trained("a1")
-    fields = {
-        "time": "2026-11-26T10:00:00+00:00",
-        "checkpoint": "last",
-        "weights": "w",
-        "dataset": "digits",
-        "data": "d",
-    }
-    for eps, robust in ((8 / 255, 0.3), (2 / 255, 0.7)):
-        record = EvaluationRecord(
-            **fields, attack="pgd-50-10", eps=eps, step_size=0.1, seed=0, images=9, clean=0.9, robust=robust
-        )  # type: ignore[arg-type]
-        append(rundir.evaluations, [record])
+    append(rundir.evaluations, [result(8, 0.3), result(2, 0.7), result(4, 0.1, images=360)])
     found = picture(rows(rundir), "eps", False)
     (line,) = found.lines
-    assert (line.xs, line.ys) == (pytest.approx([0.0, 2.0, 8.0]), pytest.approx([90.0, 70.0, 30.0]))
+    assert (line.xs, line.ys) == (pytest.approx([0.0, 2.0, 8.0]), pytest.approx([95.0, 70.0, 30.0]))
     assert found.y_label == "Accuracy under PGD-50-10 (%)"
+    write_events(rundir, evaluated(20, "final", attack="pgd-50-10", images=9, robust=0.05))
+    (line,) = picture(rows(rundir), "eps", False).lines
+    assert (line.xs[-1], line.ys[-1]) == (pytest.approx(51.0), pytest.approx(5.0))  # its final evaluation, at its eps
     with pytest.raises(FigureError, match="b2 has no results of PGD-50-10 for several eps"):
         picture(rows(rundir, trained("b2")), "eps", False)
 
