@@ -13,24 +13,28 @@ from fastadv_tui.errors import UserError
 from fastadv_tui.paths import ensure_home, home
 
 COLUMNS = ("status", "name", "method", "eps", "clean", "robust", "attack", "epochs", "duration", "submitted", "tags")
+METRICS = ("loss", "signal", "lr")
 
 
 class Settings(Struct, forbid_unknown_fields=True, kw_only=True):
     """theme: fastadv-dark, fastadv-light, ansi or any theme of Textual. refresh: seconds between reads of the runs.
     keymap: keys by the id of a binding (`stop = "ctrl+x"`). columns: those that the history shows.
+    metrics: those that the small charts show. panes: sizes of the panes in cells, for those that were resized.
     """
 
     theme: str = "fastadv-dark"
     refresh: Annotated[float, Meta(ge=0.1, le=60)] = 0.5
     keymap: dict[str, str] = {}
     columns: tuple[str, ...] = COLUMNS
+    metrics: tuple[str, ...] = METRICS
+    panes: dict[str, Annotated[int, Meta(ge=4, le=400)]] = {}
 
 
 def path() -> Path:
     return home() / "settings.toml"
 
 
-def remember(key: str, value: str | Sequence[str]) -> None:
+def remember(key: str, value: str | Sequence[str] | dict[str, int]) -> None:
     """Change one setting in the file and leave the rest of the file, comments included, as the user wrote it.
 
     Raises: UserError, if the file cannot be read or written.
@@ -38,20 +42,24 @@ def remember(key: str, value: str | Sequence[str]) -> None:
     try:
         ensure_home()
         text = path().read_bytes().decode() if path().exists() else ""  # bytes keep CRLF line ends
-        write_atomic(path(), changed(text, key, value if isinstance(value, str) else list(value)).encode())
+        write_atomic(path(), changed(text, key, value if isinstance(value, str | dict) else list(value)).encode())
     except WriteError as error:
         raise UserError(str(error)) from None
     except (OSError, ValueError) as error:  # ValueError includes UnicodeDecodeError and the errors of tomlkit
         raise UserError(f"cannot write {path()} ({error}); check the file and its permissions") from None
 
 
-def changed(text: str, key: str, value: str | list[str]) -> str:
+def changed(text: str, key: str, value: str | list[str] | dict[str, int]) -> str:
     """A TOML text in which a top-level key has a new value.
 
     Raises: ValueError, if the text is not TOML.
     """
     import tomlkit  # imported here, since most dashboards never write a setting
 
+    if isinstance(value, dict):
+        table = tomlkit.inline_table()  # a table of its own would take in the settings below it
+        table.update(value)
+        value = table
     document = tomlkit.parse(text)
     if key not in document:  # a first line is in no table and separates no comment from its setting
         return tomlkit.dumps({key: value}).replace("\n", "\r\n" if "\r\n" in text else "\n") + text

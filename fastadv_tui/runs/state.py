@@ -26,6 +26,7 @@ class RunState(Struct):
     saved: Saved | None = None
     progress: Progress | None = None
     finished: Finished | None = None
+    resumed_at: list[int] = field(default_factory=list)  # the step from which each attempt after the first went on
     begun: float = 0.0  # unix time of the first attempt's start
     last_event: float = 0.0  # unix time
     elapsed: float = 0.0  # seconds of training over all attempts
@@ -163,6 +164,7 @@ def _start(state: RunState, event: Started) -> None:
     state.guard = [done for done in state.guard if done.step <= since]
     state.alarms = [alarm for alarm in state.alarms if alarm.step <= since]
     state.final = []
+    state.resumed_at = [step for step in state.resumed_at if step <= since] + [since] * (state.started is not None)
     state.started, state.finished, state.progress, state.saved = event, None, None, None
     state.begun = state.begun or event.t
 
