@@ -4,7 +4,6 @@ Every notice is a child process with a time limit of its own, which nobody waits
 notice is due; the child knows the targets (`fastadv_tui/notify/deliver.py`).
 """
 
-import os
 import subprocess
 import sys
 import time
@@ -66,10 +65,11 @@ class Notices:
         command = [sys.executable, "-P", "-m", "fastadv_tui.notify.deliver", str(self._rundir.path)]
         command += [happened, str(count), text[:MAX_TEXT].replace("\0", "")]
         try:
-            child = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, cwd="/", env=dict(os.environ), start_new_session=True
-            )
-        except OSError as error:  # no more processes are allowed
+            with self._rundir.log.open("ab") as log:
+                child = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True
+                )
+        except OSError as error:  # no more processes are allowed, or the log cannot be written
             print(f"notify: cannot start a process ({error})", file=sys.stderr, flush=True)
         else:
             self._children.append(child)

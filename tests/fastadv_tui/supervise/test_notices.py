@@ -18,7 +18,16 @@ from fastadv_tui.supervise.notices import Notices
 from fastadv_tui.supervise.records import STALLED_SECONDS
 from tests.support.events import write_events
 from tests.support.processes import TOKEN, command_line, with_token
-from tests.support.runs import engine_pid, exit_record, gone, make_run, submit, supervisor_pid, wait_for_status
+from tests.support.runs import (
+    edit_config,
+    engine_pid,
+    exit_record,
+    gone,
+    make_run,
+    submit,
+    supervisor_pid,
+    wait_for_status,
+)
 from tests.support.waiting import wait_until
 from tests.support.webhook import SECRET, Webhook, webhook
 
@@ -51,6 +60,18 @@ def test_the_end_and_the_failure_of_a_run_are_told(server: Webhook) -> None:
     wait_until(lambda: len(server.got) == 2)
     assert (server.got[1]["event"], server.got[1]["title"]) == ("fail", f"fail ({bad.id}) failed")
     assert "as told" in server.got[1]["text"]
+    wait_until(lambda: not delivering())
+
+
+@pytest.mark.usefixtures("fake_engine")
+def test_a_run_that_cannot_start_is_told(server: Webhook) -> None:
+    """It never had a supervisor: who tried to start it tells."""
+    first = submit("forever")
+    engine_pid(first)
+    second = submit()
+    edit_config(second, "seed", "no number")
+    control.stop(first, now=True)
+    wait_until(lambda: [got for got in server.got if got["run"] == second.id and got["event"] == "fail"])
     wait_until(lambda: not delivering())
 
 
