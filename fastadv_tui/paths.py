@@ -34,6 +34,13 @@ def _platform_folder() -> Path:
     return user_data_path("fastadv", appauthor=False)
 
 
+NOTIFY_FILE = "notify.toml"  # in the home folder: the settings of notifications
+
+
+def notify_path() -> Path:
+    return home() / NOTIFY_FILE
+
+
 def runs_dir() -> Path:
     return home() / "runs"
 

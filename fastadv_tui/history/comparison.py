@@ -5,12 +5,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from engine.config.settings import settings
-from engine.config.units import units
 from fastadv_tui.history.columns import COLUMNS, evaluation_text, status_word
 from fastadv_tui.history.evaluations import kind_of
 from fastadv_tui.history.row import Row
-from fastadv_tui.history.run_settings import differing_settings
+from fastadv_tui.history.run_settings import differing_settings, setting_text
 from fastadv_tui.text.quantities import format_percent
 
 Better = Callable[[Sequence[float]], float]
@@ -42,7 +40,7 @@ def compare(rows: Sequence[Row]) -> Table:
         runs=[row.id for row in rows],
         results=_results(rows),
         settings=[
-            (key, [Cell(_setting_text(key, value)) for value in values]) for key, values in differing_settings(rows)
+            (key, [Cell(setting_text(key, value)) for value in values]) for key, values in differing_settings(rows)
         ],
         warnings=_warnings(rows),
     )
@@ -94,12 +92,6 @@ def _evaluations_differ(rows: Sequence[Row]) -> bool:
     for record in (record for row in rows for record in row.evaluations):
         found.setdefault(kind_of(record), set()).add((record.data, record.step_size))
     return any(len(measured) > 1 for measured in found.values())
-
-
-def _setting_text(key: str, value: Any) -> str:
-    if key in settings() and settings()[key].is_size:
-        return "follows eps" if value is None else f"{units(value)}/255"
-    return "-" if value is None else str(value)
 
 
 def _warnings(rows: Sequence[Row]) -> list[str]:

@@ -19,12 +19,12 @@ FORMULA_START = re.compile(r"[=+\-@\t\r]")
 
 def to_csv(table: Table) -> str:
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(_lines(table, _no_formula))
+    csv.writer(out, lineterminator="\n").writerows(_lines(table, csv_cell))
     return out.getvalue()
 
 
 def to_markdown(table: Table) -> str:
-    head, *body = _lines(table, _markdown, "**{}**")
+    head, *body = _lines(table, markdown_cell, "**{}**")
     rows = [head, ["---"] * len(head), *body]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
 
@@ -66,12 +66,13 @@ def _lines(table: Table, escaped: Callable[[str], str], best: str = "{}") -> lis
     return [["", *map(shown, table.runs)], *body]
 
 
-def _no_formula(cell: str) -> str:
+def csv_cell(cell: str) -> str:
     """Put a quote before a cell that begins like a formula, because a spreadsheet would run the formula."""
     return f"'{cell}" if FORMULA_START.match(cell) and not re.fullmatch(r"-|[-+]?[\d.,]+%?", cell) else cell
 
 
-def _markdown(cell: str) -> str:
+def markdown_cell(cell: str) -> str:
+    """Escape the characters that mean something in Markdown."""
     return re.sub(r"([|\\`<>\[\]*_~&$])", r"\\\1", cell)
 
 

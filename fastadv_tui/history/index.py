@@ -15,7 +15,7 @@ import msgspec
 from engine.protocol.rundir import RunDir
 from fastadv_tui.errors import UserError
 from fastadv_tui.history.derive_row import row_of
-from fastadv_tui.history.find_rows import find_rows
+from fastadv_tui.history.find_rows import RowFinder, find_rows
 from fastadv_tui.history.notes import Notes, notes_to_change, write_notes
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.store.migrations import NewerSchemaError
@@ -60,19 +60,24 @@ class History:
         """The up-to-date row of a run; None if there is no such run."""
         return next((row for row in self.sync() if row.id == run_id), None)
 
-    def find(self, name: str) -> Row:
-        """The row of the run that `name` means (see `runs.find.find_run`). A run without a folder is found, too.
+    def find(self, word: str) -> Row:
+        """The row of the run that a word means (see `RowFinder.find`). Raises: RunNotFoundError."""
+        return find_rows([word], self._finder(), lambda row: True)[0]
+
+    def find_all(self, words: Iterable[str]) -> list[Row]:
+        """The rows of the runs that several words mean, each found as by `find`, and as up to date as those of `rows`.
 
         Raises: RunNotFoundError.
         """
-        return find_rows([name], self._read_or_none() or (), lambda row: True)[0]
+        return find_rows(words, self._finder(), lambda row: row.live or _misses_a_file(row))
 
-    def find_all(self, names: Iterable[str]) -> list[Row]:
-        """The rows of the runs that several names mean, each found as by `find`, and as up to date as those of `rows`.
+    def find_ids(self, words: Iterable[str]) -> list[str]:
+        """The ids of the runs that words mean, each id once. Words that are ids need no look at the history file.
 
         Raises: RunNotFoundError.
         """
-        return find_rows(names, self._read_or_none() or (), lambda row: row.live or _misses_a_file(row))
+        finder = self._finder()
+        return list(dict.fromkeys(finder.find(word) for word in words))
 
     def sync(self) -> list[Row]:
         """All rows, up to date. Derives live rows again, adds rows of new runs, and writes the changes if possible."""
@@ -165,6 +170,9 @@ class History:
         except OSError as error:
             self.notices.append(f"{self.path} cannot be read ({error.strerror}); the runs were read from their folders")
         return None
+
+    def _finder(self) -> RowFinder:
+        return RowFinder(lambda: self._read_or_none() or (), self.rows)
 
     def _known(self, run_id: str) -> Row | None:
         return next((row for row in self._read_or_none() or () if row.id == run_id), None)

@@ -2,7 +2,7 @@
 
 What else it does is told by the words in the run's name: `forever`, `deaf` (obeys no stop), `crash`, `fail`,
 `segfault`, `family` (children in groups and sessions of their own), `hog` (takes all the memory it can get), `worker`
-(ends well, and leaves a child behind).
+(ends well, and leaves a child behind), `alarms` (raises fifty alarms at once).
 """
 
 import os
@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from engine.protocol.event_log import Writer
-from engine.protocol.events import Finished, Saved, Started, Step
+from engine.protocol.events import Alarm, Finished, Saved, Started, Step
 from engine.protocol.rundir import RunDir
 from engine.protocol.stop import StopRequest
 
@@ -47,7 +47,7 @@ def train(rundir: RunDir, stop: StopRequest, behaviour: list[str], writer: Write
         writer.write(
             Step(step=done, elapsed=done * PAUSE, epoch=done / 10, lr=0.1, loss=1.0, accuracy=0.5, images_per_second=1)
         )
-        _misbehave(behaviour)
+        _misbehave(behaviour, done, writer)
     failed = "fail" in behaviour
     writer.write(Finished(status="failed" if failed else "done", step=done, error="as told" if failed else ""))
     return 1 if failed else 0
@@ -82,7 +82,10 @@ def _have_children(rundir: RunDir) -> None:
     (rundir.path / "children").write_text(" ".join(str(child.pid) for child in children))
 
 
-def _misbehave(behaviour: list[str]) -> None:
+def _misbehave(behaviour: list[str], done: int, writer: Writer) -> None:
+    if "alarms" in behaviour and done == 5:
+        for number in range(1, 51):
+            writer.write(Alarm(kind="collapse", step=done, epoch=0.5, message=f"alarm {number}"))
     if "segfault" in behaviour:
         os.kill(os.getpid(), signal.SIGSEGV)
     if "hog" in behaviour:
