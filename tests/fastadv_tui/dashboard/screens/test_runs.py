@@ -242,20 +242,25 @@ def test_escape_puts_the_cursor_away_from_the_list_and_another_run_shows_its_new
     play(script)
 
 
+def left_part(app: Fastadv) -> list[str]:
+    """The screen without the figures of the machine, which change by themselves."""
+    return [line[:78] for line in shown(app).splitlines()[1:-1]]
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
 def test_z_shows_each_panel_alone_and_escape_shows_all_again(size: tuple[int, int]) -> None:
     a_run("a1")
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await until(pilot, lambda: "80.0 / 45.0" in shown(app))
-        before = shown(app)
+        before = left_part(app)
         await pilot.press("z")
         for title in ("Accuracy", "Loss", "Overfitting signal", "Learning rate", "Log", "Machine", "Run"):
             await until(pilot, lambda title=title: shown(app).splitlines()[1].startswith(f"╭─ {title}"))  # type: ignore[misc]
             assert shown(app).splitlines()[1].rstrip().endswith("╮")
             await pilot.press("tab")
         await pilot.press("escape")
-        await until(pilot, lambda: shown(app).splitlines()[1:-1] == before.splitlines()[1:-1])
+        await until(pilot, lambda: left_part(app) == before)
         assert isinstance(app.screen.focused, RunList)
 
     play(script, size)
