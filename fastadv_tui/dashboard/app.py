@@ -32,10 +32,10 @@ class Fastadv(DashboardSignals, ReadonlyActions, OpensScreens, DashboardWorkers)
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-normal"), (160, "-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]
     BINDINGS = [
-        Binding("n", "launch", "New run", id="new"),
-        Binding("h", "history", "History", id="history"),
-        Binding("question_mark", "toggle_help", "Help", id="help", key_display="?"),
-        Binding("q", "leave", "Quit", id="quit"),
+        Binding("n", "launch", "New run", id="new", tooltip="new run: a form"),
+        Binding("h", "history", "History", id="history", tooltip="history: all runs, to filter and compare"),
+        Binding("question_mark,f1", "help", "Help", id="help", tooltip="this page"),
+        Binding("q", "leave", "Quit", id="quit", tooltip="quit; the runs go on"),
     ]
 
     def __init__(self, settings: Settings, readonly: bool = False) -> None:
@@ -66,8 +66,9 @@ class Fastadv(DashboardSignals, ReadonlyActions, OpensScreens, DashboardWorkers)
             screen.show(self.snapshot)
 
     def on_sampled(self, message: Sampled) -> None:
+        self.samples.add(message.sample)
         for screen in self._ready_screens():
-            screen.take_machine(message.sample)
+            screen.show_machine(message.sample)
 
     def _ready_screens(self) -> list[Screen[Any]]:
         """The screens that have all of their widgets. Any other screen takes the snapshot when it is composed."""
@@ -107,9 +108,8 @@ class Fastadv(DashboardSignals, ReadonlyActions, OpensScreens, DashboardWorkers)
         yield from palette.commands(self, screen)
         yield from super().get_system_commands(screen)
 
-    def action_toggle_help(self) -> None:
-        """Show the keys of the current screen at the side, or hide them."""
-        (self.action_hide_help_panel if self.screen.query("HelpPanel") else self.action_show_help_panel)()
+    def action_help(self) -> None:
+        self.open_help()
 
     def action_launch(self) -> None:
         self.open_launch()

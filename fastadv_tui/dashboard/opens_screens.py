@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from textual.app import App
 
 from engine.protocol.rundir import RunDir
+from fastadv_tui.dashboard.settings import Settings
 from fastadv_tui.dashboard.snapshot import LiveRun
 
 
@@ -12,6 +13,8 @@ class OpensScreens(App[str]):
     """An app with one method for each screen that it can open."""
 
     attempt: Callable[..., bool]
+    settings: Settings
+    readonly: bool
 
     def open_launch(self, like: RunDir | None = None) -> None:
         """Open the form of a new run. like: an existing run, whose settings fill the form."""
@@ -33,3 +36,14 @@ class OpensScreens(App[str]):
         from fastadv_tui.dashboard.screens.log import LogScreen
 
         self.push_screen(LogScreen(run))
+
+    def open_help(self) -> None:
+        """Open the page with all keys, those of the present screen first."""
+        from fastadv_tui.dashboard.screens.help import HelpScreen
+
+        self.push_screen(HelpScreen(self.screen, self.readonly, self.settings.keymap))
+
+    def open_machine(self) -> None:
+        from fastadv_tui.dashboard.screens.machine import MachineScreen
+
+        self.push_screen(MachineScreen())

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Footer, Input
 
+from engine.config.presets import build
 from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
 from fastadv_tui.dashboard.snapshot import EMPTY, LiveRun, Snapshot
@@ -17,29 +19,40 @@ from fastadv_tui.dashboard.widgets.run_list import RunList
 from fastadv_tui.dashboard.widgets.text_field import TextField
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
 from fastadv_tui.dashboard.widgets.training_curves import TrainingCurves
+from fastadv_tui.dashboard.widgets.welcome import Welcome
+from fastadv_tui.errors import UserError
 from fastadv_tui.hardware.sampler import Sample
 from fastadv_tui.history.row import Row
+from fastadv_tui.launch.group import submit_group
 from fastadv_tui.text.sanitize import distinct_labels, one_line, run_label
+
+DEMO = "digits"  # the data set of the demo
 
 
 class RunsScreen(Screen[None]):
     """Shows the runs, live, with the charts, facts and log of the chosen one."""
 
     BINDINGS = [
-        Binding("space", "mark", "Mark", id="mark"),
-        Binding("c", "compare", "Compare", id="compare"),
-        Binding("l", "log", "Log", id="log"),
-        Binding("x", "stop(False)", "Stop", id="stop"),
-        Binding("X", "stop(True)", "Kill", id="kill", show=False),
-        Binding("R", "resume", "Resume", id="resume", show=False),
-        Binding("e", "again", "Run again with changes", id="again", show=False),
-        Binding("slash", "filter", "Filter", id="filter", key_display="/", show=False),
+        Binding("space", "mark", "Mark", id="mark", tooltip="mark the run: its curves are drawn, and c compares it"),
+        Binding("c", "compare", "Compare", id="compare", tooltip="compare the marked runs"),
+        Binding("l,enter", "log", "Log", id="log", tooltip="log of the run"),
+        Binding("x", "stop(False)", "Stop", id="stop", tooltip="stop the run; it saves a checkpoint first"),
+        Binding("X", "stop(True)", "Kill", id="kill", show=False, tooltip="kill the run at once"),
+        Binding(
+            "R", "resume", "Resume", id="resume", show=False, tooltip="resume a run that was stopped or has failed"
+        ),
+        Binding("e", "again", "Run again with changes", id="again", show=False, tooltip="new run with these settings"),
+        Binding("M", "machine", "Machine", id="machine", show=False, tooltip="machine: GPUs and host, with curves"),
+        Binding("d", "demo", "Demo", id="demo", tooltip="demo: train a robust network on digits"),
+        Binding(
+            "slash", "filter", "Filter", id="filter", key_display="/", show=False, tooltip="filter the list by name"
+        ),
         Binding("t", "curves('toggle_x')", "x axis: epochs or time", id="x-axis", show=False),
         Binding("y", "curves('toggle_log')", "y axis: linear or logarithmic", id="y-axis", show=False),
         Binding("s", "curves('toggle_smooth')", "Smooth the curves", id="smooth", show=False),
         Binding("left_square_bracket", "curves('move', -1)", "Cursor left", id="cursor-left", show=False),
         Binding("right_square_bracket", "curves('move', 1)", "Cursor right", id="cursor-right", show=False),
-        Binding("escape", "back", "Back", id="back", show=False),
+        Binding("escape", "back", "Back", id="back", show=False, tooltip="close the filter, or remove all marks"),
         # here and not only in the list, so that they also work from a chart or the filter
         Binding("down,j", "cursor('down')", "Next run", show=False),
         Binding("up,k", "cursor('up')", "Previous run", show=False),
@@ -53,6 +66,7 @@ class RunsScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield TopBar("Runs")
+        yield Welcome(id="welcome")
         with Horizontal(id="main"):
             with Vertical(id="left"):
                 yield TextField(placeholder="name or id", id="filter")
@@ -75,13 +89,27 @@ class RunsScreen(Screen[None]):
     def take(self, snapshot: Snapshot) -> None:
         """Show a snapshot. Widgets draw only what has changed."""
         self._snapshot = snapshot
+        self._welcome(snapshot)
         self._announce_changes(snapshot)
         self.query_one(Machine).name_runs(snapshot.engines(), snapshot.devices())
         self.query_one(RunList).show(snapshot, self.fastadv.marked)
         self._show_chosen()
 
     def take_machine(self, sample: Sample) -> None:
-        self.query_one(Machine).show(sample)
+        self.query_one(Machine).show(self.fastadv.samples)
+        if self.has_class("-empty"):
+            self.query_one(Welcome).show(sample, self.fastadv.readonly)
+
+    def _welcome(self, snapshot: Snapshot) -> None:
+        """Show the card of a home without runs in place of the panels, or the panels."""
+        before, empty = self.has_class("-empty"), snapshot.loaded and not snapshot.rows
+        if empty != before:
+            self.set_class(empty, "-empty")
+            self.refresh_bindings()
+            if empty:
+                self.query_one(Welcome).show(self.fastadv.samples.last, self.fastadv.readonly)
+            else:
+                self.query_one(RunList).focus()
 
     def _show_chosen(self) -> None:
         view = self._chosen_view()
@@ -133,6 +161,12 @@ class RunsScreen(Screen[None]):
     def on_option_list_option_selected(self) -> None:
         self.action_log()
 
+    def on_machine_opened(self) -> None:
+        self.action_machine()
+
+    def action_machine(self) -> None:
+        self.fastadv.open_machine()
+
     def on_input_changed(self, event: Input.Changed) -> None:
         runs = self.query_one(RunList)
         runs.filter = event.value
@@ -172,6 +206,23 @@ class RunsScreen(Screen[None]):
             self.notify("mark runs with space, then press c")
         else:
             self.fastadv.open_compare(runs)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The demo is for a home without runs."""
+        if action == "demo" and not self.has_class("-empty"):
+            return False
+        return super().check_action(action, parameters)
+
+    @work(thread=True, exclusive=True, group="demo")
+    def action_demo(self) -> None:
+        """Train a robust network on the digits, which need no download."""
+        try:
+            config = build(DEMO, {"name": "demo"})
+            warnings = submit_group([config], ["fastadv", "run", DEMO, "--name", "demo"], [])
+        except (UserError, OSError) as error:
+            warnings = [str(error)]
+        for text in warnings:
+            self.app.notify(one_line(text), severity="error", timeout=20, markup=False)
 
     def action_log(self) -> None:
         if view := self._chosen_view():
