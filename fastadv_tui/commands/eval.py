@@ -2,13 +2,17 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from engine.protocol.exit_code import ExitCode
 from engine.protocol.rundir import RunDir
 from fastadv_tui.commands import completion
+from fastadv_tui.errors import UserError
+
+if TYPE_CHECKING:
+    from engine.protocol.requests import EvalRequest
 
 EXAMPLES = (
     "Examples: fastadv eval last --eps 2,4,8 · fastadv eval weights.pt --model preact-resnet18 --dataset cifar "
@@ -79,6 +83,9 @@ def evaluate(
     device: Annotated[str | None, typer.Option(help="Device to compute on: auto, cpu or cuda:N.")] = None,
     data_dir: Annotated[str | None, typer.Option(help="Folder of the data sets; default: $FASTADV_HOME/data.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Ignore stored results and measure again.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Put the evaluation of a RUN into the queue, and do not wait for it.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print progress and results as JSON, one object per line.")
     ] = False,
@@ -109,6 +116,9 @@ def evaluate(
     }
     merge(typed, parse_pairs(settings or ()))
     request = eval_request.request(target, dataset, typed, eps, normalize, which, again, key, explain)
+    if detach:
+        _put_in_queue(request)
+        return
     with evaluation_slot(request.config.device) as in_use:
         if in_use:
             print(f"fastadv: {in_use}", file=sys.stderr)
@@ -116,3 +126,15 @@ def evaluate(
     if request.run and code == ExitCode.DONE:
         update_history(RunDir(Path(request.run)))  # the result is in the run directory now
     raise typer.Exit(code)
+
+
+def _put_in_queue(request: "EvalRequest") -> None:
+    """Raises: UserError, if the weights are those of no run."""
+    from fastadv_tui.runs.evaluation_jobs import run_of, submit_evaluation
+
+    if not request.run:
+        raise UserError("--detach is for the weights of a run, which keeps the result; for a file, leave it out")
+    submit_evaluation(request)
+    name = run_of(request)
+    text = f"{name}: evaluation queued; `fastadv show {name}` has the result, `fastadv stop {name}` stops it"
+    print(text, file=sys.stderr)
