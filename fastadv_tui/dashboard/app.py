@@ -56,6 +56,8 @@ class Fastadv(DashboardSignals, ReadonlyActions, OpensScreens, DashboardWorkers)
         self.snapshot = message.snapshot
         for notice in message.snapshot.notices:
             self.notify(one_line(notice), severity="warning", markup=False)
+        for text in message.snapshot.news:
+            self.notify(one_line(text), markup=False)
         for screen in self._ready_screens():
             screen.show(message.snapshot)
 

@@ -6,14 +6,16 @@ from textual.app import App
 
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard.settings import Settings
-from fastadv_tui.dashboard.snapshot import LiveRun
+from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
 
 
 class OpensScreens(App[str]):
     """An app with one method for each screen that it can open."""
 
     attempt: Callable[..., bool]
+    refresh_now: Callable[[], None]
     settings: Settings
+    snapshot: Snapshot
     readonly: bool
 
     def open_launch(self, like: RunDir | None = None) -> None:
@@ -47,3 +49,12 @@ class OpensScreens(App[str]):
         from fastadv_tui.dashboard.screens.machine import MachineScreen
 
         self.push_screen(MachineScreen())
+
+    def open_evaluate(self, run_ids: Sequence[str]) -> None:
+        """Ask what to measure on runs, and put the evaluations into the queue."""
+        from fastadv_tui.dashboard.screens.evaluate_dialog import EvaluateDialog
+
+        names = {row.id: row.name for row in self.snapshot.rows}
+        runs = [(run_id, names[run_id]) for run_id in run_ids if run_id in names]
+        if runs and not self.readonly:
+            self.push_screen(EvaluateDialog(runs), lambda queued: self.refresh_now())

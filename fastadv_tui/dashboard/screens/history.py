@@ -45,6 +45,7 @@ class HistoryScreen(Screen[None]):
         Binding("o", "sort", "Sort", id="history-sort"),
         Binding("v", "columns", "Columns", id="history-columns", show=False),
         Binding("g", "group", "Seeds", id="history-group"),
+        Binding("a", "evaluate", "Evaluate", id="history-evaluate", show=False),
         Binding("P", "pin", "Pin", id="history-pin", show=False),
         Binding("T", "tag", "Tag", id="history-tag", show=False),
         Binding("N", "note", "Note", id="history-note", show=False),
@@ -253,6 +254,11 @@ class HistoryScreen(Screen[None]):
 
     def action_again(self) -> None:
         self._with_chosen(lambda row: self.fastadv.open_launch(_folder(row)))
+
+    def action_evaluate(self) -> None:
+        """Evaluate the marked runs, or the one under the cursor if none is marked."""
+        chosen = self._table.chosen
+        self.fastadv.open_evaluate([*self.fastadv.marked] or ([chosen] if chosen else []))
 
     def action_delete(self) -> None:
         def delete(row: Row) -> None:

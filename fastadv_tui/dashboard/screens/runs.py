@@ -42,6 +42,7 @@ class RunsScreen(Screen[None]):
             "R", "resume", "Resume", id="resume", show=False, tooltip="resume a run that was stopped or has failed"
         ),
         Binding("e", "again", "Run again with changes", id="again", show=False, tooltip="new run with these settings"),
+        Binding("a", "evaluate", "Evaluate", id="evaluate", show=False, tooltip="evaluate the run, or the marked runs"),
         Binding("M", "machine", "Machine", id="machine", show=False, tooltip="machine: GPUs and host, with curves"),
         Binding("d", "demo", "Demo", id="demo", tooltip="demo: train a robust network on digits"),
         Binding(
@@ -115,7 +116,8 @@ class RunsScreen(Screen[None]):
         view = self._chosen_view()
         self.query_one(LogView).show(view)
         chosen = self.query_one(RunList).chosen
-        self.query_one(RunFacts).show(self._snapshot.row(chosen), view)
+        evaluations = self._snapshot.evaluations.get(chosen or "", [])
+        self.query_one(RunFacts).show(self._snapshot.row(chosen), view, evaluations)
         marked = [self._snapshot.views[run] for run in self.fastadv.marked if run in self._snapshot.views]
         views = [*([view] if view else []), *(other for other in marked if other is not view)]
         names = distinct_labels([(self._name_of(other), other.rundir.id) for other in views], 24)
@@ -231,12 +233,28 @@ class RunsScreen(Screen[None]):
     def action_stop(self, now: bool) -> None:
         view = self._chosen_view()
         if view is None or not view.verdict.live:
-            self.notify("this run has ended already")
+            self._stop_evaluation(now)
             return
         question = ConfirmDialog(
             f"{run_label(self._name_of(view), view.rundir.id)}\n{_stop_question(view, now)}", "Kill" if now else "Stop"
         )
         self.app.push_screen(question, lambda yes: self.fastadv.stop(view.rundir, now) if yes else None)
+
+    def _stop_evaluation(self, now: bool) -> None:
+        """Stop the evaluation of a run that has ended."""
+        chosen = self.query_one(RunList).chosen
+        evaluation, row = self._snapshot.evaluation(chosen), self._snapshot.row(chosen)
+        if evaluation is None or row is None:
+            self.notify("this run has ended already")
+            return
+        question = "Stop its evaluation? What is measured is kept, and the next one goes on from there."
+        dialog = ConfirmDialog(f"{run_label(row.name, row.id)}\n{question}", "Stop")
+        self.app.push_screen(dialog, lambda yes: self.fastadv.stop(evaluation.rundir, now) if yes else None)
+
+    def action_evaluate(self) -> None:
+        """Evaluate the marked runs, or the chosen one if none is marked."""
+        chosen = self.query_one(RunList).chosen
+        self.fastadv.open_evaluate([*self.fastadv.marked] or ([chosen] if chosen else []))
 
     def action_resume(self) -> None:
         if view := self._chosen_view():
