@@ -4,7 +4,7 @@ import gc
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from textual.app import SystemCommand
+from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.theme import Theme
 
@@ -31,6 +31,7 @@ class Fastadv(DashboardSignals, ReadonlyActions, OpensScreens, DashboardWorkers)
     CSS_PATH = "app.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-normal"), (160, "-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]
+    COMMANDS = App.COMMANDS | {palette.PaletteSearch}
     BINDINGS = [
         Binding("n", "launch", "New run", id="new", tooltip="new run: a form"),
         Binding("h", "history", "History", id="history", tooltip="history: all runs, to filter and compare"),
@@ -120,6 +121,12 @@ class Fastadv(DashboardSignals, ReadonlyActions, OpensScreens, DashboardWorkers)
         """Close every screen above the runs."""
         while not isinstance(self.screen, RunsScreen):
             self.pop_screen()
+
+    def show_run(self, run_id: str) -> None:
+        """Choose a run on the first screen; a run that its list does not have is shown in the history."""
+        self.action_runs()
+        if not (isinstance(self.screen, RunsScreen) and self.screen.choose(run_id)):
+            self.open_history(run_id)
 
     def action_history(self) -> None:
         if self.screen.id != "history":

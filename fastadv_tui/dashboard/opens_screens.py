@@ -24,10 +24,11 @@ class OpensScreens(App[str]):
 
         self.attempt(lambda: self.push_screen(LaunchScreen(like)))
 
-    def open_history(self) -> None:
+    def open_history(self, query: str = "") -> None:
+        """Open the history. query: the filter that it begins with."""
         from fastadv_tui.dashboard.screens.history import HistoryScreen
 
-        self.push_screen(HistoryScreen())
+        self.push_screen(HistoryScreen(query))
 
     def open_compare(self, run_ids: Sequence[str]) -> None:
         from fastadv_tui.dashboard.screens.compare import CompareScreen

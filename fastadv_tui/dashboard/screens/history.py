@@ -58,8 +58,9 @@ class HistoryScreen(Screen[None]):
         Binding("k", "cursor(-1)", "Up", show=False),
     ]
 
-    def __init__(self) -> None:
+    def __init__(self, query: str = "") -> None:
         super().__init__(id="history")
+        self._query = query
         self._snapshot: Snapshot = EMPTY
         self._sort = NEWEST_FIRST
         self._grouped = False
@@ -75,7 +76,7 @@ class HistoryScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield TopBar("History")
-        yield TextField(placeholder="method=fgsm eps>=8 robust>0.4 tag:paper since:7d text", id="query")
+        yield TextField(self._query, placeholder="method=fgsm eps>=8 robust>0.4 tag:paper since:7d text", id="query")
         yield HistoryTable(id="table")
         yield Static(id="summary", markup=False)
         yield Footer()
@@ -148,6 +149,9 @@ class HistoryScreen(Screen[None]):
         self.query_one("#summary", Static).update(text)
 
     # -- what the user does -----------------------------------------------------------------------------------
+
+    def chosen_run(self) -> str | None:
+        return self._table.chosen
 
     def _chosen(self) -> Row | None:
         return self._snapshot.row(self._table.chosen)

@@ -112,6 +112,13 @@ class RunsScreen(Screen[None]):
             else:
                 self.query_one(RunList).focus()
 
+    def chosen_run(self) -> str | None:
+        return self.query_one(RunList).chosen
+
+    def choose(self, run_id: str) -> bool:
+        """Move the cursor to a run. Returns whether the list has this run."""
+        return self.query_one(RunList).choose(run_id)
+
     def _show_chosen(self) -> None:
         view = self._chosen_view()
         self.query_one(LogView).show(view)

@@ -51,6 +51,13 @@ class RunList(OptionList):
         """The id of the run under the cursor."""
         return self._shown[self.highlighted] if self.highlighted is not None and self._shown else None
 
+    def choose(self, run_id: str) -> bool:
+        """Move the cursor to a run. Returns whether the list has this run."""
+        if run_id not in self._shown:
+            return False
+        self.highlighted = self._shown.index(run_id)
+        return True
+
     def show(self, snapshot: Snapshot, marks: Marks) -> None:
         """Show the runs of a snapshot. Only runs that changed are drawn again."""
         rows = [row for row in snapshot.rows if self.filter.casefold() in f"{row.name} {row.id}".casefold()][:MAX_RUNS]
