@@ -58,6 +58,11 @@ def evaluations_dir() -> Path:
     return home() / "evaluations"
 
 
+def evaluation_jobs_dir() -> Path:
+    """The folder with the evaluations that wait in the queue, are under way, or have ended last."""
+    return home() / "evaluation-jobs"
+
+
 def slots_dir() -> Path:
     return home() / "slots"
 

@@ -10,6 +10,7 @@ from engine.protocol.exit_code import ExitCode
 from engine.protocol.rundir import RunDir
 from fastadv_tui.commands import completion
 from fastadv_tui.commands.arguments import RUN_HELP, Filter
+from fastadv_tui.errors import UserError
 from fastadv_tui.text.sanitize import one_line
 
 if TYPE_CHECKING:
@@ -85,6 +86,9 @@ def evaluate(
     device: Annotated[str | None, typer.Option(help="Device to compute on: auto, cpu or cuda:N.")] = None,
     data_dir: Annotated[str | None, typer.Option(help="Folder of the data sets; default: $FASTADV_HOME/data.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Ignore stored results and measure again.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Put the evaluation of a RUN into the queue, and do not wait for it.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print progress and results as JSON, one object per line.")
     ] = False,
@@ -121,6 +125,9 @@ def evaluate(
         if several and not as_json:
             print(f"{one_line(target)}:", flush=True)
         request = eval_request.request(target, dataset, typed, eps, normalize, which, again, key, explain)
+        if detach:
+            _put_in_queue(request)
+            return ExitCode.DONE
         return _measure(request, as_json, target if several else "")
 
     raise typer.Exit(for_each(all_targets, measure))
@@ -139,3 +146,15 @@ def _measure(request: "EvalRequest", as_json: bool, target: str) -> int:
     if request.run and code == ExitCode.DONE:
         update_history(RunDir(Path(request.run)))  # the result is in the run directory now
     return code
+
+
+def _put_in_queue(request: "EvalRequest") -> None:
+    """Raises: UserError, if the weights are those of no run."""
+    from fastadv_tui.runs.evaluation_jobs import run_of, submit_evaluation
+
+    if not request.run:
+        raise UserError("--detach is for the weights of a run, which keeps the result; for a file, leave it out")
+    submit_evaluation(request)
+    name = run_of(request)
+    text = f"{name}: evaluation queued; `fastadv show {name}` has the result, `fastadv stop {name}` stops it"
+    print(text, file=sys.stderr)

@@ -24,6 +24,8 @@ def stop(
 ) -> None:
     """Ask runs to save a checkpoint and end. A queued run is cancelled. With --filter, asks for confirmation.
 
+    If a run has ended, its evaluation stops.
+
     A run that has not ended after grace_seconds (see `fastadv settings grace_seconds`) is killed.
     """
     from fastadv_tui.history.selection import selected_ids
@@ -38,7 +40,12 @@ def stop(
 def _stop(run_id: str, now: bool) -> None:
     from fastadv_tui.history.selection import run_folder
     from fastadv_tui.runs import control
+    from fastadv_tui.runs.observe import observe
 
-    queued = control.stop(run_folder(run_id), now=now)
+    rundir = run_folder(run_id)
+    if not observe(rundir).status.live and control.stop_evaluations(rundir, now):
+        print(f"{run_id}: its evaluation was asked to stop; evaluated again, it goes on from there", file=sys.stderr)
+        return
+    queued = control.stop(rundir, now=now)
     done, resumed = ("cancelled in the queue", "queues") if queued else ("asked to stop", "continues")
     print(f"{run_id}: {done}; `fastadv resume {run_id}` {resumed} the run", file=sys.stderr)

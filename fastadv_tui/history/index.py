@@ -5,8 +5,9 @@ reader derives such a row again from the run directory.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from fastadv_tui.history.row import Row
 from fastadv_tui.history.store.migrations import NewerSchemaError
 from fastadv_tui.history.store.reader import DAMAGED, read_rows
 from fastadv_tui.paths import ensure_home, history_path, runs_dir
+from fastadv_tui.runs.evaluation_jobs import measured_runs, remove
 from fastadv_tui.runs.find import run_ids
 from fastadv_tui.runs.observe import held_up
 from fastadv_tui.runs.status import NO_SUPERVISOR
@@ -69,7 +71,8 @@ class History:
 
         Raises: RunNotFoundError.
         """
-        return find_rows(words, self._finder(), lambda row: row.live or _misses_a_file(row))
+        measured = measured_runs()
+        return find_rows(words, self._finder(), lambda row: _may_have_changed(row, set(), measured))
 
     def find_ids(self, words: Iterable[str]) -> list[str]:
         """The ids of the runs that words mean, each id once. Words that are ids need no look at the history file.
@@ -83,13 +86,13 @@ class History:
         """All rows, up to date. Derives live rows again, adds rows of new runs, and writes the changes if possible."""
         rows = self._read_or_rebuild()
         known = {row.id: row for row in rows}
-        queued = _still_queued(rows)
-        stale = [name for name in run_ids() if name not in known or _may_have_changed(known[name], queued)]
+        queued, measured = _still_queued(rows), measured_runs()
+        stale = [name for name in run_ids() if name not in known or _may_have_changed(known[name], queued, measured)]
         fresh = {name: row_of(RunDir(runs_dir() / name), known.get(name)) for name in stale}
         gone = [_lost(row) for row in rows if row.live and row.id not in fresh and row.id not in queued]
         changed = [row for row in (*fresh.values(), *gone) if row != known.get(row.id)]
-        if changed:
-            self._write_if_possible(changed)
+        if not changed or self._write_if_possible(changed):
+            remove(chain.from_iterable(measured.values()))
         return list({**known, **{row.id: row for row in changed}}.values())
 
     # -- writing ----------------------------------------------------------------------------------------------
@@ -209,13 +212,18 @@ class History:
             transaction.put(rows)
         return rows
 
-    def _write_if_possible(self, rows: Iterable[Row]) -> None:
-        """Write the rows. If the disk is full or read-only, only add a notice: the rows can be derived again."""
+    def _write_if_possible(self, rows: Iterable[Row]) -> bool:
+        """Write the rows. If the disk is full or read-only, only add a notice: the rows can be derived again.
+
+        Returns: whether the rows were written.
+        """
         try:
             with self._writing() as transaction:
                 transaction.put([newest for row in rows if (newest := _newest(transaction, row))])
         except UserError as error:
             self.notices.append(str(error))
+            return False
+        return True
 
     @contextmanager
     def _writing(self) -> "Iterator[Transaction]":
@@ -248,9 +256,9 @@ def _still_queued(rows: list[Row]) -> set[str]:
     return {row.id for row in rows if row.status == "queued" and row.id in waiting and row.reason == reason}
 
 
-def _may_have_changed(row: Row, queued: set[str]) -> bool:
-    """Whether the run folder may tell more than the row. queued: as `_still_queued`."""
-    return (row.live and row.id not in queued) or _misses_a_file(row)
+def _may_have_changed(row: Row, queued: Container[str], measured: Container[str]) -> bool:
+    """Whether the run folder may tell more than the row. queued: as `_still_queued`. measured: as `measured_runs`."""
+    return (row.live and row.id not in queued) or row.id in measured or _misses_a_file(row)
 
 
 def _misses_a_file(row: Row) -> bool:

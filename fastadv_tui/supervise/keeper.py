@@ -85,7 +85,7 @@ def _slot_for(queue: RunQueue, ticket: Ticket, reserved: set[str]) -> Slot | Non
 
 def _start(queue: RunQueue, ticket: Ticket, slot: Slot) -> None:
     """Start the supervisor of a run, which inherits the slot, and take the run out of the queue."""
-    rundir = RunDir(queue.home / "runs" / ticket.id)
+    rundir = RunDir(queue.home / ticket.folder / ticket.id)
     try:
         full = queue.full_ticket(ticket.id)
         if full is None or not rundir.path.exists() or begun(rundir, ticket.attempt):

@@ -45,6 +45,7 @@ class HistoryScreen(Screen[None]):
         Binding("o", "sort", "Sort", id="history-sort"),
         Binding("v", "columns", "Columns", id="history-columns", show=False),
         Binding("g", "group", "Seeds", id="history-group"),
+        Binding("a", "evaluate", "Evaluate", id="history-evaluate", show=False),
         Binding("P", "pin", "Pin", id="history-pin", show=False),
         Binding("T", "tag", "Tag", id="history-tag", show=False),
         Binding("N", "note", "Note", id="history-note", show=False),
@@ -57,8 +58,9 @@ class HistoryScreen(Screen[None]):
         Binding("k", "cursor(-1)", "Up", show=False),
     ]
 
-    def __init__(self) -> None:
+    def __init__(self, query: str = "") -> None:
         super().__init__(id="history")
+        self._query = query
         self._snapshot: Snapshot = EMPTY
         self._sort = NEWEST_FIRST
         self._grouped = False
@@ -74,7 +76,7 @@ class HistoryScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield TopBar("History")
-        yield TextField(placeholder="method=fgsm eps>=8 robust>0.4 tag:paper since:7d text", id="query")
+        yield TextField(self._query, placeholder="method=fgsm eps>=8 robust>0.4 tag:paper since:7d text", id="query")
         yield HistoryTable(id="table")
         yield Static(id="summary", markup=False)
         yield Footer()
@@ -147,6 +149,9 @@ class HistoryScreen(Screen[None]):
         self.query_one("#summary", Static).update(text)
 
     # -- what the user does -----------------------------------------------------------------------------------
+
+    def chosen_run(self) -> str | None:
+        return self._table.chosen
 
     def _chosen(self) -> Row | None:
         return self._snapshot.row(self._table.chosen)
@@ -253,6 +258,11 @@ class HistoryScreen(Screen[None]):
 
     def action_again(self) -> None:
         self._with_chosen(lambda row: self.fastadv.open_launch(_folder(row)))
+
+    def action_evaluate(self) -> None:
+        """Evaluate the marked runs, or the one under the cursor if none is marked."""
+        chosen = self._table.chosen
+        self.fastadv.open_evaluate([*self.fastadv.marked] or ([chosen] if chosen else []))
 
     def action_delete(self) -> None:
         def delete(row: Row) -> None:

@@ -1,20 +1,22 @@
-"""The metrics that the small charts can show: the numeric fields of a run's events."""
+"""The metrics that the small charts can show: the numeric fields of a run's events, and the load of its device."""
 
 from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
 from engine.protocol.events import Evaluated, Step
+from fastadv_tui.hardware.sample_history import Metric as LoadFigure
 from fastadv_tui.runs.state import RunState
 
 Point = Step | Evaluated
 
 
 class Metric(Struct, frozen=True):
-    """One figure of a run over its training.
+    """One figure of a run, or of the device on which it trains, over its training.
 
     key: the name in the settings file. percent: values are fractions in [0,1]. smooth: whether the figure is noisy, so
     that smoothing makes sense. points: the events that have the figure. value: the figure of an event, or None.
+    load: the figure of the device; `points` and `value` are not used then.
     """
 
     key: str
@@ -23,6 +25,11 @@ class Metric(Struct, frozen=True):
     value: Callable[[Point], float | None]
     percent: bool = False
     smooth: bool = False
+    load: LoadFigure | None = None
+
+
+def _of_device(load: LoadFigure, title: str, percent: bool = False) -> Metric:
+    return Metric(f"device_{load}", title, lambda run: (), lambda event: None, percent, load=load)
 
 
 def _of_steps(key: str, title: str, percent: bool = False, smooth: bool = False, field: str = "") -> Metric:
@@ -47,6 +54,10 @@ METRICS = {
         _of_steps("images_per_second", "Images per second"),
         _of_guard("guard_clean", "clean", "Guard, clean"),
         _of_guard("guard_robust", "robust", "Guard, robust"),
+        _of_device("utilisation", "Device, utilisation", percent=True),
+        _of_device("memory", "Device, memory", percent=True),
+        _of_device("power", "Device, power in W"),
+        _of_device("temperature", "Device, °C"),
         Metric("without_gradient", "Images without gradient", lambda run: run.watch, _without_gradient, percent=True),
     )
 }

@@ -12,7 +12,7 @@ from textual.widgets.option_list import Option
 
 from fastadv_tui.dashboard.colours import run_colour, scheme_of, state_colour
 from fastadv_tui.dashboard.marks import Marks
-from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
+from fastadv_tui.dashboard.snapshot import Evaluation, LiveRun, Snapshot
 from fastadv_tui.history.columns import age_text, status_word
 from fastadv_tui.history.row import Row
 from fastadv_tui.text.quantities import GLYPHS, format_percent, format_progress, ordinal
@@ -55,6 +55,13 @@ class RunList(OptionList):
     def chosen(self) -> str | None:
         """The id of the run under the cursor."""
         return self._shown[self.highlighted] if self.highlighted is not None and self._shown else None
+
+    def choose(self, run_id: str) -> bool:
+        """Move the cursor to a run. Returns whether the list has this run."""
+        if run_id not in self._shown:
+            return False
+        self.highlighted = self._shown.index(run_id)
+        return True
 
     def show(self, snapshot: Snapshot, marks: Marks) -> None:
         """Show the runs of a snapshot. Only runs that changed are drawn again."""
@@ -130,15 +137,30 @@ def _state(row: Row, snapshot: Snapshot) -> str:
     done = view.state.evaluated_fraction if view else None
     if row.status == "running" and not row.stopping and done is not None:
         return f"evaluating {_bar(done)} {format_progress(done):>4}"
+    if view and view.state.starting and row.status == "running" and not row.stopping:
+        return view.state.starting
     if row.status == "running":
         trained = min(row.epochs / row.total_epochs, 1.0) if row.total_epochs else 0.0
         return f"{_activity(row, view)} {_bar(trained)} {trained:4.0%}"
     if row.status == "queued":
         place = snapshot.places.get(row.id)
         return f"{snapshot.held_up or 'queued'}, {ordinal(place)} in line" if place else "queued"
+    if evaluation := snapshot.evaluation(row.id):
+        return _evaluation(evaluation, snapshot)
     outcome = "" if row.state == "collapsed" else row.outcome
     word = "ended" if row.state == "done" and not outcome else row.state
     return f"{', '.join(filter(None, [word, outcome]))} {age_text(row)}"
+
+
+def _evaluation(evaluation: Evaluation, snapshot: Snapshot) -> str:
+    """Where the evaluation of a run is that has ended: in line, or how far."""
+    if place := snapshot.places.get(evaluation.rundir.id):
+        return f"evaluation {snapshot.held_up or 'queued'}, {ordinal(place)} in line"
+    if evaluation.status.stopping:
+        return "evaluation stops ..."
+    if evaluation.done is None:
+        return f"evaluation: {evaluation.starting or 'starting'}"
+    return f"evaluating {_bar(evaluation.done)} {format_progress(evaluation.done):>4}"
 
 
 def _activity(row: Row, view: LiveRun | None) -> str:

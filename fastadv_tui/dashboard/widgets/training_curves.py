@@ -1,5 +1,6 @@
 """The charts of the chosen and the marked runs: accuracy above, the chosen metrics below."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from engine.protocol.events import Alarm, Evaluated, Step
 from fastadv_tui.dashboard.chart.series import Mark, Options, Series, Threshold
 from fastadv_tui.dashboard.chart.widget import Chart
 from fastadv_tui.dashboard.widgets.metrics import Metric
+from fastadv_tui.hardware.sample_history import Metric as LoadFigure
+from fastadv_tui.hardware.sample_history import SampleHistory
 from fastadv_tui.runs.state import RunState
 from fastadv_tui.text.quantities import attack_name
 
@@ -23,17 +26,24 @@ LEAST_HEIGHT = 24  # with fewer rows, the accuracy alone is shown
 
 
 class ChartedRun(Struct, frozen=True):
-    """A run to draw. look and glyph: those of its mark. live: whether the run has not ended."""
+    """A run to draw. look and glyph: those of its mark. live: whether the run has not ended.
+
+    device: the key of the device on which the run trains now, see `SampleHistory`; empty if it does not train here.
+    """
 
     name: str
     state: RunState
     look: int
     glyph: str
     live: bool
+    device: str = ""
 
 
 class TrainingCurves(Vertical):
-    """Charts with the same x axis: epochs or training time. metrics: those of the small charts."""
+    """Charts with the same x axis: epochs or training time.
+
+    metrics: those of the small charts. samples: of the machine.
+    """
 
     DEFAULT_CSS = """
     TrainingCurves {
@@ -43,9 +53,9 @@ class TrainingCurves(Vertical):
     }
     """
 
-    def __init__(self, metrics: Sequence[Metric], **options: Any) -> None:
+    def __init__(self, metrics: Sequence[Metric], samples: SampleHistory, **options: Any) -> None:
         super().__init__(**options)
-        self._metrics = list(metrics)
+        self._metrics, self._samples = list(metrics), samples
         self._runs: Sequence[ChartedRun] = ()
         self._drawn: Any = None
         self._no_accuracy = ""
@@ -181,11 +191,22 @@ class TrainingCurves(Vertical):
         return "· training time" if self._time else "· epoch"
 
     def _figures(self, run: ChartedRun, metric: Metric) -> Series:
-        points = [
-            (self._x(event), value) for event in metric.points(run.state) if (value := metric.value(event)) is not None
-        ]
+        if metric.load is not None:
+            points = self._loads(run, metric.load)
+        else:
+            values = [(self._x(event), metric.value(event)) for event in metric.points(run.state)]
+            points = [(x, value) for x, value in values if value is not None]
         xs, ys = [x for x, _ in points], [y for _, y in points]
         return Series(name="", xs=xs, ys=ys, look=run.look, glyph=run.glyph, faint=run is not self._runs[0])
+
+    def _loads(self, run: ChartedRun, figure: LoadFigure) -> list[tuple[float, float]]:
+        """A figure of the run's device while the run trained, as points of the chart. The steps tell the times."""
+        steps = run.state.steps
+        if not run.device or len(steps) < 2:
+            return []
+        times = [event.t for event in steps]
+        known = zip(*self._samples.series(run.device, figure, times[0], times[-1]), strict=True)
+        return [(self._x(steps[bisect_right(times, t) - 1]), value) for t, value in known]
 
     def _accuracy(self, run: ChartedRun) -> list[Series]:
         watch = run.state.watch

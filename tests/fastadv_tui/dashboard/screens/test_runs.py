@@ -14,9 +14,7 @@ from fastadv_tui.dashboard.chart.widget import Chart
 from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
 from fastadv_tui.dashboard.screens.launch import LaunchScreen
 from fastadv_tui.dashboard.settings import load
-from fastadv_tui.dashboard.widgets.machine import SPARKLINE_SAMPLES, Machine
 from fastadv_tui.dashboard.widgets.run_list import RunList
-from fastadv_tui.hardware.sampler import Host, Sample
 from fastadv_tui.paths import runs_dir
 from fastadv_tui.runs.create import create_run
 from fastadv_tui.runs.submit import submit_run
@@ -37,6 +35,21 @@ def test_the_empty_dashboard_says_what_to_do(size: tuple[int, int]) -> None:
         await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
 
     play(script, size)
+
+
+@pytest.mark.usefixtures("fake_engine")
+def test_one_key_trains_the_demo_on_an_empty_home_and_the_panels_come() -> None:
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "demo: train a robust network on digits" in shown(app))
+        await pilot.press("d")
+        await until(pilot, lambda: "✓ demo" in shown(app))
+        assert "No runs yet" not in shown(app)
+        await until(pilot, lambda: isinstance(app.focused, RunList))
+        await pilot.press("d")  # the demo is offered once
+        await pilot.pause()
+        assert len(app.snapshot.rows) == 1
+
+    play(script)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
@@ -154,20 +167,6 @@ def test_the_arrows_choose_a_run_wherever_the_focus_is() -> None:
         for key, place in (("down", 1), ("up", 0), ("j", 1)):
             await pilot.press(key)
             assert runs.highlighted == place
-
-    play(script)
-
-
-def test_a_sparkline_stays_on_the_line_of_its_label() -> None:
-    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
-        machine = app.screen.query_one(Machine)
-        await until(pilot, lambda: "CPU" in shown(app))
-        for _ in range(SPARKLINE_SAMPLES):
-            machine.show(Sample(t=0.0, host=Host(cores=2, cpu=1.0, memory_used=1, memory_total=2)))
-        await pilot.pause()
-        said = str(machine.render()).splitlines()
-        assert said[0].startswith("CPU, 2 cores 100% █")
-        assert len(said[0]) <= machine.content_size.width
 
     play(script)
 

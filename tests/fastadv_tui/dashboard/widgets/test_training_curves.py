@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+from msgspec.structs import replace
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
@@ -12,6 +13,8 @@ from fastadv_tui.dashboard.chart.series import LINE, Mark, Threshold
 from fastadv_tui.dashboard.chart.widget import Chart
 from fastadv_tui.dashboard.widgets.metrics import METRICS, known
 from fastadv_tui.dashboard.widgets.training_curves import ChartedRun, TrainingCurves
+from fastadv_tui.hardware.sample_history import HOST, SampleHistory
+from fastadv_tui.hardware.sampler import Host, Sample
 from fastadv_tui.runs.state import RunState, apply
 from tests.support.events import evaluated, started, step
 
@@ -19,8 +22,10 @@ Scenario = Callable[[TrainingCurves, Pilot[None]], Awaitable[None]]
 
 
 class Holder(App[None]):
+    samples = SampleHistory()
+
     def compose(self) -> ComposeResult:
-        yield TrainingCurves(known(["loss", "signal", "lr"]))
+        yield TrainingCurves(known(["loss", "signal", "lr"]), self.samples)
 
 
 def watch(scenario: Scenario, size: tuple[int, int] = (120, 40)) -> None:
@@ -118,6 +123,23 @@ def test_small_charts_appear_as_room_allows_and_the_others_are_counted() -> None
             assert all(chart.size.width >= 18 and chart.size.height >= 5 for chart in shown)
             said = str(curves.query_one("#accuracy", Chart).border_subtitle or "")
             assert said == (f"{hidden} more with z" if hidden else "")
+
+    watch(scenario)
+
+
+def test_the_load_of_the_device_is_drawn_over_the_epochs_of_the_run() -> None:
+    async def scenario(curves: TrainingCurves, pilot: Pilot[None]) -> None:
+        await curves.set_metrics(known(["device_utilisation", "device_memory"]))
+        state = trained(steps=0)
+        for number in range(1, 31):
+            apply(state, step(number, t=1000.0 + number, epoch=number / 10))
+        for t, cpu in ((900.0, 0.1), (1005.5, 0.5), (1020.0, 0.7), (2000.0, 0.9)):
+            host = Host(cores=2, cpu=cpu, memory_used=1, memory_total=4)
+            Holder.samples.add(Sample(t=t, host=host))
+        curves.show([replace(charted(state), device=HOST), charted(state, look=1)])
+        used, _ = curves.query_one("#device_utilisation", Chart).series
+        assert (list(used.xs), list(used.ys)) == ([0.5, 2.0], [0.5, 0.7])
+        assert list(curves.query_one("#device_memory", Chart).series[0].ys) == [0.25, 0.25]
 
     watch(scenario)
 

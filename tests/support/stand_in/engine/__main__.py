@@ -12,8 +12,12 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
+
+from engine.protocol.evaluations import EvaluationRecord, append, iso_time
 from engine.protocol.event_log import Writer
-from engine.protocol.events import Alarm, Finished, Saved, Started, Step
+from engine.protocol.events import Alarm, Finished, Progress, Saved, Started, Step
+from engine.protocol.requests import EvalRequest
 from engine.protocol.rundir import RunDir
 from engine.protocol.stop import StopRequest
 
@@ -26,7 +30,45 @@ def main(rundir: RunDir) -> int:
     stop = StopRequest(rundir.stop_asked)
     behaviour = rundir.submission().config.name.split()
     with Writer(rundir.events) as writer:
+        if rundir.request.exists():
+            return evaluate(rundir, stop, behaviour, writer)
         return train(rundir, stop, behaviour, writer)
+
+
+def evaluate(rundir: RunDir, stop: StopRequest, behaviour: list[str], writer: Writer) -> int:
+    """Write progress, and the record of a result into the folder of the run."""
+    request = msgspec.json.decode(rundir.request.read_bytes(), type=EvalRequest)
+    done = 0
+    while done < STEPS or "forever" in behaviour:
+        if stop.requested():
+            writer.write(Finished(status="stopped"))
+            return 130
+        time.sleep(PAUSE)
+        done += 1
+        writer.write(Progress(attack=request.config.eval.attack, done=min(done, STEPS // 2), total=STEPS))
+    if "fail" in behaviour:
+        writer.write(Finished(status="failed", error="as told"))
+        return 1
+    append(RunDir(Path(request.run)).evaluations, [_record(request, eps) for eps in request.eps])
+    writer.write(Finished(status="done"))
+    return 0
+
+
+def _record(request: EvalRequest, eps: float) -> EvaluationRecord:
+    return EvaluationRecord(
+        time=iso_time(time.time()),
+        checkpoint="last",
+        weights="fake",
+        dataset="digits",
+        data="fake",
+        attack=request.config.eval.attack,
+        eps=eps,
+        step_size=0.01,
+        seed=0,
+        images=100,
+        clean=0.9,
+        robust=0.5,
+    )
 
 
 def train(rundir: RunDir, stop: StopRequest, behaviour: list[str], writer: Writer) -> int:
