@@ -16,7 +16,7 @@ DASH = 3  # a threshold is drawn in all characters but every third
 class Canvas:
     """A field of characters. What is drawn later covers what is below: one character shows the dots of one layer.
 
-    Only curves share characters. Such a character has the dots of all of them and the look of the last one.
+    Only curves share characters. Such a character has the dots of all of them and the look of the topmost one.
     """
 
     def __init__(self, x: Scale, y: Scale) -> None:

@@ -18,10 +18,9 @@ def legend(curves: Sequence[Curve], options: Options, width: int, max_rows: int,
 
     The values are those at x = `cursor`, or the last ones if `cursor` is None. Grey runs are only counted.
     """
-    ordered = sorted(curves, key=lambda curve: curve.look >= FAINT)
     head = _head(options, cursor, max(curve.xs[-1] for curve in curves))
     for name_width in NAME_WIDTHS:
-        items = _items(ordered, options, name_width, cursor)
+        items = _items(curves, options, name_width, cursor)
         rows = _wrapped(head + items, width)
         if len(rows) <= max_rows:
             return rows

@@ -101,11 +101,11 @@ def _paint(canvas: Canvas, curves: Sequence[Curve], options: Options, y: Axis, c
         canvas.vertical(mark.x)
     for height in _threshold(options):
         canvas.threshold(height)
-    for curve in curves:
-        canvas.band(curve)
-    for curve in curves:
-        canvas.curve(curve)
     for curve in reversed(curves):
+        canvas.band(curve)
+    for curve in reversed(curves):
+        canvas.curve(curve)
+    for curve in curves:
         canvas.label(curve.xs[curve.end], curve.drawn[curve.end], _end_text(curve, options), curve.look)
     if options.threshold is not None:
         for height in _threshold(options):

@@ -23,9 +23,9 @@ class Series(Struct, frozen=True, kw_only=True):
     """The points of one curve. `xs` ascend; NaN in `ys` is a gap.
 
     name, look, glyph: series that agree in them are of one run, and share an item of the legend. look is the number of
-    the colour, by default the index of the series; looks from COLOURS on are grey. A curve may be dotted, and a faint
-    curve is drawn under the others. points: only the points are drawn, without lines. tag: words beside the last value.
-    lows, highs: the borders of a band around the curve, as long as `ys`.
+    the colour, by default the index of the series; looks from COLOURS on are grey. A series lies above those after it.
+    A faint one lies below all others. points: only the points are drawn, without lines. tag: words beside the last
+    value. lows, highs: the borders of a band around the curve, as long as `ys`.
     """
 
     name: str
@@ -101,9 +101,9 @@ class Curve(Struct):
 
 
 def prepare(series: Iterable[Series], options: Options) -> list[Curve]:
-    """The curves to draw, faint ones first. A series without a finite value has no curve."""
+    """The curves to draw, the topmost first and faint ones last. A series without a finite value has no curve."""
     curves = [_curve(each, place, options) for place, each in enumerate(series)]
-    return sorted((curve for curve in curves if curve), key=lambda curve: curve.look < FAINT)
+    return sorted((curve for curve in curves if curve), key=lambda curve: curve.look >= FAINT)
 
 
 def _curve(series: Series, place: int, options: Options) -> Curve | None:

@@ -197,7 +197,7 @@ class TrainingCurves(Vertical):
             values = [(self._x(event), metric.value(event)) for event in metric.points(run.state)]
             points = [(x, value) for x, value in values if value is not None]
         xs, ys = [x for x, _ in points], [y for _, y in points]
-        return Series(name="", xs=xs, ys=ys, look=run.look, glyph=run.glyph, faint=run is not self._runs[0])
+        return Series(name="", xs=xs, ys=ys, look=run.look, glyph=run.glyph)
 
     def _loads(self, run: ChartedRun, figure: LoadFigure) -> list[tuple[float, float]]:
         """A figure of the run's device while the run trained, as points of the chart. The steps tell the times."""
