@@ -14,6 +14,7 @@ Exception
         QueryError              a filter or a sort key that cannot be understood
         RunError                the run's present status does not allow the action
         RunNotFoundError        no run, or more than one run, has the given name
+        SupersededError         nobody waits for the answer of the engine any more
         SubmissionError         the `config.json` of a run cannot be read
     OSError
         QueueBusyError          another process has held the lock of the queue for a minute
