@@ -59,6 +59,7 @@ class Fastadv(DashboardSignals, ReadonlyActions, DashboardWorkers):
             screen.take(message.snapshot)
 
     def on_sampled(self, message: Sampled) -> None:
+        self.sampled = message.sample
         for screen in self._ready_screens():
             screen.take_machine(message.sample)
 

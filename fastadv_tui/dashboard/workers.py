@@ -10,7 +10,8 @@ from fastadv_tui.dashboard.messages import Refreshed, Sampled
 from fastadv_tui.dashboard.monitor import RunMonitor
 from fastadv_tui.dashboard.settings import Settings
 from fastadv_tui.dashboard.snapshot import EMPTY, Snapshot
-from fastadv_tui.hardware.sampler import Sampler
+from fastadv_tui.hardware.sampler import Sample, Sampler
+from fastadv_tui.runs.engine_server import EngineServer
 from fastadv_tui.text.sanitize import one_line
 
 ERROR_SECONDS = 10.0  # how long a toast about unreadable runs stays, and the least time between two
@@ -20,6 +21,7 @@ SAMPLE, SAMPLE_IDLE = 1.0, 2.0  # seconds between samples of the machine, while 
 class DashboardWorkers(App[str]):
     """An app with two workers, `follow` and `sample`, which send `Refreshed` and `Sampled` until the app ends.
 
+    sampled: the last sample, None before the first. engine: answers questions; its process starts with the first.
     marked: ids of the runs that the user marked. looked_at: ids of the runs on the screen, followed even if not live.
     """
 
@@ -28,10 +30,13 @@ class DashboardWorkers(App[str]):
         self.settings, self.readonly = settings, readonly
         self.snapshot: Snapshot = EMPTY
         self.marked: set[str] = set()
+        self.sampled: Sample | None = None
+        self.engine = EngineServer()
         self.looked_at: set[str] = set()
         self._wake, self._leaving = threading.Event(), threading.Event()
 
     def on_unmount(self) -> None:
+        self.engine.close()
         self._leaving.set()
         self._wake.set()
 

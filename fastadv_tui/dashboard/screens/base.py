@@ -10,6 +10,7 @@ from fastadv_tui.dashboard.readonly import ReadonlyActions
 from fastadv_tui.dashboard.settings import Settings
 from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
 from fastadv_tui.hardware.sampler import Sample
+from fastadv_tui.runs.engine_server import EngineServer
 
 Result = TypeVar("Result")
 
@@ -17,13 +18,15 @@ Result = TypeVar("Result")
 class DashboardApp(Protocol):
     """What screens need of the app. They know only this protocol, because the app imports the screens.
 
-    marked: ids of the runs that the user marked.
+    marked: ids of the runs that the user marked. sampled: the last sample of the machine. engine: answers questions.
     """
 
     settings: Settings
     snapshot: Snapshot
     readonly: bool
     marked: set[str]
+    sampled: Sample | None
+    engine: EngineServer
 
     def attempt(self, what: Callable[..., Any], *arguments: Any, **options: Any) -> bool: ...
     def remember(self, key: str, value: Any) -> None: ...

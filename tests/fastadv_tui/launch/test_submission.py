@@ -6,9 +6,9 @@ import pytest
 
 from engine.config.errors import ConfigError
 from engine.config.keys import flatten
-from fastadv_tui.launch.form import plan_form, texts_of
+from fastadv_tui.launch.form import plan_form
 from fastadv_tui.launch.submission import configure, grid, merge, parse_pairs, scaled_phases, understood
-from fastadv_tui.runs.create import create_run
+from fastadv_tui.launch.texts import texts_of_config
 
 
 def test_only_typed_options_beat_the_preset(home: Path) -> None:
@@ -71,7 +71,7 @@ def test_typed_epochs_scale_the_phases_of_the_preset_and_one_line_says_so(home: 
     )
     assert scaled_phases(configure("imagenet", {})) == ""
     assert scaled_phases(configure("cifar", {"epochs": "1"})) == ""
-    filled = plan_form(texts_of(create_run(config, [])) | {"dataset": "imagenet"})
+    filled = plan_form(texts_of_config(config) | {"dataset": "imagenet"})
     assert filled.configs == [config]  # a form that is filled from the run starts the same run
 
 

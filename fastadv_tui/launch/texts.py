@@ -1,0 +1,28 @@
+"""The settings of an existing run as texts by dotted key, as a user would type them into a form or a file."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.config.run import RunConfig
+from fastadv_tui.history.row import Row
+from fastadv_tui.history.run_settings import changed_settings
+from fastadv_tui.launch.command_line import as_text
+
+
+def texts_of_config(config: RunConfig) -> dict[str, str]:
+    """Data set, preset, seed, name, and the settings that differ from the preset.
+
+    The folder of the data sets is left out, because it depends on the machine.
+    """
+    return _texts(config, changed_settings(config))
+
+
+def texts_of_row(row: Row) -> dict[str, str]:
+    """As `texts_of_config`, for a run whose folder may be gone."""
+    return _texts(row, row.settings)
+
+
+def _texts(run: RunConfig | Row, changed: Mapping[str, Any]) -> dict[str, str]:
+    texts = {"dataset": run.dataset, "preset": run.preset, "seed": str(run.seed), "name": run.name}
+    texts |= {key: as_text(key, value) for key, value in changed.items()}
+    return {key: text for key, text in texts.items() if text}
