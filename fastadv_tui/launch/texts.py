@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from engine.config.presets import preset_settings
 from engine.config.run import RunConfig
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.run_settings import changed_settings
@@ -14,15 +15,17 @@ def texts_of_config(config: RunConfig) -> dict[str, str]:
 
     The folder of the data sets is left out, because it depends on the machine.
     """
-    return _texts(config, changed_settings(config))
+    return _texts(config, config.method.name, changed_settings(config))
 
 
 def texts_of_row(row: Row) -> dict[str, str]:
     """As `texts_of_config`, for a run whose folder may be gone."""
-    return _texts(row, row.settings)
+    return _texts(row, row.method, row.settings)
 
 
-def _texts(run: RunConfig | Row, changed: Mapping[str, Any]) -> dict[str, str]:
+def _texts(run: RunConfig | Row, method: str, changed: Mapping[str, Any]) -> dict[str, str]:
     texts = {"dataset": run.dataset, "preset": run.preset, "seed": str(run.seed), "name": run.name}
+    if method != preset_settings(run.preset).get("method.name"):  # `changed` compares with the preset for this method
+        texts["method.name"] = method
     texts |= {key: as_text(key, value) for key, value in changed.items()}
     return {key: text for key, text in texts.items() if text}

@@ -201,6 +201,10 @@ def test_the_form_is_filled_from_a_past_run() -> None:
         await until(pilot, lambda: "--eps 4" in plan(app))
         assert "fastadv run cifar10" in plan(app)
         assert "--set optim.lr=0.1" in plan(app)
+        await pilot.press("f2")
+        await until(pilot, lambda: bool(app.screen.query(OptionList)))
+        await pilot.press(*"bbb", "enter")
+        await until(pilot, lambda: "--method pgd" in plan(app))
 
     play(script)
 
