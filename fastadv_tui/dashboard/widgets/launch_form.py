@@ -76,6 +76,16 @@ class LaunchForm(VerticalScroll, can_focus=False):
                 await self._toggle(group_of(key))
             self._fields[key].focus()
 
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self.call_after_refresh(self._place_cursor)
+
+    def _place_cursor(self) -> None:
+        """Move the cursor of the terminal along with the field, as a focused input does only when the focus comes."""
+        field = self.screen.focused
+        if isinstance(field, FormField):
+            self.app.cursor_position = field.cursor_screen_offset
+
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
         assert isinstance(event.input, FormField)
