@@ -105,6 +105,8 @@ def default_text(config: RunConfig, key: str) -> str:
             return units(config.eval_step)
         case "name":
             return config.title
+        case "data_dir" if config.data_dir == str(data_dir()):
+            return "$FASTADV_HOME/data"
     return as_text(key, flatten(config)[key]).removesuffix(".0")
 
 
