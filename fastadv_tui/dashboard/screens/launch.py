@@ -115,11 +115,18 @@ class LaunchScreen(Screen[None]):
 
     def on_launch_form_edited(self) -> None:
         """Read the form a moment later, so that no key waits for it."""
-        if self._read_timer is not None:
-            self._read_timer.stop()
+        self._stop_timer()
         self._read_timer = self.set_timer(READ_DELAY, self._read_and_keep)
 
+    def _stop_timer(self) -> bool:
+        """Whether a change was not read yet."""
+        timer, self._read_timer = self._read_timer, None
+        if timer is not None:
+            timer.stop()
+        return timer is not None
+
     def _read_and_keep(self) -> None:
+        self._stop_timer()
         self._read()
         self._keep_draft()
 
@@ -210,14 +217,14 @@ class LaunchScreen(Screen[None]):
         self.app.push_screen(TextDialog("a TOML file with settings", ""), answered)
 
     def action_empty(self) -> None:
+        self._stop_timer()
         self._form.fill(EMPTY_FORM)
         self._read()
         self._draft.forget()
         self._save_draft()
 
     def action_leave(self) -> None:
-        if self._read_timer is not None:
-            self._read_timer.stop()
+        if self._stop_timer():
             self._keep_draft()
         self.dismiss()
 
@@ -230,13 +237,14 @@ class LaunchScreen(Screen[None]):
             self._save_draft()
 
     def _save_draft(self) -> None:
-        def save() -> None:
-            try:
-                self._draft.save()
-            except OSError as error:
-                self.app.notify(f"the draft is not saved: {one_line(str(error))}", severity="warning", markup=False)
+        """Write the draft in a thread, which belongs to the app, as the form may be closed meanwhile."""
+        self.app.run_worker(self._write_draft, thread=True, group="draft")
 
-        self.app.run_worker(save, thread=True, group="draft")  # of the app, as the form may be closed meanwhile
+    def _write_draft(self) -> None:
+        try:
+            self._draft.save()
+        except OSError as error:
+            self.app.notify(f"the draft is not saved: {one_line(str(error))}", severity="warning", markup=False)
 
     # -- the command ------------------------------------------------------------------------------------------
 
@@ -279,7 +287,7 @@ class LaunchScreen(Screen[None]):
             self.app.notify(one_line(warning), severity="warning", timeout=20, markup=False)
         self._submitted = True
         self._draft.forget()
-        self._save_draft()
+        self._write_draft()
         self.post_message(self.Submitted())
 
     def on_launch_screen_refused(self) -> None:

@@ -1,6 +1,7 @@
 """The form of a new run, driven by a pilot."""
 
 import re
+import textwrap
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +28,7 @@ from fastadv_tui.history.index import History
 from fastadv_tui.launch.cost import FlopCounter
 from fastadv_tui.launch.draft import load_draft
 from fastadv_tui.launch.draft import path as draft_path
+from fastadv_tui.launch.form_fields import choices_of, help_of, title_of
 from fastadv_tui.paths import home, runs_dir
 from fastadv_tui.runs.engine_server import EngineServer
 from tests.support.pilot import a_run, play, shown, until
@@ -134,8 +136,6 @@ def test_a_picker_is_turned_by_left_and_right_and_takes_typed_values() -> None:
 
 @pytest.mark.parametrize("key", [key for key, one in settings().items() if one.choices or one.kind == "boolean"])
 def test_every_setting_with_choices_is_a_picker(key: str) -> None:
-    from fastadv_tui.launch.form_fields import choices_of
-
     assert choices_of(key, {}) == (settings()[key].choices or ("true", "false"))
 
 
@@ -157,6 +157,11 @@ def test_the_help_line_names_all_allowed_values() -> None:
         await until(pilot, lambda: "Allowed: standard, fgsm, nfgsm, pgd or free" in shown(app))
 
     play(script, (80, 24))
+
+
+@pytest.mark.parametrize("key", [*settings(), "tags"])
+def test_the_help_of_every_field_is_whole_at_80_columns(key: str) -> None:
+    assert len(textwrap.wrap(f"{title_of(key)}: {help_of(key)}", 76)) <= 5
 
 
 def test_a_draft_survives_leaving_and_goes_when_it_is_emptied() -> None:
@@ -294,6 +299,8 @@ def test_a_run_that_the_form_starts_trains_to_its_end(monkeypatch: pytest.Monkey
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         form = await open_form(app, pilot)
         form.fill({"dataset": "digits", "name": "mine", "tags": "first try"})
+        field(app, "epochs").value = "2"
+        await until(pilot, draft_path().exists)
         await pilot.press("ctrl+s")
         await until(pilot, lambda: bool(app.screen.query(RunList)))
         await until(pilot, lambda: "✓ mine" in shown(app))
@@ -302,6 +309,7 @@ def test_a_run_that_the_form_starts_trains_to_its_end(monkeypatch: pytest.Monkey
     play(script)
     (folder,) = runs_dir().iterdir()
     assert History().find(folder.name).tags == ["first", "try"]
+    assert not draft_path().exists()
 
 
 @pytest.mark.usefixtures("fake_engine")
