@@ -33,7 +33,7 @@ from fastadv_tui.paths import home, runs_dir
 from fastadv_tui.runs.engine_server import EngineServer
 from tests.support.pilot import a_run, play, shown, until
 from tests.support.runs import gone
-from tests.support.waiting import seconds
+from tests.support.waiting import seconds, wait_until
 
 pytestmark = pytest.mark.usefixtures("quick_home")
 
@@ -367,7 +367,7 @@ def test_one_engine_answers_for_the_life_of_the_dashboard_and_ends_with_it(monke
     play(script)
     assert len(engines) == 2
     assert len({*engines}) == 1
-    assert gone(engines[0])
+    wait_until(lambda: gone(engines[0]))
 
 
 def test_text_that_is_typed_after_an_editing_key_stays() -> None:
