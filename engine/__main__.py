@@ -1,8 +1,9 @@
 """Entry point of the engine's process. `python -P -m engine RUN_DIR` trains a run, or evaluates what
 `request.json` in the folder asks for.
 
-`--check`, `--doctor`, `--flops` and `--eval` answer questions. `--prepare` resizes the images of a data set. The last
-event of a training is always `finished`. Exit codes: 0 done, 1 failed, 2 refused, 130 stopped.
+`--check`, `--doctor`, `--flops` and `--eval` answer one question, `--serve` answers many. `--prepare` resizes the
+images of a data set. The last event of a training is always `finished`. Exit codes: 0 done, 1 failed, 2 refused, 130
+stopped.
 """
 
 import contextlib
@@ -47,6 +48,10 @@ def _command(arguments: list[str]) -> int:
         from engine.commands.prepare import prepare
 
         return prepare(sys.stdin.buffer.read())
+    if arguments[:1] == ["--serve"]:
+        from engine.commands.serve import serve
+
+        return serve()
     if arguments[:1] == ["--flops"]:
         from engine.commands.flops import flops
 

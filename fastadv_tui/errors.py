@@ -16,6 +16,7 @@ Exception
         RunError                the run's present status does not allow the action
         RunNotFoundError        no run, or more than one run, has the given name
         SubmissionError         the `config.json` of a run cannot be read
+        SupersededError         nobody waits for the answer of the engine any more
     OSError
         QueueBusyError          another process has held the lock of the queue for a minute
     NewerSchemaError            the history was written by a later version of fastadv

@@ -18,7 +18,7 @@ def check(request: bytes) -> int:
     `request` is a RunConfig as JSON. Answers Checked or Refused; returns the exit code.
     """
     try:
-        checked = _check(msgspec.json.decode(request, type=RunConfig))
+        checked = check_run(msgspec.json.decode(request, type=RunConfig))
     except UserError as error:
         return refuse(str(error))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:  # also msgspec.ValidationError
@@ -29,7 +29,8 @@ def check(request: bytes) -> int:
     return ExitCode.DONE
 
 
-def _check(config: RunConfig) -> Checked:
+def check_run(config: RunConfig) -> Checked:
+    """As `check`, for a configuration. Raises: UserError, OSError."""
     if config.device.startswith("cuda"):
         from engine.runtime import device
 

@@ -17,13 +17,14 @@ def flops(request: bytes) -> int:
     Answers Counted or Refused; returns the exit code.
     """
     try:
-        answer(_count(msgspec.json.decode(request, type=RunConfig)))
+        answer(count_run(msgspec.json.decode(request, type=RunConfig)))
     except UserError as error:
         return refuse(str(error))
     return ExitCode.DONE
 
 
-def _count(config: RunConfig) -> Counted:
+def count_run(config: RunConfig) -> Counted:
+    """As `flops`, for a configuration. Raises: UserError."""
     from engine.models.flops import count_crops
 
     if config.in_folder:

@@ -3,27 +3,34 @@
 An option that the chosen method does not have is None. An option that was not set has the chosen method's default.
 """
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta, structs
 
+from engine.config.groups import Group
 from engine.config.methods import MethodSpec, methods
 from engine.config.section import PerturbationSize, Section, fields_of
 
 DEFAULT_METHOD = "fgsm"
-_NAME = Meta(description="Training method. It decides how an attack perturbs the training images. standard: no attack")
+_NAME = Meta(
+    title="method",
+    description="Training method. It decides how an attack perturbs the training images. standard: no attack",
+)
 
 
 class MethodSettings(Section, frozen=True):
     """The settings that all methods share. `MethodConfig` adds the options of each method."""
 
+    group: ClassVar[Group] = Group.ATTACK
+
     name: Annotated[str, _NAME] = DEFAULT_METHOD
     alpha: Annotated[
         PerturbationSize | None,
         Meta(
+            title="step size",
             description="Step size of the training attack. auto: 1.25 eps (fgsm), "
-            "eps (nfgsm, free), eps/4 (pgd; mnist: 0.01)"
+            "eps (nfgsm, free), eps/4 (pgd; mnist: 0.01)",
         ),
     ] = None
 
@@ -79,9 +86,12 @@ def _make_method_config() -> type[MethodSettings]:
 
 
 def _optional(kind: Any) -> Any:
-    """The type or None. The bounds stay on the type; the description moves outside, where `settings` reads it."""
-    described = (meta.description for meta in getattr(kind, "__metadata__", ()) if meta.description)
-    return Annotated[kind | None, Meta(description=next(described, ""))]
+    """The type or None. The bounds stay on the type; the texts move outside, where `settings` reads them."""
+    metas = getattr(kind, "__metadata__", ())
+    title, description = (
+        next((text for meta in metas if (text := getattr(meta, name))), "") for name in ("title", "description")
+    )
+    return Annotated[kind | None, Meta(title=title, description=description)]
 
 
 if TYPE_CHECKING:

@@ -2,3 +2,5 @@
 
 NETWORKS = ("preact-resnet18", "pooled-cnn", "mnist-cnn", "digits-cnn")
 NETWORKS_WITH_ACTIVATION = ("preact-resnet18", "pooled-cnn")  # their activation function is a setting
+NETWORKS_WITH_WIDTH = ("preact-resnet18", "pooled-cnn", "digits-cnn")
+NETWORKS_WITH_DEPTH = ("preact-resnet18", "pooled-cnn")

@@ -12,6 +12,7 @@ from msgspec import Meta, structs
 
 from engine.config.datasets import FOLDER, datasets, spec_of
 from engine.config.errors import ConfigError
+from engine.config.groups import Group
 from engine.config.method_section import MethodConfig
 from engine.config.methods import methods
 from engine.config.phases import Phase
@@ -32,28 +33,39 @@ MAX_EPOCHS = 100_000
 
 class RunConfig(Section, frozen=True):
     dataset: Annotated[
-        str, Meta(description=f"Data set, or {FOLDER}PATH for a folder of images. Data sets: {', '.join(datasets())}")
+        str,
+        Meta(
+            title="data set",
+            extra={"group": Group.DATA},
+            description=f"Data set, or {FOLDER}PATH for a folder of images. Data sets: {', '.join(datasets())}",
+        ),
     ]
     model: ModelConfig
     preset: Annotated[
         str,
         Meta(
+            title="preset",
+            extra={"group": Group.DATA},
             description="Preset whose values replace the defaults. Empty: the preset of the data set"
-            f" ({', '.join(f'{spec.name}: {spec.preset}' for spec in datasets().values())})"
+            f" ({', '.join(f'{spec.name}: {spec.preset}' for spec in datasets().values())})",
         ),
     ] = ""
     name: Annotated[
         str,
         Meta(
             max_length=10_000,
+            title="name",
+            extra={"group": Group.SAVING},
             description="Display name of the run. Empty: data set, method and eps in 1/255. Training ignores the name",
         ),
     ] = ""
     eps: Annotated[
         PerturbationSize,
         Meta(
+            title="eps",
+            extra={"group": Group.ATTACK},
             description="Radius of the l-infinity threat model. Evaluation attacks "
-            "stay inside. N-FGSM training may exceed it"
+            "stay inside. N-FGSM training may exceed it",
         ),
     ] = 8 / 255
     epochs: Annotated[
@@ -61,26 +73,36 @@ class RunConfig(Section, frozen=True):
         Meta(
             ge=1,
             le=MAX_EPOCHS,
+            title="epochs",
+            extra={"group": Group.TRAINING},
             description="Passes over the training data. Replays of method free do not count. The last phase ends here;"
             " the phases of a preset are scaled in proportion",
         ),
     ] = 15
     batch_size: Annotated[
         Count,
-        Meta(description="Images in a training minibatch. A phase may set its own number"),
+        Meta(
+            title="minibatch",
+            extra={"group": Group.TRAINING, "unit": "images"},
+            description="Images in a training minibatch. A phase may set its own number",
+        ),
     ] = 128
     phases: Annotated[
         str,
         Meta(
+            title="phases",
+            extra={"group": Group.TRAINING},
             description="Phases with own sizes, separated by spaces. 0-6:160/128:512:0.4..0.04: the first 6 epochs (the"
             " next phase begins with 6-), copies with a shorter side of 160 pixels (0: original images), crops of 128"
-            " pixels, minibatches of 512 images, learning rate 0.4 to 0.04. Empty: one phase"
+            " pixels, minibatches of 512 images, learning rate 0.4 to 0.04. Empty: one phase",
         ),
     ] = ""
     micro_batch: Annotated[
         int,
         Meta(
             ge=0,
+            title="micro-batch",
+            extra={"group": Group.TRAINING, "unit": "images"},
             description="Split each minibatch into parts of this many images, to "
             "save memory. Gradients are accumulated. 0: no split",
         ),
@@ -88,28 +110,51 @@ class RunConfig(Section, frozen=True):
     seed: Annotated[
         int,
         Meta(
-            ge=0, le=2**63 - 1, description="Random seed of initial weights, data order, augmentation and attack noise"
+            ge=0,
+            le=2**63 - 1,
+            title="seed",
+            extra={"group": Group.TRAINING},
+            description="Random seed of initial weights, data order, augmentation and attack noise",
         ),
     ] = 0
     precision: Annotated[
         Precision,
-        Meta(description="Arithmetic of training. auto: bf16 where native, else fp16 on a GPU, else fp32"),
+        Meta(
+            title="precision",
+            extra={"group": Group.DEVICE},
+            description="Arithmetic of training. auto: bf16 where native, else fp16 on a GPU, else fp32",
+        ),
     ] = "auto"
     compile: Annotated[
         Literal["auto", "on", "off"],
-        Meta(description="Use torch.compile, which takes about a minute. auto: only in runs long enough to gain time"),
+        Meta(
+            title="torch.compile",
+            extra={"group": Group.DEVICE},
+            description="Use torch.compile, which takes about a minute. auto: only in runs long enough to gain time",
+        ),
     ] = "auto"
     device: Annotated[
         str,
         Meta(
-            description="Device: auto, cpu or cuda:N. auto: a GPU if there is one, else the CPU. cuda:N: GPU number N"
+            title="device",
+            extra={"group": Group.DEVICE},
+            description="Device: auto, cpu or cuda:N. auto: a GPU if there is one, else the CPU. cuda:N: GPU number N",
         ),
     ] = "auto"
-    data_dir: Annotated[str, Meta(description="Folder with the files of the data sets. Empty: $FASTADV_HOME/data")] = ""
+    data_dir: Annotated[
+        str,
+        Meta(
+            title="data folder",
+            extra={"group": Group.DATA},
+            description="Folder with the files of the data sets. Empty: $FASTADV_HOME/data",
+        ),
+    ] = ""
     holdout: Annotated[
         int,
         Meta(
             ge=0,
+            title="held-out images",
+            extra={"group": Group.DATA, "unit": "images"},
             description="Training images to hold out. If above 0, evaluations use "
             "these images instead of the test images",
         ),
@@ -119,6 +164,8 @@ class RunConfig(Section, frozen=True):
         Meta(
             gt=0,
             le=1e6,
+            title="checkpoint every",
+            extra={"group": Group.SAVING, "unit": "minutes"},
             description="Maximum time between checkpoints, in minutes. A smaller value loses less training in a crash",
         ),
     ] = 5.0
@@ -127,6 +174,8 @@ class RunConfig(Section, frozen=True):
         Meta(
             ge=0,
             le=86_400,
+            title="time to stop",
+            extra={"group": Group.SAVING, "unit": "seconds"},
             description="Seconds that a stopped run has to save a checkpoint before it is killed. Raise for slow disks",
         ),
     ] = 30.0

@@ -1,11 +1,12 @@
 """The sections of a RunConfig apart from `method`: model, optim, eval, watch and early_stop, with their own rules."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
 from engine.config.errors import ConfigError
+from engine.config.groups import Group
 from engine.config.networks import NETWORKS, NETWORKS_WITH_ACTIVATION
 from engine.config.section import Count, Fraction, PerturbationSize, Section
 
@@ -13,14 +14,21 @@ Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 
 class ModelConfig(Section, frozen=True):
+    group: ClassVar[Group] = Group.NETWORK
+
     name: Annotated[
-        str, Meta(description=f"Network. {', '.join(NETWORKS)}, or a torchvision classifier such as resnet50")
+        str,
+        Meta(
+            title="network", description=f"Network. {', '.join(NETWORKS)}, or a torchvision classifier such as resnet50"
+        ),
     ]
     width: Annotated[
         int,
         Meta(
             ge=1,
             le=1024,
+            title="width",
+            extra={"unit": "channels"},
             description="Channels of the first stage; fewer are faster. Ignored by mnist-cnn and torchvision networks",
         ),
     ] = 64
@@ -29,12 +37,16 @@ class ModelConfig(Section, frozen=True):
         Meta(
             ge=1,
             le=16,
+            title="depth",
             description="Blocks (preact-resnet18) or convolutions (pooled-cnn) per stage. Ignored by other networks",
         ),
     ] = 2
     activation: Annotated[
         Literal["relu", "silu", "gelu"],
-        Meta(description=f"Activation function of {' and '.join(NETWORKS_WITH_ACTIVATION)}. Fixed in other networks"),
+        Meta(
+            title="activation",
+            description=f"Activation function of {' and '.join(NETWORKS_WITH_ACTIVATION)}. Fixed in other networks",
+        ),
     ] = "relu"
 
     def __post_init__(self) -> None:
@@ -51,34 +63,47 @@ class ModelConfig(Section, frozen=True):
 
 
 class OptimConfig(Section, frozen=True):
+    group: ClassVar[Group] = Group.OPTIMIZER
+
     name: Annotated[
         Literal["sgd", "adam", "muon"],
-        Meta(description="Optimizer. With muon, Muon updates the convolutions and SGD the other parameters"),
+        Meta(
+            title="optimizer",
+            description="Optimizer. With muon, Muon updates the convolutions and SGD the other parameters",
+        ),
     ] = "sgd"
     lr: Annotated[
         float,
         Meta(
             gt=0,
             le=100,
+            title="learning rate",
             description="Highest learning rate of optim.schedule. Phases with a learning rate replace the schedule",
         ),
     ] = 0.2
     momentum: Annotated[
         float,
-        Meta(ge=0, lt=1, description="Momentum of SGD and Muon. Adam ignores this setting"),
+        Meta(ge=0, lt=1, title="momentum", description="Momentum of SGD and Muon. Adam ignores this setting"),
     ] = 0.9
     nesterov: Annotated[
-        bool, Meta(description="Use Nesterov momentum in SGD. muon always uses it, in both of its parts")
+        bool,
+        Meta(title="Nesterov", description="Use Nesterov momentum in SGD. muon always uses it, in both of its parts"),
     ] = False
     sgd_ratio: Annotated[
         float,
-        Meta(gt=0, le=1000, description="With muon: learning rate of its SGD part, as a multiple of optim.lr"),
+        Meta(
+            gt=0,
+            le=1000,
+            title="SGD part's rate",
+            description="With muon: learning rate of its SGD part, as a multiple of optim.lr",
+        ),
     ] = 2.5
     average: Annotated[
         float,
         Meta(
             ge=0,
             lt=1,
+            title="weight averaging",
             description="Average the weights over updates with this decay, and evaluate the average. 0: no averaging",
         ),
     ] = 0.0
@@ -87,33 +112,43 @@ class OptimConfig(Section, frozen=True):
         Meta(
             ge=0,
             le=1,
+            title="weight decay",
             description="Weight decay, added to the gradient (L2), also with adam. "
             "With muon, convolutions have no decay",
         ),
     ] = 5e-4
     decay_norms: Annotated[
         bool,
-        Meta(description="Apply optim.weight_decay to the parameters of BatchNorm, LayerNorm and GroupNorm, too"),
+        Meta(
+            title="decay of norms",
+            description="Apply optim.weight_decay to the parameters of BatchNorm, LayerNorm and GroupNorm, too",
+        ),
     ] = True
     schedule: Annotated[
         Literal["cyclic", "piecewise", "constant"],
         Meta(
-            description="Learning rate over training. cyclic: linear up, then down to 0. piecewise: drops at milestones"
+            title="schedule",
+            description="Learning rate over training. cyclic: linear up, then down to 0."
+            " piecewise: drops at milestones",
         ),
     ] = "cyclic"
     peak: Annotated[
         Fraction,
-        Meta(description="Point of training where the cyclic schedule peaks, as a fraction in [0,1]"),
+        Meta(title="peak at", description="Point of training where the cyclic schedule peaks, as a fraction in [0,1]"),
     ] = 0.5
     milestones: Annotated[
         tuple[Fraction, ...],
-        Meta(description="Points of training where the piecewise schedule drops, as rising fractions in [0,1]"),
+        Meta(
+            title="drops at",
+            description="Points of training where the piecewise schedule drops, as rising fractions in [0,1]",
+        ),
     ] = (0.5, 0.75)
     gamma: Annotated[
         float,
         Meta(
             gt=0,
             le=1,
+            title="drop factor",
             description="Factor that the piecewise schedule applies to the learning rate at each milestone",
         ),
     ] = 0.1
@@ -127,18 +162,27 @@ class OptimConfig(Section, frozen=True):
 
 
 class EvalConfig(Section, frozen=True):
+    group: ClassVar[Group] = Group.EVALUATION
+
     attack: Annotated[
         str,
-        Meta(description="Attack of the final evaluation: auto (pgd-50-10), none or pgd-STEPS[-RESTARTS]"),
+        Meta(
+            title="attack", description="Attack of the final evaluation: auto (pgd-50-10), none or pgd-STEPS[-RESTARTS]"
+        ),
     ] = "auto"
     step_size: Annotated[
         PerturbationSize | None,
-        Meta(description="Step size of every evaluation attack. auto: eps/4, or 2.55 (that is 0.01) for mnist"),
+        Meta(
+            title="attack step",
+            description="Step size of every evaluation attack. auto: eps/4, or 2.55 (that is 0.01) for mnist",
+        ),
     ] = None
     images: Annotated[
         int,
         Meta(
             ge=0,
+            title="images",
+            extra={"unit": "images"},
             description="Test images in the final evaluation, from the first. 0: "
             "all; 1,000 on a CPU if eval.attack is auto",
         ),
@@ -146,8 +190,9 @@ class EvalConfig(Section, frozen=True):
     search: Annotated[
         Precision,
         Meta(
+            title="attack precision",
             description="Number format of evaluation attacks. Every success is "
-            "checked again in fp32. auto: as precision"
+            "checked again in fp32. auto: as precision",
         ),
     ] = "auto"
 
@@ -158,27 +203,40 @@ class EvalConfig(Section, frozen=True):
 
 
 class WatchConfig(Section, frozen=True):
+    group: ClassVar[Group] = Group.EVALUATION
+
     images: Annotated[
         int,
         Meta(
             ge=0,
+            title="after each epoch",
+            extra={"unit": "images"},
             description="Attack the first N test images after each epoch, for "
             "display and alarm, not for selection. 0: off",
         ),
     ] = 1000
-    steps: Annotated[Count, Meta(description="PGD steps of the evaluation after each epoch (see watch.images)")] = 10
+    steps: Annotated[
+        Count,
+        Meta(title="its PGD steps", description="PGD steps of the evaluation after each epoch (see watch.images)"),
+    ] = 10
 
 
 class EarlyStopConfig(Section, frozen=True):
+    group: ClassVar[Group] = Group.EVALUATION
+
     enabled: Annotated[
         bool,
-        Meta(description="Stop at catastrophic overfitting. The final evaluation uses the weights of the epoch before"),
+        Meta(
+            title="early stopping",
+            description="Stop at catastrophic overfitting. The final evaluation uses the weights of the epoch before",
+        ),
     ] = False
     drop: Annotated[
         Fraction,
         Meta(
+            title="allowed drop",
             description="Training stops if PGD-5 accuracy on a training minibatch falls by more than this in an epoch."
-            " 0.2: 20 percentage points. Minibatches below 128 images: more, because of noise"
+            " 0.2: 20 percentage points. Minibatches below 128 images: more, because of noise",
         ),
     ] = 0.2
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from msgspec import NODEFAULT, Struct, inspect, structs
 
+from engine.config.groups import Group
 from engine.config.method_section import DEFAULT_METHOD
 from engine.config.methods import methods
 from engine.config.run import RunConfig
@@ -32,7 +33,8 @@ class Kind(StrEnum):
 class Setting(Struct, frozen=True, kw_only=True):
     """One setting.
 
-    key: dotted, such as `model.width`. description: the meaning, in one or two sentences. kind: the kind of value.
+    key: dotted, such as `model.width`. title: a label of one to three words. group: where forms show the setting.
+    description: the meaning, in one or two sentences. kind: the kind of value.
     choices: the allowed values of a CHOICE, in the order of their declaration. default: the value as stored; None if
     the setting is `required`, or if its default follows from other settings. optional: whether None is allowed.
     unit: the unit in which people type and read the value, empty for a value without a unit.
@@ -42,6 +44,8 @@ class Setting(Struct, frozen=True, kw_only=True):
     """
 
     key: str
+    title: str
+    group: Group
     description: str
     kind: Kind
     choices: tuple[str, ...] = ()
@@ -95,12 +99,24 @@ def fields() -> Mapping[str, structs.FieldInfo]:
     """The fields of RunConfig and of its sections, by dotted key."""
     found: dict[str, structs.FieldInfo] = {}
     for field in fields_of(RunConfig):
-        kind = inspect.type_info(field.type)
-        if isinstance(kind, inspect.StructType):
-            found |= {f"{field.name}.{leaf.name}": leaf for leaf in fields_of(kind.cls)}
+        if (section := _section(field)) is not None:
+            found |= {f"{field.name}.{leaf.name}": leaf for leaf in fields_of(section)}
         else:
             found[field.name] = field
     return found
+
+
+@cache
+def _section_groups() -> Mapping[str, Group]:
+    """The group of each section of RunConfig, by the name of the section."""
+    sections = {field.name: _section(field) for field in fields_of(RunConfig)}
+    return {name: section.group for name, section in sections.items() if section is not None}
+
+
+def _section(field: structs.FieldInfo) -> Any:
+    """The class of a section of RunConfig; None for a field that is a setting."""
+    kind = inspect.type_info(field.type)
+    return kind.cls if isinstance(kind, inspect.StructType) else None
 
 
 def _setting_of(key: str, field: structs.FieldInfo) -> Setting:
@@ -108,6 +124,9 @@ def _setting_of(key: str, field: structs.FieldInfo) -> Setting:
     defaults = _defaults_by_method(key)
     if defaults:
         annotations["optional"] = False  # None means the default of the method; a user never types None
+    section, _, leaf = key.rpartition(".")
+    annotations["title"] = annotations["title"] or leaf.replace("_", " ")  # an option of a plugin may have no title
+    annotations["group"] = annotations["group"] or _section_groups()[section]
     return Setting(
         key=key,
         kind=_kind(kind),
@@ -128,14 +147,12 @@ def _defaults_by_method(key: str) -> dict[str, Any]:
 
 
 def _unwrapped(kind: inspect.Type) -> tuple[inspect.Type, dict[str, Any]]:
-    """A type without its annotations and without None, and the facts in them: description, unit, optional."""
-    annotations: dict[str, Any] = {"description": "", "unit": "", "optional": False}
+    """A type without its annotations and without None, and the facts in them. The outermost annotation wins."""
+    annotations: dict[str, Any] = {"title": "", "description": "", "unit": "", "group": "", "optional": False}
     while isinstance(kind, inspect.Metadata | inspect.UnionType):
         if isinstance(kind, inspect.Metadata):
-            annotations["description"] = annotations["description"] or (kind.extra_json_schema or {}).get(
-                "description", ""
-            )
-            annotations["unit"] = annotations["unit"] or (kind.extra or {}).get("unit", "")
+            facts = {**(kind.extra_json_schema or {}), **(kind.extra or {})}
+            annotations = {name: fact or facts.get(name, fact) for name, fact in annotations.items()}
             kind = kind.type
         else:
             annotations["optional"] = True  # the types of a setting are one type and None, never two other types

@@ -25,9 +25,14 @@ def answer(content: object) -> None:
 
 def refuse_system_error(error: OSError) -> ExitCode:
     """Refuse because of an error of the system, such as of a disk. Returns the exit code for this answer."""
+    return refuse(system_error_text(error))
+
+
+def system_error_text(error: OSError) -> str:
+    """An error of the system in one line, with the way out where there is one."""
     if "temporary directory" in str(error):  # Python found none; torch.compile and torchvision need one
-        return refuse(f"{error.strerror}; make room in one of them, or set TMPDIR to another folder")
-    return refuse(str(error))
+        return f"{error.strerror}; make room in one of them, or set TMPDIR to another folder"
+    return str(error)
 
 
 def refuse(message: str) -> ExitCode:

@@ -2,10 +2,12 @@
 
 A request is one JSON object on standard input. Answers are one JSON object per line on standard output. `--check` and
 `--flops` take a RunConfig. `--doctor` takes the folder of the data sets as its argument. The other commands take a
-request from this file. Every command but `--doctor` may answer Refused instead.
+request from this file. Every command but `--doctor` may answer Refused instead. `--serve` takes many requests, one
+Question per line, and answers each with several lines.
 """
 
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from msgspec import Struct, field
@@ -73,6 +75,36 @@ class Counted(Answer, tag="Counted"):
 
     passes: dict[int, Passes]
     train_images: int
+
+
+# -- serve --------------------------------------------------------------------------------------------------------
+
+
+class Question(Struct, frozen=True, kw_only=True):
+    """One line to `--serve`. number: higher than that of every earlier question. command: what to do with `config`."""
+
+    number: int
+    command: Literal["check", "flops"]
+    config: RunConfig
+
+
+class Ready(Answer, tag="Ready"):
+    """The server has loaded what it needs, and can begin. Its number is 0."""
+
+
+class Begun(Answer, tag="Begun"):
+    """The server works on the question."""
+
+
+class Superseded(Answer, tag="Superseded"):
+    """The server has left the question for a newer one."""
+
+
+class Reply(Struct, kw_only=True):
+    """One line from `--serve`. number: of the question."""
+
+    number: int
+    answer: Ready | Begun | Superseded | Checked | Counted | Refused
 
 
 # -- eval ---------------------------------------------------------------------------------------------------------

@@ -118,12 +118,13 @@ def asked_of(given: Mapping[str, Any]) -> Asked:
     Raises: ConfigError, if a setting is typed twice, no data set is named, or the file cannot be used.
     """
     from engine.config.errors import ConfigError
-    from fastadv_tui.launch.config_file import read_config
     from fastadv_tui.launch.submission import merge, parse_pairs
+    from fastadv_tui.launch.toml_text import read_toml
+    from fastadv_tui.paths import typed_path
 
     typed = {key: given[name] for name, (key, _) in OPTIONS.items() if given[name] is not None}
     merge(typed, parse_pairs(given["settings"] or ()))
-    file = read_config(given["config"]) if given["config"] else {}
+    file = read_toml(typed_path(given["config"])) if given["config"] else {}
     in_file, preset = file.pop("dataset", None), file.pop("preset", None)
     dataset = given["dataset"] or in_file
     if not dataset:

@@ -40,9 +40,10 @@ def show(
         return
     if as_toml:
         from fastadv_tui.history.selection import run_folder
-        from fastadv_tui.launch.config_file import to_toml
+        from fastadv_tui.launch.repeat import as_typed
+        from fastadv_tui.launch.toml_text import toml_text
 
-        sys.stdout.write(to_toml(run_folder(row.id).submission().config))
+        sys.stdout.write(toml_text(as_typed(run_folder(row.id).submission().config)))
         return
     files = _files(folder) if folder.exists() else [("folder", "gone; only this row of the history is left")]
     print("\n".join(aligned([*facts(row), *files], limit=10_000)))

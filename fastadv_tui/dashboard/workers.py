@@ -13,6 +13,7 @@ from fastadv_tui.dashboard.settings import Settings
 from fastadv_tui.dashboard.snapshot import EMPTY, Snapshot
 from fastadv_tui.hardware.sample_history import SampleHistory
 from fastadv_tui.hardware.sampler import Sampler
+from fastadv_tui.runs.engine_server import EngineServer
 from fastadv_tui.text.sanitize import one_line
 
 ERROR_SECONDS = 10.0  # how long a toast about unreadable runs stays, and the least time between two
@@ -22,7 +23,8 @@ SAMPLE, SAMPLE_IDLE = 1.0, 2.0  # seconds between samples of the machine, while 
 class DashboardWorkers(App[str]):
     """An app with two workers, `follow` and `sample`, which send `Refreshed` and `Sampled` until the app ends.
 
-    marked: the runs that the user marked. looked_at: ids of the runs on the screen, followed even if not live.
+    engine: answers questions; its process starts with the first. marked: the runs that the user marked.
+    looked_at: ids of the runs on the screen, followed even if not live.
     """
 
     def __init__(self, settings: Settings, readonly: bool) -> None:
@@ -31,10 +33,12 @@ class DashboardWorkers(App[str]):
         self.snapshot: Snapshot = EMPTY
         self.samples = SampleHistory()
         self.marked = Marks()
+        self.engine = EngineServer()
         self.looked_at: set[str] = set()
         self._wake, self._leaving = threading.Event(), threading.Event()
 
     def on_unmount(self) -> None:
+        self.engine.close()
         self._leaving.set()
         self._wake.set()
 

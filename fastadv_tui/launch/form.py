@@ -1,77 +1,234 @@
-"""Reads the launch form: the configurations of one run or of a sweep, and the command that submits the same."""
+"""Reads the launch form: the runs that it describes, or every error at the setting that it belongs to."""
 
+import itertools
+import math
+import re
 from collections.abc import Mapping
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from engine.config.applies import DECIDING, applies
 from engine.config.errors import ConfigError
-from engine.config.keys import flatten
-from engine.config.presets import PRESETS
+from engine.config.keys import flatten, parse_value
+from engine.config.presets import check_dataset, check_preset
 from engine.config.run import RunConfig
-from engine.config.settings import Kind, settings
+from engine.config.settings import Kind, Setting, settings
 from engine.config.units import units
-from engine.protocol.rundir import RunDir
+from fastadv_tui.errors import UserError
+from fastadv_tui.launch.axes import is_axis, values_of
 from fastadv_tui.launch.command_line import as_text, run_command, sweep_command
-from fastadv_tui.launch.repeat import as_typed
-from fastadv_tui.launch.submission import configure, grid
+from fastadv_tui.launch.submission import MAX_RUNS, configure, parse_seeds
+from fastadv_tui.paths import data_dir
 
-FREE_TEXT = ("name", "data_dir")
+FIRST_DATASET = "digits"  # needs no download
+MAX_VARIANTS = 256  # combinations that are checked while the user types; the start checks all
 
 
 class LaunchPlan(Struct, frozen=True):
-    """The configurations of the runs that a form describes, and the command that would submit the same runs."""
+    """The runs that a form describes, and the command that would submit the same runs.
 
-    configs: list[RunConfig]
+    variants: one configuration for each combination of the values, with the first of the `seeds`.
+    """
+
+    variants: list[RunConfig]
+    seeds: list[int]
     command: list[str]
 
+    @property
+    def count(self) -> int:
+        """The number of runs."""
+        return len(self.variants) * len(self.seeds)
 
-def plan_form(typed: Mapping[str, str]) -> LaunchPlan:
-    """Read a form: the typed texts by dotted key, with `dataset`. Fields with several values span a grid.
+    @property
+    def configs(self) -> list[RunConfig]:
+        """The configurations of all runs, in the order in which they are submitted."""
+        return [structs.replace(config, seed=seed) for config in self.variants for seed in self.seeds]
 
-    Raises: ConfigError, UserError.
+
+class FormReading(Struct, frozen=True):
+    """What a form says. plan: None if there are errors. errors: by key, in one line each.
+
+    shown: the settings that have an effect. defaults: by key, the text of the value that an empty field stands for.
     """
-    typed = dict(typed)
-    dataset, preset = typed.pop("dataset", ""), typed.pop("preset", None)
-    if not dataset:
-        raise ConfigError("choose a data set: digits needs no download")
-    seeds = typed.pop("seed") if _several(typed.get("seed", "")) else None
-    axes = {key: text for key, text in typed.items() if key not in FREE_TEXT and _is_axis(key, text)}
-    fixed = {key: text for key, text in typed.items() if key not in axes}
-    configs = [configure(dataset, {**fixed, **chosen}, preset) for chosen in grid(axes, seeds)]
-    given = {**fixed, **({"preset": preset} if preset else {})}
-    return LaunchPlan(
-        configs, sweep_command(dataset, given, axes, seeds) if len(configs) > 1 else run_command(dataset, given)
-    )
+
+    plan: LaunchPlan | None
+    errors: dict[str, str]
+    shown: frozenset[str]
+    defaults: dict[str, str]
 
 
-def texts_of(rundir: RunDir) -> dict[str, str]:
-    """The texts of a form for an existing run: data set, preset, seed, name and changed settings.
+def read_form(texts: Mapping[str, str]) -> FormReading:
+    """Read the texts of a form, by dotted key. Texts of settings without an effect are ignored. Reads no file.
 
-    Raises: SubmissionError.
+    Raises: UserError, if not even an empty form can be read, such as for an unusable home folder.
     """
-    return as_typed(rundir.submission().config)
+    typed = {key: text for key in settings() if (text := texts.get(key, "").strip())}
+    errors = {key: error for key, text in typed.items() if (error := _own_error(key, text))}
+    if "dataset" not in typed:
+        errors["dataset"] = f"choose a data set; {FIRST_DATASET} needs no download"
+    sound = {key: text for key, text in typed.items() if key not in errors}
+    deciding, _ = _sound_variants({key: sound[key] for key in DECIDING if key in sound})
+    shown = frozenset(key for key in settings() if any(applies(key, config) for config in deciding))
+    sound = {key: text for key, text in sound.items() if key in shown}
+    variants, conflicts = _sound_variants(sound)
+    errors = {key: error for key, error in (errors | conflicts).items() if key in shown}
+    plan = None
+    if not errors:
+        try:
+            plan = _plan(sound, variants)
+        except ConfigError as error:
+            errors = {next((key for key in sound if is_axis(key, sound[key])), "seed"): str(error)}
+    return FormReading(plan, errors, shown, _defaults(sound, variants[0]))
 
 
-def placeholder(config: RunConfig, key: str) -> str:
-    """The value that an empty field stands for, as text."""
-    if key == "method.alpha":
-        return units(config.alpha)
-    return as_text(key, flatten(config)[key])
+def plan_form(texts: Mapping[str, str]) -> LaunchPlan:
+    """The plan of a form, with every combination of its values checked.
+
+    Raises: ConfigError, for the first error; UserError.
+    """
+    reading = read_form(texts)
+    for key, error in reading.errors.items():
+        raise ConfigError(f"{key}: {error}")
+    assert reading.plan is not None
+    if len(reading.plan.variants) < MAX_VARIANTS:
+        return reading.plan
+    sound = {key: text for key in reading.shown if (text := texts.get(key, "").strip())}
+    return structs.replace(reading.plan, variants=_variants(sound, MAX_RUNS))
 
 
-def meaning(key: str) -> str:
-    """The description of a setting, with its allowed values and its unit."""
-    setting = settings()[key]
-    first, stop, rest = setting.description.partition(". ")
-    allowed = f" ({', '.join(setting.choices)})" if setting.choices and not setting.optional else ""
-    if key == "preset":
-        rest = f"{rest}. Presets: {', '.join(PRESETS)}"
-    return f"{first}{allowed}{f', in units of {setting.unit}' if setting.unit else ''}{stop}{rest}"
+def default_text(config: RunConfig, key: str) -> str:
+    """The value of a setting in a run, as text; where the value follows from other settings, the one that follows."""
+    match key:
+        case "method.alpha":
+            return units(config.alpha)
+        case "eval.step_size":
+            return units(config.eval_step)
+        case "name":
+            return config.title
+        case "data_dir" if config.data_dir == str(data_dir()):
+            return "$FASTADV_HOME/data"
+    return as_text(key, flatten(config)[key]).removesuffix(".0")
 
 
-def _several(text: str) -> bool:
-    return "," in text or "-" in text.strip()[1:]
+# -- errors -------------------------------------------------------------------------------------------------------
 
 
-def _is_axis(key: str, text: str) -> bool:
-    return "," in text and settings()[key].kind is not Kind.LIST
+def _own_error(key: str, text: str) -> str:
+    """What is wrong with the text of a setting, whatever the others say; empty if nothing is."""
+    try:
+        if key == "seed" and is_axis(key, text):
+            parse_seeds(text)
+            return ""
+        values = values_of(key, text)
+        if not values:
+            return "write a value before and after each comma"
+        for value in values:
+            _check_value(key, value)
+    except ConfigError as error:
+        return _without_key(key, str(error)).removeprefix("--seeds ")
+    return ""
+
+
+def _check_value(key: str, value: str) -> None:
+    if key == "dataset":
+        check_dataset(value)
+    elif key == "preset":
+        check_preset(value)
+    else:
+        try:
+            parse_value(key, value)
+        except ConfigError as error:
+            raise ConfigError(_problem(settings()[key], value) or str(error)) from None
+
+
+def _problem(setting: Setting, value: str) -> str:
+    """What is wrong with a value that cannot be read as a number, or lies outside the bounds. Empty for other kinds."""
+    match setting.kind:
+        case Kind.INTEGER | Kind.NUMBER if not setting.is_size:
+            number = int if setting.kind is Kind.INTEGER else float
+            try:
+                number(value)
+            except ValueError:
+                return f"{value!r} is not a {'whole ' if number is int else ''}number"
+            return f"{value} is not allowed; write {setting.allowed}"
+        case Kind.CHOICE | Kind.BOOLEAN:
+            return f"{value!r} is unknown; use {setting.allowed}"
+    return ""
+
+
+def _sound_variants(typed: Mapping[str, str]) -> tuple[list[RunConfig], dict[str, str]]:
+    """The configurations for as many of the texts as agree, and by key the errors of the others. Raises: UserError."""
+    sound, errors = dict(typed), dict[str, str]()
+    while True:
+        try:
+            return _variants(sound), errors
+        except UserError as error:
+            if not sound:
+                raise
+            key = _culprit(sound, str(error))
+            errors[key] = _without_key(key, str(error))
+            del sound[key]
+
+
+def _culprit(typed: Mapping[str, str], message: str) -> str:
+    """The setting that an error belongs to: without it, the error is gone. Of several, the one that is named first."""
+
+    def is_gone(key: str) -> bool:
+        try:
+            _variants({other: text for other, text in typed.items() if other != key})
+        except UserError as error:
+            return str(error) != message
+        return True
+
+    def place(key: str) -> int:
+        found = message.find(key.rpartition(".")[2])
+        return found if found >= 0 else len(message)
+
+    return min(filter(is_gone, typed), key=place, default=next(iter(typed)))
+
+
+def _without_key(key: str, message: str) -> str:
+    """The message without the name and the value of its setting, which stand above it anyway."""
+    section, _, leaf = key.rpartition(".")
+    message = message.removeprefix(f"{key}: ").removeprefix(f"{section}: ")
+    return re.sub(rf"^{re.escape(leaf)} = ('[^']*'|\([^)]*\)|\S+): ", "", message)
+
+
+# -- runs ---------------------------------------------------------------------------------------------------------
+
+
+def _variants(typed: Mapping[str, str], most: int = MAX_VARIANTS) -> list[RunConfig]:
+    """One configuration for each combination of the values, up to a number. Raises: ConfigError, UserError."""
+    given = {"data_dir": str(data_dir()), **typed}  # `configure` would create the default folder
+    dataset, preset = given.pop("dataset", FIRST_DATASET), given.pop("preset", None)
+    if is_axis("seed", seeds := given.get("seed", "")):
+        given["seed"] = str(parse_seeds(seeds)[0])
+    values = {key: values_of(key, text) for key, text in given.items()}
+    combinations = itertools.islice(itertools.product(*values.values()), most)
+    return [configure(dataset, dict(zip(values, chosen, strict=True)), preset) for chosen in combinations]
+
+
+def _plan(typed: Mapping[str, str], variants: list[RunConfig]) -> LaunchPlan:
+    """Raises: ConfigError, if there are more than MAX_RUNS runs."""
+    given = dict(typed)
+    dataset = given.pop("dataset")
+    seeds = given.pop("seed") if is_axis("seed", given.get("seed", "")) else None
+    numbers = parse_seeds(seeds) if seeds else [variants[0].seed]
+    axes = {key: text for key, text in given.items() if is_axis(key, text)}
+    count = len(numbers) * math.prod(len(values_of(key, text)) for key, text in axes.items())
+    if count > MAX_RUNS:
+        raise ConfigError(f"these are {count:,} runs; a sweep has at most {MAX_RUNS:,}")
+    fixed = {key: text for key, text in given.items() if key not in axes}
+    several = count > 1
+    command = sweep_command(dataset, fixed, axes, seeds) if several else run_command(dataset, fixed)
+    return LaunchPlan(variants, numbers, command)
+
+
+def _defaults(typed: Mapping[str, str], config: RunConfig) -> dict[str, str]:
+    """By key, the value that an empty field stands for: of a typed setting, the value without it."""
+    first = {key: values_of(key, text)[0] for key, text in typed.items() if key != "seed"}
+    found = {key: default_text(config, key) for key in settings() if key not in typed}
+    for key in typed:
+        (others, *_), _ = _sound_variants({other: text for other, text in first.items() if other != key})
+        found[key] = default_text(others, key)
+    return found | {"dataset": ""}

@@ -1,10 +1,11 @@
 """The runs that wait on this host, as a user wants to see them."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
+from engine.config.run import RunConfig
 from engine.protocol.rundir import RunDir, SubmissionError
 from fastadv_tui.hardware import gpus
 from fastadv_tui.history.index import History
@@ -15,6 +16,7 @@ from fastadv_tui.paths import evaluation_jobs_dir, runs_dir
 from fastadv_tui.runs.evaluation_jobs import read_request, run_of
 from fastadv_tui.runs.observe import observe
 from fastadv_tui.supervise.queue import RunQueue, Ticket
+from fastadv_tui.supervise.slots import devices_for
 
 
 class WaitingRun(Struct, frozen=True):
@@ -54,6 +56,42 @@ def _name(ticket: Ticket, rows: Mapping[str, Row]) -> str:
         run_id = run_of(request) if request else ""
         return f"evaluation of {rows[run_id].name}" if run_id in rows else "evaluation"
     return rows[ticket.id].name if ticket.id in rows else ticket.id
+
+
+class Place(Struct, frozen=True):
+    """What a new run would find. before: the number of runs that wait for its device. paused: whether none may start.
+
+    start: of the first new run, in unix time. end: of the last one. None: no past run tells.
+    """
+
+    before: int
+    paused: bool
+    start: float | None
+    end: float | None
+
+
+def place_of_new(configs: Sequence[RunConfig], rows: Iterable[Row], paces: PastPaces, queue: RunQueue) -> Place:
+    """When new runs would start and end if they were submitted now. rows: of the history.
+
+    Raises: LookupError, if a run wants a device that does not exist.
+    """
+    now, waiting = time.time(), queue.waiting()
+    new = [
+        Ticket(order=now, id=f"new {number}", attempt=1, devices=devices_for(config.device))
+        for number, config in enumerate(configs)
+    ]
+    seconds = {ticket.id: _seconds(ticket.id, paces) for ticket in waiting}
+    seconds |= {ticket.id: paces.seconds(config) for ticket, config in zip(new, configs, strict=True)}
+    expected = forecast([*waiting, *new], seconds, _busy(rows, paces), now)
+    ends = [expected[ticket.id].end for ticket in new]
+    known = [end for end in ends if end is not None]
+    wanted = {device for ticket in new for device in ticket.devices}
+    return Place(
+        before=sum(bool(wanted & {*ticket.devices}) for ticket in waiting),
+        paused=queue.paused,
+        start=expected[new[0].id].start,
+        end=max(known) if len(known) == len(ends) else None,
+    )
 
 
 def _seconds(run_id: str, paces: PastPaces) -> float | None:

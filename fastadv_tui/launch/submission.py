@@ -15,6 +15,8 @@ from engine.config.run import RunConfig
 from engine.config.units import both_units
 from fastadv_tui.paths import data_dir, ensure_home, typed_path
 
+MAX_RUNS = 10_000  # of one sweep
+
 
 def configure(dataset: str, typed: Mapping[str, str | None], preset: str | None = None) -> RunConfig:
     """The configuration for a data set and the texts that a user typed, by dotted key; None means not typed.
@@ -64,11 +66,22 @@ def grid(axes: Mapping[str, str], seeds: str | None) -> list[dict[str, str]]:
     """
     values = {key: [value.strip() for value in text.split(",") if value.strip()] for key, text in axes.items()}
     if seeds is not None:
-        values["seed"] = [str(seed) for part in seeds.split(",") for seed in _range(part)]
+        values["seed"] = list(map(str, parse_seeds(seeds)))
     empty = [key for key, found in values.items() if not found]
     if empty:
         raise ConfigError(f"--grid {empty[0]}= has no values; write --grid {empty[0]}=A,B")
     return [dict(zip(values, chosen, strict=True)) for chosen in itertools.product(*values.values())]
+
+
+def parse_seeds(text: str) -> list[int]:
+    """The seeds in `0-2` or `0,3`, in their order.
+
+    Raises: ConfigError, if a part is no number and no range, or if there are more than MAX_RUNS seeds.
+    """
+    ranges = [_range(part) for part in text.split(",")]
+    if (count := sum(map(len, ranges))) > MAX_RUNS:
+        raise ConfigError(f"--seeds {text!r} are {count:,} seeds: a sweep has at most {MAX_RUNS:,} runs")
+    return [seed for part in ranges for seed in part]
 
 
 def _range(text: str) -> range:

@@ -1,11 +1,11 @@
-"""The engine's commands: each function starts an engine process and returns its typed answers.
+"""The engine's commands for headless callers: each function starts an engine process and returns its typed answers.
 
 `check`, `doctor` and `count_flops` wait for one answer. `evaluate` and `prepare` give answers while they work.
 """
 
 import signal
 import subprocess
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from types import FrameType
 from typing import Any, Generic, TypeVar
@@ -31,7 +31,6 @@ from fastadv_tui.errors import UserError
 
 OneAnswer = TypeVar("OneAnswer", bound=Answer)
 Answers = TypeVar("Answers")
-Begun = Callable[["subprocess.Popen[bytes]"], None]
 
 
 class EngineError(UserError):
@@ -54,14 +53,12 @@ def doctor(data_dir: str) -> MachineReport:
     return _ask("doctor", MachineReport, b"", data_dir)
 
 
-def count_flops(config: RunConfig, begun: Begun = lambda engine: None) -> Counted:
-    """Count the floating-point operations of one image in the network of a run. Counting takes seconds.
-
-    begun: gets the engine process, which the caller may kill. The engine's stderr is not shown.
+def count_flops(config: RunConfig) -> Counted:
+    """Count the floating-point operations of one image in the network of a run. The engine's stderr is not shown.
 
     Raises: UserError, if the network or the data set does not exist; EngineError.
     """
-    return _ask("flops", Counted, msgspec.json.encode(config), stderr=subprocess.DEVNULL, begun=begun)
+    return _ask("flops", Counted, msgspec.json.encode(config), stderr=subprocess.DEVNULL)
 
 
 def runs_to_check(configs: Iterable[RunConfig]) -> list[RunConfig]:
@@ -75,18 +72,11 @@ def _checked_settings(config: RunConfig) -> tuple[object, ...]:
     return config.dataset, config.data_dir, config.phase_list, config.model.name, config.device
 
 
-def _ask(
-    command: str,
-    kind: type[OneAnswer],
-    request: bytes,
-    *arguments: str,
-    stderr: int | None = None,
-    begun: Begun = lambda engine: None,
-) -> OneAnswer:
+def _ask(command: str, kind: type[OneAnswer], request: bytes, *arguments: str, stderr: int | None = None) -> OneAnswer:
     """The answer in the last line of the command's output. Libraries may have written lines before this line."""
     words = engine_command(f"--{command}", *arguments)
     try:
-        code, output = _run(words, request, stderr, begun)
+        code, output = _run(words, request, stderr)
     except OSError as error:  # no more processes are allowed, or there is no memory for a new process
         raise EngineError(f"cannot start the engine's {command}: {error}") from None
     try:
@@ -100,7 +90,7 @@ def _ask(
     return answer
 
 
-def _run(words: Sequence[str], request: bytes, stderr: int | None, begun: Begun) -> tuple[int, bytes]:
+def _run(words: Sequence[str], request: bytes, stderr: int | None) -> tuple[int, bytes]:
     """Run a command to its end, and return its exit code and its output. Raises: OSError.
 
     A Ctrl-C reaches all processes of the terminal. The command does not see it, or would print a traceback: this
@@ -111,7 +101,6 @@ def _run(words: Sequence[str], request: bytes, stderr: int | None, begun: Begun)
         with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr) as process:
             try:
                 signal.pthread_sigmask(signal.SIG_SETMASK, old_mask)  # a Ctrl-C that came meanwhile is raised here
-                begun(process)
                 output, _ = process.communicate(request)
             except BaseException:  # also a KeyboardInterrupt: no engine may outlive the question
                 process.kill()

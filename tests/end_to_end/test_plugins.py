@@ -57,10 +57,12 @@ def test_an_option_of_an_added_method_is_checked_like_any_other() -> None:
 
 
 FORM = """
-from fastadv_tui.launch.form import meaning, plan_form
+from fastadv_tui.launch.form import plan_form, read_form
+from fastadv_tui.launch.form_fields import help_of, title_of
 from engine.config.keys import fields
 from engine.plan.cost import Passes, training_flops
-print("method.blur" in fields(), meaning("method.blur"))
+print("method.blur" in fields(), title_of("method.blur"), help_of("method.blur"))
+print("method.blur" in read_form({"dataset": "squares", "method.name": "toy-blur"}).shown)
 (config,) = plan_form({"dataset": "squares", "method.name": "toy-blur", "epochs": "1"}).configs
 print(training_flops(config, {0: Passes(1, 10, 100, 1000)}, 80))
 """
@@ -69,7 +71,9 @@ print(training_flops(config, {0: Passes(1, 10, 100, 1000)}, 80))
 def test_the_form_and_the_cost_know_an_added_method() -> None:
     done = subprocess.run([sys.executable, "-c", FORM], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [
-        "True standard deviation of the toy's noise, in [0,1]",
+        "True blur standard deviation of the toy's noise, in [0,1]. Allowed: 0 to 1."
+        " Several values, with commas, start several runs.",
+        "True",
         str(80 * 101),  # an update is a forward pass and a backward one to the weights
     ]
 

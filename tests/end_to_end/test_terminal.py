@@ -1,6 +1,7 @@
 """fastadv in a real terminal: tmux starts a run, shows it, and is killed under it."""
 
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -16,11 +17,12 @@ from engine.protocol.rundir import RunDir
 from fastadv_tui.runs import control
 from fastadv_tui.runs.state import load
 from tests.support.processes import ROOT, TOKEN, kill_all, with_token
-from tests.support.runs import verdict
+from tests.support.runs import gone, verdict
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 FASTADV = f"{shlex.quote(sys.executable)} -P -m fastadv_tui"
+TO_EPOCHS = 12  # fields and headings of the form from the data set down to the epochs
 LONG = "--epochs 1000 --set model.width=4 --set watch.images=50 --eval none"
 
 
@@ -141,19 +143,52 @@ def run_of_shell(name: str, epochs: int, seed: int) -> str:
 
 
 def launch(tmux: Tmux, name: str, epochs: str, seed: str) -> None:
-    """Fill the form as a user does: n, tab from field to field, ctrl+s."""
+    """Fill the form as a user does: n, down from field to field, ctrl+s."""
     tmux("send-keys", "-t", "d", "n")
-    wait_until(lambda: tmux.cursor_line("d").split()[1:2] == ["dataset"])
-    for tabs, field, text in (
-        (0, "dataset", "toy-squares"),
-        (5, "epochs", epochs),
-        (2, "seed", seed),
-        (3, "name", name),
-    ):
-        tmux("send-keys", "-t", "d", *["Tab"] * tabs, text)
-        wait_until(lambda words=[field, text]: tmux.cursor_line("d").split()[1:3] == words)  # type: ignore[misc]
+    wait_until(lambda: "data set" in tmux.cursor_line("d"))
+    fill_field(tmux, 0, "data set", "toy-squares")
+    fill_field(tmux, TO_EPOCHS, "epochs", epochs)
+    fill_field(tmux, 4, "seed", seed)
+    tmux("send-keys", "-t", "d", *["Down"] * 5, "Enter")  # over the other groups to the last one, which opens
+    tmux.shows("d", "▾ Saving")
+    fill_field(tmux, 1, "name", name)
     tmux("send-keys", "-t", "d", "C-s")
     wait_until(lambda: "New run" not in tmux.screen("d").splitlines()[0], timeout=60)
+
+
+def fill_field(tmux: Tmux, downs: int, title: str, text: str) -> None:
+    """Go down to a field and type; the cursor of the terminal is in the field that has the focus."""
+    tmux("send-keys", "-t", "d", *["Down"] * downs)
+    cursor_shows(tmux, title)
+    tmux("send-keys", "-t", "d", text)
+    cursor_shows(tmux, text)
+
+
+def cursor_shows(tmux: Tmux, word: str) -> None:
+    """Wait for a word in the field with the focus. AssertionError shows the screen instead."""
+    try:
+        wait_until(lambda: f" {word} " in tmux.cursor_line("d"))
+    except AssertionError:
+        raise AssertionError(f"no {word!r} at the cursor of\n{tmux.screen('d')}") from None
+
+
+def test_a_draft_is_there_after_the_dashboard_was_killed(tmux: Tmux, home: Path) -> None:
+    draft = home / "draft.json"
+    tmux.session("keeper", "cat")  # without a session the server would end
+    for again in (False, True):
+        tmux.session("d", f"exec {FASTADV}")
+        tmux.shows("d", "Press n to start one", timeout=30)
+        tmux("send-keys", "-t", "d", "n")
+        wait_until(lambda: "data set" in tmux.cursor_line("d"))
+        if again:
+            wait_until(lambda: re.search(r"epochs +77 ", tmux.screen("d")))
+        else:
+            fill_field(tmux, TO_EPOCHS, "epochs", "77")
+            wait_until(lambda: draft.exists() and '"epochs":"77"' in draft.read_text())
+        pid = int(tmux("display-message", "-p", "-t", "d", "#{pane_pid}"))
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda pid=pid: gone(pid))  # type: ignore[misc]
+        wait_until(lambda: "d" not in tmux("list-sessions", "-F", "#S").split())
 
 
 def test_ctrl_c_in_a_terminal_stops_the_run(tmux: Tmux, home: Path) -> None:

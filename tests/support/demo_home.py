@@ -68,7 +68,7 @@ def stand_still(monkeypatch: Any) -> None:
     monkeypatch.setattr("fastadv_tui.dashboard.workers.SAMPLE", 1e6)
     monkeypatch.setattr("fastadv_tui.dashboard.workers.SAMPLE_IDLE", 1e6)
     monkeypatch.setattr("fastadv_tui.launch.cost.FlopCounter.missing", lambda *_: [])
-    monkeypatch.setattr("fastadv_tui.dashboard.screens.launch.FlopCounter.total", lambda *_: 4_163_016_192_000_000)
+    monkeypatch.setattr("fastadv_tui.launch.cost.FlopCounter.total", lambda *_: 4_163_016_192_000_000)
     monkeypatch.setattr("textual.widgets.Input.cursor_blink", False)
 
 

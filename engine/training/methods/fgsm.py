@@ -22,7 +22,8 @@ class FgsmOptions(Section, frozen=True):
     init: Annotated[
         Literal["random", "zero", "previous"],
         Meta(
-            description="Start of the perturbation: random noise, zero, or the perturbation of the previous minibatch"
+            title="start",
+            description="Start of the perturbation: random noise, zero, or the perturbation of the previous minibatch",
         ),
     ] = "random"
     noise: Noise = 1.0

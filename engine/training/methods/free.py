@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 class FreeOptions(Section, frozen=True):
     replays: Annotated[
-        Count, Meta(description="Weight updates on each minibatch in free training (m in the paper)")
+        Count, Meta(title="replays", description="Weight updates on each minibatch in free training (m in the paper)")
     ] = 8
 
 

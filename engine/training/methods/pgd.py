@@ -18,10 +18,15 @@ if TYPE_CHECKING:
 
 
 class PgdOptions(Section, frozen=True):
-    steps: Annotated[Count, Meta(description="PGD steps on each training minibatch. More are stronger and slower")] = 7
+    steps: Annotated[
+        Count, Meta(title="steps", description="PGD steps on each training minibatch. More are stronger and slower")
+    ] = 7
     restarts: Annotated[
         Count,
-        Meta(description="Random starts of PGD training. Each image keeps the perturbation with the highest loss"),
+        Meta(
+            title="restarts",
+            description="Random starts of PGD training. Each image keeps the perturbation with the highest loss",
+        ),
     ] = 1
     start_in_box: StartInBox = True
 

@@ -13,6 +13,7 @@ from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
 from fastadv_tui.hardware.sample_history import SampleHistory
 from fastadv_tui.hardware.sampler import Sample
+from fastadv_tui.runs.engine_server import EngineServer
 
 Result = TypeVar("Result")
 
@@ -20,7 +21,7 @@ Result = TypeVar("Result")
 class DashboardApp(Protocol):
     """What screens need of the app. They know only this protocol, because the app imports the screens.
 
-    marked: the runs that the user marked. samples: those of the machine so far.
+    marked: the runs that the user marked. samples: those of the machine so far. engine: answers questions.
     """
 
     settings: Settings
@@ -28,6 +29,7 @@ class DashboardApp(Protocol):
     readonly: bool
     marked: Marks
     samples: SampleHistory
+    engine: EngineServer
 
     def attempt(self, what: Callable[..., Any], *arguments: Any, **options: Any) -> bool: ...
     def remember(self, key: str, value: Any) -> None: ...

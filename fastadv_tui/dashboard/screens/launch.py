@@ -1,47 +1,47 @@
-"""The form of a new run. Its fields are the settings of RunConfig, read as the command line reads them."""
+"""The form of a new run, and the plan of what it would start."""
 
 import shlex
 import time
+from collections.abc import Mapping
 
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Horizontal, VerticalScroll
-from textual.events import DescendantFocus
+from textual.containers import Horizontal
+from textual.events import DescendantFocus, Resize
 from textual.message import Message
-from textual.widgets import Collapsible, Footer, Input, Label, Static
+from textual.timer import Timer
+from textual.widgets import Footer, Static
 from textual.worker import get_current_worker
 
-from engine.config.settings import settings
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard.screens.base import Screen
-from fastadv_tui.dashboard.widgets.text_field import TextField
+from fastadv_tui.dashboard.screens.run_dialog import RunDialog
+from fastadv_tui.dashboard.screens.text_dialog import TextDialog
+from fastadv_tui.dashboard.widgets.form_field import FormField
+from fastadv_tui.dashboard.widgets.launch_form import LaunchForm
+from fastadv_tui.dashboard.widgets.plan_panel import PlanPanel
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
 from fastadv_tui.errors import UserError
-from fastadv_tui.launch.cost import FlopCounter, PastPaces
-from fastadv_tui.launch.form import LaunchPlan, meaning, placeholder, plan_form, texts_of
-from fastadv_tui.launch.group import submit_group
-from fastadv_tui.launch.submission import scaled_phases, sweep_tag, understood
-from fastadv_tui.runs import engine_client
-from fastadv_tui.text.quantities import format_duration, phase_words
-from fastadv_tui.text.quantities import format_flops as work_of
+from fastadv_tui.hardware.sampler import Sample
+from fastadv_tui.history.row import Row
+from fastadv_tui.launch.device_choices import device_choices
+from fastadv_tui.launch.draft import Draft, load_draft
+from fastadv_tui.launch.estimate import Estimator
+from fastadv_tui.launch.form import FIRST_DATASET, FormReading, LaunchPlan, read_form
+from fastadv_tui.launch.form_fields import help_of
+from fastadv_tui.launch.plan_text import Estimates
+from fastadv_tui.launch.start import start_form
+from fastadv_tui.launch.texts import texts_of_config, texts_of_row
+from fastadv_tui.launch.toml_text import read_toml
+from fastadv_tui.paths import typed_path
+from fastadv_tui.runs.engine_server import SupersededError
 from fastadv_tui.text.sanitize import one_line
 
-HINT = "↑↓ move   8,16 starts two runs"
-COUNT_DELAY = 0.3  # seconds without a key before the FLOPs of a network are counted
-MAIN_FIELDS = (
-    "dataset", "method.name", "preset", "eps", "method.alpha", "epochs", "batch_size", "seed", "precision", "device",
-    "name",
-)  # fmt: skip
-
-
-class MoreFields(Collapsible, inherit_css=False):
-    """A Collapsible without its `:focus-within`, which would style all fields anew at every tab."""
-
-    DEFAULT_CSS = """
-    MoreFields { width: 1fr; height: auto; padding-bottom: 1; padding-left: 1; }
-    MoreFields.-collapsed > Contents { display: none; }
-    """
+HINT = "↑↓ move   ◂▸ choose   8,16 starts two runs"
+READ_DELAY = 0.1  # seconds without a key before the form is read and its draft is saved
+COUNT_DELAY = 0.3  # seconds before the engine is asked, so that its start does not delay the first picture
+EMPTY_FORM = {"dataset": FIRST_DATASET}
 
 
 class LaunchScreen(Screen[None]):
@@ -50,8 +50,8 @@ class LaunchScreen(Screen[None]):
     Its workers report by messages, since Textual drops messages to a form that was closed.
     """
 
-    class Counted(Message):
-        """The FLOPs of the planned networks are counted."""
+    class Estimated(Message):
+        """An estimate of the plan has become known."""
 
     class Refused(Message):
         """The start failed. Runs submitted before the error go on."""
@@ -61,7 +61,12 @@ class LaunchScreen(Screen[None]):
 
     BINDINGS = [
         Binding("ctrl+s", "start", "Start", id="launch-start", priority=True),
-        Binding("escape", "app.pop_screen", "Back", id="launch-back"),
+        Binding("f2", "past_run", "Past run", id="launch-past-run"),
+        Binding("f3", "file", "File", id="launch-file"),
+        Binding("f4", "toml", "TOML", id="launch-toml"),
+        Binding("f5", "copy", "Copy", id="launch-copy"),
+        Binding("f6", "empty", "Empty", id="launch-empty"),
+        Binding("escape", "leave", "Keep and leave", id="launch-back"),
         # priority: a letter typed right after tab must not go to the field before
         Binding("tab", "app.focus_next", priority=True, show=False),
         Binding("shift+tab", "app.focus_previous", priority=True, show=False),
@@ -70,156 +75,228 @@ class LaunchScreen(Screen[None]):
     ]
 
     def __init__(self, like: RunDir | None = None) -> None:
+        """Raises: SubmissionError."""
         super().__init__()
-        self._texts = texts_of(like) if like else {"dataset": "digits"}
-        self._plan: LaunchPlan | None = None
-        self._flops = FlopCounter()
+        draft = {} if like else load_draft()
+        self._texts = texts_of_config(like.submission().config) if like else draft or EMPTY_FORM
+        self._subtitle = "your draft; f6 empties it" if draft else HINT
+        self._draft = Draft()
+        self._reading: FormReading | None = None
+        self._read_timer: Timer | None = None
         self._starting = self._submitted = False
 
     def compose(self) -> ComposeResult:
         yield TopBar("New")
         with Horizontal(id="launch"):
-            with VerticalScroll(id="form"):
-                for key in MAIN_FIELDS:
-                    yield from self._field(key)
-                yield from self._field("tags")
-                with MoreFields(title="everything else", id="more"):
-                    for key in settings():
-                        if key not in (*MAIN_FIELDS, "data_dir"):
-                            yield from self._field(key)
-                    yield from self._field("data_dir")
-            with VerticalScroll(id="plan"):
-                yield Static(id="meaning", markup=False)
-                yield Static(id="planned", markup=False)
+            yield LaunchForm(self._texts, self._devices())
+            yield PlanPanel(id="plan")
+        yield Static(id="field-help", markup=False)
         yield Footer()
 
     def begin(self) -> None:
+        self._estimator = Estimator(self.fastadv.engine.count_flops)
         self.query_one("#form").border_title = "New run"
-        self.query_one("#form").border_subtitle = HINT
+        self.query_one("#form").border_subtitle = self._subtitle
         self.query_one("#plan").border_title = "Plan"
-        self.query_one(Input).focus()
-        self._replan()
+        self.query_one(FormField).focus()
+        self._read()
 
-    def _field(self, key: str) -> ComposeResult:
-        with Horizontal(classes="field"):
-            yield Label(key, classes="key")
-            yield TextField(self._texts.get(key, ""), id=_id(key), compact=True)
-            yield Label(_meaning(key).partition(". ")[0], classes="meaning", markup=False)  # the first sentence
+    @property
+    def _form(self) -> LaunchForm:
+        return self.query_one(LaunchForm)
 
-    def on_descendant_focus(self, event: DescendantFocus) -> None:
-        """Show the full meaning of a field in the plan; the column beside the field may be too narrow."""
+    def _devices(self) -> dict[str, str]:
+        sample = self.fastadv.samples.last
+        return device_choices(sample.gpus if sample else (), self.fastadv.snapshot.devices())
+
+    def take_machine(self, sample: Sample) -> None:
+        if self._reading is not None:
+            self._form.show(self._reading, self._devices())
+
+    # -- reading the form -------------------------------------------------------------------------------------
+
+    def on_launch_form_edited(self) -> None:
+        """Read the form a moment later, so that no key waits for it."""
+        self._stop_timer()
+        self._read_timer = self.set_timer(READ_DELAY, self._read_and_keep)
+
+    def _stop_timer(self) -> bool:
+        """Whether a change was not read yet."""
+        timer, self._read_timer = self._read_timer, None
+        if timer is not None:
+            timer.stop()
+        return timer is not None
+
+    def _read_and_keep(self) -> None:
+        self._stop_timer()
+        self._read()
+        self._keep_draft()
+
+    def _read(self) -> None:
+        """Read the form; show what it says, and look for estimates of a plan."""
         if not self.ready:
             return
-        form = self.query_one("#form")
-        # `:focus-within` would style all fields anew at every tab, which takes a fifth of a second
-        form.set_class(form in event.widget.ancestors, "active")
-        key = next((key for key in [*settings(), "tags"] if _id(key) == event.widget.id), None)
-        self.query_one("#meaning", Static).update(f"{key}: {_meaning(key)}" if key else "")
-
-    # -- the plan ---------------------------------------------------------------------------------------------
-
-    def on_input_changed(self) -> None:
-        self._replan()
-
-    def on_input_submitted(self) -> None:
-        self.focus_next()
-
-    def _typed(self) -> dict[str, str]:
-        keys = [*settings(), "tags"]
-        return {key: text for key in keys if (text := self.query_one(f"#{_id(key)}", Input).value.strip())}
-
-    def _replan(self) -> None:
-        """Show what would start or the error of the form, and show the defaults in the empty fields."""
-        if not self.ready:
-            return
-        typed = self._typed()
-        typed.pop("tags", None)
         try:
-            self._plan = plan_form(typed)
-            text = self._plan_text(self._plan)
-        except UserError as error:
-            self._plan, text = None, f"! {error}"
-        self.query_one("#planned", Static).update(safe_lines(text))
-        if self._plan:
-            if self._flops.missing(self._plan.configs):
-                self.count_flops(self._plan)
-            for key in settings():
-                self.query_one(f"#{_id(key)}", Input).placeholder = placeholder(self._plan.configs[0], key)
+            self._reading = reading = read_form(self._form.texts)
+        except UserError as error:  # such as an unusable home folder
+            self.notify(one_line(str(error)), severity="error", timeout=20, markup=False)
+            return
+        self._form.show(reading, self._devices())
+        self._show_help()
+        self._show_plan()
+        if reading.plan is not None:
+            self._look(reading.plan)
+            if self._estimator.uncounted(reading.plan) and not self._starting:
+                self._count(reading.plan)
 
-    def _plan_text(self, planned: LaunchPlan) -> str:
-        count = len(planned.configs)
-        paces = PastPaces(self.fastadv.snapshot.rows)
-        seconds = [paces.seconds(config) for config in planned.configs]
-        known = [second for second in seconds if second is not None]
-        all_known = len(known) == count
-        time_text = (
-            f"about {format_duration(sum(known))}, from past runs here" if all_known else "unknown, no similar run"
-        )
-        count_text = f"{count} runs, the first one:" if count > 1 else "1 run"
-        parts = [count_text, understood(planned.configs[0]).replace(" · ", "\n")]
-        parts += [*filter(None, [scaled_phases(planned.configs[0])])]
-        if planned.configs[0].phases:
-            parts.append("\n".join(phase_words(phase) for phase in planned.configs[0].phase_list))
-        parts.append(f"work: {self._work(planned)}\ntime: {time_text}")
-        return "\n\n".join([*parts, f"as a command:\n{shlex.join(planned.command)}"])
-
-    def _work(self, planned: LaunchPlan) -> str:
-        if self._flops.missing(planned.configs):
-            return "counting ..."
-        totals = [total for config in planned.configs if (total := self._flops.total(config))]
-        return f"{work_of(sum(totals))} of training" if len(totals) == len(planned.configs) else "unknown"
+    def _show_plan(self) -> None:
+        if (reading := self._reading) is None:
+            return
+        sample = self.fastadv.samples.last
+        total = sample.host.memory_total if sample else None
+        panel, brief = self.query_one(PlanPanel), self.has_class("-narrow")
+        known = self._estimator.known(reading.plan, total) if reading.plan else Estimates()
+        panel.show(reading, self._form.texts, known, brief)
 
     @work(thread=True, exclusive=True, group="flops")
-    def count_flops(self, planned: LaunchPlan) -> None:
-        """Count the FLOPs of new networks, in a thread. Stops if the form has changed meanwhile."""
+    def _count(self, plan: LaunchPlan) -> None:
         worker = get_current_worker()
         time.sleep(COUNT_DELAY)
-        for config in self._flops.missing(planned.configs):
-            if worker.is_cancelled:
-                return
-            self._flops.count(config)
-        if not worker.is_cancelled:
-            self.post_message(self.Counted())
+        try:
+            self._estimator.count(plan, lambda: worker.is_cancelled)
+        except SupersededError:  # a newer plan is counted, or the start checks the data
+            return
+        self.post_message(self.Estimated())
+
+    @work(thread=True, exclusive=True, group="place")
+    def _look(self, plan: LaunchPlan) -> None:
+        try:
+            self._estimator.look(plan, self.fastadv.snapshot.rows)
+        except OSError:  # such as a network file system that is away; the next change looks again
+            return
+        self.post_message(self.Estimated())
+
+    def on_launch_screen_estimated(self) -> None:
+        self._show_plan()
+
+    def on_resize(self, event: Resize) -> None:
+        self._show_plan()
+
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        # `:focus-within` would style all fields anew at every tab, which takes a fifth of a second
+        if self.ready:
+            self._show_help()
+
+    def _show_help(self) -> None:
+        """One line about the focused field; its error first, because the line below the field may be too short."""
+        field = self.focused
+        text = "enter opens and closes a group"
+        if isinstance(field, FormField):
+            text = f"{field.title}: {field.error or help_of(field.key)}"
+        self.query_one("#field-help", Static).update(one_line(text))
+
+    # -- filling the form -------------------------------------------------------------------------------------
+
+    def _fill(self, texts: Mapping[str, str]) -> None:
+        self._form.fill(texts)
+        self._read_and_keep()
+
+    def action_past_run(self) -> None:
+        def chosen(row: Row | None) -> None:
+            if row is not None:
+                self._fill(texts_of_row(row))
+
+        self.app.push_screen(RunDialog(self.fastadv.snapshot.rows), chosen)
+
+    def action_file(self) -> None:
+        def answered(path: str | None) -> None:
+            if path:
+                try:
+                    self._fill(read_toml(typed_path(path)))
+                except UserError as error:
+                    self.notify(one_line(str(error)), severity="error", timeout=20, markup=False)
+
+        self.app.push_screen(TextDialog("a TOML file with settings", ""), answered)
+
+    def action_empty(self) -> None:
+        self._stop_timer()
+        self._form.fill(EMPTY_FORM)
+        self._read()
+        self._draft.forget()
+        self._save_draft()
+
+    def action_leave(self) -> None:
+        if self._stop_timer():
+            self._keep_draft()
+        self.dismiss()
 
     def on_unmount(self) -> None:
-        self._flops.stop()
+        self.fastadv.engine.cancel_count()
 
-    def on_launch_screen_counted(self) -> None:
-        self._replan()
+    def _keep_draft(self) -> None:
+        if not self._submitted:
+            self._draft.keep(self._form.texts)
+            self._save_draft()
+
+    def _save_draft(self) -> None:
+        """Write the draft in a thread, which belongs to the app, as the form may be closed meanwhile."""
+        self.app.run_worker(self._write_draft, thread=True, group="draft")
+
+    def _write_draft(self) -> None:
+        try:
+            self._draft.save()
+        except OSError as error:
+            self.app.notify(f"the draft is not saved: {one_line(str(error))}", severity="warning", markup=False)
+
+    # -- the command ------------------------------------------------------------------------------------------
+
+    def action_toml(self) -> None:
+        panel = self.query_one(PlanPanel)
+        panel.as_toml = not panel.as_toml
+        self.query_one("#launch").set_class(panel.as_toml, "toml")
+        self._show_plan()
+
+    def action_copy(self) -> None:
+        if self._reading is None or self._reading.plan is None:
+            self.notify("no command yet: the form has errors", severity="warning")
+            return
+        self.app.copy_to_clipboard(shlex.join(self._reading.plan.command))
+        self.notify("copied the command")
 
     # -- the start --------------------------------------------------------------------------------------------
 
-    def action_start(self) -> None:
-        self._replan()  # the last keys may not have reached the plan yet
-        if self._starting:
+    async def action_start(self) -> None:
+        self._read()  # the last keys may not have been read yet
+        if self._starting or self._reading is None:
             return
-        if self._plan is None:
-            self.notify("cannot start: the plan at the right names the error", severity="error")
+        if self._reading.plan is None:
+            await self._form.focus_first_error()
             return
         self._starting = True
         self.notify("checking data and device ...")
-        self.start(self._plan, self._tags(self._plan))
-
-    def _tags(self, planned: LaunchPlan) -> list[str]:
-        """The typed tags; a sweep without one gets a new random tag, as a sweep from the shell does."""
-        return self._typed().get("tags", "").split() or ([sweep_tag()] if len(planned.configs) > 1 else [])
+        self.start(dict(self._form.texts))
 
     @work(thread=True, exclusive=True, group="launch")
-    def start(self, planned: LaunchPlan, tags: list[str]) -> None:
+    def start(self, texts: Mapping[str, str]) -> None:
         """Check one run of each kind, then submit all runs; in a thread, as the check may download data."""
         try:
-            self._submit(planned, tags)
+            warnings = start_form(texts, self.fastadv.engine.check)
         except (UserError, OSError) as error:
             self.app.notify(one_line(str(error)), severity="error", timeout=20, markup=False)
             self.post_message(self.Refused())
-        else:
-            self.post_message(self.Submitted())
+            return
+        for warning in warnings:
+            self.app.notify(one_line(warning), severity="warning", timeout=20, markup=False)
+        self._submitted = True
+        self._draft.forget()
+        self._write_draft()
+        self.post_message(self.Submitted())
 
     def on_launch_screen_refused(self) -> None:
         self._starting = False
+        self._read()
 
     def on_launch_screen_submitted(self) -> None:
-        self._submitted = True
         self._dismiss_if_submitted()
 
     def on_screen_resume(self) -> None:
@@ -229,26 +306,3 @@ class LaunchScreen(Screen[None]):
         """Close the form if its runs are submitted and no other screen is above it."""
         if self._submitted and self.is_active:
             self.dismiss()
-
-    def _submit(self, planned: LaunchPlan, tags: list[str]) -> None:
-        for config in engine_client.runs_to_check(planned.configs):
-            engine_client.check(config)
-        for warning in submit_group(planned.configs, planned.command, tags):
-            self.app.notify(one_line(warning), severity="warning", timeout=20, markup=False)
-
-
-def safe_lines(text: str) -> str:
-    """A text of several lines, with the control characters of each line escaped."""
-    return "\n".join(one_line(part) for part in text.split("\n"))
-
-
-def _meaning(key: str) -> str:
-    overrides = {
-        "tags": "labels in the history, separated by spaces. A sweep without a tag gets a random one",
-        "seed": "weights, data order, noise; 0-4 starts five runs",
-    }
-    return overrides.get(key) or meaning(key)
-
-
-def _id(key: str) -> str:
-    return f"field-{key.replace('.', '-')}"

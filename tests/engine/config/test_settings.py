@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from engine.config.errors import ConfigError
+from engine.config.groups import Group
 from engine.config.keys import assemble, flatten, parse_value
 from engine.config.run import RunConfig
 from engine.config.sections import ModelConfig
@@ -19,6 +20,13 @@ def test_every_setting_of_a_run_is_described_in_the_order_of_its_declaration() -
     config = RunConfig(dataset="digits", model=ModelConfig(name="digits-cnn"))
     assert list(settings()) == list(flatten(config))
     assert all(setting.key == key and setting.description for key, setting in settings().items())
+
+
+def test_every_setting_has_a_short_title_that_is_unique_in_its_group() -> None:
+    labels = [(setting.group, setting.title) for setting in settings().values()]
+    assert len({*labels}) == len(labels)
+    assert all(0 < len(title) <= 17 and "_" not in title for _, title in labels)
+    assert {group for group, _ in labels} == {*Group}
 
 
 def test_the_defaults_are_those_of_a_run_that_sets_nothing() -> None:

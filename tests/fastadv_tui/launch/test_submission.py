@@ -6,9 +6,9 @@ import pytest
 
 from engine.config.errors import ConfigError
 from engine.config.keys import flatten
-from fastadv_tui.launch.form import plan_form, texts_of
+from fastadv_tui.launch.form import plan_form
 from fastadv_tui.launch.submission import configure, grid, merge, parse_pairs, scaled_phases, understood
-from fastadv_tui.runs.create import create_run
+from fastadv_tui.launch.texts import texts_of_config
 
 
 def test_only_typed_options_beat_the_preset(home: Path) -> None:
@@ -28,7 +28,7 @@ def test_a_data_folder_is_made_absolute(home: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("method", ["pgd", "free", "standard", "fgsm"])
 def test_the_form_of_an_existing_run_has_its_method(home: Path, method: str) -> None:
     config = configure("cifar", {"method.name": method}, "speed")  # the preset's own method is another one
-    assert plan_form(texts_of(create_run(config, []))).configs == [config]
+    assert plan_form(texts_of_config(config)).configs == [config]
 
 
 def test_short_keys_in_set_pairs_are_expanded() -> None:
@@ -77,7 +77,7 @@ def test_typed_epochs_scale_the_phases_of_the_preset_and_one_line_says_so(home: 
     )
     assert scaled_phases(configure("imagenet", {})) == ""
     assert scaled_phases(configure("cifar", {"epochs": "1"})) == ""
-    filled = plan_form(texts_of(create_run(config, [])) | {"dataset": "imagenet"})
+    filled = plan_form(texts_of_config(config) | {"dataset": "imagenet"})
     assert filled.configs == [config]  # a form that is filled from the run starts the same run
 
 

@@ -12,6 +12,7 @@ from fastadv_tui.dashboard.app import Fastadv
 from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
 from fastadv_tui.dashboard.screens.evaluate_dialog import EvaluateDialog
 from fastadv_tui.dashboard.screens.history import HistoryScreen
+from fastadv_tui.dashboard.screens.runs import RunsScreen
 from fastadv_tui.paths import runs_dir
 from fastadv_tui.runs import control
 from fastadv_tui.runs.observe import observe
@@ -97,8 +98,8 @@ def test_an_evaluation_in_line_shows_its_place_then_its_progress_and_is_stopped_
         await until(pilot, lambda: "evaluation queued, 1st in line" in shown(app))
         control.stop(first)
         await until(pilot, lambda: "evaluating ━━━━╌╌╌╌  50%" in shown(app))
-        place = [row.id for row in app.snapshot.rows].index("a1")
-        await pilot.press(*["up"] * 2, *["down"] * place)
+        assert isinstance(app.screen, RunsScreen)
+        assert app.screen.choose("a1")
         await until(pilot, lambda: "running 50%, PGD-50-10, eps" in shown(app))
         await pilot.press("x")
         await until(pilot, lambda: isinstance(app.screen, ConfirmDialog) and "Stop its evaluation?" in shown(app))

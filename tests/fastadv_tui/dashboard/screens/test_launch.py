@@ -1,61 +1,306 @@
 """The form of a new run, driven by a pilot."""
 
 import re
+import textwrap
 import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+from rich.color import Color
 from textual.events import Key
 from textual.pilot import Pilot
-from textual.widgets import Input, Static
+from textual.widgets import Input, OptionList, Static
 
 from engine.config.errors import ConfigError
 from engine.config.run import RunConfig
+from engine.config.settings import settings
 from fastadv_tui.dashboard.app import Fastadv
+from fastadv_tui.dashboard.screens import launch as launch_module
 from fastadv_tui.dashboard.screens.launch import LaunchScreen
+from fastadv_tui.dashboard.widgets.form_field import FormField, field_id
+from fastadv_tui.dashboard.widgets.form_group import GroupHeading
+from fastadv_tui.dashboard.widgets.launch_form import LaunchForm
 from fastadv_tui.dashboard.widgets.run_list import RunList
 from fastadv_tui.history.index import History
 from fastadv_tui.launch.cost import FlopCounter
-from fastadv_tui.launch.form import LaunchPlan
+from fastadv_tui.launch.draft import load_draft
+from fastadv_tui.launch.draft import path as draft_path
+from fastadv_tui.launch.form_fields import choices_of, help_of, title_of
 from fastadv_tui.paths import home, runs_dir
-from fastadv_tui.runs import engine_client
-from tests.support.pilot import play, shown, until
+from fastadv_tui.runs.engine_server import EngineServer
+from tests.support.pilot import a_run, play, shown, until
 from tests.support.runs import gone
-from tests.support.waiting import seconds
+from tests.support.waiting import seconds, wait_until
 
 pytestmark = pytest.mark.usefixtures("quick_home")
 
 
+async def open_form(app: Fastadv, pilot: Pilot[str]) -> LaunchForm:
+    await pilot.press("n")
+    await until(pilot, lambda: isinstance(app.screen, LaunchScreen) and app.screen.ready)
+    await until(pilot, lambda: "fastadv run" in plan(app) or "must change" in plan(app))
+    return app.screen.query_one(LaunchForm)
+
+
+def plan(app: Fastadv) -> str:
+    """The text beside the form, in one line."""
+    found = app.screen.query("#planned")
+    return " ".join(str(found.first(Static).render()).split()) if found else ""
+
+
+def field(app: Fastadv, key: str) -> FormField:
+    return app.screen.query_one(f"#{field_id(key)}", FormField)
+
+
+def visible(app: Fastadv) -> set[str]:
+    """The keys of the fields that are not hidden."""
+    return {one.key for one in app.screen.query(FormField) if one.display}
+
+
+async def open_all_groups(app: Fastadv, pilot: Pilot[str]) -> None:
+    for heading in app.screen.query(GroupHeading):
+        if not heading.opened:
+            heading.focus()
+            await pilot.press("enter")
+            await until(pilot, lambda heading=heading: heading.opened)  # type: ignore[misc]
+
+
 def test_the_form_is_read_as_the_command_line_is() -> None:
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
-        await pilot.press("n")
-        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
-        field = {name: app.screen.query_one(f"#field-{name}", Input) for name in ("eps", "seed", "epochs")}
-        planned = app.screen.query_one("#planned", Static)
-        await until(pilot, lambda: "fastadv run digits" in str(planned.render()))
-        assert field["epochs"].placeholder == "30"
-        field["eps"].value, field["seed"].value = "2,4,8", "0-2"
-        await until(pilot, lambda: "9 runs" in str(planned.render()))
-        assert "fastadv sweep digits --grid eps=2,4,8 --seeds 0-2" in str(planned.render()).replace("\n", " ")
-        field["epochs"].value = "0"
-        await until(pilot, lambda: "! epochs = '0'" in str(planned.render()))
-        await pilot.press("ctrl+s")
-        await pilot.pause()
-        assert isinstance(app.screen, LaunchScreen)  # a form with an error starts no run
+        await open_form(app, pilot)
+        assert field(app, "epochs").placeholder == "30"
+        field(app, "eps").value, field(app, "seed").value = "2,4,8", "0-2"
+        await until(pilot, lambda: "9 runs" in plan(app))
+        assert "fastadv sweep digits --grid eps=2,4,8 --seeds 0-2" in plan(app)
 
     play(script, (160, 50))
+
+
+def test_all_errors_stand_at_their_fields_and_a_start_goes_to_the_first_one() -> None:
+    """Also an error in a group that is closed, which then opens."""
+    texts = {"dataset": "digits", "epochs": "1O", "eps": "x", "device": "gpu", "optim.lr": "-1"}
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        form = await open_form(app, pilot)
+        form.fill(texts)
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "4 fields must change" in plan(app))
+        assert field(app, "eps").has_focus
+        assert "^ '1O' is not a whole number" in shown(app)
+        assert "^ 'x' is not a size" in shown(app)
+        assert "Optimizer  1 error" in shown(app)
+        field(app, "eps").value, field(app, "epochs").value = "8", "1"
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: field(app, "optim.lr").has_focus)
+        assert "^ -1 is not allowed; write above 0 and at most 100" in shown(app)
+        assert isinstance(app.screen, LaunchScreen)
+
+    play(script, (120, 50))
     assert not [*runs_dir().iterdir()]
+
+
+def test_every_setting_is_reachable_and_only_those_with_an_effect_show() -> None:
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await open_form(app, pilot)
+        assert not app.screen.query(f"#{field_id('optim.lr')}")  # not built before the group is opened
+        await open_all_groups(app, pilot)
+        assert {one.key for one in app.screen.query(FormField)} == {*settings(), "tags"}
+        assert {"method.init", "optim.peak"} <= visible(app)
+        assert not {"method.steps", "optim.milestones", "optim.sgd_ratio", "model.depth"} & visible(app)
+        field(app, "method.name").value, field(app, "optim.schedule").value = "pgd", "piecewise"
+        await until(pilot, lambda: {"method.steps", "optim.milestones"} <= visible(app))
+        assert not {"method.init", "optim.peak"} & visible(app)
+
+    play(script, (120, 80))
+
+
+def test_a_picker_is_turned_by_left_and_right_and_takes_typed_values() -> None:
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await open_form(app, pilot)
+        method = field(app, "method.name")
+        method.focus()
+        await pilot.press("right")
+        assert method.value == "nfgsm"
+        await pilot.press("left")
+        assert method.value == ""  # fgsm is the default
+        await pilot.press(*"fgsm,pgd")
+        await until(pilot, lambda: "2 runs" in plan(app))
+        await pilot.press("left", "backspace")
+        assert method.value == "fgsm,pd"  # several values are edited as any text
+
+    play(script)
+
+
+@pytest.mark.parametrize("key", [key for key, one in settings().items() if one.choices or one.kind == "boolean"])
+def test_every_setting_with_choices_is_a_picker(key: str) -> None:
+    assert choices_of(key, {}) == (settings()[key].choices or ("true", "false"))
+
+
+def test_a_default_is_marked_and_shown_as_a_value() -> None:
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await open_form(app, pilot)
+        line = next(line for line in shown(app).splitlines() if " epochs " in line)
+        assert re.search(r"epochs +30 +default", line)
+        field(app, "epochs").value = "5"
+        await until(pilot, lambda: re.search(r"epochs +5 +│", shown(app)))
+
+    play(script)
+
+
+def test_the_help_line_names_all_allowed_values() -> None:
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await open_form(app, pilot)
+        field(app, "method.name").focus()
+        await until(pilot, lambda: "Allowed: standard, fgsm, nfgsm, pgd or free" in shown(app))
+
+    play(script, (80, 24))
+
+
+@pytest.mark.parametrize("key", [*settings(), "tags"])
+def test_the_help_of_every_field_is_whole_at_80_columns(key: str) -> None:
+    assert len(textwrap.wrap(f"{title_of(key)}: {help_of(key)}", 76)) <= 5
+
+
+def test_a_draft_survives_leaving_and_goes_when_it_is_emptied() -> None:
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await open_form(app, pilot)
+        field(app, "epochs").value = "7"
+        await pilot.press("escape")  # at once, before the form was read
+        await until(pilot, lambda: load_draft() == {"dataset": "digits", "epochs": "7"})
+        await open_form(app, pilot)
+        assert field(app, "epochs").value == "7"
+        await pilot.press("f6")
+        await until(pilot, lambda: not draft_path().exists())
+        assert field(app, "epochs").value == ""
+
+    play(script)
+
+
+def test_a_draft_of_another_version_or_damaged_does_not_hinder_the_form() -> None:
+    draft_path().write_text('{"dataset": "cifar10", "method.gone": "1", "name": "a\\u001b[31mb"}')
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        form = await open_form(app, pilot)
+        assert "method.gone" not in form.texts
+        assert "fastadv run cifar10" in plan(app)
+        assert "\x1b" not in shown(app)
+
+    play(script)
+    draft_path().write_text("{")
+    assert load_draft() == {}
+
+
+def test_the_form_is_filled_from_a_past_run() -> None:
+    a_run("aaa111", **{"optim.lr": 0.1, "eps": 4 / 255})
+    a_run("bbb222", **{"method.name": "pgd"})
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: len(app.snapshot.rows) == 2)
+        await open_form(app, pilot)
+        await pilot.press("f2")
+        await until(pilot, lambda: bool(app.screen.query(OptionList)))
+        await pilot.press(*"aaa", "enter")
+        await until(pilot, lambda: "--eps 4" in plan(app))
+        assert "fastadv run cifar10" in plan(app)
+        assert "--set optim.lr=0.1" in plan(app)
+        await pilot.press("f2")
+        await until(pilot, lambda: bool(app.screen.query(OptionList)))
+        await pilot.press(*"bbb", "enter")
+        await until(pilot, lambda: "--method pgd" in plan(app))
+
+    play(script)
+
+
+def test_the_form_is_filled_from_a_toml_file_and_shows_the_same_file(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('dataset = "cifar10"\neps = [4, 8]\n[optim]\nlr = 0.1\n')
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await open_form(app, pilot)
+        await pilot.press("f3")
+        await until(pilot, lambda: bool(app.screen.query("#dialog")))
+        app.screen.query_one(Input).value = str(tmp_path / "mine.toml")
+        await pilot.press("enter")
+        await until(pilot, lambda: "--grid eps=4,8" in plan(app))
+        await pilot.press("f4")
+        await until(pilot, lambda: 'dataset = "cifar10"' in plan(app))
+        assert "eps = [4, 8]" in plan(app)
+        assert "[optim] lr = 0.1" in plan(app)
+        await pilot.press("f3")
+        await until(pilot, lambda: bool(app.screen.query("#dialog")))
+        app.screen.query_one(Input).value = str(tmp_path / "none.toml")
+        await pilot.press("enter")
+        await until(pilot, lambda: "cannot read" in shown(app))
+        assert "eps = [4, 8]" in plan(app)  # the form is as it was
+
+    play(script, (160, 50))
+
+
+def test_the_command_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    copied: list[str] = []
+    monkeypatch.setattr(Fastadv, "copy_to_clipboard", lambda app, text: copied.append(text))
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await open_form(app, pilot)
+        field(app, "epochs").value = "3"
+        await until(pilot, lambda: "--epochs 3" in plan(app))
+        await pilot.press("f5")
+
+    play(script)
+    assert copied == ["fastadv run digits --epochs 3"]
+
+
+@pytest.mark.parametrize("theme", ["fastadv-dark", "fastadv-light"])
+def test_every_text_of_the_form_has_contrast(theme: str) -> None:
+    def luminance(color: Color | None) -> float:
+        assert color is not None
+        parts = [part / 255 for part in color.get_truecolor()]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        form = await open_form(app, pilot)
+        form.fill({"dataset": "digits", "eps": "x"})
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: field(app, "eps").has_focus)
+        for strip in [line for one in [*app.screen.query(FormField)][:9] for line in one.render_lines(one.size.region)]:
+            for segment in strip:
+                if segment.text.strip() and segment.style and segment.style.color and segment.style.bgcolor:
+                    pair = sorted((luminance(segment.style.color), luminance(segment.style.bgcolor)))
+                    assert (pair[1] + 0.05) / (pair[0] + 0.05) >= 4.5, segment
+
+    play(script, theme=theme)
+
+
+def test_the_form_works_at_80_columns_by_keyboard_alone() -> None:
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await open_form(app, pilot)
+        await pilot.press("down", "down", "down", "up", "down")
+        await until(pilot, lambda: field(app, "holdout").has_focus)
+        await pilot.press("down", "down")
+        await until(pilot, lambda: field(app, "method.name").has_focus)
+        assert "fastadv run digits" in shown(app)
+        for _ in range(8):
+            await pilot.press("down")
+        assert app.screen.focused is not None
+        await pilot.press("f4")
+        await until(pilot, lambda: 'dataset = "digits"' in shown(app))
+        assert "Training" not in shown(app)
+
+    play(script, size=(80, 24))
 
 
 @pytest.mark.usefixtures("fake_engine")
 def test_a_run_that_the_form_starts_trains_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_client, "check", lambda config: {})  # the fake engine has no data to check
+    monkeypatch.setattr(EngineServer, "check", lambda server, config: {})  # the fake engine has no data to check
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
-        await pilot.press("n")
-        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
-        app.screen.query_one("#field-name", Input).value = "mine"
-        app.screen.query_one("#field-tags", Input).value = "first try"
+        form = await open_form(app, pilot)
+        form.fill({"dataset": "digits", "name": "mine", "tags": "first try"})
+        field(app, "epochs").value = "2"
+        await until(pilot, draft_path().exists)
         await pilot.press("ctrl+s")
         await until(pilot, lambda: bool(app.screen.query(RunList)))
         await until(pilot, lambda: "✓ mine" in shown(app))
@@ -64,6 +309,7 @@ def test_a_run_that_the_form_starts_trains_to_its_end(monkeypatch: pytest.Monkey
     play(script)
     (folder,) = runs_dir().iterdir()
     assert History().find(folder.name).tags == ["first", "try"]
+    assert not draft_path().exists()
 
 
 @pytest.mark.usefixtures("fake_engine")
@@ -71,13 +317,11 @@ def test_a_run_that_the_form_starts_trains_to_its_end(monkeypatch: pytest.Monkey
 def test_the_runs_of_a_sweep_from_the_form_share_a_tag(
     monkeypatch: pytest.MonkeyPatch, typed: str, expected: str
 ) -> None:
-    monkeypatch.setattr(engine_client, "check", lambda config: {})
+    monkeypatch.setattr(EngineServer, "check", lambda server, config: {})
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
-        await pilot.press("n")
-        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
-        app.screen.query_one("#field-seed", Input).value = "0-1"
-        app.screen.query_one("#field-tags", Input).value = typed
+        form = await open_form(app, pilot)
+        form.fill({"dataset": "digits", "seed": "0-1", "tags": typed})
         await pilot.press("ctrl+s")
         await until(pilot, lambda: app.snapshot.count("done") == 2)
 
@@ -95,56 +339,58 @@ def test_the_form_counts_the_work_of_a_run(monkeypatch: pytest.MonkeyPatch) -> N
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await pilot.press("n")
-        await until(pilot, lambda: "work: counting ..." in shown(app))
-        await until(pilot, lambda: "work: 685 GFLOP of training" in shown(app), timeout=60)
+        await until(pilot, lambda: "work counting ..." in plan(app))
+        await until(pilot, lambda: "work 685 GFLOP of training" in plan(app), timeout=60)
 
     play(script)
 
 
-def test_leaving_the_form_ends_the_engine_that_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The dashboard cannot end before its threads, so quitting would wait for the count."""
+def test_one_engine_answers_for_the_life_of_the_dashboard_and_ends_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = str(home())
     monkeypatch.undo()
     monkeypatch.setenv("FASTADV_HOME", folder)
+    engines: list[int] = []
 
-    def counting() -> list[psutil.Process]:
+    def serving() -> list[int]:
         children = psutil.Process().children(recursive=True)
-        return [child for child in children if psutil.pid_exists(child.pid) and "--flops" in child.cmdline()]
+        return [child.pid for child in children if not gone(child.pid) and "--serve" in child.cmdline()]
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
-        await pilot.press("n")
-        await until(pilot, counting)
-        engines = counting()  # two, if the form changed while the first one started
-        await pilot.press("escape")
-        await until(pilot, lambda: all(gone(engine.pid) for engine in engines), timeout=2)
+        for width in ("8", "16"):
+            form = await open_form(app, pilot)
+            form.fill({"dataset": "digits", "model.width": width})
+            await pilot.press("tab", "right", "left")  # the form is read after a key
+            await until(pilot, lambda: "GFLOP of training" in plan(app), timeout=60)
+            engines.extend(serving())
+            await pilot.press("escape")
 
     play(script)
+    assert len(engines) == 2
+    assert len({*engines}) == 1
+    wait_until(lambda: gone(engines[0]))
 
 
 def test_text_that_is_typed_after_an_editing_key_stays() -> None:
     """All keys come at once, as from a terminal on a busy machine."""
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
-        await pilot.press("n")
-        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
-        field = app.screen.query_one("#field-eps", Input)
-        field.focus()
+        await open_form(app, pilot)
+        eps = field(app, "eps")
+        eps.focus()
         await pilot.pause()
         for key, character in (("1", "1"), ("ctrl+u", None), ("2", "2"), ("3", "3"), ("backspace", None), ("5", "5")):
             app.post_message(Key(key, character))
-        await until(pilot, lambda: field.value == "25")
+        await until(pilot, lambda: eps.value == "25")
         await pilot.pause(0.2)
-        assert field.value == "25"
+        assert eps.value == "25"
 
     play(script)
 
 
 def test_the_form_says_how_to_move_and_how_to_start_several_runs() -> None:
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
-        await pilot.press("n")
-        await until(pilot, lambda: "↑↓ move   8,16 starts two runs" in shown(app))
-        await pilot.press("down", "down", "down", "up", "down")
-        await until(pilot, lambda: app.screen.query_one("#field-eps").has_focus)
+        await open_form(app, pilot)
+        await until(pilot, lambda: "↑↓ move   ◂▸ choose   8,16 starts two runs" in shown(app))
 
     play(script, size=(80, 24))
 
@@ -161,8 +407,7 @@ def test_a_form_that_is_closed_while_its_flops_are_counted_breaks_nothing(monkey
     monkeypatch.setattr(FlopCounter, "count", count)
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
-        await pilot.press("n")
-        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
+        await open_form(app, pilot)
         await until(pilot, begun.is_set)
         app.pop_screen()
         left.set()
@@ -177,18 +422,18 @@ def test_a_form_that_is_closed_while_its_flops_are_counted_breaks_nothing(monkey
 @pytest.mark.parametrize("keys", ["escape", "escape h", "ctrl+p"])
 def test_a_start_closes_the_form_and_no_other_screen(monkeypatch: pytest.MonkeyPatch, keys: str) -> None:
     """Another screen opens while the check of the data still runs."""
-    go, submitted, submit = threading.Event(), threading.Event(), LaunchScreen._submit
+    go, submitted, start = threading.Event(), threading.Event(), launch_module.start_form
 
-    def last_act(screen: LaunchScreen, planned: LaunchPlan, tags: list[str]) -> None:
-        submit(screen, planned, tags)
+    def start_and_tell(texts: Mapping[str, str], check: Any) -> list[str]:
+        warnings = start(texts, check)
         submitted.set()
+        return warnings
 
-    monkeypatch.setattr(engine_client, "check", lambda config: go.wait(seconds(20)) and {})
-    monkeypatch.setattr(LaunchScreen, "_submit", last_act)
+    monkeypatch.setattr(EngineServer, "check", lambda server, config: go.wait(seconds(20)) and {})
+    monkeypatch.setattr(launch_module, "start_form", start_and_tell)
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
-        await pilot.press("n")
-        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
+        await open_form(app, pilot)
         await pilot.press("ctrl+s", *keys.split())
         await until(pilot, lambda: not isinstance(app.screen, LaunchScreen))
         shown_then = app.screen
@@ -209,18 +454,17 @@ def test_two_requests_to_start_the_form_start_one_run(monkeypatch: pytest.Monkey
     """The check of data and device takes seconds, so a user may press ctrl+s again."""
     go, checks = threading.Event(), []
 
-    def check(config: RunConfig) -> dict[str, int]:
+    def check(server: EngineServer, config: RunConfig) -> dict[str, int]:
         checks.append(config)
         go.wait(seconds(20))
         if len(checks) == 1:
             raise ConfigError("no data")
         return {}
 
-    monkeypatch.setattr(engine_client, "check", check)
+    monkeypatch.setattr(EngineServer, "check", check)
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
-        await pilot.press("n")
-        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
+        await open_form(app, pilot)
         await pilot.press("ctrl+s", "ctrl+s")
         go.set()
         await until(pilot, lambda: "no data" in shown(app))

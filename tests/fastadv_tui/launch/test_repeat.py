@@ -10,9 +10,9 @@ from engine.config.presets import build
 from engine.config.run import RunConfig
 from fastadv_tui.commands.rerun import recorded_sweep
 from fastadv_tui.launch.command_line import OPTIONS
-from fastadv_tui.launch.config_file import read_config, to_toml
-from fastadv_tui.launch.repeat import repeating_command
+from fastadv_tui.launch.repeat import as_typed, repeating_command
 from fastadv_tui.launch.submission import configure
+from fastadv_tui.launch.toml_text import read_toml, toml_text
 from fastadv_tui.paths import ensure_home, runs_dir
 from tests.support.runs import make_run
 from tests.support.shell import fastadv
@@ -54,8 +54,8 @@ def test_the_file_of_a_run_gives_the_same_configuration(
     case: tuple[str, dict[str, str], str | None], tmp_path: Path
 ) -> None:
     config, path = config_of(case), tmp_path / "a.toml"
-    path.write_text(to_toml(config))
-    read = read_config(str(path))
+    path.write_text(toml_text(as_typed(config)))
+    read = read_toml(path)
     assert configure(read.pop("dataset"), read, read.pop("preset")) == config
 
 
@@ -85,7 +85,7 @@ def test_show_prints_both(home: Path, tmp_path: Path) -> None:
 def test_tables_and_short_keys_are_understood(tmp_path: Path) -> None:
     path = tmp_path / "a.toml"
     path.write_text('dataset = "digits"\nlr = 0.5\neps = 8\n[model]\nwidth = 8\n[optim]\nmilestones = [0.5, 0.75]\n')
-    assert read_config(str(path)) == {
+    assert read_toml(path) == {
         "dataset": "digits", "optim.lr": "0.5", "eps": "8", "model.width": "8", "optim.milestones": "0.5,0.75",
     }  # fmt: skip
 
@@ -93,11 +93,11 @@ def test_tables_and_short_keys_are_understood(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("eps = ", "is no TOML file"),
+        ("eps = ", "is not TOML"),
         ("epps = 8", "unknown setting 'epps'; did you mean eps?"),
         ("lr = 1\n[optim]\nlr = 2", "optim.lr is set twice"),
-        ("eps = 2026-11-26", "write a number, a text, true, false or a list"),
-        (b"\xff", "is no TOML file"),
+        ("eps = 2026-11-26", "write a text, a number, true, false or a list"),
+        (b"\xff", "is not TOML"),
         (None, "cannot read"),
     ],
 )
@@ -106,7 +106,7 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, content: str | byte
     if content is not None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(ConfigError) as caught:
-        read_config(str(path))
+        read_toml(path)
     assert str(path) in str(caught.value)
     assert said in str(caught.value)
 

@@ -1,0 +1,64 @@
+"""Which settings have an effect in a run. A form shows only these."""
+
+from engine.config.datasets import FOLDER
+from engine.config.networks import NETWORKS_WITH_ACTIVATION, NETWORKS_WITH_DEPTH, NETWORKS_WITH_WIDTH
+from engine.config.phases import parse
+from engine.config.run import RunConfig
+
+# The settings whose values decide which other settings have an effect.
+DECIDING = (
+    "dataset", "preset", "method.name", "model.name", "phases", "optim.name", "optim.schedule", "eval.attack",
+    "watch.images", "early_stop.enabled",
+)  # fmt: skip
+
+
+def applies(key: str, config: RunConfig) -> bool:
+    """Whether a setting has an effect in a run with the values that `config` has for the settings in DECIDING.
+
+    key: dotted, such as `method.steps`.
+    """
+    section, _, leaf = key.rpartition(".")
+    match section:
+        case "method":
+            spec = config.method.spec
+            return leaf == "name" or leaf in spec.defaults or (leaf == "alpha" and spec.alpha is not None)
+        case "model":
+            return _in_network(leaf, config.model.name)
+        case "optim":
+            return _in_optimizer(leaf, config)
+        case "eval" if leaf in ("step_size", "search"):
+            return config.eval.attack != "none" or config.watch.images > 0
+        case "eval" if leaf == "images":
+            return config.eval.attack != "none"
+        case "watch" if leaf == "steps":
+            return config.watch.images > 0
+        case "early_stop" if leaf == "drop":
+            return config.early_stop.enabled
+    if key == "batch_size":
+        return not _every_phase_has_a_size(config)
+    return key != "data_dir" or not config.dataset.startswith(FOLDER)
+
+
+def _in_network(leaf: str, network: str) -> bool:
+    having = {"width": NETWORKS_WITH_WIDTH, "depth": NETWORKS_WITH_DEPTH, "activation": NETWORKS_WITH_ACTIVATION}
+    return leaf not in having or network in having[leaf]
+
+
+def _in_optimizer(leaf: str, config: RunConfig) -> bool:
+    optimizer, schedule = config.optim.name, config.optim.schedule
+    if leaf in ("lr", "schedule", "peak", "milestones", "gamma") and config.phase_list[0].lr is not None:
+        return False  # the phases have learning rates of their own
+    needed = {
+        "momentum": optimizer in ("sgd", "muon"),
+        "nesterov": optimizer == "sgd",
+        "sgd_ratio": optimizer == "muon",
+        "peak": schedule == "cyclic",
+        "milestones": schedule == "piecewise",
+        "gamma": schedule == "piecewise",
+    }
+    return needed.get(leaf, True)
+
+
+def _every_phase_has_a_size(config: RunConfig) -> bool:
+    given = parse(config.phases)
+    return bool(given) and all(phase.batch_size for phase in given)

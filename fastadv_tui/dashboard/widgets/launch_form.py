@@ -1,0 +1,133 @@
+"""The fields of the launch form, in groups that are built when they are opened."""
+
+from collections.abc import Iterator, Mapping
+
+from rich.style import Style
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.message import Message
+from textual.widgets import Input
+
+from engine.config.groups import Group
+from engine.config.settings import settings
+from fastadv_tui.dashboard.widgets.form_field import FormField
+from fastadv_tui.dashboard.widgets.form_group import GroupHeading
+from fastadv_tui.launch.form import FormReading
+from fastadv_tui.launch.form_fields import AT_FIRST, TAGS, choices_of, fields_by_group, group_of, title_of, unit_of
+
+LAYOUT = fields_by_group()
+
+
+class LaunchForm(VerticalScroll, can_focus=False):
+    """texts: what stands in the fields, by key, also in those of groups that were never opened."""
+
+    COMPONENT_CLASSES = {"form--title", "form--note", "form--arrow", "form--error"}
+    DEFAULT_CSS = """
+    LaunchForm {
+        &>.form--title { color: $foreground 80%; background: $background; }
+        &>.form--note { color: $foreground 70%; background: $background; }
+        &>.form--arrow { color: $primary; background: $background; }
+        &>.form--error { color: $text-error; background: $background; }
+    }
+    """
+
+    class Edited(Message):
+        """The user has changed a field."""
+
+    def __init__(self, texts: Mapping[str, str], devices: Mapping[str, str]) -> None:
+        super().__init__(id="form")
+        self.texts = _known(texts)
+        self.devices = devices
+        self._reading: FormReading | None = None
+        self._open = set(AT_FIRST)
+        self._headings: dict[Group, GroupHeading] = {}
+        self._fields: dict[str, FormField] = {}
+
+    def compose(self) -> ComposeResult:
+        for group in LAYOUT:
+            self._headings[group] = GroupHeading(group.value, group in self._open)
+            yield self._headings[group]
+            if group in self._open:
+                yield from self._new_fields(group)
+
+    def fill(self, texts: Mapping[str, str]) -> None:
+        """Replace all texts."""
+        self.texts = _known(texts)
+        for key, field in self._fields.items():
+            field.value = self.texts.get(key, "")
+
+    def show(self, reading: FormReading, devices: Mapping[str, str]) -> None:
+        """Draw what the form says: fields that have an effect, defaults, notes and errors. devices: by value."""
+        self._reading, self.devices = reading, devices
+        for key, field in self._fields.items():
+            field.display = group_of(key) in self._open and key in {*reading.shown, TAGS}
+            field.choices = choices_of(key, devices)
+            field.show(reading.defaults.get(key, ""), self._note(key, reading), reading.errors.get(key, ""))
+        for group, heading in self._headings.items():
+            errors = sum(key in reading.errors for key in LAYOUT[group])
+            heading.show(group in self._open, self._summary(group, reading), errors)
+
+    async def focus_first_error(self) -> None:
+        """Put the cursor into the first field with an error. Opens its group."""
+        reading = self._reading
+        key = next((key for keys in LAYOUT.values() for key in keys if reading and key in reading.errors), None)
+        if key is not None:
+            if group_of(key) not in self._open:
+                await self._toggle(group_of(key))
+            self._fields[key].focus()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self.call_after_refresh(self._place_cursor)
+
+    def _place_cursor(self) -> None:
+        """Move the cursor of the terminal along with the field, as a focused input does only when the focus comes."""
+        field = self.screen.focused
+        if isinstance(field, FormField):
+            self.app.cursor_position = field.cursor_screen_offset
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        assert isinstance(event.input, FormField)
+        if self.texts.get(event.input.key, "") != event.value:
+            self.texts[event.input.key] = event.value
+            self.post_message(self.Edited())
+
+    async def on_group_heading_toggled(self, message: GroupHeading.Toggled) -> None:
+        message.stop()
+        await self._toggle(Group(message.heading.title))
+
+    async def _toggle(self, group: Group) -> None:
+        self._open ^= {group}
+        if group in self._open and not any(key in self._fields for key in LAYOUT[group]):
+            await self.mount(*self._new_fields(group), after=self._headings[group])
+        if self._reading is not None:
+            self.show(self._reading, self.devices)
+
+    def _new_fields(self, group: Group) -> Iterator[FormField]:
+        for key in LAYOUT[group]:
+            choices = choices_of(key, self.devices)
+            field = FormField(key, title_of(key), self.texts.get(key, ""), self._style_of, choices)
+            field.display = self._reading is None or key in {*self._reading.shown, TAGS}
+            self._fields[key] = field
+            yield field
+
+    def _style_of(self, part: str) -> Style:
+        return self.get_component_rich_style(f"form--{part}")
+
+    def _note(self, key: str, reading: FormReading) -> str:
+        if key == "device":
+            return self.devices.get(self.texts.get(key, "").strip() or "auto", "")
+        if key == "seed" and reading.plan and len(reading.plan.seeds) > 1:
+            return f"{len(reading.plan.seeds):,} seeds"
+        return unit_of(key)
+
+    def _summary(self, group: Group, reading: FormReading) -> str:
+        """What a closed group changes."""
+        changed = [key for key in LAYOUT[group] if self.texts.get(key, "").strip() and key in {*reading.shown, TAGS}]
+        return ", ".join(f"{title_of(key)} {self.texts[key].strip()}" for key in changed)
+
+
+def _known(texts: Mapping[str, str]) -> dict[str, str]:
+    """The texts of the fields that exist: a draft may be of another version."""
+    return {key: text for key, text in texts.items() if key in settings() or key == TAGS}

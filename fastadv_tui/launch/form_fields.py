@@ -1,0 +1,71 @@
+"""The fields of the launch form: their groups, labels, choices and help texts, from the settings themselves."""
+
+from collections.abc import Mapping
+
+from engine.config.datasets import datasets
+from engine.config.groups import Group
+from engine.config.networks import NETWORKS
+from engine.config.presets import PRESETS
+from engine.config.settings import Kind, settings
+from fastadv_tui.launch.axes import ONE_VALUE
+
+TAGS = "tags"  # a field of the form that is no setting
+TAGS_TITLE, TAGS_HELP = "tags", "Labels in the history, separated by spaces. A sweep without a tag gets a random one."
+ATTACKS = ("auto", "pgd-50-10", "pgd-10", "none")  # that a picker offers; others can be typed
+TORCHVISION = ("resnet18", "resnet50")  # examples; any classifier of torchvision can be typed
+AT_FIRST = (Group.DATA, Group.ATTACK, Group.TRAINING)  # groups that a new form opens
+
+
+def fields_by_group() -> Mapping[Group, tuple[str, ...]]:
+    """The keys of the fields of each group. The field that decides which others apply comes first."""
+    found: dict[Group, list[str]] = {group: [] for group in Group}
+    for key, setting in settings().items():
+        found[setting.group].append(key)
+    for keys in found.values():
+        keys.sort(key=lambda key: not key.endswith(".name"))
+    name = found[Group.SAVING].index("name")
+    found[Group.SAVING].insert(name + 1, TAGS)
+    return {group: tuple(keys) for group, keys in found.items()}
+
+
+def group_of(key: str) -> Group:
+    return Group.SAVING if key == TAGS else settings()[key].group
+
+
+def title_of(key: str) -> str:
+    return TAGS_TITLE if key == TAGS else settings()[key].title
+
+
+def unit_of(key: str) -> str:
+    return "" if key == TAGS else settings()[key].unit
+
+
+def choices_of(key: str, devices: Mapping[str, str]) -> tuple[str, ...]:
+    """The values that a picker offers; empty for a field without choices. devices: in words, by the value to type."""
+    offered: dict[str, tuple[str, ...]] = {
+        "dataset": tuple(datasets()),
+        "preset": tuple(PRESETS),
+        "model.name": (*NETWORKS, *TORCHVISION),
+        "device": tuple(devices),
+        "eval.attack": ATTACKS,
+    }
+    if key in offered or key == TAGS:
+        return offered.get(key, ())
+    return ("true", "false") if settings()[key].kind is Kind.BOOLEAN else settings()[key].choices
+
+
+def help_of(key: str) -> str:
+    """What a field means, with its unit, all allowed values, and how to start several runs."""
+    if key == TAGS:
+        return TAGS_HELP
+    setting = settings()[key]
+    parts = [f"{setting.description.rstrip('.')}."]
+    if key == "preset":
+        parts.append(f"Presets: {', '.join(PRESETS)}.")
+    elif setting.allowed and key != "seed":
+        parts.append(f"Allowed: {setting.allowed}{f', in {setting.unit}' if setting.unit else ''}.")
+    if key == "seed":
+        parts.append("0-4 starts five runs.")
+    elif setting.kind in (Kind.INTEGER, Kind.NUMBER, Kind.CHOICE) and key not in ONE_VALUE:
+        parts.append("Several values, with commas, start several runs.")
+    return " ".join(parts)

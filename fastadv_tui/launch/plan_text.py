@@ -1,0 +1,105 @@
+"""The words of a plan: what will run, how much work it is, how long it takes, and when it starts and ends."""
+
+import time
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from fastadv_tui.launch.form import LaunchPlan
+from fastadv_tui.launch.line import Place
+from fastadv_tui.launch.submission import scaled_phases, understood
+from fastadv_tui.text.quantities import format_bytes, format_duration, format_flops, phase_words
+
+SOON = 1.0  # seconds; a run that starts within them starts now
+DAY = 86400.0
+
+
+class Estimates(Struct, frozen=True):
+    """Estimates for a plan. flops: of each variant, None if unknown. counting: whether the engine still counts.
+
+    seconds, memory: of each variant, in seconds and bytes; None without a similar past run. memory_total: of this
+    machine, in bytes. place: None while it is unknown. problem: why there is no place, such as a missing device.
+    """
+
+    flops: Sequence[int | None] = ()
+    counting: bool = False
+    seconds: Sequence[float | None] = ()
+    memory: Sequence[float | None] = ()
+    memory_total: int | None = None
+    place: Place | None = None
+    problem: str = ""
+
+
+def plan_lines(plan: LaunchPlan, found: Estimates, now: float) -> list[tuple[str, str]]:
+    """Pairs of a label and a text. now: unix time."""
+    lines = [
+        ("runs", _runs(plan)),
+        ("work", _work(plan, found)),
+        ("time", _times(plan, found.seconds)),
+        ("memory", _memory(found)),
+        ("start", _start(found, now)),
+        ("end", _clock(found.place.end, now) if found.place and found.place.end else "unknown"),
+    ]
+    return [(label, text) for label, text in lines if text]
+
+
+def plan_details(plan: LaunchPlan) -> list[str]:
+    """The sizes of the perturbation in both units, and the phases, of the first run."""
+    first = plan.variants[0]
+    lines = understood(first).split(" · ")
+    lines += [*filter(None, [scaled_phases(first)])]
+    return lines + ([phase_words(phase) for phase in first.phase_list] if first.phases else [])
+
+
+def _runs(plan: LaunchPlan) -> str:
+    if plan.count == 1:
+        return "1 run"
+    variants, seeds = len(plan.variants), len(plan.seeds)
+    if variants == 1:
+        return f"{plan.count:,} runs, one for each seed"
+    return f"{plan.count:,} runs" + (f": {variants:,} settings x {seeds:,} seeds" if seeds > 1 else "")
+
+
+def _work(plan: LaunchPlan, found: Estimates) -> str:
+    if found.counting:
+        return "counting ..."
+    known = [flops for flops in found.flops if flops is not None]
+    if not known or len(known) < len(found.flops):
+        return "unknown"
+    total = sum(known) * plan.count / len(known)
+    each = f"{format_flops(known[0])} each, " if plan.count > 1 and len({*known}) == 1 else ""
+    return f"{each}{format_flops(total)}{' in all' if plan.count > 1 else ''} of training"
+
+
+def _times(plan: LaunchPlan, seconds: Sequence[float | None]) -> str:
+    known = [second for second in seconds if second is not None]
+    if not known or len(known) < len(seconds):
+        return "unknown, no similar run yet"
+    total = sum(known) * plan.count / len(known)
+    return f"about {format_duration(total)}{' in all' if plan.count > 1 else ''}, as past runs here"
+
+
+def _memory(found: Estimates) -> str:
+    known = [memory for memory in found.memory if memory is not None]
+    if not known:
+        return "unknown, no similar run yet"
+    total = f" of {format_bytes(found.memory_total)}" if found.memory_total else ""
+    return f"about {format_bytes(max(known))}{total} main memory"
+
+
+def _start(found: Estimates, now: float) -> str:
+    if found.place is None:
+        return found.problem or "..."
+    before = f"{found.place.before:,} run{'s' * (found.place.before != 1)} before it"
+    if found.place.paused:
+        return f"when the queue goes on, {before}"
+    if found.place.start is None:
+        return f"unknown, {before}" if found.place.before else "when the device is free"
+    if found.place.start - now < SOON:
+        return "now"
+    return f"in about {format_duration(found.place.start - now)}, {before}"
+
+
+def _clock(unix: float, now: float) -> str:
+    pattern = "%H:%M" if unix - now < DAY / 2 else "%a %H:%M" if unix - now < 6 * DAY else "%Y-%m-%d %H:%M"
+    return f"about {time.strftime(pattern, time.localtime(unix))}"

@@ -1,0 +1,106 @@
+"""The form finds every error at its setting, and describes the runs that the command line would start."""
+
+import shlex
+import time
+from pathlib import Path
+
+import pytest
+
+from engine.config.errors import ConfigError
+from engine.config.settings import settings
+from fastadv_tui.launch.form import plan_form, read_form
+from fastadv_tui.launch.submission import MAX_RUNS, configure
+
+pytestmark = pytest.mark.usefixtures("home")
+ALL_WRONG = {
+    "dataset": "nope",
+    "preset": "nope",
+    "eps": "x",
+    "method.alpha": "999",
+    "epochs": "1O",
+    "batch_size": "0",
+    "seed": "3-1",
+    "precision": "fp64",
+    "device": "gpu",
+    "early_stop.enabled": "yes",
+    "model.name": "No Net",
+    "phases": "1-2",
+    "eval.attack": "magic",
+    "holdout": ",",
+}
+
+
+def test_every_error_is_found_at_once_and_at_its_own_setting() -> None:
+    reading = read_form(ALL_WRONG)
+    assert {*reading.errors} == {*ALL_WRONG}
+    assert reading.plan is None
+    assert all(error and "\n" not in error for error in reading.errors.values())
+
+
+@pytest.mark.parametrize(
+    ("texts", "key"),
+    [
+        ({"optim.nesterov": "true", "optim.momentum": "0"}, "optim.nesterov"),
+        ({"model.name": "mnist-cnn", "model.width": "8"}, "model.name"),
+        ({"method.name": "fgsm,pgd", "method.steps": "3"}, "method.steps"),
+        ({"phases": "0-3 3-7", "epochs": "5"}, "phases"),
+        ({"optim.schedule": "piecewise", "optim.milestones": "0.5,0.3"}, "optim.milestones"),
+    ],
+)
+def test_an_error_between_settings_stands_at_one_of_them(texts: dict[str, str], key: str) -> None:
+    assert list(read_form({"dataset": "cifar10", "preset": "wong2020", **texts}).errors) == [key]
+
+
+def test_texts_of_settings_without_an_effect_are_ignored() -> None:
+    """They stay in the form, for when the method is chosen again."""
+    reading = read_form({"dataset": "digits", "method.name": "fgsm", "method.steps": "banana"})
+    assert reading.errors == {}
+    assert "method.steps" not in reading.shown
+
+
+def test_a_default_is_the_value_without_the_text_of_its_field() -> None:
+    reading = read_form({"dataset": "mnist", "method.name": "pgd", "eps": "8"})
+    assert reading.defaults["method.name"] == "fgsm"
+    assert reading.defaults["eps"] == "76.5"
+    assert reading.defaults["method.alpha"] == "2.55"  # of the method and data set that are chosen
+    assert reading.defaults["preset"] == "wong2020-mnist"
+    assert {*settings()} == {*reading.defaults}
+
+
+def test_a_sweep_spans_the_grid_of_its_values_and_seeds() -> None:
+    plan = plan_form({"dataset": "digits", "eps": "8,16", "seed": "1-2", "method.name": "fgsm,pgd"})
+    assert plan.count == len(plan.configs) == 8
+    assert {config.seed for config in plan.configs} == {1, 2}
+    assert shlex.join(plan.command) == "fastadv sweep digits --grid eps=8,16 --grid method=fgsm,pgd --seeds 1-2"
+    expected = [
+        configure("digits", {"eps": eps, "method.name": method, "seed": seed})
+        for eps in ("8", "16")
+        for method in ("fgsm", "pgd")
+        for seed in ("1", "2")
+    ]
+    assert plan.configs == expected
+
+
+def test_a_huge_sweep_is_refused_and_read_quickly() -> None:
+    begun = time.process_time()
+    errors = read_form({"dataset": "digits", "seed": "0-999999999"}).errors
+    assert f"at most {MAX_RUNS:,} runs" in errors["seed"]
+    many = ",".join(map(str, range(1, 200)))
+    errors = read_form({"dataset": "digits", "epochs": many, "batch_size": many}).errors
+    assert "these are 39,601 runs" in errors["epochs"]
+    assert time.process_time() - begun < 2
+
+
+def test_an_error_in_a_combination_is_found_by_the_start() -> None:
+    """The form itself looks at the first combinations only, to keep up with the keys."""
+    values = ",".join(map(str, range(1, 300)))
+    texts = {"dataset": "cifar10", "epochs": values, "method.name": "nfgsm,fgsm", "method.noise": "0.5"}
+    assert plan_form(texts).count == 598
+    texts = {"dataset": "cifar10", "epochs": values, "phases": "0-1"}
+    with pytest.raises(ConfigError, match="the phases end at epoch 1"):
+        plan_form(texts)
+
+
+def test_reading_a_form_creates_no_folder(home: Path) -> None:
+    assert read_form({"dataset": "mnist"}).plan is not None
+    assert not home.exists()

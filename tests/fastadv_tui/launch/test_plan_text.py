@@ -1,0 +1,68 @@
+"""The words of a plan."""
+
+import pytest
+
+from fastadv_tui.hardware.nvml import Gpu
+from fastadv_tui.launch.device_choices import device_choices
+from fastadv_tui.launch.form import plan_form
+from fastadv_tui.launch.line import Place
+from fastadv_tui.launch.plan_text import Estimates, plan_lines
+
+NOW = 1_795_000_000.0
+pytestmark = pytest.mark.usefixtures("home")
+
+
+def lines(found: Estimates, **texts: str) -> dict[str, str]:
+    return dict(plan_lines(plan_form({"dataset": "digits", **texts}), found, NOW))
+
+
+def test_a_sweep_is_summed_up() -> None:
+    place = Place(before=12, paused=False, start=NOW + 240, end=NOW + 600)
+    found = Estimates([4_200_000_000_000_000], False, [96.0], [2.1e9], 80_000_000_000, place)
+    assert {key: text for key, text in lines(found, seed="0-2").items() if key != "end"} == {
+        "runs": "3 runs, one for each seed",
+        "work": "4.2 PFLOP each, 12.6 PFLOP in all of training",
+        "time": "about 4 min 48 s in all, as past runs here",
+        "memory": "about 2.1 GB of 80.0 GB main memory",
+        "start": "in about 4 min 00 s, 12 runs before it",
+    }
+
+
+def test_nothing_is_invented() -> None:
+    found = lines(Estimates([None], False, [None], [None]))
+    assert found["runs"] == "1 run"
+    assert found["work"] == "unknown"
+    assert found["time"] == found["memory"] == "unknown, no similar run yet"
+    assert found["end"] == "unknown"
+    assert lines(Estimates([1, None], False, [1.0, None]), epochs="1,2")["time"].startswith("unknown")
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        (Place(0, False, NOW, None), "now"),
+        (Place(1, False, None, None), "unknown, 1 run before it"),
+        (Place(2, True, NOW, None), "when the queue goes on, 2 runs before it"),
+    ],
+)
+def test_the_start_follows_from_the_queue(place: Place, said: str) -> None:
+    assert lines(Estimates(place=place))["start"] == said
+
+
+def test_a_device_that_does_not_exist_is_named() -> None:
+    problem = "device = cuda:9 does not exist: 0 GPU(s) are visible"
+    assert lines(Estimates(problem=problem), device="cuda:9")["start"] == problem
+
+
+def test_devices_are_offered_with_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    gpus = [Gpu(index=0, uuid="GPU-a", name="NVIDIA H100 80GB HBM3"), Gpu(index=1, uuid="GPU-b", name="NVIDIA L4")]
+    assert device_choices(gpus, {"GPU-a": ["mine"]}) == {
+        "auto": "1 of 2 GPUs free",
+        "cpu": "free",
+        "cuda:0": "H100, mine trains",
+        "cuda:1": "L4, free",
+    }
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    assert device_choices(gpus, {})["cuda:0"] == "L4, free"
+    assert device_choices([], {"cpu": ["a", "b"]}) == {"auto": "the CPU, 2 runs train", "cpu": "2 runs train"}
