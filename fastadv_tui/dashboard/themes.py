@@ -3,17 +3,26 @@
 from textual.app import App
 from textual.theme import Theme
 
-SKY, ORANGE, GREEN, YELLOW, BLUE, VERMILION = (
-    "#56b4e9", "#e69f00", "#009e73", "#f0e442", "#0072b2", "#d55e00",
-)  # fmt: skip
+SKY, ORANGE, GREEN, YELLOW, VERMILION = "#56b4e9", "#e69f00", "#009e73", "#f0e442", "#d55e00"
+DEEP_VERMILION = "#b03a00"  # legible on all surfaces of the light theme
+
+
+def _track(colour: str) -> dict[str, str]:
+    """The variables that draw the track of a scrollbar like the surface beside it."""
+    names = "background", "background-hover", "background-active", "corner-color"
+    return {f"scrollbar-{name}": colour for name in names}
+
 
 DARK = Theme(
     name="fastadv-dark", primary=SKY, secondary=ORANGE, accent=ORANGE, success=GREEN, warning=YELLOW, error=VERMILION,
     background="#0b101d", surface="#0f1626", panel="#16203a", foreground="#d8dee9", dark=True,
+    variables=_track("#0b101d"),
 )  # fmt: skip
 LIGHT = Theme(
-    name="fastadv-light", primary=BLUE, secondary=VERMILION, accent=VERMILION, success="#00704f", warning="#8a6d00",
-    error=VERMILION, background="#ffffff", surface="#f6f7f9", panel="#e7ebf0", foreground="#1b2430", dark=False,
+    name="fastadv-light", primary="#00639c", secondary=DEEP_VERMILION, accent=DEEP_VERMILION, success="#00704f",
+    warning="#7a5c00", error=DEEP_VERMILION, background="#ffffff", surface="#f6f7f9", panel="#e7ebf0",
+    foreground="#1b2430", dark=False,
+    variables=_track("#ffffff"),
 )  # fmt: skip
 THEMES = (DARK, LIGHT)
 ALIASES = {"ansi": "ansi-dark"}  # uses the sixteen colours of the terminal

@@ -21,9 +21,9 @@ from fastadv_tui.runs.evaluation_jobs import submit_evaluation
 from fastadv_tui.text.sanitize import one_line
 
 FIELDS = {
-    "attack": ("attack", "pgd-STEPS, or pgd-STEPS-RESTARTS"),
+    "attack": ("attack", "pgd-STEPS[-RESTARTS]; auto is pgd-50-10"),
     "eps": ("eps", "in 1/255, or several: 2,4,8"),
-    "images": ("images", "number of test images; 0 is all"),
+    "images": ("images", "0 is all, but 1,000 on a CPU with auto"),
 }
 OWN = "of each run"  # placeholder of a field in which several runs differ
 
@@ -120,5 +120,5 @@ def _of_run(run_id: str) -> dict[str, str]:
         config = RunDir(runs_dir() / run_id).submission().config
     except SubmissionError:
         return dict.fromkeys(FIELDS, "")
-    attack = "pgd-50-10" if config.eval.attack in ("auto", "none") else config.eval.attack
+    attack = "auto" if config.eval.attack == "none" else config.eval.attack
     return {"attack": attack, "eps": units(config.eps), "images": str(config.eval.images)}

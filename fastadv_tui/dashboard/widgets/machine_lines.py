@@ -32,7 +32,8 @@ def gpu_lines(
     head = Text.assemble((f"{gpu.index}{'!' if what else ' '}".ljust(HEAD), loud))
     if gpu.lost:
         return [_fitted(head.append("lost: it answers no more", loud), width)]
-    holders = (one_line(", ".join(runs)), "bold") if runs else ("free" if gpu.pids == () else "", "")
+    free = "free" if gpu.pids == () and not gpu.utilisation else ""
+    holders = (one_line(", ".join(runs)), "bold") if runs else (free, "")
     names = Text.assemble((f"{what} ", loud) if what else "", holders)
     first = _single(head, gpu, width) if single else _bars(head, gpu, width)
     if single:

@@ -9,13 +9,15 @@ import pytest
 import torch
 from msgspec import structs
 
+from engine import __main__ as main
+from engine.protocol import event_log, events
 from engine.protocol.evaluations import read
 from engine.protocol.requests import EvalRequest, Measured, Unsaved
 from engine.protocol.rundir import RunDir
 from tests.support.engine import ask_here, run_folder
-from tests.support.runs import edit_config
+from tests.support.runs import edit_config, make_run
 from tests.support.small_disk import full_disk, small_disk
-from tests.support.training import train
+from tests.support.training import StopAfter, train
 
 SETTINGS = {"batch_size": 400, "epochs": 1, "watch.images": 40, "watch.steps": 1, "eval.images": 60}
 
@@ -169,3 +171,56 @@ def test_a_full_disk_under_the_progress_is_told_in_one_line(rundir: RunDir, tmp_
     assert (code, out[-1]["type"]) == (1, "Unsaved")
     assert out[-1]["message"].startswith(f"cannot write {folder}/")
     assert out[-1]["message"].endswith("No space left on device (0 kB free); make room, and try again")
+
+
+def in_a_folder(asked: EvalRequest, folder: Path) -> RunDir:
+    """A folder with the evaluation, as one that waits in the queue has it."""
+    evaluation = make_run(folder, chosen=asked.config)
+    evaluation.request.write_bytes(msgspec.json.encode(asked))
+    return evaluation
+
+
+def test_an_evaluation_in_a_folder_tells_its_progress_and_records_the_same_result(
+    rundir: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers(request(rundir))
+    monkeypatch.setattr(main, "StopRequest", lambda file: StopAfter())
+    evaluation = in_a_folder(request(rundir, again=True), tmp_path / "job")
+    assert main.train(evaluation) == 0
+    told = list(event_log.read(evaluation.events))
+    assert [event.phase for event in told if isinstance(event, events.Starting)] == [
+        "loading torch",
+        "loading the data",
+    ]
+    progress = [event for event in told if isinstance(event, events.Progress)]
+    assert progress[-1].done == progress[-1].total
+    assert progress[-1].attack == "pgd-2"
+    assert isinstance(told[-1], events.Finished)
+    assert told[-1].status == "done"
+    first, second = read(rundir.evaluations)[:2], read(rundir.evaluations)[2:]
+    assert [(record.question(), record.robust) for record in first] == [(r.question(), r.robust) for r in second]
+
+
+def test_an_evaluation_in_a_folder_that_is_stopped_goes_on_from_there(
+    rundir: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(main, "StopRequest", lambda file: StopAfter(2))
+    stopped = in_a_folder(request(rundir), tmp_path / "job")
+    assert main.train(stopped) == 130
+    assert list(event_log.read(stopped.events))[-1].status == "stopped"  # type: ignore[union-attr]
+    assert read(rundir.evaluations) == []
+    monkeypatch.setattr(main, "StopRequest", lambda file: StopAfter())
+    assert main.train(in_a_folder(request(rundir), tmp_path / "again")) == 0
+    assert len(read(rundir.evaluations)) == 2
+
+
+def test_an_evaluation_in_a_folder_that_cannot_be_done_says_why(
+    rundir: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(main, "StopRequest", lambda file: StopAfter())
+    rundir.last.write_bytes(b"torn")
+    evaluation = in_a_folder(request(rundir), tmp_path / "job")
+    assert main.train(evaluation) == 1
+    last = list(event_log.read(evaluation.events))[-1]
+    assert isinstance(last, events.Finished)
+    assert "last.pt" in last.error

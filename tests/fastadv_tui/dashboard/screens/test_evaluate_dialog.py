@@ -51,7 +51,7 @@ def test_a_run_is_evaluated_by_key_and_its_result_is_among_its_facts(size: tuple
         await until(pilot, lambda: "run a1" in shown(app))
         await asked(app, pilot)
         assert "Evaluate run a1" in shown(app)
-        assert app.screen.query_one("#attack", Input).value == "pgd-50-10"
+        assert app.screen.query_one("#attack", Input).value == "auto"
         await typed(app, pilot, "attack", "pgd-20")
         await pilot.press("tab")
         await typed(app, pilot, "eps", "2,4")
