@@ -115,7 +115,7 @@ def format_age(unix: float) -> str:
     for unit_seconds, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= unit_seconds:
             return f"{int(seconds // unit_seconds)} {unit} ago"
-    return "now"
+    return "just now"
 
 
 def parse_age(text: str) -> float | None:
