@@ -65,16 +65,8 @@ class RunMonitor:
         for run_id in live:
             self._update_row(run_id, views[run_id])
         rows = sorted(self._rows.values(), key=lambda row: row.submitted, reverse=True)
-        self._snapshot = Snapshot(
-            rows,
-            views,
-            places,
-            held,
-            self._history.notices,
-            self._news(),
-            evaluations,
-            loaded=True,
-        )
+        told = self._history.notices, self._news()
+        self._snapshot = Snapshot(rows, views, places, held, *told, evaluations, loaded=True)
         self._versions = versions
         self._made_at = time.monotonic()
         return self._snapshot

@@ -226,10 +226,10 @@ def test_ctrl_z_gives_the_shell_back_and_fg_draws_the_dashboard_anew(tmux: Tmux)
         tmux("send-keys", "-t", "t", "fg", "Enter")
         tmux.shows("t", "Press n to start one")
     tmux("send-keys", "-t", "t", "n")  # the keys come once, and not to a second reader
-    tmux.shows("t", "New run")
+    tmux.shows("t", "^s Start")  # of the form; "New run" is in the footer of the first screen, too
     suspend_and_use_the_shell(tmux)
     tmux("send-keys", "-t", "t", "fg", "Enter")
-    tmux.shows("t", "New run")
+    tmux.shows("t", "^s Start")
     tmux("send-keys", "-t", "t", "Escape")
     tmux.shows("t", "Press n to start one")
     tmux("send-keys", "-t", "t", "q")

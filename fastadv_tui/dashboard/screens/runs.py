@@ -121,6 +121,7 @@ class RunsScreen(PanelKeys):
             self.refresh_bindings()
             if empty:
                 self.query_one(Welcome).show(self.fastadv.samples.last, self.fastadv.readonly)
+                self.query_one(Welcome).focus()
             else:
                 self.query_one(RunList).focus()
 

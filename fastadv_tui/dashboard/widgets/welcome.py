@@ -21,8 +21,11 @@ SHELL = "fastadv run cifar --eps 8"
 KEYS_READONLY = KEYS[-1:]
 
 
-class Welcome(Static):
-    """Shows the first keys, the devices of a sample, and the data sets that need no download."""
+class Welcome(Static, can_focus=True):
+    """Shows the first keys, the devices of a sample, and the data sets that need no download.
+
+    It takes the focus, which would else fall to a field of the hidden panels, and the keys with it.
+    """
 
     def __init__(self, **options: object) -> None:
         super().__init__(markup=False, **options)  # type: ignore[arg-type]
