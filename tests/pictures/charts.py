@@ -44,7 +44,7 @@ class Demo(App[None]):
             Series(name="clean", xs=EPOCHS, ys=rising(0.8, 4)),
             Series(name="robust PGD-10", xs=EPOCHS, ys=collapsing()),
             Series(name="cifar-[pgd7]-eps8 robust", xs=EPOCHS, ys=rising(0.5, 4, 8)),
-            Series(name="faint", xs=EPOCHS, ys=[0.35] * 500, faint=True),
+            Series(name="faint", xs=EPOCHS, ys=[0.35] * 500, dotted=True),
         ]
         top.options = Options(y="percent", x_range=(0, 15), marks=(Mark(x=10, glyph="▲", label="collapse"),))
         losses = [2.3 * math.exp(-epoch / 3) + 0.02 + abs(noise.gauss(0, 0.02)) for epoch in EPOCHS]

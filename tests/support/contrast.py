@@ -6,8 +6,6 @@ from rich.color_triplet import ColorTriplet
 from rich.style import Style
 from textual.app import App
 
-from fastadv_tui.dashboard.chart.widget import Chart
-
 LINES = frozenset(map(chr, [*range(0x2500, 0x25A0), *range(0x2800, 0x2900)]))  # borders, grids, bars and curves
 
 
@@ -37,20 +35,16 @@ def grounds(app: App[str]) -> dict[str, str]:
 
 
 def pieces(app: App[str]) -> Iterator[tuple[str, Style]]:
-    """Every piece of text on the screen with its style. Pure lines are left out, and the charts.
+    """Every piece of text on the screen with its style. Pure lines, such as borders and curves, are left out.
 
     Of a dialog only its box: the screen under its veil is not to be read.
     """
     box = app.screen.region
     if app.screen.is_modal:
         box = app.screen.query("#dialog, #help, #--container").first().region
-    charts = [chart.region for chart in app.screen.query(Chart)]  # their colours have a test of their own
-    for y, strip in enumerate(app.screen._compositor.render_strips()[box.y : box.bottom], box.y):
-        x = box.x
+    for strip in app.screen._compositor.render_strips()[box.y : box.bottom]:
         for segment in strip.crop(box.x, box.right):
-            text, style, x = segment.text.strip(), segment.style, x + segment.cell_length
-            if any(region.contains(x - 1, y) for region in charts):
-                continue
+            text, style = segment.text.strip(), segment.style
             if style is not None and text and not LINES.issuperset(text.replace(" ", "")):
                 yield text, style
 

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from rich.cells import cell_len
 
-from fastadv_tui.dashboard.chart.series import FAINT, REST, TEXT, Curve, Options, Row, x_unit
+from fastadv_tui.dashboard.chart.series import REST, TEXT, Curve, Options, Row, x_unit
 from fastadv_tui.text.sanitize import one_line
 
 NAME_WIDTHS = (200, 32, 24, 16, 10)  # of a name in cells, the widest that fits is taken
@@ -44,7 +44,7 @@ def _items(curves: Sequence[Curve], options: Options, name_width: int, cursor: f
     items, rest = [], 0
     for (look, glyph, name), of_run in groupby(curves, key=_run):
         found = list(of_run)
-        if look % FAINT >= REST:
+        if look >= REST:
             rest += 1
             continue
         values = " / ".join(_value(curve, options, cursor) for curve in found if not curve.series.points)

@@ -11,7 +11,7 @@ from fastadv_tui.text.sanitize import one_line
 
 COLOURS = 7
 REST, GRID, AXIS, THRESHOLD, MARK, TEXT = range(COLOURS, COLOURS + 6)  # the looks after those of the series
-FAINT, CURSOR = 16, 32  # flags that are added to a look
+FAINT, CURSOR = 16, 32  # flags that are added to a look: of a band, and of what is under the cursor
 MAX_VALUE = 1e100  # a larger value is a gap, like infinity: the arithmetic of the axes would overflow
 LINE = "━"  # stands for a curve in the legend
 
@@ -24,8 +24,8 @@ class Series(Struct, frozen=True, kw_only=True):
 
     name, look, glyph: series that agree in them are of one run, and share an item of the legend. look is the number of
     the colour, by default the index of the series; looks from COLOURS on are grey. A series lies above those after it.
-    A faint one lies below all others. points: only the points are drawn, without lines. tag: words beside the last
-    value. lows, highs: the borders of a band around the curve, as long as `ys`.
+    points: only the points are drawn, without lines. tag: words beside the last value. lows, highs: the borders of a
+    band around the curve, as long as `ys`.
     """
 
     name: str
@@ -34,7 +34,6 @@ class Series(Struct, frozen=True, kw_only=True):
     look: int | None = None
     glyph: str = LINE
     dotted: bool = False
-    faint: bool = False
     points: bool = False
     tag: str = ""
     lows: Sequence[float] = ()
@@ -101,9 +100,9 @@ class Curve(Struct):
 
 
 def prepare(series: Iterable[Series], options: Options) -> list[Curve]:
-    """The curves to draw, the topmost first and faint ones last. A series without a finite value has no curve."""
-    curves = [_curve(each, place, options) for place, each in enumerate(series)]
-    return sorted((curve for curve in curves if curve), key=lambda curve: curve.look >= FAINT)
+    """The curves to draw, the topmost first. A series without a finite value has no curve."""
+    curves = (_curve(each, place, options) for place, each in enumerate(series))
+    return [curve for curve in curves if curve]
 
 
 def _curve(series: Series, place: int, options: Options) -> Curve | None:
@@ -126,7 +125,7 @@ def _curve(series: Series, place: int, options: Options) -> Curve | None:
         drawn=drawn,
         lows=lows,
         highs=highs,
-        look=min(place if series.look is None else series.look, REST) + (FAINT if series.faint else 0),
+        look=min(place if series.look is None else series.look, REST),
         low=min(limits),
         high=max(limits),
         end=scale.finite_ranges(drawn, 0, points)[-1][1] - 1,

@@ -57,6 +57,11 @@ class Chart(Widget, can_focus=True):
         }}
         &:ansi {{
             {_colours_of(ANSI, "ansi_")}
+            & > .chart--rest, & > .chart--axis, & > .chart--text {{ color: ansi_default; }}
+            & > .chart--grid {{ color: ansi_bright_black; }}
+            & > .chart--threshold {{ color: ansi_red; }}
+            & > .chart--mark {{ color: ansi_yellow; }}
+            & > .chart--cursor {{ background: ansi_bright_black; }}
         }}
     }}
     """

@@ -28,7 +28,7 @@ SHARES = ("utilisation", "memory")  # metrics in [0,1]
 
 
 class MachineScreen(Screen[None]):
-    """The devices at the left; the curves of the chosen one, and faint those of the others, at the right."""
+    """The devices at the left; the curves at the right, dotted but for the chosen one."""
 
     BINDINGS = [
         Binding("escape,M", "app.pop_screen", "Back", id="machine-back", tooltip="back"),
@@ -79,14 +79,12 @@ class MachineScreen(Screen[None]):
         chosen = self.query_one(OptionList).highlighted
         names = {HOST: "CPU", **{key_of(gpu): f"GPU {gpu.index}" for gpu in sample.gpus}}
         for metric in CHARTS:
-            self.query_one(f"#{metric}", Chart).series = [
-                self._series(number, key, name, metric, faint=number != chosen)
-                for number, (key, name) in enumerate(names.items())
-            ]
+            series = [self._series(number, *name, metric, chosen) for number, name in enumerate(names.items())]
+            self.query_one(f"#{metric}", Chart).series = sorted(series, key=lambda each: each.dotted)
 
-    def _series(self, number: int, key: str, name: str, metric: Metric, faint: bool) -> Series:
+    def _series(self, number: int, key: str, name: str, metric: Metric, chosen: int | None) -> Series:
         times, figures = self.fastadv.samples.series(key, metric)
-        return Series(name=name, xs=[t - times[0] for t in times], ys=figures, look=number, faint=faint)
+        return Series(name=name, xs=[t - times[0] for t in times], ys=figures, look=number, dotted=number != chosen)
 
     def _host(self, sample: Sample) -> Text:
         lines = host_lines(sample.host, self.fastadv.samples.recent(HOST), self._width, single=False)

@@ -1,28 +1,26 @@
-"""Every colour has a contrast of at least 4.5 (WCAG 2, whose formula is here) with every surface of its theme."""
+"""Every colour has a contrast of at least 4.5 (WCAG 2) with every surface of its theme."""
 
 import pytest
+from rich.color import Color
+from rich.color_triplet import ColorTriplet
 
 from fastadv_tui.dashboard.colours import DARK, LIGHT, RUNS, STATES
 from fastadv_tui.dashboard.themes import DARK as DARK_THEME
 from fastadv_tui.dashboard.themes import LIGHT as LIGHT_THEME
+from tests.support.contrast import contrast
 
 
-def luminance(colour: str) -> float:
-    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def contrast(one: str, other: str) -> float:
-    low, high = sorted((luminance(one), luminance(other)))
-    return (high + 0.05) / (low + 0.05)
+def triplet(colour: str) -> ColorTriplet:
+    return Color.parse(colour).get_truecolor()
 
 
 @pytest.mark.parametrize(("scheme", "theme"), [(DARK, DARK_THEME), (LIGHT, LIGHT_THEME)], ids=["dark", "light"])
 def test_the_colours_of_runs_and_states_are_legible_on_every_surface(scheme: int, theme: object) -> None:
     surfaces = [getattr(theme, name) for name in ("background", "surface", "panel")]
     colours = {colour[scheme] for colour in (*RUNS, *STATES.values())}
-    found = {(colour, surface): contrast(colour, surface) for colour in colours for surface in surfaces}
+    found = {
+        (colour, surface): contrast(triplet(colour), triplet(surface)) for colour in colours for surface in surfaces
+    }
     assert {pair: round(value, 2) for pair, value in found.items() if value < 4.5} == {}
 
 

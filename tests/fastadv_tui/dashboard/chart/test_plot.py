@@ -68,13 +68,10 @@ def test_both_of_two_curves_that_cross_are_drawn_whole() -> None:
     assert len(dots(one) & dots(other)) < len(dots(one)) / 10
 
 
-def test_a_shared_character_looks_like_the_earlier_curve_and_a_faint_curve_lies_below() -> None:
+def test_a_shared_character_looks_like_the_earlier_curve() -> None:
     flat = [0.5] * 100
     first, second = Series(name="first", xs=XS, ys=flat), Series(name="second", xs=XS, ys=flat)
     assert [look for character, look in line_of(picture(first, second), "⣀⠤⠒⠉") if character in "⣀⠤⠒⠉"].count(1) == 0
-    below = Series(name="second", xs=XS, ys=flat, faint=True)
-    assert {look for character, look in line_of(picture(first, below), "⣀⠤⠒⠉") if character in "⣀⠤⠒⠉"} == {0}
-    assert 1 + FAINT in looks(picture(first, below))
 
 
 def line_of(drawing: Drawing, characters: str) -> list[tuple[str, int]]:
