@@ -103,8 +103,13 @@ def _amplification(logits: Tensor) -> Tensor:
     A model that shrinks its logits shrinks the gradients of all its layers, too. Below 6e-5, fp16 loses digits, and the
     attack becomes weaker. A power of two changes no digit. logits: (B, classes).
     """
-    spread = logits.double().std(1, keepdim=True).nan_to_num(1.0)
+    spread = _centred(logits).square().mean(1, keepdim=True).sqrt().nan_to_num(1.0)
     return torch.exp2(spread.clamp(MIN_SPREAD, 1.0).log2().neg().floor())
+
+
+def _centred(logits: Tensor) -> Tensor:
+    """The logits of each image without their mean, in float64: (B, classes)."""
+    return logits.double() - logits.double().mean(1, keepdim=True)
 
 
 def loss_gradient(logits: Tensor, y: Tensor) -> Tensor:
@@ -118,7 +123,7 @@ def loss_gradient(logits: Tensor, y: Tensor) -> Tensor:
     The gradient of the cross-entropy is (1 - p_y) (q - e_y), where q is the softmax over the wrong classes and e_y the
     unit vector of the label. The first factor may be rounded to zero, so it is left out: sign steps use signs alone.
     """
-    centred = logits.double() - logits.double().mean(1, keepdim=True)
+    centred = _centred(logits)
     scaled = centred * (LOGIT_STD / centred.square().mean(1, keepdim=True).sqrt().clamp_min(1e-300))
     label = torch.zeros_like(scaled, dtype=torch.bool).scatter_(1, y[:, None], True)
     return torch.softmax(scaled.masked_fill(label, -torch.inf), 1).nan_to_num().masked_fill(label, -1.0)

@@ -65,7 +65,7 @@ def test_run_with_json_prints_the_events_and_nothing_else(home: Path) -> None:
     assert [time.timestamp() for time in times] == pytest.approx([event.pop("t") for event in stored], abs=0.001)
     assert all(time.tzinfo for time in times)
     assert printed == json.loads(json.dumps(stored))
-    assert [printed[0]["type"], printed[-1]["type"]] == ["started", "finished"]
+    assert [printed[0]["type"], printed[-1]["type"]] == ["starting", "finished"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])

@@ -27,9 +27,12 @@ def errors_in(package: ModuleType) -> set[type[BaseException]]:
 
 
 def real_edges(kinds: set[type[BaseException]]) -> set[tuple[str, str]]:
-    """The pairs (parent, class) from `Exception` down to each class; the parent is the first of several bases."""
+    """The pairs (parent, class) from `Exception` down to each class; the parent is the first of several bases.
+
+    A BaseException that is no Exception passes through one module only, and is in no tree.
+    """
     pairs = set()
-    for kind in kinds:
+    for kind in (kind for kind in kinds if issubclass(kind, Exception)):
         while kind is not Exception:
             pairs.add((kind.__bases__[0].__name__, kind.__name__))
             kind = kind.__bases__[0]

@@ -115,7 +115,7 @@ def _fit(low: float, high: float, dots: int, spacing: int, raster: int, offset: 
 
 def _widened(low: float, high: float) -> tuple[float, float]:
     """The range, widened if it is so narrow that ticks could not be told apart."""
-    if high - low > LEAST_SPAN * max(abs(low), abs(high)):
+    if high - low > max(LEAST_SPAN * max(abs(low), abs(high)), 1e-300):
         return low, high
     return low - (abs(low) / 2 or 0.5), high + (abs(high) / 2 or 0.5)
 

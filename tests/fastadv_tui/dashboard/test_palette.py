@@ -13,6 +13,7 @@ from fastadv_tui.dashboard.screens.history import HistoryScreen
 from fastadv_tui.dashboard.screens.launch import LaunchScreen
 from fastadv_tui.dashboard.screens.runs import RunsScreen
 from fastadv_tui.dashboard.settings import load
+from fastadv_tui.dashboard.widgets.launch_form import LaunchForm
 from tests.support.pilot import a_run, play, shown, until, until_focused
 
 pytestmark = pytest.mark.usefixtures("quick_home")
@@ -62,7 +63,7 @@ def test_the_palette_finds_settings_of_the_run_themes_and_past_commands() -> Non
         await until(pilot, lambda: app.theme == "fastadv-light")
         await choose(app, pilot, "run cifar --set", "fastadv run cifar --set optim.lr=0.07")
         await until(pilot, lambda: isinstance(app.screen, LaunchScreen) and app.screen.ready)
-        assert app.screen.query_one("#field-optim-lr", Input).value == "0.07"
+        assert app.screen.query_one(LaunchForm).texts["optim.lr"] == "0.07"
 
     play(script)
     assert load().theme == "fastadv-light"
