@@ -36,7 +36,7 @@ TEXT_OF_KIND: dict[Kind, Callable[[Any], str]] = {
 class Column(Struct, frozen=True):
     """One column.
 
-    key: the name that users type; also the field of Row.
+    key: the name that users type; also the field or property of Row.
     title: the heading in `fastadv runs` and in comparisons; the history screen shows the key.
     kind: a size is in [0,1], and users type it in units of 1/255; a fraction is in [0,1]; a time is a unix time; a
         duration is in seconds.
@@ -126,6 +126,9 @@ COLUMNS = {
         _column("total_epochs", "number", lambda row: _epochs(row.total_epochs)),
         _column("clean", "fraction"),
         _column("robust", "fraction"),
+        _column("best_robust", "fraction", title="best robust"),
+        _column("best_epoch", "number", lambda row: "" if row.best_epoch is None else _epochs(row.best_epoch),
+                title="at epoch"),
         _column("attack", "word", _attack),
         _column("evaluations", "list", lambda row: "; ".join(map(short_text, reversed(row.evaluations)))),
         _column("images", "number", lambda row: f"{row.images:,}"),
@@ -154,8 +157,11 @@ FIELDS_WITHOUT_COLUMN = (
     "answers",
 )  # the fields of Row that have no column
 
+COMPUTED = ("best_robust", "best_epoch")  # the columns that follow from fields of Row
+
 # The columns that the history screen can show, in the order of its dialog for choosing columns.
 SHOWABLE = (
-    "id", "status", "name", "dataset", "method", "preset", "eps", "alpha", "seed", "clean", "robust", "attack",
-    "evaluations", "epochs", "duration", "images_per_second", "peak_memory", "flops", "submitted", "tags", "note",
+    "id", "status", "name", "dataset", "method", "preset", "eps", "alpha", "seed", "clean", "robust", "best_robust",
+    "best_epoch", "attack", "evaluations", "epochs", "duration", "images_per_second", "peak_memory", "flops",
+    "submitted", "tags", "note",
 )  # fmt: skip

@@ -16,8 +16,9 @@ from fastadv_tui.dashboard.snapshot import Snapshot
 from fastadv_tui.dashboard.widgets.comparison_chart import ComparisonChart
 from fastadv_tui.dashboard.widgets.table_paint import paint_again_when_measured
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
-from fastadv_tui.history.comparison import Cell, compare
+from fastadv_tui.history.comparison import compare
 from fastadv_tui.history.comparison_formats import FORMATS
+from fastadv_tui.history.comparison_table import Cell
 from fastadv_tui.history.row import Row
 from fastadv_tui.text.sanitize import distinct_labels, one_line
 
@@ -51,7 +52,7 @@ class CompareScreen(Screen[None]):
         yield Footer()
 
     def begin(self) -> None:
-        self.query_one("#results").border_title = "Results, * marks the best"
+        self.query_one("#results").border_title = "Results"
         self.query_one("#settings").border_title = "Settings that differ"
         self.query_one("#tables").focus()
 
@@ -102,8 +103,6 @@ class CompareScreen(Screen[None]):
         table.clear(columns=True)
         table.add_columns("", *map(Text, names))  # a str would be read as markup
         for label, cells in lines:
-            shown = [
-                Text(one_line(cell.text, 24) + " *" * cell.best, style="bold" if cell.best else "") for cell in cells
-            ]
+            shown = [Text(one_line(cell.words, 48), style="bold" if cell.star else "") for cell in cells]
             table.add_row(Text(label, style="dim"), *shown)
         paint_again_when_measured(table)
