@@ -9,6 +9,7 @@ from msgspec import Struct
 
 DOTS_WIDE = 2  # a braille character is 2 dots wide and 4 high
 DOTS_HIGH = 4
+WORK_UNITS = ((1e18, "EFLOP"), (1e15, "PFLOP"), (1e12, "TFLOP"), (1e9, "GFLOP"), (1e6, "MFLOP"))
 BRAILLE = 0x2800  # the empty braille character
 # bits of the dots in the left and right half of a character; bit b of the index is row b from below
 LEFT = tuple(sum(bit for row, bit in enumerate((0x40, 0x04, 0x02, 0x01)) if rows >> row & 1) for rows in range(16))
@@ -203,3 +204,8 @@ def time_unit(seconds: float) -> tuple[float, str]:
         if seconds < limit:
             return size, name
     return 86_400, "d"
+
+
+def work_unit(operations: float) -> tuple[float, str]:
+    """The unit in which to label floating-point operations: their number in it, and its name."""
+    return next((unit for unit in WORK_UNITS if operations >= unit[0]), WORK_UNITS[-1])

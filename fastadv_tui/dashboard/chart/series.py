@@ -46,14 +46,15 @@ class Mark(Struct, frozen=True):
 
 
 class Options(Struct, frozen=True, kw_only=True):
-    """How a chart shows its series. y = "percent": `ys` are fractions in [0,1]. x = "time": `xs` are seconds.
+    """How a chart shows its series. y = "percent": `ys` are fractions in [0,1]. x = "time": `xs` are seconds;
+    "work": floating-point operations; "eps": fractions in [0,1].
 
     smoothing: weight of the past in [0,1). x_range: limits of the x axis; None takes those of the data.
     empty: text of a chart without data.
     """
 
     y: Literal["plain", "percent"] = "plain"
-    x: Literal["epoch", "time"] = "epoch"
+    x: Literal["epoch", "time", "work", "eps"] = "epoch"
     log_y: bool = False
     smoothing: float = 0.0
     x_range: tuple[float, float] | None = None
@@ -110,4 +111,11 @@ def _curve(series: Series, place: int, options: Options) -> Curve | None:
 
 def x_unit(options: Options, span: float) -> tuple[float, str]:
     """The unit of the labels on the x axis: its size in units of `xs`, and its name. span: length of the axis."""
-    return scale.time_unit(span) if options.x == "time" else (1.0, "epoch")
+    match options.x:
+        case "time":
+            return scale.time_unit(span)
+        case "work":
+            return scale.work_unit(span)
+        case "eps":
+            return 1 / 255, "eps"
+    return 1.0, "epoch"

@@ -43,7 +43,7 @@ def test_the_history_filters_marks_compares_and_exports_runs(tmp_path: Path, mon
         await until(pilot, lambda: isinstance(app.screen, CompareScreen))
         await until(pilot, lambda: "model.width" in shown(app))
         assert "8/255" in shown(app)
-        assert "different eps" in shown(app)
+        await until(pilot, lambda: "different eps" in shown(app))
         await pilot.press("E")
         await until(pilot, lambda: len([*tmp_path.glob("fastadv-compare-*")]) == 4)
         await pilot.press("escape", "escape")
