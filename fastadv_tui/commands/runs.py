@@ -104,5 +104,5 @@ def _group_lines(groups: Sequence["Group"]) -> list[Sequence[str]]:
     lines: list[Sequence[str]] = [("n", "name", "clean", "robust", "seeds", "first run")]
     for group in groups:
         clean, robust = mean_std(group.clean, group.clean_std), mean_std(group.robust, group.robust_std)
-        lines.append((str(group.count), group.rows[0].name, clean, robust, seeds_text(group), group.rows[0].id))
+        lines.append((str(group.count), group.rows[0].name, clean, robust, seeds_text(group.rows), group.rows[0].id))
     return lines

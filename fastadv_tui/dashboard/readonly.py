@@ -2,7 +2,7 @@
 
 from typing import Any
 
-CHANGES = frozenset({"launch", "again", "stop", "resume", "pin", "tag", "note", "rename", "delete"})
+CHANGES = frozenset({"launch", "again", "stop", "resume", "pin", "tag", "note", "rename", "delete", "evaluate"})
 
 
 class ReadonlyActions:

@@ -60,7 +60,7 @@ def _results(columns: Sequence[Column], baseline: int | None) -> list[Line]:
     return [
         ("name", [_word(column.first.name) for column in columns]),
         ("status", [_word(_status(column)) for column in columns]),
-        *([("seeds", [_word(_seeds(column)) for column in columns])] if grouped else []),
+        *([("seeds", [_word(seeds_text(column.rows)) for column in columns])] if grouped else []),
         _accuracies("clean", [accuracy_of(column.rows, "clean") for column in columns], baseline),
         _accuracies("robust", [accuracy_of(column.rows, "robust") for column in columns], baseline),
         ("attack", [_word(evaluation_text(column.first) if column.first.attack else "") for column in columns]),
@@ -128,11 +128,6 @@ def _status(column: Column) -> str:
     return states[0] if len(set(states)) == 1 else ", ".join(f"{states.count(s)} {s}" for s in dict.fromkeys(states))
 
 
-def _seeds(column: Column) -> str:
-    (group,) = group_by_seed(column.rows)
-    return seeds_text(group)
-
-
 def _word(text: str) -> Cell:
     return Cell(text=text or "-", value=text or None)
 
@@ -141,7 +136,10 @@ def _word(text: str) -> Cell:
 
 
 def _settings(columns: Sequence[Column]) -> list[Line]:
-    """The settings that differ. The seeds of groups are among the results."""
+    """The settings that differ; of one run alone, those that it changed. The seeds of groups are among the results."""
+    if len(columns) == 1:
+        changed = columns[0].first.settings
+        return [(key, [Cell(text=_setting_text(key, value), value=value)]) for key, value in changed.items()]
     grouped = any(len(column.rows) > 1 for column in columns)
     found = differing_settings([column.first for column in columns])
     return [

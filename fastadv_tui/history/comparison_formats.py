@@ -36,7 +36,9 @@ def to_csv(table: Table) -> str:
     lines += [["note", text] for text in table.footnotes]
     width = max(map(len, lines))
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows([*map(_in_csv, line), *[""] * (width - len(line))] for line in lines)
+    csv.writer(out, lineterminator="\n").writerows(
+        [*map(csv_value, line), *[""] * (width - len(line))] for line in lines
+    )
     return out.getvalue()
 
 
@@ -115,7 +117,7 @@ def _lines(table: Table, escaped: Callable[[str], str]) -> list[list[str]]:
     return [["", *map(shown, table.runs)], *map(line, (*table.results, *table.settings))]
 
 
-def _in_csv(value: Value) -> Value:
+def csv_value(value: Value) -> Value:
     """A value as CSV has it: numbers as they are, texts on one line and never a formula, lists with commas."""
     if value is None:
         return ""

@@ -25,7 +25,7 @@ class ColumnsDialog(ModalScreen[tuple[str, ...] | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog"):
-            yield Label("Columns: space shows or hides, enter saves, escape cancels", markup=False)
+            yield Label("Columns and settings: space shows or hides, enter saves, escape cancels", markup=False)
             yield SelectionList[str](*(Selection(key, key, key in self._chosen) for key in self._order))
 
     def action_save(self) -> None:

@@ -1,16 +1,14 @@
 """The screen that compares runs: their accuracy curves, their results, and the settings that differ."""
 
-import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.widgets import Footer, Static
 
-from engine.protocol.files import FOR_ALL, WriteError, write_atomic
 from fastadv_tui.dashboard.screens.base import Screen
+from fastadv_tui.dashboard.screens.export import export
 from fastadv_tui.dashboard.snapshot import Snapshot
 from fastadv_tui.dashboard.widgets.comparison_chart import ComparisonCharts
 from fastadv_tui.dashboard.widgets.comparison_view import ComparisonView, shared_text
@@ -67,10 +65,11 @@ class CompareScreen(Screen[None]):
 
     def on_resize(self) -> None:
         """Decide again whether the runs fit side by side."""
-        if self._rows:
-            self.call_after_refresh(self._draw)
+        self.call_after_refresh(self._draw)
 
     def _draw(self) -> None:
+        if not self.ready or not self._rows:
+            return
         table = compare(self._rows, self._by_seed)
         places = self.fastadv.marked.places_of(self._marked_id(column) for column in table.columns)
         self.query_one(ComparisonCharts).show(table.columns, places)
@@ -103,23 +102,9 @@ class CompareScreen(Screen[None]):
 
     def action_export(self) -> None:
         """The table as CSV, Markdown and LaTeX, and the screen as SVG, in the current folder."""
-        if self.fastadv.readonly:  # a reader in a browser must not write files here
-            self.notify("this dashboard is read-only", severity="warning")
-            return
-        name = f"fastadv-compare-{time.strftime('%Y%m%d-%H%M%S')}"
         table = compare(self._rows, self._by_seed)
-        try:
-            stem = Path.cwd() / name  # fails if the current folder was deleted
-            for form, suffix in SUFFIXES.items():
-                write_atomic(stem.with_suffix(f".{suffix}"), FORMATS[form](table).encode(), FOR_ALL)
-            picture = self.app.export_screenshot(title="fastadv")
-            write_atomic(stem.with_suffix(".svg"), picture.encode(), FOR_ALL)
-        except WriteError as error:
-            self.notify(str(error), severity="error", markup=False)
-        except OSError as error:
-            self.notify(f"cannot write {name}.*: {error.strerror}", severity="error", markup=False)
-        else:
-            self.notify(f"written: {stem}.csv, .md, .tex and .svg", markup=False, timeout=10)
+        tables = {suffix: FORMATS[form](table) for form, suffix in SUFFIXES.items()}
+        export(self, "compare", {**tables, "svg": self.app.export_screenshot(title="fastadv")})
 
 
 def _counted(table: Table) -> str:

@@ -58,7 +58,8 @@ class ComparisonView(DataTable[Text]):
         results = [_line(line) for line in _telling(table.results)]
         settings = [_line(line) for line in table.settings]
         empty = [Text("") for _ in table.columns[1:]]
-        said = Text(f"{len(settings)} of {table.known_settings} differ", "dim")
+        what = "differ" if len(table.columns) > 1 else "changed from the preset"
+        said = Text(f"{len(settings)} of {table.known_settings} {what}", "dim")
         return [*results, [Text("settings", "dim"), said, *empty], *settings]
 
     def _runs_as_rows(self, table: Table, heads: Sequence[Text]) -> list[list[Text]]:

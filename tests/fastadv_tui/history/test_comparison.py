@@ -165,7 +165,7 @@ def test_a_copied_run_folder_is_no_second_trial() -> None:
     (renamed,) = group_by_seed([copy])  # the original is gone: the copy counts
     assert renamed.count == 1
     (both,) = group_by_seed([own, replace(own, id="c", origin="c")])
-    assert seeds_text(both) == f"{BASE.seed} (2 runs)"
+    assert seeds_text(both.rows) == f"{BASE.seed} (2 runs)"
 
 
 def test_a_seed_that_is_counted_twice_is_said_if_the_code_is_the_same() -> None:
