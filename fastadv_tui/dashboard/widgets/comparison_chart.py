@@ -39,11 +39,9 @@ class ComparisonCharts(Vertical):
         yield Chart(id="against-epochs", classes="curve")
         with Horizontal(id="small-comparisons"):
             for name in ("time", "work", "eps"):
-                yield Chart(id=f"against-{name}", classes="curve")
-
-    def on_mount(self) -> None:
-        for name, title in (("time", "Robust · time"), ("work", "Robust · work"), ("eps", "Robust · eps")):
-            self.query_one(f"#against-{name}").border_title = title
+                chart = Chart(id=f"against-{name}", classes="curve")
+                chart.border_title = f"Robust · {name}"
+                yield chart
 
     def show(self, columns: Sequence[Column], places: Sequence[int]) -> None:
         """Draw the columns. places: one for each column, the number of its colour."""
