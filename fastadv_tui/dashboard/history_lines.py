@@ -6,7 +6,7 @@ from msgspec import Struct
 from rich.text import Text
 
 from fastadv_tui.dashboard.colours import run_colour, state_colour
-from fastadv_tui.dashboard.marks import Marks
+from fastadv_tui.dashboard.marks import Marks, glyph_at
 from fastadv_tui.history.accuracies import accuracy_of
 from fastadv_tui.history.columns import COLUMNS, Column, column_of
 from fastadv_tui.history.leaderboard import SEVERAL, GroupRows, best_lines, line_text
@@ -21,6 +21,7 @@ MARK, COUNT, DELTA = "mark", "n", "delta"  # keys of the columns that are no fig
 NAMES = ("name", "status")  # a column of these stays at the left if it is among the first two
 ACCURACIES = ("clean", "robust")
 TITLES = {MARK: "", COUNT: "n", DELTA: "Δ ⚑"}
+PUBLISHED = "published"
 UP, DOWN = "↑", "↓"
 
 
@@ -61,44 +62,64 @@ def heading(key: str, style: Style) -> Text:
     return Text(f"{TITLES.get(key, column.key if column else key)}{arrow}", justify="right" if right else "left")
 
 
-def line_cells(lines: Sequence[GroupRows], keys: Sequence[str], style: Style) -> dict[str, list[Text]]:
-    """The cells of each line, by the id of its first run."""
-    best = {key: best_lines(lines, COLUMNS[key]) for key in keys if key in ACCURACIES}
-    return {rows[0].id: [_cell(rows, key, style, best) for key in keys] for rows in lines}
+class LineCells:
+    """The cells of lines, each made when the table asks for it: most of 500 lines are below the screen."""
+
+    def __init__(self, lines: Mapping[str, GroupRows], keys: Sequence[str], style: Style) -> None:
+        """lines: by the id of their first run."""
+        self._lines, self._style = lines, style
+        self._columns = [(key, column_of(key)) for key in keys]
+        own = [rows for rows in lines.values() if not is_published(rows[0])]
+        self._best = {key: best_lines(own, COLUMNS[key]) for key in keys if key in ACCURACIES}
+
+    def of(self, run_id: str) -> list[Text]:
+        """The cells of one line."""
+        rows, style = self._lines[run_id], self._style
+        if is_published(rows[0]):
+            return _published_cells(rows[0], self._columns)
+        cells = [_text(rows, column) if column else _other_cell(rows, key, style) for key, column in self._columns]
+        for place, (key, _) in enumerate(self._columns):
+            if key == "status":
+                cells[place] = _state(rows, style)
+            elif key == "name" and (colour := run_colour(_place(rows, style.marks), style.scheme)):
+                cells[place].stylize(colour)
+            elif run_id in self._best.get(key, ()):
+                cells[place].stylize("bold")
+        return cells
 
 
-def _cell(rows: GroupRows, key: str, style: Style, best: Mapping[str, set[str]]) -> Text:
-    if key == MARK:
-        return _marks(rows, style)
-    if key == COUNT:
-        return Text("–" if is_published(rows[0]) else str(len(rows)), justify="right")
-    if key == DELTA:
-        return Text(_difference(rows, style.baseline), justify="right")
-    column = column_of(key)
-    assert column is not None
-    cell = _state(rows, style) if key == "status" else _text(rows, column)
-    if is_published(rows[0]):
-        cell.stylize("dim")
-    elif key == "name" and (colour := run_colour(_place(rows, style.marks), style.scheme)):
-        cell.stylize(colour)
-    if rows[0].id in best.get(key, ()):
-        cell.stylize("bold")
-    return cell
+def _published_cells(row: Row, columns: Sequence[tuple[str, Column | None]]) -> list[Text]:
+    """The cells of a published result, all dim. What a run has by default, nobody has published: it is unknown."""
+    cells = []
+    for key, column in columns:
+        if key == "submitted":
+            text = PUBLISHED
+        elif key == "status":
+            text = f"{GLYPHS[PAPER]} {PAPER}"
+        elif column is None:
+            text = "" if key == MARK else "–"
+        else:
+            text = one_line(column.text(row), MAX_CELL_WIDTH) if column.value(row) else "–"
+        cells.append(Text(text, justify="right" if column is None or column.numeric else "left"))
+        cells[-1].stylize("dim")
+    return cells
 
 
 def _text(rows: GroupRows, column: Column) -> Text:
-    if is_published(rows[0]) and not column.value(rows[0]):  # what a run has by default, nobody has published
-        return Text("published" if column.key == "submitted" else "-", justify="right" if column.numeric else "left")
-    limit = MAX_LIST_WIDTH if column.kind == "list" else MAX_CELL_WIDTH
-    text = one_line(line_text(rows, column), limit)
+    text = one_line(line_text(rows, column), MAX_LIST_WIDTH if column.kind == "list" else MAX_CELL_WIDTH)
     return Text(text, justify="right" if column.numeric else "left")
+
+
+def _other_cell(rows: GroupRows, key: str, style: Style) -> Text:
+    if key == MARK:
+        return _marks(rows, style)
+    return Text(str(len(rows)) if key == COUNT else _difference(rows, style.baseline), justify="right")
 
 
 def _marks(rows: GroupRows, style: Style) -> Text:
     place = _place(rows, style.marks)
-    glyph = next((style.marks.glyph(row.id) for row in rows if row.id in style.marks), " ")
-    flag = "⚑" if any(row.pinned for row in rows) else " "
-    return Text.assemble(flag, (glyph, run_colour(place, style.scheme)))
+    text = Text("⚑" if any(row.pinned for row in rows) else " ")
+    return text if place is None else text.append(glyph_at(place), run_colour(place, style.scheme))
 
 
 def _place(rows: GroupRows, marks: Marks) -> int | None:
@@ -110,8 +131,6 @@ def _state(rows: GroupRows, style: Style) -> Text:
     states = {row.state for row in rows}
     if len(states) > 1:
         return Text(SEVERAL)
-    if states == {PAPER}:
-        return Text(f"{GLYPHS[PAPER]} {PAPER}")
     return Text.assemble((COLUMNS["status"].text(rows[0]), state_colour(rows[0].state, style.scheme)))
 
 

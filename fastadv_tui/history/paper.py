@@ -4,6 +4,7 @@ Source: Wong, Rice and Kolter, "Fast is better than free", ICLR 2020, arXiv 2001
 of DAWNBench. Robust accuracy is under PGD-50-10 on all test images. Their times are on one GeForce RTX 2080 Ti.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 
 from fastadv_tui.history.row import Row
@@ -38,5 +39,9 @@ def is_published(row: Row) -> bool:
 
 def fitting(rows: Iterable[Row]) -> Sequence[Row]:
     """The published results to show beside these rows: those of their data set and eps, if all rows share both."""
-    asked = {(row.dataset, round(row.eps, 6)) for row in rows}
-    return [row for row in ROWS if asked == {(row.dataset, round(row.eps, 6))}]
+    asked: tuple[str, float] | None = None
+    for row in rows:
+        if asked is not None and asked != (row.dataset, row.eps):
+            return []
+        asked = row.dataset, row.eps
+    return [row for row in ROWS if asked and row.dataset == asked[0] and math.isclose(row.eps, asked[1], rel_tol=1e-6)]

@@ -7,7 +7,7 @@ from textual.timer import Timer
 from textual.widgets import DataTable, Footer, Input, Label, Static
 
 from fastadv_tui.dashboard.colours import scheme_of
-from fastadv_tui.dashboard.history_lines import Style, heading, line_cells, shown_columns, sticky_columns
+from fastadv_tui.dashboard.history_lines import LineCells, Style, heading, shown_columns, sticky_columns
 from fastadv_tui.dashboard.screens.choice_dialog import ChoiceDialog
 from fastadv_tui.dashboard.screens.columns_dialog import ColumnsDialog
 from fastadv_tui.dashboard.screens.history_actions import HistoryActions
@@ -26,9 +26,11 @@ from fastadv_tui.text.sanitize import one_line
 
 MAX_LINES = 500  # lines in the table; the filter searches all runs
 FILTER_DELAY = 0.15  # seconds without a key before the filter is applied
+PREVIEW_DELAY = 0.05  # seconds without a move of the cursor before the preview is drawn
 NEWEST_FIRST = "submitted"
 NO_GROUPS = "no groups"
 GROUPABLE = ("word", "flag", "size", "number")  # kinds of columns whose values several runs may share
+OWN = ("id", "note")  # columns in which hardly two runs agree
 SAVE, REMOVE = "save changes to ", "remove "  # entries of the dialog of views
 NO_RUNS = "No runs yet. Press escape, then n to start one."
 
@@ -69,7 +71,8 @@ class HistoryScreen(HistoryActions):
         self._view = ""
         self._found: list[Row] = []
         self._lines: dict[str, GroupRows] = {}
-        self._filter_timer = Timer(self, 1.0, pause=True)  # this first timer never starts
+        self._filter_timer = Timer(self, 1.0, pause=True)  # these first timers never start
+        self._preview_timer = Timer(self, 1.0, pause=True)
 
     @property
     def _table(self) -> HistoryTable:
@@ -117,7 +120,7 @@ class HistoryScreen(HistoryActions):
             return
         self._lines = {rows[0].id: rows for rows in lines[:MAX_LINES]}
         self._draw_table()
-        self._draw_preview()
+        self._plan_preview()
         self._summarise(len(lines))
 
     def _sorted_lines(self) -> list[GroupRows]:
@@ -132,16 +135,24 @@ class HistoryScreen(HistoryActions):
     def _draw_table(self) -> None:
         style = Style(self.fastadv.marked, scheme_of(self.app), self._sort, bool(self._group), self._baseline())
         keys = shown_columns(self.columns, style)
-        lines = line_cells([*self._lines.values()], keys, style)
-        self._table.show([(key, heading(key, style)) for key in keys], sticky_columns(keys), lines)
+        headings = [(key, heading(key, style)) for key in keys]
+        self._table.show(headings, sticky_columns(keys), [*self._lines], LineCells(self._lines, keys, style).of)
         self.set_class(not self._lines, "-empty")
-        nothing = f"No run matches {one_line(self._query.value, 60)}. Escape clears the filter."
-        self.query_one("#nothing", Static).update(nothing if self._snapshot.rows else NO_RUNS)
+        if not self._lines:
+            nothing = f"No run matches {one_line(self._query.value, 60)}. Escape clears the filter."
+            self.query_one("#nothing", Static).update(nothing if self._snapshot.rows else NO_RUNS)
 
-    def _draw_preview(self) -> None:
+    def _plan_preview(self) -> None:
+        """Draw the preview soon: neither the table nor a cursor that moves on has to wait for it."""
+        self._preview_timer.stop()
+        self._preview_timer = self.set_timer(PREVIEW_DELAY, self._draw_preview)
+
+    async def _draw_preview(self) -> None:
+        if not self.ready:
+            return
         rows = self._under_cursor()
         places = [place for row in rows if (place := self.fastadv.marked.place(row.id)) is not None]
-        self.query_one(HistoryPreview).show(rows, places[0] if places else self.fastadv.marked.free_place)
+        await self.query_one(HistoryPreview).show(rows, places[0] if places else self.fastadv.marked.free_place)
 
     def _summarise(self, lines: int) -> None:
         total, marked = len(self._snapshot.rows), len(self.fastadv.marked)
@@ -152,7 +163,8 @@ class HistoryScreen(HistoryActions):
         parts += ["read-only"] if self.fastadv.readonly else []
         parts += [f"the first {MAX_LINES} are shown"] if lines > MAX_LINES else []
         self.query_one("#summary", Static).update("   ".join(parts) if total else NO_RUNS)
-        self.query_one("#view", Static).update(f"view: {one_line(self._view, 24)}" if self._view else "")
+        if self._view or str(self.query_one("#view", Static).visual):
+            self.query_one("#view", Static).update(f"view: {one_line(self._view, 24)}" if self._view else "")
 
     def _baseline(self) -> GroupRows:
         """The first line with a pinned run; if no line has one, a pinned run that the filter hides."""
@@ -190,8 +202,7 @@ class HistoryScreen(HistoryActions):
         self.action_open()
 
     def on_data_table_row_highlighted(self) -> None:
-        if self.ready:
-            self._draw_preview()
+        self._plan_preview()
 
     def action_back(self) -> None:
         """Clear the filter; without one, leave the filter's field; else leave the screen."""
@@ -248,7 +259,8 @@ class HistoryScreen(HistoryActions):
                 self._group = "" if by == NO_GROUPS else by
                 self._draw()
 
-        keys = [key for key in self._known_columns() if (column := column_of(key)) and column.kind in GROUPABLE]
+        known = (column_of(key) for key in self._known_columns() if key not in OWN)
+        keys = [column.key for column in known if column and column.kind in GROUPABLE]
         dialog = ChoiceDialog("Group runs by", [NO_GROUPS, SEEDS, *keys], NO_GROUPS if self._group else SEEDS)
         self.app.push_screen(dialog, chosen)
 

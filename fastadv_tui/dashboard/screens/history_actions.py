@@ -10,7 +10,6 @@ from fastadv_tui.dashboard.screens.text_dialog import TextDialog
 from fastadv_tui.history.index import History
 from fastadv_tui.history.notes import Notes, changed_tags
 from fastadv_tui.history.row import Row
-from fastadv_tui.history.rows_csv import rows_as_csv
 from fastadv_tui.paths import runs_dir
 from fastadv_tui.runs import control
 from fastadv_tui.text.sanitize import one_line, run_label
@@ -91,6 +90,8 @@ class HistoryActions(Screen[None]):
 
     def action_export(self) -> None:
         """Write the marked runs, or all that match the filter, as CSV."""
+        from fastadv_tui.history.rows_csv import rows_as_csv  # few people export, and the history opens sooner
+
         if rows := self.marked_rows() or self.matching_rows():
             export(self, "runs", {"csv": rows_as_csv(rows)})
         else:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.text import Text
-from textual.app import ComposeResult
 from textual.containers import Container, VerticalScroll
 from textual.widgets import Static
 
@@ -24,31 +23,31 @@ OF_GROUP = ("dataset", "method", "eps", "seed", "clean", "robust", "duration", "
 
 
 class HistoryPreview(Container):
-    """Shows one run, the mean of a group, or a published result."""
+    """Shows one run, the mean of a group, or a published result. It stays empty until it shows something first."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._shown: tuple[Sequence[Row], int] | None = None
 
-    def compose(self) -> ComposeResult:
-        yield Chart(id="preview-curves", classes="curve")
-        with VerticalScroll(id="preview-facts", can_focus=False):
-            yield Static(id="preview-text", markup=False)
-
-    def show(self, rows: Sequence[Row], place: int) -> None:
+    async def show(self, rows: Sequence[Row], place: int) -> None:
         """Show the runs of one line; nothing if there is none. place: the number of the colour of the curves."""
         if (rows, place) == self._shown:
             return
+        if self._shown is None:
+            text = Static(id="preview-text", markup=False)
+            chart = Chart(id="preview-curves", classes="curve")
+            await self.mount_all([chart, VerticalScroll(text, id="preview-facts", can_focus=False)])
         self._shown = [*rows], place
         chart = self.query_one("#preview-curves", Chart)
         chart.border_title = one_line(rows[0].name, 30) if rows else "no run"
-        chart.options = Options(y="percent", empty="no accuracy was measured during training")
+        chart.options = Options(y="percent")
         curves = (("robust", ROBUST), ("clean", CLEAN))
         chart.series = [
             Series(name=name, xs=[x for x, _ in points], ys=[y for _, y in points], look=place, faint=name == "clean")
             for name, accuracy in curves
             if (points := against_epochs(rows, accuracy))
         ]
+        chart.display = bool(chart.series)
         lines = [_line(label, value) for label, value in _told(rows)]
         self.query_one("#preview-text", Static).update(Text("\n").join(lines))
 
