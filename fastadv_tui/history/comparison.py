@@ -10,7 +10,7 @@ from engine.config.settings import settings
 from engine.config.units import units
 from fastadv_tui.history.accuracies import accuracy_of, evaluated_accuracy_of, evaluation_kinds
 from fastadv_tui.history.columns import COLUMNS, evaluation_text, status_word
-from fastadv_tui.history.comparison_notes import notes_of, warnings_of
+from fastadv_tui.history.comparison_notes import cautions_of, notes_of, warnings_of
 from fastadv_tui.history.comparison_table import Cell, Column, Line, Table
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.run_settings import differing_settings
@@ -40,6 +40,7 @@ def compare(rows: Sequence[Row], by_seed: bool = False) -> Table:
         settings=_settings(columns),
         known_settings=len(settings()),
         notes=notes_of(columns, baseline, results),
+        cautions=cautions_of(columns),
         warnings=warnings_of(columns),
     )
 

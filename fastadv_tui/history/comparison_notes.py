@@ -42,13 +42,17 @@ def warnings_of(columns: Sequence[Column]) -> list[str]:
     }
     warnings = [warning for warning, found in checks.items() if len(found) > 1]
     warnings += ["results of `fastadv eval` differ in their data or step size"] * _evaluations_differ(rows)
-    warnings += [
+    return warnings + counted_twice([group for column in columns for group in group_by_seed(column.rows)])
+
+
+def cautions_of(columns: Sequence[Column]) -> list[str]:
+    """What a reader must know of the figures of single runs."""
+    return [
         f"{column.name}: {warning}"
         for column in columns
         for row in column.rows
         for warning in figure_warnings(row.without_gradient, row.images, row.answers)
     ]
-    return warnings + counted_twice([group for column in columns for group in group_by_seed(column.rows)])
 
 
 def _evaluations_differ(rows: Sequence[Row]) -> bool:

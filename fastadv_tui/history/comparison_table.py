@@ -63,7 +63,8 @@ class Table(Struct, frozen=True):
 
     baseline: the column that differences refer to; None if there is only one column. pinned: whether the user chose it.
     settings: the settings that differ, of `known_settings` in total.
-    notes: what the signs in the cells mean. warnings: sentences that say why results might not be comparable.
+    notes: what the signs in the cells mean. cautions: what a reader must know of the figures of single runs.
+    warnings: sentences that say why results might not be comparable.
     """
 
     columns: list[Column]
@@ -73,6 +74,7 @@ class Table(Struct, frozen=True):
     settings: list[Line]
     known_settings: int
     notes: list[str]
+    cautions: list[str]
     warnings: list[str]
 
     @property
@@ -82,4 +84,4 @@ class Table(Struct, frozen=True):
     @property
     def footnotes(self) -> list[str]:
         """What every printed form says below the cells."""
-        return [*self.notes, *self.warnings]
+        return [*self.notes, *self.cautions, *self.warnings]

@@ -117,4 +117,5 @@ def _below(table: Table, as_rows: bool) -> list[str]:
     """What stands below the table: what all runs share, the meaning of the signs, and the warnings."""
     warnings = [f"! {text}" for text in table.warnings] or ["data, evaluation and code agree"]
     shared = shared_text(table) if as_rows else ""
-    return [*filter(None, (shared, " · ".join(table.notes))), *warnings]
+    cautions = [f"! {text}" for text in table.cautions]
+    return [*filter(None, (shared, " · ".join(table.notes))), *cautions, *warnings]

@@ -194,3 +194,10 @@ def test_a_comparison_has_a_line_for_each_kind_of_evaluation() -> None:
 def test_evaluations_of_one_kind_that_cannot_be_compared_are_a_warning(other: dict[str, object]) -> None:
     one, two = replace(BASE, evaluations=[evaluation()]), replace(NARROW, evaluations=[evaluation(**other)])
     assert compare([one, two]).warnings == ["results of `fastadv eval` differ in their data or step size"]
+
+
+def test_figures_that_may_say_nothing_are_told_below_without_a_word_on_comparability() -> None:
+    table = compare([replace(BASE, without_gradient=12, answers=1), NARROW])
+    assert table.warnings == []
+    assert [text.partition(":")[0] for text in table.cautions] == ["base", "base"]
+    assert {*table.cautions} < {*table.footnotes}
