@@ -1,4 +1,5 @@
-"""Entry point of the engine's process. `python -P -m engine RUN_DIR` trains a run.
+"""Entry point of the engine's process. `python -P -m engine RUN_DIR` trains a run, or evaluates what
+`request.json` in the folder asks for.
 
 `--check`, `--doctor`, `--flops` and `--eval` answer questions. `--prepare` resizes the images of a data set. The last
 event of a training is always `finished`. Exit codes: 0 done, 1 failed, 2 refused, 130 stopped.
@@ -54,18 +55,28 @@ def _command(arguments: list[str]) -> int:
 
 
 def train(rundir: RunDir) -> int:
-    """Train a run, from its last checkpoint if there is one. Every outcome is reported by a `finished` event."""
+    """Train a run, from its last checkpoint if there is one, or do the evaluation that a folder asks for.
+
+    Every outcome is reported by a `finished` event.
+    """
     stop = StopRequest(rundir.stop_asked)  # before torch is imported, because a stop may come at any moment
     attempt = 1 + sum(isinstance(event, events.Started) for event in event_log.read(rundir.events))
     with event_log.Writer(rundir.events) as writer:
         try:
             stop.check()
+            writer.write(events.Starting(phase="loading torch"))
             from engine.runtime.allocator import tune_allocator
-            from engine.training.trainer import Training
 
             tune_allocator()
-            training = Training(rundir.submission().config, rundir, writer, stop)
-            training.run(attempt)
+            if rundir.request.exists():
+                from engine.commands.evaluate import evaluate_in_folder
+
+                evaluate_in_folder(rundir, writer, stop)
+            else:
+                from engine.training.trainer import Training
+
+                training = Training(rundir.submission().config, rundir, writer, stop)
+                training.run(attempt)
             finished, code = events.Finished(status="done"), ExitCode.DONE
         except Stopped:
             finished, code = events.Finished(status="stopped"), ExitCode.STOPPED

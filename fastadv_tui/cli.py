@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Annotated
 
 import typer
+from typer.models import CommandInfo, TyperInfo
 
 EPILOG = "Start with `fastadv run digits`: real data, no download, about a minute on a CPU."
 
@@ -19,10 +20,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-COMMANDS = (  # modules of fastadv_tui.commands, in the order of --help
-    "run", "watch", "stop", "resume", "sweep", "queue", "runs", "show", "logs", "export", "compare", "eval", "prepare",
-    "tag", "note", "rm", "prune", "reindex", "serve", "settings", "presets", "doctor",
-)  # fmt: skip
+HEADINGS = {  # the modules of fastadv_tui.commands under the headings of --help, in its order
+    "Train": ("run", "sweep", "rerun", "queue", "stop", "resume"),
+    "Look at runs": ("runs", "top", "show", "watch", "logs", "compare"),
+    "Evaluate and export": ("eval", "plot", "export"),
+    "Keep order": ("tag", "note", "rm", "prune", "reindex"),
+    "Data and machine": ("prepare", "doctor", "notify", "serve"),
+    "Look up": ("settings", "presets"),
+}
+HEADING_OF = {name: heading for heading, names in HEADINGS.items() for name in names}
+COMMANDS = tuple(HEADING_OF)
 
 
 def register(words: Sequence[str]) -> None:
@@ -30,8 +37,16 @@ def register(words: Sequence[str]) -> None:
     if words[:1] == ["--version"]:
         return  # --version needs no command
     asked = [name for name in COMMANDS if name in words[:1]]
-    for module in asked or COMMANDS:
-        import_module(f"fastadv_tui.commands.{module}").register(app)
+    for name in asked or COMMANDS:
+        import_module(f"fastadv_tui.commands.{name}").register(app)
+        _put_under_heading(name)
+
+
+def _put_under_heading(name: str) -> None:
+    known: list[CommandInfo | TyperInfo] = [*app.registered_commands, *app.registered_groups]
+    for info in known:
+        if name in (info.name, getattr(info.callback, "__name__", "")):  # a command may be named by its function
+            info.rich_help_panel = HEADING_OF[name]
 
 
 def _version(context: typer.Context, wanted: bool) -> None:

@@ -9,6 +9,7 @@ Exception
         CheckpointError         no checkpoint of the run can be used
         DivergedError           the loss or a weight of a training is NaN or infinite
         EngineError             the engine's process cannot start, or gives no answer
+        FigureError             a figure of runs cannot be drawn or written
         HistoryError            the history cannot be written
         HomeError               the home folder cannot be used
         QueryError              a filter or a sort key that cannot be understood
@@ -21,6 +22,10 @@ Exception
 """
 
 from engine.config.errors import UserError as UserError
+
+
+class FigureError(UserError):
+    """A figure cannot be drawn: matplotlib is missing, or a run has not what the figure shows."""
 
 
 class HomeError(UserError):

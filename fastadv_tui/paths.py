@@ -34,6 +34,13 @@ def _platform_folder() -> Path:
     return user_data_path("fastadv", appauthor=False)
 
 
+NOTIFY_FILE = "notify.toml"  # in the home folder: the settings of notifications
+
+
+def notify_path() -> Path:
+    return home() / NOTIFY_FILE
+
+
 def runs_dir() -> Path:
     return home() / "runs"
 
@@ -49,6 +56,11 @@ def history_path() -> Path:
 def evaluations_dir() -> Path:
     """The folder with the progress and the results of `fastadv eval`."""
     return home() / "evaluations"
+
+
+def evaluation_jobs_dir() -> Path:
+    """The folder with the evaluations that wait in the queue, are under way, or have ended last."""
+    return home() / "evaluation-jobs"
 
 
 def slots_dir() -> Path:

@@ -1,6 +1,10 @@
-"""`engine --eval`: measures the accuracy of given weights and answers on standard output. A stop saves progress."""
+"""Measures the accuracy of given weights. A stop saves the progress.
+
+`engine --eval` answers on standard output; an evaluation in a folder of its own writes events.
+"""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -19,9 +23,12 @@ from engine.evaluation.settings import attack_of, eval_batch, evaluation_inputs
 from engine.models import pretrained
 from engine.models.build import build_network
 from engine.protocol.answers import answer, refuse, refuse_system_error
+from engine.protocol.event_log import Writer
+from engine.protocol.events import Progress, Starting
 from engine.protocol.exit_code import ExitCode
 from engine.protocol.files import WriteError, write_atomic
 from engine.protocol.requests import EvalRequest, Measured, Understood, Unsaved, Working
+from engine.protocol.rundir import RunDir
 from engine.protocol.stop import Stopped, StopRequest
 from engine.runtime import precision
 from engine.runtime.allocator import tune_allocator
@@ -37,7 +44,7 @@ def evaluate(request: bytes) -> int:
     try:
         requested = _RequestedEvaluation(msgspec.json.decode(request, type=EvalRequest))
         answer(requested.understood())
-        measured = _measure(requested, stop)
+        measured = _measure(requested, _Ticker(stop, lambda done, total: answer(Working(done=done, total=total))))
         answer(measured)  # before the files are written: a full disk must not hide the result
         return _store(requested, measured)
     except UserError as error:
@@ -51,11 +58,26 @@ def evaluate(request: bytes) -> int:
         return refuse_system_error(error)
 
 
-def _measure(requested: "_RequestedEvaluation", stop: StopRequest) -> Measured:
+def evaluate_in_folder(rundir: RunDir, writer: Writer, stop: StopRequest) -> None:
+    """Do the evaluation that `request.json` asks for, with its progress as events, and record the result with the run.
+
+    Raises: Stopped, with saved progress; UserError; WriteError; OSError.
+    """
+    writer.write(Starting(phase="loading the data"))
+    requested = _RequestedEvaluation(msgspec.json.decode(rundir.request.read_bytes(), type=EvalRequest))
+
+    def tell(done: int, total: int) -> None:
+        writer.write(Progress(attack=requested.attack_name, done=done, total=total))
+
+    tell(0, 1)
+    requested.store(_measure(requested, _Ticker(stop, tell)))
+
+
+def _measure(requested: "_RequestedEvaluation", ticker: "_Ticker") -> Measured:
     begun = time.monotonic()
     if known := requested.stored_result():
         return known
-    found = requested.evaluation().run(_Ticker(stop))
+    found = requested.evaluation().run(ticker)
     seconds = time.monotonic() - begun
     return _measured(requested.attack_name, requested.eps, found, seconds, len(requested.test.unreadable))
 
@@ -157,15 +179,15 @@ class _RequestedEvaluation:
 
 
 class _Ticker:
-    """Answers with the progress, at most every ANSWER_EVERY seconds. Raises: Stopped."""
+    """Tells the progress, done and total, at most every ANSWER_EVERY seconds. Raises: Stopped."""
 
-    def __init__(self, stop: StopRequest) -> None:
-        self._stop, self._last = stop, 0.0
+    def __init__(self, stop: StopRequest, tell: Callable[[int, int], None]) -> None:
+        self._stop, self._tell, self._last = stop, tell, 0.0
 
     def __call__(self, done: int, total: int) -> None:
         if time.monotonic() - self._last > ANSWER_EVERY or done == total:
             self._last = time.monotonic()
-            answer(Working(done=done, total=total))
+            self._tell(done, total)
         self._stop.check()
 
 

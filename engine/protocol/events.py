@@ -52,6 +52,12 @@ class Started(Event, tag="started"):
     versions: dict[str, str] = {}
 
 
+class Starting(Event, tag="starting"):
+    """What the process does before it trains: `loading torch`, `loading the data`, `building the network`."""
+
+    phase: str
+
+
 class Step(Event, tag="step"):
     """The state after weight update number `step` (from 1). The figures are moving averages over the last minibatches.
 
@@ -134,4 +140,4 @@ class Finished(Event, tag="finished"):
     resumable: bool = True
 
 
-AnyEvent = Started | Step | Progress | Evaluated | Alarm | Saved | Note | Finished
+AnyEvent = Started | Starting | Step | Progress | Evaluated | Alarm | Saved | Note | Finished

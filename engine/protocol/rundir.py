@@ -44,6 +44,7 @@ class RunDir:
         self.path = path
         self.id = path.name
         self.config = path / "config.json"
+        self.request = path / "request.json"  # of an evaluation in a folder of its own, which is no run
         self.events = path / "events.jsonl"
         self.log = path / "engine.log"
         self.last = path / "last.pt"

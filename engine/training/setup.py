@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,8 +93,12 @@ class Setup:
         return notes
 
 
-def set_up(config: RunConfig) -> Setup:
-    """Open the data of a run and make its network on its device. Raises: ConfigError (DataError is one), OSError."""
+def set_up(config: RunConfig, tell: Callable[[str], None] = lambda phase: None) -> Setup:
+    """Open the data of a run and make its network on its device. tell: called with what it does next, in words.
+
+    Raises: ConfigError (DataError is one), OSError.
+    """
+    tell("loading the data")
     device = pick(config.device)
     chosen, _ = precision.choose(config.precision, device)
     search, _ = precision.choose(config.eval.search, device)
@@ -101,6 +106,7 @@ def set_up(config: RunConfig) -> Setup:
     phases = [dataset.filled(phase) for phase in config.phase_list]
     timeline = _timeline(config, dataset, phases)
     compiled = should_compile(config.compile, device, timeline.flops)
+    tell("building the network")
     return Setup(
         config=config,
         device=device,

@@ -30,7 +30,7 @@ class Training:
 
     def __init__(self, config: RunConfig, rundir: RunDir, writer: event_log.Writer, stop: StopRequest) -> None:
         self.config, self.rundir, self.stop = config, rundir, stop
-        self.setup = set_up(config)
+        self.setup = set_up(config, lambda phase: writer.write(events.Starting(phase=phase)))
         self.learner, self.timeline = self.setup.learner, self.setup.timeline
         watchdog = Watchdog(self.setup.dataset.facts.classes)
         self.reporter = Reporter(writer, self.learner, self.timeline, watchdog, self.setup.signals)

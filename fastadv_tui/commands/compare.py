@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fastadv_tui.commands.arguments import Runs
+from fastadv_tui.commands.arguments import Filter, Runs
 from fastadv_tui.errors import UserError
 
 
@@ -15,9 +15,10 @@ def register(app: typer.Typer) -> None:
 
 
 def compare(
-    names: Runs,
+    runs: Runs = None,
+    filter_: Filter = "",
     form: Annotated[
-        str, typer.Option("--format", help="Set the output format: table, csv, md, latex or json.")
+        str, typer.Option("--format", metavar="[table|csv|md|latex|json]", help="Set the output format.")
     ] = "table",
     seeds: Annotated[
         bool, typer.Option("--seeds", help="Show runs that differ only in their seed as one: mean ± std.")
@@ -29,13 +30,13 @@ def compare(
     """
     from fastadv_tui.history.comparison import compare as side_by_side
     from fastadv_tui.history.comparison_formats import FORMATS
-    from fastadv_tui.history.index import History
+    from fastadv_tui.history.selection import selected_rows
     from fastadv_tui.terminal.comparison_text import comparison_lines
 
     if form not in FORMATS and form != "table":
         *others, last = "table", *FORMATS
         raise UserError(f"--format {form!r}: use {', '.join(others)} or {last}")
-    table = side_by_side(History().find_all(names), by_seed=seeds)
+    table = side_by_side(selected_rows(runs or (), filter_), by_seed=seeds)
     if form != "table":
         sys.stdout.write(FORMATS[form](table))
         return

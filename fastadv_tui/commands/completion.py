@@ -25,11 +25,26 @@ def networks() -> list[str]:
     return [*NETWORKS]
 
 
+def choices_of(key: str) -> str:
+    """The fixed choices of a setting, as help texts show them: `[auto|on|off]`."""
+    from engine.config.settings import settings
+
+    return f"[{'|'.join(settings()[key].choices)}]"
+
+
 def keys() -> list[str]:
     from engine.config.keys import SHORT_KEYS
     from engine.config.settings import settings
 
     return [*SHORT_KEYS, *settings()]
+
+
+def columns(incomplete: str) -> list[str]:
+    """Columns of the history that are separated by commas: the last of them is completed."""
+    from fastadv_tui.history.columns import COLUMNS
+
+    before, comma, _ = incomplete.rpartition(",")
+    return [f"{before}{comma}{key}" for key in COLUMNS]
 
 
 def settings(incomplete: str) -> list[str]:
@@ -44,10 +59,19 @@ def settings(incomplete: str) -> list[str]:
     return [f"{key}={value}" for value in setting.choices] if setting else []
 
 
+LAST = ("last", "last-done", "last-failed", "last-running", "last-stopped")  # of the words that mean a last run
+
+
 def runs() -> list[str]:
     from fastadv_tui.runs.find import run_ids
 
     try:
-        return ["last", *sorted(run_ids())]
+        return [*LAST, *sorted(run_ids())]
     except OSError:  # the home folder cannot be read; the command itself will say so
-        return ["last"]
+        return [*LAST]
+
+
+def several_runs(incomplete: str) -> list[str]:
+    """Runs that are separated by commas: the last of them is completed."""
+    before, comma, _ = incomplete.rpartition(",")
+    return [f"{before}{comma}{run}" for run in runs()]

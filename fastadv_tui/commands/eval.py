@@ -2,17 +2,23 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from engine.protocol.exit_code import ExitCode
 from engine.protocol.rundir import RunDir
 from fastadv_tui.commands import completion
+from fastadv_tui.commands.arguments import RUN_HELP, Filter
+from fastadv_tui.errors import UserError
+from fastadv_tui.text.sanitize import one_line
+
+if TYPE_CHECKING:
+    from engine.protocol.requests import EvalRequest
 
 EXAMPLES = (
-    "Examples: fastadv eval last --eps 2,4,8 · fastadv eval weights.pt --model preact-resnet18 --dataset cifar "
-    "--eps 8 --attack pgd-50-10 --limit 1000"
+    "Examples: fastadv eval last --eps 2,4,8 · fastadv eval --filter tag:paper --attack pgd-50-10 · "
+    "fastadv eval weights.pt --model preact-resnet18 --dataset cifar --eps 8 --attack pgd-50-10 --limit 1000"
 )
 
 
@@ -21,14 +27,15 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    target: Annotated[
-        str,
+    targets: Annotated[
+        list[str] | None,
         typer.Argument(
-            metavar="FILE|RUN",
-            help="State dict (PyTorch, safetensors, gzip or shards), or a unique prefix of a run's id, or `last`.",
+            metavar="FILE|RUN...",
+            help=f"State dicts (PyTorch, safetensors, gzip or shards), or runs, each by {RUN_HELP}.",
             autocompletion=completion.runs,
         ),
-    ],
+    ] = None,
+    filter_: Filter = "",
     model: Annotated[
         str | None, typer.Option(help="Network that the weights in FILE belong to.", autocompletion=completion.networks)
     ] = None,
@@ -79,6 +86,9 @@ def evaluate(
     device: Annotated[str | None, typer.Option(help="Device to compute on: auto, cpu or cuda:N.")] = None,
     data_dir: Annotated[str | None, typer.Option(help="Folder of the data sets; default: $FASTADV_HOME/data.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Ignore stored results and measure again.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Put the evaluation of a RUN into the queue, and do not wait for it.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print progress and results as JSON, one object per line.")
     ] = False,
@@ -92,12 +102,11 @@ def evaluate(
         ),
     ] = None,
 ) -> None:
-    """Measure the clean and robust accuracy of existing weights. Ctrl-C keeps the progress."""
+    """Measure the clean and robust accuracy of existing weights, one after another. Ctrl-C keeps the progress."""
+    from fastadv_tui.history.selection import check_given, selected_ids
     from fastadv_tui.launch import eval_request
     from fastadv_tui.launch.submission import merge, parse_pairs
-    from fastadv_tui.runs.evaluation_slot import evaluation_slot
-    from fastadv_tui.terminal import answer_display
-    from fastadv_tui.terminal.follow import update_history
+    from fastadv_tui.terminal.each_run import for_each
 
     typed: dict[str, str | None] = {
         "model.name": model,
@@ -108,11 +117,44 @@ def evaluate(
         "data_dir": data_dir,
     }
     merge(typed, parse_pairs(settings or ()))
-    request = eval_request.request(target, dataset, typed, eps, normalize, which, again, key, explain)
+    check_given(targets or (), filter_)
+    all_targets = targets or selected_ids((), filter_)
+
+    def measure(target: str) -> int:
+        several = len(all_targets) > 1
+        if several and not as_json:
+            print(f"{one_line(target)}:", flush=True)
+        request = eval_request.request(target, dataset, typed, eps, normalize, which, again, key, explain)
+        if detach:
+            _put_in_queue(request)
+            return ExitCode.DONE
+        return _measure(request, as_json, target if several else "")
+
+    raise typer.Exit(for_each(all_targets, measure))
+
+
+def _measure(request: "EvalRequest", as_json: bool, target: str) -> int:
+    """Evaluate in the engine, on a free slot if there is one. target: of several. Returns the exit code."""
+    from fastadv_tui.runs.evaluation_slot import evaluation_slot
+    from fastadv_tui.terminal import answer_display
+    from fastadv_tui.terminal.follow import update_history
+
     with evaluation_slot(request.config.device) as in_use:
         if in_use:
             print(f"fastadv: {in_use}", file=sys.stderr)
-        code = answer_display.evaluate(request, as_json)
+        code = answer_display.evaluate(request, as_json, target)
     if request.run and code == ExitCode.DONE:
         update_history(RunDir(Path(request.run)))  # the result is in the run directory now
-    raise typer.Exit(code)
+    return code
+
+
+def _put_in_queue(request: "EvalRequest") -> None:
+    """Raises: UserError, if the weights are those of no run."""
+    from fastadv_tui.runs.evaluation_jobs import run_of, submit_evaluation
+
+    if not request.run:
+        raise UserError("--detach is for the weights of a run, which keeps the result; for a file, leave it out")
+    submit_evaluation(request)
+    name = run_of(request)
+    text = f"{name}: evaluation queued; `fastadv show {name}` has the result, `fastadv stop {name}` stops it"
+    print(text, file=sys.stderr)

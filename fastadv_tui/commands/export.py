@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fastadv_tui.commands.arguments import Runs
+from fastadv_tui.commands.arguments import Filter, Runs
 from fastadv_tui.errors import UserError
 
 
@@ -14,20 +14,21 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    names: Runs,
+    runs: Runs = None,
+    filter_: Filter = "",
     form: Annotated[
         str,
         typer.Option(
             "--format",
+            metavar="[jsonl|csv]",
             help="Set the output format: jsonl (all events), or csv (training steps and evaluation results only).",
         ),
     ] = "jsonl",
 ) -> None:
     """Print the events of runs. Each event begins with the id of its run."""
-    from fastadv_tui.runs.find import RunFinder
+    from fastadv_tui.history.selection import run_folder, selected_ids
     from fastadv_tui.terminal.event_export import EXPORTS
 
     if form not in EXPORTS:
         raise UserError(f"--format {form!r}: use {' or '.join(EXPORTS)}")
-    finder = RunFinder()
-    EXPORTS[form]([finder.find(name) for name in names], sys.stdout)
+    EXPORTS[form]([run_folder(run_id) for run_id in selected_ids(runs or (), filter_)], sys.stdout)

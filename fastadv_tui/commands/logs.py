@@ -23,7 +23,7 @@ def logs(
     ] = 50,
 ) -> None:
     """Print the log of a run: its events, then the output of its process."""
-    from fastadv_tui.runs.find import find_run
+    from fastadv_tui.history.selection import find_run
     from fastadv_tui.runs.log_lines import end_lines, event_lines
     from fastadv_tui.runs.observe import RunObserver
     from fastadv_tui.text.tail import LineFollower, tail

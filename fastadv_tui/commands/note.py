@@ -18,7 +18,7 @@ def note(
     """Set the note of a run. The new note replaces an older note."""
     from fastadv_tui.history.index import History
     from fastadv_tui.history.notes import Notes
-    from fastadv_tui.runs.find import find_run
+    from fastadv_tui.history.selection import find_run
 
     def change(notes: Notes) -> None:
         notes.note = text

@@ -85,7 +85,7 @@ def move(
     to: Annotated[str, typer.Option("--to", metavar="PLACE", help="The new place: 1 for the first, or last.")],
 ) -> None:
     """Give a waiting run another place."""
-    from fastadv_tui.runs.find import find_run
+    from fastadv_tui.history.selection import find_run
     from fastadv_tui.supervise.queue import RunQueue
 
     if to != "last" and not (to.isdecimal() and int(to) > 0):

@@ -1,36 +1,59 @@
-"""`resume`: continues a run."""
+"""`resume`: continues runs."""
 
 from typing import Annotated
 
 import typer
 
-from fastadv_tui.commands.arguments import Run
+from fastadv_tui.commands.arguments import MAX_UNCONFIRMED, Filter, Runs, Yes, confirm
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog="Example: fastadv resume last")(resume)
+    app.command(epilog="Examples: fastadv resume last · fastadv resume --filter 'tag:sweep-1 status=stopped'")(resume)
 
 
 def resume(
-    run: Run,
+    runs: Runs = None,
+    filter_: Filter = "",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the run's events as JSON, one object per line.")
     ] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Start the run, print its id, and return.")] = False,
+    yes: Yes = False,
 ) -> None:
-    """Continue a run from its last checkpoint: it was stopped, it failed, or its process was killed."""
-    from fastadv_tui.history.index import History
-    from fastadv_tui.runs import control
-    from fastadv_tui.runs.find import find_run
-    from fastadv_tui.terminal import run_display
-    from fastadv_tui.terminal.follow import follow_to_end, say_begun, update_history
+    """Continue runs from their last checkpoints: they were stopped, they failed, or their processes were killed.
 
-    rundir = find_run(run)
+    Several runs queue, and the command returns at once, as with --detach.
+    """
+    from fastadv_tui.history.selection import run_folder, selected_ids
+    from fastadv_tui.terminal import run_display
+    from fastadv_tui.terminal.each_run import for_each
+    from fastadv_tui.terminal.follow import follow_to_end
+
+    ids = selected_ids(runs or (), filter_, lambda row: not row.live and row.status != "done")
+    if len(ids) > MAX_UNCONFIRMED:
+        confirm("resume {} runs?", ids, yes)
+    if filter_ or len(ids) > 1 or detach:
+        raise typer.Exit(for_each(ids, _resume_detached))
+    _resume(ids[0])
+    raise typer.Exit(follow_to_end(run_folder(ids[0]), run_display.choose(as_json), may_stop=True))
+
+
+def _resume_detached(run_id: str) -> None:
+    from fastadv_tui.history.selection import run_folder
+    from fastadv_tui.terminal.follow import say_begun
+
+    _resume(run_id)
+    print(run_id, flush=True)
+    say_begun(run_folder(run_id))
+
+
+def _resume(run_id: str) -> None:
+    from fastadv_tui.history.index import History
+    from fastadv_tui.history.selection import run_folder
+    from fastadv_tui.runs import control
+    from fastadv_tui.terminal.follow import update_history
+
+    rundir = run_folder(run_id)
     History().record(rundir)  # raises if the history is not writable: the row would say "stopped" for ever
     control.resume(rundir)
     update_history(rundir)
-    if detach:
-        print(rundir.id)
-        say_begun(rundir)
-        return
-    raise typer.Exit(follow_to_end(rundir, run_display.choose(as_json), may_stop=True))

@@ -1,29 +1,44 @@
-"""`rm`: deletes a run."""
+"""`rm`: deletes runs."""
 
 import sys
+from typing import TYPE_CHECKING
 
 import typer
 
-from fastadv_tui.commands.arguments import Run, Yes
+from fastadv_tui.commands.arguments import Filter, Runs, Yes, confirm
 from fastadv_tui.text.sanitize import one_line
+
+if TYPE_CHECKING:
+    from fastadv_tui.history.index import History
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog="Example: fastadv rm k3f9")(rm)
+    app.command(epilog="Examples: fastadv rm k3f9 · fastadv rm --filter 'status=failed before:30d'")(rm)
 
 
-def rm(run: Run, yes: Yes = False) -> None:
-    """Delete a run: its folder and its row in the history."""
+def rm(runs: Runs = None, filter_: Filter = "", yes: Yes = False) -> None:
+    """Delete runs: their folders and their rows in the history. Asks for confirmation."""
     from fastadv_tui.history.index import History
-    from fastadv_tui.paths import runs_dir
-    from fastadv_tui.runs import control
-    from fastadv_tui.runs.find import find_run
+    from fastadv_tui.history.selection import selected_rows
+    from fastadv_tui.terminal.each_run import for_each
 
     history = History()
-    row = history.find(run)
-    if not yes:
+    rows = selected_rows(runs or (), filter_, history=history)
+    if len(rows) > 1 or filter_:
+        confirm("delete {} run(s) for good?", [row.id for row in rows], yes)
+    elif not yes:
+        (row,) = rows
         typer.confirm(f"delete {row.id} ({one_line(row.name, 60)}, {row.status}) for good?", abort=True, err=True)
-    if (runs_dir() / row.id).exists():
-        control.delete(find_run(row.id))
-    history.remove(row.id)
-    print(f"{row.id}: deleted", file=sys.stderr)
+    raise typer.Exit(for_each([row.id for row in rows], lambda run_id: _delete(run_id, history)))
+
+
+def _delete(run_id: str, history: "History") -> None:
+    from engine.protocol.rundir import RunDir
+    from fastadv_tui.paths import runs_dir
+    from fastadv_tui.runs import control
+
+    rundir = RunDir(runs_dir() / run_id)
+    if rundir.path.exists():
+        control.delete(rundir)
+    history.remove(run_id)
+    print(f"{run_id}: deleted", file=sys.stderr)

@@ -4,22 +4,24 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
 
+from fastadv_tui.commands import completion
+from fastadv_tui.errors import UserError
 from fastadv_tui.terminal.output import print_notices
-from fastadv_tui.text.quantities import GLYPHS
-from fastadv_tui.text.table import aligned
 
 if TYPE_CHECKING:
     from fastadv_tui.history.row import Row
-    from fastadv_tui.history.seed_groups import Group
 
-COLUMN_KEYS = ("name", "clean", "robust", "attack", "epochs", "duration")  # between the status and the age
+FORMS = ("table", "csv", "json", "md")
+EXAMPLES = (
+    "Examples: fastadv runs --filter 'method=fgsm eps>=8 since:7d' --sort robust · "
+    "fastadv runs --columns id,name,robust,optim.lr · fastadv runs --format csv --limit 0 > runs.csv"
+)
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog="Example: fastadv runs --filter 'method=fgsm eps>=8 since:7d' --sort robust")(runs)
+    app.command(epilog=EXAMPLES)(runs)
 
 
 def runs(
@@ -27,82 +29,92 @@ def runs(
         str,
         typer.Option(
             "--filter",
+            metavar="FILTER",
             help="Show only the runs that match, e.g. 'method=fgsm eps>=8 "
             "robust>0.4 tag:paper since:7d text'. Any other "
             "word must occur in the id, name, data set, method, tags or note; -word excludes the runs that match it.",
         ),
     ] = "",
     sort: Annotated[
-        str, typer.Option(help="Column or setting to sort by, in descending order; +KEY: in ascending order.")
+        str,
+        typer.Option(
+            metavar="KEY", help="Column or setting to sort by, in descending order; +KEY: in ascending order."
+        ),
     ] = "submitted",
     limit: Annotated[int, typer.Option(min=0, help="Number of rows to show; 0: all.")] = 50,
+    columns: Annotated[
+        str,
+        typer.Option(
+            metavar="KEY,KEY",
+            help="Columns to show, in this order: id, name, robust, ... or any setting, such as optim.lr.",
+            autocompletion=completion.columns,
+        ),
+    ] = "",
     seeds: Annotated[
         bool, typer.Option("--seeds", help="Show runs that differ only in their seed as one row: mean ± std.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar=f"[{'|'.join(FORMS)}]",
+            help="Set the output format. In csv and json, accuracies are fractions, times are ISO 8601, durations are "
+            "seconds, and memory is in bytes.",
+        ),
+    ] = "table",
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """List runs, the newest first."""
     from fastadv_tui.history.index import History
     from fastadv_tui.history.query import ordered, parse
 
+    form = "json" if as_json else form
+    if form not in FORMS:
+        raise UserError(f"--format {form!r}: use {', '.join(FORMS[:-1])} or {FORMS[-1]}")
+    if columns and seeds:
+        raise UserError("--seeds has columns of its own; leave out --columns")
     matches = parse(filter_)
     history = History()
     everything = history.rows()
     print_notices(history.notices)
     found = ordered((row for row in everything if matches(row)), sort)
-    groups = _groups(found) if seeds else []
-    shown = found[: limit or None]
-    if as_json:
-        from fastadv_tui.history.row_data import row_as_data
-
-        sys.stdout.write(msgspec.json.encode([row_as_data(row) for row in shown]).decode() + "\n")
-    elif not found:
+    if not found and form == "table":
         print("no run matches the filter" if everything else "no runs yet; start one with `fastadv run digits`")
-    elif seeds:
-        print("\n".join(aligned(_group_lines(groups[: limit or None]))))
-        print_notices(f"warning: {text}" for text in _counted_twice(groups[: limit or None]))
-    else:
-        print("\n".join(aligned(_row_lines(shown))))
-    lines = len(groups) if seeds and not as_json else len(found)
+        return
+    lines = _print_groups(found, limit, form) if seeds else _print_rows(found, limit, form, columns)
     if limit and lines > limit:
         print(f"{lines - limit:,} more; --limit 0 shows all", file=sys.stderr)
 
 
-def _row_lines(rows: Sequence["Row"]) -> list[Sequence[str]]:
-    """The heading and one line per run. The glyph of the status has its own column."""
-    from fastadv_tui.history.columns import COLUMNS, age_text
+def _print_rows(rows: "Sequence[Row]", limit: int, form: str, typed_columns: str) -> int:
+    """Print at most `limit` runs. Returns the number of all."""
+    from fastadv_tui.terminal import colours, runs_output
+    from fastadv_tui.terminal.fitted_table import terminal_width
 
-    columns = [COLUMNS[key] for key in COLUMN_KEYS]
-    lines: list[Sequence[str]] = [("", "id", "status", *(column.title for column in columns), "when")]
-    return lines + [
-        (GLYPHS[row.status], row.id, _status(row), *(column.text(row) for column in columns), age_text(row))
-        for row in rows
-    ]
+    chosen = None
+    if typed_columns:
+        from fastadv_tui.history.chosen_columns import chosen_columns
 
-
-def _status(row: "Row") -> str:
-    from fastadv_tui.history.columns import status_word
-
-    return f"{status_word(row)} ({row.outcome})" if row.outcome else status_word(row)
-
-
-def _groups(rows: "Sequence[Row]") -> "list[Group]":
-    from fastadv_tui.history.seed_groups import group_by_seed  # loads statistics, which most calls do without
-
-    return group_by_seed(rows)
+        chosen = chosen_columns(typed_columns)
+    shown = rows[: limit or None]
+    if form == "table":
+        print("\n".join(runs_output.table(shown, chosen, terminal_width(), colours.wanted())))
+    else:
+        sys.stdout.write(runs_output.FORMATS[form](shown, chosen))
+    return len(rows)
 
 
-def _counted_twice(groups: "Sequence[Group]") -> list[str]:
-    from fastadv_tui.history.seed_groups import counted_twice
+def _print_groups(rows: "Sequence[Row]", limit: int, form: str) -> int:
+    """Print at most `limit` groups of runs that differ only in their seed. Returns the number of all groups."""
+    from fastadv_tui.history.seed_groups import counted_twice, group_by_seed  # loads statistics, which is slow
+    from fastadv_tui.terminal import groups_output
+    from fastadv_tui.terminal.fitted_table import terminal_width
 
-    return counted_twice(groups)
-
-
-def _group_lines(groups: Sequence["Group"]) -> list[Sequence[str]]:
-    from fastadv_tui.history.seed_groups import mean_std, seeds_text
-
-    lines: list[Sequence[str]] = [("n", "name", "clean", "robust", "seeds", "first run")]
-    for group in groups:
-        clean, robust = mean_std(group.clean, group.clean_std), mean_std(group.robust, group.robust_std)
-        lines.append((str(group.count), group.rows[0].name, clean, robust, seeds_text(group.rows), group.rows[0].id))
-    return lines
+    groups = group_by_seed(rows)
+    shown = groups[: limit or None]
+    if form == "table":
+        print("\n".join(groups_output.table(shown, terminal_width())))
+    else:
+        sys.stdout.write(groups_output.FORMATS[form](shown))
+    print_notices(f"warning: {text}" for text in counted_twice(shown))
+    return len(groups)

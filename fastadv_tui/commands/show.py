@@ -18,14 +18,17 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog="Example: fastadv show last")(show)
+    app.command(epilog="Examples: fastadv show last · fastadv show k3f9 --toml > again.toml")(show)
 
 
 def show(
     run: Run,
     as_json: Annotated[bool, typer.Option("--json", help="Print only the run's row of the history, as JSON.")] = False,
+    as_toml: Annotated[
+        bool, typer.Option("--toml", help="Print only the settings, for `fastadv run --config FILE`.")
+    ] = False,
 ) -> None:
-    """Show everything about one run, and where its files are."""
+    """Show everything about one run, where its files are, and the command that repeats it."""
     from fastadv_tui.history.index import History
     from fastadv_tui.history.row_data import row_as_data
     from fastadv_tui.paths import runs_dir
@@ -34,6 +37,12 @@ def show(
     folder = runs_dir() / row.id
     if as_json:
         sys.stdout.write(json.dumps({**row_as_data(row), "folder": str(folder)}) + "\n")
+        return
+    if as_toml:
+        from fastadv_tui.history.selection import run_folder
+        from fastadv_tui.launch.config_file import to_toml
+
+        sys.stdout.write(to_toml(run_folder(row.id).submission().config))
         return
     files = _files(folder) if folder.exists() else [("folder", "gone; only this row of the history is left")]
     print("\n".join(aligned([*facts(row), *files], limit=10_000)))
@@ -86,6 +95,7 @@ def _measured(row: "Row") -> str:
 def _files(folder: Path) -> list[tuple[str, str]]:
     """The lines that only the files of a run can tell."""
     from engine.protocol.rundir import RunDir
+    from fastadv_tui.launch.repeat import repeating_command
     from fastadv_tui.runs.observe import observe
 
     found: list[tuple[str, str]] = []
@@ -97,4 +107,5 @@ def _files(folder: Path) -> list[tuple[str, str]]:
     if seen.submission:
         found += [("version", " ".join(part for part in (seen.submission.version, seen.submission.commit) if part))]
         found += [("command", shlex.join(seen.submission.command))]
+        found += [("repeat", shlex.join(repeating_command(seen.submission.config)))]
     return [*found, ("folder", str(folder)), ("in Python", f"engine.training.checkpoint.load_model({str(folder)!r})")]

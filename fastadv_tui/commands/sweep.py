@@ -1,22 +1,31 @@
 """`sweep`: submits a grid of runs as a group."""
 
 import sys
-from typing import Annotated
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fastadv_tui.commands import completion
-from fastadv_tui.commands.arguments import Dataset, Set
+from fastadv_tui.commands.arguments import MAX_UNCONFIRMED, Slots
+from fastadv_tui.commands.run_options import Asked, run_options
 
-MAX_UNCONFIRMED = 8  # a sweep of more runs asks for confirmation
+if TYPE_CHECKING:
+    from engine.config.run import RunConfig
+
+EXAMPLES = (
+    "Examples: fastadv sweep cifar --grid eps=2,4,8 --grid method.name=fgsm,pgd --seeds 0-2 · "
+    "fastadv sweep cifar --epochs 10 --seeds 0-4 --tag baseline"
+)
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog="Example: fastadv sweep cifar --grid eps=2,4,8 --grid method.name=fgsm,pgd --seeds 0-2")(sweep)
+    app.command(epilog=EXAMPLES)(sweep)
 
 
+@run_options
 def sweep(
-    dataset: Dataset,
+    asked: Asked,
     axes: Annotated[
         list[str] | None,
         typer.Option(
@@ -27,36 +36,19 @@ def sweep(
         ),
     ] = None,
     seeds: Annotated[str | None, typer.Option(help="Seeds to try: 0-2 or 0,3,7.")] = None,
-    settings: Set = None,
-    preset: Annotated[
-        str | None,
-        typer.Option(help="Preset whose settings the runs start from.", autocompletion=completion.presets),
-    ] = None,
-    data_dir: Annotated[str | None, typer.Option(help="Folder of the data sets; default: $FASTADV_HOME/data.")] = None,
     tag: Annotated[str | None, typer.Option(help="Tag of all runs of the sweep; default: a new random tag.")] = None,
-    slots: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            help="Number of runs that may use the device at the same time. Give all of these runs the same number.",
-        ),
-    ] = 1,
+    slots: Slots = 1,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Do not ask for confirmation, however many runs there are.")
     ] = False,
 ) -> None:
     """Submit one run for each combination of the values. The runs queue and start by themselves."""
     from fastadv_tui.launch.group import submit_group
-    from fastadv_tui.launch.submission import configure, grid, merge, parse_pairs, scaled_phases, sweep_tag
+    from fastadv_tui.launch.submission import scaled_phases, sweep_tag
     from fastadv_tui.runs import engine_client
     from fastadv_tui.terminal.output import print_notices
 
-    configs = []
-    for chosen in grid(parse_pairs(axes or ()), seeds):
-        typed: dict[str, str | None] = {"data_dir": data_dir}
-        merge(typed, parse_pairs(settings or ()))
-        merge(typed, chosen)
-        configs.append(configure(dataset, typed, preset))
+    configs = configs_of(asked, axes or (), seeds)
     for scaling in sorted({scaled_phases(config) for config in configs} - {""}):
         print(scaling, file=sys.stderr)
     group = tag or sweep_tag()
@@ -66,3 +58,15 @@ def sweep(
     for config in engine_client.runs_to_check(configs):
         engine_client.check(config)
     print_notices(submit_group(configs, sys.argv, [group], slots, queued=lambda rundir: print(rundir.id, flush=True)))
+
+
+def configs_of(asked: Asked, axes: Iterable[str], seeds: str | None) -> "list[RunConfig]":
+    """The configurations of a sweep. axes: words `key=A,B`. Raises: ConfigError."""
+    from fastadv_tui.launch.submission import configure, grid, merge, parse_pairs
+
+    configs = []
+    for chosen in grid(parse_pairs(axes), seeds):
+        typed = dict(asked.typed)
+        merge(typed, chosen)
+        configs.append(configure(asked.dataset, {**asked.file, **typed}, asked.preset))
+    return configs

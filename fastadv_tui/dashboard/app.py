@@ -4,7 +4,7 @@ import gc
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from textual.app import SystemCommand
+from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.theme import Theme
 
@@ -31,11 +31,12 @@ class Fastadv(DashboardSignals, ReadonlyActions, OpensScreens, DashboardWorkers)
     CSS_PATH = "app.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-normal"), (160, "-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]
+    COMMANDS = App.COMMANDS | {palette.PaletteSearch}
     BINDINGS = [
-        Binding("n", "launch", "New run", id="new"),
-        Binding("h", "history", "History", id="history"),
-        Binding("question_mark", "toggle_help", "Help", id="help", key_display="?"),
-        Binding("q", "leave", "Quit", id="quit"),
+        Binding("n", "launch", "New run", id="new", tooltip="new run: a form"),
+        Binding("h", "history", "History", id="history", tooltip="history: all runs, to filter and compare"),
+        Binding("question_mark,f1", "help", "Help", id="help", tooltip="this page"),
+        Binding("q", "leave", "Quit", id="quit", tooltip="quit; the runs go on"),
     ]
 
     def __init__(self, settings: Settings, readonly: bool = False) -> None:
@@ -56,6 +57,8 @@ class Fastadv(DashboardSignals, ReadonlyActions, OpensScreens, DashboardWorkers)
         self.snapshot = message.snapshot
         for notice in message.snapshot.notices:
             self.notify(one_line(notice), severity="warning", markup=False)
+        for text in message.snapshot.news:
+            self.notify(one_line(text), markup=False)
         for screen in self._ready_screens():
             screen.show(message.snapshot)
 
@@ -66,8 +69,9 @@ class Fastadv(DashboardSignals, ReadonlyActions, OpensScreens, DashboardWorkers)
             screen.show(self.snapshot)
 
     def on_sampled(self, message: Sampled) -> None:
+        self.samples.add(message.sample)
         for screen in self._ready_screens():
-            screen.take_machine(message.sample)
+            screen.show_machine(message.sample)
 
     def _ready_screens(self) -> list[Screen[Any]]:
         """The screens that have all of their widgets. Any other screen takes the snapshot when it is composed."""
@@ -107,9 +111,8 @@ class Fastadv(DashboardSignals, ReadonlyActions, OpensScreens, DashboardWorkers)
         yield from palette.commands(self, screen)
         yield from super().get_system_commands(screen)
 
-    def action_toggle_help(self) -> None:
-        """Show the keys of the current screen at the side, or hide them."""
-        (self.action_hide_help_panel if self.screen.query("HelpPanel") else self.action_show_help_panel)()
+    def action_help(self) -> None:
+        self.open_help()
 
     def action_launch(self) -> None:
         self.open_launch()
@@ -118,6 +121,12 @@ class Fastadv(DashboardSignals, ReadonlyActions, OpensScreens, DashboardWorkers)
         """Close every screen above the runs."""
         while not isinstance(self.screen, RunsScreen):
             self.pop_screen()
+
+    def show_run(self, run_id: str) -> None:
+        """Choose a run on the first screen; a run that its list does not have is shown in the history."""
+        self.action_runs()
+        if not (isinstance(self.screen, RunsScreen) and self.screen.choose(run_id)):
+            self.open_history(run_id)
 
     def action_history(self) -> None:
         if self.screen.id != "history":

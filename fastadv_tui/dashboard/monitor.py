@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.protocol.rundir import RunDir
+from fastadv_tui.dashboard.evaluation_monitor import EvaluationMonitor
 from fastadv_tui.dashboard.snapshot import EMPTY, LiveRun, Snapshot
+from fastadv_tui.history.evaluations import short_text
 from fastadv_tui.history.index import History
 from fastadv_tui.history.row import Row
 from fastadv_tui.paths import history_path, runs_dir
@@ -29,8 +31,10 @@ class RunMonitor:
         self._rows: dict[str, Row] = {}
         self._modified: tuple[int, int] | None = None
         self._followed: dict[str, MonitoredRun] = {}
+        self._evaluations = EvaluationMonitor()
         self._snapshot = EMPTY
         self._versions: Any = None
+        self._done: list[str] = []  # runs whose evaluation has ended, for the next snapshot
         self._made_at = 0.0
 
     def refresh(self, looked_at: Iterable[str]) -> Snapshot:
@@ -40,9 +44,13 @@ class RunMonitor:
         texts such as "3 min ago" change with time.
         """
         self._history.notices = []  # those of a refresh that failed; this refresh makes them again
+        if done := self._evaluations.take_done():
+            self._done += done
+            self._modified = None  # the history reads their results
         if self._read_rows():
             self._made_at = OUTDATED
         places = self._queue.places()
+        evaluations = self._evaluations.look()
         live = {run_id for run_id, row in self._rows.items() if row.live and not _waits(row, places)}
         wanted = live | {run_id for run_id in looked_at if run_id in self._rows}
         self._followed = {
@@ -50,17 +58,36 @@ class RunMonitor:
         }
         views = {run_id: followed.look() for run_id, followed in self._followed.items()}
         held = held_up(self._queue, young=False) if places else ""
-        versions = (_versions(views), places, held)
+        versions = (_versions(views), places, held, evaluations)
         if versions == self._versions and time.monotonic() - self._made_at < MAX_AGE:
             return self._snapshot
         self._made_at = OUTDATED  # if this refresh fails below, the next one makes the snapshot
         for run_id in live:
             self._update_row(run_id, views[run_id])
         rows = sorted(self._rows.values(), key=lambda row: row.submitted, reverse=True)
-        self._snapshot = Snapshot(rows, views, places, held, self._history.notices, loaded=True)
+        self._snapshot = Snapshot(
+            rows,
+            views,
+            places,
+            held,
+            self._history.notices,
+            self._news(),
+            evaluations,
+            loaded=True,
+        )
         self._versions = versions
         self._made_at = time.monotonic()
         return self._snapshot
+
+    def _news(self) -> list[str]:
+        """What to tell the user of evaluations that are done since the last snapshot."""
+        found, self._done = self._done, []
+        texts = []
+        for run_id in found:
+            if row := self._rows.get(run_id):
+                results = ", ".join(short_text(record) for record in row.evaluations[-1:])
+                texts.append(f"{row.name}: evaluated, {results}")
+        return texts
 
     def revive_queue(self) -> None:
         """Start a keeper of the queue if runs wait and none is alive. Raises: OSError."""

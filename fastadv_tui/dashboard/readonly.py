@@ -2,7 +2,7 @@
 
 from typing import Any
 
-CHANGES = frozenset({"launch", "again", "stop", "resume", "pin", "tag", "note", "rename", "delete", "evaluate"})
+CHANGES = frozenset({"launch", "again", "stop", "resume", "pin", "tag", "note", "rename", "delete", "demo", "evaluate"})
 
 
 class ReadonlyActions:

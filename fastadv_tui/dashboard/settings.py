@@ -13,6 +13,7 @@ from fastadv_tui.errors import UserError
 from fastadv_tui.paths import ensure_home, home
 
 COLUMNS = ("status", "name", "method", "eps", "clean", "robust", "attack", "epochs", "duration", "submitted", "tags")
+METRICS = ("loss", "signal", "lr")
 
 
 class View(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -30,6 +31,7 @@ class View(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True)
 class Settings(Struct, forbid_unknown_fields=True, kw_only=True):
     """theme: fastadv-dark, fastadv-light, ansi or any theme of Textual. refresh: seconds between reads of the runs.
     keymap: keys by the id of a binding (`stop = "ctrl+x"`). columns: those that the history shows. views: by name.
+    metrics: those that the small charts show. panes: sizes of the panes in cells, for those that were resized.
     """
 
     theme: str = "fastadv-dark"
@@ -37,13 +39,15 @@ class Settings(Struct, forbid_unknown_fields=True, kw_only=True):
     keymap: dict[str, str] = {}
     columns: tuple[str, ...] = COLUMNS
     views: dict[str, View] = {}
+    metrics: tuple[str, ...] = METRICS
+    panes: dict[str, Annotated[int, Meta(ge=4, le=400)]] = {}
 
 
 def path() -> Path:
     return home() / "settings.toml"
 
 
-def remember(key: str, value: str | Sequence[str] | Mapping[str, Struct]) -> None:
+def remember(key: str, value: str | Sequence[str] | Mapping[str, Any]) -> None:
     """Change one setting in the file and leave the rest of the file, comments included, as the user wrote it.
 
     Raises: UserError, if the file cannot be read or written.
@@ -58,7 +62,7 @@ def remember(key: str, value: str | Sequence[str] | Mapping[str, Struct]) -> Non
         raise UserError(f"cannot write {path()} ({error}); check the file and its permissions") from None
 
 
-def _plain(value: str | Sequence[str] | Mapping[str, Struct]) -> str | list[str] | dict[str, Any]:
+def _plain(value: str | Sequence[str] | Mapping[str, Any]) -> str | list[str] | dict[str, Any]:
     """The value as TOML has it."""
     if isinstance(value, Mapping):
         return {name: msgspec.to_builtins(each) for name, each in value.items()}
@@ -66,16 +70,18 @@ def _plain(value: str | Sequence[str] | Mapping[str, Struct]) -> str | list[str]
 
 
 def changed(text: str, key: str, value: str | list[str] | dict[str, Any]) -> str:
-    """A TOML text in which a top-level key has a new value. A new table comes last, any other new key comes first.
+    """A TOML text in which a top-level key has a new value.
 
     Raises: ValueError, if the text is not TOML.
     """
     import tomlkit  # imported here, since most dashboards never write a setting
 
+    if isinstance(value, dict):
+        table = tomlkit.inline_table()  # a table of its own would take in the settings below it
+        table.update(value)
+        value = table
     document = tomlkit.parse(text)
-    if key not in document and not isinstance(
-        value, dict
-    ):  # a first line is in no table and separates no comment from its setting
+    if key not in document:  # a first line is in no table and separates no comment from its setting
         return tomlkit.dumps({key: value}).replace("\n", "\r\n" if "\r\n" in text else "\n") + text
     document[key] = value
     return tomlkit.dumps(document)

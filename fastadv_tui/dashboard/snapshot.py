@@ -23,8 +23,24 @@ class LiveRun(Struct, frozen=True):
     device: str = ""  # of the slot that the run holds: `cpu` or the UUID of a GPU
 
 
+class Evaluation(Struct, frozen=True):
+    """One evaluation of a run that is in the queue, under way, or has ended without a result.
+
+    what: the attack and the sizes, in words. done: the part that is done, in [0,1]; None before it has begun.
+    starting: what the evaluator does before it begins, in words; empty if it does not start now.
+    """
+
+    rundir: RunDir
+    what: str
+    status: RunStatus
+    done: float | None = None
+    starting: str = ""
+
+
 class Snapshot(Struct, frozen=True):
     """The rows of all runs, newest first, and the followed runs by id.
+
+    evaluations: by run id, the evaluations of each run, those under way first. news: what has happened, for the user.
 
     places: by id, the place of each run that waits in this host's queue, from 1. held_up: why no run of this queue
     starts; empty if runs start when slots are free. notices: warnings for the user. loaded: False only before the first
@@ -36,6 +52,8 @@ class Snapshot(Struct, frozen=True):
     places: dict[str, int] = {}
     held_up: str = ""
     notices: list[str] = []
+    news: list[str] = []
+    evaluations: dict[str, list[Evaluation]] = {}
     loaded: bool = False
 
     def count(self, *wanted: str) -> int:
@@ -54,6 +72,10 @@ class Snapshot(Struct, frozen=True):
             if view and view.engine:
                 found.setdefault(view.device, []).append(row.name)
         return found
+
+    def evaluation(self, run_id: str | None) -> Evaluation | None:
+        """The evaluation of a run that is under way or waits; None if there is none."""
+        return next((each for each in self.evaluations.get(run_id or "", []) if each.status.live), None)
 
     def row(self, run_id: str | None) -> Row | None:
         return next((row for row in self.rows if row.id == run_id), None)

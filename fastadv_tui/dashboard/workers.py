@@ -11,6 +11,7 @@ from fastadv_tui.dashboard.messages import Refreshed, Sampled
 from fastadv_tui.dashboard.monitor import RunMonitor
 from fastadv_tui.dashboard.settings import Settings
 from fastadv_tui.dashboard.snapshot import EMPTY, Snapshot
+from fastadv_tui.hardware.sample_history import SampleHistory
 from fastadv_tui.hardware.sampler import Sampler
 from fastadv_tui.text.sanitize import one_line
 
@@ -28,6 +29,7 @@ class DashboardWorkers(App[str]):
         super().__init__()
         self.settings, self.readonly = settings, readonly
         self.snapshot: Snapshot = EMPTY
+        self.samples = SampleHistory()
         self.marked = Marks()
         self.looked_at: set[str] = set()
         self._wake, self._leaving = threading.Event(), threading.Event()

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 TEMPERATURE_GPU = 0  # NVML_TEMPERATURE_GPU
+NO_DRIVER = ("Library Not Found", "Shared Library", "Driver Not Loaded")  # NVML's texts on a machine without a GPU
 
 
 class MigInstance(Struct, frozen=True, kw_only=True):
@@ -65,9 +66,9 @@ class GpuReader:
             self._nvml.nvmlInit()
             count = self._nvml.nvmlDeviceGetCount()
         except Exception as error:  # NVML, ctypes or a broken installation may raise anything
-            return f"no GPU: {error}"
+            return _in_words(error)
         self._handles = [None] * count
-        return "" if count else "no GPU: the driver reports none"
+        return "" if count else "no GPU: the driver finds none"
 
     def _gpu(self, index: int) -> Gpu:
         handle = self._handle(index)
@@ -141,6 +142,14 @@ class GpuReader:
             return getattr(self._nvml, function)(*arguments)
         except Exception:  # mostly NVMLError, but with a failing driver pynvml raises others too
             return None
+
+
+def _in_words(error: Exception) -> str:
+    """Why NVML could not be opened, in words for a user who may never have had a GPU."""
+    cause = str(error)
+    if any(word in cause for word in NO_DRIVER):
+        return "no GPU: runs train on the CPU"
+    return f"no GPU: its driver gives an error ({cause})"
 
 
 def merged(*groups: tuple[int, ...] | None) -> tuple[int, ...] | None:

@@ -90,7 +90,7 @@ def age_text(row: Row) -> str:
 
 def reason_text(row: Row) -> str:
     """What went wrong in training and why the run ended: `collapsed`, or `diverged: the loss is nan at step 612`."""
-    said = not row.outcome or row.reason.startswith(row.outcome)
+    said = not row.outcome or row.reason.startswith(row.outcome) or row.state == row.outcome
     return "; ".join(filter(None, ["" if said else row.outcome, row.reason]))
 
 

@@ -2,18 +2,16 @@
 
 import statistics
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from msgspec.structs import replace
 
 from engine.config.settings import settings
-from engine.config.units import units
 from fastadv_tui.history.accuracies import accuracy_of, evaluated_accuracy_of, evaluation_kinds
 from fastadv_tui.history.columns import COLUMNS, evaluation_text, status_word
 from fastadv_tui.history.comparison_notes import cautions_of, notes_of, warnings_of
 from fastadv_tui.history.comparison_table import Cell, Column, Line, Table
 from fastadv_tui.history.row import Row
-from fastadv_tui.history.run_settings import differing_settings
+from fastadv_tui.history.run_settings import differing_settings, setting_text
 from fastadv_tui.history.seed_groups import group_by_seed, seeds_text
 from fastadv_tui.history.significance import Accuracy
 from fastadv_tui.text.sanitize import distinct_labels
@@ -140,17 +138,11 @@ def _settings(columns: Sequence[Column]) -> list[Line]:
     """The settings that differ; of one run alone, those that it changed. The seeds of groups are among the results."""
     if len(columns) == 1:
         changed = columns[0].first.settings
-        return [(key, [Cell(text=_setting_text(key, value), value=value)]) for key, value in changed.items()]
+        return [(key, [Cell(text=setting_text(key, value), value=value)]) for key, value in changed.items()]
     grouped = any(len(column.rows) > 1 for column in columns)
     found = differing_settings([column.first for column in columns])
     return [
-        (key, [Cell(text=_setting_text(key, value), value=value) for value in values])
+        (key, [Cell(text=setting_text(key, value), value=value) for value in values])
         for key, values in found
         if not (grouped and key == "seed")
     ]
-
-
-def _setting_text(key: str, value: Any) -> str:
-    if key in settings() and settings()[key].is_size:
-        return "follows eps" if value is None else f"{units(value)}/255"
-    return "-" if value is None else str(value)

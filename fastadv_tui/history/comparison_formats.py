@@ -44,9 +44,9 @@ def to_csv(table: Table) -> str:
 
 def to_markdown(table: Table) -> str:
     """A table, and its footnotes below."""
-    head, *body = _lines(table, _markdown)
+    head, *body = _lines(table, markdown_cell)
     rows = [head, ["---"] * len(head), *body]
-    notes = "\n".join(f"- {_markdown(one_line(text))}" for text in table.footnotes)
+    notes = "\n".join(f"- {markdown_cell(one_line(text))}" for text in table.footnotes)
     return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n" + (f"\n{notes}\n" if notes else "")
 
 
@@ -125,15 +125,16 @@ def csv_value(value: Value) -> Value:
         return str(value).lower()
     if isinstance(value, int | float):
         return value
-    return _no_formula(one_line(value if isinstance(value, str) else ",".join(map(str, value))))
+    return csv_cell(one_line(value if isinstance(value, str) else ",".join(map(str, value))))
 
 
-def _no_formula(cell: str) -> str:
+def csv_cell(cell: str) -> str:
     """Put a quote before a cell that begins like a formula, because a spreadsheet would run the formula."""
     return f"'{cell}" if FORMULA_START.match(cell) and not re.fullmatch(r"-|[-+]?[\d.,]+%?", cell) else cell
 
 
-def _markdown(cell: str) -> str:
+def markdown_cell(cell: str) -> str:
+    """Escape the characters that mean something in Markdown."""
     return re.sub(r"([|\\`<>\[\]*_~&$])", r"\\\1", cell)
 
 

@@ -5,8 +5,9 @@ reader derives such a row again from the run directory.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,13 @@ import msgspec
 from engine.protocol.rundir import RunDir
 from fastadv_tui.errors import UserError
 from fastadv_tui.history.derive_row import row_of
-from fastadv_tui.history.find_rows import find_rows
+from fastadv_tui.history.find_rows import RowFinder, find_rows
 from fastadv_tui.history.notes import Notes, notes_to_change, write_notes
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.store.migrations import NewerSchemaError
 from fastadv_tui.history.store.reader import DAMAGED, read_rows
 from fastadv_tui.paths import ensure_home, history_path, runs_dir
+from fastadv_tui.runs.evaluation_jobs import measured_runs, remove
 from fastadv_tui.runs.find import run_ids
 from fastadv_tui.runs.observe import held_up
 from fastadv_tui.runs.status import NO_SUPERVISOR
@@ -60,31 +62,37 @@ class History:
         """The up-to-date row of a run; None if there is no such run."""
         return next((row for row in self.sync() if row.id == run_id), None)
 
-    def find(self, name: str) -> Row:
-        """The row of the run that `name` means (see `runs.find.find_run`). A run without a folder is found, too.
+    def find(self, word: str) -> Row:
+        """The row of the run that a word means (see `RowFinder.find`). Raises: RunNotFoundError."""
+        return find_rows([word], self._finder(), lambda row: True)[0]
+
+    def find_all(self, words: Iterable[str]) -> list[Row]:
+        """The rows of the runs that several words mean, each found as by `find`, and as up to date as those of `rows`.
 
         Raises: RunNotFoundError.
         """
-        return find_rows([name], self._read_or_none() or (), lambda row: True)[0]
+        measured = measured_runs()
+        return find_rows(words, self._finder(), lambda row: _may_have_changed(row, set(), measured))
 
-    def find_all(self, names: Iterable[str]) -> list[Row]:
-        """The rows of the runs that several names mean, each found as by `find`, and as up to date as those of `rows`.
+    def find_ids(self, words: Iterable[str]) -> list[str]:
+        """The ids of the runs that words mean, each id once. Words that are ids need no look at the history file.
 
         Raises: RunNotFoundError.
         """
-        return find_rows(names, self._read_or_none() or (), lambda row: row.live or _misses_a_file(row))
+        finder = self._finder()
+        return list(dict.fromkeys(finder.find(word) for word in words))
 
     def sync(self) -> list[Row]:
         """All rows, up to date. Derives live rows again, adds rows of new runs, and writes the changes if possible."""
         rows = self._read_or_rebuild()
         known = {row.id: row for row in rows}
-        queued = _still_queued(rows)
-        stale = [name for name in run_ids() if name not in known or _may_have_changed(known[name], queued)]
+        queued, measured = _still_queued(rows), measured_runs()
+        stale = [name for name in run_ids() if name not in known or _may_have_changed(known[name], queued, measured)]
         fresh = {name: row_of(RunDir(runs_dir() / name), known.get(name)) for name in stale}
         gone = [_lost(row) for row in rows if row.live and row.id not in fresh and row.id not in queued]
         changed = [row for row in (*fresh.values(), *gone) if row != known.get(row.id)]
-        if changed:
-            self._write_if_possible(changed)
+        if not changed or self._write_if_possible(changed):
+            remove(chain.from_iterable(measured.values()))
         return list({**known, **{row.id: row for row in changed}}.values())
 
     # -- writing ----------------------------------------------------------------------------------------------
@@ -166,6 +174,9 @@ class History:
             self.notices.append(f"{self.path} cannot be read ({error.strerror}); the runs were read from their folders")
         return None
 
+    def _finder(self) -> RowFinder:
+        return RowFinder(lambda: self._read_or_none() or (), self.rows)
+
     def _known(self, run_id: str) -> Row | None:
         return next((row for row in self._read_or_none() or () if row.id == run_id), None)
 
@@ -201,13 +212,18 @@ class History:
             transaction.put(rows)
         return rows
 
-    def _write_if_possible(self, rows: Iterable[Row]) -> None:
-        """Write the rows. If the disk is full or read-only, only add a notice: the rows can be derived again."""
+    def _write_if_possible(self, rows: Iterable[Row]) -> bool:
+        """Write the rows. If the disk is full or read-only, only add a notice: the rows can be derived again.
+
+        Returns: whether the rows were written.
+        """
         try:
             with self._writing() as transaction:
                 transaction.put([newest for row in rows if (newest := _newest(transaction, row))])
         except UserError as error:
             self.notices.append(str(error))
+            return False
+        return True
 
     @contextmanager
     def _writing(self) -> "Iterator[Transaction]":
@@ -240,9 +256,9 @@ def _still_queued(rows: list[Row]) -> set[str]:
     return {row.id for row in rows if row.status == "queued" and row.id in waiting and row.reason == reason}
 
 
-def _may_have_changed(row: Row, queued: set[str]) -> bool:
-    """Whether the run folder may tell more than the row. queued: as `_still_queued`."""
-    return (row.live and row.id not in queued) or _misses_a_file(row)
+def _may_have_changed(row: Row, queued: Container[str], measured: Container[str]) -> bool:
+    """Whether the run folder may tell more than the row. queued: as `_still_queued`. measured: as `measured_runs`."""
+    return (row.live and row.id not in queued) or row.id in measured or _misses_a_file(row)
 
 
 def _misses_a_file(row: Row) -> bool:

@@ -9,6 +9,7 @@ from engine.config.methods import methods, methods_with
 from engine.config.presets import preset_settings
 from engine.config.run import RunConfig
 from engine.config.settings import settings
+from engine.config.units import units
 from fastadv_tui.history.row import Row
 
 # Not part of Row.settings: data_dir depends on the machine, and the others have their own columns.
@@ -40,6 +41,13 @@ def setting_of(row: Row, key: str) -> Any:
     if key == "method.name":
         return row.method
     return row.eps if key == "eps" else _unchanged_settings(row.preset, row.method).get(key)
+
+
+def setting_text(key: str, value: Any) -> str:
+    """A setting of a run for a table cell."""
+    if key in settings() and settings()[key].is_size:
+        return "follows eps" if value is None else f"{units(value)}/255"
+    return "-" if value is None else str(value)
 
 
 def settings_of(row: Row) -> dict[str, Any]:

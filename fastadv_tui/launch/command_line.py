@@ -5,7 +5,7 @@ from typing import Any
 
 from engine.config.keys import SHORT_KEYS
 from engine.config.settings import settings
-from engine.config.units import units
+from engine.config.units import parse_size, units
 
 OPTIONS = {
     "method.name": "--method", "eps": "--eps", "method.alpha": "--alpha", "epochs": "--epochs", "seed": "--seed",
@@ -15,11 +15,15 @@ OPTIONS = {
 
 
 def as_text(key: str, value: Any) -> str:
-    """A value as a user would type it: perturbation sizes in units of 1/255, booleans as true or false."""
+    """A value as a user would type it: perturbation sizes in units of 1/255, booleans as true or false.
+
+    `parse_value` reads exactly this value from the text.
+    """
     if value is None:
         return ""
     if key in settings() and settings()[key].is_size:
-        return units(value) if value * 255 >= 1 else f"{units(value)}/255"
+        text = units(value) if value * 255 >= 1 else f"{units(value)}/255"
+        return text if parse_size(text) == value else f"{value!r}/1"  # in 1/255, four digits say too little
     if isinstance(value, bool):
         return str(value).lower()
     return ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)

@@ -11,9 +11,10 @@ from engine.config.run import RunConfig
 from engine.config.units import parse_size
 from engine.protocol.requests import EvalRequest
 from fastadv_tui.errors import UserError
+from fastadv_tui.history.selection import find_run
 from fastadv_tui.launch.submission import configure
 from fastadv_tui.paths import ensure_home, evaluations_dir, typed_path
-from fastadv_tui.runs.find import RunNotFoundError, find_run
+from fastadv_tui.runs.find import RunNotFoundError
 
 
 def request(

@@ -11,8 +11,8 @@ from engine.config.run import RunConfig
 from engine.config.settings import Kind, settings
 from engine.config.units import units
 from engine.protocol.rundir import RunDir
-from fastadv_tui.history.run_settings import changed_settings
 from fastadv_tui.launch.command_line import as_text, run_command, sweep_command
+from fastadv_tui.launch.repeat import as_typed
 from fastadv_tui.launch.submission import configure, grid
 
 FREE_TEXT = ("name", "data_dir")
@@ -49,15 +49,7 @@ def texts_of(rundir: RunDir) -> dict[str, str]:
 
     Raises: SubmissionError.
     """
-    config = rundir.submission().config
-    changed = {key: as_text(key, value) for key, value in changed_settings(config).items()}
-    return {
-        "dataset": config.dataset,
-        "preset": config.preset,
-        "seed": str(config.seed),
-        "name": config.name,
-        **changed,
-    }
+    return as_typed(rundir.submission().config)
 
 
 def placeholder(config: RunConfig, key: str) -> str:

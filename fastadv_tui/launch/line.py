@@ -1,7 +1,7 @@
 """The runs that wait on this host, as a user wants to see them."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
@@ -11,7 +11,8 @@ from fastadv_tui.history.index import History
 from fastadv_tui.history.row import Row
 from fastadv_tui.launch.cost import PastPaces
 from fastadv_tui.launch.forecast import Expected, forecast
-from fastadv_tui.paths import runs_dir
+from fastadv_tui.paths import evaluation_jobs_dir, runs_dir
+from fastadv_tui.runs.evaluation_jobs import read_request, run_of
 from fastadv_tui.runs.observe import observe
 from fastadv_tui.supervise.queue import RunQueue, Ticket
 
@@ -37,13 +38,22 @@ def waiting_runs(queue: RunQueue) -> list[WaitingRun]:
     return [
         WaitingRun(
             id=ticket.id,
-            name=rows[ticket.id].name if ticket.id in rows else ticket.id,
+            name=_name(ticket, rows),
             device=_in_words(ticket, numbers),
             submitted=rows[ticket.id].submitted if ticket.id in rows else ticket.order,
             expected=expected[ticket.id],
         )
         for ticket in tickets
     ]
+
+
+def _name(ticket: Ticket, rows: Mapping[str, Row]) -> str:
+    """The name of a run, or the words for an evaluation of one."""
+    if ticket.folder == evaluation_jobs_dir().name:
+        request = read_request(RunDir(evaluation_jobs_dir() / ticket.id))
+        run_id = run_of(request) if request else ""
+        return f"evaluation of {rows[run_id].name}" if run_id in rows else "evaluation"
+    return rows[ticket.id].name if ticket.id in rows else ticket.id
 
 
 def _seconds(run_id: str, paces: PastPaces) -> float | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from engine.protocol.rundir import RunDir
 from fastadv_tui.errors import HomeError
 from fastadv_tui.paths import runs_dir
+from fastadv_tui.runs.evaluation_jobs import live_evaluations, remove_ended
 from fastadv_tui.runs.observe import observe
 from fastadv_tui.runs.submit import RunError, submit_run
 from fastadv_tui.supervise import keeper, records
@@ -33,6 +34,14 @@ def stop(rundir: RunDir, now: bool = False) -> bool:
     except OSError as error:
         raise HomeError(f"cannot write to {rundir.path} ({error.strerror or error})") from None
     return False
+
+
+def stop_evaluations(rundir: RunDir, now: bool = False) -> int:
+    """Stop the evaluations of a run, as `stop`. Returns their number. Raises: as `stop`."""
+    found = live_evaluations(rundir.id)
+    for evaluation in found:
+        stop(evaluation, now)
+    return len(found)
 
 
 def _cancel(rundir: RunDir, queued: QueueRecord) -> bool:
@@ -63,14 +72,18 @@ def resume(rundir: RunDir) -> None:
 
 
 def delete(rundir: RunDir) -> None:
-    """Remove the folder of a run with all its files.
+    """Remove the folder of a run with all its files, and those of its ended evaluations.
 
-    Raises: RunError, if the run is queued or running; HomeError, if the folder cannot be removed.
+    Raises: RunError, if the run or an evaluation of it is queued or running; HomeError, if the folder cannot be
+    removed.
     """
     if observe(rundir).status.live:
         raise RunError(f"{rundir.id} has not ended; stop it first with `fastadv stop {rundir.id}`")
+    if live_evaluations(rundir.id):
+        raise RunError(f"{rundir.id} is in evaluation; stop it first with `fastadv stop {rundir.id}`")
     if rundir.path.is_symlink() or rundir.path.parent != runs_dir():
         raise RunError(f"{rundir.path} is not a run folder in {runs_dir()}; `fastadv runs` lists the runs")
+    remove_ended(rundir.id)
     try:
         shutil.rmtree(rundir.path)
     except OSError as error:

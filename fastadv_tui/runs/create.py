@@ -4,7 +4,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -28,7 +28,7 @@ def create_run(config: RunConfig, command: Sequence[str], slots: int = 1, code: 
     ensure_home()
     code = code or code_version()
     try:
-        path = _unused_path(runs_dir())
+        path = unused_path(runs_dir())
         submission = Submission(
             id=path.name,
             submitted=time.time(),
@@ -39,7 +39,8 @@ def create_run(config: RunConfig, command: Sequence[str], slots: int = 1, code: 
             command=list(command),
             slots=slots,
         )
-        _create_whole_folder(msgspec.json.format(msgspec.json.encode(submission), indent=2), path)
+        config_json = msgspec.json.format(msgspec.json.encode(submission), indent=2)
+        create_whole_folder(path, {RunDir(path).config.name: config_json})
     except OSError as error:
         raise HomeError(
             f"cannot write to {runs_dir()} ({error.strerror}); free some space or set FASTADV_HOME"
@@ -47,18 +48,23 @@ def create_run(config: RunConfig, command: Sequence[str], slots: int = 1, code: 
     return RunDir(path)
 
 
-def _unused_path(runs: Path) -> Path:
+def unused_path(runs: Path) -> Path:
+    """The path of a new folder with a random id. runs: the folder around it."""
     while True:
         path = runs / "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))
         if not path.exists():
             return path
 
 
-def _create_whole_folder(submission: bytes, path: Path) -> None:
-    """Create the folder and `config.json` in one step: a run without `config.json` counts as lost. Raises: OSError."""
+def create_whole_folder(path: Path, files: Mapping[str, bytes]) -> None:
+    """Create a folder with its files, by name, in one step: a run without `config.json` counts as lost.
+
+    Raises: OSError; no folder is left then.
+    """
     staged = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))  # a hidden folder does not count as a run
     try:
-        write_atomic(RunDir(staged).config, submission)
+        for name, content in files.items():
+            write_atomic(staged / name, content)
         staged.rename(path)
     except OSError:
         shutil.rmtree(staged, ignore_errors=True)

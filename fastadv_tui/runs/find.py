@@ -1,4 +1,4 @@
-"""Finding a run by the name that a user types: the beginning of its id, or `last`."""
+"""The run folders of the home, and the runs among them that the beginning of an id, or `last`, means."""
 
 import os
 from functools import cached_property
@@ -26,37 +26,22 @@ def run_ids() -> list[str]:
         return []
 
 
-def find_run(name: str) -> RunDir:
-    """The run whose id begins with `name`; for `last`, the run that was submitted last.
-
-    Raises: RunNotFoundError, if there is no such run or more than one.
-    """
-    return RunFinder().find(name)
-
-
-class RunFinder:
-    """Finds many runs. The folder of runs is listed once, because a home may have thousands of runs."""
+class RunFolders:
+    """The run folders that existed when this object was made. They are listed once: a home may have thousands."""
 
     def __init__(self) -> None:
-        self._folder, self._ids = runs_dir(), frozenset(run_ids())
+        self._folder, self.ids = runs_dir(), frozenset(run_ids())
 
-    def find(self, name: str) -> RunDir:
-        """As `find_run`, among the runs that existed when this object was made. Raises: RunNotFoundError."""
-        if name == "last":
-            return self._last
-        found = [name] if name in self._ids else [run_id for run_id in self._ids if name and run_id.startswith(name)]
-        if len(found) == 1:
-            return RunDir(self._folder / found[0])
-        if not found:
-            raise RunNotFoundError(f"no run id begins with {name!r}; `fastadv runs` lists all runs")
-        some = ", ".join(sorted(found)[:10])
-        raise RunNotFoundError(f"{len(found)} run ids begin with {name!r}: {some}; type more of the id")
+    def beginning_with(self, text: str) -> list[str]:
+        """The ids that begin with a text; none for an empty text."""
+        return [run_id for run_id in self.ids if text and run_id.startswith(text)]
 
     @cached_property
-    def _last(self) -> RunDir:
-        if not self._ids:
+    def last(self) -> str:
+        """The id of the run that was submitted last. Raises: RunNotFoundError, if there is no run."""
+        if not self.ids:
             raise RunNotFoundError("there are no runs yet; start one with `fastadv run digits`")
-        return max((RunDir(self._folder / run_id) for run_id in self._ids), key=_submitted)
+        return max(self.ids, key=lambda run_id: _submitted(RunDir(self._folder / run_id)))
 
 
 def _submitted(run: RunDir) -> float:

@@ -5,7 +5,7 @@ from msgspec import Struct, field
 from engine.config.phases import Phase
 from engine.plan.timeline import ScheduledPhase, Timeline
 from engine.protocol.event_log import read
-from engine.protocol.events import Alarm, AnyEvent, Evaluated, Finished, Note, Progress, Saved, Started, Step
+from engine.protocol.events import Alarm, AnyEvent, Evaluated, Finished, Note, Progress, Saved, Started, Starting, Step
 from engine.protocol.rundir import RunDir
 
 WARM_UP_SECONDS = 2.0  # training is slow at first, while caches fill and kernels are chosen
@@ -25,7 +25,9 @@ class RunState(Struct):
     notes: list[Note] = field(default_factory=list)
     saved: Saved | None = None
     progress: Progress | None = None
+    starting: str = ""  # what the process does before its first step, in words; empty once it trains or evaluates
     finished: Finished | None = None
+    resumed_at: list[int] = field(default_factory=list)  # the step from which each attempt after the first went on
     begun: float = 0.0  # unix time of the first attempt's start
     last_event: float = 0.0  # unix time
     elapsed: float = 0.0  # seconds of training over all attempts
@@ -126,12 +128,16 @@ def apply(state: RunState, event: AnyEvent) -> RunState:
         state.last_event = event.t
     if event.elapsed > 0:
         state.elapsed = event.elapsed
+    if isinstance(event, Step | Evaluated | Progress | Finished):
+        state.starting = ""
     match event:
         case Step():  # first, because most events are steps
             if event.step > (state.steps[-1].step if state.steps else 0):
                 _keep(state, event)
         case Started():
             _start(state, event)
+        case Starting():
+            state.starting = event.phase
         case Evaluated():
             _evaluated(state, event)
         case Alarm():
@@ -163,8 +169,10 @@ def _start(state: RunState, event: Started) -> None:
     state.guard = [done for done in state.guard if done.step <= since]
     state.alarms = [alarm for alarm in state.alarms if alarm.step <= since]
     state.final = []
+    state.resumed_at = [step for step in state.resumed_at if step <= since] + [since] * (state.started is not None)
     state.started, state.finished, state.progress, state.saved = event, None, None, None
     state.begun = state.begun or event.t
+    state.starting = "compiling, first step" if event.compiled else "first step"
 
 
 def _keep(state: RunState, event: Step) -> None:

@@ -10,7 +10,7 @@ from engine.protocol.events import Finished
 from engine.protocol.rundir import Submission
 from fastadv_tui.runs.state import RunState
 from fastadv_tui.supervise import process_identity
-from fastadv_tui.supervise.records import ExitRecord, ProcessRecord, QueueRecord
+from fastadv_tui.supervise.records import STALLED_SECONDS, ExitRecord, ProcessRecord, QueueRecord
 
 Status = Literal["queued", "running", "done", "stopped", "cancelled", "failed", "lost"]
 LIVE: tuple[Status, ...] = ("queued", "running")
@@ -18,7 +18,6 @@ NO_CONFIG, NO_SUPERVISOR = "config.json cannot be read", "the run was never star
 NO_PLACE = "its place in the queue is gone"
 NO_KEEPER = "no keeper is alive"  # of the queue; any command of fastadv on that host starts one
 START_SECONDS = 15.0  # how long a new run may have neither a place in the queue nor a supervisor
-STALLED_SECONDS = 120.0  # how long a running run may write no event before it counts as stalled
 
 
 class RunStatus(Struct, frozen=True, kw_only=True):

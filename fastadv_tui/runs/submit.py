@@ -70,6 +70,7 @@ def _add(rundir: RunDir, queue: RunQueue, submission: Submission, attempt: int) 
             attempt=attempt,
             devices=devices_for(submission.config.device),
             slots=submission.slots,
+            folder=rundir.path.parent.name,
             python=sys.executable,
             environment=list(os.environb.items()),
         )

@@ -19,6 +19,7 @@ from engine.protocol.rundir import RunDir
 from fastadv_tui.supervise import process_identity, records
 from fastadv_tui.supervise.detach import detach
 from fastadv_tui.supervise.locks import try_lock
+from fastadv_tui.supervise.notices import Notices
 from fastadv_tui.supervise.process_identity import ProcessIdentity
 from fastadv_tui.supervise.queue import FullTicket, RunQueue, Ticket
 from fastadv_tui.supervise.records import ExitRecord, ProcessRecord
@@ -84,7 +85,7 @@ def _slot_for(queue: RunQueue, ticket: Ticket, reserved: set[str]) -> Slot | Non
 
 def _start(queue: RunQueue, ticket: Ticket, slot: Slot) -> None:
     """Start the supervisor of a run, which inherits the slot, and take the run out of the queue."""
-    rundir = RunDir(queue.home / "runs" / ticket.id)
+    rundir = RunDir(queue.home / ticket.folder / ticket.id)
     try:
         full = queue.full_ticket(ticket.id)
         if full is None or not rundir.path.exists() or begun(rundir, ticket.attempt):
@@ -100,6 +101,7 @@ def _start(queue: RunQueue, ticket: Ticket, slot: Slot) -> None:
         if problem:
             failed = ExitRecord(attempt=ticket.attempt, t=time.time(), code=None, error=problem)
             records.write(rundir.exit, failed)
+            Notices(rundir).ended()  # there is no supervisor that could tell
         queue.remove(ticket.id)
     finally:
         os.close(slot.handle)

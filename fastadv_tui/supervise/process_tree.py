@@ -5,6 +5,7 @@ import ctypes
 import os
 import signal
 import sys
+from collections.abc import Collection
 
 from engine.protocol.stop import die_with_parent
 
@@ -27,18 +28,20 @@ def end_with_parent(parent: int) -> None:
         os._exit(1)
 
 
-def kill_descendants(group: int) -> None:
-    """Kill and reap a process group and all our descendants. Returns when no process is left."""
+def kill_descendants(group: int, spare: Collection[int] = ()) -> None:
+    """Kill and reap a process group and all our descendants. Returns when no process is left.
+
+    spare: our children that may live on, with their descendants as long as they live themselves.
+    """
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
-    while True:
-        for pid in _children():
+    while children := [pid for pid in _children() if pid not in spare]:
+        for pid in children:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        try:
-            os.waitpid(-1, 0)
-        except ChildProcessError:
-            return
+        for pid in children:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
 
 
 def _children() -> list[int]:

@@ -26,7 +26,8 @@ class Ticket(Struct, kw_only=True):
 
     order: runs with a smaller number start first; the id decides between equal numbers. The number is the unix time of
     the submission, unless somebody moved the run. attempt: of the run. devices: that the run may take, `cpu` or GPU
-    UUIDs. slots: how many runs may use such a device at the same time.
+    UUIDs. slots: how many runs may use such a device at the same time. folder: of the home, which holds the run's
+    directory: `runs`, or another one for an evaluation in line.
     """
 
     order: float
@@ -34,6 +35,7 @@ class Ticket(Struct, kw_only=True):
     attempt: int
     devices: tuple[str, ...]
     slots: int = 1
+    folder: str = "runs"
 
 
 class FullTicket(Ticket):

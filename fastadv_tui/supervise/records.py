@@ -10,6 +10,7 @@ from engine.protocol.files import write_atomic
 from fastadv_tui.supervise.process_identity import ProcessIdentity
 
 Record = TypeVar("Record", bound=Struct)
+STALLED_SECONDS = 120.0  # how long a running run may write no event before it counts as stalled
 
 
 class QueueRecord(Struct, frozen=True, kw_only=True):

@@ -26,6 +26,7 @@ from engine.protocol.rundir import RunDir, Submission, SubmissionError
 from fastadv_tui.supervise import keeper, process_identity, records
 from fastadv_tui.supervise.detach import detach
 from fastadv_tui.supervise.locks import try_lock
+from fastadv_tui.supervise.notices import Notices
 from fastadv_tui.supervise.out_of_memory import OomCounter
 from fastadv_tui.supervise.process_identity import ProcessIdentity
 from fastadv_tui.supervise.process_tree import adopt_orphans, end_with_parent, kill_descendants
@@ -48,6 +49,7 @@ class Supervisor:
         self.me = process_identity.me()
         self.events_before = rundir.events.stat().st_size if rundir.events.exists() else 0
         self.wakeup = _wake_on_signals(self._on_stop)
+        self.notices = Notices(rundir)
         self.signalled = self.killed = False
         self.stop_seen_at: float | None = None  # when the stop request was seen, on the monotonic clock
 
@@ -71,7 +73,7 @@ class Supervisor:
         )  # from here on only the engine holds the slot: the slot is free when the engine has ended
         code, usage = self._wait(engine.pid)
         engine.returncode = code  # `_wait` has reaped the engine to get its resource usage
-        kill_descendants(engine.pid)
+        kill_descendants(engine.pid, spare=self.notices.pids)
         # SIGTERM ends the engine only before the engine listens for signals
         stopped_early = self.stop_seen_at is not None and code == -signal.SIGTERM
         return ExitRecord(
@@ -145,6 +147,7 @@ class Supervisor:
                 if time.monotonic() - self.stop_seen_at >= self._grace() and not self.killed:
                     self.killed = True
                     os.kill(pid, signal.SIGKILL)
+            self.notices.look()
             self._pause()
 
     def _asked_to_stop(self) -> bool:
@@ -208,6 +211,7 @@ def supervise(
     ending = supervisor.run(run_lock)
     os.close(run_lock)  # before the record: a reader of the record may start the next attempt at once
     supervisor.record(ending)
+    supervisor.notices.ended()
     return ExitCode.DONE
 
 

@@ -33,9 +33,13 @@ LOOKING = "looking"  # the first stage of a preparation
 LONG_STAGES = (ATTACKING, "preparing")  # stages that print a line every tenth of the way; the others are short
 
 
-def evaluate(asked: EvalRequest, as_json: bool) -> int:
-    """Start an evaluation in the engine and show its answers. Returns the exit code. Raises: UserError."""
-    return _show(engine_client.evaluate(asked), choose(as_json, ATTACKING), eval_text.KILLED)
+def evaluate(asked: EvalRequest, as_json: bool, target: str = "") -> int:
+    """Start an evaluation in the engine and show its answers. Returns the exit code. Raises: UserError.
+
+    target: of several, as the user typed it; each object of JSON then begins with it.
+    """
+    view = JsonView(target) if as_json else choose(as_json, ATTACKING)
+    return _show(engine_client.evaluate(asked), view, eval_text.KILLED)
 
 
 def prepare(asked: PrepareRequest, as_json: bool) -> int:
@@ -79,14 +83,18 @@ def choose(as_json: bool, stage: str) -> View:
 
 
 class JsonView:
-    """Prints each answer as JSON, one object per line."""
+    """Prints each answer as JSON, one object per line. target: begins each object, if there is more than one target."""
+
+    def __init__(self, target: str = "") -> None:
+        self._target = {"target": target} if target else {}
 
     @contextmanager
     def open(self) -> Iterator[None]:
         yield
 
     def show(self, answer: AnyAnswer) -> None:
-        print(msgspec.json.encode(answer).decode(), flush=True)
+        found = {**self._target, **msgspec.to_builtins(answer)}
+        print(msgspec.json.encode(found).decode(), flush=True)
 
 
 class LineView:

@@ -12,6 +12,7 @@ import pytest
 from engine.config.keys import fields
 from engine.config.presets import PRESETS
 from fastadv_tui.cli import COMMANDS
+from fastadv_tui.commands.completion import LAST
 from tests.end_to_end.test_command_line import cpu_seconds
 from tests.support.shell import FASTADV
 from tests.support.waiting import seconds
@@ -51,11 +52,11 @@ def offered(line: str) -> set[str]:
     ("line", "values"),
     [
         ("fastadv ", set(COMMANDS)),
-        ("fastadv re", {"resume", "reindex"}),
-        ("fastadv show ", {"last", "k3f9aa", "k3x000", "p2x7bb"}),
+        ("fastadv re", {"resume", "rerun", "reindex"}),
+        ("fastadv show ", {*LAST, "k3f9aa", "k3x000", "p2x7bb"}),
         ("fastadv show k3", {"k3f9aa", "k3x000"}),
         ("fastadv compare k3f9aa p", {"p2x7bb"}),
-        ("fastadv export la", {"last"}),
+        ("fastadv export la", {*LAST}),
         ("fastadv eval p", {"p2x7bb"}),
         ("fastadv run ci", {"cifar", "cifar10", "cifar100"}),
         ("fastadv run --prec", {"--precision"}),
@@ -68,7 +69,7 @@ def offered(line: str) -> set[str]:
         ("fastadv runs --filter ", set()),
         ("fastadv --version ", set(COMMANDS)),
         ("fastadv no-such-command ", set(COMMANDS)),
-        ('fastadv show "', {"last", "k3f9aa", "k3x000", "p2x7bb"}),
+        ('fastadv show "', {*LAST, "k3f9aa", "k3x000", "p2x7bb"}),
     ],
 )
 def test_what_is_offered(line: str, values: set[str]) -> None:
@@ -82,7 +83,7 @@ def test_every_command_offers_its_options(command: str, home: Path) -> None:
 
 
 def test_completion_makes_nothing_and_needs_no_home(home: Path) -> None:
-    assert offered("fastadv show ") == {"last"}
+    assert offered("fastadv show ") == {*LAST}
     assert not home.exists()
 
 
@@ -113,7 +114,7 @@ def test_a_question_that_makes_no_sense_is_answered_without_a_traceback(
 def test_a_home_that_cannot_be_read_offers_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("FASTADV_HOME", str(tmp_path / "file"))
-    assert offered("fastadv show ") == {"last"}
+    assert offered("fastadv show ") == {*LAST}
 
 
 @pytest.mark.usefixtures("runs")

@@ -151,7 +151,7 @@ def test_the_engine_of_an_eval_command_ends_when_the_command_is_killed(home: Pat
     ("words", "message"),
     [
         (["weights.pt"], "does not exist"),
-        (["nobody"], "no run id begins with"),
+        (["nobody"], "no run has the name"),
         (["FILE"], "--dataset"),
         (["FILE", *DIGITS, "--attack", "fgsm"], "unknown attack"),
         (["FILE", *DIGITS, "--eps", ","], "no values"),

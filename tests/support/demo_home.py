@@ -32,7 +32,9 @@ GB = 10**9
 
 
 class StillSampler:
-    """A stand-in for the sampler: two GPUs with figures that never change."""
+    """A stand-in for the sampler: `count` GPUs with figures that never change."""
+
+    count = 2
 
     def sample(self, pids: Any = ()) -> Sample:
         """The sample is the same before and after the runs are known."""
@@ -41,19 +43,21 @@ class StillSampler:
             Gpu(
                 index=number,
                 name="NVIDIA H100 80GB HBM3",
-                uuid=uuid,
+                uuid=GPU_UUIDS[number] if number < len(GPU_UUIDS) else f"GPU-{number}",
                 utilisation=0.97 - 0.08 * number,
-                memory_used=21 * GB,
+                memory_used=(21 + 5 * number) * GB,
                 memory_total=80 * GB,
-                temperature=61 + number,
-                power=412.0,
+                temperature=61 + 4 * number,
+                power=412.0 + 30 * number,
                 power_limit=700.0,
+                pids=(1,),
             )
-            for number, uuid in enumerate(GPU_UUIDS)
+            for number in range(self.count)
         )
+        reason = "" if gpus else "no GPU: runs train on the CPU"
         host = Host(cores=32, cpu=0.12, memory_used=30 * GB, memory_total=256 * GB)
         usage = {pid: Usage(cpu=1.4, rss=3 * GB, processes=1) for pid in pids}
-        return Sample(t=NOW, host=host, gpus=gpus, usage=usage)
+        return Sample(t=NOW, host=host, gpus=gpus, no_gpus=reason, usage=usage)
 
 
 def stand_still(monkeypatch: Any) -> None:

@@ -23,12 +23,16 @@ Script = Callable[[Fastadv, Pilot[str]], Awaitable[None]]
 
 
 def play(
-    script: Script, size: tuple[int, int] = (120, 40), readonly: bool = False, theme: str = "fastadv-dark"
+    script: Script,
+    size: tuple[int, int] = (120, 40),
+    readonly: bool = False,
+    theme: str = "fastadv-dark",
+    settings: Settings | None = None,
 ) -> None:
     """Open the dashboard in a terminal of that size and do what the script says."""
 
     async def run() -> None:
-        app = Fastadv(Settings(refresh=0.1, theme=theme), readonly)
+        app = Fastadv(settings or Settings(refresh=0.1, theme=theme), readonly)
         async with app.run_test(size=size, notifications=True) as pilot:
             await until(pilot, lambda: bool(app.screen.query(RunList)))
             await script(app, pilot)

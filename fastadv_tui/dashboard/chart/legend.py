@@ -1,46 +1,74 @@
-"""The legend of a chart: markers, names and values of the curves, at the cursor or at the last point."""
+"""The legend of a chart: one item for each run, with its glyph, its name and its values."""
 
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import groupby
 
 from rich.cells import cell_len
 
-from fastadv_tui.dashboard.chart.series import FAINT, MARK, TEXT, THRESHOLD, Curve, Options, Row, x_unit
-from fastadv_tui.text.quantities import format_percent
+from fastadv_tui.dashboard.chart.series import FAINT, REST, TEXT, Curve, Options, Row, x_unit
 from fastadv_tui.text.sanitize import one_line
+
+NAME_WIDTHS = (200, 32, 24, 16, 10)  # of a name in cells, the widest that fits is taken
 
 
 def legend(curves: Sequence[Curve], options: Options, width: int, max_rows: int, cursor: float | None) -> list[Row]:
-    """Markers, names and values in at most `max_rows` rows of `width` cells; names are shortened if need be.
+    """Glyphs, names and values in at most `max_rows` rows of `width` cells; names are shortened if need be.
 
-    The values are those at x = `cursor`, or the last ones if `cursor` is None.
+    The values are those at x = `cursor`, or the last ones if `cursor` is None. Grey runs are only counted.
     """
-    ordered = sorted(curves, key=lambda curve: curve.look >= FAINT)
-    for with_x, name_width in ((True, width), (True, 24), (False, 24), (False, 16), (False, 10), (False, 0)):
-        head = _x_item(ordered, options, cursor) if with_x else []
-        rows = _wrapped(head + _items(ordered, options, name_width, cursor), width)
+    head = _head(options, cursor, max(curve.xs[-1] for curve in curves))
+    for name_width in NAME_WIDTHS:
+        items = _items(curves, options, name_width, cursor)
+        rows = _wrapped(head + items, width)
         if len(rows) <= max_rows:
-            break
-    return rows if len(rows) <= max_rows else [*rows[: max_rows - 1], [*rows[max_rows - 1], (" …", TEXT)]]
+            return rows
+    return _cut(head, items, width, max_rows)
 
 
-def _x_item(curves: Sequence[Curve], options: Options, cursor: float | None) -> Row:
-    x = max(curve.xs[-1] for curve in curves) if cursor is None else cursor
-    unit, name = x_unit(options, x)
-    return [(f"{name} {x:.2f}" if options.x == "epoch" else f"{x / unit:.1f} {name}", TEXT)]
+def _head(options: Options, cursor: float | None, end: float) -> Row:
+    """The place of the cursor, and what the values of a run are."""
+    place = "" if cursor is None else x_text(options, cursor, end)
+    return [(text, TEXT) for text in (place, one_line(options.pair)) if text]
+
+
+def x_text(options: Options, x: float, span: float) -> str:
+    """A place on the x axis: `epoch 3.00`, `12.5 min`. span: length of the axis, which decides the unit."""
+    unit, name = x_unit(options, span)
+    return f"epoch {x:.4g}" if options.x == "epoch" else f"{x / unit:.4g} {name}"
 
 
 def _items(curves: Sequence[Curve], options: Options, name_width: int, cursor: float | None) -> Row:
-    items = []
-    for curve in curves:
-        value = curve.last if cursor is None else value_at(curve, cursor)
-        text = format_percent(value) if options.y == "percent" else "-" if value is None else f"{value:.4g}"
-        items.append((" ".join(filter(None, (curve.marker, shortened(curve.name, name_width), text))), curve.look))
-    if options.threshold is not None:
-        items.append((f"╌ {shortened(one_line(options.threshold.label), name_width)}", THRESHOLD))
-    marks = dict.fromkeys(f"{mark.glyph} {shortened(one_line(mark.label), name_width)}" for mark in options.marks)
-    return items + [(text, MARK) for text in marks]
+    """One item for each run. The runs beyond the last colour are counted in one item."""
+    items, rest = [], 0
+    for (look, glyph, name), of_run in groupby(curves, key=_run):
+        found = list(of_run)
+        if look % FAINT >= REST:
+            rest += 1
+            continue
+        values = " / ".join(_value(curve, options, cursor) for curve in found if not curve.series.points)
+        ended = cursor is not None and all(curve.xs[-1] < cursor for curve in found)
+        last = max(curve.xs[-1] for curve in found)
+        text = f"ended at {x_text(options, last, last)}" if ended else values
+        if text:
+            items.append((" ".join(filter(None, (glyph, shortened(name, name_width), text))), look))
+    return [*items, *([(f"▪ {rest} more", REST)] if rest else [])]
+
+
+def _run(curve: Curve) -> tuple[int, str, str]:
+    return curve.look, curve.series.glyph, curve.name
+
+
+def _value(curve: Curve, options: Options, cursor: float | None) -> str:
+    return value_text(curve.last if cursor is None else value_at(curve, cursor), options)
+
+
+def value_text(value: float | None, options: Options) -> str:
+    """A value as the legend and the end of a line show it. Of percentages, the axis shows the unit."""
+    if value is None:
+        return "-"
+    return f"{100 * value:.1f}" if options.y == "percent" else f"{value:.4g}"
 
 
 def _wrapped(items: Row, width: int) -> list[Row]:
@@ -53,6 +81,15 @@ def _wrapped(items: Row, width: int) -> list[Row]:
         used = cell_len(text) + (used + 2 if rows[-1] else 0)
         rows[-1].append((f"  {text}" if rows[-1] else text, look))
     return rows
+
+
+def _cut(head: Row, items: Row, width: int, max_rows: int) -> list[Row]:
+    """As many items as fit, and the number of those left out."""
+    for shown in range(len(items) - 1, 0, -1):
+        rows = _wrapped([*head, *items[:shown], (f"+ {len(items) - shown} more", TEXT)], width)
+        if len(rows) <= max_rows:
+            return rows
+    return _wrapped(head + items, width)[:max_rows]
 
 
 def shortened(name: str, width: int) -> str:

@@ -1,35 +1,33 @@
-"""Draws a chart as rows of characters: curves, axes, grid and marks. Needs no terminal."""
+"""Draws a chart as rows of characters: axes, legend, and the canvas with the curves. Needs no terminal."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct
-from rich.cells import set_cell_size
+from rich.cells import cell_len, set_cell_size
 
 from fastadv_tui.dashboard.chart import scale
-from fastadv_tui.dashboard.chart.legend import legend
-from fastadv_tui.dashboard.chart.scale import BRAILLE, DOTS_HIGH, DOTS_WIDE, LEFT, RIGHT, Scale, Span
-from fastadv_tui.dashboard.chart.series import (
-    AXIS,
-    CURSOR,
-    GRID,
-    MARK,
-    TEXT,
-    THRESHOLD,
-    Cell,
-    Curve,
-    Options,
-    Row,
-    x_unit,
-)
+from fastadv_tui.dashboard.chart.axis import Axis, log_axis, x_axis, y_axis
+from fastadv_tui.dashboard.chart.canvas import Canvas
+from fastadv_tui.dashboard.chart.legend import legend, value_text
+from fastadv_tui.dashboard.chart.scale import DOTS_HIGH, DOTS_WIDE
+from fastadv_tui.dashboard.chart.series import AXIS, LINE, MARK, TEXT, Curve, Options, Row, x_unit
 from fastadv_tui.text.sanitize import one_line
+
+MAX_GUTTER = 8  # cells at the right that are kept free for the values at the ends of the lines
+MIN_PLOT = 24  # a narrower plot keeps no cells free
 
 
 class Drawing(Struct):
-    """rows: from the top. x: the scale of the x axis, if curves are drawn. left: number of columns left of the plot."""
+    """rows: from the top. x, y: the axes, if curves are drawn. left: number of columns left of the plot.
+
+    top: number of rows above the plot.
+    """
 
     rows: list[Row]
-    x: Scale | None = None
+    x: Axis | None = None
+    y: Axis | None = None
     left: int = 0
+    top: int = 0
 
 
 def draw(curves: Sequence[Curve], options: Options, width: int, height: int, cursor: float | None = None) -> Drawing:
@@ -39,18 +37,18 @@ def draw(curves: Sequence[Curve], options: Options, width: int, height: int, cur
     """
     if not curves or width < 2 or height < 1:
         return Drawing(_empty_chart(options.empty, width, height))
-    head = legend(curves, options, width, max(1, height // 6), cursor) if height >= 6 else []
-    axes = width >= 20 and height - len(head) >= 5
-    rows = height - len(head) - (2 if axes else 0)
-    y = _y_scale(curves, options, rows)
-    ticks, texts = _y_ticks(y, options, rows)
-    left = 1 + max(map(len, texts), default=0) if axes else 0
-    x = _x_scale(curves, options, width - left)
-    body = _body(curves, options, x, y, ticks, cursor)
-    if axes:
-        body = _with_y_axis(body, y, ticks, texts, left)
-        body += _x_axis(options, x, left, width)
-    return Drawing([*head, *body], x, left)
+    head = legend(curves, options, width, max(1, height // 5), cursor) if height >= 6 else []
+    framed = width >= 20 and height - len(head) >= 5
+    rows = height - len(head) - (2 if framed else 0)
+    y = _y_axis(curves, options, rows)
+    left = 1 + max(map(len, y.texts), default=0) if framed else 0
+    x = _x_axis(curves, options, width - left)
+    canvas = Canvas(x.scale, y.scale)
+    _paint(canvas, curves, options, y, cursor)
+    body = canvas.rows
+    if framed:
+        body = _with_y_axis(body, y, left) + _under(options, x, left, width)
+    return Drawing([*head, *body], x, y, left, len(head))
 
 
 def _empty_chart(text: str, width: int, height: int) -> list[Row]:
@@ -61,100 +59,64 @@ def _empty_chart(text: str, width: int, height: int) -> list[Row]:
     return rows
 
 
-def _y_scale(curves: Sequence[Curve], options: Options, rows: int) -> Scale:
-    limits = [value for curve in curves for value in (curve.low, curve.high)]
-    if options.threshold is not None:
-        limits += scale.finite_values(scale.log10([options.threshold.y]) if options.log_y else [options.threshold.y])
-    if options.y == "percent" and not options.log_y:
+def _y_axis(curves: Sequence[Curve], options: Options, rows: int) -> Axis:
+    limits = [value for curve in curves for value in (curve.low, curve.high)] + _threshold(options)
+    percent = options.y == "percent"
+    if options.log_y:
+        return log_axis(min(limits), max(limits), rows, percent)
+    if percent:
         limits.append(0.0)
-    low, high = scale.widened_limits(min(limits), max(limits), max(rows // 2, 4))
-    if options.y == "percent" and not options.log_y and min(limits) >= 0:
-        low = 0.0  # there are no negative fractions, not even around a curve of zeros
-    return Scale(low, high, DOTS_HIGH * rows)
+    return y_axis(min(limits), max(limits), rows, percent)
 
 
-def _x_scale(curves: Sequence[Curve], options: Options, columns: int) -> Scale:
-    low, high = options.x_range or (min(curve.xs[0] for curve in curves), max(curve.xs[-1] for curve in curves))
-    if options.x_range is None and 0 < low < high / 10:
+def _threshold(options: Options) -> list[float]:
+    """The place of the threshold on the y axis, if the axis has one."""
+    if options.threshold is None:
+        return []
+    return scale.finite_values(scale.log10([options.threshold.y]) if options.log_y else [options.threshold.y])
+
+
+def _x_axis(curves: Sequence[Curve], options: Options, columns: int) -> Axis:
+    low, high = min(curve.xs[0] for curve in curves), max(curve.xs[-1] for curve in curves)
+    if options.x_range is not None:
+        low, high = options.x_range
+    elif 0 < low < high / 10:
         low = 0.0  # training begins at 0, though its first event comes a little later
-    return Scale(low, high if high > low else low + 1, DOTS_WIDE * columns)
+    unit, name = x_unit(options, high - low)
+    ends = [cell_len(_end_text(curve, options)) + 1 for curve in curves if curve.xs[curve.end] > 0.9 * high]
+    ends += [len(name) + 2] if options.x != "epoch" else []  # the unit of an epoch is known without its name
+    gutter = max((end for end in ends if end <= MAX_GUTTER), default=0) if columns > MIN_PLOT else 0
+    return x_axis(low, high, columns, gutter, unit)
 
 
-def _y_ticks(y: Scale, options: Options, rows: int) -> tuple[list[float], list[str]]:
-    most = max(rows // 3, min(rows // 2 + 1, 5))
-    if not options.log_y:
-        ticks = scale.ticks(y.low, y.high, most)
-        return ticks, scale.labels(ticks, options.y == "percent")
-    ticks = scale.log_ticks(y.low, y.high, most)
-    return ticks, [scale.labels([10**tick], options.y == "percent")[0] for tick in ticks]
+def _end_text(curve: Curve, options: Options) -> str:
+    """The text at the end of a line: the last value and the glyph of a marked run, or the tag of a point."""
+    glyph = "" if curve.series.glyph == LINE else curve.series.glyph
+    return " ".join(filter(None, (value_text(curve.last, options), one_line(curve.series.tag), glyph)))
 
 
-def _body(
-    curves: Sequence[Curve], options: Options, x: Scale, y: Scale, ticks: list[float], cursor: float | None
-) -> list[Row]:
-    """The plot inside the axes: background, curves, end markers and cursor."""
-    rows = _background(options, x, y, ticks)
-    dots = [[0] * (x.dots // DOTS_WIDE) for _ in rows]
-    ends: dict[tuple[int, int], Cell] = {}
-    for curve in curves:
-        pieces = scale.decimate(curve.xs, curve.drawn, x)
-        columns = scale.columns_of_dots(pieces, y)
-        _put_dots(columns, curve.look, dots, rows)
-        ends |= _end_marker(pieces, y, ends, curve)
-    for (row, column), end in ends.items():
-        rows[-1 - row][column] = end
-    if cursor is not None and x.low <= cursor <= x.high:
-        _put_cursor(rows, x.dot(cursor) // DOTS_WIDE)
-    return rows
-
-
-def _background(options: Options, x: Scale, y: Scale, ticks: list[float]) -> list[Row]:
-    width = x.dots // DOTS_WIDE
-    rows = [[(" ", GRID)] * width for _ in range(y.dots // DOTS_HIGH)]
-    for tick in ticks:
-        rows[-1 - y.dot(tick) // DOTS_HIGH] = [("┈", GRID)] * width
+def _paint(canvas: Canvas, curves: Sequence[Curve], options: Options, y: Axis, cursor: float | None) -> None:
+    canvas.grid(y.ticks)
     for mark in options.marks:
-        if x.low <= mark.x <= x.high:
-            for row in rows:
-                row[x.dot(mark.x) // DOTS_WIDE] = ("┊", MARK)
+        canvas.vertical(mark.x)
+    for height in _threshold(options):
+        canvas.threshold(height)
+    for curve in reversed(curves):
+        canvas.band(curve)
+    for curve in reversed(curves):
+        canvas.curve(curve)
+    for curve in curves:
+        canvas.label(curve.xs[curve.end], curve.drawn[curve.end], _end_text(curve, options), curve.look)
     if options.threshold is not None:
-        heights = scale.log10([options.threshold.y]) if options.log_y else [options.threshold.y]
-        for height in scale.finite_values(heights):
-            rows[-1 - y.dot(height) // DOTS_HIGH] = [("╌", THRESHOLD)] * width
-    return rows
+        for height in _threshold(options):
+            canvas.label_threshold(height, one_line(options.threshold.label))
+    if cursor is not None:
+        canvas.cursor(cursor)
 
 
-def _put_dots(columns: dict[int, int], look: int, dots: list[list[int]], rows: list[Row]) -> None:
-    """Draw one curve. A character that curves share has the dots of all of them, and the look of the last curve."""
-    for column, bits in columns.items():
-        place, side = divmod(column, DOTS_WIDE)
-        parts = RIGHT if side else LEFT
-        lowest, highest = (bits & -bits).bit_length() - 1, bits.bit_length() - 1
-        for row in range(lowest // DOTS_HIGH, highest // DOTS_HIGH + 1):
-            part = bits >> DOTS_HIGH * row & 0b1111
-            if part:
-                dots[-1 - row][place] |= parts[part]
-                rows[-1 - row][place] = (chr(BRAILLE + dots[-1 - row][place]), look)
-
-
-def _end_marker(
-    pieces: list[list[Span]], y: Scale, taken: Container[tuple[int, int]], curve: Curve
-) -> dict[tuple[int, int], Cell]:
-    """The marker of a curve at its last point, or at the last point before it whose character has no marker yet."""
-    spans = [span for piece in pieces for span in piece]
-    places = [(y.dot(span.last) // DOTS_HIGH, span.column // DOTS_WIDE) for span in reversed(spans)]
-    free = next((place for place in places if place not in taken), None)
-    return {free: (curve.marker, curve.look)} if free is not None else {}
-
-
-def _put_cursor(rows: list[Row], column: int) -> None:
-    for row in rows:
-        character, look = row[column]
-        row[column] = ("│", AXIS + CURSOR) if look == GRID else (character, look + CURSOR)
-
-
-def _with_y_axis(body: list[Row], y: Scale, ticks: list[float], texts: list[str], left: int) -> list[Row]:
-    named = dict(zip((len(body) - 1 - y.dot(tick) // DOTS_HIGH for tick in ticks), texts, strict=True))
+def _with_y_axis(body: list[Row], y: Axis, left: int) -> list[Row]:
+    rows_of_ticks = [len(body) - 1 - y.scale.dot(tick) // DOTS_HIGH for tick in y.ticks]
+    named = dict(zip(rows_of_ticks, y.texts, strict=True))
     rows = []
     for number, row in enumerate(body):
         label = named.get(number, "").rjust(left - 1)
@@ -162,25 +124,25 @@ def _with_y_axis(body: list[Row], y: Scale, ticks: list[float], texts: list[str]
     return rows
 
 
-def _x_axis(options: Options, x: Scale, left: int, width: int) -> list[Row]:
-    """Two rows: the axis with ticks and marks, and the labels below; the last label has the unit."""
-    unit, name = x_unit(options, x.high - x.low)
-    ticks = scale.ticks(x.low / unit, x.high / unit, max((width - left) // 8, 3))
-    columns = [x.dot(tick * unit) // DOTS_WIDE for tick in ticks]
+def _under(options: Options, x: Axis, left: int, width: int) -> list[Row]:
+    """Two rows: the axis with ticks and the glyphs of marks; the labels, with the unit behind the last one."""
+    columns = [x.scale.dot(tick) // DOTS_WIDE for tick in x.ticks]
     axis, under = [("─", AXIS)] * (width - left), [" "] * width
-    texts = scale.labels(ticks)
-    texts[-1:] = [f"{text} {name}" for text in texts[-1:]]
-    for column, text in reversed(list(zip(columns, texts, strict=True))):
+    for column, text in zip(columns, x.texts, strict=True):
         axis[column] = ("┬", AXIS)
-        _put_label(under, text, left + column - (len(text.split()[0]) - 1) // 2)
+        _put_label(under, text, left + column - (len(text) - 1) // 2)
+    unit = x_unit(options, x.scale.high - x.scale.low)[1]
+    end = len("".join(under).rstrip()) + 1
+    if end + len(unit) <= width:
+        _put_label(under, unit, end)
     for mark in options.marks:
-        if x.low <= mark.x <= x.high:
-            axis[x.dot(mark.x) // DOTS_WIDE] = (mark.glyph, MARK)
+        if x.scale.low <= mark.x <= x.scale.high:
+            axis[x.scale.dot(mark.x) // DOTS_WIDE] = (mark.glyph, MARK)
     return [[(" ", AXIS)] * (left - 1) + [("└", AXIS)] + axis, [(character, TEXT) for character in under]]
 
 
 def _put_label(under: list[str], text: str, start: int) -> None:
-    """Write a label if a blank stays on each side; a label beyond the border is moved inwards."""
+    """Write a label if its place is free; a label beyond the border is moved inwards."""
     start = max(min(start, len(under) - len(text)), 0)
-    if not "".join(under[max(start - 1, 0) : start + len(text) + 1]).strip():
+    if not "".join(under[start : start + len(text)]).strip():
         under[start : start + len(text)] = text

@@ -1,4 +1,4 @@
-"""The arithmetic of charts: scales, ticks, smoothing, and the reduction of points to the dots of a terminal."""
+"""The arithmetic of charts: scales, smoothing, and the reduction of points to the dots of a terminal."""
 
 import math
 from bisect import bisect_left
@@ -9,7 +9,6 @@ from msgspec import Struct
 
 DOTS_WIDE = 2  # a braille character is 2 dots wide and 4 high
 DOTS_HIGH = 4
-WORK_UNITS = ((1e18, "EFLOP"), (1e15, "PFLOP"), (1e12, "TFLOP"), (1e9, "GFLOP"), (1e6, "MFLOP"))
 BRAILLE = 0x2800  # the empty braille character
 # bits of the dots in the left and right half of a character; bit b of the index is row b from below
 LEFT = tuple(sum(bit for row, bit in enumerate((0x40, 0x04, 0x02, 0x01)) if rows >> row & 1) for rows in range(16))
@@ -142,47 +141,12 @@ def log10(ys: Sequence[float]) -> list[float]:
     return [math.log10(y) if y > 0 else math.nan for y in ys]
 
 
-def ticks(low: float, high: float, max_count: int) -> list[float]:
-    """At most `max_count` round values (multiples of 1, 2 or 5 times a power of ten) in [low, high]."""
-    step = nice_step((high - low) / (max(max_count, 1) + 1))
-    found = _multiples(low, high, step)
-    while len(found) > max(max_count, 1):
-        step = nice_step(step * 1.01)
-        found = _multiples(low, high, step)
-    return found
-
-
-def log_ticks(low: float, high: float, max_count: int) -> list[float]:
-    """At most `max_count` ticks in [low, high]: logarithms of 1, 2 and 5 times powers of ten, or of powers of ten."""
-    decades = range(math.floor(low), math.ceil(high) + 1)
-    fine = [decade + math.log10(size) for decade in decades for size in (1, 2, 5)]
-    found = [tick for tick in fine if low - 1e-9 <= tick <= high + 1e-9]
-    return found if len(found) <= max_count else ticks(low, high, min(max_count, max(len(decades), 1)))
-
-
-def widened_limits(low: float, high: float, rows: int) -> tuple[float, float]:
-    """Limits of an axis, widened to round values, so that the axis stays the same while its curve grows a little."""
-    if low == high:
-        low, high = low - (abs(low) / 2 or 0.5), high + (abs(high) / 2 or 0.5)
-    step = nice_step((high - low) / max(rows, 1))
-    if not step:
-        return low, high
-    return math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
-
-
 def nice_step(minimum: float) -> float:
     """The smallest of 1, 2 and 5 times a power of ten that is at least `minimum`; 0 if `minimum` is not positive."""
     if not 0 < minimum < math.inf:
         return 0.0
     power = 10.0 ** math.floor(math.log10(minimum))
     return next((size * power for size in (1, 2, 5) if size * power >= minimum * (1 - 1e-9)), 10 * power)
-
-
-def _multiples(low: float, high: float, step: float) -> list[float]:
-    if not step:
-        return [low]
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [number * step for number in range(first, last + 1)]
 
 
 def labels(values: Sequence[float], percent: bool = False) -> list[str]:
@@ -206,6 +170,9 @@ def time_unit(seconds: float) -> tuple[float, str]:
     return 86_400, "d"
 
 
-def work_unit(operations: float) -> tuple[float, str]:
-    """The unit in which to label floating-point operations: their number in it, and its name."""
-    return next((unit for unit in WORK_UNITS if operations >= unit[0]), WORK_UNITS[-1])
+def work_unit(flops: float) -> tuple[float, str]:
+    """The unit in which to label an amount of work: its size in floating-point operations, and its name."""
+    for size, name in ((1e15, "PFLOP"), (1e12, "TFLOP"), (1e9, "GFLOP")):
+        if flops >= size:
+            return size, name
+    return 1.0, "FLOP"

@@ -10,15 +10,18 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.events import Click, Resize
+from textual.geometry import Size
 from textual.strip import Strip
 from textual.widget import Widget
 
 from fastadv_tui.dashboard.chart.plot import Drawing, draw
 from fastadv_tui.dashboard.chart.scale import DOTS_WIDE
 from fastadv_tui.dashboard.chart.series import COLOURS, CURSOR, FAINT, Curve, Options, Row, Series, prepare
+from fastadv_tui.dashboard.colours import ANSI, DARK, LIGHT, RUNS
 
 LOOKS = [f"chart--series-{number + 1}" for number in range(COLOURS)]
 LOOKS += [
+    "chart--rest",
     "chart--grid",
     "chart--axis",
     "chart--threshold",
@@ -27,37 +30,35 @@ LOOKS += [
 ]  # ordered as in `series`
 
 
+def _colours_of(scheme: int, prefix: str = "") -> str:
+    """The rules for the colours of the series. prefix: before the colours of a terminal."""
+    rules = (f"& > .{look} {{ color: {prefix}{colours[scheme]}; }}" for look, colours in zip(LOOKS, RUNS, strict=False))
+    return "\n".join(rules)
+
+
 class Chart(Widget, can_focus=True):
     """Draws `series` as `options` say. Setting either repaints only this widget, at the next paint of the app."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {*LOOKS, "chart--cursor"}
-    DEFAULT_CSS = """
-    Chart {
+    DEFAULT_CSS = f"""
+    Chart {{
         width: 1fr;
         height: 1fr;
-        & > .chart--series-1 { color: #56b4e9; }
-        & > .chart--series-2 { color: #e69f00; }
-        & > .chart--series-3 { color: #2bb58a; }
-        & > .chart--series-4 { color: #cc79a7; }
-        & > .chart--series-5 { color: #f0e442; }
-        & > .chart--series-6 { color: #e8743b; }
-        & > .chart--series-7 { color: #6f8fd8; }
-        & > .chart--grid { color: $foreground 15%; }
-        & > .chart--axis { color: $foreground 35%; }
-        & > .chart--text { color: $foreground 70%; }
-        & > .chart--threshold { color: $error; }
-        & > .chart--mark { color: $warning; }
-        & > .chart--cursor { background: $foreground 25%; }
-        &:light {
-            & > .chart--series-1 { color: #0072b2; }
-            & > .chart--series-2 { color: #b37400; }
-            & > .chart--series-3 { color: #007a59; }
-            & > .chart--series-4 { color: #b0568a; }
-            & > .chart--series-5 { color: #857a00; }
-            & > .chart--series-6 { color: #c65300; }
-            & > .chart--series-7 { color: #4a5fc1; }
-        }
-    }
+        {_colours_of(DARK)}
+        & > .chart--rest {{ color: $foreground 70%; }}
+        & > .chart--grid {{ color: $foreground 15%; }}
+        & > .chart--axis {{ color: $foreground 35%; }}
+        & > .chart--text {{ color: $foreground 70%; }}
+        & > .chart--threshold {{ color: $error; }}
+        & > .chart--mark {{ color: $warning; }}
+        & > .chart--cursor {{ background: $foreground 25%; }}
+        &:light {{
+            {_colours_of(LIGHT)}
+        }}
+        &:ansi {{
+            {_colours_of(ANSI, "ansi_")}
+        }}
+    }}
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "move(-1)", "Cursor left", id="chart.left", show=False),
@@ -74,6 +75,7 @@ class Chart(Widget, can_focus=True):
         self._cursor: float | None = None
         self._curves: list[Curve] | None = None  # prepared from series and options; None when outdated
         self._drawing: Drawing | None = None
+        self._drawn_size = Size(0, 0)
         self._styles_by_look: dict[int, Style] = {}
 
     @property
@@ -113,9 +115,10 @@ class Chart(Widget, can_focus=True):
         return self._strip(rows[y])
 
     def _current_drawing(self) -> Drawing:
-        if self._drawing is None:
-            width, height = self.content_size
-            self._drawing = draw(self._prepared_curves(), self._options, width, height, self._cursor)
+        size = self.content_size  # compared here, since a resize may be painted before its event arrives
+        if self._drawing is None or size != self._drawn_size:
+            self._drawn_size = size
+            self._drawing = draw(self._prepared_curves(), self._options, size.width, size.height, self._cursor)
         return self._drawing
 
     def _prepared_curves(self) -> list[Curve]:
@@ -149,12 +152,12 @@ class Chart(Widget, can_focus=True):
         super().notify_style_update()
 
     def on_resize(self, event: Resize) -> None:
-        self._drawing = None
+        self._redraw()
 
     def on_click(self, event: Click) -> None:
         drawing, offset = self._current_drawing(), event.get_content_offset(self)
         if drawing.x is not None and offset is not None:
-            self.cursor = self._nearest(drawing.x.value(DOTS_WIDE * (offset.x - drawing.left)))
+            self.cursor = self._nearest(drawing.x.scale.value(DOTS_WIDE * (offset.x - drawing.left)))
 
     def action_move(self, by: int) -> None:
         """Move the cursor to the next point in another column of characters, so that each key press has an effect."""
@@ -162,8 +165,8 @@ class Chart(Widget, can_focus=True):
         if x is None or self._cursor is None:
             self.action_jump(-1)
             return
-        columns = [x.dot(point) // DOTS_WIDE for point in points]
-        here = x.dot(self._cursor) // DOTS_WIDE
+        columns = [x.scale.dot(point) // DOTS_WIDE for point in points]
+        here = x.scale.dot(self._cursor) // DOTS_WIDE
         index = bisect_right(columns, here) if by > 0 else bisect_left(columns, here) - 1
         if 0 <= index < len(points):
             self.cursor = points[index]

@@ -11,6 +11,7 @@ from fastadv_tui.dashboard.readonly import ReadonlyActions
 from fastadv_tui.dashboard.settings import Settings
 from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
+from fastadv_tui.hardware.sample_history import SampleHistory
 from fastadv_tui.hardware.sampler import Sample
 
 Result = TypeVar("Result")
@@ -19,13 +20,14 @@ Result = TypeVar("Result")
 class DashboardApp(Protocol):
     """What screens need of the app. They know only this protocol, because the app imports the screens.
 
-    marked: the runs that the user marked.
+    marked: the runs that the user marked. samples: those of the machine so far.
     """
 
     settings: Settings
     snapshot: Snapshot
     readonly: bool
     marked: Marks
+    samples: SampleHistory
 
     def attempt(self, what: Callable[..., Any], *arguments: Any, **options: Any) -> bool: ...
     def remember(self, key: str, value: Any) -> None: ...
@@ -33,8 +35,12 @@ class DashboardApp(Protocol):
     def resume(self, rundir: RunDir) -> None: ...
     def look_at(self, *run_ids: str) -> None: ...
     def open_launch(self, like: RunDir | None = None) -> None: ...
+    def open_history(self, query: str = "") -> None: ...
+    def show_run(self, run_id: str) -> None: ...
     def open_compare(self, run_ids: Sequence[str], by_seed: bool = False) -> None: ...
     def open_log(self, run: LiveRun) -> None: ...
+    def open_machine(self) -> None: ...
+    def open_evaluate(self, run_ids: Sequence[str]) -> None: ...
 
 
 class Screen(ReadonlyActions, screen.Screen[Result]):
@@ -64,6 +70,8 @@ class Screen(ReadonlyActions, screen.Screen[Result]):
             self._composed = True
             self.begin()
             self.show(self.fastadv.snapshot)
+            if self.fastadv.samples.last:
+                self.show_machine(self.fastadv.samples.last)
 
     def begin(self) -> None:
         """Set up the widgets, which all exist now."""
@@ -74,8 +82,18 @@ class Screen(ReadonlyActions, screen.Screen[Result]):
             bar.show(snapshot, self.fastadv.readonly)
         self.take(snapshot)
 
+    def chosen_run(self) -> str | None:
+        """The id of the run that the user looks at; None if the screen shows no single run."""
+        return None
+
+    def show_machine(self, sample: Sample) -> None:
+        """Show a new sample of the machine, in the top bar if it is narrow."""
+        for bar in self.query(TopBar):
+            bar.show_machine(sample)
+        self.take_machine(sample)
+
     def take(self, snapshot: Snapshot) -> None:
         """Show a new snapshot below the top bar. By default a screen shows none."""
 
     def take_machine(self, sample: Sample) -> None:
-        """Show a new sample of the machine. By default a screen shows none."""
+        """Show a new sample of the machine below the top bar. By default a screen shows none."""

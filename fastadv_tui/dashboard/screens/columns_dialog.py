@@ -1,4 +1,4 @@
-"""The dialog in which the user chooses the columns of the history."""
+"""The dialog in which the user chooses what to show: columns of the history, or metrics."""
 
 from collections.abc import Iterable
 
@@ -11,21 +11,25 @@ from textual.widgets.selection_list import Selection
 
 
 class ColumnsDialog(ModalScreen[tuple[str, ...] | None]):
-    """Returns the chosen columns. Columns that were already shown come first. Returns None if the user cancels."""
+    """Returns the chosen keys. Keys that were already shown come first. Returns None if the user cancels.
+
+    what: the name of what is chosen.
+    """
 
     BINDINGS = [
         Binding("enter", "save", "Save", priority=True),  # without priority, the list takes enter as space
         Binding("escape", "dismiss(None)", "Cancel"),
     ]
 
-    def __init__(self, chosen: Iterable[str], others: Iterable[str]) -> None:
+    def __init__(self, chosen: Iterable[str], others: Iterable[str], what: str = "Columns") -> None:
         super().__init__()
+        self._what = what
         self._order = (*chosen, *others)
         self._chosen = set(chosen)
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog"):
-            yield Label("Columns and settings: space shows or hides, enter saves, escape cancels", markup=False)
+            yield Label(f"{self._what}: space shows or hides, enter saves, escape cancels", markup=False)
             yield SelectionList[str](*(Selection(key, key, key in self._chosen) for key in self._order))
 
     def action_save(self) -> None:

@@ -63,8 +63,10 @@ class HistoryScreen(HistoryActions):
         Binding("k", "cursor(-1)", "Up", show=False),
     ]
 
-    def __init__(self) -> None:
+    def __init__(self, query: str = "") -> None:
+        """query: the filter at the start."""
         super().__init__(id="history")
+        self._first_query = query
         self._snapshot: Snapshot = EMPTY
         self._sort = NEWEST_FIRST
         self._group = ""
@@ -91,7 +93,9 @@ class HistoryScreen(HistoryActions):
         yield TopBar("History")
         with Horizontal(id="filter-line"):
             yield Label("/", id="slash")
-            yield TextField(placeholder="method=fgsm eps>=8 robust>0.4 tag:paper since:7d text", id="query")
+            yield TextField(
+                self._first_query, placeholder="method=fgsm eps>=8 robust>0.4 tag:paper since:7d text", id="query"
+            )
             yield Static(id="view", markup=False)
         with Container(id="leaderboard"):
             with Vertical(id="lines"):
@@ -179,6 +183,10 @@ class HistoryScreen(HistoryActions):
 
     def under_cursor(self) -> list[Row]:
         return [row for row in self._under_cursor() if not is_published(row)]
+
+    def chosen_run(self) -> str | None:
+        """The id of the first run under the cursor, for the palette."""
+        return next((row.id for row in self.under_cursor()), None)
 
     def marked_rows(self) -> list[Row]:
         return [row for row in self._snapshot.rows if row.id in self.fastadv.marked]

@@ -83,10 +83,8 @@ class HistoryActions(Screen[None]):
         self._confirm(self._targets(), f"Delete {what}? This cannot be undone.", "Delete", self._delete)
 
     def action_evaluate(self) -> None:
-        """Hand the runs to the app's form for evaluations, if the app has one."""
-        open_evaluate: Callable[[list[str]], None] | None = getattr(self.app, "open_evaluate", None)
-        if (ids := [row.id for row in self._targets()]) and open_evaluate is not None:
-            open_evaluate(ids)
+        if rows := self._targets():
+            self.fastadv.open_evaluate([row.id for row in rows])
 
     def action_export(self) -> None:
         """Write the marked runs, or all that match the filter, as CSV."""

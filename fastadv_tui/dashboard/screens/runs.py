@@ -1,45 +1,68 @@
 """The first screen: runs at the left, curves in the centre, machine and facts at the right, the log below."""
 
-from typing import Any
+from collections.abc import Sequence
 
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Footer, Input
 
-from fastadv_tui.dashboard.screens.base import Screen
+from engine.config.presets import build
+from fastadv_tui.dashboard.chart.series import LINE
+from fastadv_tui.dashboard.marks import glyph_at
+from fastadv_tui.dashboard.screens.announcements import Announcement, Announcer
 from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
+from fastadv_tui.dashboard.screens.panel_keys import PanelKeys
 from fastadv_tui.dashboard.snapshot import EMPTY, LiveRun, Snapshot
 from fastadv_tui.dashboard.widgets.log_view import LogView
 from fastadv_tui.dashboard.widgets.machine import Machine
+from fastadv_tui.dashboard.widgets.metrics import known
+from fastadv_tui.dashboard.widgets.pane import Pane
 from fastadv_tui.dashboard.widgets.run_facts import RunFacts
 from fastadv_tui.dashboard.widgets.run_list import RunList
 from fastadv_tui.dashboard.widgets.text_field import TextField
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
-from fastadv_tui.dashboard.widgets.training_curves import TrainingCurves
+from fastadv_tui.dashboard.widgets.training_curves import ChartedRun, TrainingCurves
+from fastadv_tui.dashboard.widgets.welcome import Welcome
+from fastadv_tui.errors import UserError
+from fastadv_tui.hardware.sample_history import HOST
 from fastadv_tui.hardware.sampler import Sample
 from fastadv_tui.history.row import Row
-from fastadv_tui.text.sanitize import distinct_labels, one_line, run_label
+from fastadv_tui.launch.group import submit_group
+from fastadv_tui.text.labels import telling_apart
+from fastadv_tui.text.sanitize import one_line, run_label
+
+DEMO = "digits"  # the data set of the demo
 
 
-class RunsScreen(Screen[None]):
+class RunsScreen(PanelKeys):
     """Shows the runs, live, with the charts, facts and log of the chosen one."""
 
     BINDINGS = [
-        Binding("space", "mark", "Mark", id="mark"),
-        Binding("c", "compare", "Compare", id="compare"),
-        Binding("l", "log", "Log", id="log"),
-        Binding("x", "stop(False)", "Stop", id="stop"),
-        Binding("X", "stop(True)", "Kill", id="kill", show=False),
-        Binding("R", "resume", "Resume", id="resume", show=False),
-        Binding("e", "again", "Run again with changes", id="again", show=False),
-        Binding("slash", "filter", "Filter", id="filter", key_display="/", show=False),
-        Binding("t", "curves('toggle_x')", "x axis: epochs or time", id="x-axis", show=False),
-        Binding("y", "curves('toggle_log')", "y axis: linear or logarithmic", id="y-axis", show=False),
-        Binding("s", "curves('toggle_smooth')", "Smooth the curves", id="smooth", show=False),
-        Binding("left_square_bracket", "curves('move', -1)", "Cursor left", id="cursor-left", show=False),
-        Binding("right_square_bracket", "curves('move', 1)", "Cursor right", id="cursor-right", show=False),
-        Binding("escape", "back", "Back", id="back", show=False),
+        Binding("space", "mark", "Mark", id="mark", tooltip="mark the run: its curves are drawn, and c compares it"),
+        Binding("c", "compare", "Compare", id="compare", tooltip="compare the marked runs"),
+        Binding("l,enter", "log", "Log", id="log", tooltip="log of the run"),
+        Binding("x", "stop(False)", "Stop", id="stop", tooltip="stop the run; it saves a checkpoint first"),
+        Binding("X", "stop(True)", "Kill", id="kill", show=False, tooltip="kill the run at once"),
+        Binding(
+            "R", "resume", "Resume", id="resume", show=False, tooltip="resume a run that was stopped or has failed"
+        ),
+        Binding("e", "again", "Run again with changes", id="again", show=False, tooltip="new run with these settings"),
+        Binding("a", "evaluate", "Evaluate", id="evaluate", show=False, tooltip="evaluate the run, or the marked runs"),
+        Binding("M", "machine", "Machine", id="machine", show=False, tooltip="machine: GPUs and host, with curves"),
+        Binding("d", "demo", "Demo", id="demo", tooltip="demo: train a robust network on digits"),
+        Binding(
+            "slash", "filter", "Filter", id="filter", key_display="/", show=False, tooltip="filter the list by name"
+        ),
+        Binding(
+            "escape",
+            "back",
+            "Back",
+            id="back",
+            show=False,
+            tooltip="put the cursor, the zoom, the filter or all marks away",
+        ),
         # here and not only in the list, so that they also work from a chart or the filter
         Binding("down,j", "cursor('down')", "Next run", show=False),
         Binding("up,k", "cursor('up')", "Previous run", show=False),
@@ -48,26 +71,29 @@ class RunsScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._snapshot = EMPTY
-        self._statuses: dict[str, str] = {}
-        self._alarm_counts: dict[str, int] = {}
+        self._announcer = Announcer()
 
     def compose(self) -> ComposeResult:
         yield TopBar("Runs")
+        yield Welcome(id="welcome")
         with Horizontal(id="main"):
-            with Vertical(id="left"):
-                yield TextField(placeholder="name or id", id="filter")
-                yield RunList(id="runs")
-            with Vertical(id="centre"):
-                yield TrainingCurves(id="curves")
-                yield LogView(id="log")
-            with Vertical(id="side"):
-                yield Machine(id="machine")
-                yield RunFacts(id="facts")
+            with Pane("right", id="left", classes="part"):
+                yield TextField(placeholder="name or id", id="filter", classes="part")
+                yield RunList(id="runs", classes="part")
+            with Vertical(id="centre", classes="part"):
+                metrics = known(self.fastadv.settings.metrics)
+                yield TrainingCurves(metrics, self.fastadv.samples, id="curves", classes="part")
+                with Pane("top", id="log-pane", classes="part"):
+                    yield LogView(id="log", classes="part")
+            with Pane("left", id="side", classes="part"):
+                yield Machine(id="machine", classes="part")
+                yield RunFacts(id="facts", classes="part")
         yield Footer()
 
     def begin(self) -> None:
-        for name, title in (("runs", "Runs"), ("log", "Log"), ("machine", "Machine"), ("facts", "Run")):
+        for name, title in (("log", "Log"), ("machine", "Machine"), ("facts", "Run")):
             self.query_one(f"#{name}").border_title = title
+        self.restore_panes()
         self.query_one(RunList).focus()
 
     # -- what comes in ----------------------------------------------------------------------------------------
@@ -75,24 +101,56 @@ class RunsScreen(Screen[None]):
     def take(self, snapshot: Snapshot) -> None:
         """Show a snapshot. Widgets draw only what has changed."""
         self._snapshot = snapshot
-        self._announce_changes(snapshot)
+        self._welcome(snapshot)
+        for said in self._announcer.news(snapshot):
+            self._announce(said)
         self.query_one(Machine).name_runs(snapshot.engines(), snapshot.devices())
         self.query_one(RunList).show(snapshot, self.fastadv.marked)
         self._show_chosen()
 
     def take_machine(self, sample: Sample) -> None:
-        self.query_one(Machine).show(sample)
+        self.query_one(Machine).show(self.fastadv.samples)
+        if self.has_class("-empty"):
+            self.query_one(Welcome).show(sample, self.fastadv.readonly)
+
+    def _welcome(self, snapshot: Snapshot) -> None:
+        """Show the card of a home without runs in place of the panels, or the panels."""
+        before, empty = self.has_class("-empty"), snapshot.loaded and not snapshot.rows
+        if empty != before:
+            self.set_class(empty, "-empty")
+            self.refresh_bindings()
+            if empty:
+                self.query_one(Welcome).show(self.fastadv.samples.last, self.fastadv.readonly)
+            else:
+                self.query_one(RunList).focus()
+
+    def chosen_run(self) -> str | None:
+        return self.query_one(RunList).chosen
+
+    def choose(self, run_id: str) -> bool:
+        """Move the cursor to a run. Returns whether the list has this run."""
+        return self.query_one(RunList).choose(run_id)
 
     def _show_chosen(self) -> None:
         view = self._chosen_view()
         self.query_one(LogView).show(view)
         chosen = self.query_one(RunList).chosen
-        self.query_one(RunFacts).show(self._snapshot.row(chosen), view)
+        evaluations = self._snapshot.evaluations.get(chosen or "", [])
+        self.query_one(RunFacts).show(self._snapshot.row(chosen), view, evaluations)
         marked = [self._snapshot.views[run] for run in self.fastadv.marked if run in self._snapshot.views]
         views = [*([view] if view else []), *(other for other in marked if other is not view)]
-        names = distinct_labels([(self._name_of(other), other.rundir.id) for other in views], 24)
-        runs = [(name, other.state) for name, other in zip(names, views, strict=True)]
-        self.query_one(TrainingCurves).show(runs, _no_accuracy(self._snapshot.row(chosen)))
+        self.query_one(TrainingCurves).show(self._charted(views), _no_accuracy(self._snapshot.row(chosen)))
+
+    def _charted(self, views: Sequence[LiveRun]) -> list[ChartedRun]:
+        """The runs of the charts. A run without a mark has the colour that it would get with one."""
+        marks = self.fastadv.marked
+        names = telling_apart([(self._name_of(view), view.rundir.id) for view in views], 32) if len(views) > 1 else [""]
+        charted = []
+        for name, view in zip(names, views, strict=False):
+            place = marks.place(view.rundir.id)
+            look, glyph = (marks.free_place, LINE) if place is None else (place, glyph_at(place))
+            charted.append(ChartedRun(name, view.state, look, glyph, view.verdict.live, _device(view)))
+        return charted
 
     def _name_of(self, view: LiveRun) -> str:
         row = self._snapshot.row(view.rundir.id)
@@ -101,28 +159,12 @@ class RunsScreen(Screen[None]):
     def _chosen_view(self) -> LiveRun | None:
         return self._snapshot.views.get(self.query_one(RunList).chosen or "")
 
-    def _announce_changes(self, snapshot: Snapshot) -> None:
-        """Toasts, and a bell for bad news, about changes since the first snapshot; the list shows older ones."""
-        for row in snapshot.rows:
-            view = snapshot.views.get(row.id)
-            if row.id in self._statuses and row.status != self._statuses[row.id]:
-                self._announce_status(row.name, row.status, row.reason)
-            alarms = view.state.alarms if view else []
-            for alarm in alarms[self._alarm_counts.get(row.id, len(alarms)) :]:
-                self._announce(f"{row.name}: {alarm.message}", "error")
-            if view:
-                self._alarm_counts[row.id] = len(alarms)
-            self._statuses[row.id] = row.status
-
-    def _announce_status(self, name: str, status: str, reason: str) -> None:
-        if status in ("failed", "lost"):
-            self._announce(f"{name} {status}: {reason}", "error")
-        elif status in ("done", "stopped"):
-            self.notify(one_line(f"{name} is {status}{'; press R to resume it' * (status == 'stopped')}"), markup=False)
-
-    def _announce(self, text: str, severity: Any) -> None:
-        self.app.bell()
-        self.notify(one_line(text), severity=severity, timeout=20, markup=False)
+    def _announce(self, said: Announcement) -> None:
+        """A toast, and a bell for bad news."""
+        if said.bad:
+            self.app.bell()
+        severity, timeout = ("error", 20.0) if said.bad else ("information", None)
+        self.notify(one_line(said.text), severity=severity, timeout=timeout, markup=False)  # type: ignore[arg-type]
 
     # -- what the user does -----------------------------------------------------------------------------------
 
@@ -132,6 +174,12 @@ class RunsScreen(Screen[None]):
 
     def on_option_list_option_selected(self) -> None:
         self.action_log()
+
+    def on_machine_opened(self) -> None:
+        self.action_machine()
+
+    def action_machine(self) -> None:
+        self.fastadv.open_machine()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         runs = self.query_one(RunList)
@@ -146,9 +194,13 @@ class RunsScreen(Screen[None]):
         self.query_one("#filter").focus()
 
     def action_back(self) -> None:
-        """Close the filter if it is open; otherwise remove the marks."""
+        """Undo the last thing that is open: the cursor of the charts, the zoom, the filter, or the marks."""
         left = self.query_one("#left")
-        if left.has_class("filtering"):
+        if self.query_one(TrainingCurves).clear_cursor():
+            return
+        if self.leave_zoom():
+            self.query_one(RunList).focus()
+        elif left.has_class("filtering"):
             left.remove_class("filtering")
             self.query_one("#filter", Input).value = ""
             self.query_one(RunList).focus()
@@ -173,6 +225,23 @@ class RunsScreen(Screen[None]):
         else:
             self.fastadv.open_compare(runs)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The demo is for a home without runs."""
+        if action == "demo" and not self.has_class("-empty"):
+            return False
+        return super().check_action(action, parameters)
+
+    @work(thread=True, exclusive=True, group="demo")
+    def action_demo(self) -> None:
+        """Train a robust network on the digits, which need no download."""
+        try:
+            config = build(DEMO, {"name": "demo"})
+            warnings = submit_group([config], ["fastadv", "run", DEMO, "--name", "demo"], [])
+        except (UserError, OSError) as error:
+            warnings = [str(error)]
+        for text in warnings:
+            self.app.notify(one_line(text), severity="error", timeout=20, markup=False)
+
     def action_log(self) -> None:
         if view := self._chosen_view():
             self.fastadv.open_log(view)
@@ -180,12 +249,28 @@ class RunsScreen(Screen[None]):
     def action_stop(self, now: bool) -> None:
         view = self._chosen_view()
         if view is None or not view.verdict.live:
-            self.notify("this run has ended already")
+            self._stop_evaluation(now)
             return
         question = ConfirmDialog(
             f"{run_label(self._name_of(view), view.rundir.id)}\n{_stop_question(view, now)}", "Kill" if now else "Stop"
         )
         self.app.push_screen(question, lambda yes: self.fastadv.stop(view.rundir, now) if yes else None)
+
+    def _stop_evaluation(self, now: bool) -> None:
+        """Stop the evaluation of a run that has ended."""
+        chosen = self.query_one(RunList).chosen
+        evaluation, row = self._snapshot.evaluation(chosen), self._snapshot.row(chosen)
+        if evaluation is None or row is None:
+            self.notify("this run has ended already")
+            return
+        question = "Stop its evaluation? What is measured is kept, and the next one goes on from there."
+        dialog = ConfirmDialog(f"{run_label(row.name, row.id)}\n{question}", "Stop")
+        self.app.push_screen(dialog, lambda yes: self.fastadv.stop(evaluation.rundir, now) if yes else None)
+
+    def action_evaluate(self) -> None:
+        """Evaluate the marked runs, or the chosen one if none is marked."""
+        chosen = self.query_one(RunList).chosen
+        self.fastadv.open_evaluate([*self.fastadv.marked] or ([chosen] if chosen else []))
 
     def action_resume(self) -> None:
         if view := self._chosen_view():
@@ -195,8 +280,10 @@ class RunsScreen(Screen[None]):
         if view := self._chosen_view():
             self.fastadv.open_launch(view.rundir)
 
-    def action_curves(self, what: str, *arguments: int) -> None:
-        getattr(self.query_one(TrainingCurves), what)(*arguments)
+
+def _device(view: LiveRun) -> str:
+    """The key of the run's device among the samples of this machine."""
+    return HOST if view.device == "cpu" else view.device
 
 
 def _no_accuracy(row: Row | None) -> str:

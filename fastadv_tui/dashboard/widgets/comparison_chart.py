@@ -49,7 +49,7 @@ class ComparisonCharts(Vertical):
         self._draw_epochs()
         self._draw("time", TIME, against_time)
         self._draw("work", WORK, against_work)
-        self._draw("eps", EPS, against_eps)
+        self._draw("eps", EPS, _in_units)
         self.query_one("#against-eps").display = any(against_eps(column.rows) for column in columns)
 
     def toggle_accuracy(self) -> None:
@@ -75,3 +75,8 @@ class ComparisonCharts(Vertical):
             for column, place in zip(self._columns, self._places, strict=True)
             if (points := points_of(column.rows))
         ]
+
+
+def _in_units(rows: Sequence[Row]) -> list[Point]:
+    """Robust accuracy against eps in units of 1/255, as the chart labels it."""
+    return [(255 * eps, accuracy) for eps, accuracy in against_eps(rows)]

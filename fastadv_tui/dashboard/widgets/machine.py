@@ -1,38 +1,41 @@
-"""The panel of the machine: GPUs (CPU and memory if there is none), and the use of each engine that trains here."""
-
-from collections import defaultdict, deque
+"""The panel of the machine: its GPUs with the runs on them, or processor and memory if it has none."""
 
 from rich.text import Text
+from textual.binding import Binding
+from textual.message import Message
 from textual.widgets import Static
 
-from fastadv_tui.hardware.nvml import Gpu
+from fastadv_tui.dashboard.colours import scheme_of
+from fastadv_tui.dashboard.widgets.machine_lines import gpu_lines, host_lines, title
+from fastadv_tui.hardware.sample_history import HOST, SampleHistory, key_of
 from fastadv_tui.hardware.sampler import Sample
 from fastadv_tui.text.quantities import format_bytes
 from fastadv_tui.text.sanitize import one_line
 
-SPARKLINE_SAMPLES = 24  # samples that a sparkline shows
-BLOCKS = "▁▂▃▄▅▆▇█"
+MIN_WIDTH = 30  # cells, before the panel has its size
+MAX_WITH_TWO_LINES = 4  # of more GPUs each has one line
 
 
-class Machine(Static):
-    """Shows the last sample of the machine, and sparklines of the last utilisations."""
+class Machine(Static, can_focus=True):
+    """Shows the last sample of the machine. Enter opens the page of the machine."""
+
+    class Opened(Message):
+        """The user wants to see more of the machine."""
+
+    BINDINGS = [Binding("enter", "open", "Machine", show=False)]
 
     def __init__(self, **options: object) -> None:
         super().__init__(markup=False, **options)  # type: ignore[arg-type]
-        self._past: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=SPARKLINE_SAMPLES))
-        self._sample: Sample | None = None
+        self._samples = SampleHistory()
         self._names: dict[int, str] = {}
         self._devices: dict[str, list[str]] = {}
 
     def on_resize(self) -> None:
         self._draw()
 
-    def show(self, sample: Sample) -> None:
-        """Show a sample, and add it to the sparklines."""
-        self._sample = sample
-        for key, share in (("cpu", sample.host.cpu), *((f"util {gpu.index}", gpu.utilisation) for gpu in sample.gpus)):
-            if share is not None:
-                self._past[key].append(share)
+    def show(self, samples: SampleHistory) -> None:
+        """Show the last sample, and a short history of each device."""
+        self._samples = samples
         self._draw()
 
     def name_runs(self, names: dict[int, str], devices: dict[str, list[str]]) -> None:
@@ -41,47 +44,37 @@ class Machine(Static):
             self._names, self._devices = names, devices
             self._draw()
 
+    def action_open(self) -> None:
+        self.post_message(self.Opened())
+
     def _draw(self) -> None:
-        if (sample := self._sample) is None:
+        if (sample := self._samples.last) is None:
             return
-        lines = [text for gpu in sample.gpus for text in self._gpu(gpu)] or self._host(sample)
+        kinds = title(sample).replace("[", "(")  # a title is read as markup
+        self.border_title = f"Machine · {kinds}" if kinds else "Machine"
+        lines = self._gpus(sample) if sample.gpus else self._without_gpu(sample)
+        room = max(self.screen.size.height // 2 - 4, 1)
+        if len(lines) > room:
+            lines = [*lines[: room - 1], Text(f"   and {len(lines) - room + 1} more lines: M shows all")]
+        self.update(Text("\n").join(lines))
+
+    def _gpus(self, sample: Sample) -> list[Text]:
+        """The lines of the GPUs and one of the host. Runs are known by their slots: in a container, pids differ."""
+        width, scheme, single = self._width, scheme_of(self.app), len(sample.gpus) > MAX_WITH_TWO_LINES
+        found: list[Text] = []
+        for gpu in sample.gpus:
+            runs = self._devices.get(gpu.uuid or "", [])
+            found += gpu_lines(gpu, self._samples.recent(key_of(gpu)), runs, width, scheme, single)
+        return [*found, *host_lines(sample.host, (), width, single=True)]
+
+    def _without_gpu(self, sample: Sample) -> list[Text]:
+        lines = host_lines(sample.host, self._samples.recent(HOST), self._width, single=False)
+        lines.append(Text(one_line(sample.no_gpus)))
         for pid, usage in sample.usage.items():
             share = "" if usage.cpu is None else f"{usage.cpu:.1f} cores, "
-            lines.append(f"{self._names.get(pid, str(pid))}: {share}{format_bytes(usage.rss)}")
-        self.update(Text("\n".join(one_line(text, 44) for text in lines)))
+            lines.append(Text(one_line(f"{self._names.get(pid, str(pid))}: {share}{format_bytes(usage.rss)}")))
+        return lines
 
-    def _gpu(self, gpu: Gpu) -> list[str]:
-        """Lines of one GPU. Its runs are known by their slots: in a container, pids differ from those of the driver."""
-        head = f"GPU {gpu.index} {gpu.name or ''}{' is lost' if gpu.lost else ''}"
-        runs = ", ".join(self._devices.get(gpu.uuid or "", []))
-        readings = [_power(gpu), "" if gpu.temperature is None else f"{gpu.temperature} °C"]
-        lines = [head, self._line(f"util {gpu.index}", "util", gpu.utilisation)]
-        lines.append(_memory(gpu.memory_used, gpu.memory_total))
-        lines += [f"  MIG {mig.uuid or ''} {_memory(mig.memory_used, mig.memory_total)}" for mig in gpu.mig]
-        return [text for text in (*lines, "  ".join(part for part in readings if part), runs) if text.strip()]
-
-    def _host(self, sample: Sample) -> list[str]:
-        host = sample.host
-        label = f"CPU, {host.cores} cores"
-        cpu = self._line("cpu", label, host.cpu) or label
-        return [cpu, _memory(host.memory_used, host.memory_total), sample.no_gpus]
-
-    def _line(self, key: str, label: str, share: float | None) -> str:
-        """A label, a share in per cent, and as much of a sparkline as fits. share: in [0,1]."""
-        if share is None:
-            return ""
-        text = f"{label} {share:4.0%} "
-        sparkline = "".join(BLOCKS[min(int(past * len(BLOCKS)), len(BLOCKS) - 1)] for past in self._past[key])
-        room = max(self.content_size.width - len(text), 0)
-        return text + sparkline[-room:] if room else text
-
-
-def _power(gpu: Gpu) -> str:
-    if gpu.power is None:
-        return ""
-    limit = "" if gpu.power_limit is None else f" of {gpu.power_limit:.0f} W"
-    return f"{gpu.power:.0f}{limit or ' W'}"
-
-
-def _memory(used: int | None, total: int | None) -> str:
-    return "" if used is None or not total else f"mem {format_bytes(used)} of {format_bytes(total)}"
+    @property
+    def _width(self) -> int:
+        return self.content_size.width or MIN_WIDTH

@@ -1,12 +1,13 @@
 """The panel with the facts of one run: a label and a value per line."""
 
+from collections.abc import Sequence
 from pathlib import PurePath
 
 from rich.text import Text
 from textual.widgets import Static
 
 from engine.config.units import units
-from fastadv_tui.dashboard.snapshot import LiveRun
+from fastadv_tui.dashboard.snapshot import Evaluation, LiveRun
 from fastadv_tui.history.columns import COLUMNS, age_text, evaluation_text, reason_text, status_text
 from fastadv_tui.history.evaluations import short_text
 from fastadv_tui.history.row import Row
@@ -21,16 +22,18 @@ SHOWN_ABOVE = {"eps", "epochs", "method.name", "method.alpha"}  # settings that 
 class RunFacts(Static):
     """Shows the settings, results and progress of one run."""
 
-    def show(self, row: Row | None, view: LiveRun | None) -> None:
-        """Show one run, or say that no run is chosen."""
-        self.update(Text("\n").join(_line(*fact) for fact in facts(row, view)) if row else Text("no run chosen"))
+    def show(self, row: Row | None, view: LiveRun | None, evaluations: Sequence[Evaluation] = ()) -> None:
+        """Show one run, or say that no run is chosen. evaluations: those of the run that have no result."""
+        text = Text("\n").join(_line(*fact) for fact in facts(row, view, evaluations)) if row else Text("no run chosen")
+        self.update(text)
 
 
-def facts(row: Row, view: LiveRun | None) -> list[tuple[str, str]]:
+def facts(row: Row, view: LiveRun | None, evaluations: Sequence[Evaluation] = ()) -> list[tuple[str, str]]:
     """Labels and values of a run. Values that are empty are left out."""
     found = [
         ("status", status_text(row) if row.live else f"{status_text(row)}, {age_text(row)}"),
         ("", reason_text(row)),
+        *[("evaluate", _evaluation_text(evaluation)) for evaluation in evaluations],
         ("method", f"{row.method} {units(row.alpha)}/255" if row.method != "standard" else "standard"),
         ("eps", f"{units(row.eps)}/255"),
         ("clean", COLUMNS["clean"].text(row)),
@@ -51,9 +54,18 @@ def facts(row: Row, view: LiveRun | None) -> list[tuple[str, str]]:
     return [(label, value) for label, value in found if value]
 
 
+def _evaluation_text(evaluation: Evaluation) -> str:
+    """What an evaluation measures, and how far it is or how it ended."""
+    status, done = evaluation.status, evaluation.done
+    share = f" {format_progress(done)}" if status.status == "running" and done is not None else ""
+    reason = f": {evaluation.starting or status.reason}" if evaluation.starting or status.reason else ""
+    return f"{status.status}{share}{reason if not share else ''}, {evaluation.what}"
+
+
 def _pace(view: LiveRun | None) -> list[tuple[str, str]]:
+    starting = [("phase", view.state.starting)] if view and view.verdict.status == "running" else []
     if view is None or view.state.started is None:
-        return []
+        return starting
     state, started = view.state, view.state.started
     found = [
         (
@@ -68,7 +80,7 @@ def _pace(view: LiveRun | None) -> list[tuple[str, str]]:
         found += [("phase", phase_words(state.timeline.at(state.step).phase))]
     if (evaluated := state.evaluated_fraction) is not None:
         found += [("eval", format_progress(evaluated))]
-    return [*found, ("ETA", format_duration(state.eta_seconds) if state.eta_seconds else "")]
+    return [*starting, *found, ("ETA", format_duration(state.eta_seconds) if state.eta_seconds else "")]
 
 
 def _line(label: str, value: str) -> Text:

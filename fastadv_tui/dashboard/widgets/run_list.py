@@ -1,6 +1,7 @@
-"""The list of runs at the left, with two lines for each run."""
+"""The list of runs at the left, with two lines for each run: those that train, the queue, and those that ended."""
 
 from collections import Counter
+from collections.abc import Container, Mapping, Sequence
 
 from rich.cells import set_cell_size
 from rich.text import Text
@@ -11,13 +12,14 @@ from textual.widgets.option_list import Option
 
 from fastadv_tui.dashboard.colours import run_colour, scheme_of, state_colour
 from fastadv_tui.dashboard.marks import Marks
-from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
+from fastadv_tui.dashboard.snapshot import Evaluation, LiveRun, Snapshot
 from fastadv_tui.history.columns import age_text, status_word
 from fastadv_tui.history.row import Row
 from fastadv_tui.text.quantities import GLYPHS, format_percent, format_progress, ordinal
 from fastadv_tui.text.sanitize import one_line
 
-MAX_RUNS = 100  # the history has the older ones
+MAX_QUEUED, MAX_ENDED = 40, 60  # the history has the others
+HEADING = "clean / robust"
 BAR_WIDTH = 8  # of the progress bar, in cells
 NAME_WIDTH = 18  # of a name, in cells
 STATE_WIDTH = NAME_WIDTH + 12  # of the second line, in cells
@@ -26,7 +28,10 @@ EMPTY_TEXT = "No runs yet.\n\nPress n to start one: the digits\ntake a minute an
 
 
 class RunList(OptionList):
-    """The newest runs, the last submitted first. `filter` is a part of the name or the id."""
+    """The running runs, then the queue in its order, then the newest of those that ended.
+
+    Cancelled runs are in the history only. `filter` is a part of the name or the id. The cursor stays on its run.
+    """
 
     class Chosen(Message):
         """The cursor moved to another run. run_id: None if the list is empty."""
@@ -51,9 +56,17 @@ class RunList(OptionList):
         """The id of the run under the cursor."""
         return self._shown[self.highlighted] if self.highlighted is not None and self._shown else None
 
+    def choose(self, run_id: str) -> bool:
+        """Move the cursor to a run. Returns whether the list has this run."""
+        if run_id not in self._shown:
+            return False
+        self.highlighted = self._shown.index(run_id)
+        return True
+
     def show(self, snapshot: Snapshot, marks: Marks) -> None:
         """Show the runs of a snapshot. Only runs that changed are drawn again."""
-        rows = [row for row in snapshot.rows if self.filter.casefold() in f"{row.name} {row.id}".casefold()][:MAX_RUNS]
+        found = [row for row in snapshot.rows if self.filter.casefold() in f"{row.name} {row.id}".casefold()]
+        rows = in_order(found, snapshot.places, marks)
         name_counts = Counter(row.name for row in rows)
         scheme = scheme_of(self.app)
         prompts = {row.id: prompt(row, snapshot, marks, scheme, name_counts[row.name] > 1) for row in rows}
@@ -67,17 +80,39 @@ class RunList(OptionList):
         self._prompts = prompts
 
     def _refill(self, ids: list[str], prompts: dict[str, Text]) -> None:
-        """Replace all entries. The cursor stays on its run, except that a cursor at the top stays at the top."""
-        chosen_before, at_top = self.chosen, self.highlighted in (None, 0)
+        """Replace all entries. The cursor stays on its run; if the run is gone, at its place."""
+        chosen_before, place_before = self.chosen, self.highlighted or 0
         self._shown = ids
         options = [Option(prompts[run_id], id=run_id) for run_id in ids]
         self.set_options(options or [Option(EMPTY_TEXT, disabled=True)])
         if ids:
-            self.highlighted = 0 if at_top or chosen_before not in ids else ids.index(chosen_before)
+            self.highlighted = ids.index(chosen_before) if chosen_before in ids else min(place_before, len(ids) - 1)
+
+    def on_mount(self) -> None:
+        self._entitle()
+
+    def on_resize(self) -> None:
+        self._entitle()
+
+    def _entitle(self) -> None:
+        """Write the heading of the accuracies over their column, into the border."""
+        room = max(self.size.width - len("Runs") - len(HEADING) - 6, 1)
+        self.border_title = f"Runs {'─' * room} {HEADING}"
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         event.stop()
         self.post_message(self.Chosen(event.option_id))
+
+
+def in_order(rows: Sequence[Row], places: Mapping[str, int], marks: Container[str]) -> list[Row]:
+    """The runs of the list in their order. rows: the newest first. places: of the runs that wait in the queue."""
+    running = [row for row in rows if row.status == "running"]
+    queued = [row for row in rows if row.status == "queued"]
+    queued.sort(key=lambda row: (places.get(row.id, len(places) + 1), row.submitted))
+    ended = [row for row in rows if not row.live and (row.status != "cancelled" or row.id in marks)]
+    ended.sort(key=lambda row: row.ended or row.submitted, reverse=True)
+    kept = [row for number, row in enumerate(queued) if number < MAX_QUEUED or row.id in marks]
+    return running + kept + ended[:MAX_ENDED]
 
 
 def prompt(row: Row, snapshot: Snapshot, marks: Marks, scheme: int, shares_name: bool = False) -> Text:
@@ -102,14 +137,30 @@ def _state(row: Row, snapshot: Snapshot) -> str:
     done = view.state.evaluated_fraction if view else None
     if row.status == "running" and not row.stopping and done is not None:
         return f"evaluating {_bar(done)} {format_progress(done):>4}"
+    if view and view.state.starting and row.status == "running" and not row.stopping:
+        return view.state.starting
     if row.status == "running":
         trained = min(row.epochs / row.total_epochs, 1.0) if row.total_epochs else 0.0
         return f"{_activity(row, view)} {_bar(trained)} {trained:4.0%}"
     if row.status == "queued":
         place = snapshot.places.get(row.id)
         return f"{snapshot.held_up or 'queued'}, {ordinal(place)} in line" if place else "queued"
+    if evaluation := snapshot.evaluation(row.id):
+        return _evaluation(evaluation, snapshot)
     outcome = "" if row.state == "collapsed" else row.outcome
-    return ", ".join(filter(None, [row.state, outcome, age_text(row)]))
+    word = "ended" if row.state == "done" and not outcome else row.state
+    return f"{', '.join(filter(None, [word, outcome]))} {age_text(row)}"
+
+
+def _evaluation(evaluation: Evaluation, snapshot: Snapshot) -> str:
+    """Where the evaluation of a run is that has ended: in line, or how far."""
+    if place := snapshot.places.get(evaluation.rundir.id):
+        return f"evaluation {snapshot.held_up or 'queued'}, {ordinal(place)} in line"
+    if evaluation.status.stopping:
+        return "evaluation stops ..."
+    if evaluation.done is None:
+        return f"evaluation: {evaluation.starting or 'starting'}"
+    return f"evaluating {_bar(evaluation.done)} {format_progress(evaluation.done):>4}"
 
 
 def _activity(row: Row, view: LiveRun | None) -> str:

@@ -7,6 +7,8 @@ from textual.widgets import Static
 
 from fastadv_tui.dashboard.colours import scheme_of, state_colour
 from fastadv_tui.dashboard.snapshot import Snapshot
+from fastadv_tui.dashboard.widgets.machine_lines import summary
+from fastadv_tui.hardware.sampler import Sample
 from fastadv_tui.text.quantities import GLYPHS
 
 STATES = ("running", "queued", "done", "stopped", "cancelled", "collapsed", "failed", "lost")
@@ -21,6 +23,7 @@ class TopBar(Static):
         self._tab = tab
         self._counts: list[tuple[str, int]] = []
         self._readonly = False
+        self._machine = ""
 
     def show(self, snapshot: Snapshot, readonly: bool) -> None:
         """Show the counts of a snapshot."""
@@ -28,12 +31,20 @@ class TopBar(Static):
         self._counts, self._readonly = [(state, states.count(state)) for state in STATES if state in states], readonly
         self._draw()
 
+    def show_machine(self, sample: Sample) -> None:
+        """Show the machine in a few words where there is no room for its panel."""
+        text = summary(sample) if self.screen.has_class("-narrow") else ""
+        if text != self._machine:
+            self._machine = text
+            self._draw()
+
     def on_resize(self, event: Resize) -> None:
         self._draw()
 
     def _draw(self) -> None:
         tabs, width = self._tabs(), self.size.width
-        for counts in (self._counted(words=True), self._counted(words=False)):
+        with_machine = [self._counted(words=False) + Text(f" {self._machine} ")] if self._machine else []
+        for counts in (*with_machine, self._counted(words=True), self._counted(words=False)):
             room = width - tabs.cell_len - counts.cell_len
             if room > 0:
                 break

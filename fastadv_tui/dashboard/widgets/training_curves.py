@@ -1,52 +1,100 @@
-"""The charts of the chosen and the marked runs: accuracy above; loss, learning rate, overfitting signal below."""
+"""The charts of the chosen and the marked runs: accuracy above, the chosen metrics below."""
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Sequence
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
+from textual.containers import Grid, Vertical
+from textual.events import Resize
+from textual.geometry import Size
 
-from engine.protocol.events import Evaluated, Step
+from engine.protocol.events import Alarm, Evaluated, Step
 from fastadv_tui.dashboard.chart.series import Mark, Options, Series, Threshold
 from fastadv_tui.dashboard.chart.widget import Chart
+from fastadv_tui.dashboard.widgets.metrics import Metric
+from fastadv_tui.hardware.sample_history import Metric as LoadFigure
+from fastadv_tui.hardware.sample_history import SampleHistory
 from fastadv_tui.runs.state import RunState
+from fastadv_tui.text.quantities import attack_name
 
-Named = tuple[str, RunState]
 SMOOTHING = 0.9
-SMALL_CHARTS = ("loss", "lr", "signal")
+CHART_WIDTH, CHART_HEIGHT = 22, 8  # least cells of a small chart
+LEAST_HEIGHT = 24  # with fewer rows, the accuracy alone is shown
+
+
+class ChartedRun(Struct, frozen=True):
+    """A run to draw. look and glyph: those of its mark. live: whether the run has not ended.
+
+    device: the key of the device on which the run trains now, see `SampleHistory`; empty if it does not train here.
+    """
+
+    name: str
+    state: RunState
+    look: int
+    glyph: str
+    live: bool
+    device: str = ""
 
 
 class TrainingCurves(Vertical):
-    """Four charts with the same x axis: epochs or training time."""
+    """Charts with the same x axis: epochs or training time.
 
-    def __init__(self, **options: Any) -> None:
+    metrics: those of the small charts. samples: of the machine.
+    """
+
+    DEFAULT_CSS = """
+    TrainingCurves {
+        & #accuracy { height: 2fr; }
+        & Grid { height: 1fr; }
+        & .no-room { display: none; }
+    }
+    """
+
+    def __init__(self, metrics: Sequence[Metric], samples: SampleHistory, **options: Any) -> None:
         super().__init__(**options)
-        self._runs: Sequence[Named] = ()
+        self._metrics, self._samples = list(metrics), samples
+        self._runs: Sequence[ChartedRun] = ()
         self._drawn: Any = None
         self._no_accuracy = ""
         self._time = self._log = self._smooth = False
 
     def compose(self) -> ComposeResult:
-        yield Chart(id="accuracy", classes="curve")
-        with Horizontal(id="small-charts"):
-            for name in SMALL_CHARTS:
-                yield Chart(id=name, classes="curve")
+        yield Chart(id="accuracy", classes="curve part")
+        with Grid(id="small-charts", classes="part"):
+            yield from map(_small_chart, self._metrics)
 
     def on_mount(self) -> None:
-        titles = {"accuracy": "Accuracy", "loss": "Loss", "lr": "Learning rate", "signal": "Overfitting signal"}
-        for name, title in titles.items():
-            self.query_one(f"#{name}").border_title = title
+        self._draw()
 
-    def show(self, runs: Sequence[Named], no_accuracy: str = "measured after each epoch") -> None:
-        """Draw the runs if they have changed. runs: names and states, the chosen run first.
+    @property
+    def charts(self) -> list[Chart]:
+        """All charts, the accuracy first."""
+        return list(self.query(Chart))
+
+    async def set_metrics(self, metrics: Sequence[Metric]) -> None:
+        """Replace the small charts."""
+        self._metrics = list(metrics)
+        grid = self.query_one("#small-charts", Grid)
+        with self.app.batch_update():
+            await grid.remove_children()
+            await grid.mount_all(map(_small_chart, self._metrics))
+            self.fit_charts()
+            self._draw()
+
+    def show(self, runs: Sequence[ChartedRun], no_accuracy: str = "measured after each epoch") -> None:
+        """Draw the runs if they have changed. runs: the chosen run first.
 
         no_accuracy: the text of the accuracy chart as long as there is no accuracy.
         """
-        state = [(name, id(run), run.step, len(run.watch), len(run.alarms), run.attempt) for name, run in runs]
+        state = [(replace(run, state=None), _version(run.state)) for run in runs]
         if (state, no_accuracy) != self._drawn:
             self._drawn, self._runs, self._no_accuracy = (state, no_accuracy), list(runs), no_accuracy
             self._draw()
+
+    # -- what the user does -----------------------------------------------------------------------------------
 
     def toggle_x(self) -> None:
         """Switch the x axis between epochs and training time."""
@@ -59,6 +107,7 @@ class TrainingCurves(Vertical):
         self._draw()
 
     def toggle_smooth(self) -> None:
+        """Switch the smoothing of noisy metrics on or off."""
         self._smooth = not self._smooth
         self._draw()
 
@@ -66,55 +115,162 @@ class TrainingCurves(Vertical):
         """Move the cursor of the accuracy chart, and put the cursors of the other charts at the same x."""
         accuracy = self.query_one("#accuracy", Chart)
         accuracy.action_move(by)
-        for name in SMALL_CHARTS:
-            self.query_one(f"#{name}", Chart).cursor = accuracy.cursor
+        for chart in self.charts:
+            chart.cursor = accuracy.cursor
+
+    def clear_cursor(self) -> bool:
+        """Put the cursors away. Returns whether there was one."""
+        with_cursor = [chart for chart in self.charts if chart.cursor is not None]
+        for chart in with_cursor:
+            chart.cursor = None
+        return bool(with_cursor)
+
+    # -- the arrangement --------------------------------------------------------------------------------------
+
+    def on_resize(self, event: Resize) -> None:
+        self.fit_charts()
+
+    def fit_charts(self) -> None:
+        """Show as many small charts as fit, in one row or in two; say how many have no room."""
+        grid, charts = self.query_one("#small-charts", Grid), self.charts[1:]
+        columns, rows = _raster(self.size, len(charts))
+        if self.screen.has_class("zooming"):
+            columns, rows = 1, 1
+        hidden = max(len(charts) - columns * rows, 0)
+        grid.set_class(not rows, "no-room")
+        grid.styles.grid_size_columns, grid.styles.grid_size_rows = max(columns, 1), max(rows, 1)
+        grid.styles.height = f"{rows}fr"
+        for number, chart in enumerate(charts):
+            chart.set_class(number >= columns * rows, "no-room")
+        self.query_one("#accuracy", Chart).border_subtitle = f"{hidden} more with z" if hidden else ""
+
+    # -- drawing ----------------------------------------------------------------------------------------------
 
     def _draw(self) -> None:
-        chosen = self._runs[0][1] if self._runs else RunState()
-        marks = tuple(Mark(self._x(alarm), "!", alarm.kind) for alarm in chosen.alarms) + self._phases(chosen)
-        options = Options(x="time" if self._time else "epoch", marks=marks)
-        accuracy = self.query_one("#accuracy", Chart)
-        accuracy.options = replace(options, y="percent", empty=self._no_accuracy)
-        accuracy.series = [series for number, run in enumerate(self._runs) for series in self._accuracy(number, *run)]
-        smoothing = SMOOTHING if self._smooth else 0.0
-        self._draw_small("loss", lambda step: step.loss, replace(options, log_y=self._log, smoothing=smoothing))
-        self._draw_small("lr", lambda step: step.lr, options)
-        signal = replace(options, y="percent", threshold=_alarm_threshold(chosen), smoothing=smoothing)
-        if chosen.steps:
-            signal = replace(signal, empty="method has no signal")
-        self._draw_small("signal", lambda step: step.signal, signal)
+        if not self.is_mounted:
+            return
+        options = self._options()
+        self._draw_accuracy(options)
+        for metric in self._metrics:
+            self._draw_metric(metric, options)
 
-    def _draw_small(self, name: str, figure: Callable[[Step], float | None], options: Options) -> None:
-        chart = self.query_one(f"#{name}", Chart)
+    def _options(self) -> Options:
+        chosen = self._runs[0].state if self._runs else RunState()
+        marks = (*self._alarms(chosen), *self._resumes(chosen), *self._phases(chosen))
+        x_range = None
+        if any(run.live for run in self._runs):  # the empty part of the axis is the time to come
+            ends = [self._planned_end(run) for run in self._runs]
+            x_range = (0.0, max(ends)) if max(ends) > 0 else None
+        return Options(x="time" if self._time else "epoch", marks=marks, x_range=x_range)
+
+    def _draw_accuracy(self, options: Options) -> None:
+        chart = self.query_one("#accuracy", Chart)
+        attacks = {run.state.watch[-1].attack for run in self._runs if run.state.watch}
+        pair = f"clean / {attack_name(attacks.pop()) if len(attacks) == 1 else 'robust'}"
+        chart.border_title = f"Accuracy {self._x_name()}"
+        chart.options = replace(options, y="percent", pair=pair, empty=self._no_accuracy)
+        chart.series = [series for run in self._runs for series in self._accuracy(run)]
+
+    def _draw_metric(self, metric: Metric, options: Options) -> None:
+        chart = self.query_one(f"#{metric.key}", Chart)
+        smooth, log = self._smooth and metric.smooth, self._log and metric.key == "loss"
+        states = [text for text, on in (("log", log), (f"smoothed {SMOOTHING}", smooth)) if on]
+        chart.border_title = " · ".join([metric.title, *states])
+        options = replace(options, log_y=log, smoothing=SMOOTHING if smooth else 0.0)
+        if metric.percent:
+            options = replace(options, y="percent")
+        if metric.key == "signal" and self._runs:
+            chosen = self._runs[0].state
+            options = replace(options, threshold=_alarm_threshold(chosen))
+            if chosen.steps:
+                options = replace(options, empty="method has no signal")
         chart.options = options
-        chart.series = [self._figures(number, run, figure) for number, (_, run) in enumerate(self._runs)]
+        chart.series = [self._figures(run, metric) for run in self._runs]
 
-    def _figures(self, number: int, run: RunState, figure: Callable[[Step], float | None]) -> Series:
-        known = [(self._x(step), value) for step in run.steps if (value := figure(step)) is not None]
-        name = self._runs[number][0] if len(self._runs) > 1 else ""
-        return Series(name=name, xs=[x for x, _ in known], ys=[y for _, y in known], look=2 * number, faint=number > 0)
+    def _x_name(self) -> str:
+        return "· training time" if self._time else "· epoch"
 
-    def _accuracy(self, number: int, name: str, run: RunState) -> list[Series]:
-        xs = [self._x(point) for point in run.watch]
-        attack = run.watch[-1].attack.upper() if run.watch else "robust"
-        prefix = f"{name} " if len(self._runs) > 1 else ""
-        clean = Series(name=f"{prefix}clean", xs=xs, ys=[point.clean for point in run.watch], look=2 * number)
-        robust = Series(name=f"{prefix}{attack}", xs=xs, ys=[p.robust for p in run.watch], look=2 * number + 1)
-        return [clean, robust]
+    def _figures(self, run: ChartedRun, metric: Metric) -> Series:
+        if metric.load is not None:
+            points = self._loads(run, metric.load)
+        else:
+            values = [(self._x(event), metric.value(event)) for event in metric.points(run.state)]
+            points = [(x, value) for x, value in values if value is not None]
+        xs, ys = [x for x, _ in points], [y for _, y in points]
+        return Series(name="", xs=xs, ys=ys, look=run.look, glyph=run.glyph)
 
-    def _phases(self, run: RunState) -> tuple[Mark, ...]:
+    def _loads(self, run: ChartedRun, figure: LoadFigure) -> list[tuple[float, float]]:
+        """A figure of the run's device while the run trained, as points of the chart. The steps tell the times."""
+        steps = run.state.steps
+        if not run.device or len(steps) < 2:
+            return []
+        times = [event.t for event in steps]
+        known = zip(*self._samples.series(run.device, figure, times[0], times[-1]), strict=True)
+        return [(self._x(steps[bisect_right(times, t) - 1]), value) for t, value in known]
+
+    def _accuracy(self, run: ChartedRun) -> list[Series]:
+        watch = run.state.watch
+        xs = [self._x(point) for point in watch]
+        plain = Series(name=run.name, xs=xs, ys=[point.clean for point in watch], look=run.look, glyph=run.glyph)
+        robust = replace(plain, ys=[point.robust for point in watch], dotted=True)
+        final = run.state.final[-1:]
+        marks = [
+            replace(plain, xs=[self._x(last)], ys=[last.robust], points=True, tag=attack_name(last.attack))
+            for last in final
+        ]
+        return [plain, robust, *marks]
+
+    # -- the x axis -------------------------------------------------------------------------------------------
+
+    def _planned_end(self, run: ChartedRun) -> float:
+        """The end of a run on the x axis: the planned one of a live run, else where the run ended."""
+        state = run.state
+        if not self._time:
+            return state.total_epochs if run.live else state.epochs
+        return state.elapsed + ((state.eta_seconds or 0.0) if run.live else 0.0)
+
+    def _alarms(self, run: RunState) -> list[Mark]:
+        return [Mark(self._x(alarm), "!", alarm.kind) for alarm in run.alarms]
+
+    def _resumes(self, run: RunState) -> list[Mark]:
+        """Marks where attempts after the first began."""
+        return [Mark(at, "↻", "resumed") for step in run.resumed_at if (at := self._x_of_step(run, step)) is not None]
+
+    def _x_of_step(self, run: RunState, step: int) -> float | None:
+        after = next((event for event in run.steps if event.step >= step), None)
+        return None if after is None else self._x(after)
+
+    def _phases(self, run: RunState) -> list[Mark]:
         """Marks where the phases after the first begin. On a time axis, only phases that have begun have marks."""
         stretches = run.timeline.stretches[1:] if run.timeline else ()
         if not self._time:
-            return tuple(Mark(float(stretch.phase.begin), "▽", "phase") for stretch in stretches)
-        begun = (next((s for s in run.steps if s.step > stretch.first_step), None) for stretch in stretches)
-        return tuple(Mark(self._x(step), "▽", "phase") for step in begun if step)
+            return [Mark(float(stretch.phase.begin), "▽", "phase") for stretch in stretches]
+        begun = (self._x_of_step(run, stretch.first_step + 1) for stretch in stretches)
+        return [Mark(at, "▽", "phase") for at in begun if at is not None]
 
-    def _x(self, event: Step | Evaluated | Any) -> float:
+    def _x(self, event: Step | Evaluated | Alarm) -> float:
         return float(event.elapsed if self._time else event.epoch)
+
+
+def _small_chart(metric: Metric) -> Chart:
+    return Chart(id=metric.key, classes="curve part")
+
+
+def _raster(size: Size, count: int) -> tuple[int, int]:
+    """The columns and rows in which small charts stand below the accuracy; (0, 0) if there is no room for any."""
+    if size.height < LEAST_HEIGHT or not count:
+        return 0, 0
+    columns = max(min(size.width // CHART_WIDTH, count), 1)
+    rows = min(-(-count // columns), 2 if size.height >= LEAST_HEIGHT + CHART_HEIGHT else 1)
+    return min(columns, -(-count // rows)), rows
+
+
+def _version(run: RunState) -> tuple[int, ...]:
+    """Differs whenever the charts of a run differ."""
+    return (id(run), run.step, len(run.watch), len(run.guard), len(run.final), len(run.alarms), run.attempt)
 
 
 def _alarm_threshold(run: RunState) -> Threshold | None:
     """The overfitting signal at which the engine raises the alarm. Runs of older versions did not record it."""
     signal = run.started.signal_threshold if run.started else None
-    return None if signal is None else Threshold(signal, "alarm")
+    return None if signal is None else Threshold(signal, f"alarm {100 * signal:.3g}%")

@@ -2,6 +2,7 @@
 
 import copy
 from functools import cache
+from itertools import pairwise
 
 import pytest
 import torch
@@ -153,3 +154,27 @@ def test_a_search_in_low_precision_goes_on_in_fp32_where_the_logits_differ(dtype
         probe.fooled_and_gradient(images.clone(), labels)
     assert usual.dtype == dtype
     assert small.dtype == (torch.bfloat16 if dtype == torch.bfloat16 else None)  # bf16 has the exponents of fp32
+
+
+def wide_network(exponent: int) -> nn.Module:
+    """An untrained network with small weights, whose logits are multiplied by 2**exponent."""
+    torch.manual_seed(0)
+    widths = [64, 1024, 1024, 10]
+    parts = [part for inner, outer in pairwise(widths) for part in (nn.Linear(inner, outer), nn.ReLU())]
+    model = nn.Sequential(nn.Flatten(), *parts[:-1])
+    for parameter in model[-1].parameters():
+        parameter.data *= 2.0**exponent
+    return model.eval().requires_grad_(False)
+
+
+def test_small_logits_cost_the_gradients_in_fp16_no_digits() -> None:
+    images, labels = digits()[2][:200], digits()[3][:200]
+
+    def agreement(model: nn.Module) -> float:
+        """The share of pixels whose gradient has the sign that it has in fp32."""
+        exact, rounded = (Probe(model, dtype) for dtype in (None, torch.float16))
+        signs = [probe.fooled_and_gradient(images.clone(), labels)[1].sign() for probe in (exact, rounded)]
+        assert rounded.dtype == torch.float16
+        return float((signs[0] == signs[1]).float().mean())
+
+    assert agreement(wide_network(-12)) > agreement(wide_network(0)) - 0.004

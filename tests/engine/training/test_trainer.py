@@ -409,10 +409,20 @@ def test_a_run_whose_config_cannot_be_read_ends_with_a_failed_event(
     rundir = run_folder(tmp_path / "run", {})
     rundir.config.write_text("{torn")
     assert main.train(rundir) == 1
-    (only,) = event_log.read(rundir.events)
-    assert isinstance(only, events.Finished)
-    assert only.status == "failed"
-    assert "JSON is malformed" in only.error
+    starting, last = event_log.read(rundir.events)
+    assert isinstance(starting, events.Starting)
+    assert isinstance(last, events.Finished)
+    assert last.status == "failed"
+    assert "JSON is malformed" in last.error
+
+
+def test_an_attempt_says_what_it_does_before_its_first_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(main, "StopRequest", lambda file: StopAfter())
+    rundir = run_folder(tmp_path / "run", FEW)
+    assert main.train(rundir) == 0
+    phases = [event.phase for event in of_kind(rundir, events.Starting)]
+    assert phases == ["loading torch", "loading the data", "building the network"]
+    assert [type(event) for event in event_log.read(rundir.events)][3] is events.Started
 
 
 def test_an_events_file_that_cannot_be_written_still_gives_an_exit_code(

@@ -11,9 +11,9 @@ from engine.protocol.events import Finished, Note
 from engine.protocol.rundir import RunDir
 from fastadv_tui.history.index import History, HistoryError
 from fastadv_tui.history.notes import read_notes
+from fastadv_tui.history.selection import find_run
 from fastadv_tui.paths import ensure_home, history_path, runs_dir
 from fastadv_tui.runs import control
-from fastadv_tui.runs.find import find_run
 from fastadv_tui.supervise import process_identity, records
 from fastadv_tui.supervise.locks import try_lock
 from fastadv_tui.supervise.records import ProcessRecord

@@ -54,7 +54,7 @@ def test_bad_input_is_refused_in_one_line() -> None:
     assert "does not wait on this host" in refused("move", rundir.id, "--to", "1")
     for place in ("0", "-1", "first", "1.5"):
         assert f"--to {place} is no place; use a number from 1, or last" in refused("move", rundir.id, "--to", place)
-    assert "no run id begins with" in refused("move", "nothing", "--to", "1")
+    assert "no run has the name 'nothing'" in refused("move", "nothing", "--to", "1")
 
 
 def test_a_run_that_must_wait_says_its_place_when_it_is_detached_and_is_cancelled_by_stop() -> None:

@@ -130,12 +130,18 @@ def test_a_driver_that_does_not_start_is_reported_and_asked_once(function: str) 
     with Sampler(nvml) as sampler:
         first, second = sampler.sample(), sampler.sample()
     assert first.gpus == second.gpus == ()
-    assert first.no_gpus == second.no_gpus == "no GPU: Driver/library version mismatch"
+    assert first.no_gpus == second.no_gpus == "no GPU: its driver gives an error (Driver/library version mismatch)"
     assert nvml.calls.count("nvmlInit") == 1
 
 
 def test_a_driver_with_no_gpu_says_so() -> None:
-    assert GpuReader(StandInNvml(count=0)).read() == ((), "no GPU: the driver reports none")
+    assert GpuReader(StandInNvml(count=0)).read() == ((), "no GPU: the driver finds none")
+
+
+def test_a_machine_without_a_driver_says_what_trains_instead() -> None:
+    nvml = StandInNvml()
+    nvml.broken, nvml.error = {("nvmlInit", None)}, NvmlError("NVML Shared Library Not Found")
+    assert GpuReader(nvml).read() == ((), "no GPU: runs train on the CPU")
 
 
 @pytest.mark.parametrize("missing", [True, False])

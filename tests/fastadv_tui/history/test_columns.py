@@ -3,11 +3,11 @@
 import msgspec
 import pytest
 
-from fastadv_tui.commands.runs import COLUMN_KEYS
 from fastadv_tui.dashboard.settings import COLUMNS as SHOWN_AT_FIRST
 from fastadv_tui.history.columns import COLUMNS, COMPUTED, FIELDS_WITHOUT_COLUMN, SHOWABLE
 from fastadv_tui.history.query import QueryError, ordered, parse
 from fastadv_tui.history.row import Row
+from fastadv_tui.terminal.runs_output import USUAL
 from tests.support.evaluations import evaluation
 
 FULL = Row(
@@ -29,7 +29,7 @@ def test_every_field_of_a_row_has_a_column_or_is_listed_without_one() -> None:
 
 
 def test_every_list_of_keys_names_columns() -> None:
-    assert {*SHOWABLE, *COLUMN_KEYS, *SHOWN_AT_FIRST} <= {*COLUMNS}
+    assert {*SHOWABLE, *USUAL, *SHOWN_AT_FIRST} <= {*COLUMNS}
     assert {*SHOWN_AT_FIRST} <= {*SHOWABLE}
 
 

@@ -25,6 +25,12 @@ def test_a_data_folder_is_made_absolute(home: Path, monkeypatch: pytest.MonkeyPa
     assert configure("mnist", {}).data_dir == str(home / "data")
 
 
+@pytest.mark.parametrize("method", ["pgd", "free", "standard", "fgsm"])
+def test_the_form_of_an_existing_run_has_its_method(home: Path, method: str) -> None:
+    config = configure("cifar", {"method.name": method}, "speed")  # the preset's own method is another one
+    assert plan_form(texts_of(create_run(config, []))).configs == [config]
+
+
 def test_short_keys_in_set_pairs_are_expanded() -> None:
     assert parse_pairs(["width=16", "optim.lr = 0.1", "eval=none"]) == {
         "model.width": "16",

@@ -16,11 +16,12 @@ from engine.protocol.rundir import RunDir, SubmissionError
 from fastadv_tui.errors import HomeError
 from fastadv_tui.history.index import History
 from fastadv_tui.history.row import Row
+from fastadv_tui.history.selection import find_run
 from fastadv_tui.paths import runs_dir
 from fastadv_tui.runs import control, create, find
 from fastadv_tui.runs.control import RunError
 from fastadv_tui.runs.create import create_run
-from fastadv_tui.runs.find import RunNotFoundError, find_run
+from fastadv_tui.runs.find import RunNotFoundError
 from fastadv_tui.runs.submit import put_in_queue, serve, submit_run
 from fastadv_tui.supervise.queue import RunQueue
 from tests.support.events import write_events
@@ -63,8 +64,7 @@ def test_many_runs_are_found_with_one_look_at_the_folder(home: Path, monkeypatch
         make_run(home / "runs" / name)
     looks, scandir = [], os.scandir
     monkeypatch.setattr(os, "scandir", lambda folder: looks.append(folder) or scandir(folder))
-    finder = find.RunFinder()
-    assert [finder.find(name).id for name in (*names, *names)] == [*names, *names]
+    assert History().find_ids([*names, *names]) == names
     assert looks == [home / "runs"]
 
 

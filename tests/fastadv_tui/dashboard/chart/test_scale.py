@@ -111,51 +111,6 @@ def test_values_without_a_logarithm_become_gaps() -> None:
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "most", "wanted"),
-    [
-        (0, 1, 5, [0, 0.2, 0.4, 0.6, 0.8, 1.0]),
-        (0, 15, 4, [0, 5, 10, 15]),
-        (-3, 3, 3, [-2, 0, 2]),
-        (2, 2, 5, [2]),
-    ],
-)
-def test_ticks_of_known_ranges_are_the_expected_ones(low: float, high: float, most: int, wanted: list[float]) -> None:
-    assert scale.ticks(low, high, max(most, len(wanted))) == pytest.approx(wanted)
-
-
-@given(st.floats(-1e4, 1e4), st.floats(1e-3, 1e6), st.integers(1, 12))
-def test_ticks_are_few_round_inside_and_evenly_apart(low: float, span: float, most: int) -> None:
-    high = low + span
-    found = scale.ticks(low, high, most)
-    slack = 1e-6 * span
-    assert len(found) <= most
-    assert all(low - slack <= tick <= high + slack for tick in found)
-    if len(found) > 1:
-        step = (found[-1] - found[0]) / (len(found) - 1)
-        mantissa = step / 10 ** math.floor(math.log10(step) + 1e-6)
-        assert min(abs(mantissa - size) for size in (1, 2, 5, 10)) < 1e-3
-
-
-@pytest.mark.parametrize(("low", "high"), [(0.0, math.inf), (math.nan, 1.0), (1.0, 0.0), (0.0, 5e-324)])
-def test_ticks_of_an_impossible_range_are_found_without_an_endless_loop(low: float, high: float) -> None:
-    assert len(scale.ticks(low, high, 5)) <= 5
-
-
-@given(FINITE, FINITE, st.integers(1, 30))
-def test_widened_limits_contain_the_values_and_differ(one: float, two: float, rows: int) -> None:
-    low, high = scale.widened_limits(min(one, two), max(one, two), rows)
-    slack = 1e-6 * (high - low)
-    assert low - slack <= min(one, two)
-    assert max(one, two) <= high + slack
-    assert low < high
-
-
-def test_log_ticks_are_fine_if_there_is_room_and_decades_if_not() -> None:
-    assert [10**tick for tick in scale.log_ticks(-1, 0, 9)] == pytest.approx([0.1, 0.2, 0.5, 1])
-    assert scale.log_ticks(-3, 2, 6) == pytest.approx([-3, -2, -1, 0, 1, 2])
-
-
-@pytest.mark.parametrize(
     ("values", "percent", "wanted"),
     [
         ([0, 0.2, 0.4], True, ["0%", "20%", "40%"]),

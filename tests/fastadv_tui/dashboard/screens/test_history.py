@@ -140,7 +140,7 @@ def test_runs_that_share_their_name_are_told_apart_by_their_ids() -> None:
         await until(pilot, lambda: shown(app).count("twin") == 2)
         assert "a1│" in shown(app).replace(" ", "")
         await pilot.press("space", "down", "space")
-        await until(pilot, lambda: "a1 clean" in shown(app) and "b2 clean" in shown(app))
+        await until(pilot, lambda: "a1 80.0 / 45.0" in shown(app) and "b2 80.0 / 45.0" in shown(app))
         await pilot.press("c")
         await until(pilot, lambda: isinstance(app.screen, CompareScreen))
         await until(pilot, lambda: "b2" in shown(app) and "data, evaluation and code agree" in shown(app))

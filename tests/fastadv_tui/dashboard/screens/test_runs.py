@@ -13,9 +13,8 @@ from fastadv_tui.dashboard.app import Fastadv
 from fastadv_tui.dashboard.chart.widget import Chart
 from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
 from fastadv_tui.dashboard.screens.launch import LaunchScreen
-from fastadv_tui.dashboard.widgets.machine import SPARKLINE_SAMPLES, Machine
+from fastadv_tui.dashboard.settings import load
 from fastadv_tui.dashboard.widgets.run_list import RunList
-from fastadv_tui.hardware.sampler import Host, Sample
 from fastadv_tui.paths import runs_dir
 from fastadv_tui.runs.create import create_run
 from fastadv_tui.runs.submit import submit_run
@@ -36,6 +35,21 @@ def test_the_empty_dashboard_says_what_to_do(size: tuple[int, int]) -> None:
         await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
 
     play(script, size)
+
+
+@pytest.mark.usefixtures("fake_engine")
+def test_one_key_trains_the_demo_on_an_empty_home_and_the_panels_come() -> None:
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "demo: train a robust network on digits" in shown(app))
+        await pilot.press("d")
+        await until(pilot, lambda: "✓ demo" in shown(app))
+        assert "No runs yet" not in shown(app)
+        await until(pilot, lambda: isinstance(app.focused, RunList))
+        await pilot.press("d")  # the demo is offered once
+        await pilot.pause()
+        assert len(app.snapshot.rows) == 1
+
+    play(script)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
@@ -90,7 +104,7 @@ def test_a_run_that_was_asked_to_stop_is_stopping_in_list_and_facts_until_it_has
         write_events(rundir, Finished(status="stopped", step=1, t=time.time() - 7200))
         rundir.process.unlink()
         await until(pilot, lambda: "■ stopped, 2 h ago" in shown(app) and "stopping" not in shown(app))
-        await until(pilot, lambda: shown(app).count("stopped, 2 h ago") == 2)
+        await until(pilot, lambda: "  stopped 2 h ago" in shown(app))
 
     play(script)
 
@@ -157,29 +171,16 @@ def test_the_arrows_choose_a_run_wherever_the_focus_is() -> None:
     play(script)
 
 
-def test_a_sparkline_stays_on_the_line_of_its_label() -> None:
-    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
-        machine = app.screen.query_one(Machine)
-        await until(pilot, lambda: "CPU" in shown(app))
-        for _ in range(SPARKLINE_SAMPLES):
-            machine.show(Sample(t=0.0, host=Host(cores=2, cpu=1.0, memory_used=1, memory_total=2)))
-        await pilot.pause()
-        said = str(machine.render()).splitlines()
-        assert said[0].startswith("CPU, 2 cores 100% █")
-        assert len(said[0]) <= machine.content_size.width
-
-    play(script)
-
-
 def test_a_method_without_a_signal_differs_from_a_run_that_has_not_started() -> None:
-    make_run(runs_dir() / "b2", chosen=build("cifar", {"name": "run b2"}))
-    a_run("a1")  # the later one is chosen first; its steps have no signal
+    a_run("b2")  # its steps have no signal; the run that waits is chosen first
+    make_run(runs_dir() / "a1", chosen=build("cifar", {"name": "run a1"}))
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         signal = app.screen.query_one("#signal", Chart)
-        await until(pilot, lambda: signal.options.empty == "method has no signal")
-        await pilot.press("j")
+        await until(pilot, lambda: app.screen.query_one(RunList).chosen == "a1")
         await until(pilot, lambda: signal.options.empty == "Nothing to draw yet")
+        await pilot.press("j")
+        await until(pilot, lambda: signal.options.empty == "method has no signal")
 
     play(script, (120, 40))
 
@@ -209,7 +210,7 @@ def test_a_run_whose_config_cannot_be_read_is_not_offered_again() -> None:
     rundir = a_run("a1")
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
-        await until(pilot, lambda: "epoch 10.00" in shown(app))  # its events are shown, so the run is followed
+        await until(pilot, lambda: "80.0 / 45.0" in shown(app))  # its events are shown, so the run is followed
         rundir.config.write_bytes(b"\xff torn")
         await pilot.press("e")
         await until(pilot, lambda: any("config.json is" in toast.message for toast in app._notifications))
@@ -218,5 +219,99 @@ def test_a_run_whose_config_cannot_be_read_is_not_offered_again() -> None:
         await pilot.press("e")
         await pilot.pause()
         assert app.screen.id == "history"
+
+    play(script)
+
+
+def test_escape_puts_the_cursor_away_from_the_list_and_another_run_shows_its_newest_values() -> None:
+    for name in ("a1", "b2"):
+        a_run(name)
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        chart = app.screen.query_one("#accuracy", Chart)
+        await until(pilot, lambda: "80.0 / 45.0" in shown(app))
+        await pilot.press("left_square_bracket", "left_square_bracket", "left_square_bracket")
+        assert chart.cursor == 1.0
+        assert "epoch 1  clean / PGD-10  ━ 30.0 / 20.0" in shown(app)
+        await pilot.press("escape", "j")
+        await until(pilot, lambda: app.screen.query_one(RunList).highlighted == 1)
+        assert {chart.cursor for chart in app.screen.query(Chart)} == {None}
+        await until(pilot, lambda: "│clean / PGD-10  ━ 80.0 / 45.0" in shown(app))
+
+    play(script)
+
+
+def left_part(app: Fastadv) -> list[str]:
+    """The screen without the figures of the machine, which change by themselves."""
+    return [line[:78] for line in shown(app).splitlines()[1:-1]]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+def test_z_shows_each_panel_alone_and_escape_shows_all_again(size: tuple[int, int]) -> None:
+    a_run("a1")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "80.0 / 45.0" in shown(app))
+        before = left_part(app)
+        await pilot.press("z")
+        for title in ("Accuracy", "Loss", "Overfitting signal", "Learning rate", "Log", "Machine", "Run"):
+            await until(pilot, lambda title=title: shown(app).splitlines()[1].startswith(f"╭─ {title}"))  # type: ignore[misc]
+            assert shown(app).splitlines()[1].rstrip().endswith("╮")
+            await pilot.press("tab")
+        await pilot.press("escape")
+        await until(pilot, lambda: left_part(app) == before)
+        assert isinstance(app.screen.focused, RunList)
+
+    play(script, size)
+
+
+def test_panes_change_their_size_by_key_and_mouse_and_keep_it() -> None:
+    a_run("a1")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        left, side, log = (app.screen.query_one(f"#{name}") for name in ("left", "side", "log-pane"))
+        await until(pilot, lambda: bool(left.size.width))
+        width, side_width, height = left.size.width, side.size.width, log.size.height
+        await pilot.press("greater_than_sign", "greater_than_sign", "right_curly_bracket", "plus")
+        await until(pilot, lambda: left.size.width == width + 4)
+        assert (side.size.width, log.size.height) == (side_width - 2, height + 2)
+        edge = left.region.right - 1
+        await pilot.mouse_down(offset=(edge, 10))
+        await pilot.hover(offset=(edge - 6, 10))
+        await pilot.mouse_up(offset=(edge - 6, 10))
+        await until(pilot, lambda: left.size.width == width - 2)
+        assert app.settings.panes["left"] == width - 2
+
+    play(script)
+
+    async def again(app: Fastadv, pilot: Pilot[str]) -> None:
+        assert load().panes["left"] == app.screen.query_one("#left").size.width
+
+    app_settings = load()
+    play(again, settings=app_settings)
+
+
+def test_m_chooses_the_metrics_which_are_remembered() -> None:
+    a_run("a1")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "80.0 / 45.0" in shown(app))
+        await pilot.press("m", "space", "end", "space", "enter")  # loss off, the last one on
+        await until(pilot, lambda: not app.screen.query("#loss") and bool(app.screen.query("#without_gradient")))
+        assert load().metrics == ("signal", "lr", "without_gradient")
+
+    play(script)
+
+
+def test_the_cursor_stays_on_its_run_whatever_is_submitted() -> None:
+    a_run("b2")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        runs = app.screen.query_one(RunList)
+        await until(pilot, lambda: runs.chosen == "b2")
+        for name in ("c3", "d4"):
+            make_run(runs_dir() / name, chosen=build("cifar", {"name": f"run {name}"}))
+        await until(pilot, lambda: "run d4" in shown(app))
+        assert runs.chosen == "b2"
 
     play(script)

@@ -8,7 +8,8 @@ from fastadv_tui.dashboard.colours import DARK
 from fastadv_tui.dashboard.marks import Marks
 from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
 from fastadv_tui.dashboard.widgets.run_facts import facts
-from fastadv_tui.dashboard.widgets.run_list import prompt
+from fastadv_tui.dashboard.widgets.run_list import MAX_ENDED, MAX_QUEUED, in_order, prompt
+from fastadv_tui.history.columns import age_text
 from fastadv_tui.history.row import Row
 from fastadv_tui.paths import runs_dir
 from fastadv_tui.runs.state import RunState, apply
@@ -50,7 +51,7 @@ def test_a_run_that_trains_shows_how_much_it_has_trained(home: object) -> None:
 @pytest.mark.parametrize(
     ("status", "alarms", "reason", "words"),
     [
-        ("done", [], "", ["done"]),
+        ("done", [], "", ["ended"]),
         ("done", ["overfitting", "collapse"], "", ["collapsed"]),
         ("stopped", ["collapse"], "", ["collapsed"]),
         ("failed", ["diverged"], "diverged: the loss is nan at step 3; lower it", ["failed", "diverged"]),
@@ -62,7 +63,7 @@ def test_a_run_that_diverged_is_not_called_collapsed(
     status: str, alarms: list[str], reason: str, words: list[str]
 ) -> None:
     row = Row(id="a1", name="run", status=status, alarms=alarms, reason=reason)
-    assert second_line(row).split(", ")[:-1] == words
+    assert second_line(row).removesuffix(f" {age_text(row)}").split(", ") == words
     found = [value for label, value in facts(row, None) if not label]
     assert "".join(found).startswith(row.outcome)
     assert "".join(found).endswith(reason)
@@ -76,3 +77,25 @@ def test_a_run_that_waits_shows_its_place_and_what_holds_the_queue_up(home: obje
     ]
     assert shown[0] == "queued, 11th in line"
     assert shown[1].startswith("queue paused, 11th")
+
+
+def test_running_runs_come_first_then_the_queue_in_its_order_then_the_last_ended() -> None:
+    rows = [
+        Row(id="done1", status="done", submitted=90, ended=95),
+        Row(id="q2", status="queued", submitted=80),
+        Row(id="train", status="running", submitted=70),
+        Row(id="gone", status="cancelled", submitted=60, ended=99),
+        Row(id="q1", status="queued", submitted=85),
+        Row(id="failed", status="failed", submitted=10, ended=98),
+    ]
+    order = [row.id for row in in_order(rows, {"q1": 1, "q2": 2}, ())]
+    assert order == ["train", "q1", "q2", "failed", "done1"]
+    assert "gone" in [row.id for row in in_order(rows, {}, {"gone"})]
+
+
+def test_a_long_queue_leaves_room_for_the_runs_that_ended() -> None:
+    rows = [Row(id=f"q{n}", status="queued", submitted=n) for n in range(500)]
+    rows += [Row(id=f"d{n}", status="done", ended=n) for n in range(500)]
+    listed = in_order(rows, {f"q{n}": n + 1 for n in range(500)}, {"q499"})
+    assert [row.id for row in listed[:MAX_QUEUED]] == [f"q{n}" for n in range(MAX_QUEUED)]
+    assert [row.id for row in listed[MAX_QUEUED:]] == ["q499", *(f"d{499 - n}" for n in range(MAX_ENDED))]

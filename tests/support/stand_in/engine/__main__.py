@@ -2,7 +2,7 @@
 
 What else it does is told by the words in the run's name: `forever`, `deaf` (obeys no stop), `crash`, `fail`,
 `segfault`, `family` (children in groups and sessions of their own), `hog` (takes all the memory it can get), `worker`
-(ends well, and leaves a child behind).
+(ends well, and leaves a child behind), `alarms` (raises fifty alarms at once).
 """
 
 import os
@@ -12,8 +12,12 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
+
+from engine.protocol.evaluations import EvaluationRecord, append, iso_time
 from engine.protocol.event_log import Writer
-from engine.protocol.events import Finished, Saved, Started, Step
+from engine.protocol.events import Alarm, Finished, Progress, Saved, Started, Step
+from engine.protocol.requests import EvalRequest
 from engine.protocol.rundir import RunDir
 from engine.protocol.stop import StopRequest
 
@@ -26,7 +30,45 @@ def main(rundir: RunDir) -> int:
     stop = StopRequest(rundir.stop_asked)
     behaviour = rundir.submission().config.name.split()
     with Writer(rundir.events) as writer:
+        if rundir.request.exists():
+            return evaluate(rundir, stop, behaviour, writer)
         return train(rundir, stop, behaviour, writer)
+
+
+def evaluate(rundir: RunDir, stop: StopRequest, behaviour: list[str], writer: Writer) -> int:
+    """Write progress, and the record of a result into the folder of the run."""
+    request = msgspec.json.decode(rundir.request.read_bytes(), type=EvalRequest)
+    done = 0
+    while done < STEPS or "forever" in behaviour:
+        if stop.requested():
+            writer.write(Finished(status="stopped"))
+            return 130
+        time.sleep(PAUSE)
+        done += 1
+        writer.write(Progress(attack=request.config.eval.attack, done=min(done, STEPS // 2), total=STEPS))
+    if "fail" in behaviour:
+        writer.write(Finished(status="failed", error="as told"))
+        return 1
+    append(RunDir(Path(request.run)).evaluations, [_record(request, eps) for eps in request.eps])
+    writer.write(Finished(status="done"))
+    return 0
+
+
+def _record(request: EvalRequest, eps: float) -> EvaluationRecord:
+    return EvaluationRecord(
+        time=iso_time(time.time()),
+        checkpoint="last",
+        weights="fake",
+        dataset="digits",
+        data="fake",
+        attack=request.config.eval.attack,
+        eps=eps,
+        step_size=0.01,
+        seed=0,
+        images=100,
+        clean=0.9,
+        robust=0.5,
+    )
 
 
 def train(rundir: RunDir, stop: StopRequest, behaviour: list[str], writer: Writer) -> int:
@@ -47,7 +89,7 @@ def train(rundir: RunDir, stop: StopRequest, behaviour: list[str], writer: Write
         writer.write(
             Step(step=done, elapsed=done * PAUSE, epoch=done / 10, lr=0.1, loss=1.0, accuracy=0.5, images_per_second=1)
         )
-        _misbehave(behaviour)
+        _misbehave(behaviour, done, writer)
     failed = "fail" in behaviour
     writer.write(Finished(status="failed" if failed else "done", step=done, error="as told" if failed else ""))
     return 1 if failed else 0
@@ -82,7 +124,10 @@ def _have_children(rundir: RunDir) -> None:
     (rundir.path / "children").write_text(" ".join(str(child.pid) for child in children))
 
 
-def _misbehave(behaviour: list[str]) -> None:
+def _misbehave(behaviour: list[str], done: int, writer: Writer) -> None:
+    if "alarms" in behaviour and done == 5:
+        for number in range(1, 51):
+            writer.write(Alarm(kind="collapse", step=done, epoch=0.5, message=f"alarm {number}"))
     if "segfault" in behaviour:
         os.kill(os.getpid(), signal.SIGSEGV)
     if "hog" in behaviour:

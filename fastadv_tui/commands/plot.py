@@ -1,0 +1,54 @@
+"""`plot`: draws runs as a figure for a paper."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from fastadv_tui.commands.arguments import Filter, Runs
+from fastadv_tui.errors import UserError
+
+EXAMPLES = (
+    "Examples: fastadv plot last -o curve.pdf · fastadv plot --filter tag:sweep-1 --group -o seeds.svg · "
+    "fastadv plot k3f9 p2x7 --kind eps -o eps.pdf"
+)
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog=EXAMPLES)(plot)
+
+
+def plot(
+    runs: Runs = None,
+    filter_: Filter = "",
+    out: Annotated[
+        str, typer.Option("--out", "-o", metavar="FILE", help="File to write: .pdf or .svg (vectors), or .png.")
+    ] = "figure.pdf",
+    kind: Annotated[
+        str,
+        typer.Option(
+            metavar="[accuracy|loss|time|work|eps]",
+            help="What to show: clean and robust accuracy, or the training loss, against epochs; robust accuracy "
+            "against training time, against work in FLOPs, or against eps as `fastadv eval` measured it.",
+        ),
+    ] = "accuracy",
+    group: Annotated[
+        bool,
+        typer.Option("--group", help="Draw runs that differ only in their seed as one line: mean ± std."),
+    ] = False,
+    font: Annotated[str, typer.Option(metavar="[serif|sans]", help="Font of the labels.")] = "serif",
+    width: Annotated[float, typer.Option(min=1.0, max=20.0, help="Width of the figure in inches.")] = 3.4,
+) -> None:
+    """Draw runs as a figure for a paper. The legend says only what tells the runs apart.
+
+    Needs matplotlib: pip install 'fastadv[plot]'.
+    """
+    from fastadv_tui.figure.write import write_figure
+    from fastadv_tui.history.selection import selected_rows
+    from fastadv_tui.paths import typed_path
+
+    if font not in ("serif", "sans"):
+        raise UserError(f"--font {font!r}: use serif or sans")
+    rows, path = selected_rows(runs or (), filter_), typed_path(out)
+    write_figure(rows, kind, path, group, "serif" if font == "serif" else "sans", width)
+    print(f"{path}: {len(rows)} run(s)", file=sys.stderr)

@@ -1,0 +1,44 @@
+"""What the dashboard announces: changes of status and alarms, since its first look at each run."""
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from fastadv_tui.dashboard.snapshot import Snapshot
+from fastadv_tui.history.row import Row
+
+
+class Announcement(Struct, frozen=True):
+    """A text for a toast. bad: whether the news are bad."""
+
+    text: str
+    bad: bool
+
+
+class Announcer:
+    """Remembers what was seen. What a first look finds is no news, since the list shows it."""
+
+    def __init__(self) -> None:
+        self._statuses: dict[str, str] = {}
+        self._alarm_counts: dict[str, int] = {}
+
+    def news(self, snapshot: Snapshot) -> Iterator[Announcement]:
+        """What has happened since the last snapshot."""
+        for row in snapshot.rows:
+            view = snapshot.views.get(row.id)
+            if row.id in self._statuses and row.status != self._statuses[row.id]:
+                yield from _status(row)
+            alarms = view.state.alarms if view else []
+            for alarm in alarms[self._alarm_counts.get(row.id, len(alarms)) :]:
+                yield Announcement(f"{row.name}: {alarm.message}", bad=True)
+            if view:
+                self._alarm_counts[row.id] = len(alarms)
+            self._statuses[row.id] = row.status
+
+
+def _status(row: Row) -> Iterator[Announcement]:
+    if row.status in ("failed", "lost"):
+        yield Announcement(f"{row.name} {row.status}: {row.reason}", bad=True)
+    elif row.status in ("done", "stopped"):
+        hint = "; press R to resume it" * (row.status == "stopped")
+        yield Announcement(f"{row.name} is {row.status}{hint}", bad=False)

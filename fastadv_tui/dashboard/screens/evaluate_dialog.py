@@ -1,0 +1,124 @@
+"""The dialog that asks what to measure on runs: the attack, the sizes and the number of images."""
+
+from collections.abc import Sequence
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widgets import Input, Label, Static
+
+from engine.config.units import units
+from engine.protocol.requests import EvalRequest
+from engine.protocol.rundir import RunDir, SubmissionError
+from fastadv_tui.dashboard.widgets.text_field import TextField
+from fastadv_tui.errors import UserError
+from fastadv_tui.launch import eval_request
+from fastadv_tui.paths import runs_dir
+from fastadv_tui.runs.evaluation_jobs import submit_evaluation
+from fastadv_tui.text.sanitize import one_line
+
+FIELDS = {
+    "attack": ("attack", "pgd-STEPS, or pgd-STEPS-RESTARTS"),
+    "eps": ("eps", "in 1/255, or several: 2,4,8"),
+    "images": ("images", "number of test images; 0 is all"),
+}
+OWN = "of each run"  # placeholder of a field in which several runs differ
+
+
+class EvaluateDialog(ModalScreen[bool]):
+    """Puts an evaluation of each run into the queue. Returns whether it has done so."""
+
+    class Submitted(Message):
+        """All evaluations have their places in the queue."""
+
+    class Refused(Message):
+        """An evaluation could not be queued. Those before it have their places."""
+
+        def __init__(self, why: str) -> None:
+            super().__init__()
+            self.why = why
+
+    BINDINGS = [
+        Binding("escape", "dismiss(False)", "Cancel"),
+        # with priority: a letter typed right after the key must not go to the field before
+        Binding("tab,down", "app.focus_next", show=False, priority=True),
+        Binding("shift+tab,up", "app.focus_previous", show=False, priority=True),
+    ]
+
+    def __init__(self, runs: Sequence[tuple[str, str]]) -> None:
+        """runs: ids and names."""
+        super().__init__()
+        self._runs, self._busy = runs, False
+
+    def compose(self) -> ComposeResult:
+        texts = _defaults([run_id for run_id, _ in self._runs])
+        names = ", ".join(name for _, name in self._runs[:3])
+        more = f" and {len(self._runs) - 3} more" if len(self._runs) > 3 else ""
+        with Vertical(id="dialog"):
+            yield Label(f"Evaluate {one_line(names, 80)}{more}", markup=False)
+            for key, (label, meaning) in FIELDS.items():
+                with Horizontal(classes="asked"):
+                    yield Label(label, classes="key", markup=False)
+                    yield TextField(texts[key], placeholder=OWN, id=key, compact=True)
+                    yield Label(meaning, classes="meaning", markup=False)
+            yield Static(id="problem", markup=False)
+            yield Label("enter puts it into the queue, escape cancels", markup=False)
+
+    def on_mount(self) -> None:
+        self.query_one("#attack").focus()
+
+    def on_input_changed(self) -> None:
+        self.query_one("#problem", Static).update("")
+
+    def on_input_submitted(self) -> None:
+        if self._busy:
+            return
+        try:
+            requests = self._requests()
+        except (UserError, OSError) as error:
+            self.query_one("#problem", Static).update(one_line(f"! {error}"))
+            return
+        self._busy = True
+        self._submit(requests)
+
+    def _requests(self) -> list[EvalRequest]:
+        """Raises: UserError, if a value is not allowed or a run has no checkpoint."""
+        attack, eps, images = (self.query_one(f"#{key}", Input).value.strip() or None for key in FIELDS)
+        typed = {"eval.attack": attack, "eval.images": images}
+        return [eval_request.request(run_id, None, typed, eps, None, "last") for run_id, _ in self._runs]
+
+    @work(thread=True, exclusive=True, group="evaluate")
+    def _submit(self, requests: Sequence[EvalRequest]) -> None:
+        """Submit the evaluations, in a thread, because each may start a process."""
+        try:
+            for request in requests:
+                submit_evaluation(request)
+        except (UserError, OSError) as error:
+            self.post_message(self.Refused(str(error)))
+        else:
+            self.post_message(self.Submitted())
+
+    def on_evaluate_dialog_refused(self, message: Refused) -> None:
+        self._busy = False
+        self.query_one("#problem", Static).update(one_line(f"! {message.why}"))
+
+    def on_evaluate_dialog_submitted(self) -> None:
+        self.dismiss(True)
+
+
+def _defaults(run_ids: Sequence[str]) -> dict[str, str]:
+    """The texts of the fields: what all runs have in their settings; empty where they differ."""
+    found = [_of_run(run_id) for run_id in run_ids]
+    return {key: found[0][key] if found and len({each[key] for each in found}) == 1 else "" for key in FIELDS}
+
+
+def _of_run(run_id: str) -> dict[str, str]:
+    try:
+        config = RunDir(runs_dir() / run_id).submission().config
+    except SubmissionError:
+        return dict.fromkeys(FIELDS, "")
+    attack = "pgd-50-10" if config.eval.attack in ("auto", "none") else config.eval.attack
+    return {"attack": attack, "eps": units(config.eps), "images": str(config.eval.images)}

@@ -1,0 +1,32 @@
+"""Shows one panel of a screen alone.
+
+The style sheet hides every `.part` of a screen with the class `zooming`, except the parts with the class `zoomed`.
+"""
+
+from textual.screen import Screen
+from textual.widget import Widget
+
+
+class Zoom:
+    """At most one panel of a screen is zoomed: the panel has the whole screen between the top bar and the footer."""
+
+    def __init__(self, screen: Screen[None]) -> None:
+        self._screen = screen
+        self.panel: Widget | None = None  # the zoomed one
+
+    def show(self, panel: Widget) -> None:
+        """Zoom a panel in place of the one before."""
+        self.leave()
+        self.panel = panel
+        for widget in (panel, *panel.ancestors):
+            if isinstance(widget, Widget) and widget.has_class("part"):
+                widget.add_class("zoomed")
+        self._screen.add_class("zooming")
+        panel.focus()
+
+    def leave(self) -> None:
+        """Show all panels again."""
+        self.panel = None
+        for widget in self._screen.query(".zoomed"):
+            widget.remove_class("zoomed")
+        self._screen.remove_class("zooming")

@@ -1,0 +1,106 @@
+"""Draws a figure: `python -P -m fastadv_tui.figure.draw FORMAT`, a Picture as JSON on stdin, the file on stdout.
+
+This is a process of its own because matplotlib takes a second to load, and the face should not hold it.
+"""
+
+import io
+import sys
+from typing import Any
+
+import msgspec
+
+from fastadv_tui.figure.picture import Line, Picture
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # Okabe and Ito
+MARKERS = ("o", "s", "^", "D", "v")  # of the lines after the first, second, ... use of all colours
+GREY = "#555555"
+MAX_INSIDE = 6  # legend entries that find room between the lines
+HEADROOM = 1.03  # of the y axis, so that no marker is cut
+ASPECT = 0.7  # height of the figure over its width
+STYLE: dict[str, Any] = {
+    "font.size": 8,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.labelpad": 2.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.0,
+    "legend.frameon": False,
+    "legend.fontsize": 7,
+    "legend.handlelength": 1.6,
+    "savefig.bbox": "tight",
+    "savefig.pad_inches": 0.02,
+    "savefig.dpi": 300,
+    "pdf.fonttype": 42,  # fonts as TrueType: some publishers refuse the default
+    "svg.fonttype": "path",  # letters as outlines, so that the figure looks the same everywhere
+    "svg.hashsalt": "fastadv",  # the same figure gives the same file
+    "text.parse_math": False,  # a label may hold a dollar sign
+}
+FONTS: dict[str, dict[str, Any]] = {  # both come with matplotlib, so that every machine draws the same
+    "serif": {"font.family": "serif", "font.serif": ["STIXGeneral"], "mathtext.fontset": "stix"},
+    "sans": {"font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"]},
+}
+METADATA: dict[str, dict[str, Any]] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}
+
+
+def draw(picture: Picture, form: str) -> bytes:
+    """The content of a file with the figure. form: pdf, svg or png."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    out = io.BytesIO()
+    style: Any = {**STYLE, **FONTS[picture.font]}
+    with mpl.rc_context(style):
+        figure = Figure(figsize=(picture.width, ASPECT * picture.width))
+        axes = figure.add_subplot()
+        for line in picture.lines:
+            _draw_line(axes, line)
+        axes.set_xlabel(picture.x_label)
+        axes.set_ylabel(picture.y_label)
+        axes.margins(x=0.02)
+        axes.locator_params(axis="x", nbins=7, integer=picture.whole_x)
+        if picture.from_zero:
+            axes.set_ylim(0, HEADROOM * axes.get_ylim()[1])
+        _draw_legend(axes, picture)
+        figure.savefig(out, format=form, metadata=METADATA[form])
+    return out.getvalue()
+
+
+def _look(line: Line) -> dict[str, Any]:
+    """The colour of a line, and the marker that tells lines with one colour apart."""
+    cycle, number = divmod(line.look, len(COLOURS))
+    marker = MARKERS[cycle % len(MARKERS)] if line.points or cycle else None
+    return {"color": COLOURS[number], "marker": marker}
+
+
+def _draw_line(axes: Any, line: Line) -> None:
+    axes.plot(line.xs, line.ys, linestyle="--" if line.dashed else "-", **_look(line))
+    if line.low:
+        axes.fill_between(line.xs, line.low, line.high, color=_look(line)["color"], alpha=0.18, linewidth=0)
+
+
+def _draw_legend(axes: Any, picture: Picture) -> None:
+    """Entries for what tells the runs apart, and for solid and dashed lines if there are both."""
+    from matplotlib.lines import Line2D
+
+    looks = {line.label: _look(line) for line in picture.lines if line.label}
+    handles = [Line2D([], [], label=label, **look) for label, look in looks.items()]
+    if picture.solid and picture.dashed:
+        handles.append(Line2D([], [], label=picture.solid, color=GREY))
+        handles.append(Line2D([], [], label=picture.dashed, color=GREY, linestyle="--"))
+    if not handles:
+        return
+    beside = {"loc": "upper left", "bbox_to_anchor": (1.02, 1.0), "borderaxespad": 0.0}
+    axes.legend(handles=handles, **(beside if len(handles) > MAX_INSIDE else {"loc": "best"}))
+
+
+def main() -> int:
+    picture = msgspec.json.decode(sys.stdin.buffer.read(), type=Picture)
+    sys.stdout.buffer.write(draw(picture, sys.argv[1]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,203 @@
+"""The kinds of figures: which lines each has for some runs."""
+
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+
+from msgspec import Struct
+
+from engine.protocol.evaluations import EvaluationRecord
+from fastadv_tui.errors import FigureError
+from fastadv_tui.figure.labels import labels_of
+from fastadv_tui.figure.measured import Point, interpolated, losses_of, points_of
+from fastadv_tui.figure.picture import Line, Picture
+from fastadv_tui.history.row import Row
+from fastadv_tui.history.seed_groups import group_by_seed
+from fastadv_tui.text.quantities import attack_name
+
+EPOCH = "Epoch"  # label of an axis
+MAX_POINTS = 500  # of a line: more would not be seen
+Units = tuple[tuple[float, str], ...]  # the size and the name of each unit, the largest first
+TIMES: Units = ((3600.0, "h"), (60.0, "min"), (1.0, "s"))
+WORK: Units = ((1e18, "EFLOP"), (1e15, "PFLOP"), (1e12, "TFLOP"), (1e9, "GFLOP"))
+MIN_IN_UNIT = 2.0  # least length of an axis in its unit; a shorter axis gets the next smaller unit
+
+
+class Curve(Struct, frozen=True):
+    """Points of one run, with ascending xs. dashed: as in Line."""
+
+    xs: list[float]
+    ys: list[float]
+    dashed: bool = False
+
+
+class Curves(Struct, frozen=True):
+    """The curves of all runs of a figure, in the order of the runs, and what the axes say. A run may have none."""
+
+    of_runs: list[list[Curve]]
+    x_label: str
+    y_label: str
+    solid: str = ""
+    dashed: str = ""
+    points: bool = False
+    from_zero: bool = True
+
+
+def picture(rows: Sequence[Row], kind: str, group: bool) -> Picture:
+    """The figure of a kind. group: seeds become one line, the mean, in a band of ± one standard deviation.
+
+    Raises: FigureError, if there is no such kind, or if a run has not what the kind shows.
+    """
+    if kind not in KINDS:
+        raise FigureError(f"--kind {kind!r}: use {', '.join(KINDS)}")
+    groups = [found.rows for found in group_by_seed(rows)] if group else [[row] for row in rows]
+    labels = labels_of([members[0] for members in groups], without_seed=group)
+    curves = KINDS[kind]([row for members in groups for row in members])
+    lines, taken = [], iter(curves.of_runs)
+    for look, (label, members) in enumerate(zip(labels, groups, strict=True)):
+        found = [next(taken) for _ in members]
+        for same in zip(*found, strict=True):
+            lines.append(_line(same, look, label, curves.points))
+    return Picture(
+        x_label=curves.x_label,
+        y_label=curves.y_label,
+        lines=lines,
+        solid=curves.solid,
+        dashed=curves.dashed,
+        whole_x=curves.x_label == EPOCH,
+        from_zero=curves.from_zero,
+    )
+
+
+def _line(curves: Sequence[Curve], look: int, label: str, points: bool) -> Line:
+    """One line for the curves of the seeds of a group: over the part of the x axis that all of them have."""
+    first = curves[0]
+    if len(curves) == 1:
+        every = -(-len(first.xs) // MAX_POINTS)
+        return Line(
+            look=look, label=label, xs=first.xs[::every], ys=first.ys[::every], dashed=first.dashed, points=points
+        )
+    begin, end = max(curve.xs[0] for curve in curves), min(curve.xs[-1] for curve in curves)
+    xs = [x for x in first.xs if begin <= x <= end]
+    xs = xs[:: -(-len(xs) // MAX_POINTS)] if xs else []
+    found = [[interpolated(curve.xs, curve.ys, x) for curve in curves] for x in xs]
+    means, stds = [statistics.fmean(ys) for ys in found], [statistics.stdev(ys) for ys in found]
+    return Line(
+        look=look,
+        label=f"{label} (n = {len(curves)})" if label else f"mean ± std, n = {len(curves)}",
+        xs=xs,
+        ys=means,
+        low=[mean - std for mean, std in zip(means, stds, strict=True)],
+        high=[mean + std for mean, std in zip(means, stds, strict=True)],
+        dashed=first.dashed,
+        points=points,
+    )
+
+
+def _accuracy(rows: Sequence[Row]) -> Curves:
+    curves = []
+    for _, points in _points(rows):
+        epochs = [point.epoch for point in points]
+        robust = Curve(epochs, [100 * point.robust for point in points])
+        curves.append([robust, Curve(epochs, [100 * point.clean for point in points], dashed=True)])
+    return Curves(curves, EPOCH, "Accuracy (%)", solid="robust", dashed="clean")
+
+
+def _loss(rows: Sequence[Row]) -> Curves:
+    curves = []
+    for row in rows:
+        epochs, losses = losses_of(row)
+        if not epochs:
+            raise FigureError(
+                f"{row.id} has no training loss on record: its events are gone, or it has not trained yet"
+            )
+        curves.append([Curve(epochs, losses)])
+    return Curves(curves, EPOCH, "Training loss", from_zero=False)
+
+
+def _time(rows: Sequence[Row]) -> Curves:
+    found = _against(rows, lambda point: point.seconds, "training time")
+    return _in_unit(found, TIMES, "Training time")
+
+
+def _work(rows: Sequence[Row]) -> Curves:
+    found = _against(rows, lambda point: point.flops, "work in FLOPs")
+    return _in_unit(found, WORK, "Training work")
+
+
+def _eps(rows: Sequence[Row]) -> Curves:
+    measured = _most_measured(rows)
+    attack, *_ = measured
+    curves = []
+    for row in rows:
+        records = [record for record in row.evaluations if _kind(record) == measured]
+        accuracy = {record.eps: record.robust for record in records}
+        if row.final and _kind_of_final(row) == measured and row.robust is not None:
+            accuracy.setdefault(row.eps, row.robust)
+        if not records or len(accuracy) < 2:
+            raise FigureError(
+                f"{row.id} has no results of {attack_name(attack)} for several eps on the same images; "
+                f"`fastadv eval {row.id} --attack {attack} --eps 2,4,8` measures them"
+            )
+        accuracy[0.0] = records[-1].clean
+        sizes = sorted(accuracy)
+        curves.append([Curve([255 * eps for eps in sizes], [100 * accuracy[eps] for eps in sizes])])
+    return Curves(curves, "ε (1/255)", f"Accuracy under {attack_name(attack)} (%)", points=True)
+
+
+KINDS: dict[str, Callable[[Sequence[Row]], Curves]] = {
+    "accuracy": _accuracy,
+    "loss": _loss,
+    "time": _time,
+    "work": _work,
+    "eps": _eps,
+}
+
+
+def _points(rows: Sequence[Row]) -> Iterable[tuple[Row, list[Point]]]:
+    for row in rows:
+        points = points_of(row)
+        if not points:
+            raise FigureError(f"{row.id} has no evaluation on record yet; the first one comes after its first epoch")
+        yield row, points
+
+
+def _against(rows: Sequence[Row], axis: Callable[[Point], float | None], name: str) -> list[Curve]:
+    """Robust accuracy against a quantity of the points. Raises: FigureError, if it is not known for some run."""
+    curves = []
+    for row, points in _points(rows):
+        known = [(x, 100 * point.robust) for point in points if (x := axis(point)) is not None]
+        if not known:
+            raise FigureError(f"the {name} of {row.id} is not on record")
+        curves.append(Curve([x for x, _ in known], [y for _, y in known]))
+    return curves
+
+
+def _in_unit(curves: Sequence[Curve], units: Units, name: str) -> Curves:
+    """Curves of robust accuracy whose x axis has the unit that suits its length."""
+    longest = max(curve.xs[-1] for curve in curves)
+    size, unit = next((unit for unit in units if longest >= MIN_IN_UNIT * unit[0]), units[-1])
+    scaled = [[Curve([x / size for x in curve.xs], curve.ys)] for curve in curves]
+    return Curves(scaled, f"{name} ({unit})", "Robust accuracy (%)")
+
+
+Measured = tuple[str, str, int, bool, str]  # attack, data set, number of images, whether held out, checkpoint
+
+
+def _kind(record: EvaluationRecord) -> Measured:
+    """What must agree for results to stand on one line."""
+    return record.attack, record.dataset, record.images, record.held_out, record.checkpoint
+
+
+def _kind_of_final(row: Row) -> Measured:
+    """The same of the final evaluation of a run."""
+    return row.attack, row.dataset, row.images, bool(row.settings.get("holdout")), "last"
+
+
+def _most_measured(rows: Sequence[Row]) -> Measured:
+    """The kind with the most results of `fastadv eval`. Raises: FigureError, if there are no results."""
+    kinds = [_kind(record) for row in rows for record in row.evaluations]
+    if not kinds:
+        raise FigureError(
+            "none of these runs has results of `fastadv eval`; `fastadv eval RUN --eps 2,4,8` measures and keeps them"
+        )
+    return statistics.mode(kinds)

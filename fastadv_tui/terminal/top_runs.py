@@ -1,0 +1,99 @@
+"""The runs that `fastadv top` shows. A look at a live run reads only its new events."""
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+from msgspec import Struct
+
+from engine.protocol.rundir import RunDir
+from fastadv_tui.history.derive_row import row_of
+from fastadv_tui.history.index import History
+from fastadv_tui.history.row import Row
+from fastadv_tui.paths import history_path, runs_dir
+from fastadv_tui.runs.find import run_ids
+from fastadv_tui.runs.observe import Observation, RunObserver
+
+
+class SeenRun(Struct, frozen=True):
+    """A run with what its row does not have. seconds_left: of training; None if unknown. device: as in process.json."""
+
+    row: Row
+    seconds_left: float | None = None
+    evaluated: float | None = None  # the part of the present evaluation that is done, in [0,1]
+    device: str = ""
+
+
+class TopRuns:
+    """Live runs, and those that ended last."""
+
+    def __init__(self, passes: Callable[[Row], bool] = lambda row: True) -> None:
+        self._passes = passes
+        self._rows: dict[str, Row] = {}
+        self._observers: dict[str, RunObserver] = {}
+        self._written: int | None = None  # when the history was written last, in ns
+
+    def look(self, ended: int) -> list[SeenRun]:
+        """The live runs, the running ones first, and at most `ended` others, the last one that ended first."""
+        self._refresh()
+        seen = [self._seen(row) for row in self._rows.values() if self._passes(row)]
+        live = sorted((run for run in seen if run.row.live), key=_place)
+        over = sorted((run for run in seen if not run.row.live), key=lambda run: run.row.ended or run.row.submitted)
+        return [*live, *over[::-1][:ended]]
+
+    def _refresh(self) -> None:
+        """Read the history anew if somebody has written it: a run was resumed, tagged or deleted."""
+        written = _written()
+        if written is None or written != self._written:
+            self._take(History().rows())
+            self._written = _written()  # reading may have written it
+        for run_id in {*run_ids()} - self._rows.keys():
+            self._rows[run_id] = row_of(RunDir(runs_dir() / run_id))
+
+    def _take(self, rows: Iterable[Row]) -> None:
+        self._rows = {row.id: row for row in rows}
+        self._observers = {run_id: found for run_id, found in self._observers.items() if run_id in self._rows}
+
+    def _seen(self, row: Row) -> SeenRun:
+        if not row.live:
+            self._observers.pop(row.id, None)
+            return SeenRun(row)
+        observer = self._observers.setdefault(row.id, RunObserver(RunDir(runs_dir() / row.id)))
+        seen = observer.look()
+        if not seen.status.live:
+            self._rows[row.id] = row_of(observer.rundir, row)
+            return SeenRun(self._rows[row.id])
+        return SeenRun(
+            _as_now(row, seen),
+            seen.state.eta_seconds,
+            seen.state.evaluated_fraction,
+            seen.process.device if seen.process else "",
+        )
+
+
+def _as_now(row: Row, seen: Observation) -> Row:
+    """The row with the progress that the events tell."""
+    accuracy, step = seen.state.last_accuracy, seen.state.last_step
+    return msgspec.structs.replace(
+        row,
+        status=seen.status.status,
+        stopping=seen.status.stopping,
+        reason=seen.status.reason,
+        epochs=seen.state.epochs,
+        duration=seen.state.elapsed,
+        clean=accuracy.clean if accuracy else None,
+        robust=accuracy.robust if accuracy else None,
+        alarms=[alarm.kind for alarm in seen.state.alarms],
+        images_per_second=step.images_per_second if step else 0.0,
+    )
+
+
+def _place(run: SeenRun) -> tuple[bool, float]:
+    """Running runs before queued ones, in the order of their submission."""
+    return run.row.status != "running", run.row.submitted
+
+
+def _written() -> int | None:
+    try:
+        return history_path().stat().st_mtime_ns
+    except OSError:
+        return None

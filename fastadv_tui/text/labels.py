@@ -1,0 +1,36 @@
+"""Short labels for runs: what tells their names apart."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from fastadv_tui.text.sanitize import one_line
+
+_WORDS = re.compile(r"[^\s_-]+")
+
+
+def telling_apart(runs: Sequence[tuple[str, str]], limit: int) -> list[str]:
+    """A label of at most `limit` characters for each run, given as (name, id).
+
+    Words that stand at the same place in all names are left out, so `cifar-fgsm-eps8-s0` and `cifar-pgd-eps8-s1` become
+    `fgsm s0` and `pgd s1`. Runs that would share a label have their id.
+    """
+    names = [one_line(name) for name, _ in runs]
+    words = [_WORDS.findall(name) for name in names]
+    labels = (
+        names
+        if len(runs) < 2
+        else [_without_shared(own, words) or name for own, name in zip(words, names, strict=True)]
+    )
+    shared = Counter(labels)
+    return [
+        run_id if shared[label] > 1 else label[: limit - 1] + "…" if len(label) > limit else label
+        for label, (_, run_id) in zip(labels, runs, strict=True)
+    ]
+
+
+def _without_shared(own: Sequence[str], all_words: Sequence[Sequence[str]]) -> str:
+    """The words of one name without those that all names have at the same place. Names of other lengths share none."""
+    if len({len(words) for words in all_words}) > 1:
+        return " ".join(own)
+    return " ".join(word for place, word in enumerate(own) if len({words[place] for words in all_words}) > 1)

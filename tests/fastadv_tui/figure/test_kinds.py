@@ -1,0 +1,132 @@
+"""The lines of a figure are what the events of the runs say, and its legend only what tells the runs apart."""
+
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+
+from engine.protocol.evaluations import EvaluationRecord, append
+from engine.protocol.rundir import RunDir
+from fastadv_tui.errors import FigureError
+from fastadv_tui.figure.kinds import picture
+from fastadv_tui.figure.measured import interpolated
+from fastadv_tui.history.derive_row import row_of
+from fastadv_tui.history.row import Row
+from fastadv_tui.launch.submission import configure
+from fastadv_tui.paths import ensure_home, runs_dir
+from tests.support.events import evaluated, started, step, write_events
+from tests.support.runs import make_run
+
+
+@pytest.fixture(autouse=True)
+def _home(home: Path) -> None:
+    ensure_home()
+
+
+def trained(run_id: str, robust: tuple[float, ...] = (0.2, 0.4), **typed: str) -> RunDir:
+    """A run of 10 steps an epoch and 50 TFLOP a step, evaluated after each epoch, at 3,600 s an epoch."""
+    settings = {"epochs": "10"} | {key.replace("_", "."): text for key, text in typed.items()}
+    rundir = make_run(runs_dir() / run_id, chosen=configure("digits", settings))
+    write_events(rundir, started(flops=5 * 10**15, total_steps=100))
+    for epoch, value in enumerate(robust, 1):
+        write_events(
+            rundir, step(10 * epoch, loss=1 / epoch), evaluated(10 * epoch, robust=value, elapsed=3600.0 * epoch)
+        )
+    return rundir
+
+
+def rows(*rundirs: RunDir) -> list[Row]:
+    return [row_of(rundir) for rundir in rundirs]
+
+
+def test_accuracies_are_in_percent_and_clean_is_dashed() -> None:
+    found = picture(rows(trained("a1")), "accuracy", False)
+    robust, clean = found.lines
+    assert (robust.xs, robust.ys, robust.dashed) == ([1.0, 2.0], [20.0, 40.0], False)
+    assert (clean.ys, clean.dashed, clean.look) == ([90.0, 90.0], True, robust.look)
+    assert (found.solid, found.dashed, robust.label) == ("robust", "clean", "")  # one run: nothing to tell apart
+
+
+def test_robust_accuracy_stands_against_time_and_work_in_units_that_suit() -> None:
+    run = rows(trained("a1", (0.2, 0.3, 0.4)))
+    time = picture(run, "time", False)
+    assert (time.x_label, time.lines[0].xs, time.lines[0].ys) == (
+        "Training time (h)",
+        [1.0, 2.0, 3.0],
+        [20.0, 30.0, 40.0],
+    )
+    work = picture(run, "work", False)
+    assert (work.x_label, work.lines[0].xs) == ("Training work (TFLOP)", pytest.approx([500.0, 1000.0, 1500.0]))
+
+
+def test_the_loss_is_that_of_the_steps() -> None:
+    (line,) = picture(rows(trained("a1")), "loss", False).lines
+    assert (line.xs, line.ys) == ([1.0, 2.0], [1.0, 0.5])
+
+
+def test_seeds_become_their_mean_in_a_band_of_one_standard_deviation() -> None:
+    runs = trained("a1", (0.2, 0.4), seed="0"), trained("b2", (0.4, 0.4), seed="1"), trained("c3", eps="4")
+    found = picture(rows(*runs), "time", True)
+    group, alone = found.lines
+    assert group.ys == pytest.approx([30.0, 40.0])
+    assert group.high == pytest.approx([30.0 + 10 * math.sqrt(2), 40.0])
+    assert group.low == pytest.approx([30.0 - 10 * math.sqrt(2), 40.0])
+    assert (group.label, alone.label, alone.low) == ("ε 51/255 (n = 2)", "ε 4/255", [])
+
+
+def test_labels_say_the_settings_that_differ_and_the_id_where_none_does() -> None:
+    runs = (
+        trained("a1", method_name="pgd", optim_lr="0.1"),
+        trained("b2", method_name="fgsm"),
+        trained("c3", method_name="fgsm"),
+    )
+    labels = [line.label for line in picture(rows(*runs), "loss", False).lines]
+    assert labels == ["PGD, lr 0.1", "FGSM, lr 0.005, b2", "FGSM, lr 0.005, c3"]
+
+
+def result(eps: float, robust: float, images: int = 9) -> EvaluationRecord:
+    """A result of `fastadv eval`. eps: in 1/255."""
+    return EvaluationRecord(
+        time="2026-11-26T10:00:00+00:00", checkpoint="last", weights="w", dataset="digits", data="d", step_size=0.1,
+        seed=0, attack="pgd-50-10", eps=eps / 255, images=images, clean=0.95, robust=robust,
+    )  # fmt: skip
+
+
+def test_several_eps_on_the_same_images_make_a_line_that_begins_with_their_clean_accuracy() -> None:
+    rundir = trained("a1")
+    append(rundir.evaluations, [result(8, 0.3), result(2, 0.7), result(4, 0.1, images=360)])
+    found = picture(rows(rundir), "eps", False)
+    (line,) = found.lines
+    assert (line.xs, line.ys) == (pytest.approx([0.0, 2.0, 8.0]), pytest.approx([95.0, 70.0, 30.0]))
+    assert found.y_label == "Accuracy under PGD-50-10 (%)"
+    write_events(rundir, evaluated(20, "final", attack="pgd-50-10", images=9, robust=0.05))
+    (line,) = picture(rows(rundir), "eps", False).lines
+    assert (line.xs[-1], line.ys[-1]) == (pytest.approx(51.0), pytest.approx(5.0))  # its final evaluation, at its eps
+    with pytest.raises(FigureError, match="b2 has no results of PGD-50-10 for several eps"):
+        picture(rows(rundir, trained("b2")), "eps", False)
+
+
+def test_a_run_without_a_folder_is_drawn_from_its_row() -> None:
+    rundir = trained("a1")
+    (row,) = rows(rundir)
+    before = picture([row], "work", False)
+    shutil.rmtree(rundir.path)
+    assert picture([row], "work", False).lines == before.lines
+    for kind, said in (("loss", "a1 has no training loss"), ("time", "the training time of a1 is not on record")):
+        with pytest.raises(FigureError, match=said):
+            picture([row], kind, False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [("pie", "use accuracy, loss, time, work, eps"), ("eps", "fastadv eval"), ("accuracy", "no evaluation")],
+)
+def test_what_cannot_be_drawn_is_said(kind: str, said: str) -> None:
+    with pytest.raises(FigureError, match=said):
+        picture(rows(make_run(runs_dir() / "a1")), kind, False)
+
+
+def test_interpolation_is_linear_between_the_points() -> None:
+    assert [interpolated([1, 2, 4], [10, 20, 0], x) for x in (1, 1.5, 2, 3, 4)] == [10, 15, 20, 10, 0]
+    assert interpolated([1], [10], 1) == 10

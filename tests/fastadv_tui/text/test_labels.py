@@ -1,0 +1,29 @@
+"""Short labels of runs: what tells their names apart, and an id where nothing does."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastadv_tui.text.labels import telling_apart
+
+
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [
+        (["cifar-fgsm-eps8-s0", "cifar-pgd-eps8-s1"], ["fgsm s0", "pgd s1"]),
+        (["cifar-fgsm-eps8"], ["cifar-fgsm-eps8"]),
+        (["run 1", "run 2", "run 3"], ["1", "2", "3"]),
+        (["same", "same"], ["id0", "id1"]),
+        (["baseline", "my run"], ["baseline", "my run"]),
+        (["a\x1b[31m", "b"], ["a\\x1b[31m", "b"]),
+    ],
+)
+def test_labels_of_known_names(names: list[str], labels: list[str]) -> None:
+    assert telling_apart([(name, f"id{number}") for number, name in enumerate(names)], 24) == labels
+
+
+@given(st.lists(st.text("ab-_ 1", max_size=30), min_size=1, max_size=6), st.integers(8, 40))
+def test_labels_are_short_and_tell_runs_with_different_ids_apart(names: list[str], limit: int) -> None:
+    runs = [(name, f"id{number}") for number, name in enumerate(names)]
+    labels = telling_apart(runs, limit)
+    assert all(len(label) <= limit for label in labels)
