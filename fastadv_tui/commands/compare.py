@@ -20,10 +20,13 @@ def compare(
     form: Annotated[
         str, typer.Option("--format", metavar="[table|csv|md|latex|json]", help="Set the output format.")
     ] = "table",
+    seeds: Annotated[
+        bool, typer.Option("--seeds", help="Show runs that differ only in their seed as one: mean ± std.")
+    ] = False,
 ) -> None:
-    """Show the results of runs side by side, the best marked with *, and the settings that differ.
+    """Show the results of runs side by side, with differences to the pinned or first run, and the settings that differ.
 
-    Runs that do not fit side by side are rows.
+    A * marks an accuracy that is better by more than noise. Runs that do not fit side by side are rows.
     """
     from fastadv_tui.history.comparison import compare as side_by_side
     from fastadv_tui.history.comparison_formats import FORMATS
@@ -33,9 +36,7 @@ def compare(
     if form not in FORMATS and form != "table":
         *others, last = "table", *FORMATS
         raise UserError(f"--format {form!r}: use {', '.join(others)} or {last}")
-    table = side_by_side(selected_rows(runs or (), filter_))
-    for warning in table.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+    table = side_by_side(selected_rows(runs or (), filter_), by_seed=seeds)
     if form != "table":
         sys.stdout.write(FORMATS[form](table))
         return

@@ -1,6 +1,7 @@
 """The runs that the user marked. Each keeps one colour and one glyph on every screen, until it is unmarked."""
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 
 GLYPHS = "▣◆▲◈◉◧✚"  # one for each colour of a run
 BEYOND = "▪"  # the glyph of the runs for which no colour is left
@@ -43,6 +44,12 @@ class Marks:
     def place(self, run_id: str) -> int | None:
         """The place of a marked run; None for any other run."""
         return self._places.get(run_id)
+
+    def places_of(self, run_ids: Iterable[str]) -> list[int]:
+        """The places of runs that are shown together. A run that is not marked gets a free place, for this time."""
+        taken = set(self._places.values())
+        free = (place for place in itertools.count() if place not in taken)
+        return [next(free) if (place := self.place(run_id)) is None else place for run_id in run_ids]
 
     def glyph(self, run_id: str) -> str:
         """The glyph of a marked run; a blank for any other run."""

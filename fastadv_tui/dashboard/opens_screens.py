@@ -30,10 +30,11 @@ class OpensScreens(App[str]):
 
         self.push_screen(HistoryScreen(query))
 
-    def open_compare(self, run_ids: Sequence[str]) -> None:
+    def open_compare(self, run_ids: Sequence[str], by_seed: bool = False) -> None:
+        """Compare runs. by_seed: runs that differ only in their seed are one at first."""
         from fastadv_tui.dashboard.screens.compare import CompareScreen
 
-        self.push_screen(CompareScreen(run_ids))
+        self.push_screen(CompareScreen(run_ids, by_seed))
 
     def open_log(self, run: LiveRun) -> None:
         from fastadv_tui.dashboard.screens.log import LogScreen

@@ -1,9 +1,9 @@
 """Reads and writes the user's settings of the dashboard: `settings.toml` in the home folder."""
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
@@ -16,9 +16,21 @@ COLUMNS = ("status", "name", "method", "eps", "clean", "robust", "attack", "epoc
 METRICS = ("loss", "signal", "lr")
 
 
+class View(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """A saved view of the history. filter: as typed. sort: a column, with + for the smallest first.
+
+    group: empty, `seeds` or a column. columns: empty for those that the user chose last.
+    """
+
+    filter: str = ""
+    sort: str = "submitted"
+    group: str = ""
+    columns: tuple[str, ...] = ()
+
+
 class Settings(Struct, forbid_unknown_fields=True, kw_only=True):
     """theme: fastadv-dark, fastadv-light, ansi or any theme of Textual. refresh: seconds between reads of the runs.
-    keymap: keys by the id of a binding (`stop = "ctrl+x"`). columns: those that the history shows.
+    keymap: keys by the id of a binding (`stop = "ctrl+x"`). columns: those that the history shows. views: by name.
     metrics: those that the small charts show. panes: sizes of the panes in cells, for those that were resized.
     """
 
@@ -26,6 +38,7 @@ class Settings(Struct, forbid_unknown_fields=True, kw_only=True):
     refresh: Annotated[float, Meta(ge=0.1, le=60)] = 0.5
     keymap: dict[str, str] = {}
     columns: tuple[str, ...] = COLUMNS
+    views: dict[str, View] = {}
     metrics: tuple[str, ...] = METRICS
     panes: dict[str, Annotated[int, Meta(ge=4, le=400)]] = {}
 
@@ -34,7 +47,7 @@ def path() -> Path:
     return home() / "settings.toml"
 
 
-def remember(key: str, value: str | Sequence[str] | dict[str, int]) -> None:
+def remember(key: str, value: str | Sequence[str] | Mapping[str, Any]) -> None:
     """Change one setting in the file and leave the rest of the file, comments included, as the user wrote it.
 
     Raises: UserError, if the file cannot be read or written.
@@ -42,14 +55,21 @@ def remember(key: str, value: str | Sequence[str] | dict[str, int]) -> None:
     try:
         ensure_home()
         text = path().read_bytes().decode() if path().exists() else ""  # bytes keep CRLF line ends
-        write_atomic(path(), changed(text, key, value if isinstance(value, str | dict) else list(value)).encode())
+        write_atomic(path(), changed(text, key, _plain(value)).encode())
     except WriteError as error:
         raise UserError(str(error)) from None
     except (OSError, ValueError) as error:  # ValueError includes UnicodeDecodeError and the errors of tomlkit
         raise UserError(f"cannot write {path()} ({error}); check the file and its permissions") from None
 
 
-def changed(text: str, key: str, value: str | list[str] | dict[str, int]) -> str:
+def _plain(value: str | Sequence[str] | Mapping[str, Any]) -> str | list[str] | dict[str, Any]:
+    """The value as TOML has it."""
+    if isinstance(value, Mapping):
+        return {name: msgspec.to_builtins(each) for name, each in value.items()}
+    return value if isinstance(value, str) else list(value)
+
+
+def changed(text: str, key: str, value: str | list[str] | dict[str, Any]) -> str:
     """A TOML text in which a top-level key has a new value.
 
     Raises: ValueError, if the text is not TOML.

@@ -1,14 +1,19 @@
 """The columns of the history: each with its key, its title, its kind of value and its text."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
+from functools import cache, partial
 from operator import attrgetter
 from typing import Any, Literal
 
 from msgspec import Struct
 
+from engine.config.settings import Kind as SettingKind
+from engine.config.settings import Setting, settings
 from engine.config.units import units
 from fastadv_tui.history.evaluations import short_text
 from fastadv_tui.history.row import Row
+from fastadv_tui.history.run_settings import setting_of
 from fastadv_tui.text.quantities import (
     GLYPHS,
     attack_name,
@@ -32,11 +37,14 @@ TEXT_OF_KIND: dict[Kind, Callable[[Any], str]] = {
     "number": str,
 }
 
+NUMERIC = ("size", "fraction", "duration", "number")
+EVALUATION = "eval:"  # begins the key of a column of results of `fastadv eval`, such as `eval:pgd-20`
+
 
 class Column(Struct, frozen=True):
     """One column.
 
-    key: the name that users type; also the field of Row.
+    key: the name that users type; also the field or property of Row.
     title: the heading in `fastadv runs` and in comparisons; the history screen shows the key.
     kind: a size is in [0,1], and users type it in units of 1/255; a fraction is in [0,1]; a time is a unix time; a
         duration is in seconds.
@@ -49,6 +57,11 @@ class Column(Struct, frozen=True):
     kind: Kind
     value: Callable[[Row], Any]
     text: Callable[[Row], str]
+
+    @property
+    def numeric(self) -> bool:
+        """Whether the values are numbers that people compare digit by digit."""
+        return self.kind in NUMERIC
 
     @property
     def sortable(self) -> bool:
@@ -126,6 +139,9 @@ COLUMNS = {
         _column("total_epochs", "number", lambda row: _epochs(row.total_epochs)),
         _column("clean", "fraction"),
         _column("robust", "fraction"),
+        _column("best_robust", "fraction", title="best robust"),
+        _column("best_epoch", "number", lambda row: "" if row.best_epoch is None else _epochs(row.best_epoch),
+                title="at epoch"),
         _column("attack", "word", _attack),
         _column("evaluations", "list", lambda row: "; ".join(map(short_text, reversed(row.evaluations)))),
         _column("images", "number", lambda row: f"{row.images:,}"),
@@ -154,8 +170,68 @@ FIELDS_WITHOUT_COLUMN = (
     "answers",
 )  # the fields of Row that have no column
 
-# The columns that the history screen can show, in the order of its dialog for choosing columns.
+COMPUTED = ("best_robust", "best_epoch")  # the columns that follow from fields of Row
+
+OF_COLUMNS = ("method.name", "method.alpha", "epochs")  # the settings that columns of the row show already
+
+# The columns of the row that the history screen can show, in the order of its dialog for choosing columns.
 SHOWABLE = (
-    "id", "status", "name", "dataset", "method", "preset", "eps", "alpha", "seed", "clean", "robust", "attack",
-    "evaluations", "epochs", "duration", "images_per_second", "peak_memory", "flops", "submitted", "tags", "note",
+    "id", "status", "name", "dataset", "method", "preset", "eps", "alpha", "seed", "clean", "robust", "best_robust",
+    "best_epoch", "attack", "images", "evaluations", "epochs", "duration", "images_per_second", "peak_memory", "flops",
+    "submitted", "tags", "note",
 )  # fmt: skip
+
+
+@cache
+def column_of(key: str) -> Column | None:
+    """The column of a key: of a field of the row, of a setting, or of the results of an attack (`eval:pgd-20`).
+
+    The result of an attack is the newest one at the eps of the run. None if there is no such column.
+    """
+    if key in COLUMNS:
+        return COLUMNS[key]
+    if key in settings():
+        return _setting_column(settings()[key])
+    if key.startswith(EVALUATION):
+        attack = key.removeprefix(EVALUATION)
+        value = partial(_evaluated, attack=attack)
+        return Column(key, attack_name(attack), "fraction", value, lambda row: format_percent(value(row)))
+    return None
+
+
+def known_columns(rows: Iterable[Row]) -> list[str]:
+    """The keys of all columns that the history screen can show: figures, results of the rows' attacks, settings."""
+    attacks = dict.fromkeys(record.attack for row in rows for record in row.evaluations)
+    others = [key for key in settings() if key not in COLUMNS and key not in OF_COLUMNS]
+    return [*SHOWABLE, *(EVALUATION + attack for attack in attacks), *others]
+
+
+def _evaluated(row: Row, attack: str) -> float | None:
+    """The newest robust accuracy of the last weights under an attack at the eps of the run."""
+    found = (
+        record.robust
+        for record in reversed(row.evaluations)
+        if record.attack == attack and record.checkpoint == "last" and math.isclose(record.eps, row.eps, rel_tol=1e-9)
+    )
+    return next(found, None)
+
+
+def _setting_column(setting: Setting) -> Column:
+    if setting.is_size:
+        kind: Kind = "size"
+    else:
+        kind = "number" if setting.kind in (SettingKind.INTEGER, SettingKind.NUMBER) else "word"
+    key = setting.key
+    return Column(
+        key, key, kind, lambda row: setting_of(row, key), lambda row: _setting_text(kind, setting_of(row, key))
+    )
+
+
+def _setting_text(kind: Kind, value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return units(value) if kind == "size" else str(value)

@@ -1,108 +1,148 @@
-"""A comparison of runs side by side: their results, the settings that differ, and warnings."""
+"""A comparison side by side: results with their noise, differences against one run, and the settings that differ."""
 
+import statistics
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from msgspec import Struct
+from msgspec.structs import replace
 
+from engine.config.settings import settings
+from fastadv_tui.history.accuracies import accuracy_of, evaluated_accuracy_of, evaluation_kinds
 from fastadv_tui.history.columns import COLUMNS, evaluation_text, status_word
-from fastadv_tui.history.evaluations import kind_of
+from fastadv_tui.history.comparison_notes import cautions_of, notes_of, warnings_of
+from fastadv_tui.history.comparison_table import Cell, Column, Line, Table
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.run_settings import differing_settings, setting_text
-from fastadv_tui.text.quantities import format_percent
+from fastadv_tui.history.seed_groups import group_by_seed, seeds_text
+from fastadv_tui.history.significance import Accuracy
+from fastadv_tui.text.sanitize import distinct_labels
 
-Better = Callable[[Sequence[float]], float]
-
-
-class Cell(Struct, frozen=True):
-    """The text of one cell, and whether its value is the best of the line."""
-
-    text: str
-    best: bool = False
+MAX_NAME = 32  # characters of a name in a note
+COSTS = ("duration", "images_per_second", "flops", "peak_memory")
 
 
-class Table(Struct, frozen=True):
-    """A comparison with one column for each run.
+def compare(rows: Sequence[Row], by_seed: bool = False) -> Table:
+    """Compare runs side by side. by_seed: runs that differ only in their seed are one column, with their mean.
 
-    results, settings: the lines, each with its label and one cell for each run; only settings that differ.
-    warnings: sentences that say why the results might not be comparable.
+    The baseline is the first pinned run, else the first run.
     """
-
-    runs: list[str]
-    results: list[tuple[str, list[Cell]]]
-    settings: list[tuple[str, list[Cell]]]
-    warnings: list[str]
-
-
-def compare(rows: Sequence[Row]) -> Table:
-    """Compare the runs side by side."""
+    groups = [group.rows for group in group_by_seed(rows)] if by_seed else [[row] for row in rows]
+    columns = _columns(groups)
+    pinned = next((place for place, column in enumerate(columns) if any(row.pinned for row in column.rows)), None)
+    baseline = None if len(columns) < 2 else pinned or 0
+    results = _results(columns, baseline)
     return Table(
-        runs=[row.id for row in rows],
-        results=_results(rows),
-        settings=[
-            (key, [Cell(setting_text(key, value)) for value in values]) for key, values in differing_settings(rows)
-        ],
-        warnings=_warnings(rows),
+        columns=columns,
+        baseline=baseline,
+        pinned=pinned is not None and baseline is not None,
+        results=results,
+        settings=_settings(columns),
+        known_settings=len(settings()),
+        notes=notes_of(columns, baseline, results),
+        cautions=cautions_of(columns),
+        warnings=warnings_of(columns),
     )
 
 
-def _results(rows: Sequence[Row]) -> list[tuple[str, list[Cell]]]:
+def _columns(groups: Sequence[Sequence[Row]]) -> list[Column]:
+    names = distinct_labels([(rows[0].name, rows[0].id) for rows in groups], MAX_NAME)
     return [
-        ("name", [Cell(row.name) for row in rows]),
-        ("status", [Cell(status_word(row)) for row in rows]),
-        _line_with_best(rows, "clean", max),
-        _line_with_best(rows, "robust", max),
-        ("attack", [Cell(evaluation_text(row) if row.attack else "-") for row in rows]),
-        *_evaluations(rows),
-        ("epochs", [Cell(f"{row.epochs:.4g}") for row in rows]),
-        _line_with_best(rows, "duration", min),
-        _line_with_best(rows, "images_per_second", max),
-        _line_with_best(rows, "flops", min),
-        _line_with_best(rows, "peak_memory", min),
+        Column(rows[0].id, name, [*rows])
+        if len(rows) == 1
+        else Column(f"{rows[0].id} ({len(rows)} runs)", f"{name} ({len(rows)})", [*rows])
+        for rows, name in zip(groups, names, strict=True)
     ]
 
 
-def _line_with_best(rows: Sequence[Row], key: str, better: Better) -> tuple[str, list[Cell]]:
-    """The line of one column. The best value is marked, unless all known values are equal."""
-    column = COLUMNS[key]
-    values, texts = [column.value(row) for row in rows], [column.text_or(row, "-") for row in rows]
-    return column.title, _cells(values, texts, better)
+def _results(columns: Sequence[Column], baseline: int | None) -> list[Line]:
+    grouped = any(len(column.rows) > 1 for column in columns)
+    kinds = evaluation_kinds([row for column in columns for row in column.rows])
+    return [
+        ("name", [_word(column.first.name) for column in columns]),
+        ("status", [_word(_status(column)) for column in columns]),
+        *([("seeds", [_word(seeds_text(column.rows)) for column in columns])] if grouped else []),
+        _accuracies("clean", [accuracy_of(column.rows, "clean") for column in columns], baseline),
+        _accuracies("robust", [accuracy_of(column.rows, "robust") for column in columns], baseline),
+        ("attack", [_word(evaluation_text(column.first) if column.first.attack else "") for column in columns]),
+        *(
+            _accuracies(kind, [evaluated_accuracy_of(column.rows, kind) for column in columns], baseline)
+            for kind in kinds
+        ),
+        *_best_robust(columns),
+        ("epochs", [_mean_cell(column, "epochs", lambda row: f"{row.epochs:.4g}") for column in columns]),
+        *((COLUMNS[key].title, [_cost(column, key) for column in columns]) for key in COSTS),
+    ]
 
 
-def _cells(values: Sequence[float | None], texts: Sequence[str], better: Better) -> list[Cell]:
-    known = [value for value in values if value is not None]
-    best = better(known) if len(set(known)) > 1 else None
-    return [Cell(text, value is not None and value == best) for text, value in zip(texts, values, strict=True)]
+def _accuracies(label: str, found: Sequence[Accuracy | None], baseline: int | None) -> Line:
+    reference = None if baseline is None else found[baseline]
+    return label, [_accuracy_cell(accuracy, reference, place == baseline) for place, accuracy in enumerate(found)]
 
 
-def _evaluations(rows: Sequence[Row]) -> list[tuple[str, list[Cell]]]:
-    """A line of robust accuracies for each kind of result of `fastadv eval`."""
-    of_runs = [{kind_of(record): record.robust for record in row.evaluations} for row in rows]
-    kinds = dict.fromkeys(kind for found in of_runs for kind in found)
-    lines = []
-    for kind in kinds:
-        values = [found.get(kind) for found in of_runs]
-        lines.append((kind, _cells(values, [*map(format_percent, values)], max)))
-    return lines
+def _accuracy_cell(accuracy: Accuracy | None, reference: Accuracy | None, is_baseline: bool) -> Cell:
+    if accuracy is None:
+        return Cell(text="-")
+    cell = Cell(text=accuracy_text(accuracy), value=accuracy.value, plus_minus=accuracy.plus_minus)
+    if reference is None or is_baseline:
+        return cell
+    if unlike := accuracy.conditions.unlike(reference.conditions):
+        return replace(cell, unlike=unlike)
+    return replace(cell, difference=accuracy.value - reference.value, star=accuracy.exceeds(reference))
 
 
-def _evaluations_differ(rows: Sequence[Row]) -> bool:
-    """Whether two results of `fastadv eval` of one kind are of different data or of attacks of other step sizes."""
-    found: dict[str, set[tuple[str, float]]] = {}
-    for record in (record for row in rows for record in row.evaluations):
-        found.setdefault(kind_of(record), set()).add((record.data, record.step_size))
-    return any(len(measured) > 1 for measured in found.values())
+def accuracy_text(accuracy: Accuracy) -> str:
+    """An accuracy with its noise in percent: `45.3 ± 0.4%`."""
+    noise = accuracy.plus_minus
+    return f"{100 * accuracy.value:.1f}{'' if noise is None else f' ± {100 * noise:.1f}'}%"
 
 
-def _warnings(rows: Sequence[Row]) -> list[str]:
-    """The reasons why the results might not be comparable."""
-    checks: dict[str, set[Any]] = {
-        "the data differ between the runs": {row.data_fingerprint for row in rows if row.data_fingerprint},
-        "the runs were evaluated with different attacks": {row.attack for row in rows},
-        "the runs were evaluated on different numbers of images": {row.images for row in rows},
-        "the runs were evaluated with different eps": {row.eps for row in rows},
-        "some runs have a final evaluation, others only evaluations during training": {row.final for row in rows},
-        "the engine code differs between the runs": {row.code_fingerprint for row in rows if row.code_fingerprint},
-    }
-    warnings = [warning for warning, found in checks.items() if len(found) > 1]
-    return warnings + ["results of `fastadv eval` differ in their data or step size"] * _evaluations_differ(rows)
+def _best_robust(columns: Sequence[Column]) -> list[Line]:
+    """The best robust accuracy while training and its epoch, of columns of one run. Nothing if no run has one."""
+    keys = ("best_robust", "best_epoch")
+    found = [(COLUMNS[key].title, [_figure_of_one_run(column, key) for column in columns]) for key in keys]
+    return [(label, cells) for label, cells in found if any(cell.value is not None for cell in cells)]
+
+
+def _figure_of_one_run(column: Column, key: str) -> Cell:
+    shown = COLUMNS[key]
+    if len(column.rows) > 1:  # the best epoch of each seed is another one
+        return Cell(text="-")
+    return Cell(text=shown.text_or(column.first, "-"), value=shown.value(column.first))
+
+
+def _cost(column: Column, key: str) -> Cell:
+    return _mean_cell(column, key, lambda row: COLUMNS[key].text_or(row, "-"))
+
+
+def _mean_cell(column: Column, key: str, text: Callable[[Row], str]) -> Cell:
+    """The mean of a figure over the runs that have it."""
+    known = [value for row in column.rows if (value := COLUMNS[key].value(row)) is not None]
+    if not known:
+        return Cell(text="-")
+    mean = known[0] if len(known) == 1 else statistics.fmean(known)
+    return Cell(text=text(replace(column.first, **{key: mean})), value=mean)
+
+
+def _status(column: Column) -> str:
+    states = [status_word(row) if row.live else row.state for row in column.rows]
+    return states[0] if len(set(states)) == 1 else ", ".join(f"{states.count(s)} {s}" for s in dict.fromkeys(states))
+
+
+def _word(text: str) -> Cell:
+    return Cell(text=text or "-", value=text or None)
+
+
+# -- settings ---------------------------------------------------------------------------------------------------
+
+
+def _settings(columns: Sequence[Column]) -> list[Line]:
+    """The settings that differ; of one run alone, those that it changed. The seeds of groups are among the results."""
+    if len(columns) == 1:
+        changed = columns[0].first.settings
+        return [(key, [Cell(text=setting_text(key, value), value=value)]) for key, value in changed.items()]
+    grouped = any(len(column.rows) > 1 for column in columns)
+    found = differing_settings([column.first for column in columns])
+    return [
+        (key, [Cell(text=setting_text(key, value), value=value) for value in values])
+        for key, values in found
+        if not (grouped and key == "seed")
+    ]

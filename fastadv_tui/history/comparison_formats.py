@@ -1,12 +1,16 @@
-"""A comparison as CSV, Markdown, LaTeX or JSON, with the special characters of each format escaped."""
+"""A comparison as CSV, Markdown, LaTeX or JSON, with the special characters of each format escaped.
+
+Each form has the footnotes of the comparison inside. CSV and JSON have numbers as numbers: accuracies and sizes in
+[0,1], times in seconds, memory in bytes, work in operations.
+"""
 
 import csv
 import io
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from fastadv_tui.history.comparison import Table
+from fastadv_tui.history.comparison_table import Cell, Line, Table, Value
 from fastadv_tui.text.sanitize import one_line
 
 LATEX_ESCAPES = {
@@ -15,34 +19,71 @@ LATEX_ESCAPES = {
     "|": r"\textbar{}",
 }  # fmt: skip
 FORMULA_START = re.compile(r"[=+\-@\t\r]")
+PARTS: dict[str, Callable[[Cell], Value]] = {  # of an accuracy, each a line of its own in CSV
+    "±": lambda cell: cell.plus_minus,
+    "difference": lambda cell: cell.difference,
+    "star": lambda cell: "*" if cell.star else None,
+    "measured unlike": lambda cell: cell.unlike or None,
+}
 
 
 def to_csv(table: Table) -> str:
+    """A line for each figure and setting, and a column for each run. An accuracy has its noise in the lines below."""
+    lines: list[list[Value]] = [["", *table.runs]]
+    for label, cells in (*table.results, *table.settings):
+        lines.append([label, *(cell.value for cell in cells)])
+        lines += [[f"{label} {part}", *values] for part, values in _parts(cells)]
+    lines += [["note", text] for text in table.footnotes]
+    width = max(map(len, lines))
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(_lines(table, csv_cell))
+    csv.writer(out, lineterminator="\n").writerows(
+        [*map(csv_value, line), *[""] * (width - len(line))] for line in lines
+    )
     return out.getvalue()
 
 
 def to_markdown(table: Table) -> str:
-    head, *body = _lines(table, markdown_cell, "**{}**")
+    """A table, and its footnotes below."""
+    head, *body = _lines(table, markdown_cell)
     rows = [head, ["---"] * len(head), *body]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
+    notes = "\n".join(f"- {markdown_cell(one_line(text))}" for text in table.footnotes)
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n" + (f"\n{notes}\n" if notes else "")
 
 
 def to_latex(table: Table) -> str:
-    """A LaTeX tabular with the rules of the package booktabs."""
-    head, *body = _lines(table, _latex, r"\textbf{{{}}}")
+    """A LaTeX tabular with the rules of the package booktabs. The footnotes are its last lines."""
+    head, *body = _lines(table, _latex)
+    columns = len(table.runs) + 1
     lines = [rf"\begin{{tabular}}{{l{'r' * len(table.runs)}}}", r"\toprule", _latex_row(head), r"\midrule"]
-    return "\n".join([*lines, *map(_latex_row, body), r"\bottomrule", r"\end{tabular}"]) + "\n"
+    notes = [
+        rf"\multicolumn{{{columns}}}{{l}}{{\footnotesize {_latex(one_line(text))}}} \\" for text in table.footnotes
+    ]
+    return "\n".join([*lines, *map(_latex_row, body), r"\bottomrule", *notes, r"\end{tabular}"]) + "\n"
 
 
 def to_json(table: Table) -> str:
-    parts = {"results": table.results, "settings": table.settings}
+    """By label and run: `results` and `settings`, and the parts of accuracies that exist."""
+    lines = {"results": table.results, "settings": table.settings}
     content = {
-        name: {label: {run: cell.text for run, cell in zip(table.runs, cells, strict=True)} for label, cells in lines}
-        for name, lines in parts.items()
+        name: {label: _by_run(table, [cell.value for cell in cells]) for label, cells in found}
+        for name, found in lines.items()
     }
-    return json.dumps({"runs": table.runs, **content, "warnings": table.warnings}, indent=2) + "\n"
+    parts: dict[str, dict[str, dict[str, Value]]] = {"plus_minus": {}, "differences": {}, "measured_unlike": {}}
+    stars: dict[str, list[str]] = {}
+    for label, cells in table.results:
+        found = dict(_parts(cells))
+        for name, part in zip(parts, ("±", "difference", "measured unlike"), strict=True):
+            if part in found:
+                known = _by_run(table, found[part])
+                parts[name][label] = {run: value for run, value in known.items() if value is not None}
+        if "star" in found:
+            stars[label] = [run for run, cell in zip(table.runs, cells, strict=True) if cell.star]
+    baseline = None if table.baseline is None else table.runs[table.baseline]
+    whole = {
+        "runs": table.runs, "baseline": baseline, **content, **parts, "stars": stars,
+        "footnotes": table.footnotes, "warnings": table.warnings,
+    }  # fmt: skip
+    return json.dumps(whole, indent=2) + "\n"
 
 
 FORMATS: dict[str, Callable[[Table], str]] = {
@@ -53,17 +94,38 @@ FORMATS: dict[str, Callable[[Table], str]] = {
 }
 
 
-def _lines(table: Table, escaped: Callable[[str], str], best: str = "{}") -> list[list[str]]:
-    """The table as lines of escaped cells, the head first. `best` is the format string of the best cell of a line."""
+def _parts(cells: Sequence[Cell]) -> list[tuple[str, list[Value]]]:
+    """The parts that some cell of a line has, and one value for each cell."""
+    found = [(name, [part(cell) for cell in cells]) for name, part in PARTS.items()]
+    return [(name, values) for name, values in found if any(value is not None for value in values)]
 
-    def shown(text: str, mark: str = "{}") -> str:
-        return mark.format(escaped(one_line(text)))
 
-    body = [
-        [shown(label), *(shown(cell.text, best if cell.best else "{}") for cell in cells)]
-        for label, cells in (*table.results, *table.settings)
-    ]
-    return [["", *map(shown, table.runs)], *body]
+def _by_run(table: Table, values: Sequence[Value]) -> dict[str, Value]:
+    return dict(zip(table.runs, values, strict=True))
+
+
+def _lines(table: Table, escaped: Callable[[str], str]) -> list[list[str]]:
+    """The table as lines of escaped cells, the head first."""
+
+    def shown(text: str) -> str:
+        return escaped(one_line(text))
+
+    def line(each: Line) -> list[str]:
+        label, cells = each
+        return [shown(label), *(shown(cell.words) for cell in cells)]
+
+    return [["", *map(shown, table.runs)], *map(line, (*table.results, *table.settings))]
+
+
+def csv_value(value: Value) -> Value:
+    """A value as CSV has it: numbers as they are, texts on one line and never a formula, lists with commas."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return value
+    return csv_cell(one_line(value if isinstance(value, str) else ",".join(map(str, value))))
 
 
 def csv_cell(cell: str) -> str:
@@ -77,7 +139,8 @@ def markdown_cell(cell: str) -> str:
 
 
 def _latex(cell: str) -> str:
-    return "".join(LATEX_ESCAPES.get(character, character) for character in cell)
+    text = "".join(LATEX_ESCAPES.get(character, character) for character in cell)
+    return re.sub(r"(?<= )([-+])(?=\d+\.\d)", r"$\1$", text)  # a minus, not a hyphen, before a difference
 
 
 def _latex_row(cells: list[str]) -> str:

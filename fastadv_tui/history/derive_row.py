@@ -41,9 +41,16 @@ def row_of(rundir: RunDir, before: Row | None = None) -> Row:
 
 
 def thinned(points: list[Evaluated], limit: int = MAX_CURVE_POINTS) -> list[tuple[float, float, float]]:
-    """At most `limit` points as (epoch, clean, robust), evenly spread; the first and the last are kept."""
+    """At most `limit` points as (epoch, clean, robust), evenly spread.
+
+    The first point, the last one and the most robust one are kept.
+    """
     if len(points) > limit:
-        points = [points[round(n * (len(points) - 1) / (limit - 1))] for n in range(limit)]
+        kept = [round(n * (len(points) - 1) / (limit - 1)) for n in range(limit)]
+        best = max(range(len(points)), key=lambda place: points[place].robust)
+        if best not in kept:
+            kept[min(range(1, limit - 1), key=lambda n: abs(kept[n] - best))] = best
+        points = [points[place] for place in kept]
     return [(round(p.epoch, 2), round(p.clean, 4), round(p.robust, 4)) for p in points]
 
 

@@ -17,7 +17,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from engine.config.datasets import full_name
 from engine.config.errors import ConfigError
@@ -26,11 +26,12 @@ from engine.config.settings import settings
 from engine.config.suggest import did_you_mean
 from engine.config.units import parse_size
 from fastadv_tui.errors import UserError
-from fastadv_tui.history.columns import COLUMNS, Kind
+from fastadv_tui.history.columns import COLUMNS, Kind, column_of
 from fastadv_tui.history.row import Row
-from fastadv_tui.history.run_settings import SIZE_SETTINGS, setting_of
+from fastadv_tui.history.run_settings import SIZE_SETTINGS
 from fastadv_tui.text.quantities import parse_age
 
+Item = TypeVar("Item")
 Test = Callable[[Row], bool]
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "!=": operator.ne,
@@ -67,13 +68,16 @@ def ordered(rows: Iterable[Row], key: str) -> list[Row]:
 
     Raises: QueryError, if there is no such key.
     """
-    upwards, key = key.startswith("+"), key.lstrip("+-")
-    get = _value_getter(key)
-    known: list[Row] = []
-    unknown: list[Row] = []
-    for row in rows:
-        (unknown if get(row) in (None, "") else known).append(row)
-    return [*sorted(known, key=lambda row: _sortable(get(row)), reverse=not upwards), *unknown]
+    return ordered_by(rows, _value_getter(key.lstrip("+-")), key.startswith("+"))
+
+
+def ordered_by(items: Iterable[Item], get: Callable[[Item], Any], upwards: bool) -> list[Item]:
+    """Items sorted by a value, the largest first unless `upwards`. Items without a value come last."""
+    known: list[Item] = []
+    unknown: list[Item] = []
+    for item in items:
+        (unknown if get(item) in (None, "") else known).append(item)
+    return [*sorted(known, key=lambda item: _sortable(get(item)), reverse=not upwards), *unknown]
 
 
 def _test_of_word(word: str) -> Test:
@@ -167,11 +171,9 @@ def _number(key: str, kind: Kind | None, text: str) -> str | float:
 
 
 def _value_getter(key: str) -> Callable[[Row], Any]:
-    if key in COLUMNS and COLUMNS[key].sortable:
-        return COLUMNS[key].value
-    setting = SHORT_KEYS.get(key, key)
-    if setting in settings():
-        return lambda row: setting_of(row, setting)
+    column = column_of(key) or column_of(SHORT_KEYS.get(key, key))
+    if column is not None and column.sortable:
+        return column.value
     columns = [column.key for column in COLUMNS.values() if column.sortable]
     hint = did_you_mean(key, [*PREFIXES, *columns, *settings(), *SHORT_KEYS]) or f"use {', '.join(columns)}"
     raise QueryError(f"unknown key {key!r}; {hint}")

@@ -78,5 +78,16 @@ class Row(Struct, kw_only=True):
         return "collapsed" if self.outcome == "collapsed" and self.status in ("done", "stopped") else self.status
 
     @property
+    def best_robust(self) -> float | None:
+        """The best robust accuracy while training, a fraction in [0,1]."""
+        return max((robust for _, _, robust in self.curve), default=None)
+
+    @property
+    def best_epoch(self) -> float | None:
+        """The first epoch with the best robust accuracy while training."""
+        best = self.best_robust
+        return next((epoch for epoch, _, robust in self.curve if robust == best), None)
+
+    @property
     def live(self) -> bool:
         return self.status in status.LIVE

@@ -47,9 +47,9 @@ def mean_std(mean: float | None, std: float | None) -> str:
     return f"{100 * mean:.1f} ± {100 * std:.1f}%"
 
 
-def seeds_text(group: Group) -> str:
+def seeds_text(rows: Sequence[Row]) -> str:
     """The seeds of a group, as `0,1,2`. A seed that several runs have is no independent trial: `0 (2 runs),1`."""
-    counts = Counter(row.seed for row in group.rows)
+    counts = Counter(row.seed for row in rows)
     return ",".join(f"{seed} ({count} runs)" if count > 1 else str(seed) for seed, count in counts.items())
 
 

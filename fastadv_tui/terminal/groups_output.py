@@ -41,7 +41,7 @@ FORMATS: dict[str, Callable[[Sequence[Group]], str]] = {"csv": to_csv, "json": t
 
 def _texts(group: Group) -> tuple[str, ...]:
     clean, robust = mean_std(group.clean, group.clean_std), mean_std(group.robust, group.robust_std)
-    return str(group.count), group.rows[0].name, clean, robust, seeds_text(group), group.rows[0].id
+    return str(group.count), group.rows[0].name, clean, robust, seeds_text(group.rows), group.rows[0].id
 
 
 def _as_data(group: Group) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from fastadv_tui.history.row import Row
 from fastadv_tui.paths import ensure_home, runs_dir
 from fastadv_tui.supervise import process_identity, records
 from fastadv_tui.supervise.records import ProcessRecord
+from tests.support.evaluations import evaluation
 from tests.support.events import evaluated, started, step, write_events
 
 NOW = 1_795_000_000.0  # unix time at which the demonstration stands still
@@ -73,7 +74,7 @@ def stand_still(monkeypatch: Any) -> None:
 
 
 def fill(what: str) -> None:
-    """Fill the present home: empty, live, failed, eight, thousand."""
+    """Fill the present home: empty, live, failed, eight, thousand, seeds."""
     ensure_home()
     if what == "live":
         past()
@@ -86,6 +87,8 @@ def fill(what: str) -> None:
             live(
                 f"e{number}ght0", f"sweep-{number}", epochs=2 + 1.3 * number, device=GPU_UUIDS[number % 2], seed=number
             )
+    elif what == "seeds":
+        History().upsert(recipes())
     elif what == "thousand":
         History().upsert(many(1000))
     History().rows()  # otherwise the first look would say that it created the history file
@@ -183,6 +186,45 @@ def final(clean: float, robust: float) -> AnyEvent:
 
 def done(t: float) -> Finished:
     return Finished(status="done", step=EPOCHS * STEPS_PER_EPOCH, t=t, elapsed=60.0 * EPOCHS)
+
+
+def recipes() -> list[Row]:
+    """Rows of five recipes with three seeds each: one collapsed, one at another eps, one without a final evaluation."""
+    told: tuple[tuple[str, str, float, float, float, dict[str, Any]], ...] = (
+        ("nfgsm", "nfgsm", 8, 0.803, 0.486, {}),
+        ("fgsm", "fgsm", 8, 0.795, 0.450, {"pinned": True, "note": "baseline of the rebuttal"}),
+        ("pgd", "pgd", 8, 0.781, 0.501, {"attack": "pgd-10", "images": 1000, "final": False}),
+        ("fgsm-zero", "fgsm", 8, 0.81, 0.004, {"alarms": ["overfitting"], "tags": ["paper"]}),
+        ("nfgsm-eps4", "nfgsm", 4, 0.862, 0.641, {}),
+    )
+    chance = random.Random(11)
+    return [
+        _of_recipe(6 * place + seed, name, method, eps, clean + chance.gauss(0, 0.002),
+                   robust + min(robust, 0.002) * chance.gauss(0, 1), seed, fields)
+        for place, (name, method, eps, clean, robust, fields) in enumerate(told)
+        for seed in range(3)
+    ]  # fmt: skip
+
+
+def _of_recipe(
+    number: int, name: str, method: str, eps: float, clean: float, robust: float, seed: int, fields: dict[str, Any]
+) -> Row:
+    begun = NOW - 3600 * (number + 1)
+    rise = [1 - math.exp(-epoch / 3) for epoch in range(1, EPOCHS + 1)]
+    curve = [(float(n + 1), round(clean * r, 4), round((robust + 0.01) * r, 4)) for n, r in enumerate(rise)]
+    settings = {"method.name": method, "eps": eps / 255} | ({"method.init": "zero"} if "zero" in name else {})
+    row = Row(
+        id=f"{name.replace('-', '')[:4]}{number:02d}", name=name, dataset="cifar10", method=method, eps=eps / 255,
+        alpha=1.25 * eps / 255, preset="wong2020", settings=settings, seed=seed, status="done", submitted=begun,
+        started=begun, ended=begun + 900, duration=95.0 + 7 * number, epochs=15.0, total_epochs=15.0, clean=clean,
+        robust=robust, attack="pgd-50-10", images=10_000, final=True, curve=curve, images_per_second=21_400.0,
+        flops=4_163_016_192_000_000, data_fingerprint="49f851515346", code_fingerprint="c0de",
+    )  # fmt: skip
+    if name == "nfgsm":
+        row.evaluations = [
+            evaluation(eps=e / 255, images=10_000, clean=clean, robust=0.8 - 0.04 * e) for e in (2, 4, 8, 12)
+        ]
+    return msgspec.structs.replace(row, **fields)
 
 
 def many(count: int) -> list[Row]:

@@ -1,26 +1,26 @@
 """The screen that compares runs: their accuracy curves, their results, and the settings that differ."""
 
-import time
 from collections.abc import Sequence
-from pathlib import Path
 
-from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Horizontal, VerticalScroll
-from textual.widgets import DataTable, Footer, Static
+from textual.containers import Container, Vertical, VerticalScroll
+from textual.widgets import Footer, Static
 
-from engine.protocol.files import FOR_ALL, WriteError, write_atomic
 from fastadv_tui.dashboard.screens.base import Screen
+from fastadv_tui.dashboard.screens.export import export, export_figure
 from fastadv_tui.dashboard.snapshot import Snapshot
-from fastadv_tui.dashboard.widgets.comparison_chart import ComparisonChart
-from fastadv_tui.dashboard.widgets.table_paint import paint_again_when_measured
+from fastadv_tui.dashboard.widgets.comparison_chart import ComparisonCharts
+from fastadv_tui.dashboard.widgets.comparison_view import ComparisonView, shared_text
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
-from fastadv_tui.history.comparison import Cell, compare
+from fastadv_tui.history.comparison import compare
 from fastadv_tui.history.comparison_formats import FORMATS
+from fastadv_tui.history.comparison_table import Column, Table
 from fastadv_tui.history.row import Row
-from fastadv_tui.text.sanitize import distinct_labels, one_line
+from fastadv_tui.text.sanitize import one_line
 
+MIN_BESIDE = 110  # width of a terminal, in characters, in which charts and table stand side by side
+BORDERS = 4  # width of the border and the scroll bar of the table
 SUFFIXES = {"csv": "csv", "md": "md", "latex": "tex"}
 
 
@@ -28,82 +28,98 @@ class CompareScreen(Screen[None]):
     """Compares any number of runs by their rows in the history, so that deleted run folders do not matter."""
 
     BINDINGS = [
-        Binding("escape,c", "app.pop_screen", "Back", id="compare-back"),
-        Binding("E", "export", "Export", id="compare-export"),
-        Binding("v", "toggle_accuracy", "Robust or clean", id="compare-turn"),
-        Binding("left_square_bracket", "move(-1)", "Cursor left", id="compare-left", show=False),
-        Binding("right_square_bracket", "move(1)", "Cursor right", id="compare-right", show=False),
+        Binding(key, action, words, id=f"compare-{name}", show=shown, tooltip=told)
+        for key, action, words, name, shown, told in (
+            ("escape,c", "app.pop_screen", "Back", "back", True, "back to the screen before"),
+            ("E", "export", "Export", "export", True, "export: the table, and a figure for a paper"),
+            ("g", "group", "Seeds", "seeds", True, "the seeds of a recipe as one column, or each run"),
+            ("v", "toggle_accuracy", "Robust or clean", "turn", True, "curves of the robust or of the clean accuracy"),
+            ("t", "toggle_charts", "Charts or table", "charts", True, "charts or table, where both have no room"),
+            ("left_square_bracket", "move(-1)", "Cursor left", "left", False, "cursor of the charts to the left"),
+            ("right_square_bracket", "move(1)", "Cursor right", "right", False, "cursor of the charts to the right"),
+        )
     ]
 
-    def __init__(self, runs: Sequence[str]) -> None:
+    def __init__(self, runs: Sequence[str], by_seed: bool = False) -> None:
+        """runs: ids. by_seed: runs that differ only in their seed are one column at first."""
         super().__init__()
-        self._runs = runs
+        self._runs, self._by_seed = runs, by_seed
         self._rows: list[Row] = []
 
     def compose(self) -> ComposeResult:
         yield TopBar("History")
-        with Horizontal(id="compare"):
-            yield ComparisonChart(id="comparison")
-            with VerticalScroll(id="tables"):
-                yield DataTable(id="results", cursor_type="none", show_cursor=False)
-                yield DataTable(id="settings", cursor_type="none", show_cursor=False)
-                yield Static(id="warnings", markup=False)
+        with Container(id="compare"):
+            yield ComparisonCharts(id="comparison")
+            with Vertical(id="tables"):
+                yield ComparisonView(id="results")
+                with VerticalScroll(id="footnotes", can_focus=False):
+                    yield Static(id="notes", markup=False)
         yield Footer()
 
     def begin(self) -> None:
-        self.query_one("#results").border_title = "Results, * marks the best"
-        self.query_one("#settings").border_title = "Settings that differ"
-        self.query_one("#tables").focus()
+        self.query_one("#results").focus()
 
     def take(self, snapshot: Snapshot) -> None:
         """Draw everything again if a row of the compared runs has changed, which is rare."""
         rows = [row for run_id in self._runs if (row := snapshot.row(run_id)) is not None]
-        if rows == self._rows:
+        if rows != self._rows:
+            self._rows = rows
+            self._draw()
+
+    def on_resize(self) -> None:
+        """Decide again whether the runs fit side by side."""
+        self.call_after_refresh(self._draw)
+
+    def _draw(self) -> None:
+        if not self.ready or not self._rows:
             return
-        self._rows = rows
-        table = compare(rows)
-        names = distinct_labels([(row.name, row.id) for row in rows], 20)
-        self._fill("#results", names, table.results)
-        self._fill("#settings", names, table.settings)
-        no_warning = "data, evaluation and code agree"
-        warnings = self.query_one("#warnings", Static)
-        warnings.update("\n".join(f"! {text}" for text in table.warnings) or no_warning)
-        warnings.set_class(not table.warnings, "-fine")
-        self.query_one(ComparisonChart).show(rows)
+        table = compare(self._rows, self._by_seed)
+        places = self.fastadv.marked.places_of(self._marked_id(column) for column in table.columns)
+        self.query_one(ComparisonCharts).show(table.columns, places)
+        view = self.query_one(ComparisonView)
+        beside = self.app.size.width >= MIN_BESIDE
+        room = self.app.size.width // 2 if beside else self.app.size.width
+        as_rows = view.show(table, places, room - BORDERS)
+        self.set_class(as_rows, "-rows")
+        view.border_title = f"Results · {_counted(table)}"
+        self.query_one("#notes", Static).update("\n".join(map(one_line, _below(table, as_rows))))
+
+    def _marked_id(self, column: Column) -> str:
+        """The run whose colour a column has: the first marked one, else the first one."""
+        return next((row.id for row in column.rows if row.id in self.fastadv.marked), column.first.id)
 
     def action_toggle_accuracy(self) -> None:
-        self.query_one(ComparisonChart).toggle_accuracy()
+        self.query_one(ComparisonCharts).toggle_accuracy()
 
     def action_move(self, by: int) -> None:
-        self.query_one(ComparisonChart).move(by)
+        self.query_one(ComparisonCharts).move(by)
+
+    def action_group(self) -> None:
+        """Show runs that differ only in their seed as one column, or each alone."""
+        self._by_seed = not self._by_seed
+        self._draw()
+
+    def action_toggle_charts(self) -> None:
+        """Show only the charts, or only the table; a narrow terminal begins with the table."""
+        self.toggle_class("-charts")
 
     def action_export(self) -> None:
-        """The table as CSV, Markdown and LaTeX, and the screen as SVG, in the current folder."""
-        if self.fastadv.readonly:  # a reader in a browser must not write files here
-            self.notify("this dashboard is read-only", severity="warning")
-            return
-        name = f"fastadv-compare-{time.strftime('%Y%m%d-%H%M%S')}"
-        table = compare(self._rows)
-        try:
-            stem = Path.cwd() / name  # fails if the current folder was deleted
-            for form, suffix in SUFFIXES.items():
-                write_atomic(stem.with_suffix(f".{suffix}"), FORMATS[form](table).encode(), FOR_ALL)
-            picture = self.app.export_screenshot(title="fastadv")
-            write_atomic(stem.with_suffix(".svg"), picture.encode(), FOR_ALL)
-        except WriteError as error:
-            self.notify(str(error), severity="error", markup=False)
-        except OSError as error:
-            self.notify(f"cannot write {name}.*: {error.strerror}", severity="error", markup=False)
-        else:
-            self.notify(f"written: {stem}.csv, .md, .tex and .svg", markup=False, timeout=10)
+        """The table as CSV, Markdown and LaTeX, and a figure as PDF, in the current folder."""
+        table = compare(self._rows, self._by_seed)
+        tables = {suffix: FORMATS[form](table) for form, suffix in SUFFIXES.items()}
+        export(self, "compare", tables)
+        export_figure(self, self._rows, self._by_seed)
 
-    def _fill(self, query: str, names: list[str], lines: list[tuple[str, list[Cell]]]) -> None:
-        table = self.query_one(query, DataTable)
-        table.clear(columns=True)
-        table.add_columns("", *map(Text, names))  # a str would be read as markup
-        for label, cells in lines:
-            shown = [
-                Text(one_line(cell.text, 24) + " *" * cell.best, style="bold" if cell.best else "") for cell in cells
-            ]
-            table.add_row(Text(label, style="dim"), *shown)
-        paint_again_when_measured(table)
+
+def _counted(table: Table) -> str:
+    groups = sum(len(column.rows) > 1 for column in table.columns)
+    runs = sum(len(column.rows) for column in table.columns)
+    return f"{runs} runs" + (f" in {len(table.columns)} groups, mean ± std over seeds" if groups else "")
+
+
+def _below(table: Table, as_rows: bool) -> list[str]:
+    """What stands below the table: what all runs share, the meaning of the signs, and the warnings."""
+    warnings = [f"! {text}" for text in table.warnings] or ["data, evaluation and code agree"]
+    shared = shared_text(table) if as_rows else ""
+    cautions = [f"! {text}" for text in table.cautions]
+    return [*filter(None, (shared, " · ".join(table.notes))), *cautions, *warnings]

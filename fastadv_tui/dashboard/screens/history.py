@@ -1,40 +1,41 @@
-"""The history screen: a table of all runs, to filter, sort, mark and annotate."""
+"""The history screen: all runs as a leaderboard, to filter, sort, group, mark and annotate."""
 
-from collections.abc import Callable
-from typing import Any
-
-from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
+from textual.containers import Container, Horizontal, Vertical
 from textual.timer import Timer
-from textual.widgets import DataTable, Footer, Input, Static
+from textual.widgets import DataTable, Footer, Input, Label, Static
 
-from engine.protocol.rundir import RunDir
-from fastadv_tui.dashboard.screens.base import Screen
+from fastadv_tui.dashboard.colours import scheme_of
+from fastadv_tui.dashboard.history_lines import LineCells, Style, heading, shown_columns, sticky_columns
+from fastadv_tui.dashboard.screens.choice_dialog import ChoiceDialog
 from fastadv_tui.dashboard.screens.columns_dialog import ColumnsDialog
-from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
-from fastadv_tui.dashboard.screens.text_dialog import TextDialog
+from fastadv_tui.dashboard.screens.history_actions import HistoryActions
+from fastadv_tui.dashboard.settings import View
 from fastadv_tui.dashboard.snapshot import EMPTY, Snapshot
+from fastadv_tui.dashboard.widgets.history_preview import HistoryPreview
 from fastadv_tui.dashboard.widgets.history_table import HistoryTable
 from fastadv_tui.dashboard.widgets.text_field import TextField
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
-from fastadv_tui.history.columns import COLUMNS, SHOWABLE
-from fastadv_tui.history.index import History
-from fastadv_tui.history.notes import Notes, changed_tags
+from fastadv_tui.history.columns import column_of, known_columns
+from fastadv_tui.history.leaderboard import SEEDS, GroupRows, grouped, sorted_lines
+from fastadv_tui.history.paper import fitting, is_published
 from fastadv_tui.history.query import QueryError, ordered, parse
 from fastadv_tui.history.row import Row
-from fastadv_tui.history.seed_groups import Group, group_by_seed, mean_std, seeds_text
-from fastadv_tui.paths import runs_dir
-from fastadv_tui.runs import control
-from fastadv_tui.text.sanitize import one_line, run_label
+from fastadv_tui.text.sanitize import one_line
 
 MAX_LINES = 500  # lines in the table; the filter searches all runs
 FILTER_DELAY = 0.15  # seconds without a key before the filter is applied
+PREVIEW_DELAY = 0.05  # seconds without a move of the cursor before the preview is drawn
 NEWEST_FIRST = "submitted"
-MAX_CELL_WIDTH = 28
+NO_GROUPS = "no groups"
+GROUPABLE = ("word", "flag", "size", "number")  # kinds of columns whose values several runs may share
+OWN = ("id", "note")  # columns in which hardly two runs agree
+SAVE, REMOVE = "save changes to ", "remove "  # entries of the dialog of views
+NO_RUNS = "No runs yet. Press escape, then n to start one."
 
 
-class HistoryScreen(Screen[None]):
+class HistoryScreen(HistoryActions):
     """Shows the rows of the history, live."""
 
     BINDINGS = [
@@ -43,13 +44,17 @@ class HistoryScreen(Screen[None]):
         Binding("space", "mark", "Mark", id="history-mark"),
         Binding("c", "compare", "Compare", id="history-compare"),
         Binding("o", "sort", "Sort", id="history-sort"),
+        Binding("g", "group", "Group", id="history-group"),
+        Binding("O", "reverse", "Reverse the order", id="history-reverse", show=False),
         Binding("v", "columns", "Columns", id="history-columns", show=False),
-        Binding("g", "group", "Seeds", id="history-group"),
+        Binding("V", "views", "Views", id="history-views", show=False),
         Binding("a", "evaluate", "Evaluate", id="history-evaluate", show=False),
+        Binding("E", "export", "Export", id="history-export", show=False),
         Binding("P", "pin", "Pin", id="history-pin", show=False),
         Binding("T", "tag", "Tag", id="history-tag", show=False),
         Binding("N", "note", "Note", id="history-note", show=False),
         Binding("r", "rename", "Rename", id="history-rename", show=False),
+        Binding("x", "stop", "Stop", id="history-stop", show=False),
         Binding("R", "resume", "Resume", id="history-resume", show=False),
         Binding("e", "again", "Run again with changes", id="history-again", show=False),
         Binding("D", "delete", "Delete", id="history-delete", show=False),
@@ -59,30 +64,48 @@ class HistoryScreen(Screen[None]):
     ]
 
     def __init__(self, query: str = "") -> None:
+        """query: the filter at the start."""
         super().__init__(id="history")
-        self._query = query
+        self._first_query = query
         self._snapshot: Snapshot = EMPTY
         self._sort = NEWEST_FIRST
-        self._grouped = False
-        self._filter_timer = Timer(self, 1.0, pause=True)  # this first timer never starts
+        self._group = ""
+        self._view = ""
+        self._found: list[Row] = []
+        self._lines: dict[str, GroupRows] = {}
+        self._filter_timer = Timer(self, 1.0, pause=True)  # these first timers never start
+        self._preview_timer = Timer(self, 1.0, pause=True)
 
     @property
     def _table(self) -> HistoryTable:
         return self.query_one(HistoryTable)
 
     @property
+    def _query(self) -> Input:
+        return self.query_one("#query", Input)
+
+    @property
     def columns(self) -> tuple[str, ...]:
-        return tuple(key for key in self.fastadv.settings.columns if key in SHOWABLE)
+        """The keys of the columns that the user chose."""
+        return tuple(key for key in self.fastadv.settings.columns if column_of(key))
 
     def compose(self) -> ComposeResult:
         yield TopBar("History")
-        yield TextField(self._query, placeholder="method=fgsm eps>=8 robust>0.4 tag:paper since:7d text", id="query")
-        yield HistoryTable(id="table")
+        with Horizontal(id="filter-line"):
+            yield Label("/", id="slash")
+            yield TextField(
+                self._first_query, placeholder="method=fgsm eps>=8 robust>0.4 tag:paper since:7d text", id="query"
+            )
+            yield Static(id="view", markup=False)
+        with Container(id="leaderboard"):
+            with Vertical(id="lines"):
+                yield HistoryTable(id="table")
+                yield Static(id="nothing", markup=False)
+            yield HistoryPreview(id="preview")
         yield Static(id="summary", markup=False)
         yield Footer()
 
     def begin(self) -> None:
-        self._table.set_columns(self.columns)
         self._table.focus()
 
     def take(self, snapshot: Snapshot) -> None:
@@ -93,68 +116,85 @@ class HistoryScreen(Screen[None]):
 
     def _draw(self) -> None:
         try:
-            matches = parse(self.query_one("#query", Input).value)
+            matches = parse(self._query.value)
+            self._found = [row for row in self._snapshot.rows if matches(row)]
+            lines = self._sorted_lines()
         except QueryError as error:
-            self.query_one("#summary", Static).update(str(error))
+            self.query_one("#summary", Static).update(one_line(str(error)))
             return
-        found = [row for row in self._snapshot.rows if matches(row)]
+        self._lines = {rows[0].id: rows for rows in lines[:MAX_LINES]}
+        self._draw_table()
+        self._plan_preview()
+        self._summarise(len(lines))
+
+    def _sorted_lines(self) -> list[GroupRows]:
+        """The lines in order. Pinned runs come first in the order of time, where nobody looks for the best."""
+        published = [[row] for row in fitting(self._found)]
+        if self._group:
+            return sorted_lines([*grouped(self._found, self._group), *published], self._sort)
         if self._sort != NEWEST_FIRST:  # the rows of a snapshot are sorted newest first
-            found = ordered(found, self._sort)
-        found.sort(key=lambda row: not row.pinned)
-        lines = self._lines(found)
-        self._table.show(dict(list(lines.items())[:MAX_LINES]))
-        self._summarise(len(found), len(lines) if self._grouped else len(found))
+            return [[row] for row in ordered([*self._found, *(rows[0] for rows in published)], self._sort)]
+        return [*([row] for row in sorted(self._found, key=lambda row: not row.pinned)), *published]
 
-    def _lines(self, rows: list[Row]) -> dict[str, list[Text]]:
-        """The cells of each line, by the id of its run or of the first run of its group."""
-        if self._grouped:
-            return {group.rows[0].id: self._group_cells(group) for group in group_by_seed(rows)}
-        baseline = next((row for row in rows if row.pinned), None)
-        return {row.id: self._row_cells(row, baseline) for row in rows[:MAX_LINES]}
+    def _draw_table(self) -> None:
+        style = Style(self.fastadv.marked, scheme_of(self.app), self._sort, bool(self._group), self._baseline())
+        keys = shown_columns(self.columns, style)
+        headings = [(key, heading(key, style)) for key in keys]
+        self._table.show(headings, sticky_columns(keys), [*self._lines], LineCells(self._lines, keys, style).of)
+        self.set_class(not self._lines, "-empty")
+        if not self._lines:
+            nothing = f"No run matches {one_line(self._query.value, 60)}. Escape clears the filter."
+            self.query_one("#nothing", Static).update(nothing if self._snapshot.rows else NO_RUNS)
 
-    def _row_cells(self, row: Row, baseline: Row | None) -> list[Text]:
-        marks = ("⚑" if row.pinned else " ") + self.fastadv.marked.glyph(row.id)
-        return [Text(marks), *(self._cell(row, key, baseline) for key in self.columns)]
+    def _plan_preview(self) -> None:
+        """Draw the preview soon: neither the table nor a cursor that moves on has to wait for it."""
+        self._preview_timer.stop()
+        self._preview_timer = self.set_timer(PREVIEW_DELAY, self._draw_preview)
 
-    def _cell(self, row: Row, key: str, baseline: Row | None) -> Text:
-        text = one_line(COLUMNS[key].text(row), MAX_CELL_WIDTH)
-        mine, theirs = getattr(row, key, None), getattr(baseline, key, None)
-        if key in ("clean", "robust") and baseline is not row and mine is not None and theirs is not None:
-            text += f" {100 * (mine - theirs):+.1f}"
-        return Text(text)
+    async def _draw_preview(self) -> None:
+        if not self.ready:
+            return
+        rows = self._under_cursor()
+        places = [place for row in rows if (place := self.fastadv.marked.place(row.id)) is not None]
+        await self.query_one(HistoryPreview).show(rows, places[0] if places else self.fastadv.marked.free_place)
 
-    def _group_cells(self, group: Group) -> list[Text]:
-        texts = {
-            "clean": mean_std(group.clean, group.clean_std),
-            "robust": mean_std(group.robust, group.robust_std),
-            "seed": seeds_text(group),
-        }
-        first = group.rows[0]
-        if len({row.status for row in group.rows}) > 1:
-            texts["status"] = "several"
-        cells = [
-            Text(texts[key] if key in texts else one_line(COLUMNS[key].text(first), MAX_CELL_WIDTH))
-            for key in self.columns
-        ]
-        return [Text(f"n={group.count}"), *cells]
-
-    def _summarise(self, found: int, lines: int) -> None:
+    def _summarise(self, lines: int) -> None:
         total, marked = len(self._snapshot.rows), len(self.fastadv.marked)
-        parts = [f"{found:,} of {total:,} runs", f"sorted by {_sort_text(self._sort)}"]
+        by = "differ only in their seed" if self._group == SEEDS else f"agree in {self._group}"
+        parts = [f"{len(self._found):,} of {total:,} runs", f"sorted by {_sort_text(self._sort)}"]
         parts += [f"{marked} marked"] if marked else []
-        parts += [f"{lines:,} groups, mean ± std over seeds"] if self._grouped else []
+        parts += [f"{lines:,} lines, mean ± std over runs that {by}"] if self._group else []
         parts += ["read-only"] if self.fastadv.readonly else []
         parts += [f"the first {MAX_LINES} are shown"] if lines > MAX_LINES else []
-        text = "   ".join(parts) if total else "No runs yet. Press escape, then n to start one."
-        self.query_one("#summary", Static).update(text)
+        self.query_one("#summary", Static).update("   ".join(parts) if total else NO_RUNS)
+        if self._view or str(self.query_one("#view", Static).visual):
+            self.query_one("#view", Static).update(f"view: {one_line(self._view, 24)}" if self._view else "")
 
-    # -- what the user does -----------------------------------------------------------------------------------
+    def _baseline(self) -> GroupRows:
+        """The first line with a pinned run; if no line has one, a pinned run that the filter hides."""
+        shown = (rows for rows in self._lines.values() if any(row.pinned for row in rows))
+        hidden = ([row] for row in self._snapshot.rows if row.pinned)
+        return next(shown, None) or next(hidden, [])
+
+    # -- which runs -------------------------------------------------------------------------------------------
+
+    def _under_cursor(self) -> GroupRows:
+        return self._lines.get(self._table.chosen or "", [])
+
+    def under_cursor(self) -> list[Row]:
+        return [row for row in self._under_cursor() if not is_published(row)]
 
     def chosen_run(self) -> str | None:
-        return self._table.chosen
+        """The id of the first run under the cursor, for the palette."""
+        return next((row.id for row in self.under_cursor()), None)
 
-    def _chosen(self) -> Row | None:
-        return self._snapshot.row(self._table.chosen)
+    def marked_rows(self) -> list[Row]:
+        return [row for row in self._snapshot.rows if row.id in self.fastadv.marked]
+
+    def matching_rows(self) -> list[Row]:
+        return self._found
+
+    # -- what the user does -----------------------------------------------------------------------------------
 
     def on_input_changed(self) -> None:
         self._filter_timer.stop()
@@ -166,28 +206,47 @@ class HistoryScreen(Screen[None]):
     def on_data_table_header_selected(self, event: DataTable.HeaderSelected) -> None:
         self._sort_by(str(event.column_key.value))
 
-    def on_data_table_cell_selected(self) -> None:
-        self.action_mark()
+    def on_data_table_row_selected(self) -> None:
+        self.action_open()
+
+    def on_data_table_row_highlighted(self) -> None:
+        self._plan_preview()
 
     def action_back(self) -> None:
-        if self.query_one("#query", Input).has_focus:
+        """Clear the filter; without one, leave the filter's field; else leave the screen."""
+        if self._query.value:
+            self._query.value = ""
+            self._table.focus()
+        elif self._query.has_focus:
             self._table.focus()
         else:
             self.app.pop_screen()
 
     def action_filter(self) -> None:
-        self.query_one("#query").focus()
+        self._query.focus()
 
     def action_cursor(self, by: int) -> None:
         self._table.move_cursor(row=self._table.cursor_row + by)
 
+    def action_open(self) -> None:
+        """Open the run under the cursor, or the comparison of a group."""
+        rows = self.under_cursor()
+        if rows:
+            self.fastadv.open_compare([row.id for row in rows])
+
     def action_sort(self) -> None:
-        self._sort_by(["", *self.columns][self._table.cursor_column])
+        keys = [key for key in self._known_columns() if (column := column_of(key)) and column.sortable]
+        dialog = ChoiceDialog("Sort by; the same column again reverses the order", keys, self._sort.lstrip("+"))
+        self.app.push_screen(dialog, lambda key: self._sort_by(key) if key else None)
+
+    def action_reverse(self) -> None:
+        self._sort_by(self._sort.lstrip("+"))
 
     def _sort_by(self, key: str) -> None:
-        if key not in COLUMNS:
-            return  # the column of marks
-        if COLUMNS[key].sortable:
+        column = column_of(key)
+        if column is None:
+            return  # the column of marks, for example
+        if column.sortable:
             self._sort = f"+{key}" if self._sort == key else key
             self._draw()
         else:
@@ -197,109 +256,71 @@ class HistoryScreen(Screen[None]):
         def chosen(columns: tuple[str, ...] | None) -> None:
             if columns:
                 self.fastadv.remember("columns", columns)
-                self._table.set_columns(self.columns)
                 self._draw()
 
-        others = [key for key in SHOWABLE if key not in self.columns]
+        others = [key for key in self._known_columns() if key not in self.columns]
         self.app.push_screen(ColumnsDialog(self.columns, others), chosen)
 
     def action_group(self) -> None:
-        self._grouped = not self._grouped
-        self._draw()
+        def chosen(by: str | None) -> None:
+            if by:
+                self._group = "" if by == NO_GROUPS else by
+                self._draw()
+
+        known = (column_of(key) for key in self._known_columns() if key not in OWN)
+        keys = [column.key for column in known if column and column.kind in GROUPABLE]
+        dialog = ChoiceDialog("Group runs by", [NO_GROUPS, SEEDS, *keys], NO_GROUPS if self._group else SEEDS)
+        self.app.push_screen(dialog, chosen)
 
     def action_mark(self) -> None:
-        if run_id := self._table.chosen:
-            self.fastadv.marked.toggle(run_id)
-            self._draw()
+        """Mark the runs under the cursor, or unmark them if all are marked."""
+        rows, marked = self.under_cursor(), self.fastadv.marked
+        unmarked = [row for row in rows if row.id not in marked]
+        for row in unmarked or rows:
+            marked.toggle(row.id)
+        self._draw()
 
     def action_compare(self) -> None:
-        runs = [row.id for row in self._snapshot.rows if row.id in self.fastadv.marked]
+        runs = [row.id for row in self.marked_rows()]
         if len(runs) < 2:
             self.notify("mark two runs or more with space, then press c")
         else:
-            self.fastadv.open_compare(runs)
+            self.fastadv.open_compare(runs, by_seed=self._group == SEEDS)
 
-    def action_pin(self) -> None:
-        def change(notes: Notes) -> None:
-            notes.pinned = not notes.pinned
+    def _known_columns(self) -> list[str]:
+        return known_columns(self._found)
 
-        self._edit(change)
+    # -- views ------------------------------------------------------------------------------------------------
 
-    def action_tag(self) -> None:
-        def ask(row: Row) -> None:
-            def change(notes: Notes, text: str) -> None:
-                notes.tags = changed_tags(notes.tags, text.split())
+    def action_views(self) -> None:
+        views = self.fastadv.settings.views
+        present = [f"{SAVE}{self._view}", f"{REMOVE}{self._view}"] if self._view in views else []
+        title = "Open a view, or type a new name to save the filter, order, groups and columns"
+        self.app.push_screen(ChoiceDialog(title, [*views, *present], self._view, new=True), self._choose_view)
 
-            present = one_line(", ".join(row.tags)) or "none"
-            self._ask(row, f"tags now: {present}\ntype tags to add; -TAG takes a tag off", "", change)
+    def _choose_view(self, chosen: str | None) -> None:
+        views = self.fastadv.settings.views
+        if chosen is None:
+            return
+        if chosen in views:
+            self._open_view(chosen, views[chosen])
+            return
+        if chosen == f"{REMOVE}{self._view}":
+            remembered = {name: view for name, view in views.items() if name != self._view}
+            self._view = ""
+        else:
+            self._view = chosen.removeprefix(SAVE) if chosen == f"{SAVE}{self._view}" else chosen
+            view = View(filter=self._query.value, sort=self._sort, group=self._group, columns=self.columns)
+            remembered = {**views, self._view: view}
+        self.fastadv.remember("views", remembered)
+        self._draw()
 
-        self._with_chosen(ask)
-
-    def action_note(self) -> None:
-        def ask(row: Row) -> None:
-            def change(notes: Notes, text: str) -> None:
-                notes.note = text
-
-            self._ask(row, "note", row.note, change)
-
-        self._with_chosen(ask)
-
-    def action_rename(self) -> None:
-        def ask(row: Row) -> None:
-            def change(notes: Notes, text: str) -> None:
-                notes.name = text
-
-            self._ask(row, "name", row.name, change)
-
-        self._with_chosen(ask)
-
-    def action_resume(self) -> None:
-        self._with_chosen(lambda row: self.fastadv.resume(_folder(row)))
-
-    def action_again(self) -> None:
-        self._with_chosen(lambda row: self.fastadv.open_launch(_folder(row)))
-
-    def action_evaluate(self) -> None:
-        """Evaluate the marked runs, or the one under the cursor if none is marked."""
-        chosen = self._table.chosen
-        self.fastadv.open_evaluate([*self.fastadv.marked] or ([chosen] if chosen else []))
-
-    def action_delete(self) -> None:
-        def delete(row: Row) -> None:
-            if _folder(row).path.exists():
-                control.delete(_folder(row))
-            History().remove(row.id)
-
-        def ask(row: Row) -> None:
-            def answered(yes: bool | None) -> None:
-                if yes:
-                    self.fastadv.attempt(delete, row)
-
-            question = ConfirmDialog(
-                f"{run_label(row.name, row.id)}\nDelete its folder and its row? This cannot be undone.", "Delete"
-            )
-            self.app.push_screen(question, answered)
-
-        self._with_chosen(ask)
-
-    def _with_chosen(self, action: Callable[[Row], Any]) -> None:
-        if row := self._chosen():
-            action(row)
-
-    def _edit(self, change: Callable[[Notes], None]) -> None:
-        self._with_chosen(lambda row: self.fastadv.attempt(History().edit, _folder(row), change))
-
-    def _ask(self, row: Row, label: str, text: str, change: Callable[[Notes, str], None]) -> None:
-        def answered(answer: str | None) -> None:
-            if answer is not None:  # for the row that the dialog names, even if the cursor has moved
-                self.fastadv.attempt(History().edit, _folder(row), lambda notes: change(notes, answer))
-
-        self.app.push_screen(TextDialog(f"{run_label(row.name, row.id)}: {label}", text), answered)
+    def _open_view(self, name: str, view: View) -> None:
+        self._view, self._sort, self._group, self._query.value = name, view.sort, view.group, view.filter
+        if view.columns:
+            self.fastadv.remember("columns", view.columns)
+        self._draw()
 
 
 def _sort_text(sort: str) -> str:
     return f"{sort[1:]}, lowest first" if sort.startswith("+") else sort
-
-
-def _folder(row: Row) -> RunDir:
-    return RunDir(runs_dir() / row.id)

@@ -13,6 +13,7 @@ from fastadv_tui.dashboard.chart.series import LINE
 from fastadv_tui.dashboard.marks import glyph_at
 from fastadv_tui.dashboard.screens.announcements import Announcement, Announcer
 from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
+from fastadv_tui.dashboard.screens.export import export_figure
 from fastadv_tui.dashboard.screens.panel_keys import PanelKeys
 from fastadv_tui.dashboard.snapshot import EMPTY, LiveRun, Snapshot
 from fastadv_tui.dashboard.widgets.log_view import LogView
@@ -50,6 +51,7 @@ class RunsScreen(PanelKeys):
         ),
         Binding("e", "again", "Run again with changes", id="again", show=False, tooltip="new run with these settings"),
         Binding("a", "evaluate", "Evaluate", id="evaluate", show=False, tooltip="evaluate the run, or the marked runs"),
+        Binding("E", "figure", "Figure", id="figure", show=False, tooltip="figure of the marked runs, for a paper"),
         Binding("M", "machine", "Machine", id="machine", show=False, tooltip="machine: GPUs and host, with curves"),
         Binding("d", "demo", "Demo", id="demo", tooltip="demo: train a robust network on digits"),
         Binding(
@@ -272,6 +274,12 @@ class RunsScreen(PanelKeys):
         """Evaluate the marked runs, or the chosen one if none is marked."""
         chosen = self.query_one(RunList).chosen
         self.fastadv.open_evaluate([*self.fastadv.marked] or ([chosen] if chosen else []))
+
+    def action_figure(self) -> None:
+        """A figure of the marked runs, or of the chosen one if none is marked."""
+        wanted = [*self.fastadv.marked] or [self.query_one(RunList).chosen]
+        if rows := [row for run_id in wanted if (row := self._snapshot.row(run_id)) is not None]:
+            export_figure(self, rows)
 
     def action_resume(self) -> None:
         if view := self._chosen_view():

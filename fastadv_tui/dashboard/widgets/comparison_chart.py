@@ -1,36 +1,82 @@
-"""The accuracy curves of compared runs, drawn from their rows, so that deleted run folders do not matter."""
+"""The curves of compared runs, drawn from their rows, so that deleted run folders do not matter."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
 
 from fastadv_tui.dashboard.chart.series import Options, Series
 from fastadv_tui.dashboard.chart.widget import Chart
+from fastadv_tui.history.comparison_table import Column
+from fastadv_tui.history.curve_axes import (
+    CLEAN,
+    ROBUST,
+    Point,
+    against_epochs,
+    against_eps,
+    against_time,
+    against_work,
+)
 from fastadv_tui.history.row import Row
-from fastadv_tui.text.sanitize import distinct_labels
 
-KINDS = (("Robust accuracy", 2), ("Clean accuracy", 1))  # title, and index in a point of a row's curve
+KINDS = (("Robust accuracy while training", ROBUST), ("Clean accuracy while training", CLEAN))
+TIME = Options(x="time", y="percent", empty="no accuracy was measured during training")
+WORK = Options(x="work", y="percent", empty="the work of these runs is unknown")
+EPS = Options(x="eps", y="percent", empty="no run was evaluated with several eps")
 
 
-class ComparisonChart(Chart):
-    """One curve per run, of robust or of clean accuracy."""
+class ComparisonCharts(Vertical):
+    """Accuracy against epochs, and robust accuracy against time, work and eps: one curve for each column."""
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id, classes="curve")
-        self._rows: Sequence[Row] = ()
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._columns: Sequence[Column] = ()
+        self._places: Sequence[int] = ()
         self._kind = 0
 
-    def show(self, rows: Sequence[Row]) -> None:
-        self._rows = rows
-        title, place = KINDS[self._kind]
-        self.border_title = f"{title} while training"
-        self.options = Options(y="percent", empty="no accuracy was measured during training")
-        self.series = [
-            Series(name=name, xs=[point[0] for point in row.curve], ys=[p[place] for p in row.curve])
-            for name, row in zip(distinct_labels([(row.name, row.id) for row in rows], 24), rows, strict=True)
-        ]
+    def compose(self) -> ComposeResult:
+        yield Chart(id="against-epochs", classes="curve")
+        with Horizontal(id="small-comparisons"):
+            for name in ("time", "work", "eps"):
+                chart = Chart(id=f"against-{name}", classes="curve")
+                chart.border_title = f"Robust · {name}"
+                yield chart
+
+    def show(self, columns: Sequence[Column], places: Sequence[int]) -> None:
+        """Draw the columns. places: one for each column, the number of its colour."""
+        self._columns, self._places = columns, places
+        self._draw_epochs()
+        self._draw("time", TIME, against_time)
+        self._draw("work", WORK, against_work)
+        self._draw("eps", EPS, _in_units)
+        self.query_one("#against-eps").display = any(against_eps(column.rows) for column in columns)
 
     def toggle_accuracy(self) -> None:
         self._kind = 1 - self._kind
-        self.show(self._rows)
+        self._draw_epochs()
 
     def move(self, by: int) -> None:
-        self.action_move(by)
+        """Move the cursor of the chart that has the focus, else of the first one."""
+        focused = next((chart for chart in self.query(Chart) if chart.has_focus), self.query(Chart).first())
+        focused.action_move(by)
+
+    def _draw_epochs(self) -> None:
+        title, accuracy = KINDS[self._kind]
+        self.query_one("#against-epochs").border_title = f"{title} · epoch"
+        options = Options(y="percent", empty="no accuracy was measured during training")
+        self._draw("epochs", options, lambda rows: against_epochs(rows, accuracy))
+
+    def _draw(self, name: str, options: Options, points_of: Callable[[Sequence[Row]], list[Point]]) -> None:
+        chart = self.query_one(f"#against-{name}", Chart)
+        chart.options = options
+        chart.series = [
+            Series(name=column.name, xs=[x for x, _ in points], ys=[y for _, y in points], look=place)
+            for column, place in zip(self._columns, self._places, strict=True)
+            if (points := points_of(column.rows))
+        ]
+
+
+def _in_units(rows: Sequence[Row]) -> list[Point]:
+    """Robust accuracy against eps in units of 1/255, as the chart labels it."""
+    return [(255 * eps, accuracy) for eps, accuracy in against_eps(rows)]

@@ -1,67 +1,90 @@
 """The table of past runs. It updates single cells if it can. Otherwise it is rebuilt, a few rows at a time."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 
 from rich.text import Text
-from textual.coordinate import Coordinate
+from textual.binding import Binding
 from textual.timer import Timer
 from textual.widgets import DataTable
 
 from fastadv_tui.dashboard.widgets.table_paint import paint_again_when_measured
 
 ROWS_AT_ONCE = 40  # rows added without a pause for keys: Textual takes 40 microseconds to measure a cell
-MARK_COLUMN = "mark"  # key of the first column
+Heading = tuple[str, Text]  # the key of a column, and its title
+CellsOf = Callable[[str], list[Text]]
 
 
 class HistoryTable(DataTable[Text]):
-    """One line for each run or group of runs. Its key is the id of its first run. The cursor stays on its line."""
+    """One line for each run or group of runs. Its key is the id of its first run. The cursor stays on its line.
+
+    The first columns stay while the others scroll.
+    """
+
+    BINDINGS = [Binding("enter", "select_cursor", "Open", id="history-open")]
 
     def __init__(self, **options: str) -> None:
-        super().__init__(cursor_type="cell", **options)  # type: ignore[arg-type]
-        self._keys: list[str] = []
-        self._lines: dict[str, list[Text]] = {}
-        self._return_to: tuple[str | None, int] = (None, 0)
+        super().__init__(cursor_type="row", cursor_foreground_priority="renderable", **options)  # type: ignore[arg-type]
+        self._headings: list[Heading] = []
+        self._sticky = 1
+        self._ids: list[str] = []
+        self._filled: list[list[Text]] = []  # the cells of the first lines, as far as the table has them
+        self._cells_of: CellsOf = lambda run_id: []
+        self._return_to: str | None = None
         self._fill_timer = Timer(self, 1.0, pause=True)  # this first timer never starts
 
     @property
     def chosen(self) -> str | None:
         """The id of the line under the cursor."""
-        ids = list(self._lines)
-        return ids[self.cursor_row] if 0 <= self.cursor_row < len(ids) else None
+        return self._ids[self.cursor_row] if 0 <= self.cursor_row < len(self._ids) else None
 
-    def set_columns(self, keys: Iterable[str]) -> None:
-        """Empty the table and set its columns: one for marks, then these."""
-        self.clear(columns=True)
-        self._keys, self._lines = [MARK_COLUMN, *keys], {}
-        for key in self._keys:
-            self.add_column("" if key == MARK_COLUMN else key, key=key)
+    def show(self, headings: Sequence[Heading], sticky: int, ids: Sequence[str], cells_of: CellsOf) -> None:
+        """Update single cells if columns and lines are the same in the same order; otherwise rebuild the table.
 
-    def show(self, lines: dict[str, list[Text]]) -> None:
-        """Update single cells if the table has the same lines in the same order; otherwise rebuild the table."""
-        if list(lines) == list(self._lines):
-            self._patch(lines)
+        sticky: the number of columns that stay at the left. ids: of the lines. cells_of: the cells of a line.
+        """
+        self._cells_of = cells_of
+        if [*headings] == self._headings and [*ids] == self._ids:
+            self._patch()
             return
-        self._return_to = self.chosen, self.cursor_column
-        self._lines = lines
+        self._return_to = self.chosen
         with self.app.batch_update():
-            self.clear()
+            if [*headings] != self._headings:
+                self._set_columns(headings, sticky)
+            else:
+                self.clear()
+            self._ids, self._filled = [*ids], []
             self._fill()
 
-    def _patch(self, lines: dict[str, list[Text]]) -> None:
-        before, self._lines = self._lines, lines
-        for run_id, cells in list(lines.items())[: self.row_count]:
-            for key, new, old in zip(self._keys, cells, before[run_id], strict=True):
+    def _set_columns(self, headings: Sequence[Heading], sticky: int) -> None:
+        self.clear(columns=True)
+        self._headings = [*headings]
+        for key, title in headings:
+            self.add_column(title, key=key)
+        self._sticky = sticky
+        self.fixed_columns = sticky if self.scroll_x else 0
+
+    def watch_scroll_x(self, old_value: float, new_value: float) -> None:
+        """Fix the first columns only while the others are scrolled, because Textual draws fixed columns twice."""
+        super().watch_scroll_x(old_value, new_value)
+        self.fixed_columns = self._sticky if new_value else 0
+
+    def _patch(self) -> None:
+        for place, old_cells in enumerate(self._filled):
+            run_id = self._ids[place]
+            self._filled[place] = self._cells_of(run_id)
+            for (key, _), new, old in zip(self._headings, self._filled[place], old_cells, strict=True):
                 if new != old:
                     self.update_cell(run_id, key, new, update_width=True)
 
     def _fill(self) -> None:
         """Add the next lines and plan the rest, so that a key does not wait for all lines."""
-        start, (chosen, column) = self.row_count, self._return_to
-        for number, run_id in enumerate(list(self._lines)[start : start + ROWS_AT_ONCE], start):
-            self.add_row(*self._lines[run_id], key=run_id)
-            if run_id == chosen:
-                self.cursor_coordinate = Coordinate(number, column)
+        start = len(self._filled)
+        for number, run_id in enumerate(self._ids[start : start + ROWS_AT_ONCE], start):
+            self._filled.append(self._cells_of(run_id))
+            self.add_row(*self._filled[-1], key=run_id)
+            if run_id == self._return_to:
+                self.move_cursor(row=number)
         paint_again_when_measured(self)
         self._fill_timer.stop()
-        if self.row_count < len(self._lines):
+        if len(self._filled) < len(self._ids):
             self._fill_timer = self.set_timer(0.01, self._fill)

@@ -119,3 +119,14 @@ def test_settings_on_a_full_disk_are_not_written_and_one_line_says_why(home: Pat
     assert str(refused.value) == (
         f"cannot write {home / 'settings.toml'}: No space left on device (0 kB free); make room, and try again"
     )
+
+
+def test_saved_views_leave_the_rest_of_the_file(home: Path) -> None:
+    write(home, WRITTEN)
+    views = {'my "best" ä': settings.View(filter='tag:"a b"', sort="+robust", group="seeds", columns=("name",))}
+    settings.remember("views", views)
+    assert settings.path().read_text().endswith(WRITTEN)
+    assert settings.load().views == views
+    settings.remember("views", {})
+    settings.remember("theme", "ansi")
+    assert (settings.load().views, settings.load().keymap) == ({}, {"stop": "ctrl+x"})

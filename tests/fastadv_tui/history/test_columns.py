@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from fastadv_tui.dashboard.settings import COLUMNS as SHOWN_AT_FIRST
-from fastadv_tui.history.columns import COLUMNS, FIELDS_WITHOUT_COLUMN, SHOWABLE
+from fastadv_tui.history.columns import COLUMNS, COMPUTED, FIELDS_WITHOUT_COLUMN, SHOWABLE
 from fastadv_tui.history.query import QueryError, ordered, parse
 from fastadv_tui.history.row import Row
 from fastadv_tui.terminal.runs_output import USUAL
@@ -15,6 +15,7 @@ FULL = Row(
     status="done", host="h", submitted=1e9, started=1e9, ended=1e9, duration=60.0, epochs=4.0, total_epochs=15.0,
     clean=0.8, robust=0.4, attack="pgd-10", images=1000, final=True, peak_memory=10**9, images_per_second=1234.0,
     flops=10**15, data_fingerprint="d", code_fingerprint="c", tags=["x", "y"], note="n", pinned=True,
+    curve=[(1.0, 0.5, 0.2), (2.0, 0.6, 0.45), (4.0, 0.8, 0.4)],
     evaluations=[evaluation(robust=0.25), evaluation(eps=16 / 255, robust=0.1)],
 )  # fmt: skip
 EMPTY = Row(id="b2")
@@ -22,7 +23,7 @@ EMPTY = Row(id="b2")
 
 def test_every_field_of_a_row_has_a_column_or_is_listed_without_one() -> None:
     fields = {field.name for field in msgspec.structs.fields(Row)}
-    assert {*COLUMNS} | {*FIELDS_WITHOUT_COLUMN} == fields
+    assert {*COLUMNS} | {*FIELDS_WITHOUT_COLUMN} == fields | {*COMPUTED}
     assert not {*COLUMNS} & {*FIELDS_WITHOUT_COLUMN}
     assert all(key == column.key for key, column in COLUMNS.items())
 
@@ -46,6 +47,8 @@ def test_a_column_has_the_value_and_the_text_of_its_field_and_accepts_an_empty_r
         ("eps", "8"),
         ("alpha", "10"),
         ("clean", "80.0%"),
+        ("best_robust", "45.0%"),
+        ("best_epoch", "2"),
         ("status", "✓ done"),
         ("epochs", "4/15"),
         ("duration", "1 min 00 s"),

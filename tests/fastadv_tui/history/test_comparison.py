@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from fastadv_tui.history.comparison import compare
 from fastadv_tui.history.comparison_formats import FORMATS
+from fastadv_tui.history.comparison_table import Table
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.run_settings import differing_settings
 from fastadv_tui.history.seed_groups import counted_twice, group_by_seed, mean_std, seeds_text
@@ -22,25 +23,46 @@ BASE = Row(
 NARROW = replace(BASE, id="b2", name="narrow", settings={"model.width": 16}, clean=0.7, robust=0.46, duration=30.0)
 
 
-def line_of(table: object, part: str, label: str) -> list[tuple[str, bool]]:
-    return [(cell.text, cell.best) for name, cells in getattr(table, part) if name == label for cell in cells]
+def line_of(table: Table, part: str, label: str) -> list[str]:
+    return [cell.words for name, cells in getattr(table, part) if name == label for cell in cells]
 
 
-def test_a_comparison_shows_results_side_by_side_and_marks_the_best() -> None:
+def test_a_comparison_shows_results_side_by_side() -> None:
     table = compare([BASE, NARROW])
     assert table.runs == ["a1", "b2"]
-    assert line_of(table, "results", "clean") == [("80.0%", True), ("70.0%", False)]
-    assert line_of(table, "results", "robust") == [("45.0%", False), ("46.0%", True)]
-    assert line_of(table, "results", "took") == [("1 min 00 s", False), ("30 s", True)]
-    assert line_of(table, "results", "memory") == [("-", False), ("-", False)]
+    assert line_of(table, "results", "clean") == ["80.0 ± 1.3%", "70.0 ± 1.4% -10.0"]
+    assert line_of(table, "results", "robust") == ["45.0 ± 1.6%", "46.0 ± 1.6% +1.0"]
+    assert line_of(table, "results", "took") == ["1 min 00 s", "30 s"]
+    assert line_of(table, "results", "memory") == ["-", "-"]
     assert table.warnings == []
+
+
+def test_a_comparison_of_seeds_has_a_column_for_each_group() -> None:
+    seeds = [replace(BASE, id=f"s{seed}", seed=seed, duration=60.0 + 30 * seed) for seed in range(3)]
+    table = compare([seeds[0], NARROW, *seeds[1:]], by_seed=True)
+    assert table.runs == ["s0 (3 runs)", "b2"]
+    assert line_of(table, "results", "seeds") == ["0,1,2", "0"]
+    assert line_of(table, "results", "took") == ["1 min 30 s", "30 s"]
+    assert [label for label, _ in table.settings] == ["model.width"]
+
+
+def test_the_best_epoch_stands_beside_the_last() -> None:
+    table = compare([replace(BASE, curve=[(1.0, 0.4, 0.3), (2.0, 0.5, 0.5), (3.0, 0.6, 0.5)]), NARROW])
+    assert line_of(table, "results", "best robust") == ["50.0%", "-"]
+    assert line_of(table, "results", "at epoch") == ["2", "-"]
+    assert line_of(compare([NARROW, BASE]), "results", "best robust") == []
+
+
+def test_a_collapsed_run_says_so() -> None:
+    table = compare([replace(BASE, alarms=["overfitting"]), NARROW])
+    assert line_of(table, "results", "status") == ["collapsed", "done"]
 
 
 def test_a_comparison_lists_only_the_settings_that_differ() -> None:
     other = replace(NARROW, id="c3", method="pgd", settings={"eps": 4 / 255, "method.name": "pgd", "epochs": 15})
     table = compare([BASE, other])
     assert {label for label, _ in table.settings} == {"eps", "method.name"}  # 15 epochs are the preset's own
-    assert line_of(table, "settings", "eps") == [("8/255", False), ("4/255", False)]
+    assert line_of(table, "settings", "eps") == ["8/255", "4/255"]
 
 
 def test_settings_do_not_differ_between_a_derived_row_and_the_stored_row() -> None:
@@ -53,7 +75,7 @@ def test_settings_do_not_differ_between_a_derived_row_and_the_stored_row() -> No
 
 def test_a_preset_that_no_longer_exists_leaves_gaps_and_no_error() -> None:
     table = compare([BASE, replace(BASE, id="x", preset="of-later")])
-    assert line_of(table, "settings", "model.name") == [("preact-resnet18", False), ("-", False)]
+    assert line_of(table, "settings", "model.name") == ["preact-resnet18", "-"]
     assert line_of(table, "settings", "eps") == []
 
 
@@ -97,7 +119,10 @@ def test_a_comparison_in_csv_can_be_read_back_and_holds_no_formula() -> None:
     table = compare([replace(BASE, name=NASTY), NARROW])
     read = {row[0]: row[1:] for row in csv.reader(io.StringIO(FORMATS["csv"](table)))}
     assert read[""] == ["a1", "b2"]
-    assert read["clean"] == ["80.0%", "70.0%"]
+    assert [*map(float, read["clean"])] == [0.8, 0.7]
+    assert [*map(float, read["took"])] == [60.0, 30.0]
+    assert float(read["clean difference"][1]) == pytest.approx(-0.1)
+    assert read["memory"] == ["", ""]
     assert read["name"][0] == "'" + NASTY.replace("\n", r"\n")
 
 
@@ -105,13 +130,17 @@ def test_a_comparison_in_json_can_be_read_back() -> None:
     read = json.loads(FORMATS["json"](compare([replace(BASE, name=NASTY), NARROW])))
     assert read["runs"] == ["a1", "b2"]
     assert read["results"]["name"]["a1"] == NASTY
-    assert read["settings"] == {"model.width": {"a1": "64", "b2": "16"}}
+    assert read["results"]["clean"] == {"a1": 0.8, "b2": 0.7}
+    assert read["plus_minus"]["clean"]["a1"] == pytest.approx((0.8 * 0.2 / 1000) ** 0.5)
+    assert read["settings"] == {"model.width": {"a1": 64, "b2": 16}}
 
 
 def test_a_comparison_in_markdown_keeps_its_columns_whatever_the_names() -> None:
     lines = FORMATS["md"](compare([replace(BASE, name=NASTY), NARROW])).splitlines()
-    assert all(line.replace(r"\|", "").count("|") == 4 for line in lines)
-    assert "| clean | **80.0%** | 70.0% |" in lines
+    rows = lines[: lines.index("")]
+    assert all(line.replace(r"\|", "").count("|") == 4 for line in rows)
+    assert "| clean | 80.0 ± 1.3% | 70.0 ± 1.4% -10.0 |" in rows
+    assert all(line.startswith("- ") for line in lines[len(rows) + 1 :])  # the footnotes
 
 
 def test_names_in_a_markdown_comparison_are_no_markup() -> None:
@@ -123,7 +152,7 @@ def test_a_comparison_in_latex_escapes_every_special_character() -> None:
     text = FORMATS["latex"](compare([replace(BASE, name=NASTY), NARROW]))
     (name,) = [line for line in text.splitlines() if line.startswith("name")]
     assert r"50\% \& \$x\_1\$ \{a\} \textbackslash{}" in name
-    assert r"clean & \textbf{80.0\%} & 70.0\% \\" in text
+    assert r"clean & 80.0 $\pm$ 1.3\% & 70.0 $\pm$ 1.4\% $-$10.0 \\" in text
     assert text.startswith(r"\begin{tabular}{lrr}")
 
 
@@ -136,7 +165,7 @@ def test_a_copied_run_folder_is_no_second_trial() -> None:
     (renamed,) = group_by_seed([copy])  # the original is gone: the copy counts
     assert renamed.count == 1
     (both,) = group_by_seed([own, replace(own, id="c", origin="c")])
-    assert seeds_text(both) == f"{BASE.seed} (2 runs)"
+    assert seeds_text(both.rows) == f"{BASE.seed} (2 runs)"
 
 
 def test_a_seed_that_is_counted_twice_is_said_if_the_code_is_the_same() -> None:
@@ -153,11 +182,11 @@ def test_a_seed_that_is_counted_twice_is_said_if_the_code_is_the_same() -> None:
 PGD20, PGD100 = "PGD-20, eps 8/255, 1,000 test images of cifar10", "PGD-100, eps 8/255, 1,000 test images of cifar10"
 
 
-def test_a_comparison_has_a_line_for_each_kind_of_evaluation_and_marks_the_best() -> None:
+def test_a_comparison_has_a_line_for_each_kind_of_evaluation() -> None:
     one = replace(BASE, evaluations=[evaluation(robust=0.44), evaluation(attack="pgd-100", robust=0.4)])
     table = compare([one, replace(NARROW, evaluations=[evaluation(robust=0.45)])])
-    assert line_of(table, "results", PGD20) == [("44.0%", False), ("45.0%", True)]
-    assert line_of(table, "results", PGD100) == [("40.0%", False), ("-", False)]
+    assert line_of(table, "results", PGD20) == ["44.0 ± 1.6%", "45.0 ± 1.6% +1.0"]
+    assert line_of(table, "results", PGD100) == ["40.0 ± 1.5%", "-"]
     assert table.warnings == []
 
 
@@ -165,3 +194,10 @@ def test_a_comparison_has_a_line_for_each_kind_of_evaluation_and_marks_the_best(
 def test_evaluations_of_one_kind_that_cannot_be_compared_are_a_warning(other: dict[str, object]) -> None:
     one, two = replace(BASE, evaluations=[evaluation()]), replace(NARROW, evaluations=[evaluation(**other)])
     assert compare([one, two]).warnings == ["results of `fastadv eval` differ in their data or step size"]
+
+
+def test_figures_that_may_say_nothing_are_told_below_without_a_word_on_comparability() -> None:
+    table = compare([replace(BASE, without_gradient=12, answers=1), NARROW])
+    assert table.warnings == []
+    assert [text.partition(":")[0] for text in table.cautions] == ["base", "base"]
+    assert {*table.cautions} < {*table.footnotes}

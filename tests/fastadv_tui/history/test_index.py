@@ -74,6 +74,14 @@ def test_curves_in_a_row_are_thinned_to_fifty_points_with_both_ends() -> None:
     assert (points[0][0], points[-1][0]) == (0.1, 100.0)
 
 
+@pytest.mark.parametrize("place", [1, 2, 503, 999, 1000])
+def test_a_thinned_curve_keeps_its_best_point(place: int) -> None:
+    curve = thinned([evaluated(number, robust=0.45 if number == place else 0.4) for number in range(1, 1001)])
+    assert len(curve) == MAX_CURVE_POINTS
+    assert curve == sorted(curve)
+    assert [epoch for epoch, _, robust in curve if robust == 0.45] == [pytest.approx(place / 10)]
+
+
 def test_a_row_that_says_running_is_derived_again(home: Path) -> None:
     rundir = done_run()
     History().upsert([msgspec.structs.replace(row_of(rundir), status="running")])

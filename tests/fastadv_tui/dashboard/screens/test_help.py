@@ -1,6 +1,7 @@
 """The help: what it lists works by keyboard alone at 80x24, and the page itself is read and left by key."""
 
 import textwrap
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -98,7 +99,10 @@ async def works(app: Fastadv, pilot: Pilot[str], section: Section, binding: Bind
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.title)
-def test_every_key_that_the_help_lists_does_something_at_80x24(section: Section) -> None:
+def test_every_key_that_the_help_lists_does_something_at_80x24(
+    section: Section, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # exports go into the current folder
     a_home()
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:

@@ -1,21 +1,26 @@
 """The history screen and the comparison, driven by a pilot: filter, sort, mark, annotate, columns."""
 
+import csv
 from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, OptionList
 
+from engine.config.settings import settings
 from fastadv_tui.dashboard.app import Fastadv
+from fastadv_tui.dashboard.screens.choice_dialog import ChoiceDialog
 from fastadv_tui.dashboard.screens.columns_dialog import ColumnsDialog
 from fastadv_tui.dashboard.screens.compare import CompareScreen
+from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
 from fastadv_tui.dashboard.screens.history import HistoryScreen
 from fastadv_tui.dashboard.screens.text_dialog import TextDialog
 from fastadv_tui.dashboard.settings import load
 from fastadv_tui.dashboard.widgets.run_list import RunList
-from fastadv_tui.history.columns import SHOWABLE
+from fastadv_tui.history.columns import known_columns
 from fastadv_tui.history.index import History
 from fastadv_tui.history.notes import read_notes
+from tests.support import demo_home
 from tests.support.pilot import a_run, play, shown, until, until_focused
 
 pytestmark = pytest.mark.usefixtures("quick_home")
@@ -43,13 +48,24 @@ def test_the_history_filters_marks_compares_and_exports_runs(tmp_path: Path, mon
         await until(pilot, lambda: isinstance(app.screen, CompareScreen))
         await until(pilot, lambda: "model.width" in shown(app))
         assert "8/255" in shown(app)
-        assert "different eps" in shown(app)
+        await until(pilot, lambda: "different eps" in shown(app))
         await pilot.press("E")
-        await until(pilot, lambda: len([*tmp_path.glob("fastadv-compare-*")]) == 4)
-        await pilot.press("escape", "escape")
+        await until(pilot, lambda: len([*tmp_path.glob("fastadv-compare-*")]) == 3)
+        await until(
+            pilot, lambda: [path.read_bytes()[:5] for path in tmp_path.glob("fastadv-figure-*.pdf")] == [b"%PDF-"]
+        )
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, HistoryScreen))
+        await pilot.press("escape")  # clears the filter
+        await until(pilot, lambda: table.row_count == 3)
+        await pilot.press("escape")
         await until(pilot, lambda: bool(app.screen.query(RunList)))
 
     play(script)
+
+
+def headings(app: Fastadv) -> list[str]:
+    return [str(column.label) for column in app.screen.query_one(DataTable).ordered_columns]
 
 
 def test_a_bad_filter_says_so_and_keeps_the_table() -> None:
@@ -85,8 +101,12 @@ def test_tags_and_pins_set_in_the_history_are_kept_and_its_rows_can_be_sorted() 
         await until_focused(pilot, DataTable)
         await pilot.press("P")
         await until(pilot, lambda: "⚑" in shown(app))
-        await pilot.press("right", "right", "o", "o")
-        await until(pilot, lambda: "sorted by name, lowest first" in shown(app))
+        await pilot.press("o")
+        await until_focused(pilot, Input)
+        await pilot.press(*"name", "enter")
+        await until(pilot, lambda: "sorted by name" in shown(app) and "name ↓" in shown(app))
+        await pilot.press("O")
+        await until(pilot, lambda: "sorted by name, lowest first" in shown(app) and "name ↑" in shown(app))
 
     play(script)
     row = History().find(rundir.id)
@@ -106,11 +126,12 @@ def test_chosen_columns_and_theme_are_remembered() -> None:
         await until(pilot, lambda: isinstance(app.screen, HistoryScreen))
         app.theme = "ansi-dark"
         await until(pilot, lambda: load().theme == "ansi-dark")
-        assert [str(column.label) for column in app.screen.query_one(DataTable).ordered_columns][1] == "name"
+        await until(pilot, lambda: headings(app)[1] == "name")
 
     play(choose)
     columns = load().columns
-    assert (columns[0], columns[-1]) == ("name", "note")
+    assert columns[0] == "name"
+    assert columns[-1] in settings()  # the last of all settings
     assert "status" not in columns
 
 
@@ -125,7 +146,7 @@ def test_runs_that_share_their_name_are_told_apart_by_their_ids() -> None:
         await until(pilot, lambda: "a1 80.0 / 45.0" in shown(app) and "b2 80.0 / 45.0" in shown(app))
         await pilot.press("c")
         await until(pilot, lambda: isinstance(app.screen, CompareScreen))
-        await until(pilot, lambda: "━ b2" in shown(app) and "data, evaluation and code agree" in shown(app))
+        await until(pilot, lambda: "b2" in shown(app) and "data, evaluation and code agree" in shown(app))
 
     play(script, size=(160, 50))
 
@@ -136,14 +157,14 @@ def test_a_note_goes_to_the_run_that_it_was_asked_for() -> None:
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await pilot.press("h")
-        await until(pilot, lambda: app.screen.query_one(DataTable).row_count == 2)
+        await until(pilot, lambda: "2 of 2 runs" in shown(app))
         history = app.screen
-        asked = history._chosen()  # type: ignore[attr-defined]
+        (asked,) = history.under_cursor()  # type: ignore[attr-defined]
         await pilot.press("N")
         await until(pilot, lambda: isinstance(app.screen, TextDialog))
         await until_focused(pilot, Input)
         history.query_one("#query", Input).value = f"-{asked.id}"
-        await until(pilot, lambda: history.query_one(DataTable).row_count == 1)
+        await until(pilot, lambda: history.matching_rows() == [row for row in app.snapshot.rows if row.id != asked.id])  # type: ignore[attr-defined]
         await pilot.press(*"mine", "enter")
         await until(pilot, lambda: {read_notes(first).note, read_notes(second).note} == {"", "mine"})
         assert read_notes({"a1": first, "b2": second}[asked.id]).note == "mine"
@@ -156,8 +177,8 @@ def test_sorting_by_any_column_sorts_or_says_that_the_column_has_no_order() -> N
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await pilot.press("h")
-        await until(pilot, lambda: app.screen.query_one(DataTable).row_count == 1)
-        for key in SHOWABLE:
+        await until(pilot, lambda: "1 of 1 runs" in shown(app))
+        for key in known_columns(app.snapshot.rows):
             app.screen._sort_by(key)  # type: ignore[attr-defined]
         await until(pilot, lambda: "cannot sort by tags" in shown(app))
         assert isinstance(app.screen, HistoryScreen)
@@ -175,3 +196,157 @@ def test_names_of_runs_are_no_markup_in_a_comparison() -> None:
         await until(pilot, lambda: "eps8 [/2 lr]" in shown(app) and "[red]x[/red]" in shown(app))
 
     play(script)
+
+
+async def opened(app: Fastadv, pilot: Pilot[str], runs: int) -> HistoryScreen:
+    """Open the history, and wait until it shows so many runs."""
+    await until(pilot, lambda: app.snapshot.loaded)
+    await pilot.press("h")
+    await until(pilot, lambda: f"{runs} of {runs} runs" in shown(app))
+    assert isinstance(app.screen, HistoryScreen)
+    return app.screen
+
+
+async def choose(app: Fastadv, pilot: Pilot[str], key: str, typed: str) -> None:
+    """Open a dialog by its key, and choose what is typed."""
+    await pilot.press(key)
+    await until(pilot, lambda: isinstance(app.screen, ChoiceDialog))
+    await until_focused(pilot, Input)
+    await pilot.press(*typed, "enter")
+    await until(pilot, lambda: isinstance(app.screen, HistoryScreen))
+
+
+def test_runs_are_grouped_by_seeds_at_first_and_by_any_setting_on_request() -> None:
+    demo_home.fill("seeds")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        screen = await opened(app, pilot, 15)
+        table = screen.query_one(DataTable)
+        await choose(app, pilot, "g", "")
+        await until(pilot, lambda: table.row_count == 5)
+        await until(pilot, lambda: "48.6 ± 0.1%" in shown(app) and "differ only in their seed" in shown(app))
+        await choose(app, pilot, "g", "optim.lr")
+        await until(pilot, lambda: "agree in optim.lr" in shown(app))
+        assert table.row_count == 3  # two eps, and another attack
+        await choose(app, pilot, "g", "no groups")
+        await until(pilot, lambda: table.row_count == 15)
+
+    play(script, size=(160, 50))
+
+
+def test_enter_on_a_group_compares_its_runs_and_space_marks_them() -> None:
+    demo_home.fill("seeds")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        screen = await opened(app, pilot, 15)
+        await choose(app, pilot, "g", "")
+        await until(pilot, lambda: screen.query_one(DataTable).row_count == 5)
+        await pilot.press("space")
+        await until(pilot, lambda: "3 marked" in shown(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, CompareScreen) and "Results · 3 runs" in shown(app))
+        await pilot.press("escape", "j", "space", "c")
+        await until(pilot, lambda: "6 runs in 2 groups" in shown(app))  # grouped as in the history
+
+    play(script, size=(160, 50))
+
+
+def test_published_results_stand_beside_runs_of_their_data_set_and_eps_only() -> None:
+    demo_home.fill("seeds")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        screen = await opened(app, pilot, 15)
+        screen.query_one("#query", Input).value = "eps=8"
+        await until(pilot, lambda: "12 of 15 runs" in shown(app) and shown(app).count("◇ paper") == 2)
+        await choose(app, pilot, "o", "robust")
+        await until(pilot, lambda: "◇ paper" in shown(app).splitlines()[3])  # 50.69%, the best
+        screen.query_one(DataTable).move_cursor(row=0)
+        await pilot.press("space", "D", "enter")  # no run: nothing to mark, delete or open
+        assert "marked" not in shown(app)
+        assert app.screen is screen
+        screen.query_one("#query", Input).value = "eps=4"
+        await until(pilot, lambda: "3 of 15 runs" in shown(app) and "paper" not in shown(app).splitlines()[3])
+
+    play(script, size=(160, 50))
+
+
+def test_a_filter_that_matches_nothing_says_so_and_escape_clears_it() -> None:
+    demo_home.fill("seeds")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        screen = await opened(app, pilot, 15)
+        await pilot.press("slash")
+        await until_focused(pilot, Input)
+        await pilot.press(*"zzz")
+        await until(pilot, lambda: "No run matches zzz. Escape clears the filter." in shown(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: screen.query_one(DataTable).row_count == 15)
+        await until_focused(pilot, DataTable)
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is not screen)
+
+    play(script)
+
+
+def test_actions_apply_to_all_marked_runs() -> None:
+    runs = [a_run(name) for name in ("a1", "b2", "c3")]
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await opened(app, pilot, 3)
+        await pilot.press("space", "j", "space", "j", "T")
+        await until(pilot, lambda: isinstance(app.screen, TextDialog))
+        await until_focused(pilot, Input)
+        await pilot.press(*"both", "enter")
+        await until(pilot, lambda: [read_notes(run).tags for run in runs].count(["both"]) == 2)
+        await until(pilot, lambda: isinstance(app.screen, HistoryScreen))
+        await pilot.press("D")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmDialog) and "their folders" in shown(app))
+        await pilot.press("y")
+        await until(pilot, lambda: [run.path.exists() for run in runs].count(True) == 1)
+        await until(pilot, lambda: "1 of 1 runs" in shown(app) and "marked" not in shown(app))
+
+    play(script)
+
+
+def test_the_marked_runs_are_exported_as_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    demo_home.fill("seeds")
+    monkeypatch.chdir(tmp_path)
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await opened(app, pilot, 15)
+        await pilot.press("j", "space", "E")
+        await until(pilot, lambda: any(path.read_text() for path in tmp_path.glob("fastadv-runs-*.csv")))
+
+    play(script)
+    (path,) = tmp_path.glob("fastadv-runs-*.csv")
+    (line,) = csv.DictReader(path.read_text().splitlines())
+    row = History().find(line["id"])
+    assert float(line["robust"]) == row.robust
+    assert float(line["eps"]) == row.eps
+    assert line["pinned"] == "true"
+
+
+def test_views_are_saved_by_name_and_opened_again() -> None:
+    demo_home.fill("seeds")
+
+    async def save(app: Fastadv, pilot: Pilot[str]) -> None:
+        screen = await opened(app, pilot, 15)
+        screen.query_one("#query", Input).value = "eps=8"
+        await choose(app, pilot, "o", "robust")
+        await choose(app, pilot, "g", "")
+        await choose(app, pilot, "V", "best [x]")
+        await until(pilot, lambda: "view: best [x]" in shown(app) and bool(load().views))
+
+    async def again(app: Fastadv, pilot: Pilot[str]) -> None:
+        app.settings = load()
+        await opened(app, pilot, 15)
+        await choose(app, pilot, "V", "best")
+        await until(pilot, lambda: "12 of 15 runs" in shown(app) and "sorted by robust" in shown(app))
+        await until(pilot, lambda: app.screen.query_one(DataTable).row_count == 6)  # four groups, two published
+        await choose(app, pilot, "V", "remove")
+        await until(pilot, lambda: not load().views)
+
+    play(save)
+    view = load().views["best [x]"]
+    assert (view.filter, view.sort, view.group) == ("eps=8", "robust", "seeds")
+    play(again)

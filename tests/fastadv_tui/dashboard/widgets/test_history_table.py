@@ -10,6 +10,8 @@ from tests.support.pilot import shown, until
 
 LINES = {f"r{number}": [Text(""), Text(f"a long name of run {number}"), Text("1.5")] for number in range(3)}
 
+HEADINGS = [(key, Text(key)) for key in ("", "name", "eps")]
+
 
 class OneTable(App[None]):
     def compose(self) -> ComposeResult:
@@ -21,9 +23,9 @@ def test_headings_and_cells_line_up_although_textual_paints_before_it_measures()
         app = OneTable()
         async with app.run_test(size=(80, 20)) as pilot:
             table = app.query_one(HistoryTable)
-            table.set_columns(["name", "eps"])
+            table.show(HEADINGS, 1, [], LINES.__getitem__)
             await until(pilot, lambda: "eps" in shown(app))  # the headings are painted, as wide as they are
-            table.show(LINES)
+            table.show(HEADINGS, 1, [*LINES], LINES.__getitem__)
             shown(app)  # as if the screen were painted at this moment, before Textual is idle and measures the cells
             await until(pilot, lambda: all(cells[1].plain in shown(app) for cells in LINES.values()))
             await until(pilot, lambda: len({line.find("eps") + line.find("1.5") for line in lines(app)[:4]}) == 1)
@@ -33,3 +35,20 @@ def test_headings_and_cells_line_up_although_textual_paints_before_it_measures()
 
 def lines(app: OneTable) -> list[str]:
     return shown(app).splitlines()
+
+
+def test_the_first_columns_stay_while_keys_scroll_the_others() -> None:
+    wide = {run_id: [*cells[:2], Text("x" * 60), Text("the end")] for run_id, cells in LINES.items()}
+
+    async def run() -> None:
+        app = OneTable()
+        async with app.run_test(size=(80, 20)) as pilot:
+            table = app.query_one(HistoryTable)
+            table.show([*HEADINGS, ("last", Text("last"))], 2, [*wide], wide.__getitem__)
+            table.focus()
+            await until(pilot, lambda: "xxx" in shown(app))
+            await pilot.press(*["right"] * 40)
+            await until(pilot, lambda: "the end" in shown(app))
+            assert all(cells[1].plain in shown(app) for cells in wide.values())
+
+    asyncio.run(run())

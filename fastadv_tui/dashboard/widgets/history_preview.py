@@ -1,0 +1,86 @@
+"""The preview of the line under the cursor of the history: its curves, facts and note."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.text import Text
+from textual.containers import Container, VerticalScroll
+from textual.widgets import Static
+
+from fastadv_tui.dashboard.chart.series import Options, Series
+from fastadv_tui.dashboard.chart.widget import Chart
+from fastadv_tui.dashboard.widgets.run_facts import facts
+from fastadv_tui.history.columns import COLUMNS
+from fastadv_tui.history.curve_axes import CLEAN, ROBUST, against_epochs
+from fastadv_tui.history.leaderboard import line_text
+from fastadv_tui.history.paper import is_published
+from fastadv_tui.history.row import Row
+from fastadv_tui.text.sanitize import one_line
+
+MAX_VALUE = 60  # characters of a value
+MAX_MEMBERS = 20  # runs of a group that are listed
+OF_GROUP = ("dataset", "method", "eps", "seed", "clean", "robust", "duration", "flops")
+
+
+class HistoryPreview(Container):
+    """Shows one run, the mean of a group, or a published result. It stays empty until it shows something first."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._shown: tuple[Sequence[Row], int] | None = None
+
+    async def show(self, rows: Sequence[Row], place: int) -> None:
+        """Show the runs of one line; nothing if there is none. place: the number of the colour of the curves."""
+        if (rows, place) == self._shown:
+            return
+        if self._shown is None:
+            text = Static(id="preview-text", markup=False)
+            chart = Chart(id="preview-curves", classes="curve")
+            await self.mount_all([chart, VerticalScroll(text, id="preview-facts", can_focus=False)])
+        self._shown = [*rows], place
+        chart = self.query_one("#preview-curves", Chart)
+        chart.border_title = one_line(rows[0].name, 30) if rows else "no run"
+        chart.options = Options(y="percent")
+        curves = (("clean", CLEAN), ("robust", ROBUST))
+        chart.series = [
+            Series(name=name, xs=[x for x, _ in points], ys=[y for _, y in points], look=place, dotted=name == "robust")
+            for name, accuracy in curves
+            if (points := against_epochs(rows, accuracy))
+        ]
+        chart.display = bool(chart.series)
+        lines = [_line(label, value) for label, value in _told(rows)]
+        self.query_one("#preview-text", Static).update(Text("\n").join(lines))
+
+
+def _told(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """Labels and values. The note comes first, because the table has no room for it."""
+    if not rows:
+        return []
+    first = rows[0]
+    if is_published(first):
+        figures = [(key, COLUMNS[key].text_or(first, "-")) for key in ("clean", "robust", "attack", "duration")]
+        return [("published", first.note), *figures]
+    if len(rows) == 1:
+        found = facts(first, None)
+        return [*((label, value) for label, value in found if label == "note"), *_best(first), *_without_note(found)]
+    shared = [(COLUMNS[key].title, line_text(rows, COLUMNS[key])) for key in OF_GROUP]
+    members = [(row.id, f"seed {row.seed}  {_accuracies(row)}  {row.state}") for row in rows[:MAX_MEMBERS]]
+    return [("runs", str(len(rows))), *shared, *members]
+
+
+def _without_note(found: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(label, value) for label, value in found if label != "note"]
+
+
+def _best(row: Row) -> list[tuple[str, str]]:
+    if row.best_robust is None:
+        return []
+    return [("best", f"robust {COLUMNS['best_robust'].text(row)} at epoch {COLUMNS['best_epoch'].text(row)}")]
+
+
+def _accuracies(row: Row) -> str:
+    return f"{COLUMNS['clean'].text_or(row, '-')} / {COLUMNS['robust'].text_or(row, '-')}"
+
+
+def _line(label: str, value: str) -> Text:
+    return Text.assemble((f"{one_line(label, 18):<9} ", "dim"), one_line(value, MAX_VALUE))

@@ -1,0 +1,63 @@
+"""What stands below a comparison: the meaning of the signs in its cells, and why results might not be comparable."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastadv_tui.history.comparison_table import Column, Line
+from fastadv_tui.history.evaluations import kind_of
+from fastadv_tui.history.row import Row
+from fastadv_tui.history.seed_groups import counted_twice, group_by_seed
+from fastadv_tui.history.significance import MIN_SEEDS, STANDARD_ERRORS
+from fastadv_tui.text.quantities import figure_warnings
+
+
+def notes_of(columns: Sequence[Column], baseline: int | None, results: Sequence[Line]) -> list[str]:
+    """What the signs in the cells mean. baseline: the column that differences refer to."""
+    cells = [cell for _, line in results for cell in line]
+    found = []
+    if any(cell.plus_minus is not None for cell in cells):
+        found.append(
+            f"± standard error for the number of images; from {MIN_SEEDS} seeds on, standard deviation over seeds"
+        )
+    if baseline is None:
+        return found
+    name = columns[baseline].name
+    found.append(f"differences in percentage points against {name}")
+    found.append(f"* better than {name} by more than {STANDARD_ERRORS:g} standard errors of the difference")
+    if any(cell.unlike for cell in cells):
+        found.append(f"in parentheses: measured unlike {name}, so without difference and star")
+    return found
+
+
+def warnings_of(columns: Sequence[Column]) -> list[str]:
+    """The reasons why the results might not be comparable."""
+    rows = [row for column in columns for row in column.rows]
+    checks: dict[str, set[Any]] = {
+        "the data differ between the runs": {row.data_fingerprint for row in rows if row.data_fingerprint},
+        "the runs were evaluated with different attacks": {row.attack for row in rows},
+        "the runs were evaluated on different numbers of images": {row.images for row in rows},
+        "the runs were evaluated with different eps": {row.eps for row in rows},
+        "some runs have a final evaluation, others only evaluations during training": {row.final for row in rows},
+        "the engine code differs between the runs": {row.code_fingerprint for row in rows if row.code_fingerprint},
+    }
+    warnings = [warning for warning, found in checks.items() if len(found) > 1]
+    warnings += ["results of `fastadv eval` differ in their data or step size"] * _evaluations_differ(rows)
+    return warnings + counted_twice([group for column in columns for group in group_by_seed(column.rows)])
+
+
+def cautions_of(columns: Sequence[Column]) -> list[str]:
+    """What a reader must know of the figures of single runs."""
+    return [
+        f"{column.name}: {warning}"
+        for column in columns
+        for row in column.rows
+        for warning in figure_warnings(row.without_gradient, row.images, row.answers)
+    ]
+
+
+def _evaluations_differ(rows: Sequence[Row]) -> bool:
+    """Whether two results of `fastadv eval` of one kind are of different data or of attacks of other step sizes."""
+    found: dict[str, set[tuple[str, float]]] = {}
+    for record in (record for row in rows for record in row.evaluations):
+        found.setdefault(kind_of(record), set()).add((record.data, record.step_size))
+    return any(len(measured) > 1 for measured in found.values())

@@ -1,0 +1,85 @@
+"""What robust accuracy is drawn against: epochs, training time, work, or the eps of several evaluations."""
+
+import statistics
+from collections.abc import Callable, Sequence
+
+from engine.config.errors import ConfigError
+from engine.config.phases import parse
+from engine.protocol.evaluations import EvaluationRecord
+from fastadv_tui.history.row import Row
+from fastadv_tui.history.run_settings import setting_of
+
+Point = tuple[float, float]  # x, and an accuracy in [0,1]
+CLEAN, ROBUST = 1, 2  # places in a point of a row's curve
+
+
+def against_epochs(rows: Sequence[Row], accuracy: int = ROBUST) -> list[Point]:
+    """Accuracy after each epoch: of one run, or the mean over runs at the epochs that all of them have."""
+    return _mean_curve(rows, lambda row, epoch: epoch, accuracy)
+
+
+def against_time(rows: Sequence[Row]) -> list[Point]:
+    """Robust accuracy after so many seconds of training. The history keeps the time of the whole run: it is spread
+    over the epochs by their work. Runs of unknown time have no points."""
+    return _mean_curve([row for row in rows if row.duration], _seconds, ROBUST)
+
+
+def against_work(rows: Sequence[Row]) -> list[Point]:
+    """Robust accuracy after so many floating-point operations. Runs of unknown work have no points."""
+    return _mean_curve([row for row in rows if row.flops], _operations, ROBUST)
+
+
+def against_eps(rows: Sequence[Row]) -> list[Point]:
+    """Robust accuracy against eps, a fraction in [0,1], of the attack that measured most of them; clean accuracy at 0.
+
+    Several measurements of one eps are averaged. Empty if no attack measured two eps.
+    """
+    by_attack: dict[tuple[object, ...], list[EvaluationRecord]] = {}
+    for record in (record for row in rows for record in row.evaluations):
+        alike = (record.attack, record.images, record.dataset, record.data, record.held_out, record.checkpoint)
+        by_attack.setdefault(alike, []).append(record)
+    most = max(by_attack.values(), key=lambda records: len(_by_eps(records)), default=[])
+    robust = _by_eps(most)
+    if len(robust) < 2:
+        return []
+    means = {eps: statistics.fmean(values) for eps, values in robust.items()}
+    clean = statistics.fmean(record.clean for record in most)
+    return sorted({0.0: clean, **means}.items())
+
+
+def _by_eps(records: Sequence[EvaluationRecord]) -> dict[float, list[float]]:
+    found: dict[float, list[float]] = {}
+    for record in records:
+        found.setdefault(round(record.eps, 9), []).append(record.robust)
+    return found
+
+
+def _mean_curve(rows: Sequence[Row], x: Callable[[Row, float], float], accuracy: int) -> list[Point]:
+    curves = [{point[0]: point[accuracy] for point in row.curve} for row in rows if row.curve]
+    if not curves:
+        return []
+    first = next(row for row in rows if row.curve)
+    shared = [epoch for epoch in curves[0] if all(epoch in curve for curve in curves)]
+    if not shared:  # the runs were measured at other epochs: the first one stands for all
+        curves, shared = curves[:1], [*curves[0]]
+    return [(x(first, epoch), statistics.fmean(curve[epoch] for curve in curves)) for epoch in shared]
+
+
+def _seconds(row: Row, epoch: float) -> float:
+    return row.duration * _work_until(row, epoch) / max(_work_until(row, row.epochs), 1e-9)
+
+
+def _operations(row: Row, epoch: float) -> float:
+    return row.flops * _work_until(row, epoch) / max(_work_until(row, row.total_epochs), 1e-9)
+
+
+def _work_until(row: Row, epoch: float) -> float:
+    """The work of the first epochs. Its unit is the work of an epoch, for phases that of an epoch with 1x1 pixels."""
+    try:
+        phases = parse(str(setting_of(row, "phases") or ""))
+    except ConfigError:  # written by another version
+        phases = ()
+    if not all(phase.crop for phase in phases):
+        return epoch
+    done = [max(min(epoch, phase.end) - phase.begin, 0) * phase.crop**2 for phase in phases]
+    return sum(done) if phases else epoch

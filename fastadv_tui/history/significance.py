@@ -1,0 +1,109 @@
+"""Which accuracies can be compared with each other, and which differences between them exceed their noise."""
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from engine.config.units import units
+from fastadv_tui.text.quantities import attack_name, kind_of_images
+
+MIN_SEEDS = 3  # fewer seeds say too little about their spread: then the standard error is that of the images
+STANDARD_ERRORS = 2.0  # a difference counts if it exceeds this number of its standard errors
+
+
+class Conditions(Struct, frozen=True, kw_only=True):
+    """What an accuracy was measured under. Two accuracies can be compared if all of these agree.
+
+    data: fingerprint of the data set. held_out: whether the images are held-out training images. eps, step_size:
+    fractions in [0,1]. final: False for an evaluation while training.
+    """
+
+    dataset: str
+    data: str = ""
+    held_out: bool = False
+    attack: str
+    eps: float
+    step_size: float = 0.0
+    images: int
+    final: bool = True
+
+    def unlike(self, other: "Conditions") -> str:
+        """In what these conditions are unlike others: `PGD-10 while training, eps 25`; empty if all agree."""
+        if self.dataset != other.dataset:
+            data = f"data set {self.dataset}"
+        else:
+            data = "other data" if self.data != other.data else ""
+        same_size = math.isclose(self.eps, other.eps, rel_tol=1e-9)
+        same_step = not same_size or math.isclose(self.step_size, other.step_size, rel_tol=1e-9)
+        found = [
+            "" if (self.attack, self.final) == (other.attack, other.final) else self.attack_words,
+            "" if self.images == other.images else f"{self.images:,} images",
+            "" if self.held_out == other.held_out else kind_of_images(self.held_out),
+            "" if same_size else f"eps {units(self.eps)}",
+            "" if same_step else f"step size {units(self.step_size)}",
+            data,
+        ]
+        return ", ".join(filter(None, found))
+
+    @property
+    def attack_words(self) -> str:
+        """The attack, and whether it was made while training: `PGD-10 while training`."""
+        return attack_name(self.attack) + " while training" * (not self.final)
+
+    @property
+    def words(self) -> str:
+        """What was measured: `PGD-50-10 on 10,000 images, eps 8`."""
+        return f"{self.attack_words} on {self.images:,} images, eps {units(self.eps)}"
+
+
+class Accuracy(Struct, frozen=True, kw_only=True):
+    """An accuracy in [0,1] of one run, or the mean of runs that differ only in their seed.
+
+    seeds: number of distinct seeds. std: sample standard deviation over the seeds, None for fewer than MIN_SEEDS.
+    unmoved: the fraction of the images that count as robust although the attack could not move them.
+    """
+
+    value: float
+    conditions: Conditions
+    seeds: int = 1
+    std: float | None = None
+    unmoved: float = 0.0
+
+    @property
+    def plus_minus(self) -> float | None:
+        """What stands behind ±: the standard deviation over seeds, or the standard error for the number of images."""
+        return self.std if self.std is not None else binomial_error(self.value, self.conditions.images)
+
+    @property
+    def standard_error(self) -> float | None:
+        """The standard error of the value. None if the number of images is unknown."""
+        return self.plus_minus if self.std is None else self.std / math.sqrt(self.seeds)
+
+    def exceeds(self, other: "Accuracy") -> bool:
+        """Whether this accuracy is better than another one by more than noise.
+
+        Images that the attack could not move do not count for this accuracy.
+        """
+        own, theirs = self.standard_error, other.standard_error
+        if own is None or theirs is None or self.conditions.unlike(other.conditions):
+            return False
+        difference = self.value - self.unmoved - other.value
+        return difference > STANDARD_ERRORS * math.hypot(own, theirs)
+
+
+def binomial_error(accuracy: float, images: int) -> float | None:
+    """The standard error of an accuracy that was measured on so many images; None if their number is unknown."""
+    return math.sqrt(accuracy * (1 - accuracy) / images) if images else None
+
+
+def mean_over_seeds(
+    values: Mapping[int, Sequence[float]], conditions: Conditions, unmoved: float = 0.0
+) -> Accuracy | None:
+    """The mean of accuracies. None without any. values: by seed. Runs of one seed count as one trial, their mean."""
+    trials = [statistics.fmean(of_seed) for of_seed in values.values() if of_seed]
+    if not trials:
+        return None
+    std = statistics.stdev(trials) if len(trials) >= MIN_SEEDS else None
+    return Accuracy(value=statistics.fmean(trials), conditions=conditions, seeds=len(trials), std=std, unmoved=unmoved)

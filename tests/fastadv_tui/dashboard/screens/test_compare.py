@@ -1,0 +1,96 @@
+"""The comparison of any number of runs, driven by a pilot."""
+
+import pytest
+from textual.pilot import Pilot
+
+from fastadv_tui.dashboard.app import Fastadv
+from fastadv_tui.dashboard.chart.widget import Chart
+from fastadv_tui.dashboard.screens.compare import CompareScreen
+from fastadv_tui.dashboard.widgets.comparison_view import ComparisonView
+from tests.support import demo_home
+from tests.support.pilot import play, shown, until
+
+pytestmark = pytest.mark.usefixtures("quick_home")
+
+
+async def opened(app: Fastadv, pilot: Pilot[str], *names: str, by_seed: bool = False) -> ComparisonView:
+    """Open the comparison of all runs with these names, and wait until its table is filled."""
+    await until(pilot, lambda: app.snapshot.loaded)
+    app.push_screen(CompareScreen([row.id for row in app.snapshot.rows if row.name in names], by_seed))
+    await until(pilot, lambda: any(view.row_count for view in app.screen.query(ComparisonView)))
+    return app.screen.query_one(ComparisonView)
+
+
+def headings(view: ComparisonView) -> list[str]:
+    return [str(column.label) for column in view.ordered_columns]
+
+
+def test_runs_that_do_not_fit_become_rows_and_the_first_column_stays_while_keys_scroll() -> None:
+    demo_home.fill("seeds")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        view = await opened(app, pilot, "fgsm", "nfgsm", "fgsm-zero", "nfgsm-eps4")
+        assert view.row_count == 12
+        assert "robust" in headings(view)
+        await until(pilot, lambda: "clean" in shown(app))
+        await pilot.press(*["right"] * 30)
+        await until(pilot, lambda: view.scroll_x > 20 and "collapsed  80" not in shown(app))
+        assert all(f"nfgs{seed:02d}" in shown(app) for seed in range(3))
+
+    play(script, size=(120, 60))
+
+
+def test_seed_groups_that_fit_are_columns_with_differences_to_the_pinned_one() -> None:
+    demo_home.fill("seeds")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        view = await opened(app, pilot, "fgsm", "nfgsm", by_seed=True)
+        assert [" ".join(name.split()[-2:]) for name in headings(view)[1:]] == ["nfgsm (3)", "fgsm (3)"]
+        assert "⚑" in headings(view)[2]
+        await until(pilot, lambda: "48.6 ± 0.1% +3.6 *" in shown(app))
+        await until(pilot, lambda: "differences in percentage points against fgsm (3)" in shown(app))
+        await pilot.press("g")
+        await until(pilot, lambda: view.row_count == 6)  # each run alone: rows
+
+    play(script, size=(160, 50))
+
+
+def test_a_marked_run_keeps_its_colour_and_an_unmarked_one_takes_a_free_one() -> None:
+    demo_home.fill("seeds")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: app.snapshot.loaded)
+        of = {row.name: row.id for row in app.snapshot.rows if row.seed == 0}
+        for name in ("nfgsm-eps4", "pgd"):
+            app.marked.toggle(of[name])
+        app.push_screen(CompareScreen([of["fgsm"], of["pgd"], of["nfgsm"]]))
+        await until(pilot, lambda: app.screen.query(Chart) and app.screen.query(Chart).first().series)
+        assert [series.look for series in app.screen.query(Chart).first().series] == [2, 1, 3]
+
+    play(script, size=(160, 50))
+
+
+def test_charts_against_time_work_and_eps() -> None:
+    demo_home.fill("seeds")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await opened(app, pilot, "fgsm", "nfgsm", by_seed=True)
+        charts = {name: app.screen.query_one(f"#against-{name}", Chart) for name in ("time", "work", "eps")}
+        assert [len(charts[name].series) for name in charts] == [2, 2, 1]
+        await until(pilot, lambda: "4 PFLOP" in shown(app) and "1/255" in shown(app))
+        await pilot.press("t")
+        await until(pilot, lambda: "Results" not in shown(app))
+
+    play(script, size=(200, 60))
+
+
+def test_a_narrow_terminal_shows_the_table_and_the_charts_on_request() -> None:
+    demo_home.fill("seeds")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await opened(app, pilot, "fgsm", "nfgsm", by_seed=True)
+        await until(pilot, lambda: "Results" in shown(app) and "Robust accuracy" not in shown(app))
+        await pilot.press("t")
+        await until(pilot, lambda: "Results" not in shown(app) and "Robust accuracy" in shown(app))
+
+    play(script, size=(80, 24))

@@ -1,0 +1,47 @@
+"""Accuracy against epochs, time, work and eps."""
+
+import pytest
+from msgspec.structs import replace
+
+from fastadv_tui.history.curve_axes import CLEAN, against_epochs, against_eps, against_time, against_work
+from fastadv_tui.history.row import Row
+from tests.support.evaluations import evaluation
+
+RUN = Row(
+    id="a", dataset="cifar10", preset="wong2020", method="fgsm", epochs=4.0, total_epochs=8.0, duration=40.0, flops=800,
+    curve=[(1.0, 0.5, 0.2), (2.0, 0.6, 0.3), (4.0, 0.8, 0.4)],
+)  # fmt: skip
+
+
+def test_time_and_work_rise_with_the_epochs() -> None:
+    assert against_epochs([RUN]) == [(1.0, 0.2), (2.0, 0.3), (4.0, 0.4)]
+    assert against_time([RUN]) == [(10.0, 0.2), (20.0, 0.3), (40.0, 0.4)]  # 40 s for 4 epochs
+    assert against_work([RUN]) == [(100.0, 0.2), (200.0, 0.3), (400.0, 0.4)]  # 800 operations for 8 epochs
+
+
+def test_a_phase_of_small_images_costs_less() -> None:
+    phased = replace(RUN, settings={"phases": "0-2:0/16 2-8:0/32"})  # an epoch of the second phase costs four times
+    assert against_time([phased]) == [(4.0, 0.2), (8.0, 0.3), (40.0, 0.4)]
+    assert [x for x, _ in against_work([phased])] == pytest.approx([800 / 26, 1600 / 26, 800 * 10 / 26])
+
+
+def test_a_run_of_unknown_time_or_work_has_no_points() -> None:
+    assert against_time([replace(RUN, duration=0.0)]) == against_work([replace(RUN, flops=0)]) == []
+    assert against_epochs([replace(RUN, curve=[])]) == []
+
+
+def test_the_curve_of_seeds_is_their_mean_at_the_epochs_that_all_have() -> None:
+    other = replace(RUN, id="b", seed=1, curve=[(1.0, 0.7, 0.4), (4.0, 0.6, 0.6)])
+    assert against_epochs([RUN, other]) == [(1.0, pytest.approx(0.3)), (4.0, pytest.approx(0.5))]
+    assert against_epochs([RUN, other], CLEAN) == [(1.0, pytest.approx(0.6)), (4.0, pytest.approx(0.7))]
+    never = replace(other, curve=[(3.0, 0.6, 0.6)])
+    assert against_epochs([RUN, never]) == against_epochs([RUN])
+
+
+def test_robustness_against_eps_takes_the_attack_with_most_eps_and_begins_at_clean_accuracy() -> None:
+    sizes = [evaluation(eps=eps / 255, robust=0.6 - eps / 20, clean=0.6) for eps in (8, 4)]
+    run = replace(RUN, evaluations=[*sizes, evaluation(attack="pgd-100", eps=2 / 255, robust=0.1)])
+    points = against_eps([run])
+    assert [y for _, y in points] == pytest.approx([0.6, 0.4, 0.2])
+    assert [255 * x for x, _ in points] == pytest.approx([0, 4, 8])
+    assert against_eps([replace(RUN, evaluations=sizes[:1])]) == []
