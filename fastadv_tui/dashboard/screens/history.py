@@ -1,7 +1,6 @@
 """The history screen: all runs as a leaderboard, to filter, sort, group, mark and annotate."""
 
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Container, Horizontal, Vertical
 from textual.timer import Timer
 from textual.widgets import DataTable, Footer, Input, Label, Static
@@ -38,30 +37,7 @@ NO_RUNS = "No runs yet. Press escape, then n to start one."
 class HistoryScreen(HistoryActions):
     """Shows the rows of the history, live."""
 
-    BINDINGS = [
-        Binding("escape,h", "back", "Back", id="history-back"),
-        Binding("slash", "filter", "Filter", id="history-filter", key_display="/"),
-        Binding("space", "mark", "Mark", id="history-mark"),
-        Binding("c", "compare", "Compare", id="history-compare"),
-        Binding("o", "sort", "Sort", id="history-sort"),
-        Binding("g", "group", "Group", id="history-group"),
-        Binding("O", "reverse", "Reverse the order", id="history-reverse", show=False),
-        Binding("v", "columns", "Columns", id="history-columns", show=False),
-        Binding("V", "views", "Views", id="history-views", show=False),
-        Binding("a", "evaluate", "Evaluate", id="history-evaluate", show=False),
-        Binding("E", "export", "Export", id="history-export", show=False),
-        Binding("P", "pin", "Pin", id="history-pin", show=False),
-        Binding("T", "tag", "Tag", id="history-tag", show=False),
-        Binding("N", "note", "Note", id="history-note", show=False),
-        Binding("r", "rename", "Rename", id="history-rename", show=False),
-        Binding("x", "stop", "Stop", id="history-stop", show=False),
-        Binding("R", "resume", "Resume", id="history-resume", show=False),
-        Binding("e", "again", "Run again with changes", id="history-again", show=False),
-        Binding("D", "delete", "Delete", id="history-delete", show=False),
-        Binding("n", "app.launch", "New run", id="history-new", show=False),  # shown, it hides the help at 80 columns
-        Binding("j", "cursor(1)", "Down", show=False),
-        Binding("k", "cursor(-1)", "Up", show=False),
-    ]
+    BINDINGS = list(history_keys.BINDINGS)
 
     def __init__(self, query: str = "") -> None:
         """query: the filter at the start."""
