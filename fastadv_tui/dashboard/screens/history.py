@@ -7,6 +7,7 @@ from textual.widgets import DataTable, Footer, Input, Label, Static
 
 from fastadv_tui.dashboard.colours import scheme_of
 from fastadv_tui.dashboard.history_lines import LineCells, Style, heading, shown_columns, sticky_columns
+from fastadv_tui.dashboard.screens import history_keys
 from fastadv_tui.dashboard.screens.choice_dialog import ChoiceDialog
 from fastadv_tui.dashboard.screens.columns_dialog import ColumnsDialog
 from fastadv_tui.dashboard.screens.history_actions import HistoryActions
