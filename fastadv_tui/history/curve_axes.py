@@ -18,6 +18,12 @@ def against_epochs(rows: Sequence[Row], accuracy: int = ROBUST) -> list[Point]:
     return _mean_curve(rows, lambda row, epoch: epoch, accuracy)
 
 
+def spread(rows: Sequence[Row], accuracy: int = ROBUST) -> list[float]:
+    """The sample standard deviation over runs at each point of `against_epochs`; empty for fewer than two runs."""
+    values = _by_epoch(rows, accuracy).values()
+    return [statistics.stdev(found) for found in values if len(found) > 1]
+
+
 def against_time(rows: Sequence[Row]) -> list[Point]:
     """Robust accuracy after so many seconds of training. The history keeps the time of the whole run: it is spread
     over the epochs by their work. Runs of unknown time have no points."""
@@ -55,14 +61,19 @@ def _by_eps(records: Sequence[EvaluationRecord]) -> dict[float, list[float]]:
 
 
 def _mean_curve(rows: Sequence[Row], x: Callable[[Row, float], float], accuracy: int) -> list[Point]:
-    curves = [{point[0]: point[accuracy] for point in row.curve} for row in rows if row.curve]
-    if not curves:
+    first = next((row for row in rows if row.curve), None)
+    if first is None:
         return []
-    first = next(row for row in rows if row.curve)
-    shared = [epoch for epoch in curves[0] if all(epoch in curve for curve in curves)]
-    if not shared:  # the runs were measured at other epochs: the first one stands for all
+    return [(x(first, epoch), statistics.fmean(values)) for epoch, values in _by_epoch(rows, accuracy).items()]
+
+
+def _by_epoch(rows: Sequence[Row], accuracy: int) -> dict[float, list[float]]:
+    """The accuracies of all runs at each epoch that all of them have. Without one, the first run stands for all."""
+    curves = [{point[0]: point[accuracy] for point in row.curve} for row in rows if row.curve]
+    shared = [epoch for epoch in curves[0] if all(epoch in curve for curve in curves)] if curves else []
+    if curves and not shared:
         curves, shared = curves[:1], [*curves[0]]
-    return [(x(first, epoch), statistics.fmean(curve[epoch] for curve in curves)) for epoch in shared]
+    return {epoch: [curve[epoch] for curve in curves] for epoch in shared}
 
 
 def _seconds(row: Row, epoch: float) -> float:

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from msgspec.structs import replace
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from fastadv_tui.dashboard.chart.series import Options, Series
 from fastadv_tui.dashboard.chart.widget import Chart
+from fastadv_tui.dashboard.marks import glyph_at
 from fastadv_tui.history.comparison_table import Column
 from fastadv_tui.history.curve_axes import (
     CLEAN,
@@ -17,6 +19,7 @@ from fastadv_tui.history.curve_axes import (
     against_eps,
     against_time,
     against_work,
+    spread,
 )
 from fastadv_tui.history.row import Row
 
@@ -65,16 +68,30 @@ class ComparisonCharts(Vertical):
         title, accuracy = KINDS[self._kind]
         self.query_one("#against-epochs").border_title = f"{title} · epoch"
         options = Options(y="percent", empty="no accuracy was measured during training")
-        self._draw("epochs", options, lambda rows: against_epochs(rows, accuracy))
+        self._draw("epochs", options, lambda rows: against_epochs(rows, accuracy), accuracy)
 
-    def _draw(self, name: str, options: Options, points_of: Callable[[Sequence[Row]], list[Point]]) -> None:
+    def _draw(
+        self, name: str, options: Options, points_of: Callable[[Sequence[Row]], list[Point]], accuracy: int = ROBUST
+    ) -> None:
+        """Draw one chart: a line for each column; for several seeds their mean and a band of ± one std around it."""
         chart = self.query_one(f"#against-{name}", Chart)
         chart.options = options
         chart.series = [
-            Series(name=column.name, xs=[x for x, _ in points], ys=[y for _, y in points], look=place)
+            _series(column, place, points, accuracy)
             for column, place in zip(self._columns, self._places, strict=True)
             if (points := points_of(column.rows))
         ]
+
+
+def _series(column: Column, place: int, points: Sequence[Point], accuracy: int) -> Series:
+    xs, ys = [x for x, _ in points], [y for _, y in points]
+    line = Series(name=column.name, xs=xs, ys=ys, look=place, glyph=glyph_at(place))
+    deviations = spread(column.rows, accuracy)
+    if len(deviations) != len(ys):  # a single run, or a chart with other points than those of the epochs
+        return line
+    lows = [max(y - deviation, 0.0) for y, deviation in zip(ys, deviations, strict=True)]
+    highs = [min(y + deviation, 1.0) for y, deviation in zip(ys, deviations, strict=True)]
+    return replace(line, lows=lows, highs=highs)
 
 
 def _in_units(rows: Sequence[Row]) -> list[Point]:

@@ -1,9 +1,11 @@
 """Accuracy against epochs, time, work and eps."""
 
+import statistics
+
 import pytest
 from msgspec.structs import replace
 
-from fastadv_tui.history.curve_axes import CLEAN, against_epochs, against_eps, against_time, against_work
+from fastadv_tui.history.curve_axes import CLEAN, against_epochs, against_eps, against_time, against_work, spread
 from fastadv_tui.history.row import Row
 from tests.support.evaluations import evaluation
 
@@ -36,6 +38,14 @@ def test_the_curve_of_seeds_is_their_mean_at_the_epochs_that_all_have() -> None:
     assert against_epochs([RUN, other], CLEAN) == [(1.0, pytest.approx(0.6)), (4.0, pytest.approx(0.7))]
     never = replace(other, curve=[(3.0, 0.6, 0.6)])
     assert against_epochs([RUN, never]) == against_epochs([RUN])
+
+
+def test_the_spread_over_seeds_is_the_sample_deviation_at_the_shared_epochs() -> None:
+    other = replace(RUN, curve=[(1.0, 0.7, 0.4), (4.0, 0.8, 0.6)])
+    wanted = [statistics.stdev(pair) for pair in ((0.2, 0.4), (0.4, 0.6))]
+    assert spread([RUN, other]) == pytest.approx(wanted)
+    assert len(against_epochs([RUN, other])) == 2
+    assert spread([RUN]) == spread([]) == []
 
 
 def test_robustness_against_eps_takes_the_attack_with_most_eps_and_begins_at_clean_accuracy() -> None:
