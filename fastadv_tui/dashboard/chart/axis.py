@@ -107,7 +107,8 @@ def _fit(low: float, high: float, dots: int, spacing: int, raster: int, offset: 
         bottom = tick + (math.floor(((low - tick) / unit + offset) / raster + 1e-9) * raster - offset) * unit
         if bottom + (dots - 1) * unit >= high - 1e-6 * unit:
             used = (high - low) / unit / max(dots - 1, 1)
-            score = used - 0.1 * abs(math.log2(spacing / good)) - (dots < FEWEST_TICKS * spacing)
+            few = (dots - 1 - offset) // spacing + 1 < FEWEST_TICKS
+            score = used - 0.1 * abs(math.log2(spacing / good)) - few
             return _Fit(Scale(bottom, bottom + (dots - 1) * unit, dots), step, spacing, score)
         step = scale.nice_step(step * 1.01)
     return None
