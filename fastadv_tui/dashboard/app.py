@@ -63,7 +63,9 @@ class Fastadv(DashboardSignals, ReadonlyActions, OpensScreens, DashboardWorkers)
             screen.show(message.snapshot)
 
     def theme_changed(self, theme: Theme) -> None:
-        """Remember the theme, and draw again what has colours of its own."""
+        """Remember the theme, and draw again what has colours of its own. Called at the start, too."""
+        if theme.name == themes.full_name(self.settings.theme):
+            return
         self.remember("theme", theme.name)
         for screen in self._ready_screens():
             screen.show(self.snapshot)

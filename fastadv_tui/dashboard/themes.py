@@ -28,11 +28,16 @@ THEMES = (DARK, LIGHT)
 ALIASES = {"ansi": "ansi-dark"}  # uses the sixteen colours of the terminal
 
 
+def full_name(name: str) -> str:
+    """The name of a theme for a name or an alias."""
+    return ALIASES.get(name, name)
+
+
 def set_up(app: App[str], name: str) -> None:
     """Register the themes and select the one called `name`. A toast reports an unknown name."""
     for theme in THEMES:
         app.register_theme(theme)
-    name = ALIASES.get(name, name)
+    name = full_name(name)
     known = name in app.available_themes
     app.theme = name if known else DARK.name
     if not known:
