@@ -16,6 +16,7 @@ from tests.support.pilot import until
 
 FOLDER = Path(__file__).parent
 SIZE = (150, 42)
+MARKED = 4  # runs whose curves the first screen shows
 SAMPLES = 12.0  # seconds in which the curves of the machine grow
 
 
@@ -23,21 +24,21 @@ async def main() -> None:
     app = Fastadv(Settings())
     async with app.run_test(size=SIZE) as pilot:
         await until(pilot, lambda: app.snapshot.loaded and bool(app.screen.query_one("#accuracy", Chart).series))
+        for row in app.snapshot.rows[:MARKED]:
+            app.marked.toggle(row.id)
+        app.look_at(*(row.id for row in app.snapshot.rows[:MARKED]))
+        await until(pilot, lambda: len(app.screen.query_one("#accuracy", Chart).series) >= 2 * MARKED)
         await pilot.pause(SAMPLES)
         save(app, "dashboard")
         await pilot.press("h")
         await until(pilot, lambda: app.screen.id == "history" and app.screen.query_one(DataTable).row_count > 0)
+        await pilot.press("g")
         await pilot.pause(0.5)
-        for row in app.snapshot.rows:
-            if row.dataset == "cifar10" and row.epochs >= 2:
-                app.marked.toggle(row.id)
-        await pilot.press("c")
+        save(app, "history")
+        app.open_compare([row.id for row in app.snapshot.rows], by_seed=True)
         await until(pilot, lambda: bool(app.screen.query("#comparison")))
         await pilot.pause(0.5)
         save(app, "compare")
-        await pilot.press("escape")
-        await pilot.pause(0.5)
-        save(app, "history")
 
 
 def save(app: Fastadv, name: str) -> None:
