@@ -34,3 +34,10 @@ def _without_shared(own: Sequence[str], all_words: Sequence[Sequence[str]]) -> s
     if len({len(words) for words in all_words}) > 1:
         return " ".join(own)
     return " ".join(word for place, word in enumerate(own) if len({words[place] for words in all_words}) > 1)
+
+
+def shortened(name: str, width: int) -> str:
+    """A name of at most `width` characters. Names of runs differ at both ends, so the middle is left out."""
+    if len(name) <= width or width < 3:
+        return name[:width]
+    return f"{name[: width // 2]}…{name[len(name) - (width - 1) // 2 :]}"

@@ -8,6 +8,7 @@ from itertools import groupby
 from rich.cells import cell_len
 
 from fastadv_tui.dashboard.chart.series import REST, TEXT, Curve, Options, Row, x_unit
+from fastadv_tui.text.labels import shortened
 from fastadv_tui.text.sanitize import one_line
 
 NAME_WIDTHS = (200, 32, 24, 16, 10)  # of a name in cells, the widest that fits is taken
@@ -90,13 +91,6 @@ def _cut(head: Row, items: Row, width: int, max_rows: int) -> list[Row]:
         if len(rows) <= max_rows:
             return rows
     return _wrapped(head + items, width)[:max_rows]
-
-
-def shortened(name: str, width: int) -> str:
-    """A name of at most `width` characters. Names of runs differ at both ends, so the middle is left out."""
-    if len(name) <= width or width < 3:
-        return name[:width]
-    return f"{name[: width // 2]}…{name[len(name) - (width - 1) // 2 :]}"
 
 
 def value_at(curve: Curve, x: float) -> float | None:

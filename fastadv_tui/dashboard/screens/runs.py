@@ -30,6 +30,7 @@ from fastadv_tui.errors import UserError
 from fastadv_tui.hardware.sample_history import HOST
 from fastadv_tui.hardware.sampler import Sample
 from fastadv_tui.history.row import Row
+from fastadv_tui.history.row_names import names_with_seeds
 from fastadv_tui.launch.group import submit_group
 from fastadv_tui.text.labels import telling_apart
 from fastadv_tui.text.sanitize import one_line, run_label
@@ -147,7 +148,10 @@ class RunsScreen(PanelKeys):
     def _charted(self, views: Sequence[LiveRun]) -> list[ChartedRun]:
         """The runs of the charts. A run without a mark has the colour that it would get with one."""
         marks = self.fastadv.marked
-        names = telling_apart([(self._name_of(view), view.rundir.id) for view in views], 32) if len(views) > 1 else [""]
+        rows = [row for view in views if (row := self._snapshot.row(view.rundir.id)) is not None]
+        named = names_with_seeds(rows)
+        pairs = [(named.get(view.rundir.id, view.rundir.id), view.rundir.id) for view in views]
+        names = telling_apart(pairs, 32) if len(views) > 1 else [""]
         charted = []
         for name, view in zip(names, views, strict=False):
             place = marks.place(view.rundir.id)

@@ -15,6 +15,8 @@ from fastadv_tui.dashboard.marks import Marks
 from fastadv_tui.dashboard.snapshot import Evaluation, LiveRun, Snapshot
 from fastadv_tui.history.columns import age_text, status_word
 from fastadv_tui.history.row import Row
+from fastadv_tui.history.row_names import names_with_seeds
+from fastadv_tui.text.labels import shortened
 from fastadv_tui.text.quantities import GLYPHS, format_percent, format_progress, ordinal
 from fastadv_tui.text.sanitize import one_line
 
@@ -67,9 +69,12 @@ class RunList(OptionList):
         """Show the runs of a snapshot. Only runs that changed are drawn again."""
         found = [row for row in snapshot.rows if self.filter.casefold() in f"{row.name} {row.id}".casefold()]
         rows = in_order(found, snapshot.places, marks)
-        name_counts = Counter(row.name for row in rows)
+        names = names_with_seeds(rows)
+        counts = Counter(names.values())
         scheme = scheme_of(self.app)
-        prompts = {row.id: prompt(row, snapshot, marks, scheme, name_counts[row.name] > 1) for row in rows}
+        prompts = {
+            row.id: prompt(row, snapshot, marks, scheme, names[row.id], counts[names[row.id]] > 1) for row in rows
+        }
         ids = list(prompts)
         if ids != self._shown or not self.option_count:
             self._refill(ids, prompts)
@@ -115,13 +120,13 @@ def in_order(rows: Sequence[Row], places: Mapping[str, int], marks: Container[st
     return running + kept + ended[:MAX_ENDED]
 
 
-def prompt(row: Row, snapshot: Snapshot, marks: Marks, scheme: int, shares_name: bool = False) -> Text:
+def prompt(row: Row, snapshot: Snapshot, marks: Marks, scheme: int, shown_name: str, shares_name: bool = False) -> Text:
     """The two lines of a run: glyphs, name and last clean/robust accuracy; then its status, progress or age.
 
     scheme: of the theme, see `colours`. shares_name: show the id, too, because another run has the same name.
     """
     accuracy = f"{format_percent(row.clean)[:-1]}/{format_percent(row.robust)[:-1]}" if row.clean is not None else ""
-    name = set_cell_size(_fit(one_line(row.name), NAME_WIDTH), NAME_WIDTH)
+    name = set_cell_size(shortened(one_line(shown_name), NAME_WIDTH), NAME_WIDTH)
     mark = (f"{marks.glyph(row.id)} ", f"bold {run_colour(marks.place(row.id), scheme)}".strip())
     state_glyph = (f"{GLYPHS[row.state]} ", state_colour(row.state, scheme))
     first = Text.assemble(mark, state_glyph, (name, "bold"), f" {accuracy:>11}")

@@ -29,7 +29,7 @@ def view(*progress: tuple[int, int]) -> LiveRun:
 
 def second_line(row: Row, live: LiveRun | None = None) -> str:
     snapshot = Snapshot([row], {row.id: live} if live else {})
-    return prompt(row, snapshot, Marks(), DARK).plain.splitlines()[1].strip()
+    return prompt(row, snapshot, Marks(), DARK, row.name).plain.splitlines()[1].strip()
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_run_that_diverged_is_not_called_collapsed(
 def test_a_run_that_waits_shows_its_place_and_what_holds_the_queue_up(home: object) -> None:
     row = Row(id="a1", name="run", status="queued")
     shown = [
-        prompt(row, Snapshot([row], {}, {"a1": 11}, held), Marks(), DARK).plain.splitlines()[1].strip()
+        prompt(row, Snapshot([row], {}, {"a1": 11}, held), Marks(), DARK, row.name).plain.splitlines()[1].strip()
         for held in ("", "queue paused")
     ]
     assert shown[0] == "queued, 11th in line"
