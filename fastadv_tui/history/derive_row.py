@@ -1,6 +1,6 @@
 """Derives the history row of a run from its run directory."""
 
-from engine.protocol.events import Evaluated
+from engine.protocol.events import Evaluated, Started
 from engine.protocol.rundir import RunDir, Submission
 from fastadv_tui.history.evaluations import evaluations_of
 from fastadv_tui.history.notes import read_notes
@@ -62,12 +62,18 @@ def _add_submission(row: Row, submission: Submission) -> None:
     row.code_fingerprint = submission.code_fingerprint
 
 
+def _mean_rate(started: Started, run: RunState) -> float:
+    """Training images per second over the whole training, evaluations included; 0.0 before the first step."""
+    trained = run.last_step.elapsed if run.last_step else 0.0
+    return started.train_images * run.epochs / trained if trained > 0 else 0.0
+
+
 def _add_progress(row: Row, run: RunState) -> None:
     row.started, row.duration, row.epochs = run.begun, run.elapsed, round(run.epochs, 3)
     row.curve, row.alarms = thinned(run.watch), [alarm.kind for alarm in run.alarms]
     if run.started:
         row.data_fingerprint, row.flops = run.started.data_fingerprint, run.started.flops
-    row.images_per_second = run.last_step.images_per_second if run.last_step else 0.0
+        row.images_per_second = _mean_rate(run.started, run)
     last = run.last_accuracy
     if last is not None:
         row.clean, row.robust, row.attack, row.images = last.clean, last.robust, last.attack, last.images

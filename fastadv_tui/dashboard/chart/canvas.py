@@ -104,11 +104,11 @@ class Canvas:
                 self._taken.add((self._height - 1 - row, place))
 
     def label(self, at: float, value: float, text: str, look: int) -> None:
-        """Write a text beside a point, in the nearest free place. Without a free place there is no text."""
+        """Write a text beside a point, at most a row away. Without a free place there is no text."""
         column, row = self._x.dot(at) // DOTS_WIDE, self._height - 1 - self._y.dot(value) // DOTS_HIGH
         width = cell_len(text)
-        right = [(row + by, column + gap) for by in (0, -1, 1) for gap in (2, 1)]
-        left = [(row + by, column - width + shift) for by in (-1, 1, -2, 2) for shift in (1, 0)]
+        right = [(row + by, column + gap) for by in (0, 1, -1) for gap in (2, 1)]
+        left = [(row + by, column - width + shift) for by in (-1, 1) for shift in (1, 0)]
         self._write(text, look, [*right, *left])
 
     def label_threshold(self, value: float, text: str) -> None:

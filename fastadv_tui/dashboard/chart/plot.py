@@ -105,7 +105,7 @@ def _paint(canvas: Canvas, curves: Sequence[Curve], options: Options, y: Axis, c
         canvas.band(curve)
     for curve in reversed(curves):
         canvas.curve(curve)
-    for curve in curves:
+    for curve in sorted(curves, key=lambda curve: -curve.drawn[curve.end]):  # so that labels have the order of values
         canvas.label(curve.xs[curve.end], curve.drawn[curve.end], _end_text(curve, options), curve.look)
     if options.threshold is not None:
         for height in _threshold(options):

@@ -1,6 +1,6 @@
 """The dialog in which the user chooses what to show: columns of the history, or metrics."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -13,7 +13,7 @@ from textual.widgets.selection_list import Selection
 class ColumnsDialog(ModalScreen[tuple[str, ...] | None]):
     """Returns the chosen keys. Keys that were already shown come first. Returns None if the user cancels.
 
-    what: the name of what is chosen.
+    what: the name of what is chosen. names: of the keys, for the user; by default the keys themselves.
     """
 
     BINDINGS = [
@@ -21,16 +21,24 @@ class ColumnsDialog(ModalScreen[tuple[str, ...] | None]):
         Binding("escape", "dismiss(None)", "Cancel"),
     ]
 
-    def __init__(self, chosen: Iterable[str], others: Iterable[str], what: str = "Columns") -> None:
+    def __init__(
+        self,
+        chosen: Iterable[str],
+        others: Iterable[str],
+        what: str = "Columns",
+        names: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__()
-        self._what = what
+        self._what, self._names = what, names or {}
         self._order = (*chosen, *others)
         self._chosen = set(chosen)
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog"):
             yield Label(f"{self._what}: space shows or hides, enter saves, escape cancels", markup=False)
-            yield SelectionList[str](*(Selection(key, key, key in self._chosen) for key in self._order))
+            yield SelectionList[str](
+                *(Selection(self._names.get(key, key), key, key in self._chosen) for key in self._order)
+            )
 
     def action_save(self) -> None:
         chosen = set(self.query_one(SelectionList).selected)

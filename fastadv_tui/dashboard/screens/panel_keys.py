@@ -66,7 +66,9 @@ class PanelKeys(Screen[None]):
                 self.call_later(self.query_one(TrainingCurves).set_metrics, known(keys))
 
         others = [key for key in METRICS if key not in shown]
-        self.app.push_screen(ColumnsDialog(shown, others, "Metrics"), chosen)
+        self.app.push_screen(
+            ColumnsDialog(shown, others, "Metrics", {key: metric.title for key, metric in METRICS.items()}), chosen
+        )
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Tab goes to the next panel while one is zoomed, else to the next focus."""
@@ -79,6 +81,8 @@ class PanelKeys(Screen[None]):
         if self._zoom.panel is not None:
             self.leave_zoom()
             return
+        if self.has_class("-empty"):
+            return  # the card of an empty home has no panels
         panels = self._panels()
         focused = [panel for panel in panels if panel.has_focus]
         self._zoom.show(focused[0] if focused else panels[0])

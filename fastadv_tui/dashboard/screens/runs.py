@@ -43,6 +43,7 @@ class RunsScreen(PanelKeys):
 
     BINDINGS = [
         Binding("space", "mark", "Mark", id="mark", tooltip="mark the run: its curves are drawn, and c compares it"),
+        Binding("u", "unmark", "Unmark all", id="unmark", show=False, tooltip="remove all marks"),
         Binding("c", "compare", "Compare", id="compare", tooltip="compare the marked runs"),
         Binding("l,enter", "log", "Log", id="log", tooltip="log of the run"),
         Binding("x", "stop(False)", "Stop", id="stop", tooltip="stop the run; it saves a checkpoint first"),
@@ -64,7 +65,7 @@ class RunsScreen(PanelKeys):
             "Back",
             id="back",
             show=False,
-            tooltip="put the cursor, the zoom, the filter or all marks away",
+            tooltip="leave the cursor of the charts, the zoom or the filter",
         ),
         # here and not only in the list, so that they also work from a chart or the filter
         Binding("down,j", "cursor('down')", "Next run", show=False),
@@ -201,7 +202,7 @@ class RunsScreen(PanelKeys):
         self.query_one("#filter").focus()
 
     def action_back(self) -> None:
-        """Undo the last thing that is open: the cursor of the charts, the zoom, the filter, or the marks."""
+        """Undo the last thing that is open: the cursor of the charts, the zoom, or the filter. The marks stay."""
         left = self.query_one("#left")
         if self.query_one(TrainingCurves).clear_cursor():
             return
@@ -211,9 +212,11 @@ class RunsScreen(PanelKeys):
             left.remove_class("filtering")
             self.query_one("#filter", Input).value = ""
             self.query_one(RunList).focus()
-        else:
-            self.fastadv.marked.clear()
-            self.take(self._snapshot)
+
+    def action_unmark(self) -> None:
+        """Remove all marks."""
+        self.fastadv.marked.clear()
+        self.take(self._snapshot)
 
     def action_cursor(self, way: str) -> None:
         getattr(self.query_one(RunList), f"action_cursor_{way}")()

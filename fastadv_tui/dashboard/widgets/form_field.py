@@ -37,7 +37,7 @@ class FormField(TextField):
     FormField {{
         height: 1; border: none; padding: 0 {NOTE + ARROW} 0 {TITLE + ARROW}; background: $panel;
         &:focus {{ border: none; background-tint: $foreground 0%; background: $primary 25%; }}
-        &.wrong {{ height: 2; padding-bottom: 1; }}
+        &.wrong {{ height: 2; padding: 0 {NOTE + ARROW} 1 {TITLE + ARROW}; }}
         &>.input--placeholder {{ color: $foreground; }}
     }}
     """

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from rich.style import Style
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
+from textual.events import DescendantFocus
 from textual.message import Message
 from textual.widgets import Input
 
@@ -75,6 +76,10 @@ class LaunchForm(VerticalScroll, can_focus=False):
             if group_of(key) not in self._open:
                 await self._toggle(group_of(key))
             self._fields[key].focus()
+
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        """Keep the focused field in sight, also if it was mounted a moment ago and has no place yet."""
+        self.call_after_refresh(self.scroll_to_widget, event.widget, animate=False)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)

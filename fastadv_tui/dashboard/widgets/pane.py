@@ -31,6 +31,7 @@ class Pane(Vertical):
         super().__init__(**options)
         self._edge = edge
         self._dragged = False
+        self._cells: int | None = None  # the size that the user chose
 
     @property
     def cells(self) -> int:
@@ -39,10 +40,23 @@ class Pane(Vertical):
 
     def resize(self, cells: int) -> None:
         """Take another size, within sensible limits."""
+        least, most = (LEAST_HEIGHT, MOST_HEIGHT) if self._edge == "top" else (LEAST, MOST)
+        self._cells = min(max(cells, least), most)
+        self._apply(self._cells)
+
+    def let_go(self) -> None:
+        """Have the size of the style sheet, until `resume`."""
+        self._apply(None)
+
+    def resume(self) -> None:
+        """Have the size that the user chose, if there is one."""
+        self._apply(self._cells)
+
+    def _apply(self, cells: int | None) -> None:
         if self._edge == "top":
-            self.styles.height = min(max(cells, LEAST_HEIGHT), MOST_HEIGHT)
+            self.styles.height = cells
         else:
-            self.styles.width = min(max(cells, LEAST), MOST)
+            self.styles.width = cells
 
     def change(self, steps: int) -> None:
         """Grow by some steps; shrink if `steps` is negative."""
@@ -50,9 +64,8 @@ class Pane(Vertical):
 
     def _resize_and_tell(self, cells: int) -> None:
         self.resize(cells)
-        scalar = self.styles.height if self._edge == "top" else self.styles.width
-        if scalar is not None:
-            self.post_message(self.Resized(self, int(scalar.value)))
+        assert self._cells is not None
+        self.post_message(self.Resized(self, self._cells))
 
     def on_mouse_down(self, event: MouseDown) -> None:
         region = self.region

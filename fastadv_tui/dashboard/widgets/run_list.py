@@ -23,8 +23,9 @@ from fastadv_tui.text.sanitize import one_line
 MAX_QUEUED, MAX_ENDED = 40, 60  # the history has the others
 HEADING = "clean / robust"
 BAR_WIDTH = 8  # of the progress bar, in cells
-NAME_WIDTH = 18  # of a name, in cells
-STATE_WIDTH = NAME_WIDTH + 12  # of the second line, in cells
+NAME_WIDTH = 18  # of a name in a list of the usual width, in cells
+LEAST_NAME, MOST_NAME = 6, 60  # of a name, in cells
+BESIDE_NAME = 17  # cells of glyphs, accuracies and blanks beside a name
 LOUD = ("collapsed", "failed", "lost")  # states whose words have their colour, too
 EMPTY_TEXT = "No runs yet.\n\nPress n to start one: the digits\ntake a minute and no download."
 
@@ -51,6 +52,8 @@ class RunList(OptionList):
         super().__init__(markup=False, **options)  # type: ignore[arg-type]
         self._shown: list[str] = []
         self._prompts: dict[str, Text] = {}
+        self._last: tuple[Snapshot, Marks] | None = None
+        self._drawn_for = NAME_WIDTH
         self.filter = ""
 
     @property
@@ -71,10 +74,12 @@ class RunList(OptionList):
         rows = in_order(found, snapshot.places, marks)
         names = names_with_seeds(rows)
         counts = Counter(names.values())
-        scheme = scheme_of(self.app)
+        scheme, width = scheme_of(self.app), self._name_width()
         prompts = {
-            row.id: prompt(row, snapshot, marks, scheme, names[row.id], counts[names[row.id]] > 1) for row in rows
+            row.id: prompt(row, snapshot, marks, scheme, names[row.id], counts[names[row.id]] > 1, width)
+            for row in rows
         }
+        self._last, self._drawn_for = (snapshot, marks), width
         ids = list(prompts)
         if ids != self._shown or not self.option_count:
             self._refill(ids, prompts)
@@ -97,7 +102,14 @@ class RunList(OptionList):
         self._entitle()
 
     def on_resize(self) -> None:
+        """Fit the heading and the rows to the width."""
         self._entitle()
+        if self._last is not None and self._name_width() != self._drawn_for:
+            self.show(*self._last)
+
+    def _name_width(self) -> int:
+        room = self.scrollable_content_region.width - BESIDE_NAME
+        return min(max(room, LEAST_NAME), MOST_NAME) if self.size.width else NAME_WIDTH
 
     def _entitle(self) -> None:
         """Write the heading of the accuracies over their column, into the border."""
@@ -120,19 +132,28 @@ def in_order(rows: Sequence[Row], places: Mapping[str, int], marks: Container[st
     return running + kept + ended[:MAX_ENDED]
 
 
-def prompt(row: Row, snapshot: Snapshot, marks: Marks, scheme: int, shown_name: str, shares_name: bool = False) -> Text:
+def prompt(
+    row: Row,
+    snapshot: Snapshot,
+    marks: Marks,
+    scheme: int,
+    shown_name: str,
+    shares_name: bool = False,
+    name_width: int = NAME_WIDTH,
+) -> Text:
     """The two lines of a run: glyphs, name and last clean/robust accuracy; then its status, progress or age.
 
     scheme: of the theme, see `colours`. shares_name: show the id, too, because another run has the same name.
+    name_width: in cells; the rest of the lines follows.
     """
     accuracy = f"{format_percent(row.clean)[:-1]}/{format_percent(row.robust)[:-1]}" if row.clean is not None else ""
-    name = set_cell_size(shortened(one_line(shown_name), NAME_WIDTH), NAME_WIDTH)
+    name, state_width = set_cell_size(shortened(one_line(shown_name), name_width), name_width), name_width + 12
     mark = (f"{marks.glyph(row.id)} ", f"bold {run_colour(marks.place(row.id), scheme)}".strip())
     state_glyph = (f"{GLYPHS[row.state]} ", state_colour(row.state, scheme))
     first = Text.assemble(mark, state_glyph, (name, "bold"), f" {accuracy:>11}")
-    state = _fit(_state(row, snapshot), STATE_WIDTH)
-    if shares_name and len(state) + len(row.id) < STATE_WIDTH:
-        state = f"{state:<{STATE_WIDTH - len(row.id)}}{row.id}"
+    state = _fit(_state(row, snapshot), state_width)
+    if shares_name and len(state) + len(row.id) < state_width:
+        state = f"{state:<{state_width - len(row.id)}}{row.id}"
     word_style = state_colour(row.state, scheme) if row.state in LOUD else "dim"
     return Text("\n").join([first, Text(f"    {state}", style=word_style)])
 

@@ -142,7 +142,7 @@ class TrainingCurves(Vertical):
         grid.styles.height = f"{rows}fr"
         for number, chart in enumerate(charts):
             chart.set_class(number >= columns * rows, "no-room")
-        self.query_one("#accuracy", Chart).border_subtitle = f"{hidden} more with z" if hidden else ""
+        self.query_one("#accuracy", Chart).border_subtitle = f"{hidden} more charts: z, tab" if hidden else ""
 
     # -- drawing ----------------------------------------------------------------------------------------------
 

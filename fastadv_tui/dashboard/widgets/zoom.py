@@ -6,6 +6,8 @@ The style sheet hides every `.part` of a screen with the class `zooming`, except
 from textual.screen import Screen
 from textual.widget import Widget
 
+from fastadv_tui.dashboard.widgets.pane import Pane
+
 
 class Zoom:
     """At most one panel of a screen is zoomed: the panel has the whole screen between the top bar and the footer."""
@@ -21,6 +23,8 @@ class Zoom:
         for widget in (panel, *panel.ancestors):
             if isinstance(widget, Widget) and widget.has_class("part"):
                 widget.add_class("zoomed")
+            if isinstance(widget, Pane):
+                widget.let_go()
         self._screen.add_class("zooming")
         panel.focus()
 
@@ -29,4 +33,6 @@ class Zoom:
         self.panel = None
         for widget in self._screen.query(".zoomed"):
             widget.remove_class("zoomed")
+        for pane in self._screen.query(Pane):
+            pane.resume()
         self._screen.remove_class("zooming")

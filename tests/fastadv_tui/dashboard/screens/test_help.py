@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from textual.binding import Binding
 from textual.pilot import Pilot
-from textual.widgets import Input, Static
+from textual.widgets import DataTable, Input, Static
 
 from engine.config.presets import build
 from fastadv_tui.dashboard.app import Fastadv
@@ -65,13 +65,15 @@ def a_home() -> None:
 def looks(app: Fastadv) -> tuple[object, ...]:
     """What a key may change: the screen, the focus, the marks, a message, a chart that has no room at 80x24."""
     charts = [(chart.options, chart.cursor) for chart in app.screen.query(Chart)]
-    return (len(app.screen_stack), shown(app), app.focused, [*app.marked], len(app._notifications), charts)
+    cursors = [table.cursor_coordinate for table in app.screen.query(DataTable)]
+    return (len(app.screen_stack), shown(app), app.focused, [*app.marked], len(app._notifications), charts, cursors)
 
 
 async def back_to_runs(app: Fastadv, pilot: Pilot[str]) -> None:
     while not isinstance(app.screen, RunsScreen):
         await app.pop_screen()
     app.marked.clear()
+    app.screen.leave_zoom()
     app.screen.query_one("#filter", Input).value = ""
     app.screen.query_one("#left").remove_class("filtering")
     app.screen.query_one(RunList).focus()
@@ -93,7 +95,7 @@ async def works(app: Fastadv, pilot: Pilot[str], section: Section, binding: Bind
     before = looks(app)
     await pilot.press(binding.key)
     try:
-        await until(pilot, lambda: looks(app) != before, timeout=5)
+        await until(pilot, lambda: looks(app) != before)
     except AssertionError as error:
         raise AssertionError(f"{section.title}: the key {binding.key} ({binding.description}) does nothing") from error
 

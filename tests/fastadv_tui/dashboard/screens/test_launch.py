@@ -90,6 +90,8 @@ def test_all_errors_stand_at_their_fields_and_a_start_goes_to_the_first_one() ->
         await until(pilot, lambda: "4 fields must change" in plan(app))
         assert field(app, "eps").has_focus
         assert "^ '1O' is not a whole number" in shown(app)
+        typed = next(line for line in shown(app).splitlines() if "epochs" in line)
+        assert "  1O  " in typed  # the text stays above its error
         assert "^ 'x' is not a size" in shown(app)
         assert "Optimizer  1 error" in shown(app)
         field(app, "eps").value, field(app, "epochs").value = "8", "1"

@@ -315,3 +315,21 @@ def test_the_cursor_stays_on_its_run_whatever_is_submitted() -> None:
         assert runs.chosen == "b2"
 
     play(script)
+
+
+def test_a_narrow_list_has_two_lines_for_each_run_and_escape_keeps_the_marks() -> None:
+    for name in ("a1", "b2"):
+        a_run(name, name=f"a rather long name of run {name}")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        runs = app.screen.query_one(RunList)
+        await until(pilot, lambda: runs.option_count == 2)
+        await pilot.press("space", *["less_than_sign"] * 6)
+        await until(pilot, lambda: runs.size.width < 26)
+        await until(pilot, lambda: runs.virtual_size.height == 4)
+        await pilot.press("escape")
+        assert len(app.marked) == 1
+        await pilot.press("u")
+        assert len(app.marked) == 0
+
+    play(script)
