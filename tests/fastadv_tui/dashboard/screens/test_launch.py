@@ -90,8 +90,9 @@ def test_all_errors_stand_at_their_fields_and_a_start_goes_to_the_first_one() ->
         await until(pilot, lambda: "4 fields must change" in plan(app))
         assert field(app, "eps").has_focus
         assert "^ '1O' is not a whole number" in shown(app)
-        typed = next(line for line in shown(app).splitlines() if "epochs" in line)
-        assert "  1O  " in typed  # the text stays above its error
+        lines = shown(app).splitlines()
+        below = next(number for number, line in enumerate(lines) if "^ '1O' is not" in line)
+        assert lines[below - 1].split()[1:3] == ["epochs", "1O"]  # the text stays above its error
         assert "^ 'x' is not a size" in shown(app)
         assert "Optimizer  1 error" in shown(app)
         field(app, "eps").value, field(app, "epochs").value = "8", "1"
