@@ -7,6 +7,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.events import DescendantFocus
 from textual.message import Message
+from textual.widget import Widget
 from textual.widgets import Input
 
 from engine.config.groups import Group
@@ -67,6 +68,9 @@ class LaunchForm(VerticalScroll, can_focus=False):
         for group, heading in self._headings.items():
             errors = sum(key in reading.errors for key in LAYOUT[group])
             heading.show(group in self._open, self._summary(group, reading), errors)
+        focused = self.screen.focused
+        if focused is not None and focused in self._fields.values():  # fields that appear above may push it away
+            self._keep_in_sight(focused)
 
     async def focus_first_error(self) -> None:
         """Put the cursor into the first field with an error. Opens its group."""
@@ -79,7 +83,10 @@ class LaunchForm(VerticalScroll, can_focus=False):
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         """Keep the focused field in sight, also if it was mounted a moment ago and has no place yet."""
-        self.call_after_refresh(self.scroll_to_widget, event.widget, animate=False)
+        self._keep_in_sight(event.widget)
+
+    def _keep_in_sight(self, field: Widget) -> None:
+        self.call_after_refresh(self.scroll_to_widget, field, animate=False)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)

@@ -26,7 +26,7 @@ def test_names_of_runs_are_never_read_as_markup() -> None:
     a_run("a1", name="[red]x[/red] [link=y]")
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
-        await until(pilot, lambda: "[red]x[/red]" in shown(app))
+        await until(pilot, lambda: "[red]x[/r…[link=y]" in shown(app))
         await pilot.press("h")
         await until(pilot, lambda: isinstance(app.screen, HistoryScreen) and "[red]x[/red]" in shown(app))
 
