@@ -5,9 +5,7 @@ from collections.abc import Iterator, Mapping
 from rich.style import Style
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
-from textual.events import DescendantFocus
 from textual.message import Message
-from textual.widget import Widget
 from textual.widgets import Input
 
 from engine.config.groups import Group
@@ -68,9 +66,7 @@ class LaunchForm(VerticalScroll, can_focus=False):
         for group, heading in self._headings.items():
             errors = sum(key in reading.errors for key in LAYOUT[group])
             heading.show(group in self._open, self._summary(group, reading), errors)
-        focused = self.screen.focused
-        if focused is not None and focused in self._fields.values():  # fields that appear above may push it away
-            self._keep_in_sight(focused)
+        self.call_after_refresh(self._keep_focus_in_sight)  # fields that appear above may push it away
 
     async def focus_first_error(self) -> None:
         """Put the cursor into the first field with an error. Opens its group."""
@@ -81,12 +77,14 @@ class LaunchForm(VerticalScroll, can_focus=False):
                 await self._toggle(group_of(key))
             self._fields[key].focus()
 
-    def on_descendant_focus(self, event: DescendantFocus) -> None:
-        """Keep the focused field in sight, also if it was mounted a moment ago and has no place yet."""
-        self._keep_in_sight(event.widget)
+    def on_descendant_focus(self) -> None:
+        self.call_after_refresh(self._keep_focus_in_sight)
 
-    def _keep_in_sight(self, field: Widget) -> None:
-        self.call_after_refresh(self.scroll_to_widget, field, animate=False)
+    def _keep_focus_in_sight(self) -> None:
+        """Scroll to the field or heading that has the focus now, which may be another one than a moment ago."""
+        focused = self.screen.focused
+        if focused is not None and self in focused.ancestors:
+            self.scroll_to_widget(focused, animate=False)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
