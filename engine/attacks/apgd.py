@@ -1,5 +1,6 @@
 """Auto-PGD (Croce and Hein, 2020): PGD with momentum that halves the step size of each image by its progress."""
 
+import math
 from dataclasses import dataclass, fields, replace
 from functools import cache
 
@@ -17,6 +18,11 @@ STEPS = 100
 FIRST, SHORTER, SHORTEST = 0.22, 0.03, 0.06
 RHO, MOMENTUM = 0.75, 0.75
 FIRST_STEP = 2.0  # step size in units of eps
+# Our addition: a targeted search is given up at a check where its loss is this far below 0 (above 0 the target wins)
+# and would still be below 0 after a second rise like that since the last check. Without this, the 9 targets took about
+# 3 times as many gradients. On three digits networks and one MNIST network, with 612 images left by APGD-CE, every
+# image was fooled that the whole search fooled.
+GIVE_UP = 0.3
 COMPACT_FRACTION = 0.03  # as in PGD: from this fraction of fooled images on, a batch drops them
 
 
@@ -50,6 +56,7 @@ class ApgdTargeted:
 
     parts: int
     steps: int = STEPS
+    give_up: float = GIVE_UP
     name: str = "apgd-t"
 
     @property
@@ -58,7 +65,7 @@ class ApgdTargeted:
 
     @property
     def inputs(self) -> tuple[float | int | str, ...]:
-        return (self.parts, self.steps)
+        return (self.parts, self.steps, self.give_up)
 
     def attack(
         self, probe: Probe, x: Tensor, y: Tensor, images: Tensor, threat: Threat, seed: int, part: int
@@ -66,7 +73,7 @@ class ApgdTargeted:
         """As `Stage.attack`, with the targets as parts."""
         start = start_noise(threat, x, image_noise(seed, 1 + part, images, x.shape[1:]))
         loss = TargetedDlr(y, ranked_target(probe.logits(x), y, part))
-        return fooled_by_apgd(probe, x, y, start, loss, threat, self.steps)
+        return fooled_by_apgd(probe, x, y, start, loss, threat, self.steps, self.give_up)
 
 
 @cache
@@ -90,11 +97,19 @@ def start_noise(threat: Threat, x: Tensor, noise: Tensor) -> Tensor:
 
 
 def fooled_by_apgd(
-    probe: Probe, x: Tensor, y: Tensor, start: Tensor, loss: Loss, threat: Threat, steps: int
+    probe: Probe,
+    x: Tensor,
+    y: Tensor,
+    start: Tensor,
+    loss: Loss,
+    threat: Threat,
+    steps: int,
+    give_up: float = math.inf,
 ) -> tuple[Tensor, Tensor]:
     """Which images are misclassified at any iterate, and which had a gradient of zero at some iterate.
 
-    Both masks: bool, (B,). x: images in [0,1], (B, C, H, W); y: labels, (B,); start: perturbations, (B, C, H, W).
+    Both masks: bool, (B,). x: images in [0,1], (B, C, H, W); y: labels, (B,); start: perturbations, (B, C, H, W);
+    give_up: as GIVE_UP, for a loss that is above 0 only where the model misclassifies; inf: never.
     """
     fooled, unmoved = torch.zeros_like(y, dtype=torch.bool), torch.zeros_like(y, dtype=torch.bool)
     wrong, values, gradient = probe.fooled_values_and_gradient(x + start, y, loss)
@@ -103,16 +118,18 @@ def fooled_by_apgd(
     for step in range(1, steps + 1):
         fooled[state.rows[wrong]] = True
         unmoved[state.rows[without_gradient(state.gradient)]] = True
-        if bool(wrong.all()):
+        over = wrong | state.given_up
+        if bool(over.all()):
             return fooled, unmoved
-        if wrong.sum() >= COMPACT_FRACTION * len(y):
-            state = state.where(~wrong)
+        if over.sum() >= COMPACT_FRACTION * len(over):
+            state = state.where(~over)
         state.move(threat, 1.0 if step == 1 else MOMENTUM)
         if step == steps:
             break
         wrong, values, gradient = probe.fooled_values_and_gradient(state.x + state.delta, state.y, state.loss)
         state.judge(values, gradient)
         if step in ends:
+            state.given_up = state.hopeless(give_up)
             state.check_step_sizes(ends[0] if step == ends[0] else step - ends[ends.index(step) - 1])
     # The search may be in low precision, which may miss a success: fp32 decides on the last and the best iterate.
     for delta in (state.delta, state.best):
@@ -139,6 +156,7 @@ class _State:
     rises: Tensor  # steps of this period that raised the loss
     halved: Tensor  # whether the last check has halved the step size
     checked_values: Tensor  # best value at the last check
+    given_up: Tensor
 
     @classmethod
     def at_start(
@@ -160,6 +178,7 @@ class _State:
             rises=torch.zeros_like(y),
             halved=torch.ones_like(y, dtype=torch.bool),
             checked_values=values,
+            given_up=torch.zeros_like(y, dtype=torch.bool),
         )
 
     def where(self, mask: Tensor) -> "_State":
@@ -181,6 +200,11 @@ class _State:
         self.best_gradient = torch.where(wide, gradient, self.best_gradient)
         self.best_values = torch.where(better, values, self.best_values)
         self.values, self.gradient = values, gradient
+
+    def hopeless(self, give_up: float) -> Tensor:
+        """Which searches to give up at a check: bool, (B,)."""
+        rise = self.best_values - self.checked_values
+        return (self.best_values < -give_up) & (self.best_values + rise < 0)
 
     def check_step_sizes(self, period: int) -> None:
         """Conditions 1 and 2 of section 3.1. Images that meet one halve the step size and go on from the best iterate.
