@@ -16,7 +16,8 @@ from engine.config.errors import ConfigError
 from engine.config.plugins import found_in, plugins
 from engine.config.section import Section, fields_of
 
-BUILT_IN = tuple(f"engine.training.methods.{name}" for name in ("standard", "fgsm", "nfgsm", "pgd", "free"))
+_FILES = ("standard", "fgsm", "nfgsm", "pgd", "free", "sora", "fgsm_uap", "liet", "nuat", "gat", "trades")
+BUILT_IN = tuple(f"engine.training.methods.{name}" for name in _FILES)
 
 
 class NoOptions(Section, frozen=True):
@@ -26,13 +27,16 @@ class NoOptions(Section, frozen=True):
 class Cost(Struct, frozen=True):
     """How often a method runs the network for each image of a minibatch.
 
-    Each field counts pairs of a forward and a backward pass. The backward pass computes gradients for the image only
-    (attacks), for the weights only (updates), or for both (shared).
+    Three fields count pairs of a forward and a backward pass. The backward pass computes gradients for the image only
+    (attacks), for the weights only (updates), or for both (shared). Two fields count single passes: forward passes
+    (forwards), and backward passes for the weights through a forward pass that is counted already (backwards).
     """
 
     attacks: int = 0
     updates: int = 1
     shared: int = 0
+    forwards: int = 0
+    backwards: int = 0
 
 
 class MethodSpec(Struct, frozen=True, kw_only=True):
@@ -44,7 +48,9 @@ class MethodSpec(Struct, frozen=True, kw_only=True):
     differ. alpha: computes the default step size from eps and the PGD step size of the data set, all fractions in
     [0,1]; None for a method without a step size. cost: the passes through the network, given the options.
     updates: weight updates on each minibatch, given the options. signals: whether the method knows the losses before
-    and after its attack, which give the overfitting signal. adversarial: whether the method aims at robust accuracy.
+    and after its attack, which give the overfitting signal. aligns: whether it knows the input gradients before and
+    after, which give PertAlign. adversarial: whether the method aims at robust accuracy. title: the method's name in
+    figures; empty for `name`.
     """
 
     name: str
@@ -56,7 +62,9 @@ class MethodSpec(Struct, frozen=True, kw_only=True):
     cost: Callable[[Any], Cost] = lambda options: Cost()
     updates: Callable[[Any], int] = lambda options: 1
     signals: bool = False
+    aligns: bool = False
     adversarial: bool = True
+    title: str = ""
 
     @property
     def defaults(self) -> dict[str, Any]:
