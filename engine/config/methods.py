@@ -104,6 +104,24 @@ def methods_with(option: str) -> list[str]:
     return [name for name, spec in methods().items() if option in spec.defaults]
 
 
+def step_sizes() -> str:
+    """The default step sizes in words: `1.25 eps for fgsm; eps for nfgsm, free`."""
+    users: dict[str, list[str]] = {}
+    for name, spec in methods().items():
+        if spec.alpha is not None:
+            users.setdefault(_step_size(spec.alpha), []).append(name)
+    return "; ".join(f"{size} for {', '.join(names)}" for size, names in users.items())
+
+
+def _step_size(alpha: Callable[[float, float], float]) -> str:
+    """What a default step size depends on, found by two trials."""
+    trials = ((0.25, 0.01), (0.125, 0.02))  # eps and the PGD step size of the data set
+    if all(alpha(eps, pgd_step) == pgd_step for eps, pgd_step in trials):
+        return "eps/4 (mnist: 0.01)"
+    first, second = (alpha(eps, pgd_step) / eps for eps, pgd_step in trials)
+    return "its own rule" if first != second else "eps" if first == 1 else f"{first:g} eps"
+
+
 def check_option(method: str, key: str) -> None:
     """Check that a method has an option. A method ignores options that it does not have.
 

@@ -13,7 +13,7 @@ Noise = Annotated[
         le=16,
         title="noise",
         extra={"unit": "eps"},
-        description="Size of the random start, as a multiple of eps. Above 1 only for nfgsm",
+        description="Size of the random start, as a multiple of eps. fgsm takes at most 1",
     ),
 ]
 StartInBox = Annotated[

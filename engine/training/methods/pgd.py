@@ -85,6 +85,7 @@ def _cost(options: PgdOptions) -> Cost:
 
 METHOD = MethodSpec(
     name="pgd",
+    title="PGD",
     summary="several sign steps from a random start: the strong but slow reference method",
     paper="Madry et al., 2018, arXiv 1706.06083",
     step=pgd,

@@ -58,6 +58,10 @@ METHODS: dict[str, dict[str, Any]] = {
     "previous": {"method.init": "previous", "optim.name": "sgd", "optim.lr": 0.05},
     "pgd": {"method.name": "pgd", "method.steps": 2},
     "free": {"method.name": "free", "method.replays": 3},
+    "sora": {"method.name": "sora", "micro_batch": 16},
+    "nuat": {"method.name": "nuat"},
+    "liet": {"method.name": "liet", "method.table_steps": 3},
+    "fgsm-uap": {"method.name": "fgsm-uap", "phases": "0-1:0/6:40 1-2:0/8:30", "micro_batch": 16},
     "phases": {
         "phases": "0-1:0/6:40 1-2:0/8:30",
         "micro_batch": 16,
