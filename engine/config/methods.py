@@ -5,7 +5,7 @@ allowed value of `method.name`, the options and their defaults, the help text, t
 size. BUILT_IN lists the modules of the built-in methods. FASTADV_PLUGINS names modules with further methods.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -104,6 +104,10 @@ def methods_with(option: str) -> list[str]:
     return [name for name, spec in methods().items() if option in spec.defaults]
 
 
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
 def step_sizes() -> str:
     """The default step sizes in words: `1.25 eps for fgsm; eps for nfgsm, free`."""
     users: dict[str, list[str]] = {}
@@ -139,4 +143,4 @@ def check_option(method: str, key: str) -> None:
             [name for name, other in methods().items() if other.alpha] if option == "alpha" else methods_with(option)
         )
         has = f"it has {', '.join(own)}" if own else "it has no options"
-        raise ConfigError(f"{key} is an option of {' and '.join(others)}, not of {method}; {has}")
+        raise ConfigError(f"{key} is an option of {_listed(others)}, not of {method}; {has}")

@@ -216,10 +216,9 @@ class Learner:
         self.step += 1
         self._average.lerp_(self._seen, 1 - AVERAGE_DECAY)
         self._seen.zero_()
-        if self._seen_alignment is not None:
-            before = self._seen_alignment if self._alignment is None else self._alignment
-            self._alignment = before.lerp(self._seen_alignment, 1 - AVERAGE_DECAY)
-            self._seen_alignment = None
+        seen, average = self._seen_alignment, self._alignment
+        self._alignment = seen if seen is None or average is None else average.lerp(seen, 1 - AVERAGE_DECAY)
+        self._seen_alignment = None
 
     def figures(self) -> tuple[float, float, float]:
         """Moving averages of loss, accuracy (fraction in [0,1]) and overfitting signal. Waits for the device."""
@@ -230,8 +229,8 @@ class Learner:
         """Moving average of PertAlign, in [-1,1], over about the last 50 updates. Waits for the device.
 
         PertAlign is the mean cosine of an image's input gradients before and after the attack (SORA, arXiv 2606.00738).
-        It is near 1 while the loss is locally linear, and falls with catastrophic overfitting. None if the method gives
-        no gradients to compare.
+        It is near 1 while the loss is locally linear, and falls with catastrophic overfitting. None if the last update
+        had no gradients to compare.
         """
         return None if self._alignment is None else float(self._alignment)
 

@@ -30,7 +30,7 @@ Weight = Annotated[
     float,
     Meta(
         ge=0,
-        le=1e6,
+        le=10_000,
         title="weight",
         description="Weight of the term that keeps the answers alike before and after the attack, beside the "
         "cross-entropy. nuat, liet: reached at the end of training, after a linear rise from 0",

@@ -179,6 +179,17 @@ def test_a_run_says_where_the_alarm_is_raised_if_its_method_has_a_signal(tmp_pat
     assert began.signal_threshold == (THRESHOLD if measured else None)
 
 
+@pytest.mark.parametrize(("method", "has"), [("sora", True), ("nfgsm", False)])
+def test_a_run_writes_the_alignment_of_its_gradients_if_its_method_knows_it(
+    tmp_path: Path, method: str, has: bool
+) -> None:
+    rundir = run_folder(tmp_path / "one", FEW | {"method.name": method})
+    train(rundir)
+    found = [event.alignment for event in of_kind(rundir, events.Step)]
+    assert found
+    assert all(value is not None and -1 <= value <= 1 if has else value is None for value in found)
+
+
 def test_a_run_writes_its_events_in_their_order(tmp_path: Path) -> None:
     rundir = run_folder(tmp_path / "run", FEW | METHODS["free"])
     train(rundir)
