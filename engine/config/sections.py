@@ -107,6 +107,16 @@ class OptimConfig(Section, frozen=True):
             description="Average the weights over updates with this decay, and evaluate the average. 0: no averaging",
         ),
     ] = 0.0
+    label_smoothing: Annotated[
+        float,
+        Meta(
+            ge=0,
+            lt=1,
+            title="label smoothing",
+            description="Share of each label's weight that is spread over all classes in the training loss. Attacks use"
+            " plain labels. 0: off",
+        ),
+    ] = 0.0
     weight_decay: Annotated[
         float,
         Meta(

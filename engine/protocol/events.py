@@ -62,6 +62,8 @@ class Step(Event, tag="step"):
     """The state after weight update number `step` (from 1). The figures are moving averages over the last minibatches.
 
     `signal`: the fraction of examples whose loss the attack lowered, in [0,1]; None if the method has no signal.
+    `alignment`: PertAlign, the mean cosine of an image's gradients before and after the attack, in [-1,1]; None if the
+    method does not know it, and in files of older versions.
     """
 
     step: int
@@ -71,6 +73,7 @@ class Step(Event, tag="step"):
     accuracy: float
     images_per_second: float
     signal: float | None = None
+    alignment: float | None = None
 
 
 class Progress(Event, tag="progress"):
