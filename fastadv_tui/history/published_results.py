@@ -89,18 +89,19 @@ def _fastat(name: str, method: str, clean: float, pgd: float, autoattack: float,
 
 _EARLY = {"early_stop.enabled": True}
 _ZERO, _PREVIOUS, _ALPHA_16 = {"method.init": "zero"}, {"method.init": "previous"}, {"method.alpha": 16 / 255}
+_PGD_7, _FREE_8, _FREE_4 = {"method.steps": 7}, {"method.replays": 8}, {"method.replays": 4}
 PUBLISHED = (
-    _wong("PGD-7", "pgd-7", "pgd", 82.46, 50.69, minutes=68.8),
+    _wong("PGD-7", "pgd-7", "pgd", 82.46, 50.69, minutes=68.8, settings=_PGD_7),
     _wong("FGSM, random start", "fgsm", "fgsm", 83.81, 46.06, minutes=12.17, epochs=15),
-    _wong("Free, m=8", "free", "free", 78.38, 46.18),
+    _wong("Free, m=8", "free", "free", 78.38, 46.18, settings=_FREE_8),
     _wong("FGSM, zero start", "fgsm-zero", "fgsm", 85.18, 0.00, settings=_ZERO),
     _wong("FGSM, zero start, early stop", "fgsm-zero-early", "fgsm", 71.14, 38.86, settings=_ZERO | _EARLY),
     _wong("FGSM, previous start", "fgsm-previous", "fgsm", 86.02, 42.37, settings=_PREVIOUS),
     _wong("FGSM, alpha 16", "fgsm-alpha-16", "fgsm", 86.05, 0.00, settings=_ALPHA_16),
     _wong("FGSM, rerun", "fgsm-rerun-8", "fgsm", 79.30, 45.31, epochs=15, source=RERUN_BY_A_USER),
     _wong("FGSM, authors' rerun", "fgsm-rerun-17", "fgsm", 79.54, 44.90, epochs=15, source=RERUN_BY_THE_AUTHORS),
-    _wong("Free m=8, rerun", "free-rerun-8", "free", 76.95, 45.98, epochs=10, source=RERUN_BY_A_USER),
-    _wong("PGD-7, rerun", "pgd-7-rerun-8", "pgd", 76.64, 47.25, epochs=15, source=RERUN_BY_A_USER),
+    _wong("Free m=8, rerun", "free-rerun-8", "free", 76.95, 45.98, epochs=10, settings=_FREE_8, source=RERUN_BY_A_USER),
+    _wong("PGD-7, rerun", "pgd-7-rerun-8", "pgd", 76.64, 47.25, epochs=15, settings=_PGD_7, source=RERUN_BY_A_USER),
     Published(
         id="fgsm-weights", name="FGSM, released weights", dataset="cifar10", method="fgsm", eps=8 / 255,
         preset="wong2020", network="preact-resnet18", clean=83.34, autoattack=43.21, source=ROBUSTBENCH,
@@ -121,7 +122,7 @@ PUBLISHED = (
         preset="wong2020-mnist", network="mnist-cnn", clean=98.50, autoattack=82.93, source=CROCE_HEIN,
     ),
     _imagenet("FGSM, eps 2", "fgsm-imagenet-2", "fgsm", 2, 60.90, robust=43.46),
-    _imagenet("Free m=4, eps 2", "free-imagenet-2", "free", 2, 64.37, robust=43.31),
+    _imagenet("Free m=4, eps 2", "free-imagenet-2", "free", 2, 64.37, robust=43.31, settings=_FREE_4),
     _imagenet("FGSM, eps 4", "fgsm-imagenet-4", "fgsm", 4, 55.45, robust=30.28),
     _imagenet("FGSM eps 4, weights", "fgsm-imagenet-weights", "fgsm", 4, 55.62, autoattack=26.24, source=ROBUSTBENCH),
 )  # fmt: skip

@@ -94,3 +94,17 @@ def test_a_narrow_terminal_shows_the_table_and_the_charts_on_request() -> None:
         await until(pilot, lambda: "Results" not in shown(app) and "Robust accuracy" in shown(app))
 
     play(script, size=(80, 24))
+
+
+def test_published_results_stand_beside_the_runs_while_they_are_asked_for() -> None:
+    demo_home.fill("seeds")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        view = await opened(app, pilot, "fgsm", by_seed=True)
+        assert not any("PGD-7" in name for name in headings(view))
+        await pilot.press("p")
+        await until(pilot, lambda: "PGD-7: published result" in shown(app))
+        await pilot.press("p")
+        await until(pilot, lambda: "published result" not in shown(app))
+
+    play(script, size=(160, 50))
