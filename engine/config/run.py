@@ -159,6 +159,15 @@ class RunConfig(Section, frozen=True):
             "these images instead of the test images",
         ),
     ] = 0
+    padding: Annotated[
+        Literal["zeros", "reflect"],
+        Meta(
+            title="padding",
+            extra={"group": Group.DATA},
+            description="Pixels around a training image before its random crop: black, or the image reflected at its "
+            "edge. Only cifar10 and cifar100 have such crops",
+        ),
+    ] = "zeros"
     checkpoint_minutes: Annotated[
         float,
         Meta(

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from fastadv_tui.history.accuracies import accuracy_of, evaluated_accuracy_of
 from fastadv_tui.history.comparison import accuracy_text
@@ -88,13 +89,14 @@ def _lines(table: PaperTable, finished: Sequence[Row]) -> list[_Line]:
         published: list[Published | None] = [BY_ID[name] for name in row.published]
         first, *further = published or [None]
         own = by_row.get(row.name) or [_Line(row)]
-        found += [_beside(line, first) for line in own]
+        found += [replace(line, published=first if _suits(line, first) else None) for line in own]
         found += [_Line(None, published=each) for each in further]
     return found + [_Line(None, published=BY_ID[name]) for name in table.published]
 
 
-def _beside(line: _Line, published: Published | None) -> _Line:
-    return _Line(line.row, line.runs, line.size, line.others, line.clean, line.measured, published)
+def _suits(line: _Line, published: Published | None) -> bool:
+    """Whether a published result can stand beside a line: runs with another eps have nothing to stand beside."""
+    return published is None or not line.runs or _same_eps(line.runs[0], published.eps)
 
 
 def _line_of(table: PaperTable, row: TableRow, runs: list[Row]) -> _Line:
@@ -109,21 +111,22 @@ def _line_of(table: PaperTable, row: TableRow, runs: list[Row]) -> _Line:
             measured[key] = accuracy
     width = setting_of(runs[0], "model.width") if table.width else ""
     size = f"{width}x{runs[0].total_epochs:g}"
-    return _Line(row, runs, size, _others(row, runs[0]), accuracy_of(runs, "clean"), measured)
+    return _Line(row, runs, size, _others(table, row, runs[0]), accuracy_of(runs, "clean"), measured)
 
 
 def _same_eps(run: Row, eps: float) -> bool:
     return abs(run.eps - eps) < 1e-9
 
 
-def _others(row: TableRow, run: Row) -> str:
+def _others(table: PaperTable, row: TableRow, run: Row) -> str:
     """The settings of a run that neither the row nor its own columns tell."""
+    preset = {"preset": run.preset} if run.preset != table.preset else {}
     shown = {
         key: value
         for key, value in run.settings.items()
         if key not in row.settings and key not in NOT_SHOWN and not key.startswith(("eval.", "watch."))
     }
-    return ", ".join(f"{key}={setting_text(key, value)}" for key, value in shown.items())
+    return ", ".join(f"{key}={setting_text(key, value)}" for key, value in {**preset, **shown}.items())
 
 
 # -- cells ------------------------------------------------------------------------------------------------------

@@ -41,10 +41,12 @@ def to_do(table: PaperTable, configs: Sequence[RunConfig], everything: Sequence[
 
 
 def _config(table: PaperTable, row: TableRow, scale: Scale, seed: int, typed: Mapping[str, str]) -> RunConfig:
-    settings = {"name": f"{table.name}: {row.name}", "seed": str(seed), **row.settings}
+    settings = {
+        "dataset": table.dataset, "name": f"{table.name}: {row.name}", "seed": str(seed), **row.settings,
+    }  # fmt: skip
     if scale.width is not None:
         settings["model.width"] = str(scale.width)
     if scale.epochs is not None:
         settings["epochs"] = str(epochs_of(table, row, scale.epochs))
     merge(settings, typed)
-    return configure(table.dataset, settings, table.preset)
+    return configure(settings.pop("dataset"), settings, settings.pop("preset", table.preset))

@@ -80,6 +80,12 @@ def test_runs_of_another_size_or_setting_are_lines_of_their_own() -> None:
     ]  # fmt: skip
 
 
+def test_runs_with_another_eps_have_no_published_result_beside_them() -> None:
+    smaller = replace(RUN, id="e", eps=4 / 255, settings=SMALL | {"eps": 4 / 255})
+    shown = line(reproduction_of(METHODS, [smaller], Scale(), None), "fgsm")
+    assert (shown["settings"].text, shown["published PGD"].text) == ("eps=4/255", "-")
+
+
 def test_scale_and_seeds_choose_the_runs() -> None:
     wide = replace(RUN, id="w", settings={"epochs": 10})
     free = replace(RUN, id="m", method="free", settings={"model.width": 16, "epochs": 7}, total_epochs=7.0)

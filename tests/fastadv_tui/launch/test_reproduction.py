@@ -71,6 +71,13 @@ def test_a_setting_that_makes_the_table_cannot_be_set(home: Path) -> None:
         configs_of(METHODS, SIZE, [0], {"method.name": "pgd"})
 
 
+def test_another_preset_is_taken_and_another_data_set_is_refused(home: Path) -> None:
+    configs = configs_of(METHODS, SIZE, [0], {"preset": "speed"})
+    assert {(config.preset, config.optim.name) for config in configs} == {("speed", "muon")}
+    with pytest.raises(ConfigError, match="dataset is set twice"):
+        configs_of(METHODS, SIZE, [0], {"dataset": "mnist"})
+
+
 def test_what_is_done_or_waits_is_not_missing_and_what_was_interrupted_goes_on(runs: list[RunDir]) -> None:
     assert left() == ToDo([], [], [])
     end(runs[0], "done")
