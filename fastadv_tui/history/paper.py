@@ -3,12 +3,12 @@
 import math
 from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import Any
 
 from engine.protocol.evaluations import EvaluationRecord
 from fastadv_tui.history.published_results import PUBLISHED, Published
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.run_settings import setting_of
+from fastadv_tui.history.variants import has_settings
 
 PAPER = "paper"  # the status of these rows
 TEST_IMAGES = {"cifar10": 10_000, "mnist": 10_000, "imagenet": 50_000}
@@ -117,19 +117,9 @@ def _norm(row: Row) -> str:
 
 def _closest(near: Sequence[tuple[Published, Row]], row: Row) -> list[Published]:
     """The results of the row's method whose settings the row has; of these, those that say most."""
-    found = [one for one, _ in near if one.method == row.method and _has(row, one)]
+    found = [one for one, _ in near if one.method == row.method and has_settings(row, one.settings)]
     most = max((len(one.settings) for one in found), default=0)
     return [one for one in found if len(one.settings) == most]
-
-
-def _has(row: Row, published: Published) -> bool:
-    return all(_equal(setting_of(row, key), value) for key, value in published.settings.items())
-
-
-def _equal(one: Any, other: Any) -> bool:
-    if isinstance(one, float) and isinstance(other, float):
-        return math.isclose(one, other, rel_tol=1e-6)
-    return bool(one == other)
 
 
 def _variant(published: Published) -> str:

@@ -3,7 +3,6 @@
 A run of a table is known by the tag `reproduce:TABLE`. Its settings tell which row of the table it belongs to.
 """
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,6 +17,7 @@ from engine.config.settings import settings
 from engine.config.suggest import did_you_mean
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.run_settings import setting_of
+from fastadv_tui.history.variants import has_settings
 
 FULL = "full"
 FASTER = {"small": "16x10", "tiny": "8x2"}  # of tables whose network has a width
@@ -134,7 +134,7 @@ TABLES = {
                 _of_method("nuat", "fastat-nuat"),
                 _of_method("gat", "fastat-gat"),
                 _of_method("pgd", label="pgd-2", method__steps="2"),
-                _of_method("trades"),
+                _of_method("trades", method__steps="10"),
             ),
             timed_by="fgsm",
             published=("fastat-gradalign", "fastat-pgd-10-ema"),
@@ -214,7 +214,7 @@ def has_scale(table: PaperTable, row: TableRow, run: Row, scale: Scale) -> bool:
 
 def row_of_run(table: PaperTable, run: Row) -> TableRow | None:
     """The row of the table that a run belongs to: of those whose settings the run has, the one that says most."""
-    fitting = [row for row in table.rows if row.method in methods() and _has(run, row.settings)]
+    fitting = [row for row in table.rows if row.method in methods() and has_settings(run, _values(row))]
     return max(fitting, key=lambda row: len(row.settings), default=None)
 
 
@@ -223,11 +223,5 @@ def of_table(table: PaperTable, rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if table.tag in row.tags]
 
 
-def _has(run: Row, settings: Mapping[str, str]) -> bool:
-    return all(_equal(setting_of(run, key), parse_value(key, text)) for key, text in settings.items())
-
-
-def _equal(one: Any, other: Any) -> bool:
-    if isinstance(one, float) and isinstance(other, float):
-        return math.isclose(one, other, rel_tol=1e-6)
-    return bool(one == other)
+def _values(row: TableRow) -> dict[str, Any]:
+    return {key: parse_value(key, text) for key, text in row.settings.items()}

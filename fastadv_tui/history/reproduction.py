@@ -16,6 +16,7 @@ from fastadv_tui.history.row import Row
 from fastadv_tui.history.run_settings import setting_of, setting_text
 from fastadv_tui.history.seed_groups import group_by_seed
 from fastadv_tui.history.significance import MIN_SEEDS, Accuracy
+from fastadv_tui.history.variants import EARLY_STOP, ON_COLLAPSE
 from fastadv_tui.text.quantities import attack_name
 
 NOT_SHOWN = ("epochs", "model.width", "method.name", "device", "precision", "compile")  # settings with their own column
@@ -120,11 +121,12 @@ def _same_eps(run: Row, eps: float) -> bool:
 
 def _others(table: PaperTable, row: TableRow, run: Row) -> str:
     """The settings of a run that neither the row nor its own columns tell."""
+    told = {*row.settings, *([ON_COLLAPSE] if EARLY_STOP in row.settings else [])}
     preset = {"preset": run.preset} if run.preset != table.preset else {}
     shown = {
         key: value
         for key, value in run.settings.items()
-        if key not in row.settings and key not in NOT_SHOWN and not key.startswith(("eval.", "watch."))
+        if key not in told and key not in NOT_SHOWN and not key.startswith(("eval.", "watch."))
     }
     return ", ".join(f"{key}={setting_text(key, value)}" for key, value in {**preset, **shown}.items())
 

@@ -45,6 +45,7 @@ def ablation_run(**changed: object) -> Row:
         ({"method.alpha": 10 / 255}, "random start, alpha 10"),
         (ZERO, "zero start, alpha 8"),
         (ZERO | {"early_stop.enabled": True}, "zero start, alpha 8, early stop"),
+        (ZERO | {"on_collapse": "stop"}, "zero start, alpha 8, early stop"),
         ({"method.alpha": 16 / 255, "method.init": "previous"}, "previous start, alpha 16"),
         ({"method.alpha": 5 / 255}, None),
     ],
