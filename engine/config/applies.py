@@ -1,7 +1,12 @@
 """Which settings have an effect in a run. A form shows only these."""
 
-from engine.config.datasets import FOLDER
-from engine.config.networks import NETWORKS_WITH_ACTIVATION, NETWORKS_WITH_DEPTH, NETWORKS_WITH_WIDTH
+from engine.config.datasets import FOLDER, spec_of
+from engine.config.networks import (
+    NETWORKS_WITH_ACTIVATION,
+    NETWORKS_WITH_BLOCKS,
+    NETWORKS_WITH_DEPTH,
+    NETWORKS_WITH_WIDTH,
+)
 from engine.config.phases import parse
 from engine.config.run import RunConfig
 
@@ -36,11 +41,20 @@ def applies(key: str, config: RunConfig) -> bool:
             return config.early_stop.enabled
     if key == "batch_size":
         return not _every_phase_has_a_size(config)
+    if key == "padding":
+        facts = spec_of(config.dataset).facts
+        return facts is not None and facts.padding > 0
     return key != "data_dir" or not config.dataset.startswith(FOLDER)
 
 
 def _in_network(leaf: str, network: str) -> bool:
-    having = {"width": NETWORKS_WITH_WIDTH, "depth": NETWORKS_WITH_DEPTH, "activation": NETWORKS_WITH_ACTIVATION}
+    having = {
+        "width": NETWORKS_WITH_WIDTH,
+        "depth": NETWORKS_WITH_DEPTH,
+        "activation": NETWORKS_WITH_ACTIVATION,
+        "shortcut": NETWORKS_WITH_BLOCKS,
+        "final_norm": NETWORKS_WITH_BLOCKS,
+    }
     return leaf not in having or network in having[leaf]
 
 

@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from engine.config.errors import ConfigError
 from engine.config.groups import Group
-from engine.config.networks import NETWORKS, NETWORKS_WITH_ACTIVATION
+from engine.config.networks import NETWORKS, NETWORKS_WITH_ACTIVATION, NETWORKS_WITH_BLOCKS
 from engine.config.section import Count, Fraction, PerturbationSize, Section
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
@@ -48,6 +48,29 @@ class ModelConfig(Section, frozen=True):
             description=f"Activation function of {' and '.join(NETWORKS_WITH_ACTIVATION)}. Fixed in other networks",
         ),
     ] = "relu"
+    shortcut: Annotated[
+        Literal["activation", "input"],
+        Meta(
+            title="shortcut of",
+            description=f"What the 1x1 shortcut of a block of {' and '.join(NETWORKS_WITH_BLOCKS)} takes: the first "
+            "activation, or the input of the block as in the code of Wong, Rice and Kolter",
+        ),
+    ] = "activation"
+    final_norm: Annotated[
+        bool,
+        Meta(
+            title="last BatchNorm",
+            description=f"End {' and '.join(NETWORKS_WITH_BLOCKS)} with BatchNorm and activation before the pooling",
+        ),
+    ] = True
+    init: Annotated[
+        Literal["default", "fan-out"],
+        Meta(
+            title="initial weights",
+            description="Initial weights. default: those of the network. fan-out: convolutions normal with variance "
+            "2 / (kernel size x output channels), biases 0",
+        ),
+    ] = "default"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -127,6 +150,15 @@ class OptimConfig(Section, frozen=True):
             "With muon, convolutions have no decay",
         ),
     ] = 5e-4
+    clip_norm: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1e6,
+            title="gradient clipping",
+            description="Scale the gradient of a weight update down to this norm if it is larger. 0: no clipping",
+        ),
+    ] = 0.0
     decay_norms: Annotated[
         bool,
         Meta(

@@ -16,6 +16,7 @@ from fastadv_tui.dashboard.widgets.top_bar import TopBar
 from fastadv_tui.history.comparison import compare
 from fastadv_tui.history.comparison_formats import FORMATS
 from fastadv_tui.history.comparison_table import Column, Table
+from fastadv_tui.history.paper import fitting, is_published
 from fastadv_tui.history.row import Row
 from fastadv_tui.text.sanitize import one_line
 
@@ -33,6 +34,7 @@ class CompareScreen(Screen[None]):
             ("escape,c", "app.pop_screen", "Back", "back", True, "back to the screen before"),
             ("E", "export", "Export", "export", True, "export: the table, and a figure for a paper"),
             ("g", "group", "Seeds", "seeds", True, "the seeds of a recipe as one column, or each run"),
+            ("p", "toggle_published", "Published", "published", False, "published results beside the runs, or not"),
             ("v", "toggle_accuracy", "Robust or clean", "turn", True, "curves of the robust or of the clean accuracy"),
             ("t", "toggle_charts", "Charts or table", "charts", True, "charts or table, where both have no room"),
             ("left_square_bracket", "move(-1)", "Cursor left", "left", False, "cursor of the charts to the left"),
@@ -45,6 +47,7 @@ class CompareScreen(Screen[None]):
         super().__init__()
         self._runs, self._by_seed = runs, by_seed
         self._rows: list[Row] = []
+        self._with_published = False
 
     def compose(self) -> ComposeResult:
         yield TopBar("History")
@@ -73,9 +76,10 @@ class CompareScreen(Screen[None]):
     def _draw(self) -> None:
         if not self.ready or not self._rows:
             return
-        table = compare(self._rows, self._by_seed)
+        table = self._table()
         places = self.fastadv.marked.places_of(self._marked_id(column) for column in table.columns)
-        self.query_one(ComparisonCharts).show(table.columns, places)
+        runs = [each for each in zip(table.columns, places, strict=True) if not is_published(each[0].first)]
+        self.query_one(ComparisonCharts).show([column for column, _ in runs], [place for _, place in runs])
         view = self.query_one(ComparisonView)
         beside = self.app.size.width >= MIN_BESIDE
         room = self.app.size.width // 2 if beside else self.app.size.width
@@ -102,13 +106,25 @@ class CompareScreen(Screen[None]):
         self._by_seed = not self._by_seed
         self._draw()
 
+    def action_toggle_published(self) -> None:
+        """Show published results for the data set and eps of the runs, or hide them."""
+        self._with_published = not self._with_published
+        if self._with_published and not fitting(self._rows):
+            self._with_published = False
+            self.notify("no published results fit: they are for runs of one data set, eps and norm")
+        self._draw()
+
+    def _table(self) -> Table:
+        published = fitting(self._rows, every=True) if self._with_published else []
+        return compare([*self._rows, *published], self._by_seed)
+
     def action_toggle_charts(self) -> None:
         """Show only the charts, or only the table; a narrow terminal begins with the table."""
         self.toggle_class("-charts")
 
     def action_export(self) -> None:
         """The table as CSV, Markdown and LaTeX, and a figure as PDF, in the current folder."""
-        table = compare(self._rows, self._by_seed)
+        table = self._table()
         tables = {suffix: FORMATS[form](table) for form, suffix in SUFFIXES.items()}
         export(self, "compare", tables)
         export_figure(self, self._rows, self._by_seed)

@@ -125,3 +125,17 @@ def test_the_key_of_the_seeds_says_that_there_is_nothing_to_join() -> None:
         assert headings(view) == columns
 
     play(script, size=(120, 40))
+
+
+def test_published_results_stand_beside_the_runs_while_they_are_asked_for() -> None:
+    demo_home.fill("seeds")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        view = await opened(app, pilot, "fgsm", by_seed=True)
+        assert not any("PGD-7" in name for name in headings(view))
+        await pilot.press("p")
+        await until(pilot, lambda: "PGD-7: published result" in shown(app))
+        await pilot.press("p")
+        await until(pilot, lambda: "published result" not in shown(app))
+
+    play(script, size=(160, 50))
