@@ -1,5 +1,6 @@
 """Which settings have an effect in a run. A form shows only these."""
 
+from engine.config.attacks import has_step_size
 from engine.config.datasets import FOLDER, spec_of
 from engine.config.networks import (
     NETWORKS_WITH_ACTIVATION,
@@ -31,7 +32,9 @@ def applies(key: str, config: RunConfig) -> bool:
             return _in_network(leaf, config.model.name)
         case "optim":
             return _in_optimizer(leaf, config)
-        case "eval" if leaf in ("step_size", "search"):
+        case "eval" if leaf == "step_size":
+            return has_step_size(config.eval.attack) or config.watch.images > 0
+        case "eval" if leaf == "search":
             return config.eval.attack != "none" or config.watch.images > 0
         case "eval" if leaf == "images":
             return config.eval.attack != "none"

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
+from engine.config.attacks import SYNTAX, stages_of
 from engine.config.errors import ConfigError
 from engine.config.groups import Group
 from engine.config.networks import NETWORKS, NETWORKS_WITH_ACTIVATION, NETWORKS_WITH_BLOCKS
@@ -209,14 +210,15 @@ class EvalConfig(Section, frozen=True):
     attack: Annotated[
         str,
         Meta(
-            title="attack", description="Attack of the final evaluation: auto (pgd-50-10), none or pgd-STEPS[-RESTARTS]"
+            title="attack",
+            description=f"Attack of the final evaluation: auto (pgd-50-10), none, {SYNTAX}",
         ),
     ] = "auto"
     step_size: Annotated[
         PerturbationSize | None,
         Meta(
             title="attack step",
-            description="Step size of every evaluation attack. auto: eps/4, or 2.55 (that is 0.01) for mnist",
+            description="Step size of PGD in evaluations. auto: eps/4, or 2.55 (that is 0.01) for mnist",
         ),
     ] = None
     images: Annotated[
@@ -241,7 +243,7 @@ class EvalConfig(Section, frozen=True):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.attack not in ("auto", "none"):
-            parse_attack(self.attack)
+            stages_of(self.attack)
 
 
 class WatchConfig(Section, frozen=True):
@@ -281,16 +283,3 @@ class EarlyStopConfig(Section, frozen=True):
             " 0.2: 20 percentage points. Minibatches below 128 images: more, because of noise",
         ),
     ] = 0.2
-
-
-def parse_attack(name: str) -> tuple[int, int]:
-    """The steps and restarts in an attack's name: `pgd-50-10` gives (50, 10), `pgd-10` gives (10, 1).
-
-    Raises: ConfigError, if the name has another form.
-    """
-    match = re.fullmatch(r"pgd-([1-9]\d{0,5})(?:-([1-9]\d{0,5}))?", name)
-    if not match:
-        raise ConfigError(
-            f"unknown attack {name!r}: use auto, none, pgd-50-10 (50 steps, 10 restarts) or pgd-10 (10 steps)"
-        )
-    return int(match[1]), int(match[2] or 1)
