@@ -3,7 +3,7 @@
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal, Vertical
 from textual.timer import Timer
-from textual.widgets import DataTable, Footer, Input, Label, Static
+from textual.widgets import DataTable, Input, Label, Static
 
 from fastadv_tui.dashboard.colours import scheme_of
 from fastadv_tui.dashboard.history_lines import LineCells, Style, heading, shown_columns, sticky_columns
@@ -15,6 +15,7 @@ from fastadv_tui.dashboard.settings import View
 from fastadv_tui.dashboard.snapshot import EMPTY, Snapshot
 from fastadv_tui.dashboard.widgets.history_preview import HistoryPreview
 from fastadv_tui.dashboard.widgets.history_table import HistoryTable
+from fastadv_tui.dashboard.widgets.key_bar import KeyBar
 from fastadv_tui.dashboard.widgets.text_field import TextField
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
 from fastadv_tui.history.columns import column_of, known_columns
@@ -80,7 +81,7 @@ class HistoryScreen(HistoryActions):
                 yield Static(id="nothing", markup=False)
             yield HistoryPreview(id="preview")
         yield Static(id="summary", markup=False)
-        yield Footer()
+        yield KeyBar()
 
     def begin(self) -> None:
         self._table.focus()
