@@ -40,11 +40,18 @@ class Fastadv(DashboardSignals, ReadonlyActions, OpensScreens, DashboardWorkers)
     ]
 
     def __init__(self, settings: Settings, readonly: bool = False) -> None:
+        # before Textual reads its first style sheet: a theme that is set later has it read all of them again
+        self.set_reactive(App.theme, themes.full_name(settings.theme))
         super().__init__(settings, readonly)
+
+    @property
+    def available_themes(self) -> dict[str, Theme]:
+        return themes.THEMES
 
     def on_mount(self) -> None:
         self.end_on_signals()
-        themes.set_up(self, self.settings.theme)
+        if problem := themes.problem(self.settings.theme):
+            self.notify(one_line(problem), severity="warning", timeout=20, markup=False)
         self.theme_changed_signal.subscribe(self, self.theme_changed)
         self.set_keymap(self.settings.keymap)
         self.push_screen(RunsScreen())

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.style import Style as RichStyle
+from textual.binding import ActiveBinding
 from textual.content import Content
 from textual.events import MouseDown, MouseEvent, MouseMove
-from textual.screen import ActiveBinding
 from textual.strip import Strip
 from textual.style import Style
 from textual.widget import Widget
