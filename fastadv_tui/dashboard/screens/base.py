@@ -69,12 +69,12 @@ class Screen(ReadonlyActions, screen.Screen[Result]):
     def on_mount(self) -> None:
         """Begin, unless the screen was closed while it was composed: then its widgets are gone."""
         if self._open:
-            self._take_size()
             self._composed = True
             self.begin()
             self.show(self.fastadv.snapshot)
             if self.fastadv.samples.last:
                 self.show_machine(self.fastadv.samples.last)
+            self._take_size()
 
     def _take_size(self) -> None:
         """Take the classes of the terminal's size. Textual does so after the first paint, and then paints once more."""
