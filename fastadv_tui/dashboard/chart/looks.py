@@ -3,6 +3,7 @@
 Styles and not component classes of a style sheet, because Textual computes all classes of each chart, used or not.
 """
 
+from rich.style import Style as RichStyle
 from textual.style import Style
 
 from fastadv_tui.dashboard.chart.series import AXIS, CURSOR, FAINT, GRID, MARK, REST, TEXT, THRESHOLD
@@ -19,13 +20,13 @@ THEMED = {  # by look: the style in a theme with true colours, and in one with t
 UNDER_CURSOR = ("on $foreground 25%", "on ansi_bright_black")
 
 
-def style_of(look: int, scheme: int) -> Style:
-    """The style of a look, with its flags. scheme: of the theme of the active app, see `colours`."""
-    style = Style.parse(_colour(look % FAINT, scheme))
+def style_of(look: int, scheme: int, base: Style) -> RichStyle:
+    """The style of a look, with its flags. scheme: of the active theme, see `colours`. base: style of the chart."""
+    style = (base + Style.parse(_colour(look % FAINT, scheme))).rich_style
     if look & FAINT:
-        style += Style(dim=True)
-    if look & CURSOR:
-        style += Style.parse(UNDER_CURSOR[scheme == ANSI])
+        style += RichStyle(dim=True)
+    if look & CURSOR:  # the ground alone, so that the colour of a half-transparent line stays
+        style += RichStyle(bgcolor=(base + Style.parse(UNDER_CURSOR[scheme == ANSI])).rich_style.bgcolor)
     return style
 
 

@@ -101,8 +101,7 @@ class Chart(Widget, can_focus=True):
 
     def _style(self, look: int) -> Style:
         if look not in self._styles_by_look:
-            style = self.visual_style + style_of(look, scheme_of(self.app))
-            self._styles_by_look[look] = style.rich_style
+            self._styles_by_look[look] = style_of(look, scheme_of(self.app), self.visual_style)
         return self._styles_by_look[look]
 
     def _redraw(self) -> None:

@@ -50,7 +50,7 @@ class TopBar(Static):
             room = width - tabs.cell_len - counts.cell_len
             if room > 0:
                 break
-        self.update(Text.assemble(tabs, " " * max(room, 1), counts))
+        self.update(Text.assemble(tabs, " " * max(room, 1), counts), layout=False)  # always one line
 
     def _tabs(self) -> Text:
         parts = [Text(" fastadv ", "reverse bold"), Text(" ")]

@@ -194,6 +194,7 @@ def test_the_colours_of_the_curves_differ_on_dark_and_on_light() -> None:
         for theme in ("textual-dark", "textual-light"):
             app.theme = theme
             await pilot.pause()
-            assert len({style_of(look, scheme_of(app)).foreground for look in range(7)}) == 7
+            base = app.query_one(Chart).visual_style
+            assert len({style_of(look, scheme_of(app), base).color for look in range(7)}) == 7
 
     run(scenario)
