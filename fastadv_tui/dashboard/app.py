@@ -24,7 +24,7 @@ from fastadv_tui.runs import control
 from fastadv_tui.text.sanitize import one_line
 
 
-class Fastadv(DashboardSignals, ReadonlyActions, OpensScreens, DashboardWorkers):
+class Fastadv(DashboardSignals, ReadonlyActions, OpensScreens, DashboardWorkers, themes.ThemedApp):
     """Shows the runs of one home folder, live."""
 
     TITLE = "fastadv"
@@ -40,13 +40,8 @@ class Fastadv(DashboardSignals, ReadonlyActions, OpensScreens, DashboardWorkers)
     ]
 
     def __init__(self, settings: Settings, readonly: bool = False) -> None:
-        # before Textual reads its first style sheet: a theme that is set later has it read all of them again
-        self.set_reactive(App.theme, themes.full_name(settings.theme))
+        self.begin_with(settings.theme)
         super().__init__(settings, readonly)
-
-    @property
-    def available_themes(self) -> dict[str, Theme]:
-        return themes.THEMES
 
     def on_mount(self) -> None:
         self.end_on_signals()

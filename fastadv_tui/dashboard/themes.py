@@ -1,5 +1,6 @@
 """The themes of the dashboard. Their colours are the Okabe-Ito palette, which colour-blind people can tell apart."""
 
+from textual.app import App
 from textual.theme import BUILTIN_THEMES, Theme
 
 SKY, ORANGE, GREEN, YELLOW, VERMILION = "#56b4e9", "#e69f00", "#009e73", "#f0e442", "#d55e00"
@@ -25,6 +26,21 @@ LIGHT = Theme(
 )  # fmt: skip
 THEMES = BUILTIN_THEMES | {theme.name: theme for theme in (DARK, LIGHT)}
 ALIASES = {"ansi": "ansi-dark"}  # uses the sixteen colours of the terminal
+
+
+class ThemedApp(App[str]):
+    """An app that has these themes."""
+
+    @property
+    def available_themes(self) -> dict[str, Theme]:
+        return THEMES
+
+    def begin_with(self, name: str) -> None:
+        """Have a theme from the start. Call this before `__init__`, which reads the first style sheet.
+
+        A theme that is set later has Textual parse all style sheets again.
+        """
+        self.set_reactive(App.theme, full_name(name))
 
 
 def full_name(name: str) -> str:
