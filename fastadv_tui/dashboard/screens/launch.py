@@ -11,7 +11,7 @@ from textual.containers import Horizontal
 from textual.events import DescendantFocus, Resize
 from textual.message import Message
 from textual.timer import Timer
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 from textual.worker import get_current_worker
 
 from engine.protocol.rundir import RunDir
@@ -19,6 +19,7 @@ from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.dashboard.screens.run_dialog import RunDialog
 from fastadv_tui.dashboard.screens.text_dialog import TextDialog
 from fastadv_tui.dashboard.widgets.form_field import FormField
+from fastadv_tui.dashboard.widgets.key_bar import KeyBar
 from fastadv_tui.dashboard.widgets.launch_form import LaunchForm
 from fastadv_tui.dashboard.widgets.plan_panel import PlanPanel
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
@@ -91,7 +92,7 @@ class LaunchScreen(Screen[None]):
             yield LaunchForm(self._texts, self._devices())
             yield PlanPanel(id="plan")
         yield Static(id="field-help", markup=False)
-        yield Footer()
+        yield KeyBar()
 
     def begin(self) -> None:
         self._estimator = Estimator(self.fastadv.engine.count_flops)

@@ -4,10 +4,11 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
+from fastadv_tui.dashboard.widgets.key_bar import KeyBar
 from fastadv_tui.dashboard.widgets.log_view import MAX_LENGTH
 from fastadv_tui.dashboard.widgets.text_field import TextField
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
@@ -36,7 +37,7 @@ class LogScreen(Screen[None]):
         with VerticalScroll(id="whole-log"):
             yield Static(id="text", markup=False)
         yield TextField(placeholder="show only lines with ...", id="search")
-        yield Footer()
+        yield KeyBar()
 
     def begin(self) -> None:
         self.query_one("#whole-log").border_title = f"Log of {self._view.rundir.id}"

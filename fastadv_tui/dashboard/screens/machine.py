@@ -4,13 +4,14 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Footer, OptionList
+from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from fastadv_tui.dashboard.chart.series import Options, Series
 from fastadv_tui.dashboard.chart.widget import Chart
 from fastadv_tui.dashboard.colours import scheme_of
 from fastadv_tui.dashboard.screens.base import Screen
+from fastadv_tui.dashboard.widgets.key_bar import KeyBar
 from fastadv_tui.dashboard.widgets.machine_lines import gpu_lines, host_lines, short_name
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
 from fastadv_tui.hardware.sample_history import HOST, Metric, key_of
@@ -45,7 +46,7 @@ class MachineScreen(Screen[None]):
                     with Horizontal():
                         for metric in pair:
                             yield Chart(id=metric, classes="curve")
-        yield Footer()
+        yield KeyBar()
 
     def begin(self) -> None:
         self.query_one("#devices").border_title = "Machine"

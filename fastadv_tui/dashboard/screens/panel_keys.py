@@ -4,7 +4,6 @@ from textual.binding import Binding
 from textual.widget import Widget
 
 from fastadv_tui.dashboard.screens.base import Screen
-from fastadv_tui.dashboard.screens.columns_dialog import ColumnsDialog
 from fastadv_tui.dashboard.widgets.metrics import METRICS, known
 from fastadv_tui.dashboard.widgets.pane import Pane
 from fastadv_tui.dashboard.widgets.training_curves import TrainingCurves
@@ -57,6 +56,8 @@ class PanelKeys(Screen[None]):
 
     def action_metrics(self) -> None:
         """Choose the metrics of the small charts."""
+        from fastadv_tui.dashboard.screens.columns_dialog import ColumnsDialog  # the first paint does not wait for it
+
         settings = self.fastadv.settings
         shown = [metric.key for metric in known(settings.metrics)]
 

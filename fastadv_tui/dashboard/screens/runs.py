@@ -6,7 +6,7 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Footer, Input
+from textual.widgets import Input
 
 from engine.config.presets import build
 from fastadv_tui.dashboard.chart.series import LINE
@@ -16,6 +16,7 @@ from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
 from fastadv_tui.dashboard.screens.export import export_figure
 from fastadv_tui.dashboard.screens.panel_keys import PanelKeys
 from fastadv_tui.dashboard.snapshot import EMPTY, LiveRun, Snapshot
+from fastadv_tui.dashboard.widgets.key_bar import KeyBar
 from fastadv_tui.dashboard.widgets.log_view import LogView
 from fastadv_tui.dashboard.widgets.machine import Machine
 from fastadv_tui.dashboard.widgets.metrics import known
@@ -31,7 +32,6 @@ from fastadv_tui.hardware.sample_history import HOST
 from fastadv_tui.hardware.sampler import Sample
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.row_names import names_with_seeds
-from fastadv_tui.launch.group import submit_group
 from fastadv_tui.text.labels import telling_apart
 from fastadv_tui.text.sanitize import one_line, run_label
 
@@ -41,6 +41,7 @@ DEMO = "digits"  # the data set of the demo
 class RunsScreen(PanelKeys):
     """Shows the runs, live, with the charts, facts and log of the chosen one."""
 
+    AUTO_FOCUS = "#runs"  # and not the card of an empty home, which comes first
     BINDINGS = [
         Binding("space", "mark", "Mark", id="mark", tooltip="mark the run: its curves are drawn, and c compares it"),
         Binding("u", "unmark", "Unmark all", id="unmark", show=False, tooltip="remove all marks"),
@@ -92,7 +93,7 @@ class RunsScreen(PanelKeys):
             with Pane("left", id="side", classes="part"):
                 yield Machine(id="machine", classes="part")
                 yield RunFacts(id="facts", classes="part")
-        yield Footer()
+        yield KeyBar()
 
     def begin(self) -> None:
         for name, title in (("log", "Log"), ("machine", "Machine"), ("facts", "Run")):
@@ -244,6 +245,8 @@ class RunsScreen(PanelKeys):
     @work(thread=True, exclusive=True, group="demo")
     def action_demo(self) -> None:
         """Train a robust network on the digits, which need no download."""
+        from fastadv_tui.launch.group import submit_group  # the first paint does not wait for it
+
         try:
             config = build(DEMO, {"name": "demo"})
             warnings = submit_group([config], ["fastadv", "run", DEMO, "--name", "demo"], [])
