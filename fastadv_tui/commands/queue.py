@@ -55,7 +55,8 @@ def queue(
         lines = [("", "id", "name", "device", "submitted", "starts", "ends")]
         for number, run in enumerate(runs, 1):
             when = format_age(run.submitted)
-            lines.append((str(number), run.id, run.name, run.device, when, *_times(run.expected)))
+            times = ("paused", "") if here.paused else _times(run.expected)
+            lines.append((str(number), run.id, run.name, run.device, when, *times))
         print("\n".join(aligned(lines)))
     if here.paused:
         print("the queue is paused; `fastadv queue continue` lets the runs start", file=sys.stderr)

@@ -9,6 +9,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Label, OptionList
 from textual.widgets.option_list import Option
 
+from fastadv_tui.dashboard.widgets.plain_list import PlainList
 from fastadv_tui.dashboard.widgets.text_field import TextField
 from fastadv_tui.text.sanitize import one_line
 
@@ -35,7 +36,7 @@ class ChoiceDialog(ModalScreen[str | None]):
         with Vertical(id="dialog"):
             yield Label(self._title, markup=False)
             yield TextField(placeholder="type a part of the name")
-            yield OptionList(markup=False)
+            yield PlainList(markup=False)
 
     def on_mount(self) -> None:
         self._fill("")

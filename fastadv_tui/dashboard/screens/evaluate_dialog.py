@@ -13,6 +13,7 @@ from textual.widgets import Input, Label, Static
 from engine.config.units import units
 from engine.protocol.requests import EvalRequest
 from engine.protocol.rundir import RunDir, SubmissionError
+from fastadv_tui.dashboard.focus import step_focus
 from fastadv_tui.dashboard.widgets.text_field import TextField
 from fastadv_tui.errors import UserError
 from fastadv_tui.launch import eval_request
@@ -44,8 +45,10 @@ class EvaluateDialog(ModalScreen[bool]):
     BINDINGS = [
         Binding("escape", "dismiss(False)", "Cancel"),
         # with priority: a letter typed right after the key must not go to the field before
-        Binding("tab,down", "app.focus_next", show=False, priority=True),
-        Binding("shift+tab,up", "app.focus_previous", show=False, priority=True),
+        Binding("tab", "app.focus_next", show=False, priority=True),
+        Binding("shift+tab", "app.focus_previous", show=False, priority=True),
+        Binding("down", "step(1)", show=False, priority=True),
+        Binding("up", "step(-1)", show=False, priority=True),
     ]
 
     def __init__(self, runs: Sequence[tuple[str, str]]) -> None:
@@ -69,6 +72,9 @@ class EvaluateDialog(ModalScreen[bool]):
 
     def on_mount(self) -> None:
         self.query_one("#attack").focus()
+
+    def action_step(self, by: int) -> None:
+        step_focus(self, by)
 
     def on_input_changed(self) -> None:
         self.query_one("#problem", Static).update("")

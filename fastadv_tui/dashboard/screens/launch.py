@@ -15,9 +15,12 @@ from textual.widgets import Footer, Static
 from textual.worker import get_current_worker
 
 from engine.protocol.rundir import RunDir
+from fastadv_tui.dashboard.focus import step_focus
+from fastadv_tui.dashboard.messages import RunsSubmitted
 from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.dashboard.screens.run_dialog import RunDialog
 from fastadv_tui.dashboard.screens.text_dialog import TextDialog
+from fastadv_tui.dashboard.snapshot import Snapshot
 from fastadv_tui.dashboard.widgets.form_field import FormField
 from fastadv_tui.dashboard.widgets.launch_form import LaunchForm
 from fastadv_tui.dashboard.widgets.plan_panel import PlanPanel
@@ -70,8 +73,8 @@ class LaunchScreen(Screen[None]):
         # priority: a letter typed right after tab must not go to the field before
         Binding("tab", "app.focus_next", priority=True, show=False),
         Binding("shift+tab", "app.focus_previous", priority=True, show=False),
-        Binding("down", "app.focus_next", priority=True, show=False),
-        Binding("up", "app.focus_previous", priority=True, show=False),
+        Binding("down", "step(1)", priority=True, show=False),
+        Binding("up", "step(-1)", priority=True, show=False),
     ]
 
     def __init__(self, like: RunDir | None = None) -> None:
@@ -84,6 +87,7 @@ class LaunchScreen(Screen[None]):
         self._reading: FormReading | None = None
         self._read_timer: Timer | None = None
         self._starting = self._submitted = False
+        self._queue_seen: object = None
 
     def compose(self) -> ComposeResult:
         yield TopBar("New")
@@ -108,6 +112,12 @@ class LaunchScreen(Screen[None]):
     def _devices(self) -> dict[str, str]:
         sample = self.fastadv.samples.last
         return device_choices(sample.gpus if sample else (), self.fastadv.snapshot.devices())
+
+    def take(self, snapshot: Snapshot) -> None:
+        """Look at the queue again if it has changed since the last snapshot."""
+        seen, self._queue_seen = self._queue_seen, (snapshot.places, snapshot.held_up)
+        if self._queue_seen != seen and self._reading is not None and self._reading.plan is not None:
+            self._look(self._reading.plan)
 
     def take_machine(self, sample: Sample) -> None:
         if self._reading is not None:
@@ -186,6 +196,9 @@ class LaunchScreen(Screen[None]):
         # `:focus-within` would style all fields anew at every tab, which takes a fifth of a second
         if self.ready:
             self._show_help()
+
+    def action_step(self, by: int) -> None:
+        step_focus(self, by)
 
     def _show_help(self) -> None:
         """One line about the focused field; its error first, because the line below the field may be too short."""
@@ -280,13 +293,12 @@ class LaunchScreen(Screen[None]):
     def start(self, texts: Mapping[str, str]) -> None:
         """Check one run of each kind, then submit all runs; in a thread, as the check may download data."""
         try:
-            warnings = start_form(texts, self.fastadv.engine.check)
+            started = start_form(texts, self.fastadv.engine.check)
         except (UserError, OSError) as error:
             self.app.notify(one_line(str(error)), severity="error", timeout=20, markup=False)
             self.post_message(self.Refused())
             return
-        for warning in warnings:
-            self.app.notify(one_line(warning), severity="warning", timeout=20, markup=False)
+        self.app.post_message(RunsSubmitted(started))
         self._submitted = True
         self._draft.forget()
         self._write_draft()

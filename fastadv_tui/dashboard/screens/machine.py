@@ -12,6 +12,7 @@ from fastadv_tui.dashboard.chart.widget import Chart
 from fastadv_tui.dashboard.colours import scheme_of
 from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.dashboard.widgets.machine_lines import gpu_lines, host_lines, short_name
+from fastadv_tui.dashboard.widgets.plain_list import PlainList
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
 from fastadv_tui.hardware.sample_history import HOST, Metric, key_of
 from fastadv_tui.hardware.sampler import Sample
@@ -39,7 +40,7 @@ class MachineScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield TopBar("Runs")
         with Horizontal(id="machine-page"):
-            yield OptionList(id="devices", markup=False)
+            yield PlainList(id="devices", markup=False)
             with Vertical(id="loads"):
                 for pair in (("utilisation", "memory"), ("temperature", "power")):
                     with Horizontal():

@@ -11,6 +11,7 @@ from textual.widgets import Footer, Input
 from engine.config.presets import build
 from fastadv_tui.dashboard.chart.series import LINE
 from fastadv_tui.dashboard.marks import glyph_at
+from fastadv_tui.dashboard.messages import RunsSubmitted
 from fastadv_tui.dashboard.screens.announcements import Announcement, Announcer
 from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
 from fastadv_tui.dashboard.screens.export import export_figure
@@ -31,7 +32,7 @@ from fastadv_tui.hardware.sample_history import HOST
 from fastadv_tui.hardware.sampler import Sample
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.row_names import names_with_seeds
-from fastadv_tui.launch.group import submit_group
+from fastadv_tui.launch.start_runs import start_runs
 from fastadv_tui.text.labels import telling_apart
 from fastadv_tui.text.sanitize import one_line, run_label
 
@@ -136,6 +137,10 @@ class RunsScreen(PanelKeys):
         """Move the cursor to a run. Returns whether the list has this run."""
         return self.query_one(RunList).choose(run_id)
 
+    def expect(self, run_id: str) -> None:
+        """Move the cursor to a new run as soon as the list has it, unless the user has moved the cursor."""
+        self.query_one(RunList).expect(run_id)
+
     def _show_chosen(self) -> None:
         view = self._chosen_view()
         self.query_one(LogView).show(view)
@@ -224,6 +229,7 @@ class RunsScreen(PanelKeys):
     def action_mark(self) -> None:
         if chosen := self.query_one(RunList).chosen:
             self.fastadv.marked.toggle(chosen)
+            self.query_one(RunList).settle()
             self.take(self._snapshot)
             self.fastadv.look_at(chosen)
 
@@ -246,14 +252,15 @@ class RunsScreen(PanelKeys):
         """Train a robust network on the digits, which need no download."""
         try:
             config = build(DEMO, {"name": "demo"})
-            warnings = submit_group([config], ["fastadv", "run", DEMO, "--name", "demo"], [])
+            started = start_runs([config], ["fastadv", "run", DEMO, "--name", "demo"], [])
         except (UserError, OSError) as error:
-            warnings = [str(error)]
-        for text in warnings:
-            self.app.notify(one_line(text), severity="error", timeout=20, markup=False)
+            self.app.notify(one_line(str(error)), severity="error", timeout=20, markup=False)
+        else:
+            self.app.post_message(RunsSubmitted(started))
 
     def action_log(self) -> None:
         if view := self._chosen_view():
+            self.query_one(RunList).settle()
             self.fastadv.open_log(view)
 
     def action_stop(self, now: bool) -> None:
