@@ -68,7 +68,7 @@ def _results(columns: Sequence[Column], baseline: int | None) -> list[Line]:
             for kind in kinds
         ),
         *_best_robust(columns),
-        ("epochs", [_mean_cell(column, "epochs", lambda row: f"{row.epochs:.4g}") for column in columns]),
+        ("epochs trained", [_mean_cell(column, "epochs", lambda row: f"{row.epochs:.4g}") for column in columns]),
         *((COLUMNS[key].title, [_cost(column, key) for column in columns]) for key in COSTS),
     ]
 

@@ -66,4 +66,6 @@ class ChoiceDialog(ModalScreen[str | None]):
             prompts.append(f"new: {one_line(typed.strip(), MAX_WIDTH)}")
         choices = self.query_one(OptionList)
         choices.set_options(map(Option, prompts))
+        if not self._shown:
+            choices.add_option(Option(f"none of the {len(self._choices)} choices contains this", disabled=True))
         choices.highlighted = 0 if self._shown else None

@@ -17,6 +17,7 @@ from fastadv_tui.dashboard.focus import step_focus
 from fastadv_tui.dashboard.widgets.text_field import TextField
 from fastadv_tui.errors import UserError
 from fastadv_tui.launch import eval_request
+from fastadv_tui.launch.submission import readings
 from fastadv_tui.paths import runs_dir
 from fastadv_tui.runs.evaluation_jobs import submit_evaluation
 from fastadv_tui.text.sanitize import one_line
@@ -77,7 +78,8 @@ class EvaluateDialog(ModalScreen[bool]):
         step_focus(self, by)
 
     def on_input_changed(self) -> None:
-        self.query_one("#problem", Static).update("")
+        in_doubt = readings({"eps": self.query_one("#eps", Input).value})
+        self.query_one("#problem", Static).update(one_line(". ".join(in_doubt)))
 
     def on_input_submitted(self) -> None:
         if self._busy:

@@ -11,7 +11,7 @@ from textual.containers import Horizontal
 from textual.events import DescendantFocus, Resize
 from textual.message import Message
 from textual.timer import Timer
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 from textual.worker import get_current_worker
 
 from engine.protocol.rundir import RunDir
@@ -22,6 +22,7 @@ from fastadv_tui.dashboard.screens.run_dialog import RunDialog
 from fastadv_tui.dashboard.screens.text_dialog import TextDialog
 from fastadv_tui.dashboard.snapshot import Snapshot
 from fastadv_tui.dashboard.widgets.form_field import FormField
+from fastadv_tui.dashboard.widgets.key_footer import KeyFooter
 from fastadv_tui.dashboard.widgets.launch_form import LaunchForm
 from fastadv_tui.dashboard.widgets.plan_panel import PlanPanel
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
@@ -35,6 +36,7 @@ from fastadv_tui.launch.form import FIRST_DATASET, FormReading, LaunchPlan, read
 from fastadv_tui.launch.form_fields import help_of
 from fastadv_tui.launch.plan_text import Estimates
 from fastadv_tui.launch.start import start_form
+from fastadv_tui.launch.submission import readings
 from fastadv_tui.launch.texts import texts_of_config, texts_of_row
 from fastadv_tui.launch.toml_text import read_toml
 from fastadv_tui.paths import typed_path
@@ -63,13 +65,22 @@ class LaunchScreen(Screen[None]):
         """All runs were submitted: they run or wait in the queue."""
 
     BINDINGS = [
-        Binding("ctrl+s", "start", "Start", id="launch-start", priority=True),
-        Binding("f2", "past_run", "Past run", id="launch-past-run"),
-        Binding("f3", "file", "File", id="launch-file"),
-        Binding("f4", "toml", "TOML", id="launch-toml"),
-        Binding("f5", "copy", "Copy", id="launch-copy"),
-        Binding("f6", "empty", "Empty", id="launch-empty"),
-        Binding("escape", "leave", "Keep and leave", id="launch-back"),
+        Binding(
+            "ctrl+s",
+            "start",
+            "Start",
+            id="launch-start",
+            tooltip="check the data and the device, then submit the runs",
+            priority=True,
+        ),
+        Binding(
+            "f2", "past_run", "Past run", id="launch-past-run", tooltip="fill the form with the settings of a past run"
+        ),
+        Binding("f3", "file", "File", id="launch-file", tooltip="fill the form from a TOML file"),
+        Binding("f4", "toml", "TOML", id="launch-toml", tooltip="show the plan as a TOML file, or as words again"),
+        Binding("f5", "copy", "Copy", id="launch-copy", tooltip="copy the command that submits the same runs"),
+        Binding("f6", "empty", "Empty", id="launch-empty", tooltip="empty the form and forget the draft"),
+        Binding("escape", "leave", "Keep and leave", id="launch-back", tooltip="leave the form; it keeps a draft"),
         # priority: a letter typed right after tab must not go to the field before
         Binding("tab", "app.focus_next", priority=True, show=False),
         Binding("shift+tab", "app.focus_previous", priority=True, show=False),
@@ -95,7 +106,7 @@ class LaunchScreen(Screen[None]):
             yield LaunchForm(self._texts, self._devices())
             yield PlanPanel(id="plan")
         yield Static(id="field-help", markup=False)
-        yield Footer()
+        yield KeyFooter()
 
     def begin(self) -> None:
         self._estimator = Estimator(self.fastadv.engine.count_flops)
@@ -205,7 +216,8 @@ class LaunchScreen(Screen[None]):
         field = self.focused
         text = "enter opens and closes a group"
         if isinstance(field, FormField):
-            text = f"{field.title}: {field.error or help_of(field.key)}"
+            in_doubt = readings({field.key: self._form.texts.get(field.key)})
+            text = f"{field.title}: {field.error or ' '.join([*(f'{line}.' for line in in_doubt), help_of(field.key)])}"
         self.query_one("#field-help", Static).update(one_line(text))
 
     # -- filling the form -------------------------------------------------------------------------------------

@@ -4,13 +4,14 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Footer, OptionList
+from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from fastadv_tui.dashboard.chart.series import Options, Series
 from fastadv_tui.dashboard.chart.widget import Chart
 from fastadv_tui.dashboard.colours import scheme_of
 from fastadv_tui.dashboard.screens.base import Screen
+from fastadv_tui.dashboard.widgets.key_footer import KeyFooter
 from fastadv_tui.dashboard.widgets.machine_lines import gpu_lines, host_lines, short_name
 from fastadv_tui.dashboard.widgets.plain_list import PlainList
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
@@ -32,9 +33,9 @@ class MachineScreen(Screen[None]):
     """The devices at the left; the curves at the right, dotted but for the chosen one."""
 
     BINDINGS = [
-        Binding("escape,M", "app.pop_screen", "Back", id="machine-back", tooltip="back"),
+        Binding("escape,M", "app.pop_screen", "Back", id="machine-back", tooltip="back to the screen before"),
         Binding("down,j", "cursor('down')", "Next", show=False, tooltip="next device: its curves are drawn strong"),
-        Binding("up,k", "cursor('up')", "Previous", show=False, tooltip="previous device"),
+        Binding("up,k", "cursor('up')", "Previous", show=False, tooltip="previous device: its curves are drawn strong"),
     ]
 
     def compose(self) -> ComposeResult:
@@ -46,7 +47,7 @@ class MachineScreen(Screen[None]):
                     with Horizontal():
                         for metric in pair:
                             yield Chart(id=metric, classes="curve")
-        yield Footer()
+        yield KeyFooter()
 
     def begin(self) -> None:
         self.query_one("#devices").border_title = "Machine"

@@ -6,7 +6,7 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Footer, Input
+from textual.widgets import Input
 
 from engine.config.presets import build
 from fastadv_tui.dashboard.chart.series import LINE
@@ -17,6 +17,7 @@ from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
 from fastadv_tui.dashboard.screens.export import export_figure
 from fastadv_tui.dashboard.screens.panel_keys import PanelKeys
 from fastadv_tui.dashboard.snapshot import EMPTY, LiveRun, Snapshot
+from fastadv_tui.dashboard.widgets.key_footer import KeyFooter
 from fastadv_tui.dashboard.widgets.log_view import LogView
 from fastadv_tui.dashboard.widgets.machine import Machine
 from fastadv_tui.dashboard.widgets.metrics import known
@@ -47,14 +48,26 @@ class RunsScreen(PanelKeys):
         Binding("u", "unmark", "Unmark all", id="unmark", show=False, tooltip="remove all marks"),
         Binding("c", "compare", "Compare", id="compare", tooltip="compare the marked runs"),
         Binding("l,enter", "log", "Log", id="log", tooltip="log of the run"),
-        Binding("x", "stop(False)", "Stop", id="stop", tooltip="stop the run; it saves a checkpoint first"),
-        Binding("X", "stop(True)", "Kill", id="kill", show=False, tooltip="kill the run at once"),
-        Binding(
-            "R", "resume", "Resume", id="resume", show=False, tooltip="resume a run that was stopped or has failed"
-        ),
+        Binding("x", "stop(False)", "Stop", id="stop", tooltip="stop the run under the cursor, after a checkpoint"),
+        Binding("X", "stop(True)", "Kill", id="kill", show=False, tooltip="kill the run under the cursor at once"),
+        Binding("R", "resume", "Resume", id="resume", show=False, tooltip="resume the run under the cursor"),
         Binding("e", "again", "Run again with changes", id="again", show=False, tooltip="new run with these settings"),
-        Binding("a", "evaluate", "Evaluate", id="evaluate", show=False, tooltip="evaluate the run, or the marked runs"),
-        Binding("E", "figure", "Figure", id="figure", show=False, tooltip="figure of the marked runs, for a paper"),
+        Binding(
+            "a",
+            "evaluate",
+            "Evaluate",
+            id="evaluate",
+            show=False,
+            tooltip="evaluate the marked runs, or the one under the cursor",
+        ),
+        Binding(
+            "E",
+            "figure",
+            "Figure",
+            id="figure",
+            show=False,
+            tooltip="figure of the marked runs, or of the one under the cursor",
+        ),
         Binding("M", "machine", "Machine", id="machine", show=False, tooltip="machine: GPUs and host, with curves"),
         Binding("d", "demo", "Demo", id="demo", tooltip="demo: train a robust network on digits"),
         Binding(
@@ -69,8 +82,8 @@ class RunsScreen(PanelKeys):
             tooltip="leave the cursor of the charts, the zoom or the filter",
         ),
         # here and not only in the list, so that they also work from a chart or the filter
-        Binding("down,j", "cursor('down')", "Next run", show=False),
-        Binding("up,k", "cursor('up')", "Previous run", show=False),
+        Binding("down,j", "cursor('down')", "Next run", show=False, tooltip="go to the next run"),
+        Binding("up,k", "cursor('up')", "Previous run", show=False, tooltip="go to the previous run"),
     ]
 
     def __init__(self) -> None:
@@ -93,7 +106,7 @@ class RunsScreen(PanelKeys):
             with Pane("left", id="side", classes="part"):
                 yield Machine(id="machine", classes="part")
                 yield RunFacts(id="facts", classes="part")
-        yield Footer()
+        yield KeyFooter()
 
     def begin(self) -> None:
         for name, title in (("log", "Log"), ("machine", "Machine"), ("facts", "Run")):
@@ -269,9 +282,15 @@ class RunsScreen(PanelKeys):
             self._stop_evaluation(now)
             return
         question = ConfirmDialog(
-            f"{run_label(self._name_of(view), view.rundir.id)}\n{_stop_question(view, now)}", "Kill" if now else "Stop"
+            f"{run_label(self._name_of(view), view.rundir.id)}\n{_stop_question(view, now)}{self._others()}",
+            "Kill" if now else "Stop",
         )
         self.app.push_screen(question, lambda yes: self.fastadv.stop(view.rundir, now) if yes else None)
+
+    def _others(self) -> str:
+        """What becomes of marked runs when the run under the cursor is stopped."""
+        others = {*self.fastadv.marked} - {self.query_one(RunList).chosen}
+        return "\nThe marked runs are left alone; the history stops those." if others else ""
 
     def _stop_evaluation(self, now: bool) -> None:
         """Stop the evaluation of a run that has ended."""

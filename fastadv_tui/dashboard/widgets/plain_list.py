@@ -7,13 +7,29 @@ class PlainList(OptionList):
     """An option list whose cursor stays at its ends."""
 
     def action_cursor_up(self) -> None:
-        if self.highlighted != 0:
+        if not _is_first(self):
             super().action_cursor_up()
 
     def action_cursor_down(self) -> None:
-        if self.highlighted is None or self.highlighted < self.option_count - 1:
+        if not _is_last(self):
             super().action_cursor_down()
 
 
-class PlainSelectionList(PlainList, SelectionList[str]):
-    """A selection list whose cursor stays at its ends."""
+class PlainSelectionList(SelectionList[str]):
+    """A selection list whose cursor stays at its ends. (Textual takes the styles of one base class only.)"""
+
+    def action_cursor_up(self) -> None:
+        if not _is_first(self):
+            super().action_cursor_up()
+
+    def action_cursor_down(self) -> None:
+        if not _is_last(self):
+            super().action_cursor_down()
+
+
+def _is_first(options: OptionList) -> bool:
+    return options.highlighted == 0
+
+
+def _is_last(options: OptionList) -> bool:
+    return options.highlighted == options.option_count - 1

@@ -163,3 +163,10 @@ def test_the_help_shows_the_users_keys_and_no_change_in_a_readonly_dashboard() -
         assert "new run: a form" not in text(app)
 
     play(script, readonly=True)
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.title)
+def test_every_key_has_a_sentence_and_not_only_a_word(section: Section) -> None:
+    bindings = [binding for binding in bindings_of(section.of) if binding.description]
+    short = [binding.key for binding in bindings if len(binding.tooltip.split()) < 3]
+    assert short == []

@@ -516,3 +516,17 @@ def test_the_arrows_stay_at_the_first_and_the_last_field() -> None:
         assert app.focused is app.screen.focus_chain[-1]
 
     play(script)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+def test_a_size_whose_unit_is_in_doubt_says_at_its_field_how_it_was_read(size: tuple[int, int]) -> None:
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await open_form(app, pilot)
+        field(app, "eps").focus()
+        await pilot.press(*"0.5")
+        await until(pilot, lambda: "0.5 of 1 = 127.5/255" in next(x for x in shown(app).splitlines() if " eps " in x))
+        await until(pilot, lambda: "write 0.5/255 for the smaller size" in shown(app))
+        await pilot.press(*"/255")
+        await until(pilot, lambda: "of 1 =" not in shown(app))
+
+    play(script, size)
