@@ -2,23 +2,23 @@
 
 from textual.binding import Binding
 
-TARGETS = "the marked runs, or the one under the cursor"
+TARGETS = "the marked runs, else this one"  # the run under the cursor
 _KEYS = (  # key, action, word, id, whether the footer shows the key, help
     ("escape,h", "back", "Back", "back", True, "clear the filter, or go back"),
     ("slash", "filter", "Filter", "filter", True, "filter: method=fgsm eps>=8 tag:paper; see below"),
-    ("space", "mark", "Mark", "mark", True, "mark the run, for a comparison or for the actions below"),
+    ("space", "mark", "Mark", "mark", True, "mark the run under the cursor, for c and for the rest"),
     ("c", "compare", "Compare", "compare", True, "compare the marked runs"),
-    ("o", "sort", "Sort", "sort", True, "sort by a column; the same column again reverses the order"),
+    ("o", "sort", "Sort", "sort", True, "sort by a column; the same again reverses the order"),
     ("g", "group", "Group", "group", True, "group by seeds or any setting: mean ± std"),
     ("O", "reverse", "Reverse the order", "reverse", False, "reverse the order"),
     ("v", "columns", "Columns", "columns", False, "columns: choose from every setting and figure"),
     ("V", "views", "Views", "views", False, "views: save filter, order and columns under a name"),
     ("a", "evaluate", "Evaluate", "evaluate", False, f"evaluate {TARGETS}"),
-    ("E", "export", "Export", "export", False, "export the marked runs, or all that match, as CSV"),
-    ("P", "pin", "Pin", "pin", False, "pin the run under the cursor: the baseline of differences"),
+    ("E", "export", "Export", "export", False, "export the marked runs, else all that match, as CSV"),
+    ("P", "pin", "Pin", "pin", False, "pin this run: the baseline of differences"),
     ("T", "tag", "Tag", "tag", False, f"tag {TARGETS}; -TAG takes a tag off"),
     ("N", "note", "Note", "note", False, f"note on {TARGETS}"),
-    ("r", "rename", "Rename", "rename", False, "rename the run under the cursor"),
+    ("r", "rename", "Rename", "rename", False, "rename this run"),
     ("x", "stop", "Stop", "stop", False, f"stop {TARGETS}, after a checkpoint"),
     ("R", "resume", "Resume", "resume", False, f"resume {TARGETS}"),
     ("e", "again", "Run again with changes", "again", False, "new run with these settings"),

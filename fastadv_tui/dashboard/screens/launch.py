@@ -217,7 +217,8 @@ class LaunchScreen(Screen[None]):
         text = "enter opens and closes a group"
         if isinstance(field, FormField):
             in_doubt = readings({field.key: self._form.texts.get(field.key)})
-            text = f"{field.title}: {field.error or ' '.join([*(f'{line}.' for line in in_doubt), help_of(field.key)])}"
+            told = [f"{reading.removeprefix(field.key).lstrip()}." for reading in in_doubt]
+            text = f"{field.title}: {field.error or ' '.join([*told, help_of(field.key)])}"
         self.query_one("#field-help", Static).update(one_line(text))
 
     # -- filling the form -------------------------------------------------------------------------------------

@@ -44,13 +44,13 @@ class RunsScreen(PanelKeys):
     """Shows the runs, live, with the charts, facts and log of the chosen one."""
 
     BINDINGS = [
-        Binding("space", "mark", "Mark", id="mark", tooltip="mark the run: its curves are drawn, and c compares it"),
+        Binding("space", "mark", "Mark", id="mark", tooltip="mark this run: its curves are drawn, and c compares it"),
         Binding("u", "unmark", "Unmark all", id="unmark", show=False, tooltip="remove all marks"),
         Binding("c", "compare", "Compare", id="compare", tooltip="compare the marked runs"),
         Binding("l,enter", "log", "Log", id="log", tooltip="log of the run"),
-        Binding("x", "stop(False)", "Stop", id="stop", tooltip="stop the run under the cursor, after a checkpoint"),
-        Binding("X", "stop(True)", "Kill", id="kill", show=False, tooltip="kill the run under the cursor at once"),
-        Binding("R", "resume", "Resume", id="resume", show=False, tooltip="resume the run under the cursor"),
+        Binding("x", "stop(False)", "Stop", id="stop", tooltip="stop this run after a checkpoint; marks do not count"),
+        Binding("X", "stop(True)", "Kill", id="kill", show=False, tooltip="kill this run at once; marks do not count"),
+        Binding("R", "resume", "Resume", id="resume", show=False, tooltip="resume this run from its last checkpoint"),
         Binding("e", "again", "Run again with changes", id="again", show=False, tooltip="new run with these settings"),
         Binding(
             "a",
@@ -58,7 +58,7 @@ class RunsScreen(PanelKeys):
             "Evaluate",
             id="evaluate",
             show=False,
-            tooltip="evaluate the marked runs, or the one under the cursor",
+            tooltip="evaluate the marked runs, else this one",
         ),
         Binding(
             "E",
@@ -66,7 +66,7 @@ class RunsScreen(PanelKeys):
             "Figure",
             id="figure",
             show=False,
-            tooltip="figure of the marked runs, or of the one under the cursor",
+            tooltip="figure of the marked runs, else of this one",
         ),
         Binding("M", "machine", "Machine", id="machine", show=False, tooltip="machine: GPUs and host, with curves"),
         Binding("d", "demo", "Demo", id="demo", tooltip="demo: train a robust network on digits"),

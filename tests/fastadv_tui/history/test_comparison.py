@@ -205,7 +205,7 @@ def test_figures_that_may_say_nothing_are_told_below_without_a_word_on_comparabi
 
 def test_no_row_of_a_comparison_has_the_name_of_another() -> None:
     """The epochs that were trained are a result; those that were asked for are a setting."""
-    table = compare([BASE, replace(NARROW, epochs=5.0, settings={"epochs": 15})])
+    table = compare([BASE, replace(NARROW, epochs=5.0, settings={"epochs": 30})])
     labels = [label for label, _ in (*table.results, *table.settings)]
     assert "epochs" in labels
     assert len(labels) == len(set(labels))
