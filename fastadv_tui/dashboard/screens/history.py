@@ -17,7 +17,7 @@ from fastadv_tui.dashboard.settings import View
 from fastadv_tui.dashboard.snapshot import EMPTY, Snapshot
 from fastadv_tui.dashboard.widgets.history_preview import HistoryPreview
 from fastadv_tui.dashboard.widgets.history_table import HistoryTable
-from fastadv_tui.dashboard.widgets.key_footer import KeyFooter
+from fastadv_tui.dashboard.widgets.key_bar import KeyBar
 from fastadv_tui.dashboard.widgets.text_field import TextField
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
 from fastadv_tui.history.columns import column_of, known_columns
@@ -83,7 +83,7 @@ class HistoryScreen(HistoryActions):
                 yield Static(id="nothing", markup=False)
             yield HistoryPreview(id="preview")
         yield Static(id="summary", markup=False)
-        yield KeyFooter()
+        yield KeyBar()
 
     def begin(self) -> None:
         self._table.focus()

@@ -22,7 +22,7 @@ from fastadv_tui.dashboard.screens.run_dialog import RunDialog
 from fastadv_tui.dashboard.screens.text_dialog import TextDialog
 from fastadv_tui.dashboard.snapshot import Snapshot
 from fastadv_tui.dashboard.widgets.form_field import FormField
-from fastadv_tui.dashboard.widgets.key_footer import KeyFooter
+from fastadv_tui.dashboard.widgets.key_bar import KeyBar
 from fastadv_tui.dashboard.widgets.launch_form import LaunchForm
 from fastadv_tui.dashboard.widgets.plan_panel import PlanPanel
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
@@ -106,7 +106,7 @@ class LaunchScreen(Screen[None]):
             yield LaunchForm(self._texts, self._devices())
             yield PlanPanel(id="plan")
         yield Static(id="field-help", markup=False)
-        yield KeyFooter()
+        yield KeyBar()
 
     def begin(self) -> None:
         self._estimator = Estimator(self.fastadv.engine.count_flops)

@@ -8,7 +8,7 @@ from textual.widgets import Input, Static
 
 from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
-from fastadv_tui.dashboard.widgets.key_footer import KeyFooter
+from fastadv_tui.dashboard.widgets.key_bar import KeyBar
 from fastadv_tui.dashboard.widgets.log_view import MAX_LENGTH
 from fastadv_tui.dashboard.widgets.text_field import TextField
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
@@ -44,7 +44,7 @@ class LogScreen(Screen[None]):
         with VerticalScroll(id="whole-log"):
             yield Static(id="text", markup=False)
         yield TextField(placeholder="show only lines with ...", id="search")
-        yield KeyFooter()
+        yield KeyBar()
 
     def begin(self) -> None:
         self.query_one("#whole-log").border_title = f"Log of {self._view.rundir.id}"

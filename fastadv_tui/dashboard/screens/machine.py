@@ -11,7 +11,7 @@ from fastadv_tui.dashboard.chart.series import Options, Series
 from fastadv_tui.dashboard.chart.widget import Chart
 from fastadv_tui.dashboard.colours import scheme_of
 from fastadv_tui.dashboard.screens.base import Screen
-from fastadv_tui.dashboard.widgets.key_footer import KeyFooter
+from fastadv_tui.dashboard.widgets.key_bar import KeyBar
 from fastadv_tui.dashboard.widgets.machine_lines import gpu_lines, host_lines, short_name
 from fastadv_tui.dashboard.widgets.plain_list import PlainList
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
@@ -47,7 +47,7 @@ class MachineScreen(Screen[None]):
                     with Horizontal():
                         for metric in pair:
                             yield Chart(id=metric, classes="curve")
-        yield KeyFooter()
+        yield KeyBar()
 
     def begin(self) -> None:
         self.query_one("#devices").border_title = "Machine"

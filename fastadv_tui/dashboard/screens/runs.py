@@ -17,7 +17,7 @@ from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
 from fastadv_tui.dashboard.screens.export import export_figure
 from fastadv_tui.dashboard.screens.panel_keys import PanelKeys
 from fastadv_tui.dashboard.snapshot import EMPTY, LiveRun, Snapshot
-from fastadv_tui.dashboard.widgets.key_footer import KeyFooter
+from fastadv_tui.dashboard.widgets.key_bar import KeyBar
 from fastadv_tui.dashboard.widgets.log_view import LogView
 from fastadv_tui.dashboard.widgets.machine import Machine
 from fastadv_tui.dashboard.widgets.metrics import known
@@ -106,7 +106,7 @@ class RunsScreen(PanelKeys):
             with Pane("left", id="side", classes="part"):
                 yield Machine(id="machine", classes="part")
                 yield RunFacts(id="facts", classes="part")
-        yield KeyFooter()
+        yield KeyBar()
 
     def begin(self) -> None:
         for name, title in (("log", "Log"), ("machine", "Machine"), ("facts", "Run")):

@@ -105,6 +105,15 @@ def test_labels_say_the_settings_that_differ_and_the_id_where_none_does() -> Non
     assert labels == ["PGD, lr 0.1", "FGSM, lr 0.005, b2", "FGSM, lr 0.005, c3"]
 
 
+def test_a_label_without_room_for_all_differences_has_those_that_tell_the_runs_apart() -> None:
+    same = {"optim_momentum": "0.85", "optim_lr": "0.03", "watch_images": "77"}
+    runs = trained("a1", eps="2", **same), trained("b2", eps="4", seed="1"), trained("c3", eps="4", seed="2")
+    labels = [line.label for line in picture(rows(*runs), "loss", False).lines]
+    assert [label.startswith(f"ε {eps}/255") for label, eps in zip(labels, (2, 4, 4), strict=True)] == [True] * 3
+    assert [f"seed {seed}" in label for label, seed in zip(labels, (0, 1, 2), strict=True)] == [True] * 3
+    assert all(len(label) <= 40 and "…" not in label for label in labels)
+
+
 def result(eps: float, robust: float, images: int = 9) -> EvaluationRecord:
     """A result of `fastadv eval`. eps: in 1/255."""
     return EvaluationRecord(
