@@ -116,6 +116,8 @@ def _test_of_prefix(prefix: str, text: str) -> Test:
 def _test_of_comparison(key: str, sign: str, text: str) -> Test:
     get, compare = _value_getter(key), OPERATORS[sign]
     wanted = _typed_value(key, text)
+    if key == "status" and wanted == "collapsed":
+        get = _state  # the word that the table shows; the status of such a run is done, stopped or failed
 
     def test(row: Row) -> bool:
         found = get(row)
@@ -153,6 +155,10 @@ def _typed_value(key: str, text: str) -> str | float:
     if kind == "duration" and (seconds := parse_age(text)) is not None:
         return seconds
     return _number(key, kind, text)
+
+
+def _state(row: Row) -> str:
+    return row.state
 
 
 def _typed_word(key: str, kind: Kind, text: str) -> str:

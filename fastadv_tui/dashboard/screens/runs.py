@@ -290,7 +290,7 @@ class RunsScreen(PanelKeys):
     def _others(self) -> str:
         """What becomes of marked runs when the run under the cursor is stopped."""
         others = {*self.fastadv.marked} - {self.query_one(RunList).chosen}
-        return "\nThe marked runs are left alone; the history stops those." if others else ""
+        return "\nThe marked runs go on; x in the history stops them." if others else ""
 
     def _stop_evaluation(self, now: bool) -> None:
         """Stop the evaluation of a run that has ended."""

@@ -139,3 +139,10 @@ def test_a_flag_is_typed_as_the_table_shows_it() -> None:
     rows = [replace(ROWS[0], pinned=True), ROWS[1]]
     assert [parse("pinned=yes")(row) for row in rows] == [parse("pinned=true")(row) for row in rows] == [True, False]
     assert [parse("pinned=no")(row) for row in rows] == [False, True]
+
+
+def test_collapsed_runs_are_found_by_the_word_that_the_table_shows() -> None:
+    rows = [replace(ROWS[0], status="done", alarms=["collapse"]), replace(ROWS[0], status="done", alarms=[])]
+    assert [parse("status:collapsed")(row) for row in rows] == [True, False]
+    assert [parse("status!=collapsed")(row) for row in rows] == [False, True]
+    assert [parse("status:done")(row) for row in rows] == [True, True]
