@@ -75,7 +75,7 @@ def _results(columns: Sequence[Column], baseline: int | None) -> list[Line]:
             for kind in kinds
         ),
         *_best_robust(columns),
-        ("epochs", [_epochs(column) for column in columns]),
+        ("epochs trained", [_epochs(column) for column in columns]),
         *((COLUMNS[key].title, [_cost(column, key) for column in columns]) for key in COSTS),
     ]
 

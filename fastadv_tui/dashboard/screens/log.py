@@ -23,9 +23,16 @@ class LogScreen(Screen[None]):
     """Shows the lines of the events, then the output of the process. `/` filters the lines; new lines are followed."""
 
     BINDINGS = [
-        Binding("escape,l", "app.pop_screen", "Back", id="log-back"),
-        Binding("slash", "search", "Search", id="log-search", key_display="/"),
-        Binding("p", "pause", "Pause", id="log-pause"),
+        Binding("escape,l", "app.pop_screen", "Back", id="log-back", tooltip="back to the screen before"),
+        Binding(
+            "slash",
+            "search",
+            "Search",
+            id="log-search",
+            tooltip="show only the lines that contain a text",
+            key_display="/",
+        ),
+        Binding("p", "pause", "Pause", id="log-pause", tooltip="stop following new lines, or follow them again"),
     ]
 
     def __init__(self, view: LiveRun) -> None:

@@ -13,6 +13,7 @@ from fastadv_tui.dashboard.colours import scheme_of
 from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.dashboard.widgets.key_bar import KeyBar
 from fastadv_tui.dashboard.widgets.machine_lines import gpu_lines, host_lines, short_name
+from fastadv_tui.dashboard.widgets.plain_list import PlainList
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
 from fastadv_tui.hardware.sample_history import HOST, Metric, key_of
 from fastadv_tui.hardware.sampler import Sample
@@ -32,15 +33,15 @@ class MachineScreen(Screen[None]):
     """The devices at the left; the curves at the right, dotted but for the chosen one."""
 
     BINDINGS = [
-        Binding("escape,M", "app.pop_screen", "Back", id="machine-back", tooltip="back"),
+        Binding("escape,M", "app.pop_screen", "Back", id="machine-back", tooltip="back to the screen before"),
         Binding("down,j", "cursor('down')", "Next", show=False, tooltip="next device: its curves are drawn strong"),
-        Binding("up,k", "cursor('up')", "Previous", show=False, tooltip="previous device"),
+        Binding("up,k", "cursor('up')", "Previous", show=False, tooltip="previous device: its curves are drawn strong"),
     ]
 
     def compose(self) -> ComposeResult:
         yield TopBar("Runs")
         with Horizontal(id="machine-page"):
-            yield OptionList(id="devices", markup=False)
+            yield PlainList(id="devices", markup=False)
             with Vertical(id="loads"):
                 for pair in (("utilisation", "memory"), ("temperature", "power")):
                     with Horizontal():

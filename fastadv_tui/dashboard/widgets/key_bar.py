@@ -11,6 +11,8 @@ from textual.strip import Strip
 from textual.style import Style
 from textual.widget import Widget
 
+from fastadv_tui.dashboard.widgets.fitting_keys import PALETTE, fitting
+
 KEY = "bold $footer-key-foreground on $footer-key-background"
 WORD = "$footer-description-foreground on $footer-description-background"
 HOVERED = "$footer-key-foreground on $block-hover-background"
@@ -18,7 +20,7 @@ EDGE = "▏", "$foreground 20%"  # between the keys of the screen and that of th
 
 
 class KeyBar(Widget):
-    """Shows the keys of the screen at the left, and the key of the palette at the right.
+    """Shows the keys of the screen at the left, and the key of the palette at the right; whole keys, if need be fewer.
 
     It looks like Textual's Footer, which mounts and styles a widget for each key, and again whenever the focus moves.
     That took a fifth of the time of the first paint.
@@ -46,9 +48,14 @@ class KeyBar(Widget):
     def render_line(self, y: int) -> Strip:
         keys = self._shown_keys()
         palette = keys.get(self.app.COMMAND_PALETTE_BINDING)
-        left = [self._drawn(key, " {} ", "{} ") for key in keys.values() if key is not palette]
+        others = [key for key in keys.values() if key is not palette]
+        left = [self._drawn(key, " {} ", "{} ") for key in others]
         right = [Content.styled(*EDGE), self._drawn(palette, "{}", " {}")] if palette else []
         used = sum(part.cell_length for part in right) + len(right[:1])  # a blank ends the line
+        widths = [(key.binding.action, part.cell_length) for key, part in zip(others, left, strict=True)]
+        *shown, with_palette = fitting([*widths, (PALETTE, used)], self.size.width)
+        left = [part for part, is_shown in zip(left, shown, strict=True) if is_shown]
+        right, used = (right, used) if with_palette else ([], 0)
         return Strip.join([self._strip(left, max(self.size.width - used, 0)), self._strip(right, used)])
 
     def _strip(self, parts: Sequence[Content], width: int) -> Strip:

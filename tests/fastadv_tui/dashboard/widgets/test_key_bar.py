@@ -74,7 +74,7 @@ def text(app: Holder) -> str:
 
 
 @pytest.mark.parametrize("theme", ["textual-dark", "textual-light", "ansi-dark"])
-@pytest.mark.parametrize("width", [20, 40, 80])
+@pytest.mark.parametrize("width", [44, 60, 80])  # with room for all keys
 def test_it_looks_like_the_footer_of_textual(theme: str, width: int) -> None:
     found = []
 
