@@ -8,7 +8,7 @@ from engine.config.run import RunConfig
 # The settings whose values decide which other settings have an effect.
 DECIDING = (
     "dataset", "preset", "method.name", "model.name", "phases", "optim.name", "optim.schedule", "eval.attack",
-    "watch.images", "early_stop.enabled",
+    "watch.images", "on_collapse",
 )  # fmt: skip
 
 
@@ -32,8 +32,8 @@ def applies(key: str, config: RunConfig) -> bool:
             return config.eval.attack != "none"
         case "watch" if leaf == "steps":
             return config.watch.images > 0
-        case "early_stop" if leaf == "drop":
-            return config.early_stop.enabled
+        case "early_stop":
+            return leaf == "drop" and config.on_collapse == "stop"
     if key == "batch_size":
         return not _every_phase_has_a_size(config)
     return key != "data_dir" or not config.dataset.startswith(FOLDER)

@@ -226,17 +226,14 @@ class EarlyStopConfig(Section, frozen=True):
 
     enabled: Annotated[
         bool,
-        Meta(
-            title="early stopping",
-            description="Stop at catastrophic overfitting. The final evaluation uses the weights of the epoch before",
-        ),
+        Meta(title="early stopping", description="The name of on_collapse = stop in version 0.1. Use on_collapse"),
     ] = False
     drop: Annotated[
         Fraction,
         Meta(
             title="allowed drop",
-            description="Training stops if PGD-5 accuracy on a training minibatch falls by more than this in an epoch."
-            " 0.2: 20 percentage points. Minibatches below 128 images: more, because of noise",
+            description="With on_collapse = stop, training stops if PGD-5 accuracy on training images falls by more "
+            "than this in an epoch. 0.2: 20 percentage points. Below 128 images: more, because of noise",
         ),
     ] = 0.2
 

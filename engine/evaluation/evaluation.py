@@ -24,6 +24,7 @@ class Accuracy:
     without_gradient: number of images that count as robust although their gradient was exactly zero at some iterate.
     The attack could not move these images, so an attack without gradients may still fool the model.
     answers: number of classes among the network's answers to the clean images; 0 if they were not counted.
+    fgsm: accuracy under FGSM; None if it was not measured.
     """
 
     clean: float
@@ -31,6 +32,7 @@ class Accuracy:
     images: int
     without_gradient: int = 0
     answers: int = 0
+    fgsm: float | None = None
 
 
 class Evaluation:
@@ -195,3 +197,16 @@ def attacked_accuracy(
         for restart in range(attack.restarts):
             alive &= ~fooled_by_restart(probe, x, y, images, threat, attack, seed, restart)[0]
     return Accuracy(float(clean), float(alive.float().mean()), len(y))
+
+
+def fgsm_accuracy(model: nn.Module, x: Tensor, y: Tensor, threat: Threat, dtype: torch.dtype | None = None) -> float:
+    """Accuracy, a fraction in [0,1], under FGSM: at x + eps sign(gradient at x), clipped to the image box.
+
+    Goodfellow, Shlens and Szegedy, 2015, arXiv 1412.6572, section 4.
+    x: images in [0,1], (B, C, H, W); y: labels, (B,); dtype: as for `Evaluation`.
+    """
+    with evaluating(model):
+        probe = Probe(model, dtype)
+        _, gradient = probe.fooled_and_gradient(x, y)
+        delta = threat.step(x, torch.zeros_like(x), gradient, threat.eps)
+        return float((~probe.fooled(x.detach() + delta, y)).float().mean())
