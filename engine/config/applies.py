@@ -7,8 +7,8 @@ from engine.config.run import RunConfig
 
 # The settings whose values decide which other settings have an effect.
 DECIDING = (
-    "dataset", "preset", "method.name", "model.name", "phases", "optim.name", "optim.schedule", "eval.attack",
-    "watch.images", "on_collapse",
+    "dataset", "preset", "method.name", "model.name", "phases", "optim.name", "optim.schedule", "optim.average",
+    "eval.attack", "watch.images", "on_collapse",
 )  # fmt: skip
 
 
@@ -55,6 +55,7 @@ def _in_optimizer(leaf: str, config: RunConfig) -> bool:
         "peak": schedule == "cyclic",
         "milestones": schedule == "piecewise",
         "gamma": schedule == "piecewise",
+        "recompute_norms": config.optim.average > 0,
     }
     return needed.get(leaf, True)
 

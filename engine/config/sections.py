@@ -107,6 +107,14 @@ class OptimConfig(Section, frozen=True):
             description="Average the weights over updates with this decay, and evaluate the average. 0: no averaging",
         ),
     ] = 0.0
+    recompute_norms: Annotated[
+        bool,
+        Meta(
+            title="norms of average",
+            description="Measure the BatchNorm statistics of averaged weights on training images before each "
+            "evaluation. false: average the statistics, too, as version 0.1 did",
+        ),
+    ] = False
     weight_decay: Annotated[
         float,
         Meta(

@@ -1,6 +1,6 @@
 """Which method trains after a collapse. The setting `on_collapse = rollback` asks for this.
 
-A rollback goes back to the last good epoch. PGD-2 trains the next epoch. A safer method trains the epochs after it.
+A rollback goes back to the last good epoch. PGD-2 trains the next epoch. A safer method trains the epochs after that.
 PGD-2 restores robustness to an attack of several steps (Li et al., 2020, arXiv 2006.03089, recover a collapsed network
 with PGD, too). N-FGSM with noise from 2 eps on collapses later than FGSM (de Jorge et al., 2022, section 4).
 """
@@ -16,7 +16,7 @@ from engine.training.methods.step import Step, step_of
 
 MAX_ROLLBACKS = 3  # in a run; later collapses are only reported
 RECOVERY_STEPS = 2  # PGD steps of the epoch after a rollback
-MIN_NOISE, MAX_NOISE = 2.0, 16.0  # of N-FGSM after a rollback, in units of eps
+NOISE = 2.0  # of N-FGSM after a rollback, in units of eps
 
 
 class MethodInForce:
@@ -40,7 +40,7 @@ class MethodInForce:
 
     def roll_back(self, epoch: int) -> str:
         """Train `epoch` with the recovery method, and later epochs with a safer method. Returns both in words."""
-        self._method, self._recovery = safer(self._method), epoch
+        self._method, self._recovery = safer(self._method, self._config), epoch
         self.rollbacks += 1
         return f"{_in_words(recovery(self._config))} for one epoch, then {_in_words(self._method)}"
 
@@ -60,15 +60,17 @@ def recovery(config: RunConfig) -> MethodConfig:
     return MethodConfig(name="pgd", alpha=config.eps / 2, **options)
 
 
-def safer(method: MethodConfig) -> MethodConfig:
-    """The method after a collapse of `method`: N-FGSM with noise of 2 eps or of one eps more; PGD with twice the steps.
+def safer(method: MethodConfig, config: RunConfig) -> MethodConfig:
+    """The method after a collapse of `method`: N-FGSM with noise of 2 eps; after that PGD-2, then twice the steps.
 
-    N-FGSM has its default step size, because a large step may have caused the collapse.
+    N-FGSM has its default step size, because a large step may have caused the collapse. More noise is no way out: with
+    eps = 0.3, MNIST networks learn nothing from N-FGSM with noise of 2 eps.
     """
     if method.name == "pgd":
         return structs.replace(method, steps=2 * method.options["steps"])
-    noise = method.options["noise"] + 1 if method.name == "nfgsm" else MIN_NOISE
-    options = {"noise": min(max(noise, MIN_NOISE), MAX_NOISE)}
+    if method.name == "nfgsm" and method.options["noise"] >= NOISE:
+        return recovery(config)
+    options = {"noise": NOISE}
     return MethodConfig(name="nfgsm", **options)
 
 

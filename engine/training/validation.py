@@ -25,6 +25,7 @@ from engine.runtime import precision
 from engine.training import checkpoint
 from engine.training.alarm import two_standard_errors, wide_gap
 from engine.training.checkpoint import CheckpointError
+from engine.training.optim.norms import NORM_IMAGES, recompute_norms
 from engine.training.reporter import Reporter
 from engine.training.setup import Setup
 
@@ -52,6 +53,8 @@ class Validation:
 
         check_stop: called while test images are attacked. An exception of `check_stop` ends the evaluation.
         """
+        if self._learner.averaged is not None and self._config.optim.recompute_norms:
+            recompute_norms(self._learner.result, (batch.x for batch in self._norm_batches(epoch)))
         guard, watched = self.guard_accuracy(epoch), self.watched_accuracy(check_stop)
         self._report("guard", f"pgd-{GUARD_STEPS}", guard)
         if watched:
@@ -74,6 +77,14 @@ class Validation:
         full = self._setup.dataset.train_images // size
         for number in range(max(full - math.ceil(GUARD_IMAGES / size), 0), full):
             yield self._setup.batches_of(epoch).batch(epoch, number)
+
+    def _norm_batches(self, epoch: int) -> Iterator[Minibatch]:
+        """Full minibatches of the epoch, in the micro-batches of training, so that they fit into memory."""
+        size = self._setup.timeline.of_epoch(epoch).phase.batch_size
+        full = self._setup.dataset.train_images // size
+        for number in range(min(math.ceil(NORM_IMAGES / size), full)):
+            batch, part = self._setup.batches_of(epoch).batch(epoch, number), self._config.micro_batch or size
+            yield from (batch.part(begin, begin + part) for begin in range(0, size, part))
 
     def _parts(self, batch: Minibatch) -> Iterator[Minibatch]:
         size = eval_batch(self._config)  # so that an attack fits into memory
