@@ -73,6 +73,8 @@ def _outcome(seen: Observation) -> str:
     parts = [seen.status.reason]
     if seen.state.alarms:
         parts.append("training collapsed" if seen.state.alarms[-1].kind != "diverged" else "")
+    if seen.state.rollbacks:
+        parts.append(f"rolled back {len(seen.state.rollbacks)} time(s) after a collapse")
     if accuracy is not None:
         figures = f"clean {format_percent(accuracy.clean)}, robust {format_percent(accuracy.robust)}"
         parts.append(f"{figures} under {attack_name(accuracy.attack)}")

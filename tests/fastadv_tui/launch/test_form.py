@@ -22,7 +22,7 @@ ALL_WRONG = {
     "seed": "3-1",
     "precision": "fp64",
     "device": "gpu",
-    "early_stop.enabled": "yes",
+    "on_collapse": "panic",
     "model.name": "No Net",
     "phases": "1-2",
     "eval.attack": "magic",
