@@ -13,7 +13,7 @@ from fastadv_tui.text.quantities import (
     format_bytes,
     format_loss,
     format_progress,
-    iso_time,
+    known_iso_time,
     parse_age,
     stages_text,
 )
@@ -81,12 +81,12 @@ def in_zone(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
 )
 def test_a_time_for_other_programs_says_its_zone(text: str) -> None:
     moment = datetime(2026, 11, 26, 14, 22, 39, 125_000, UTC)
-    assert iso_time(moment.timestamp()) == text
+    assert known_iso_time(moment.timestamp()) == text
     assert abs(datetime.fromisoformat(text) - moment) < timedelta(milliseconds=1)
 
 
 def test_an_unknown_time_is_none() -> None:
-    assert iso_time(0.0) is None
+    assert known_iso_time(0.0) is None
 
 
 @pytest.mark.parametrize(
