@@ -94,8 +94,8 @@ def test_progress_of_version_0_1_which_knew_no_stages_is_read() -> None:
 
 
 def test_a_data_set_of_few_classes_has_fewer_targets_or_none() -> None:
-    assert [stage.parts for stage in build_attack("aa-quick", 0.1, 10).stages] == [1, 9]
-    assert [stage.parts for stage in build_attack("aa-quick", 0.1, 4).stages] == [1, 3]
+    assert [stage.parts for stage in build_attack("aa-quick", 0.1, 10).stages] == [2, 9]
+    assert [stage.parts for stage in build_attack("aa-quick", 0.1, 4).stages] == [2, 3]
     assert [stage.name for stage in build_attack("aa-quick", 0.1, 3).stages] == ["apgd-ce"]
 
 
