@@ -24,7 +24,7 @@ from fastadv_tui.runs import control
 from fastadv_tui.text.sanitize import one_line
 
 
-class Fastadv(DashboardSignals, ReadonlyActions, OpensScreens, DashboardWorkers):
+class Fastadv(DashboardSignals, ReadonlyActions, OpensScreens, DashboardWorkers, themes.ThemedApp):
     """Shows the runs of one home folder, live."""
 
     TITLE = "fastadv"
@@ -40,11 +40,13 @@ class Fastadv(DashboardSignals, ReadonlyActions, OpensScreens, DashboardWorkers)
     ]
 
     def __init__(self, settings: Settings, readonly: bool = False) -> None:
+        self.begin_with(settings.theme)
         super().__init__(settings, readonly)
 
     def on_mount(self) -> None:
         self.end_on_signals()
-        themes.set_up(self, self.settings.theme)
+        if problem := themes.problem(self.settings.theme):
+            self.notify(one_line(problem), severity="warning", timeout=20, markup=False)
         self.theme_changed_signal.subscribe(self, self.theme_changed)
         self.set_keymap(self.settings.keymap)
         self.push_screen(RunsScreen())

@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from engine.config.methods import methods
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.run_settings import differing_settings, setting_text
 from fastadv_tui.text.sanitize import one_line
 
-METHODS = {"fgsm": "FGSM", "nfgsm": "N-FGSM", "pgd": "PGD", "free": "Free", "standard": "Standard"}
 MAX_LABEL = 40  # characters
 
 
@@ -53,7 +53,8 @@ def _joined(parts: list[list[str]], count: int) -> list[str]:
 
 def _part(key: str, value: Any) -> str:
     if key == "method.name":
-        return METHODS.get(str(value), str(value))
+        spec = methods().get(str(value))
+        return spec.title or spec.name if spec else str(value)
     if key in ("dataset", "model.name", "preset"):
         return str(value)
     name = "ε" if key == "eps" else "α" if key == "method.alpha" else key.rpartition(".")[2].replace("_", " ")

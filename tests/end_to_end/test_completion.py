@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.config.keys import fields
+from engine.config.methods import methods
 from engine.config.presets import PRESETS
 from fastadv_tui.cli import COMMANDS
 from fastadv_tui.commands.completion import LAST
@@ -55,7 +56,7 @@ def offered(line: str) -> set[str]:
     ("line", "values"),
     [
         ("fastadv ", set(COMMANDS)),
-        ("fastadv re", {"resume", "rerun", "reindex"}),
+        ("fastadv re", {"resume", "rerun", "reproduce", "reindex"}),
         ("fastadv show ", {*LAST, "k3f9aa", "k3x000", "p2x7bb"}),
         ("fastadv show k3", {"k3f9aa", "k3x000"}),
         ("fastadv compare k3f9aa p", {"p2x7bb"}),
@@ -63,7 +64,7 @@ def offered(line: str) -> set[str]:
         ("fastadv eval p", {"p2x7bb"}),
         ("fastadv run ci", {"cifar", "cifar10", "cifar100"}),
         ("fastadv run --prec", {"--precision"}),
-        ("fastadv run digits --method ", {"standard", "fgsm", "nfgsm", "pgd", "free"}),
+        ("fastadv run digits --method ", set(methods())),
         ("fastadv run digits --preset ", set(PRESETS)),
         ("fastadv sweep digits --preset digi", {"digits"}),
         ("fastadv run digits --set watch.", {f"{key}=" for key in fields() if key.startswith("watch.")}),

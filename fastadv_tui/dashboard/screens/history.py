@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
-from textual.containers import Container, Horizontal, Vertical
+from textual.containers import Container, Horizontal
 from textual.timer import Timer
 from textual.widgets import DataTable, Input, Label, Static
 
@@ -11,7 +11,6 @@ from fastadv_tui.dashboard.colours import scheme_of
 from fastadv_tui.dashboard.history_lines import LineCells, Style, heading, shown_columns, sticky_columns
 from fastadv_tui.dashboard.screens import history_keys
 from fastadv_tui.dashboard.screens.choice_dialog import ChoiceDialog
-from fastadv_tui.dashboard.screens.columns_dialog import ColumnsDialog
 from fastadv_tui.dashboard.screens.history_actions import HistoryActions, ShownRuns
 from fastadv_tui.dashboard.settings import View
 from fastadv_tui.dashboard.snapshot import EMPTY, Snapshot
@@ -78,9 +77,8 @@ class HistoryScreen(HistoryActions):
             )
             yield Static(id="view", markup=False)
         with Container(id="leaderboard"):
-            with Vertical(id="lines"):
-                yield HistoryTable(id="table")
-                yield Static(id="nothing", markup=False)
+            yield HistoryTable(id="table")
+            yield Static(id="nothing", markup=False)
             yield HistoryPreview(id="preview")
         yield Static(id="summary", markup=False)
         yield KeyBar()
@@ -233,6 +231,8 @@ class HistoryScreen(HistoryActions):
             self.notify(f"cannot sort by {key}, a list without an order; o offers the columns that can be sorted by")
 
     def action_columns(self) -> None:
+        from fastadv_tui.dashboard.screens.columns_dialog import ColumnsDialog  # the history opens without it
+
         def chosen(columns: tuple[str, ...] | None) -> None:
             if columns:
                 self.fastadv.remember("columns", columns)

@@ -4,7 +4,6 @@ from textual.binding import Binding
 from textual.widget import Widget
 
 from fastadv_tui.dashboard.screens.base import Screen
-from fastadv_tui.dashboard.screens.columns_dialog import ColumnsDialog
 from fastadv_tui.dashboard.widgets.metrics import METRICS, known
 from fastadv_tui.dashboard.widgets.pane import Pane
 from fastadv_tui.dashboard.widgets.training_curves import TrainingCurves
@@ -57,6 +56,8 @@ class PanelKeys(Screen[None]):
 
     def action_metrics(self) -> None:
         """Choose the metrics of the small charts."""
+        from fastadv_tui.dashboard.screens.columns_dialog import ColumnsDialog  # the first paint does not wait for it
+
         settings = self.fastadv.settings
         shown = [metric.key for metric in known(settings.metrics)]
 
@@ -116,7 +117,11 @@ class PanelKeys(Screen[None]):
                 pane.resize(cells)
 
     def action_resize(self, name: str, steps: int) -> None:
-        self.query_one(f"#{name}", Pane).change(steps)
+        pane = self.query_one(f"#{name}", Pane)
+        if pane.size:
+            pane.change(steps)
+        else:
+            self.notify("This panel has no room here. z and tab show it alone", severity="warning")
 
     def on_pane_resized(self, message: Pane.Resized) -> None:
         settings = self.fastadv.settings

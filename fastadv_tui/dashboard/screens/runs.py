@@ -33,7 +33,6 @@ from fastadv_tui.hardware.sample_history import HOST
 from fastadv_tui.hardware.sampler import Sample
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.row_names import names_with_seeds
-from fastadv_tui.launch.start_runs import start_runs
 from fastadv_tui.text.labels import telling_apart
 from fastadv_tui.text.sanitize import one_line, run_label
 
@@ -43,6 +42,7 @@ DEMO = "digits"  # the data set of the demo
 class RunsScreen(PanelKeys):
     """Shows the runs, live, with the charts, facts and log of the chosen one."""
 
+    AUTO_FOCUS = "#runs"  # and not the card of an empty home, which comes first
     BINDINGS = [
         Binding("space", "mark", "Mark", id="mark", tooltip="mark this run: its curves are drawn, and c compares it"),
         Binding("u", "unmark", "Unmark all", id="unmark", show=False, tooltip="remove all marks"),
@@ -263,6 +263,8 @@ class RunsScreen(PanelKeys):
     @work(thread=True, exclusive=True, group="demo")
     def action_demo(self) -> None:
         """Train a robust network on the digits, which need no download."""
+        from fastadv_tui.launch.start_runs import start_runs  # the first paint does not wait for it
+
         try:
             config = build(DEMO, {"name": "demo"})
             started = start_runs([config], ["fastadv", "run", DEMO, "--name", "demo"], [])
