@@ -17,7 +17,8 @@ class EvaluationRecord(Struct, frozen=True, kw_only=True):
 
     time: end of the evaluation, ISO 8601 with the offset from UTC. checkpoint: `last` or `best`; step: number of its
     weight updates, 0 if unknown; weights: a hash of its weights. dataset, data: name and fingerprint of the data set.
-    eps, step_size, clean, robust: fractions in [0,1]. held_out, without_gradient, answers: as in the events.
+    eps, step_size, clean, robust: fractions in [0,1]; step_size: 0 if the attack chooses its own. held_out,
+    without_gradient, answers, fooled_by: as in the events.
     """
 
     time: str
@@ -36,6 +37,7 @@ class EvaluationRecord(Struct, frozen=True, kw_only=True):
     robust: float
     without_gradient: int = 0
     answers: int = 0
+    fooled_by: tuple[tuple[str, int], ...] = ()
 
     def question(self) -> tuple[object, ...]:
         """Everything that decides the result. Two records of one question are two measurements of the same thing."""

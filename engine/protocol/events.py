@@ -94,6 +94,9 @@ class Evaluated(Event, tag="evaluated"):
     iterate. The attack could not move these images. 0 in files of version 0.1.
 
     `answers`: the number of classes among the network's answers to the clean images; 0 if unknown.
+
+    `fooled_by`: for each of several stages of the attack its name and the number of images that it fooled. Each image
+    counts for the first stage that fooled it.
     """
 
     stage: Stage
@@ -106,6 +109,7 @@ class Evaluated(Event, tag="evaluated"):
     images: int
     without_gradient: int = 0
     answers: int = 0
+    fooled_by: tuple[tuple[str, int], ...] = ()
 
 
 class Alarm(Event, tag="alarm"):

@@ -62,6 +62,7 @@ class Learner:
         self.device, self._lr_at = device, lr_at
         self.dtype = DTYPES[precision]
         self.optimizer = build_optimizer(model, optim, fused=precision != "fp16")
+        self._clip_norm = optim.clip_norm
         self.averaged = averaged_weights(self.model, optim.average)
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
         self.step = 0
@@ -209,6 +210,9 @@ class Learner:
         self.last_lr = self._lr_at(self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = self.last_lr
+        if self._clip_norm:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.model.parameters(), self._clip_norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         if self.averaged is not None:

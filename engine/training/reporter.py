@@ -154,6 +154,7 @@ class Reporter:
                 images=accuracy.images,
                 without_gradient=accuracy.without_gradient,
                 answers=accuracy.answers,
+                fooled_by=accuracy.fooled_by,
             )
         )
         if adversarial:

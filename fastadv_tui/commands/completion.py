@@ -19,6 +19,12 @@ def presets() -> list[str]:
     return [*PRESETS]
 
 
+def tables() -> list[str]:
+    from fastadv_tui.history.paper_tables import TABLES
+
+    return [*TABLES]
+
+
 def networks() -> list[str]:
     from engine.config.networks import NETWORKS
 

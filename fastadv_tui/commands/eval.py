@@ -53,7 +53,10 @@ def evaluate(
     ] = None,
     attack: Annotated[
         str | None,
-        typer.Option(help="Attack: pgd-STEPS[-RESTARTS]; default: the run's eval.attack, or pgd-50-10 for a FILE."),
+        typer.Option(
+            help="Attack: pgd-STEPS[-RESTARTS], aa-quick or aa (AutoAttack); default: the run's eval.attack, or "
+            "pgd-50-10 for a FILE."
+        ),
     ] = None,
     limit: Annotated[
         str | None,

@@ -11,7 +11,7 @@ from fastadv_tui.launch.axes import ONE_VALUE
 
 TAGS = "tags"  # a field of the form that is no setting
 TAGS_TITLE, TAGS_HELP = "tags", "Labels in the history, separated by spaces. A sweep without a tag gets a random one."
-ATTACKS = ("auto", "pgd-50-10", "pgd-10", "none")  # that a picker offers; others can be typed
+ATTACKS = ("auto", "pgd-50-10", "pgd-10", "aa-quick", "aa", "none")  # that a picker offers; others can be typed
 TORCHVISION = ("resnet18", "resnet50")  # examples; any classifier of torchvision can be typed
 AT_FIRST = (Group.DATA, Group.ATTACK, Group.TRAINING)  # groups that a new form opens
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from engine.config import phases
+from engine.config.attacks import has_step_size
 from engine.config.datasets import FOLDER
 from engine.config.errors import ConfigError
 from engine.config.keys import full_key, parse_value
@@ -112,7 +113,7 @@ def understood(config: RunConfig) -> str:
     parts = [f"eps {both_units(config.eps)}"]
     if config.method.spec.alpha:
         parts.append(f"alpha {both_units(config.alpha)}")
-    if config.eval.attack != "none":
+    if has_step_size(config.eval.attack):
         parts.append(f"evaluation step {both_units(config.eval_step)}")
     return " · ".join(parts)
 

@@ -53,7 +53,7 @@ def offered(line: str) -> set[str]:
     ("line", "values"),
     [
         ("fastadv ", set(COMMANDS)),
-        ("fastadv re", {"resume", "rerun", "reindex"}),
+        ("fastadv re", {"resume", "rerun", "reproduce", "reindex"}),
         ("fastadv show ", {*LAST, "k3f9aa", "k3x000", "p2x7bb"}),
         ("fastadv show k3", {"k3f9aa", "k3x000"}),
         ("fastadv compare k3f9aa p", {"p2x7bb"}),

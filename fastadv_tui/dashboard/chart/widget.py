@@ -113,6 +113,11 @@ class Chart(Widget, can_focus=True):
             self._cursor = x
             self._redraw()
 
+    @property
+    def has_points(self) -> bool:
+        """Whether a curve has a point, so that a cursor can stand on the chart."""
+        return any(curve.xs for curve in self._prepared_curves())
+
     def render_line(self, y: int) -> Strip:
         rows = self._current_drawing().rows
         if y >= len(rows):

@@ -21,7 +21,7 @@ from fastadv_tui.runs.evaluation_jobs import submit_evaluation
 from fastadv_tui.text.sanitize import one_line
 
 FIELDS = {
-    "attack": ("attack", "pgd-STEPS[-RESTARTS]; auto is pgd-50-10"),
+    "attack": ("attack", "pgd-STEPS[-RESTARTS], aa-quick or aa"),
     "eps": ("eps", "in 1/255, or several: 2,4,8"),
     "images": ("images", "0 is all, but 1,000 on a CPU with auto"),
 }

@@ -116,7 +116,11 @@ class PanelKeys(Screen[None]):
                 pane.resize(cells)
 
     def action_resize(self, name: str, steps: int) -> None:
-        self.query_one(f"#{name}", Pane).change(steps)
+        pane = self.query_one(f"#{name}", Pane)
+        if pane.size:
+            pane.change(steps)
+        else:
+            self.notify("This panel has no room here. z and tab show it alone", severity="warning")
 
     def on_pane_resized(self, message: Pane.Resized) -> None:
         settings = self.fastadv.settings

@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.config.errors import ConfigError
-from engine.config.sections import parse_attack
 from engine.config.units import both_units, parse_size, units
 
 
@@ -82,14 +81,3 @@ def test_a_size_that_is_shown_is_read_back_as_the_same_size(n: int) -> None:
     assert units(n / 255) == str(n)
     assert parse_size(units(n / 255)) == n / 255
     assert both_units(n / 255).startswith(f"{n}/255 = ")
-
-
-@pytest.mark.parametrize(("name", "meant"), [("pgd-50-10", (50, 10)), ("pgd-10", (10, 1)), ("pgd-1-1", (1, 1))])
-def test_the_name_of_an_attack_gives_its_steps_and_restarts(name: str, meant: tuple[int, int]) -> None:
-    assert parse_attack(name) == meant
-
-
-@pytest.mark.parametrize("name", ["pgd", "pgd-", "pgd-0", "pgd-5-0", "pgd-5-5-5", "PGD-5", "pgd--5", "pgd-5 ", "pgd-٥"])
-def test_a_name_of_no_attack_is_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match="pgd-50-10"):
-        parse_attack(name)

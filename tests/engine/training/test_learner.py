@@ -282,3 +282,18 @@ def test_an_attack_in_eval_mode_leaves_the_network_as_it_was() -> None:
     learner.model.train()
     assert all(torch.equal(value, before[key]) for key, value in learner.model.state_dict().items())
     assert all(p.requires_grad for p in learner.model.parameters())
+
+
+@pytest.mark.parametrize("limit", [1e-3, 1e3])
+def test_a_gradient_above_the_limit_is_scaled_down_to_it_and_a_smaller_one_is_left_alone(limit: float) -> None:
+    x, y, _, _ = digits()
+    plain, clipped = (make_learner(digits_model(), momentum=0.0, weight_decay=0.0, clip_norm=c) for c in (0.0, limit))
+    before = [p.detach().clone() for p in plain.model.parameters()]
+    for learner in (plain, clipped):
+        learner.update(x[:64], y[:64])
+    moved, moved_less = (
+        torch.cat([(p.detach() - q).flatten() for p, q in zip(learner.model.parameters(), before, strict=True)])
+        for learner in (plain, clipped)
+    )
+    norm = float(moved.norm()) / 0.1  # of the gradient: the learning rate is 0.1
+    torch.testing.assert_close(moved_less, moved * min(1.0, limit / norm), rtol=1e-3, atol=1e-7)
