@@ -13,8 +13,8 @@ from engine.config.run import RunConfig
 
 # The settings whose values decide which other settings have an effect.
 DECIDING = (
-    "dataset", "preset", "method.name", "model.name", "phases", "optim.name", "optim.schedule", "eval.attack",
-    "watch.images", "early_stop.enabled",
+    "dataset", "preset", "method.name", "model.name", "phases", "optim.name", "optim.schedule", "optim.average",
+    "eval.attack", "watch.images", "on_collapse",
 )  # fmt: skip
 
 
@@ -40,8 +40,8 @@ def applies(key: str, config: RunConfig) -> bool:
             return config.eval.attack != "none"
         case "watch" if leaf == "steps":
             return config.watch.images > 0
-        case "early_stop" if leaf == "drop":
-            return config.early_stop.enabled
+        case "early_stop":
+            return leaf == "drop" and config.on_collapse == "stop"
     if key == "batch_size":
         return not _every_phase_has_a_size(config)
     if key == "padding":
@@ -72,6 +72,7 @@ def _in_optimizer(leaf: str, config: RunConfig) -> bool:
         "peak": schedule == "cyclic",
         "milestones": schedule == "piecewise",
         "gamma": schedule == "piecewise",
+        "recompute_norms": config.optim.average > 0,
     }
     return needed.get(leaf, True)
 

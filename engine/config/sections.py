@@ -141,6 +141,14 @@ class OptimConfig(Section, frozen=True):
             " plain labels. 0: off",
         ),
     ] = 0.0
+    recompute_norms: Annotated[
+        bool,
+        Meta(
+            title="norms of average",
+            description="Measure the BatchNorm statistics of averaged weights on training images before each "
+            "evaluation. false: average the statistics, too, as version 0.1 did",
+        ),
+    ] = False
     weight_decay: Annotated[
         float,
         Meta(
@@ -270,16 +278,13 @@ class EarlyStopConfig(Section, frozen=True):
 
     enabled: Annotated[
         bool,
-        Meta(
-            title="early stopping",
-            description="Stop at catastrophic overfitting. The final evaluation uses the weights of the epoch before",
-        ),
+        Meta(title="early stopping", description="The name of on_collapse = stop in version 0.1. Use on_collapse"),
     ] = False
     drop: Annotated[
         Fraction,
         Meta(
             title="allowed drop",
-            description="Training stops if PGD-5 accuracy on a training minibatch falls by more than this in an epoch."
-            " 0.2: 20 percentage points. Minibatches below 128 images: more, because of noise",
+            description="With on_collapse = stop, training stops if PGD-5 accuracy on training images falls by more "
+            "than this in an epoch. 0.2: 20 percentage points. Below 128 images: more, because of noise",
         ),
     ] = 0.2

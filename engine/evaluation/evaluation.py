@@ -26,6 +26,7 @@ class Accuracy:
     answers: number of classes among the network's answers to the clean images; 0 if they were not counted.
     fooled_by: for each of several stages of the attack its name and the number of images that it fooled. Each image
     counts for the first stage that fooled it.
+    fgsm: accuracy under FGSM; None if it was not measured.
     """
 
     clean: float
@@ -34,6 +35,7 @@ class Accuracy:
     without_gradient: int = 0
     answers: int = 0
     fooled_by: tuple[tuple[str, int], ...] = ()
+    fgsm: float | None = None
 
 
 class Evaluation:
@@ -214,3 +216,16 @@ def attacked_accuracy(
         for stage, part in parts_of(attack):
             alive &= ~stage.attack(probe, x, y, images, threat, seed, part)[0]
     return Accuracy(float(clean), float(alive.float().mean()), len(y))
+
+
+def fgsm_accuracy(model: nn.Module, x: Tensor, y: Tensor, threat: Threat, dtype: torch.dtype | None = None) -> float:
+    """Accuracy, a fraction in [0,1], under FGSM: at x + eps sign(gradient at x), clipped to the image box.
+
+    Goodfellow, Shlens and Szegedy, 2015, arXiv 1412.6572, section 4.
+    x: images in [0,1], (B, C, H, W); y: labels, (B,); dtype: as for `Evaluation`.
+    """
+    with evaluating(model):
+        probe = Probe(model, dtype)
+        _, gradient = probe.fooled_and_gradient(x, y)
+        delta = threat.step(x, torch.zeros_like(x), gradient, threat.eps)
+        return float((~probe.fooled(x.detach() + delta, y)).float().mean())

@@ -50,9 +50,9 @@ class EvaluationRecord(Struct, frozen=True, kw_only=True):
 _DECODER = msgspec.json.Decoder(EvaluationRecord)
 
 
-def iso_time(unix: float) -> str:
-    """A unix time in the time zone of this machine, as `2026-11-26T14:30:05+01:00`."""
-    return datetime.fromtimestamp(unix).astimezone().isoformat(timespec="seconds")
+def iso_time(unix: float, timespec: str = "seconds") -> str:
+    """A unix time in the time zone of this machine, as `2026-11-26T14:30:05+01:00`. timespec: as in `isoformat`."""
+    return datetime.fromtimestamp(unix).astimezone().isoformat(timespec=timespec)
 
 
 def append(path: Path, records: Iterable[EvaluationRecord]) -> None:

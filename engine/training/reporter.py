@@ -112,6 +112,10 @@ class Reporter:
         self._alarm("diverged", message)
         raise DivergedError(f"diverged: {message}")
 
+    def signals_collapse(self) -> bool:
+        """Whether the overfitting signal shows a collapse now. Waits for the device."""
+        return self._has_signal and self.watchdog.signals_collapse(self._learner.step, self._learner.figures()[2])
+
     def _log(self) -> None:
         learner = self._learner
         loss, accuracy, signal = learner.figures()
@@ -155,12 +159,12 @@ class Reporter:
                 without_gradient=accuracy.without_gradient,
                 answers=accuracy.answers,
                 fooled_by=accuracy.fooled_by,
+                fgsm=accuracy.fgsm,
             )
         )
         if adversarial:
-            self._alarm(
-                "collapse", self.watchdog.check_accuracy(stage, accuracy.clean, accuracy.robust, accuracy.images)
-            )
+            found = self.watchdog.check_accuracy(stage, accuracy.clean, accuracy.robust, accuracy.images, accuracy.fgsm)
+            self._alarm("collapse", found)
 
     def unreadable(self, files: Set[str], fate: str) -> None:
         """Report each unreadable file once. A run of days must neither fail because of such files nor hide them.

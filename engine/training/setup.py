@@ -65,8 +65,8 @@ class Setup:
         """The minibatches of the phase that an epoch belongs to."""
         return self.batches[self.timeline.stretches.index(self.timeline.of_epoch(epoch))]
 
-    def started(self, attempt: int) -> events.Started:
-        """The event that begins an attempt."""
+    def started(self, attempt: int, rollbacks: int = 0) -> events.Started:
+        """The event that begins an attempt. rollbacks: of the training so far."""
         return events.Started(
             attempt=attempt,
             from_step=self.learner.step,
@@ -85,6 +85,7 @@ class Setup:
             flops=self.timeline.flops,
             compiled=self.compiled,
             signal_threshold=THRESHOLD if self.signals else None,
+            rollbacks=rollbacks,
             versions={"python": platform.python_version(), "torch": str(torch.__version__)},
         )
 

@@ -65,6 +65,10 @@ OPTIONS: dict[str, tuple[str, Any]] = {  # by name of the parameter: dotted key 
     ),
     "device": ("device", _text("Device to train on.", metavar="[auto|cpu|cuda:N]")),
     "data_dir": ("data_dir", _text("Folder of the data sets; default: $FASTADV_HOME/data.")),
+    "on_collapse": (
+        "on_collapse",
+        _text("What to do at catastrophic overfitting.", metavar=completion.choices_of("on_collapse")),
+    ),
     "name": ("name", _text("Display name of the run.")),
     "evaluation": (
         "eval.attack",

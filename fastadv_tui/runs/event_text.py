@@ -30,6 +30,8 @@ def event_line(event: events.AnyEvent, state: RunState) -> str:
             return _final_line(event, state)
         case events.Alarm():
             return f"ALARM {event.kind} in epoch {event.epoch:.1f}: {event.message}"
+        case events.RolledBack():
+            return f"rolled back from epoch {event.epoch:.4g} to epoch {event.to_epoch:.4g}: {event.message}"
         case events.Note():
             return event.message
     return ""

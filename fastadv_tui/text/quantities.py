@@ -3,9 +3,9 @@
 import re
 import time
 from collections.abc import Sequence
-from datetime import datetime
 
 from engine.config.phases import Phase
+from engine.protocol.evaluations import iso_time
 
 GLYPHS = {
     "queued": "◌", "running": "●", "done": "✓", "stopped": "■", "cancelled": "⊘", "collapsed": "▼", "failed": "✗",
@@ -126,9 +126,9 @@ def format_time(unix: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(unix)) if unix else "-"
 
 
-def iso_time(unix: float) -> str | None:
+def known_iso_time(unix: float) -> str | None:
     """A unix time in ISO 8601, local with its offset: `2026-11-26T14:22:39.123+01:00`; None for 0, which is unknown."""
-    return datetime.fromtimestamp(unix).astimezone().isoformat(timespec="milliseconds") if unix else None
+    return iso_time(unix, "milliseconds") if unix else None
 
 
 def format_age(unix: float) -> str:

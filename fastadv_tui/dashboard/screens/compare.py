@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container, Vertical, VerticalScroll
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.dashboard.screens.export import export, export_figure
 from fastadv_tui.dashboard.snapshot import Snapshot
 from fastadv_tui.dashboard.widgets.comparison_chart import ComparisonCharts
 from fastadv_tui.dashboard.widgets.comparison_view import ComparisonView, shared_text
+from fastadv_tui.dashboard.widgets.key_bar import KeyBar
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
 from fastadv_tui.history.comparison import compare
 from fastadv_tui.history.comparison_formats import FORMATS
@@ -57,7 +58,7 @@ class CompareScreen(Screen[None]):
                 yield ComparisonView(id="results")
                 with VerticalScroll(id="footnotes", can_focus=False):
                     yield Static(id="notes", markup=False)
-        yield Footer()
+        yield KeyBar()
 
     def begin(self) -> None:
         self.query_one("#results").focus()

@@ -191,7 +191,8 @@ def _values(kind: Any) -> st.SearchStrategy[Any]:
             "method.alpha": sizes,
             "optim.lr": st.floats(1e-6, 100),
             "optim.milestones": st.lists(shares, unique=True, max_size=4).map(lambda found: tuple(sorted(found))),
-            "early_stop.enabled": st.booleans(),
+            "early_stop.drop": shares,
+            "on_collapse": st.sampled_from(["warn", "stop"]),
         }
     )
 

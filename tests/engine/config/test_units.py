@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.config.errors import ConfigError
-from engine.config.units import both_units, parse_size, units
+from engine.config.units import both_units, parse_size, reading_of, units
 
 
 @pytest.mark.parametrize(
@@ -81,3 +81,24 @@ def test_a_size_that_is_shown_is_read_back_as_the_same_size(n: int) -> None:
     assert units(n / 255) == str(n)
     assert parse_size(units(n / 255)) == n / 255
     assert both_units(n / 255).startswith(f"{n}/255 = ")
+
+
+@pytest.mark.parametrize(
+    ("text", "reading"),
+    [
+        ("0.5", "0.5 of 1 = 127.5/255"),
+        (" .1 ", ".1 of 1 = 25.5/255"),
+        ("1e-3", "1e-3 of 1 = 0.255/255"),
+        ("0", ""),
+        ("1", ""),
+        ("8", ""),
+        ("0.5/255", ""),
+        ("1/2", ""),
+        ("2,4", ""),
+        ("-0.5", ""),
+        ("x", ""),
+        ("", ""),
+    ],
+)
+def test_a_size_whose_unit_is_in_doubt_says_how_it_was_read(text: str, reading: str) -> None:
+    assert reading_of(text) == reading

@@ -192,9 +192,9 @@ def test_a_run_writes_its_events_in_their_order(tmp_path: Path) -> None:
     assert (began.train_images, began.test_images, began.official_data) == (150, 60, True)
     found = of_kind(rundir, events.Evaluated)
     assert [(e.stage, e.split, e.attack, e.step, e.images) for e in found] == [
-        ("guard", "train", "pgd-5", 12, 40),
+        ("guard", "train", "pgd-5", 12, 120),
         ("watch", "test", "pgd-1", 12, 40),
-        ("guard", "train", "pgd-5", 24, 40),
+        ("guard", "train", "pgd-5", 24, 120),
         ("watch", "test", "pgd-1", 24, 40),
         ("final", "test", "pgd-1-2", 24, 40),
     ]
@@ -230,7 +230,7 @@ def _guards(monkeypatch: pytest.MonkeyPatch, *robust: float) -> None:
 def test_early_stopping_restores_the_weights_of_the_epoch_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    typed = FEW | {"epochs": 5, "early_stop.enabled": True}
+    typed = FEW | {"epochs": 5, "on_collapse": "stop"}
     rundir, other = run_folder(tmp_path / "run", typed), run_folder(tmp_path / "other", typed)
     _guards(monkeypatch, 0.3, 0.5, 0.1)
     train(rundir)
@@ -249,7 +249,7 @@ def test_early_stopping_restores_the_weights_of_the_epoch_before(
 def test_early_stopping_works_after_a_first_epoch_that_looked_collapsed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rundir = run_folder(tmp_path / "run", FEW | {"epochs": 4, "early_stop.enabled": True})
+    rundir = run_folder(tmp_path / "run", FEW | {"epochs": 4, "on_collapse": "stop"})
     _guards(monkeypatch, 0.01, 0.5, 0.1)
     train(rundir)
     assert "stopped early" in of_kind(rundir, events.Note)[0].message

@@ -174,3 +174,12 @@ def test_the_help_shows_the_users_keys_and_no_change_in_a_readonly_dashboard() -
         assert "new run: a form" not in text(app)
 
     play(script, readonly=True)
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.title)
+def test_every_key_has_a_sentence_that_has_room_in_a_line(section: Section) -> None:
+    """At 80x24 a line has room for 57 characters beside the keys."""
+    bindings = [binding for binding in bindings_of(section.of) if binding.description]
+    short = [binding.key for binding in bindings if len(binding.tooltip.split()) < 3]
+    assert short == []
+    assert [binding.tooltip for binding in bindings if len(binding.tooltip) > 57] == []
