@@ -82,7 +82,7 @@ PRESETS: dict[str, Preset] = {
             "method.replays": 5,
             "early_stop.drop": 0.5,
         },
-        {"free": {"epochs": 3}},  # 15 epochs there count each of the 5 replays
+        {"free": {"epochs": 3}, "trades": {"method.steps": 10}},  # 15 epochs there count each of the 5 replays of free
     ),
     "nfgsm": Preset(
         "N-FGSM (de Jorge et al., 2022) on CIFAR-10: noise of 2 eps, no clipping to the ball",
@@ -103,6 +103,7 @@ PRESETS: dict[str, Preset] = {
             "method.steps": 7,
             "method.replays": 8,
         },
+        {"trades": {"method.steps": 10}},
     ),
     "speed": Preset(
         "robust accuracy on CIFAR-10 for few FLOPs: a narrow network with SiLU, Muon, N-FGSM and averaged weights",

@@ -52,6 +52,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.protocol.files.os.fsync", lambda handle: None)
 
 
+CROPS = {"micro_batch": 16, "model.name": "preact-resnet18", "model.width": 2, "model.depth": 1}  # takes 6 pixels, too
 METHODS: dict[str, dict[str, Any]] = {
     "standard": {"method.name": "standard"},
     "random": {},
@@ -61,15 +62,8 @@ METHODS: dict[str, dict[str, Any]] = {
     "sora": {"method.name": "sora", "micro_batch": 16},
     "nuat": {"method.name": "nuat"},
     "liet": {"method.name": "liet", "method.table_steps": 3},
-    "fgsm-uap": {"method.name": "fgsm-uap", "phases": "0-1:0/6:40 1-2:0/8:30", "micro_batch": 16},
-    "phases": {
-        "phases": "0-1:0/6:40 1-2:0/8:30",
-        "micro_batch": 16,
-        "method.init": "previous",
-        "model.name": "preact-resnet18",
-        "model.width": 2,
-        "model.depth": 1,
-    },
+    "fgsm-uap": {"method.name": "fgsm-uap", "phases": "0-1:0/6:40 1-2:0/8:30", **CROPS},
+    "phases": {"method.init": "previous", "phases": "0-1:0/6:40 1-2:0/8:30", **CROPS},
 }
 FEW = {
     "batch_size": 40,
