@@ -141,6 +141,15 @@ class RunConfig(Section, frozen=True):
             description="Device: auto, cpu or cuda:N. auto: a GPU if there is one, else the CPU. cuda:N: GPU number N",
         ),
     ] = "auto"
+    padding: Annotated[
+        Literal["zeros", "reflect"],
+        Meta(
+            title="padding",
+            extra={"group": Group.DATA},
+            description="Pixels around a training image before its random crop: black, or the image reflected at its "
+            "edge. Only cifar10 and cifar100 have such crops",
+        ),
+    ] = "zeros"
     data_dir: Annotated[
         str,
         Meta(

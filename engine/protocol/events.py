@@ -63,6 +63,8 @@ class Step(Event, tag="step"):
     """The state after weight update number `step` (from 1). The figures are moving averages over the last minibatches.
 
     `signal`: the fraction of examples whose loss the attack lowered, in [0,1]; None if the method has no signal.
+    `alignment`: PertAlign, the mean cosine of an image's gradients before and after the attack, in [-1,1]; None if the
+    method does not know it, and in files of older versions.
     """
 
     step: int
@@ -72,6 +74,7 @@ class Step(Event, tag="step"):
     accuracy: float
     images_per_second: float
     signal: float | None = None
+    alignment: float | None = None
 
 
 class Progress(Event, tag="progress"):
@@ -93,6 +96,8 @@ class Evaluated(Event, tag="evaluated"):
 
     `answers`: the number of classes among the network's answers to the clean images; 0 if unknown.
 
+    `fooled_by`: for each of several stages of the attack its name and the number of images that it fooled. Each image
+    counts for the first stage that fooled it.
     `fgsm`: accuracy under FGSM with step eps from the clean image; None if it was not measured.
     """
 
@@ -106,6 +111,7 @@ class Evaluated(Event, tag="evaluated"):
     images: int
     without_gradient: int = 0
     answers: int = 0
+    fooled_by: tuple[tuple[str, int], ...] = ()
     fgsm: float | None = None
 
 

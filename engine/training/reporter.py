@@ -28,13 +28,22 @@ class DivergedError(UserError):
 
 
 class Reporter:
-    """Writes the events of one attempt. has_signal: whether the run has an overfitting signal."""
+    """Writes the events of one attempt.
+
+    has_signal: whether the run has an overfitting signal; has_alignment: whether it knows PertAlign.
+    """
 
     def __init__(
-        self, writer: event_log.Writer, learner: Learner, timeline: Timeline, watchdog: Watchdog, has_signal: bool
+        self,
+        writer: event_log.Writer,
+        learner: Learner,
+        timeline: Timeline,
+        watchdog: Watchdog,
+        has_signal: bool,
+        has_alignment: bool = False,
     ) -> None:
         self._writer, self._learner, self._timeline = writer, learner, timeline
-        self.watchdog, self._has_signal = watchdog, has_signal
+        self.watchdog, self._has_signal, self._has_alignment = watchdog, has_signal, has_alignment
         self._elapsed_before = 0.0
         self._start = self._last_log = time.monotonic()
         self._images = 0
@@ -122,6 +131,7 @@ class Reporter:
                 accuracy=accuracy,
                 images_per_second=round(images_per_second, 1),
                 signal=signal if self._has_signal else None,
+                alignment=learner.alignment() if self._has_alignment else None,
             )
         )
         if self._has_signal:
@@ -148,6 +158,7 @@ class Reporter:
                 images=accuracy.images,
                 without_gradient=accuracy.without_gradient,
                 answers=accuracy.answers,
+                fooled_by=accuracy.fooled_by,
                 fgsm=accuracy.fgsm,
             )
         )

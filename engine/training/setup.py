@@ -52,6 +52,11 @@ class Setup:
         return self.config.method.spec.signals and not has_random_layers(self.learner.model)
 
     @property
+    def aligns(self) -> bool:
+        """Whether the run knows PertAlign. Dropout would lower it."""
+        return self.config.method.spec.aligns and not has_random_layers(self.learner.model)
+
+    @property
     def data_state(self) -> dict[str, Any]:
         """The part of a checkpoint that describes the data."""
         return data_state(self.dataset.facts, self.dataset.shape, self.fingerprint)
@@ -148,7 +153,8 @@ def _learner(
     model = build_network(config.model, dataset.facts)
     sizes = {min(phase.batch_size, config.micro_batch or phase.batch_size) for phase in phases}
     or_fail = config.compile == "on"
-    return Learner(model, config.optim, lr_at, device, chosen, sizes if compiled else (), or_fail)
+    compile_for = sizes if compiled else ()
+    return Learner(model, config.optim, lr_at, device, chosen, compile_for, or_fail, timeline.total_steps)
 
 
 def _device_name(device: torch.device) -> str:

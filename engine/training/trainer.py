@@ -34,7 +34,8 @@ class Training:
         self.setup = set_up(config, lambda phase: writer.write(events.Starting(phase=phase)))
         self.learner, self.timeline = self.setup.learner, self.setup.timeline
         watchdog = Watchdog(self.setup.dataset.facts.classes)
-        self.reporter = Reporter(writer, self.learner, self.timeline, watchdog, self.setup.signals)
+        has = {"has_signal": self.setup.signals, "has_alignment": self.setup.aligns}
+        self.reporter = Reporter(writer, self.learner, self.timeline, watchdog, **has)
         self.validation = Validation(self.setup, rundir, self.reporter)
         self._method, self._threat = MethodInForce(config), Threat(config.eps)
         self._delta: Tensor | None = None

@@ -12,7 +12,9 @@ from typing import Any
 from torch import Tensor
 
 from engine.attacks.pgd import Pgd
+from engine.attacks.stage import Attack
 from engine.attacks.threat import Threat
+from engine.config.attacks import remarks_on
 from engine.config.errors import UserError
 from engine.data.dataset import Images
 from engine.data.minibatch import Minibatch
@@ -112,12 +114,14 @@ class Validation:
         """Run the final evaluation, if the run has one. An exception of `check_stop` ends it; the progress is saved."""
         if self._config.eval.attack == "none":
             return
-        attack, limit = attack_of(self._config, self._setup.device)
+        classes = self._setup.dataset.facts.classes
+        attack, limit = attack_of(self._config, self._setup.device, classes)
+        self._reporter.remarks(remarks_on(self._config.eval.attack, classes))
         accuracy = self._resumable(attack, limit).run(self._ticker(attack, check_stop))[0]
         self._reporter.unreadable(self._setup.test.unreadable, "it counts as wrong")
         self._report("final", attack.name, accuracy)
 
-    def _ticker(self, attack: Pgd, check_stop: Callable[[], None]) -> Tick:
+    def _ticker(self, attack: Attack, check_stop: Callable[[], None]) -> Tick:
         report = self._reporter.ticker(attack.name)
 
         def tick(done: int, total: int) -> None:
@@ -126,7 +130,7 @@ class Validation:
 
         return tick
 
-    def _resumable(self, attack: Pgd, limit: int) -> ResumableEvaluation:
+    def _resumable(self, attack: Attack, limit: int) -> ResumableEvaluation:
         setup, model = self._setup, self._learner.result
         evaluation = self._evaluation(setup.test.first(limit), attack)
         inputs = evaluation_inputs(
@@ -134,7 +138,7 @@ class Validation:
         )
         return ResumableEvaluation(evaluation, self._rundir.evaluation, inputs.key(model))
 
-    def _evaluation(self, test: Images, attack: Pgd) -> Evaluation:
+    def _evaluation(self, test: Images, attack: Attack) -> Evaluation:
         dtype = precision.DTYPES[self._setup.search]
         attacks = [(self._threat, attack)]
         return Evaluation(self._learner.result, test, attacks, self._config.seed, dtype, eval_batch(self._config))

@@ -72,7 +72,7 @@ OPTIONS: dict[str, tuple[str, Any]] = {  # by name of the parameter: dotted key 
     "name": ("name", _text("Display name of the run.")),
     "evaluation": (
         "eval.attack",
-        _text("Attack of the final evaluation: auto, none, pgd-50-10 or another pgd-STEPS[-RESTARTS].", "--eval"),
+        _text("Attack of the final evaluation: auto, none, pgd-STEPS[-RESTARTS], aa-quick or aa.", "--eval"),
     ),
 }
 OTHERS: dict[str, Any] = {  # parameters that are no settings

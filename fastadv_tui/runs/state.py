@@ -1,5 +1,7 @@
 """The state of a run, built from its events. Every display uses it, for live and for finished runs."""
 
+from collections.abc import Callable
+
 from msgspec import Struct, field
 
 from engine.config.phases import Phase
@@ -23,6 +25,12 @@ from engine.protocol.rundir import RunDir
 WARM_UP_SECONDS = 2.0  # training is slow at first, while caches fill and kernels are chosen
 
 MAX_STEPS = 8192  # most `step` events that a state keeps
+WINDOW = 32  # steps of a full list in which thinning keeps the extremes of these figures
+NOISY: tuple[Callable[[Step], float], ...] = (
+    lambda step: step.loss,
+    lambda step: step.accuracy,
+    lambda step: step.signal or 0.0,
+)
 
 
 class RunState(Struct):
@@ -214,15 +222,39 @@ def _drop_after(state: RunState, last: int) -> None:
 
 
 def _keep(state: RunState, event: Step) -> None:
-    """Keep every n-th step and always the last step. More points of a long run would not change its curve."""
-    if 0 < state.merged < state.stride:
+    """Keep every n-th step, the last step, and the turning points of the learning rate, which are few.
+
+    More points of a long run would not change its curve.
+    """
+    if 0 < state.merged < state.stride and not _turns(state.steps, len(state.steps) - 1, event):
         state.steps[-1] = event
     else:
         state.steps.append(event)
         state.merged = 0
     state.merged += 1
     if len(state.steps) > MAX_STEPS:
-        state.steps, state.stride = [*state.steps[:-1:2], event], 2 * state.stride
+        state.steps, state.stride = [*_thinned(state.steps[:-1]), event], 2 * state.stride
+
+
+def _thinned(steps: list[Step]) -> list[Step]:
+    """Every second step, the turning points of the learning rate, and the extremes of the noisy figures in each window.
+
+    A chart has fewer columns than there are windows, so that each column keeps its lowest and its highest value.
+    """
+    kept = {*range(0, len(steps), 2), *(place for place in range(1, len(steps) - 1) if _turns(steps, place))}
+    for begin in range(0, len(steps), WINDOW):
+        window = range(begin, min(begin + WINDOW, len(steps)))
+        for figure in NOISY:
+            kept |= {pick(window, key=lambda place: figure(steps[place])) for pick in (min, max)}
+    return [steps[place] for place in sorted(kept)]
+
+
+def _turns(steps: list[Step], place: int, after: Step | None = None) -> bool:
+    """Whether the learning rate is higher, or lower, at a step than at both of its neighbours."""
+    if place < 1:
+        return False
+    before, here, then = steps[place - 1].lr, steps[place].lr, (after or steps[place + 1]).lr
+    return (here > before and here > then) or (here < before and here < then)
 
 
 def _evaluated(state: RunState, event: Evaluated) -> None:

@@ -15,8 +15,9 @@ from engine.data.memory.datasets import arrays_fingerprint
 class MemoryDataset:
     """A data set in memory. Its training images move to the device once. It is evaluated in its own image size."""
 
-    def __init__(self, arrays: Arrays, facts: DatasetFacts) -> None:
-        self.arrays, self.facts = arrays, facts
+    def __init__(self, arrays: Arrays, facts: DatasetFacts, reflect: bool = False) -> None:
+        """reflect: whether the padding of training images reflects them. Else it is black."""
+        self.arrays, self.facts, self._reflect = arrays, facts, reflect
         self.official: bool | None = arrays.official
         self.train_images, self.test_images = len(arrays.train_labels), len(arrays.test_labels)
         self.shape = f"{self.train_images:,} training images"
@@ -42,7 +43,7 @@ class MemoryDataset:
         if self._whole is None:
             arrays = self.arrays
             self._whole = TrainBatches(
-                arrays.train_images, arrays.train_labels, self.facts, phase.batch_size, seed, device
+                arrays.train_images, arrays.train_labels, self.facts, phase.batch_size, seed, device, self._reflect
             )
         return self._whole.resized(phase.batch_size, phase.crop)
 

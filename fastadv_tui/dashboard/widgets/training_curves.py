@@ -112,11 +112,16 @@ class TrainingCurves(Vertical):
         self._draw()
 
     def move(self, by: int) -> None:
-        """Move the cursor of the accuracy chart, and put the cursors of the other charts at the same x."""
-        accuracy = self.query_one("#accuracy", Chart)
-        accuracy.action_move(by)
+        """Move the cursor of the first chart that shows a curve, and put all other cursors at the same x.
+
+        The accuracy chart comes first, but it has no curve before the first epoch ends.
+        """
+        leader = next((chart for chart in self.charts if chart.has_points and chart.content_size), None)
+        if leader is None:
+            return
+        leader.action_move(by)
         for chart in self.charts:
-            chart.cursor = accuracy.cursor
+            chart.cursor = leader.cursor
 
     def clear_cursor(self) -> bool:
         """Put the cursors away. Returns whether there was one."""

@@ -58,6 +58,10 @@ METHODS: dict[str, dict[str, Any]] = {
     "previous": {"method.init": "previous", "optim.name": "sgd", "optim.lr": 0.05},
     "pgd": {"method.name": "pgd", "method.steps": 2},
     "free": {"method.name": "free", "method.replays": 3},
+    "sora": {"method.name": "sora", "micro_batch": 16},
+    "nuat": {"method.name": "nuat"},
+    "liet": {"method.name": "liet", "method.table_steps": 3},
+    "fgsm-uap": {"method.name": "fgsm-uap", "phases": "0-1:0/6:40 1-2:0/8:30", "micro_batch": 16},
     "phases": {
         "phases": "0-1:0/6:40 1-2:0/8:30",
         "micro_batch": 16,
@@ -173,6 +177,17 @@ def test_a_run_says_where_the_alarm_is_raised_if_its_method_has_a_signal(tmp_pat
     (began,) = of_kind(rundir, events.Started)
     measured = [event.signal for event in of_kind(rundir, events.Step) if event.signal is not None]
     assert began.signal_threshold == (THRESHOLD if measured else None)
+
+
+@pytest.mark.parametrize(("method", "has"), [("sora", True), ("nfgsm", False)])
+def test_a_run_writes_the_alignment_of_its_gradients_if_its_method_knows_it(
+    tmp_path: Path, method: str, has: bool
+) -> None:
+    rundir = run_folder(tmp_path / "one", FEW | {"method.name": method})
+    train(rundir)
+    found = [event.alignment for event in of_kind(rundir, events.Step)]
+    assert found
+    assert all(value is not None and -1 <= value <= 1 if has else value is None for value in found)
 
 
 def test_a_run_writes_its_events_in_their_order(tmp_path: Path) -> None:
