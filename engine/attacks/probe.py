@@ -40,7 +40,7 @@ class Probe:
     def fooled_and_gradient(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Which images are misclassified, and the gradient of the loss with respect to the images.
 
-        The gradient of each image is scaled by a positive factor, so that only the signs have a meaning. A gradient
+        The gradient of each image is scaled by a positive factor, so that only its direction has a meaning. A gradient
         that low precision computes as zero or not at all is computed again in fp32. So a gradient of zero means that
         the model has no gradient at this image.
         """
@@ -121,7 +121,7 @@ def loss_gradient(logits: Tensor, y: Tensor) -> Tensor:
     robust (Carlini and Wagner, 2017, section V). Croce and Hein (2020, section 4) rescale the logits for this reason.
 
     The gradient of the cross-entropy is (1 - p_y) (q - e_y), where q is the softmax over the wrong classes and e_y the
-    unit vector of the label. The first factor may be rounded to zero, so it is left out: sign steps use signs alone.
+    unit vector of the label. The first factor may be rounded to zero, so it is left out: steps use the direction alone.
     """
     centred = _centred(logits)
     scaled = centred * (LOGIT_STD / centred.square().mean(1, keepdim=True).sqrt().clamp_min(1e-300))

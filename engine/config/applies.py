@@ -8,7 +8,7 @@ from engine.config.run import RunConfig
 # The settings whose values decide which other settings have an effect.
 DECIDING = (
     "dataset", "preset", "method.name", "model.name", "phases", "optim.name", "optim.schedule", "eval.attack",
-    "watch.images", "early_stop.enabled",
+    "watch.images", "early_stop.enabled", "extra_data",
 )  # fmt: skip
 
 
@@ -36,6 +36,8 @@ def applies(key: str, config: RunConfig) -> bool:
             return config.early_stop.enabled
     if key == "batch_size":
         return not _every_phase_has_a_size(config)
+    if key in ("extra_data", "extra_fraction"):
+        return not config.in_folder and (key == "extra_data" or bool(config.extra_data))
     return key != "data_dir" or not config.dataset.startswith(FOLDER)
 
 

@@ -35,7 +35,7 @@ class Training:
         watchdog = Watchdog(self.setup.dataset.facts.classes)
         self.reporter = Reporter(writer, self.learner, self.timeline, watchdog, self.setup.signals)
         self.validation = Validation(self.setup, rundir, self.reporter)
-        self._step, self._threat = step_of(config), Threat(config.eps)
+        self._step, self._threat = step_of(config), Threat(config.eps, config.norm)
         self._delta: Tensor | None = None
         self._epochs_ended = 0
         self._last_save = time.monotonic()

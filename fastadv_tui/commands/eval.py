@@ -46,9 +46,15 @@ def evaluate(
     eps: Annotated[
         str | None,
         typer.Option(
-            help="Radius of the l-infinity ball, or several: 2,4,8 (8 means "
-            "8/255). Default: the run's eps, or for a FILE "
-            "the eps in the preset of the data set."
+            help="Radius of the ball, or several: 2,4,8 (8 means 8/255; with norm l2, type plain numbers, as 0.5). "
+            "Default: the run's eps, or for a FILE the eps in the preset of the data set."
+        ),
+    ] = None,
+    norm: Annotated[
+        str | None,
+        typer.Option(
+            help="Norm of the threat model; default: the run's, or linf for a FILE. Another norm needs --eps.",
+            metavar=completion.choices_of("norm"),
         ),
     ] = None,
     attack: Annotated[
@@ -110,6 +116,7 @@ def evaluate(
 
     typed: dict[str, str | None] = {
         "model.name": model,
+        "norm": norm,
         "eval.attack": attack,
         "eval.images": limit,
         "seed": seed,

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from engine.config.norms import Norm
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.run_settings import differing_settings, setting_text
 from fastadv_tui.text.sanitize import one_line
@@ -22,7 +23,7 @@ def labels_of(rows: Sequence[Row], without_seed: bool = False) -> list[str]:
         return [""] * len(rows)
     differing = [(key, values) for key, values in differing_settings(rows) if not (without_seed and key == "seed")]
     labels = [
-        one_line(", ".join(_part(key, values[number]) for key, values in differing), MAX_LABEL)
+        one_line(", ".join(_part(key, values[number], rows[number].norm) for key, values in differing), MAX_LABEL)
         for number in range(len(rows))
     ]
     shared = Counter(labels)
@@ -32,10 +33,10 @@ def labels_of(rows: Sequence[Row], without_seed: bool = False) -> list[str]:
     ]
 
 
-def _part(key: str, value: Any) -> str:
+def _part(key: str, value: Any, norm: Norm) -> str:
     if key == "method.name":
         return METHODS.get(str(value), str(value))
     if key in ("dataset", "model.name", "preset"):
         return str(value)
     name = "ε" if key == "eps" else "α" if key == "method.alpha" else key.rpartition(".")[2].replace("_", " ")
-    return f"{name} {setting_text(key, value)}"
+    return f"{name} {setting_text(key, value, norm)}"

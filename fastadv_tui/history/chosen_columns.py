@@ -1,11 +1,12 @@
 """Columns by the keys that users type: those of the history, and any setting."""
 
 from engine.config.keys import SHORT_KEYS
+from engine.config.presets import SIZES
 from engine.config.settings import settings
 from engine.config.suggest import did_you_mean
 from fastadv_tui.history.columns import COLUMNS, Column
 from fastadv_tui.history.query import QueryError
-from fastadv_tui.history.run_settings import SIZE_SETTINGS, setting_of, setting_text
+from fastadv_tui.history.run_settings import setting_of, setting_text
 
 
 def chosen_columns(typed: str) -> list[Column]:
@@ -26,7 +27,7 @@ def _column(key: str) -> Column:
     return Column(
         key=key,
         title=key,
-        kind="size" if setting in SIZE_SETTINGS else "number",
+        kind="size" if setting in SIZES else "number",
         value=lambda row: setting_of(row, setting),
-        text=lambda row: setting_text(setting, setting_of(row, setting)),
+        text=lambda row: setting_text(setting, setting_of(row, setting), row.norm),
     )

@@ -138,11 +138,20 @@ def _settings(columns: Sequence[Column]) -> list[Line]:
     """The settings that differ; of one run alone, those that it changed. The seeds of groups are among the results."""
     if len(columns) == 1:
         changed = columns[0].first.settings
-        return [(key, [Cell(text=setting_text(key, value), value=value)]) for key, value in changed.items()]
+        return [
+            (key, [Cell(text=setting_text(key, value, columns[0].first.norm), value=value)])
+            for key, value in changed.items()
+        ]
     grouped = any(len(column.rows) > 1 for column in columns)
     found = differing_settings([column.first for column in columns])
     return [
-        (key, [Cell(text=setting_text(key, value), value=value) for value in values])
+        (
+            key,
+            [
+                Cell(text=setting_text(key, value, column.first.norm), value=value)
+                for value, column in zip(values, columns, strict=True)
+            ],
+        )
         for key, values in found
         if not (grouped and key == "seed")
     ]

@@ -7,6 +7,7 @@ of DAWNBench. Robust accuracy is under PGD-50-10 on all test images. Their times
 import math
 from collections.abc import Iterable, Sequence
 
+from engine.config.norms import LINF
 from fastadv_tui.history.row import Row
 
 SOURCE = "Wong, Rice and Kolter, ICLR 2020, arXiv 2001.03994"
@@ -41,7 +42,7 @@ def fitting(rows: Iterable[Row]) -> Sequence[Row]:
     """The published results to show beside these rows: those of their data set and eps, if all rows share both."""
     asked: tuple[str, float] | None = None
     for row in rows:
-        if asked is not None and asked != (row.dataset, row.eps):
+        if row.norm != LINF or (asked is not None and asked != (row.dataset, row.eps)):
             return []
         asked = row.dataset, row.eps
     return [row for row in ROWS if asked and row.dataset == asked[0] and math.isclose(row.eps, asked[1], rel_tol=1e-6)]

@@ -10,7 +10,8 @@ from engine.config import phases
 from engine.config.datasets import FOLDER
 from engine.config.errors import ConfigError
 from engine.config.keys import full_key, parse_value
-from engine.config.presets import build, scaled_from
+from engine.config.norms import Norm
+from engine.config.presets import build, preset_norm, scaled_from
 from engine.config.run import RunConfig
 from engine.config.units import both_units
 from fastadv_tui.paths import data_dir, ensure_home, typed_path
@@ -24,12 +25,22 @@ def configure(dataset: str, typed: Mapping[str, str | None], preset: str | None 
     Parses the texts, then calls `build`, which applies the preset.
     Raises: ConfigError, naming the setting, its value and what is allowed; HomeError, if the home folder is unusable.
     """
-    settings = {key: parse_value(key, text) for key, text in typed.items() if text is not None}
+    norm = typed_norm(typed, preset_norm(dataset, preset))
+    settings = {key: parse_value(key, text, norm) for key, text in typed.items() if text is not None}
     keys = set(settings)
     settings["data_dir"] = _data_dir(settings.get("data_dir") or "")
+    if settings.get("extra_data"):
+        settings["extra_data"] = str(typed_path(settings["extra_data"]))  # the engine runs in another working folder
     config = build(_absolute(dataset), settings, preset)
     _check_phases(config, keys)
     return config
+
+
+def typed_norm(typed: Mapping[str, str | None], otherwise: Norm) -> Norm:
+    """The norm among the texts that a user typed. Raises: ConfigError, if there is no such norm."""
+    text = typed.get("norm")
+    norm: Norm = otherwise if text is None else parse_value("norm", text)
+    return norm
 
 
 def _check_phases(config: RunConfig, typed: set[str]) -> None:
@@ -108,12 +119,12 @@ def merge(typed: dict[str, Any], more: Mapping[str, Any]) -> None:
 
 
 def understood(config: RunConfig) -> str:
-    """The perturbation sizes of a configuration, in units of 1/255 and as fractions in [0,1]."""
-    parts = [f"eps {both_units(config.eps)}"]
+    """The perturbation sizes of a configuration, for linf in units of 1/255 and as fractions in [0,1]."""
+    parts = [f"eps {both_units(config.eps, config.norm)}"]
     if config.method.spec.alpha:
-        parts.append(f"alpha {both_units(config.alpha)}")
+        parts.append(f"alpha {both_units(config.alpha, config.norm)}")
     if config.eval.attack != "none":
-        parts.append(f"evaluation step {both_units(config.eval_step)}")
+        parts.append(f"evaluation step {both_units(config.eval_step, config.norm)}")
     return " · ".join(parts)
 
 

@@ -6,6 +6,7 @@ from msgspec import Meta
 
 from engine.config.errors import ConfigError
 from engine.config.methods import Cost, MethodSpec
+from engine.config.norms import BOTH
 from engine.config.section import Section
 from engine.training.methods.options import Noise, StartInBox
 
@@ -70,7 +71,8 @@ METHOD = MethodSpec(
     paper="Wong, Rice and Kolter, 2020, arXiv 2001.03994, algorithm 3",
     step=fgsm,
     options=FgsmOptions,
-    alpha=lambda eps, pgd_step: min(1.25 * eps, 1.0),
+    alpha=lambda eps, pgd_step: 1.25 * eps,
     cost=lambda options: Cost(attacks=1),
     signals=True,
+    norms=BOTH,
 )

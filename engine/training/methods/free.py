@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 from msgspec import Meta
 
 from engine.config.methods import Cost, MethodSpec
+from engine.config.norms import BOTH
 from engine.config.section import Count, Section
 
 if TYPE_CHECKING:
@@ -52,4 +53,5 @@ METHOD = MethodSpec(
     alpha=lambda eps, pgd_step: eps,
     cost=lambda options: Cost(updates=0, shared=options.replays),
     updates=lambda options: options.replays,
+    norms=BOTH,
 )

@@ -4,6 +4,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from engine.config.methods import Cost, MethodSpec
+from engine.config.norms import BOTH
 from engine.config.section import Section
 from engine.training.methods.options import Noise
 
@@ -52,4 +53,5 @@ METHOD = MethodSpec(
     alpha=lambda eps, pgd_step: eps,
     cost=lambda options: Cost(attacks=1),
     signals=True,
+    norms=BOTH,
 )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 from msgspec import Meta
 
 from engine.config.methods import Cost, MethodSpec
+from engine.config.norms import BOTH
 from engine.config.section import Count, Section
 from engine.training.methods.options import StartInBox
 
@@ -94,4 +95,5 @@ METHOD = MethodSpec(
     alpha=lambda eps, pgd_step: pgd_step,
     cost=_cost,
     signals=True,
+    norms=BOTH,
 )

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from engine.config.methods import MethodSpec
+from engine.config.norms import BOTH
 
 if TYPE_CHECKING:
     import torch
@@ -29,4 +30,5 @@ METHOD = MethodSpec(
     paper="",
     step=standard,
     adversarial=False,
+    norms=BOTH,
 )

@@ -22,7 +22,7 @@ from fastadv_tui.text.sanitize import one_line
 
 FIELDS = {
     "attack": ("attack", "pgd-STEPS[-RESTARTS]; auto is pgd-50-10"),
-    "eps": ("eps", "in 1/255, or several: 2,4,8"),
+    "eps": ("eps", "in 1/255 (l2: plain); or 2,4,8"),
     "images": ("images", "0 is all, but 1,000 on a CPU with auto"),
 }
 OWN = "of each run"  # placeholder of a field in which several runs differ
@@ -121,4 +121,4 @@ def _of_run(run_id: str) -> dict[str, str]:
     except SubmissionError:
         return dict.fromkeys(FIELDS, "")
     attack = "auto" if config.eval.attack == "none" else config.eval.attack
-    return {"attack": attack, "eps": units(config.eps), "images": str(config.eval.images)}
+    return {"attack": attack, "eps": units(config.eps, config.norm), "images": str(config.eval.images)}

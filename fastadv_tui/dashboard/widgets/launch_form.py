@@ -130,7 +130,7 @@ class LaunchForm(VerticalScroll, can_focus=False):
             return self.devices.get(self.texts.get(key, "").strip() or "auto", "")
         if key == "seed" and reading.plan and len(reading.plan.seeds) > 1:
             return f"{len(reading.plan.seeds):,} seeds"
-        return unit_of(key)
+        return unit_of(key, self.texts.get("norm", "").strip())
 
     def _summary(self, group: Group, reading: FormReading) -> str:
         """What a closed group changes."""
