@@ -53,7 +53,8 @@ def evaluate(
     norm: Annotated[
         str | None,
         typer.Option(
-            help="Norm of the threat model; default: the run's, or linf for a FILE. Another norm needs --eps.",
+            help="Norm of the threat model; default: the run's, or linf for a FILE. "
+            "Norm l2 needs --eps, unless it is the run's.",
             metavar=completion.choices_of("norm"),
         ),
     ] = None,
