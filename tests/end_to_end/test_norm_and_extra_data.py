@@ -12,7 +12,7 @@ from tests.support.shell import QUICK, fastadv, only_run
 def test_a_run_in_l2_shows_plain_sizes_in_every_place(home: Path) -> None:
     trained = fastadv("run", "digits", *QUICK, "--norm", "l2", "--eps", "1.25")
     assert trained.returncode == 0, trained.stderr
-    assert "eps 1.25 (l2)" in trained.stderr
+    assert "eps 1.25 (l2)" in trained.stdout + trained.stderr
     name = only_run(home).id
     measured = fastadv("eval", name, "--eps", "0.5,1.5")
     assert "l2 eps       0.5  PGD-2" in measured.stdout
@@ -21,7 +21,7 @@ def test_a_run_in_l2_shows_plain_sizes_in_every_place(home: Path) -> None:
         fastadv("show", name, "--toml"),
         fastadv("runs"),
         fastadv("runs", "--columns", "id,norm,eps,alpha,eval.step_size,evaluations"),
-        fastadv("runs", "--csv"),
+        fastadv("runs", "--format", "csv"),
         fastadv("compare", name, name),
     ]
     shown = "".join(done.stdout + done.stderr for done in (trained, measured, *places))
@@ -42,7 +42,7 @@ def test_extra_data_are_trained_on_and_are_not_needed_to_evaluate(home: Path, tm
     np.savez(file, image=np.full((30, 8, 8, 1), 99, np.uint8), label=np.arange(30) % 10)
     trained = fastadv("run", "digits", *QUICK, "--extra-data", str(file), "--extra-fraction", "0.5")
     assert trained.returncode == 0, trained.stderr
-    assert "50% of each minibatch are from the 30 images" in trained.stderr
+    assert "50% of each minibatch are from the 30 images" in trained.stdout + trained.stderr
     file.unlink()
     assert fastadv("eval", only_run(home).id, "--again").returncode == 0
 

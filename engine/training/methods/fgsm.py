@@ -52,7 +52,8 @@ def fgsm(
     """One sign step from a random start in the ball, from zero, or from the perturbation of the previous step.
 
     delta = ball(start + alpha sign(gradient at x + start)), with start ~ U(-noise eps, noise eps), 0, or the previous
-    delta. ball() clips to [-eps, eps] and to the image box [0,1]. alpha, eps: fractions in [0,1].
+    delta. ball() clips to [-eps, eps] and to the image box [0,1]. alpha, eps: fractions in [0,1]. For l2, the start is
+    uniform in the l2 ball, and the gradient divided by its length takes the place of its sign (see `Threat`).
     """
     x, y = batch.x, batch.y
     if init == "random":

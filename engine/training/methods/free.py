@@ -36,7 +36,8 @@ def free(
 
     The training loop calls this function `replays` times per minibatch. Each call updates the weights with the gradient
     at x + delta, where delta is what the previous call returned. The same backward pass gives the gradient with respect
-    to the image at x + delta. The call returns ball(delta + alpha sign(that gradient)).
+    to the image at x + delta. The call returns ball(delta + alpha sign(that gradient)). For l2, the gradient divided by
+    its length takes the place of its sign.
     """
     delta = threat.carried(batch.x, batch.delta)
     gradient = learner.update(batch.x + delta, batch.y, input_grad=True)

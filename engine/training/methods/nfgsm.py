@@ -33,7 +33,8 @@ def nfgsm(
     """One sign step from noise beyond the ball. The result is clipped to the image box [0,1], and not to the ball.
 
     delta = box(start + alpha sign(gradient at x + start)), with start ~ U(-noise eps, noise eps). alpha, eps: fractions
-    in [0,1].
+    in [0,1]. For l2, the start is uniform in the ball of radius noise eps, and the gradient divided by its length takes
+    the place of its sign.
     """
     x, y = batch.x, batch.y
     start = threat.uniform(x, rng, in_box=False, scale=noise)

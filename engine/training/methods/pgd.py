@@ -46,7 +46,8 @@ def pgd(
     """Several sign steps from a random start (Wong et al., 2020, algorithm 1).
 
     Each step: delta = ball(delta + alpha sign(gradient at x + delta)), with the start delta ~ U(-eps, eps). Of several
-    restarts, each image keeps the delta with the highest loss. alpha, eps: fractions in [0,1].
+    restarts, each image keeps the delta with the highest loss. alpha, eps: fractions in [0,1]. For l2, the start is
+    uniform in the l2 ball, and the gradient divided by its length takes the place of its sign.
     """
     x, y = batch.x, batch.y
     delta, before = _one_restart(learner, batch, threat, rng, alpha, steps, start_in_box)
