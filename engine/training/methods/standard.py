@@ -18,7 +18,7 @@ def standard(learner: "Learner", batch: "Minibatch", threat: "Threat", rng: "tor
 
     All methods share this signature. batch: images in [0,1], (B, C, H, W); labels, (B,); indices in the training data,
     (B,); and `delta`, the perturbation that the previous step returned, None at the start of training. rng: generator
-    for the noise of this step. The options of a method follow as keywords; `alpha` is a step size, in the unit of `threat.eps`.
+    for the noise of this step. The options of a method follow as keywords; `alpha` is a step size, in the unit of eps.
     A method returns the perturbation that it trained on, or a perturbation for the next step to start from, or None.
     """
     learner.update(batch.x, batch.y)
