@@ -73,10 +73,10 @@ class Threat:
         scaled = gradient / largest.masked_fill(largest == 0, 1)  # squares of tiny or huge values would not be numbers
         return scaled / _lengths(scaled).clamp_min(1)  # of a gradient that is not zero, the largest value is 1 by now
 
-    def step(self, x: Tensor, delta: Tensor, gradient: Tensor, alpha: float) -> Tensor:
-        """One step of steepest ascent: project(delta + alpha direction(gradient)). alpha: step size, in eps's unit.
+    def step(self, x: Tensor, delta: Tensor, gradient: Tensor, alpha: float | Tensor) -> Tensor:
+        """One step of steepest ascent: project(delta + alpha direction(gradient)), for linf a sign step.
 
-        For linf this is the sign step of FGSM and PGD.
+        alpha: step size, in the unit of eps; or one for each image, (B, 1, 1, 1).
         """
         return self.project(x, delta + alpha * self.direction(gradient))
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
-from engine.config.norms import LINF, Norm
+from engine.config.norms import L2, LINF, Norm
 from engine.protocol.evaluations import EvaluationRecord
 from fastadv_tui.errors import FigureError
 from fastadv_tui.figure.labels import labels_of
@@ -138,7 +138,7 @@ def _eps(rows: Sequence[Row]) -> Curves:
         if not records or len(accuracy) < 2:
             raise FigureError(
                 f"{row.id} has no results of {attack_name(attack)} for several eps on the same images; "
-                f"`fastadv eval {row.id} --attack {attack} --eps 2,4,8` measures them"
+                f"`fastadv eval {row.id} --attack {attack} --eps {EXAMPLES[norm]}` measures them"
             )
         accuracy[0.0] = records[-1].clean
         sizes = sorted(accuracy)
@@ -184,6 +184,7 @@ def _in_unit(curves: Sequence[Curve], units: Units, name: str) -> Curves:
     return Curves(scaled, f"{name} ({unit})", "Robust accuracy (%)")
 
 
+EXAMPLES: dict[Norm, str] = {LINF: "2,4,8", L2: "0.25,0.5,1"}  # several eps to type
 # attack, data set, number of images, whether held out, checkpoint, norm
 Measured = tuple[str, str, int, bool, str, Norm]
 

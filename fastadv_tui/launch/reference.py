@@ -142,7 +142,8 @@ def _method_rows() -> list[Row]:
 
 def _method_text(spec: MethodSpec) -> str:
     options = [f"method.{option}" for option in [*(["alpha"] if spec.alpha else []), *spec.defaults]]
-    parts = [spec.summary, spec.paper, f"options: {', '.join(options)}" if options else ""]
+    norms = f"norms: {', '.join(spec.norms)}"
+    parts = [spec.summary, spec.paper, norms, f"options: {', '.join(options)}" if options else ""]
     return "; ".join(part for part in parts if part)
 
 
