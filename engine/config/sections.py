@@ -174,7 +174,7 @@ class EvalConfig(Section, frozen=True):
         PerturbationSize | None,
         Meta(
             title="attack step",
-            description="Step size of every evaluation attack. auto: eps/4, or 2.55 (that is 0.01) for mnist",
+            description="Step size of every evaluation attack. auto: eps/4, or 2.55 (that is 0.01) for mnist in linf",
         ),
     ] = None
     images: Annotated[
