@@ -21,7 +21,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 HEADINGS = {  # the modules of fastadv_tui.commands under the headings of --help, in its order
-    "Train": ("run", "sweep", "rerun", "queue", "stop", "resume"),
+    "Train": ("run", "sweep", "rerun", "reproduce", "queue", "stop", "resume"),
     "Look at runs": ("runs", "top", "show", "watch", "logs", "compare"),
     "Evaluate and export": ("eval", "plot", "export"),
     "Keep order": ("tag", "note", "rm", "prune", "reindex"),

@@ -55,8 +55,8 @@ class Threat:
         if self.norm == LINF:
             return self.project(x, self.eps * image_noise(seed, restart, images, x.shape[1:]))
         pixels = x.shape[1:].numel()
-        noise = image_noise(seed, restart, images, torch.Size([pixels + 1])).double()  # in [-1, 1), a multiple of 2^-23
-        normal = math.sqrt(2) * torch.erfinv((noise[:, :-1] + 2.0**-24).view(x.shape))  # half a step on: never -1
+        noise = image_noise(seed, restart, images, torch.Size([pixels + 1])).double()
+        normal = as_normal(noise[:, :-1].view(x.shape))
         radius = (noise[:, -1] + 1).div(2).view(-1, 1, 1, 1)
         return self.project(x, _in_l2_ball(normal, radius, self.eps).to(x.dtype))
 
@@ -90,6 +90,11 @@ class Threat:
             count = min(len(x), len(delta))
             carried[:count] = delta[:count]
         return self.project(x, carried)
+
+
+def as_normal(noise: Tensor) -> Tensor:
+    """Normal numbers in float64 from those of `image_noise`, which are uniform multiples of 2^-23 in [-1,1)."""
+    return math.sqrt(2) * torch.erfinv(noise.double() + 2.0**-24)  # half a step on, because -1 would become infinite
 
 
 def _lengths(delta: Tensor) -> Tensor:

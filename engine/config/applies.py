@@ -1,14 +1,20 @@
 """Which settings have an effect in a run. A form shows only these."""
 
-from engine.config.datasets import FOLDER
-from engine.config.networks import NETWORKS_WITH_ACTIVATION, NETWORKS_WITH_DEPTH, NETWORKS_WITH_WIDTH
+from engine.config.attacks import has_step_size
+from engine.config.datasets import FOLDER, spec_of
+from engine.config.networks import (
+    NETWORKS_WITH_ACTIVATION,
+    NETWORKS_WITH_BLOCKS,
+    NETWORKS_WITH_DEPTH,
+    NETWORKS_WITH_WIDTH,
+)
 from engine.config.phases import parse
 from engine.config.run import RunConfig
 
 # The settings whose values decide which other settings have an effect.
 DECIDING = (
-    "dataset", "preset", "method.name", "model.name", "phases", "optim.name", "optim.schedule", "eval.attack",
-    "watch.images", "early_stop.enabled", "extra_data",
+    "dataset", "preset", "method.name", "model.name", "phases", "optim.name", "optim.schedule", "optim.average",
+    "eval.attack", "watch.images", "on_collapse", "extra_data",
 )  # fmt: skip
 
 
@@ -26,23 +32,34 @@ def applies(key: str, config: RunConfig) -> bool:
             return _in_network(leaf, config.model.name)
         case "optim":
             return _in_optimizer(leaf, config)
-        case "eval" if leaf in ("step_size", "search"):
+        case "eval" if leaf == "step_size":
+            return has_step_size(config.eval.attack) or config.watch.images > 0
+        case "eval" if leaf == "search":
             return config.eval.attack != "none" or config.watch.images > 0
         case "eval" if leaf == "images":
             return config.eval.attack != "none"
         case "watch" if leaf == "steps":
             return config.watch.images > 0
-        case "early_stop" if leaf == "drop":
-            return config.early_stop.enabled
+        case "early_stop":
+            return leaf == "drop" and config.on_collapse == "stop"
     if key == "batch_size":
         return not _every_phase_has_a_size(config)
     if key in ("extra_data", "extra_fraction"):
         return not config.in_folder and (key == "extra_data" or bool(config.extra_data))
+    if key == "padding":
+        facts = spec_of(config.dataset).facts
+        return facts is not None and facts.padding > 0
     return key != "data_dir" or not config.dataset.startswith(FOLDER)
 
 
 def _in_network(leaf: str, network: str) -> bool:
-    having = {"width": NETWORKS_WITH_WIDTH, "depth": NETWORKS_WITH_DEPTH, "activation": NETWORKS_WITH_ACTIVATION}
+    having = {
+        "width": NETWORKS_WITH_WIDTH,
+        "depth": NETWORKS_WITH_DEPTH,
+        "activation": NETWORKS_WITH_ACTIVATION,
+        "shortcut": NETWORKS_WITH_BLOCKS,
+        "final_norm": NETWORKS_WITH_BLOCKS,
+    }
     return leaf not in having or network in having[leaf]
 
 
@@ -57,6 +74,7 @@ def _in_optimizer(leaf: str, config: RunConfig) -> bool:
         "peak": schedule == "cyclic",
         "milestones": schedule == "piecewise",
         "gamma": schedule == "piecewise",
+        "recompute_norms": config.optim.average > 0,
     }
     return needed.get(leaf, True)
 

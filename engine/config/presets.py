@@ -53,12 +53,59 @@ PRESETS: dict[str, Preset] = {
             "method.steps": 7,
             "method.replays": 8,
         },
-        {"free": {"epochs": 10, "optim.lr": 0.04}},
+        {"free": {"epochs": 10, "optim.lr": 0.04}, "trades": {"method.steps": 10}},
         (
             "published for FGSM: 46.06% robust accuracy under PGD-50-10",
             "one trial with model.width=16, epochs=10: 68.9% clean accuracy, 38.5% under PGD-50-10 on the first 1,000 "
             "test images",
         ),
+    ),
+    "wong2020-paper": Preset(
+        "the CIFAR-10 recipe of the first release of the code of Wong, Rice and Kolter",
+        "Wong, Rice and Kolter, 2020, arXiv 2001.03994; github.com/locuslab/fast_adversarial, CIFAR10/train_cifar.py "
+        "at commit 673f140",
+        {
+            "model.name": "preact-resnet18",
+            "model.shortcut": "input",
+            "model.final_norm": False,
+            "model.init": "fan-out",
+            "eps": 8 / 255,
+            "epochs": 15,
+            "batch_size": 128,
+            "padding": "reflect",
+            "optim.name": "sgd",
+            "optim.lr": 0.21,
+            "optim.momentum": 0.9,
+            "optim.weight_decay": 5e-4,
+            "optim.clip_norm": 0.5,
+            "optim.schedule": "cyclic",
+            "optim.peak": 0.4,
+            "method.start_in_box": False,
+            "method.steps": 5,
+            "method.replays": 5,
+            "early_stop.drop": 0.5,
+        },
+        {"free": {"epochs": 3}},  # 15 epochs there count each of the 5 replays
+    ),
+    "nfgsm": Preset(
+        "N-FGSM (de Jorge et al., 2022) on CIFAR-10: noise of 2 eps, no clipping to the ball",
+        "de Jorge et al., NeurIPS 2022, arXiv 2202.01181",
+        {
+            "model.name": "preact-resnet18",
+            "eps": 8 / 255,
+            "epochs": 30,
+            "batch_size": 128,
+            "method.name": "nfgsm",
+            "method.noise": 2.0,
+            "optim.name": "sgd",
+            "optim.lr": 0.2,
+            "optim.momentum": 0.9,
+            "optim.weight_decay": 5e-4,
+            "optim.schedule": "cyclic",
+            "optim.peak": 0.5,
+            "method.steps": 7,
+            "method.replays": 8,
+        },
     ),
     "speed": Preset(
         "robust accuracy on CIFAR-10 for few FLOPs: a narrow network with SiLU, Muon, N-FGSM and averaged weights",
@@ -80,6 +127,7 @@ PRESETS: dict[str, Preset] = {
             "method.steps": 7,
             "method.replays": 8,
         },
+        {"trades": {"method.steps": 10}},
         measured=(
             "mean of 3 seeds: 73.6% clean accuracy, 46.5% under PGD-50-10 on the first 613 test images; training took "
             "0.373 PFLOP",
@@ -126,6 +174,7 @@ PRESETS: dict[str, Preset] = {
             "method.steps": 7,
             "method.replays": 4,
         },
+        {"trades": {"method.steps": 10}},
     ),
     "digits": Preset(
         "scikit-learn's 8x8 digits on a small network: about a minute on a CPU",

@@ -152,6 +152,15 @@ class RunConfig(Section, frozen=True):
             description="Device: auto, cpu or cuda:N. auto: a GPU if there is one, else the CPU. cuda:N: GPU number N",
         ),
     ] = "auto"
+    padding: Annotated[
+        Literal["zeros", "reflect"],
+        Meta(
+            title="padding",
+            extra={"group": Group.DATA},
+            description="Pixels around a training image before its random crop: black, or the image reflected at its "
+            "edge. Only cifar10 and cifar100 have such crops",
+        ),
+    ] = "zeros"
     data_dir: Annotated[
         str,
         Meta(
@@ -187,6 +196,15 @@ class RunConfig(Section, frozen=True):
             description="Fraction of each minibatch that comes from extra_data. An epoch keeps its number of steps",
         ),
     ] = 0.7
+    on_collapse: Annotated[
+        Literal["warn", "stop", "rollback"],
+        Meta(
+            title="at a collapse",
+            extra={"group": Group.EVALUATION},
+            description="At catastrophic overfitting. warn: alarm only. stop: end with the weights of the epoch before."
+            " rollback: go back one epoch or more, train one epoch with PGD-2, go on with N-FGSM; at most 3 times",
+        ),
+    ] = "warn"
     checkpoint_minutes: Annotated[
         float,
         Meta(
@@ -217,6 +235,13 @@ class RunConfig(Section, frozen=True):
         super().__post_init__()
         if not re.fullmatch(r"auto|cpu|cuda:\d{1,3}", self.device):
             raise ConfigError(f"device = {self.device!r}: use auto, cpu or cuda:N")
+        self._convert_old_early_stop()
+        if self.on_collapse == "rollback" and not self.method.spec.signals:
+            having = [name for name, spec in methods().items() if spec.signals]
+            raise ConfigError(
+                f"on_collapse = rollback: method {self.method.name} has no overfitting signal; use warn or stop, or a "
+                f"method with a signal: {', '.join(having)}"
+            )
         spec_of(self.dataset)  # raises if the data set is unknown
         self._check_norm()
         if self.extra_data and self.in_folder:
@@ -245,6 +270,14 @@ class RunConfig(Section, frozen=True):
         for key, size in sizes.items():
             if self.norm == LINF and size is not None and size > 1:
                 raise ConfigError(f"{key} = {size:g}: a size for norm linf is at most 1 (255/255); or set norm l2")
+
+    def _convert_old_early_stop(self) -> None:
+        """Read a configuration of version 0.1, where `early_stop.enabled` was what `on_collapse = stop` is now."""
+        if self.early_stop.enabled:
+            if self.on_collapse == "rollback":
+                raise ConfigError("early_stop.enabled = true means on_collapse = stop; leave out early_stop.enabled")
+            structs.force_setattr(self, "on_collapse", "stop")
+            structs.force_setattr(self, "early_stop", structs.replace(self.early_stop, enabled=False))
 
     @property
     def in_folder(self) -> bool:

@@ -23,6 +23,28 @@ def with_unit(size: float, norm: str = LINF) -> str:
     return f"{units(size, norm)}/255" if norm == LINF else units(size, norm)
 
 
+def reading_of(text: str, norm: str = LINF) -> str:
+    """How a typed size was read if the other unit might be meant: `0.5 of 1 = 127.5/255`. Else an empty text.
+
+    Only a decimal between 0 and 1 without a `/` is in doubt, because other numbers are in units of 1/255. With norm l2,
+    no number is in doubt.
+    """
+    try:
+        size = parse_size(text, norm)
+    except ConfigError:
+        return ""
+    doubtful = norm == LINF and size > 0 and size == _number(text)
+    return f"{text.strip()} of 1 = {units(size)}/255" if doubtful else ""
+
+
+def _number(text: str) -> float | None:
+    """The number that a text is as a whole; None for a fraction and for other texts."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
 def threat_text(norm: str, *sizes: float) -> str:
     """Write threat models of one norm: `eps 8/255` or `eps 2, 4/255` for linf, `l2 eps 0.5` for l2.
 

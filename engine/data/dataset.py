@@ -116,7 +116,7 @@ def open_dataset(config: RunConfig, fetch: bool = False) -> Dataset:
     """
     if not config.in_folder:
         arrays = hold_out(open_arrays(config.dataset, config.data_dir, fetch), config.holdout)
-        return MemoryDataset(arrays, facts_of(config.dataset))
+        return MemoryDataset(arrays, facts_of(config.dataset), reflect=config.padding == "reflect")
     from engine.data.folder.dataset import FolderDataset  # imported late: loads the JPEG decoder
 
     if config.holdout:

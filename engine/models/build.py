@@ -7,6 +7,7 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from engine.config.datasets import DatasetFacts
 from engine.config.sections import ModelConfig
+from engine.models.fan_out import draw_fan_out
 from engine.models.normalize import Normalize
 from engine.models.pooled_cnn import pooled_cnn
 from engine.models.preact_resnet import common_names, preact_resnet18
@@ -38,4 +39,6 @@ def build_network(config: ModelConfig, facts: DatasetFacts) -> nn.Module:
     """
     own = MODELS.get(config.name)
     network = own(config, facts) if own else classifier(config.name, facts.classes)
+    if config.init == "fan-out":
+        network.apply(draw_fan_out)
     return nn.Sequential(Normalize(facts.mean, facts.std), network)

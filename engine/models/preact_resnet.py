@@ -14,11 +14,20 @@ MIN_STRIDED_CHANNELS = 8
 class PreActBlock(nn.Module):
     """BatchNorm, activation and 3x3 convolution, twice, plus a shortcut.
 
-    Where shapes change, the shortcut is a 1x1 convolution of the first activation.
+    Where shapes change, the shortcut is a 1x1 convolution of the first activation, or of the input if
+    `shortcut_of_input`.
     """
 
-    def __init__(self, channels_in: int, channels: int, stride: int, nonlinearity: str = "relu") -> None:
+    def __init__(
+        self,
+        channels_in: int,
+        channels: int,
+        stride: int,
+        nonlinearity: str = "relu",
+        shortcut_of_input: bool = False,
+    ) -> None:
         super().__init__()
+        self.shortcut_of_input = shortcut_of_input
         self.act = activation(nonlinearity)
         self.bn1 = nn.BatchNorm2d(channels_in)
         self.conv1 = nn.Conv2d(channels_in, channels, 3, stride, 1, bias=False)
@@ -30,7 +39,8 @@ class PreActBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.act(self.bn1(x))
-        shortcut = x if self.shortcut is None else self.shortcut(out[:, :, :: self.skip, :: self.skip])
+        taken = x if self.shortcut_of_input else out
+        shortcut = x if self.shortcut is None else self.shortcut(taken[:, :, :: self.skip, :: self.skip])
         out = self.conv1(out)
         out = self.conv2(self.act(self.bn2(out)))
         return out + shortcut
@@ -43,15 +53,20 @@ def preact_resnet18(config: ModelConfig, facts: DatasetFacts) -> nn.Module:
     for stage in range(4):
         for block in range(config.depth):
             out = config.width * 2**stage
-            layers.append(PreActBlock(channels, out, 2 if stage and not block else 1, config.activation))
+            stride = 2 if stage and not block else 1
+            layers.append(PreActBlock(channels, out, stride, config.activation, config.shortcut == "input"))
             channels = out
-    head = [nn.BatchNorm2d(channels), activation(config.activation), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
-    return nn.Sequential(*layers, *head, nn.Linear(channels, facts.classes))
+    if config.final_norm:
+        layers += [nn.BatchNorm2d(channels), activation(config.activation)]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, facts.classes))
 
 
 def common_names(config: ModelConfig) -> dict[str, str]:
     """The names in the field's common implementations, by the number of the module in `preact_resnet18`."""
-    names = {"0": "conv1", str(4 * config.depth + 1): "bn", str(4 * config.depth + 5): "linear"}
+    blocks = 4 * config.depth
+    names = {"0": "conv1", str(blocks + (5 if config.final_norm else 3)): "linear"}
+    if config.final_norm:
+        names[str(blocks + 1)] = "bn"
     for stage in range(4):
         for block in range(config.depth):
             names[str(1 + stage * config.depth + block)] = f"layer{stage + 1}.{block}"

@@ -2,16 +2,20 @@
 
 import shutil
 import sys
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fastadv_tui.commands.arguments import Filter, Runs
 from fastadv_tui.errors import UserError
 
+if TYPE_CHECKING:
+    from fastadv_tui.history.row import Row
+
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog="Example: fastadv compare k3f9 p2x7 --format latex")(compare)
+    app.command(epilog="Examples: fastadv compare k3f9 p2x7 --format latex · fastadv compare last --paper")(compare)
 
 
 def compare(
@@ -22,6 +26,14 @@ def compare(
     ] = "table",
     seeds: Annotated[
         bool, typer.Option("--seeds", help="Show runs that differ only in their seed as one: mean ± std.")
+    ] = False,
+    published: Annotated[
+        bool,
+        typer.Option(
+            "--paper",
+            help="Show also published results for the data set and eps of the runs: of the same methods, starts and "
+            "step sizes, and of FGSM and PGD.",
+        ),
     ] = False,
 ) -> None:
     """Show the results of runs side by side, with differences to the pinned or first run, and the settings that differ.
@@ -36,8 +48,22 @@ def compare(
     if form not in FORMATS and form != "table":
         *others, last = "table", *FORMATS
         raise UserError(f"--format {form!r}: use {', '.join(others)} or {last}")
-    table = side_by_side(selected_rows(runs or (), filter_), by_seed=seeds)
+    rows = selected_rows(runs or (), filter_)
+    if published:
+        rows += _published(rows)
+    table = side_by_side(rows, by_seed=seeds)
     if form != "table":
         sys.stdout.write(FORMATS[form](table))
         return
     print("\n".join(comparison_lines(table, shutil.get_terminal_size().columns)))
+
+
+def _published(rows: "Sequence[Row]") -> "Sequence[Row]":
+    """The published results beside the runs. Raises: UserError, if there are none."""
+    from fastadv_tui.history.paper import fitting
+
+    if found := fitting(rows, every=True):
+        return found
+    raise UserError(
+        "no published results for --paper: they are for runs of one data set, eps and norm, such as cifar 8"
+    )

@@ -60,7 +60,10 @@ def evaluate(
     ] = None,
     attack: Annotated[
         str | None,
-        typer.Option(help="Attack: pgd-STEPS[-RESTARTS]; default: the run's eval.attack, or pgd-50-10 for a FILE."),
+        typer.Option(
+            help="Attack: pgd-STEPS[-RESTARTS], aa-quick or aa (AutoAttack); default: the run's eval.attack, or "
+            "pgd-50-10 for a FILE."
+        ),
     ] = None,
     limit: Annotated[
         str | None,
@@ -112,7 +115,7 @@ def evaluate(
     """Measure the clean and robust accuracy of existing weights, one after another. Ctrl-C keeps the progress."""
     from fastadv_tui.history.selection import check_given, selected_ids
     from fastadv_tui.launch import eval_request
-    from fastadv_tui.launch.submission import merge, parse_pairs
+    from fastadv_tui.launch.submission import merge, parse_pairs, readings
     from fastadv_tui.terminal.each_run import for_each
 
     typed: dict[str, str | None] = {
@@ -127,12 +130,16 @@ def evaluate(
     merge(typed, parse_pairs(settings or ()))
     check_given(targets or (), filter_)
     all_targets = targets or selected_ids((), filter_)
+    told: set[str] = set()
 
     def measure(target: str) -> int:
         several = len(all_targets) > 1
         if several and not as_json:
             print(f"{one_line(target)}:", flush=True)
         request = eval_request.request(target, dataset, typed, eps, normalize, which, again, key, explain)
+        for reading in {*readings({**typed, "norm": request.config.norm, "eps": eps})} - told:
+            print(reading, file=sys.stderr)
+            told.add(reading)
         if detach:
             _put_in_queue(request)
             return ExitCode.DONE

@@ -33,12 +33,13 @@ def resume(
     if len(ids) > MAX_UNCONFIRMED:
         confirm("resume {} runs?", ids, yes)
     if filter_ or len(ids) > 1 or detach:
-        raise typer.Exit(for_each(ids, _resume_detached))
+        raise typer.Exit(for_each(ids, resume_detached))
     _resume(ids[0])
     raise typer.Exit(follow_to_end(run_folder(ids[0]), run_display.choose(as_json), may_stop=True))
 
 
-def _resume_detached(run_id: str) -> None:
+def resume_detached(run_id: str) -> None:
+    """Queue a run once more, print its id, and say whether it started. Raises: RunError; HomeError; SubmissionError."""
     from fastadv_tui.history.selection import run_folder
     from fastadv_tui.terminal.follow import say_begun
 

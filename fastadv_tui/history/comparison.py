@@ -7,9 +7,10 @@ from msgspec.structs import replace
 
 from engine.config.settings import settings
 from fastadv_tui.history.accuracies import accuracy_of, evaluated_accuracy_of, evaluation_kinds
-from fastadv_tui.history.columns import COLUMNS, evaluation_text, status_word
+from fastadv_tui.history.columns import COLUMNS, evaluation_text, rollback_text, status_word
 from fastadv_tui.history.comparison_notes import cautions_of, notes_of, warnings_of
 from fastadv_tui.history.comparison_table import Cell, Column, Line, Table
+from fastadv_tui.history.paper import is_published
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.run_settings import differing_settings, setting_text
 from fastadv_tui.history.seed_groups import group_by_seed, seeds_text
@@ -23,12 +24,14 @@ COSTS = ("duration", "images_per_second", "flops", "peak_memory")
 def compare(rows: Sequence[Row], by_seed: bool = False) -> Table:
     """Compare runs side by side. by_seed: runs that differ only in their seed are one column, with their mean.
 
-    The baseline is the first pinned run, else the first run.
+    The baseline is the first pinned run, else the first run. Published results are columns behind those of the runs;
+    they are no baseline, and have neither differences nor settings.
     """
-    groups = [group.rows for group in group_by_seed(rows)] if by_seed else [[row] for row in rows]
-    columns = _columns(groups)
+    own, published = _own(rows), [[row] for row in rows if is_published(row)]
+    groups = [group.rows for group in group_by_seed(own)] if by_seed else [[row] for row in own]
+    columns = _columns([*groups, *published])
     pinned = next((place for place, column in enumerate(columns) if any(row.pinned for row in column.rows)), None)
-    baseline = None if len(columns) < 2 else pinned or 0
+    baseline = None if len(columns) < 2 or not own else pinned or 0
     results = _results(columns, baseline)
     return Table(
         columns=columns,
@@ -41,6 +44,10 @@ def compare(rows: Sequence[Row], by_seed: bool = False) -> Table:
         cautions=cautions_of(columns),
         warnings=warnings_of(columns),
     )
+
+
+def _own(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if not is_published(row)]
 
 
 def _columns(groups: Sequence[Sequence[Row]]) -> list[Column]:
@@ -59,23 +66,38 @@ def _results(columns: Sequence[Column], baseline: int | None) -> list[Line]:
     return [
         ("name", [_word(column.first.name) for column in columns]),
         ("status", [_word(_status(column)) for column in columns]),
-        *([("seeds", [_word(seeds_text(column.rows)) for column in columns])] if grouped else []),
-        _accuracies("clean", [accuracy_of(column.rows, "clean") for column in columns], baseline),
-        _accuracies("robust", [accuracy_of(column.rows, "robust") for column in columns], baseline),
+        *([("seeds", [_word(_seeds(column)) for column in columns])] if grouped else []),
+        _accuracies("clean", columns, [accuracy_of(column.rows, "clean") for column in columns], baseline),
+        _accuracies("robust", columns, [accuracy_of(column.rows, "robust") for column in columns], baseline),
         ("attack", [_word(evaluation_text(column.first) if column.first.attack else "") for column in columns]),
         *(
-            _accuracies(kind, [evaluated_accuracy_of(column.rows, kind) for column in columns], baseline)
+            _accuracies(kind, columns, [evaluated_accuracy_of(column.rows, kind) for column in columns], baseline)
             for kind in kinds
         ),
         *_best_robust(columns),
-        ("epochs", [_mean_cell(column, "epochs", lambda row: f"{row.epochs:.4g}") for column in columns]),
+        ("epochs trained", [_epochs(column) for column in columns]),
         *((COLUMNS[key].title, [_cost(column, key) for column in columns]) for key in COSTS),
     ]
 
 
-def _accuracies(label: str, found: Sequence[Accuracy | None], baseline: int | None) -> Line:
+def _accuracies(label: str, columns: Sequence[Column], found: Sequence[Accuracy | None], baseline: int | None) -> Line:
     reference = None if baseline is None else found[baseline]
-    return label, [_accuracy_cell(accuracy, reference, place == baseline) for place, accuracy in enumerate(found)]
+    return label, [
+        _published_cell(accuracy, reference)
+        if is_published(column.first)
+        else _accuracy_cell(accuracy, reference, place == baseline)
+        for place, (column, accuracy) in enumerate(zip(columns, found, strict=True))
+    ]
+
+
+def _published_cell(accuracy: Accuracy | None, reference: Accuracy | None) -> Cell:
+    """A published accuracy, marked as one: it was measured with other code, on images that nobody has checked."""
+    if accuracy is None:
+        return Cell(text="-")
+    cell = Cell(text=accuracy_text(accuracy), value=accuracy.value, plus_minus=accuracy.plus_minus)
+    here = accuracy.conditions
+    alike = here if reference is None else replace(reference.conditions, data="", step_size=here.step_size)
+    return replace(cell, unlike=", ".join(filter(None, ("published", here.unlike(alike)))))
 
 
 def _accuracy_cell(accuracy: Accuracy | None, reference: Accuracy | None, is_baseline: bool) -> Cell:
@@ -109,6 +131,16 @@ def _figure_of_one_run(column: Column, key: str) -> Cell:
     return Cell(text=shown.text_or(column.first, "-"), value=shown.value(column.first))
 
 
+def _seeds(column: Column) -> str:
+    return "" if is_published(column.first) else seeds_text(column.rows)
+
+
+def _epochs(column: Column) -> Cell:
+    if is_published(column.first) and not column.first.epochs:
+        return Cell(text="-")  # the source does not say
+    return _mean_cell(column, "epochs", lambda row: f"{row.epochs:.4g}")
+
+
 def _cost(column: Column, key: str) -> Cell:
     return _mean_cell(column, key, lambda row: COLUMNS[key].text_or(row, "-"))
 
@@ -123,7 +155,10 @@ def _mean_cell(column: Column, key: str, text: Callable[[Row], str]) -> Cell:
 
 
 def _status(column: Column) -> str:
-    states = [status_word(row) if row.live else row.state for row in column.rows]
+    states = [
+        ", ".join(filter(None, [status_word(row) if row.live else row.state, rollback_text(row)]))
+        for row in column.rows
+    ]
     return states[0] if len(set(states)) == 1 else ", ".join(f"{states.count(s)} {s}" for s in dict.fromkeys(states))
 
 
@@ -136,22 +171,25 @@ def _word(text: str) -> Cell:
 
 def _settings(columns: Sequence[Column]) -> list[Line]:
     """The settings that differ; of one run alone, those that it changed. The seeds of groups are among the results."""
-    if len(columns) == 1:
-        changed = columns[0].first.settings
-        return [
-            (key, [Cell(text=setting_text(key, value, columns[0].first.norm), value=value)])
-            for key, value in changed.items()
-        ]
-    grouped = any(len(column.rows) > 1 for column in columns)
-    found = differing_settings([column.first for column in columns])
+    own = [column for column in columns if not is_published(column.first)]
+    if len(own) == 1:
+        found = [(key, [value]) for key, value in own[0].first.settings.items()]
+    else:
+        grouped = any(len(column.rows) > 1 for column in own)
+        differing = differing_settings([column.first for column in own])
+        found = [(key, values) for key, values in differing if not (grouped and key == "seed")]
+    unknown = [Cell(text="-") for _ in range(len(columns) - len(own))]
+    norms = [column.first.norm for column in own]
     return [
         (
             key,
             [
-                Cell(text=setting_text(key, value, column.first.norm), value=value)
-                for value, column in zip(values, columns, strict=True)
+                *(
+                    Cell(text=setting_text(key, value, norm), value=value)
+                    for value, norm in zip(values, norms, strict=True)
+                ),
+                *unknown,
             ],
         )
         for key, values in found
-        if not (grouped and key == "seed")
     ]

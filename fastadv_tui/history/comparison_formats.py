@@ -52,13 +52,13 @@ def to_markdown(table: Table) -> str:
 
 def to_latex(table: Table) -> str:
     """A LaTeX tabular with the rules of the package booktabs. The footnotes are its last lines."""
-    head, *body = _lines(table, _latex)
+    head, *body = _lines(table, latex_cell)
     columns = len(table.runs) + 1
-    lines = [rf"\begin{{tabular}}{{l{'r' * len(table.runs)}}}", r"\toprule", _latex_row(head), r"\midrule"]
+    lines = [rf"\begin{{tabular}}{{l{'r' * len(table.runs)}}}", r"\toprule", latex_row(head), r"\midrule"]
     notes = [
-        rf"\multicolumn{{{columns}}}{{l}}{{\footnotesize {_latex(one_line(text))}}} \\" for text in table.footnotes
+        rf"\multicolumn{{{columns}}}{{l}}{{\footnotesize {latex_cell(one_line(text))}}} \\" for text in table.footnotes
     ]
-    return "\n".join([*lines, *map(_latex_row, body), r"\bottomrule", *notes, r"\end{tabular}"]) + "\n"
+    return "\n".join([*lines, *map(latex_row, body), r"\bottomrule", *notes, r"\end{tabular}"]) + "\n"
 
 
 def to_json(table: Table) -> str:
@@ -138,10 +138,12 @@ def markdown_cell(cell: str) -> str:
     return re.sub(r"([|\\`<>\[\]*_~&$])", r"\\\1", cell)
 
 
-def _latex(cell: str) -> str:
+def latex_cell(cell: str) -> str:
+    """Escape the characters that mean something in LaTeX."""
     text = "".join(LATEX_ESCAPES.get(character, character) for character in cell)
     return re.sub(r"(?<= )([-+])(?=\d+\.\d)", r"$\1$", text)  # a minus, not a hyphen, before a difference
 
 
-def _latex_row(cells: list[str]) -> str:
+def latex_row(cells: Sequence[str]) -> str:
+    """A line of a tabular. cells: escaped."""
     return " & ".join(cells) + r" \\"

@@ -5,6 +5,7 @@ from typing import Any
 
 from fastadv_tui.history.comparison_table import Column, Line
 from fastadv_tui.history.evaluations import kind_of
+from fastadv_tui.history.paper import is_published
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.seed_groups import counted_twice, group_by_seed
 from fastadv_tui.history.significance import MIN_SEEDS, STANDARD_ERRORS
@@ -19,6 +20,9 @@ def notes_of(columns: Sequence[Column], baseline: int | None, results: Sequence[
         found.append(
             f"± standard error for the number of images; from {MIN_SEEDS} seeds on, standard deviation over seeds"
         )
+    found += [
+        f"{column.name}: published result, {column.first.note}" for column in columns if is_published(column.first)
+    ]
     if baseline is None:
         return found
     name = columns[baseline].name
@@ -31,16 +35,17 @@ def notes_of(columns: Sequence[Column], baseline: int | None, results: Sequence[
 
 def warnings_of(columns: Sequence[Column]) -> list[str]:
     """The reasons why the results might not be comparable."""
-    rows = [row for column in columns for row in column.rows]
+    rows = [row for column in columns for row in column.rows if not is_published(row)]
+    evaluated = [row for row in rows if row.attack]  # a run without an evaluation has no attack that could differ
     checks: dict[str, set[Any]] = {
         "the data differ between the runs": {row.data_fingerprint for row in rows if row.data_fingerprint},
-        "the runs were evaluated with different attacks": {row.attack for row in rows},
-        "the runs were evaluated on different numbers of images": {row.images for row in rows},
+        "the runs were evaluated with different attacks": {row.attack for row in evaluated},
+        "the runs were evaluated on different numbers of images": {row.images for row in evaluated},
         "the runs have threat models of different norms, so their robust accuracies do not compare": {
             row.norm for row in rows
         },
-        "the runs were evaluated with different eps": {row.eps for row in rows},
-        "some runs have a final evaluation, others only evaluations during training": {row.final for row in rows},
+        "the runs were evaluated with different eps": {row.eps for row in evaluated},
+        "some runs have a final evaluation, others only evaluations during training": {row.final for row in evaluated},
         "the engine code differs between the runs": {row.code_fingerprint for row in rows if row.code_fingerprint},
     }
     warnings = [warning for warning, found in checks.items() if len(found) > 1]

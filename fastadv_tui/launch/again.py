@@ -79,14 +79,31 @@ def missing(
         raise UserError("none of these runs is of a sweep; --missing needs one that is left, since it has the command")
     found = []
     for (command, tags), submission in sweeps.items():
-        there = {_likeness_of_row(row) for row in everything if {*tags} & {*row.tags} and _is_there(row)}
-        for config in configs_of(command[2:]):
-            placed = msgspec.structs.replace(
-                config, dataset=submission.config.dataset, data_dir=submission.config.data_dir
-            )  # paths that were typed relative to the folder of that time
-            if _likeness(placed) not in there:
-                found.append(RunAgain(placed, command, tags, submission.slots))
+        placed = [
+            msgspec.structs.replace(config, dataset=submission.config.dataset, data_dir=submission.config.data_dir)
+            for config in configs_of(command[2:])
+        ]  # paths that were typed relative to the folder of that time
+        found += [RunAgain(config, command, tags, submission.slots) for config in lacking(placed, tags, everything)]
     return found
+
+
+def lacking(configs: Iterable[RunConfig], tags: Iterable[str], everything: Iterable[Row]) -> list[RunConfig]:
+    """The configurations that no run with one of the tags stands for. everything: all rows of the history."""
+    there = {_likeness_of_row(row) for row in everything if {*tags} & {*row.tags} and _is_there(row)}
+    return [config for config in configs if _likeness(config) not in there]
+
+
+def ended_early(configs: Iterable[RunConfig], tags: Iterable[str], everything: Iterable[Row]) -> list[Row]:
+    """The runs with one of the tags and one of the configurations that began to train, and have ended before the end.
+
+    Of runs with the same configuration the last one is meant. A configuration that another run has finished, or works
+    on, needs none of them.
+    """
+    wanted = {_likeness(config) for config in configs}
+    tagged = [row for row in everything if {*tags} & {*row.tags} and _likeness_of_row(row) in wanted]
+    served = {_likeness_of_row(row) for row in tagged if row.live or row.status == "done"}
+    latest = {_likeness_of_row(row): row for row in sorted(tagged, key=lambda row: row.submitted) if _is_there(row)}
+    return [row for likeness, row in latest.items() if likeness not in served]
 
 
 def submit_again(runs: Iterable[RunAgain], queued: Callable[[RunDir], None]) -> list[str]:

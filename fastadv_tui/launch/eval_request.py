@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from engine.config.attacks import check_package
 from engine.config.errors import ConfigError
 from engine.config.keys import flatten, full_key, parse_value
 from engine.config.plain_file import not_plain
@@ -40,6 +41,7 @@ def request(
     if given and typed.get("norm"):
         typed = {**typed, "eps": given[0]}  # another norm needs an eps of its own
     config, weights, run = _understood(target, dataset, typed, which)
+    check_package(config.eval.attack)
     sizes = tuple(parse_size(part, config.norm) for part in given) or (config.eps,)
     return EvalRequest(
         config=config,

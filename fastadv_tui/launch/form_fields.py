@@ -8,11 +8,12 @@ from engine.config.networks import NETWORKS
 from engine.config.norms import L2
 from engine.config.presets import PRESETS
 from engine.config.settings import Kind, settings
+from engine.config.units import reading_of
 from fastadv_tui.launch.axes import ONE_VALUE
 
 TAGS = "tags"  # a field of the form that is no setting
 TAGS_TITLE, TAGS_HELP = "tags", "Labels in the history, separated by spaces. A sweep without a tag gets a random one."
-ATTACKS = ("auto", "pgd-50-10", "pgd-10", "none")  # that a picker offers; others can be typed
+ATTACKS = ("auto", "pgd-50-10", "pgd-10", "aa-quick", "aa", "none")  # that a picker offers; others can be typed
 TORCHVISION = ("resnet18", "resnet50")  # examples; any classifier of torchvision can be typed
 AT_FIRST = (Group.DATA, Group.ATTACK, Group.TRAINING)  # groups that a new form opens
 
@@ -40,6 +41,17 @@ def title_of(key: str) -> str:
 def unit_of(key: str, norm: str) -> str:
     """The unit of a field. norm: of the run that the form describes; with l2, sizes have no unit."""
     return "" if key == TAGS or (settings()[key].is_size and norm == L2) else settings()[key].unit
+
+
+def reading_of_field(key: str, text: str, norm: str) -> str:
+    """How a size in a field was read if its unit is in doubt: `0.5 of 1 = 127.5/255`. Else an empty text.
+
+    norm: of the run that the form describes.
+    """
+    if key == TAGS or not settings()[key].is_size:
+        return ""
+    readings = (reading_of(part, norm) for part in text.split(","))
+    return next(filter(None, readings), "")
 
 
 def choices_of(key: str, devices: Mapping[str, str]) -> tuple[str, ...]:

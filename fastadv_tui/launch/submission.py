@@ -7,13 +7,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from engine.config import phases
+from engine.config.attacks import has_step_size
 from engine.config.datasets import FOLDER
 from engine.config.errors import ConfigError
 from engine.config.keys import full_key, parse_value
-from engine.config.norms import Norm
+from engine.config.norms import LINF, Norm
 from engine.config.presets import build, preset_norm, scaled_from
 from engine.config.run import RunConfig
-from engine.config.units import both_units
+from engine.config.settings import settings
+from engine.config.units import both_units, reading_of
 from fastadv_tui.paths import data_dir, ensure_home, typed_path
 
 MAX_RUNS = 10_000  # of one sweep
@@ -26,13 +28,14 @@ def configure(dataset: str, typed: Mapping[str, str | None], preset: str | None 
     Raises: ConfigError, naming the setting, its value and what is allowed; HomeError, if the home folder is unusable.
     """
     norm = typed_norm(typed, preset_norm(dataset, preset))
-    settings = {key: parse_value(key, text, norm) for key, text in typed.items() if text is not None}
-    keys = set(settings)
-    settings["data_dir"] = _data_dir(settings.get("data_dir") or "")
-    if settings.get("extra_data"):
-        settings["extra_data"] = str(typed_path(settings["extra_data"]))  # the engine runs in another working folder
-    config = build(_absolute(dataset), settings, preset)
+    values = {key: parse_value(key, text, norm) for key, text in typed.items() if text is not None}
+    keys = set(values)
+    values["data_dir"] = _data_dir(values.get("data_dir") or "")
+    if values.get("extra_data"):
+        values["extra_data"] = str(typed_path(values["extra_data"]))  # the engine runs in another working folder
+    config = build(_absolute(dataset), values, preset)
     _check_phases(config, keys)
+    _check_eps(config)
     return config
 
 
@@ -41,6 +44,15 @@ def typed_norm(typed: Mapping[str, str | None], otherwise: Norm) -> Norm:
     text = typed.get("norm")
     norm: Norm = otherwise if text is None else parse_value("norm", text)
     return norm
+
+
+def _check_eps(config: RunConfig) -> None:
+    """Raises: ConfigError, if an adversarial method has no room for its attack. Old runs like that can be read."""
+    if config.eps == 0 and config.method.spec.adversarial:
+        raise ConfigError(
+            f"eps = 0: the attack of {config.method.name} could not change an image; "
+            "write an eps above 0, or use --method standard"
+        )
 
 
 def _check_phases(config: RunConfig, typed: set[str]) -> None:
@@ -123,9 +135,24 @@ def understood(config: RunConfig) -> str:
     parts = [f"eps {both_units(config.eps, config.norm)}"]
     if config.method.spec.alpha:
         parts.append(f"alpha {both_units(config.alpha, config.norm)}")
-    if config.eval.attack != "none":
+    if has_step_size(config.eval.attack):
         parts.append(f"evaluation step {both_units(config.eval_step, config.norm)}")
     return " · ".join(parts)
+
+
+def readings(typed: Mapping[str, str | None]) -> list[str]:
+    """A line for each typed size whose unit is in doubt: how it was read, and how to write the other size.
+
+    typed: texts by dotted key; a text may hold several values, separated by commas. With norm l2, no unit is in doubt.
+    """
+    norm = typed.get("norm") or LINF
+    sizes = {key: text for key, text in typed.items() if text and key in settings() and settings()[key].is_size}
+    return [
+        f"{key} {reading}; write {value.strip()}/255 for the smaller size"
+        for key, text in sizes.items()
+        for value in text.split(",")
+        if (reading := reading_of(value, norm))
+    ]
 
 
 def scaled_phases(config: RunConfig) -> str:

@@ -58,11 +58,15 @@ class TrainBatches:
         batch_size: int,
         seed: int,
         device: torch.device,
+        reflect: bool = False,
     ) -> None:
+        """reflect: whether the pixels around an image reflect the image. Else they are black."""
         self.facts, self.batch_size, self.seed, self.device = facts, batch_size, seed, device
-        pixels = torch.from_numpy(np.ascontiguousarray(images)).to(device)
         pad = facts.padding
-        self.pixels = F.pad(pixels, (0, 0, pad, pad, pad, pad)) if pad else pixels
+        if pad and reflect:
+            images = np.pad(images, ((0, 0), (pad, pad), (pad, pad), (0, 0)), mode="reflect")
+        pixels = torch.from_numpy(np.ascontiguousarray(images)).to(device)
+        self.pixels = F.pad(pixels, (0, 0, pad, pad, pad, pad)) if pad and not reflect else pixels
         self.labels = torch.from_numpy(labels).to(device)
         self.crop = facts.height
 

@@ -17,8 +17,9 @@ from engine.data.memory.mixed import MixedBatches
 class MemoryDataset:
     """A data set in memory. Its training images move to the device once. It is evaluated in its own image size."""
 
-    def __init__(self, arrays: Arrays, facts: DatasetFacts) -> None:
-        self.arrays, self.facts = arrays, facts
+    def __init__(self, arrays: Arrays, facts: DatasetFacts, reflect: bool = False) -> None:
+        """reflect: whether the padding of training images reflects them. Else it is black."""
+        self.arrays, self.facts, self._reflect = arrays, facts, reflect
         self.official: bool | None = arrays.official
         self.train_images, self.test_images = len(arrays.train_labels), len(arrays.test_labels)
         self.shape = f"{self.train_images:,} training images"
@@ -56,7 +57,9 @@ class MemoryDataset:
     def batches(self, phase: Phase, seed: int, device: torch.device) -> TrainBatches | MixedBatches:
         if self._whole is None:
             arrays = self.arrays
-            own = TrainBatches(arrays.train_images, arrays.train_labels, self.facts, phase.batch_size, seed, device)
+            own = TrainBatches(
+                arrays.train_images, arrays.train_labels, self.facts, phase.batch_size, seed, device, self._reflect
+            )
             self._whole = MixedBatches(own, *self._extra) if self._extra else own
         return self._whole.resized(phase.batch_size, phase.crop)
 

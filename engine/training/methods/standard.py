@@ -26,6 +26,7 @@ def standard(learner: "Learner", batch: "Minibatch", threat: "Threat", rng: "tor
 
 METHOD = MethodSpec(
     name="standard",
+    title="Standard",
     summary="training on clean images, without perturbations; not robust",
     paper="",
     step=standard,

@@ -1,21 +1,23 @@
 """The screen that compares runs: their accuracy curves, their results, and the settings that differ."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container, Vertical, VerticalScroll
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.dashboard.screens.export import export, export_figure
 from fastadv_tui.dashboard.snapshot import Snapshot
 from fastadv_tui.dashboard.widgets.comparison_chart import ComparisonCharts
 from fastadv_tui.dashboard.widgets.comparison_view import ComparisonView, shared_text
+from fastadv_tui.dashboard.widgets.key_bar import KeyBar
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
 from fastadv_tui.history.comparison import compare
 from fastadv_tui.history.comparison_formats import FORMATS
 from fastadv_tui.history.comparison_table import Column, Table
+from fastadv_tui.history.paper import fitting, is_published
 from fastadv_tui.history.row import Row
 from fastadv_tui.text.sanitize import one_line
 
@@ -33,6 +35,7 @@ class CompareScreen(Screen[None]):
             ("escape,c", "app.pop_screen", "Back", "back", True, "back to the screen before"),
             ("E", "export", "Export", "export", True, "export: the table, and a figure for a paper"),
             ("g", "group", "Seeds", "seeds", True, "the seeds of a recipe as one column, or each run"),
+            ("p", "toggle_published", "Published", "published", False, "published results beside the runs, or not"),
             ("v", "toggle_accuracy", "Robust or clean", "turn", True, "curves of the robust or of the clean accuracy"),
             ("t", "toggle_charts", "Charts or table", "charts", True, "charts or table, where both have no room"),
             ("left_square_bracket", "move(-1)", "Cursor left", "left", False, "cursor of the charts to the left"),
@@ -45,6 +48,7 @@ class CompareScreen(Screen[None]):
         super().__init__()
         self._runs, self._by_seed = runs, by_seed
         self._rows: list[Row] = []
+        self._with_published = False
 
     def compose(self) -> ComposeResult:
         yield TopBar("History")
@@ -54,7 +58,7 @@ class CompareScreen(Screen[None]):
                 yield ComparisonView(id="results")
                 with VerticalScroll(id="footnotes", can_focus=False):
                     yield Static(id="notes", markup=False)
-        yield Footer()
+        yield KeyBar()
 
     def begin(self) -> None:
         self.query_one("#results").focus()
@@ -73,16 +77,17 @@ class CompareScreen(Screen[None]):
     def _draw(self) -> None:
         if not self.ready or not self._rows:
             return
-        table = compare(self._rows, self._by_seed)
+        table = self._table()
         places = self.fastadv.marked.places_of(self._marked_id(column) for column in table.columns)
-        self.query_one(ComparisonCharts).show(table.columns, places)
+        runs = [each for each in zip(table.columns, places, strict=True) if not is_published(each[0].first)]
+        self.query_one(ComparisonCharts).show([column for column, _ in runs], [place for _, place in runs])
         view = self.query_one(ComparisonView)
         beside = self.app.size.width >= MIN_BESIDE
         room = self.app.size.width // 2 if beside else self.app.size.width
         as_rows = view.show(table, places, room - BORDERS)
         self.set_class(as_rows, "-rows")
         view.border_title = f"Results · {_counted(table)}"
-        self.query_one("#notes", Static).update("\n".join(map(one_line, _below(table, as_rows))))
+        self.query_one("#notes", Static).update("\n".join(map(one_line, _below(table, as_rows, view.reasons))))
 
     def _marked_id(self, column: Column) -> str:
         """The run whose colour a column has: the first marked one, else the first one."""
@@ -96,8 +101,23 @@ class CompareScreen(Screen[None]):
 
     def action_group(self) -> None:
         """Show runs that differ only in their seed as one column, or each alone."""
+        if len(compare(self._rows, by_seed=True).columns) == len(self._rows):
+            self.notify("No two of these runs differ only in their seed", severity="warning")
+            return
         self._by_seed = not self._by_seed
         self._draw()
+
+    def action_toggle_published(self) -> None:
+        """Show published results for the data set and eps of the runs, or hide them."""
+        self._with_published = not self._with_published
+        if self._with_published and not fitting(self._rows):
+            self._with_published = False
+            self.notify("no published results fit: they are for runs of one data set, eps and norm")
+        self._draw()
+
+    def _table(self) -> Table:
+        published = fitting(self._rows, every=True) if self._with_published else []
+        return compare([*self._rows, *published], self._by_seed)
 
     def action_toggle_charts(self) -> None:
         """Show only the charts, or only the table; a narrow terminal begins with the table."""
@@ -105,7 +125,7 @@ class CompareScreen(Screen[None]):
 
     def action_export(self) -> None:
         """The table as CSV, Markdown and LaTeX, and a figure as PDF, in the current folder."""
-        table = compare(self._rows, self._by_seed)
+        table = self._table()
         tables = {suffix: FORMATS[form](table) for form, suffix in SUFFIXES.items()}
         export(self, "compare", tables)
         export_figure(self, self._rows, self._by_seed)
@@ -117,9 +137,13 @@ def _counted(table: Table) -> str:
     return f"{runs} runs" + (f" in {len(table.columns)} groups, mean ± std over seeds" if groups else "")
 
 
-def _below(table: Table, as_rows: bool) -> list[str]:
-    """What stands below the table: what all runs share, the meaning of the signs, and the warnings."""
+def _below(table: Table, as_rows: bool, reasons: Mapping[str, str]) -> list[str]:
+    """What stands below the table: the letters, what all runs share, the meaning of the signs, and the warnings.
+
+    reasons: by the letter that stands for one in the cells.
+    """
     warnings = [f"! {text}" for text in table.warnings] or ["data, evaluation and code agree"]
     shared = shared_text(table) if as_rows else ""
     cautions = [f"! {text}" for text in table.cautions]
-    return [*filter(None, (shared, " · ".join(table.notes))), *cautions, *warnings]
+    letters = [f"{letter}  not comparable: {reason}" for letter, reason in reasons.items()]
+    return [*letters, *filter(None, (shared, " · ".join(table.notes))), *cautions, *warnings]

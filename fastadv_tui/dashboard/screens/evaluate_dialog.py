@@ -14,15 +14,17 @@ from engine.config.norms import L2, LINF
 from engine.config.units import typed_size
 from engine.protocol.requests import EvalRequest
 from engine.protocol.rundir import RunDir, SubmissionError
+from fastadv_tui.dashboard.focus import step_focus
 from fastadv_tui.dashboard.widgets.text_field import TextField
 from fastadv_tui.errors import UserError
 from fastadv_tui.launch import eval_request
+from fastadv_tui.launch.submission import readings
 from fastadv_tui.paths import runs_dir
 from fastadv_tui.runs.evaluation_jobs import submit_evaluation
 from fastadv_tui.text.sanitize import one_line
 
 FIELDS = {
-    "attack": ("attack", "pgd-STEPS[-RESTARTS]; auto is pgd-50-10"),
+    "attack": ("attack", "pgd-STEPS[-RESTARTS], aa-quick or aa"),
     "eps": ("eps", "in 1/255, or several: 2,4,8"),
     "images": ("images", "0 is all, but 1,000 on a CPU with auto"),
 }
@@ -46,17 +48,21 @@ class EvaluateDialog(ModalScreen[bool]):
     BINDINGS = [
         Binding("escape", "dismiss(False)", "Cancel"),
         # with priority: a letter typed right after the key must not go to the field before
-        Binding("tab,down", "app.focus_next", show=False, priority=True),
-        Binding("shift+tab,up", "app.focus_previous", show=False, priority=True),
+        Binding("tab", "app.focus_next", show=False, priority=True),
+        Binding("shift+tab", "app.focus_previous", show=False, priority=True),
+        Binding("down", "step(1)", show=False, priority=True),
+        Binding("up", "step(-1)", show=False, priority=True),
     ]
 
     def __init__(self, runs: Sequence[tuple[str, str]]) -> None:
         """runs: ids and names."""
         super().__init__()
         self._runs, self._busy = runs, False
+        self._norm: str = LINF  # of the runs; empty where they differ
 
     def compose(self) -> ComposeResult:
         texts = _defaults([run_id for run_id, _ in self._runs])
+        self._norm = texts["norm"]
         names = ", ".join(name for _, name in self._runs[:3])
         more = f" and {len(self._runs) - 3} more" if len(self._runs) > 3 else ""
         with Vertical(id="dialog"):
@@ -65,7 +71,7 @@ class EvaluateDialog(ModalScreen[bool]):
                 with Horizontal(classes="asked"):
                     yield Label(label, classes="key", markup=False)
                     yield TextField(texts[key], placeholder=OWN, id=key, compact=True)
-                    shown = EPS_MEANINGS.get(texts["norm"], meaning) if key == "eps" else meaning
+                    shown = EPS_MEANINGS.get(self._norm, meaning) if key == "eps" else meaning
                     yield Label(shown, classes="meaning", markup=False)
             yield Static(id="problem", markup=False)
             yield Label("enter puts it into the queue, escape cancels", markup=False)
@@ -73,8 +79,12 @@ class EvaluateDialog(ModalScreen[bool]):
     def on_mount(self) -> None:
         self.query_one("#attack").focus()
 
+    def action_step(self, by: int) -> None:
+        step_focus(self, by)
+
     def on_input_changed(self) -> None:
-        self.query_one("#problem", Static).update("")
+        in_doubt = readings({"norm": self._norm, "eps": self.query_one("#eps", Input).value})
+        self.query_one("#problem", Static).update(one_line(". ".join(in_doubt)))
 
     def on_input_submitted(self) -> None:
         if self._busy:

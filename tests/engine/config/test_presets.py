@@ -52,6 +52,22 @@ def test_the_cifar_preset_is_the_papers_recipe() -> None:
     assert build("cifar").eval_step * 255 == pytest.approx(2)
 
 
+def test_the_recipe_of_the_papers_first_release_differs_from_the_later_one_where_the_code_does() -> None:
+    first, later = (flatten(build("cifar", preset=name)) for name in ("wong2020-paper", "wong2020"))
+    assert {key: first[key] for key in first if first[key] != later[key]} == {
+        "preset": "wong2020-paper",
+        "model.shortcut": "input",
+        "model.final_norm": False,
+        "model.init": "fan-out",
+        "padding": "reflect",
+        "optim.lr": 0.21,
+        "optim.peak": 0.4,
+        "optim.clip_norm": 0.5,
+        "method.start_in_box": False,
+        "early_stop.drop": 0.5,
+    }
+
+
 def test_the_mnist_preset_is_the_papers_recipe() -> None:
     common = {"model.name": "mnist-cnn", "batch_size": 100, "epochs": 10, "eps": 0.3, "optim.name": "adam"}
     _has(build("mnist"), common | {"optim.lr": 5e-3, "optim.peak": 0.4, "optim.weight_decay": 0.0})

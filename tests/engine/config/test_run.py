@@ -191,7 +191,8 @@ def _values(kind: Any) -> st.SearchStrategy[Any]:
             "method.alpha": sizes,
             "optim.lr": st.floats(1e-6, 100),
             "optim.milestones": st.lists(shares, unique=True, max_size=4).map(lambda found: tuple(sorted(found))),
-            "early_stop.enabled": st.booleans(),
+            "early_stop.drop": shares,
+            "on_collapse": st.sampled_from(["warn", "stop"]),
         }
     )
 
@@ -299,7 +300,10 @@ def test_an_option_of_another_method_has_no_value() -> None:
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ({"method.name": "standard", "method.steps": 99}, "method.steps is an option of pgd, not of standard"),
+        (
+            {"method.name": "standard", "method.steps": 99},
+            "is an option of pgd and trades, not of standard",
+        ),
         ({"method.name": "standard", "method.alpha": 0.1}, "method.alpha is an option of .*, not of standard"),
         ({"method.replays": 3}, "method.replays is an option of free, not of fgsm; it has alpha, init"),
         ({"method.name": "pgd", "method.noise": 0.5}, "method.noise is an option of fgsm and nfgsm, not of pgd"),

@@ -12,7 +12,7 @@ from engine.config.networks import NETWORKS_WITH_ACTIVATION
 from engine.config.sections import ModelConfig
 from engine.models.build import build_network, has_random_layers
 from engine.models.normalize import Normalize
-from engine.models.preact_resnet import PreActBlock
+from engine.models.preact_resnet import PreActBlock, common_names
 
 FITS = [
     ("preact-resnet18", "cifar10"),
@@ -26,6 +26,8 @@ FITS = [
     ("digits-cnn", "mnist"),
     ("digits-cnn", "cifar10"),
 ]
+
+FACTS = datasets()["cifar10"].facts
 
 
 def build(name: str, dataset: str, width: int = 4, depth: int = 1) -> nn.Module:
@@ -89,20 +91,57 @@ NONLINEAR: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+@pytest.mark.parametrize("of_input", [False, True], ids=["of the activation", "of the input"])
 @pytest.mark.parametrize("activation", NONLINEAR)
 @pytest.mark.parametrize(("channels", "stride"), [(4, 1), (8, 2)])
-def test_a_residual_block_computes_the_formula_of_its_paper(channels: int, stride: int, activation: str) -> None:
+def test_a_residual_block_computes_the_formula_of_its_paper(
+    channels: int, stride: int, activation: str, of_input: bool
+) -> None:
     torch.manual_seed(1)
     act = NONLINEAR[activation]
-    block, x = PreActBlock(4, channels, stride, activation), torch.randn(2, 4, 6, 6)
+    block, x = PreActBlock(4, channels, stride, activation, of_input), torch.randn(2, 4, 6, 6)
     for bn in (block.bn1, block.bn2):
         nn.init.normal_(bn.weight)
         nn.init.normal_(bn.bias)
     activated = act(_batch_norm(x, block.bn1))
     inner = F.conv2d(activated, block.conv1.weight, stride=stride, padding=1)
     inner = F.conv2d(act(_batch_norm(inner, block.bn2)), block.conv2.weight, padding=1)
-    shortcut = x if block.shortcut is None else F.conv2d(activated, block.shortcut.weight, stride=stride)
+    taken = x if of_input else activated
+    shortcut = x if block.shortcut is None else F.conv2d(taken, block.shortcut.weight, stride=stride)
     torch.testing.assert_close(block(x.clone()), inner + shortcut)
+
+
+def test_without_the_last_norm_the_pooled_features_are_the_sum_of_the_last_block() -> None:
+    torch.manual_seed(0)
+    model = build_network(ModelConfig(name="preact-resnet18", width=8, depth=1, final_norm=False), FACTS).eval()
+    *body, pool, flatten, linear = model[1]
+    features = torch.rand(2, 3, 32, 32)
+    for layer in (model[0], *body):
+        features = layer(features)
+    assert (features < 0).any()  # no activation behind the last block
+    expected = features.mean((2, 3)) @ linear.weight.T + linear.bias
+    torch.testing.assert_close(linear(flatten(pool(features))), expected)
+    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in body)
+
+
+def test_a_network_without_the_last_norm_takes_weights_by_their_common_names() -> None:
+    names = common_names(ModelConfig(name="preact-resnet18", depth=1, final_norm=False))
+    model = build_network(ModelConfig(name="preact-resnet18", depth=1, width=8, final_norm=False), FACTS)
+    numbered = {name.partition(".")[0] for name in model[1].state_dict()}
+    assert numbered == {*names}
+
+
+def test_fan_out_weights_have_the_variance_of_their_outputs() -> None:
+    torch.manual_seed(0)
+    model = build_network(ModelConfig(name="preact-resnet18", width=32, init="fan-out"), FACTS)
+    layers = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d)]
+    for layer in layers:
+        outputs = layer.kernel_size[0] * layer.kernel_size[1] * layer.out_channels
+        count = layer.weight.numel()
+        variance = layer.weight.double().pow(2).mean()
+        assert abs(variance / (2 / outputs) - 1) < 6 * (2 / count) ** 0.5  # relative standard error of a variance
+    (linear,) = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
+    assert not linear.bias.any()
 
 
 @pytest.mark.parametrize("name", NETWORKS_WITH_ACTIVATION)

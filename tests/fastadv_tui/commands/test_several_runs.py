@@ -100,3 +100,18 @@ def test_stop_and_resume_over_a_filter() -> None:
     assert fastadv("stop", "--now", waiting.id).returncode == 0
     for rundir in (running, waiting):
         wait_for_status(rundir, "stopped", "cancelled")
+
+
+def test_published_results_stand_beside_runs_that_they_fit_and_are_refused_for_others() -> None:
+    from engine.config.presets import build
+
+    now = time.time()
+    rundir = make_run(runs_dir() / "c1", now - 60, build("cifar", {"model.width": 16}))
+    write_events(rundir, started(t=now - 50), evaluated(10, t=now - 40), Finished(status="done", t=now - 30))
+    ended("d1")
+    done = fastadv("compare", "c1", "--paper", "--format", "md")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "paper:fgsm-rerun-8" in done.stdout
+    refused = fastadv("compare", "d1", "--paper")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "--paper: no published results fit" in refused.stderr

@@ -215,3 +215,11 @@ def test_figures_that_may_say_nothing_are_told_below_without_a_word_on_comparabi
     assert table.warnings == []
     assert [text.partition(":")[0] for text in table.cautions] == ["base", "base"]
     assert {*table.cautions} < {*table.footnotes}
+
+
+def test_no_row_of_a_comparison_has_the_name_of_another() -> None:
+    """The epochs that were trained are a result; those that were asked for are a setting."""
+    table = compare([BASE, replace(NARROW, epochs=5.0, settings={"epochs": 30})])
+    labels = [label for label, _ in (*table.results, *table.settings)]
+    assert "epochs" in labels
+    assert len(labels) == len(set(labels))

@@ -88,5 +88,5 @@ def test_published_results_fit_only_rows_of_one_data_set_and_one_eps() -> None:
     assert paper.fitting([BASE, replace(PGD, eps=4 / 255)]) == []
     assert paper.fitting([]) == []
     assert [row.robust for row in paper.fitting([replace(BASE, dataset="mnist", eps=0.3)])] == [0.8877]
-    assert all(paper.is_published(row) for row in paper.ROWS)
+    assert all(paper.is_published(row) for row in paper.published_rows())
     assert not paper.is_published(BASE)

@@ -6,6 +6,7 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from engine.protocol.events import Alarm, AnyEvent, Event, Finished, Note, Progress, Saved
 from fastadv_tui.runs.state import MAX_STEPS, RunState, apply, load
@@ -158,3 +159,15 @@ def test_a_run_of_days_keeps_a_bounded_number_of_points_over_all_its_length() ->
     assert (kept[0], kept[-1]) == (1, 30_000)
     assert kept == sorted(set(kept))
     assert max(later - earlier for earlier, later in itertools.pairwise(kept)) <= 16
+
+
+def test_a_run_of_days_keeps_the_peak_of_its_learning_rate_and_single_spikes_of_its_loss() -> None:
+    peak, spike, count = 9_003, 1_234, 30_000
+    steps = [
+        replace(step(n), lr=n / peak if n <= peak else (count - n) / (count - peak), loss=99.0 if n == spike else 1.0)
+        for n in range(1, count + 1)
+    ]
+    state = state_after(started(total_steps=count), *steps)
+    assert len(state.steps) <= MAX_STEPS
+    assert max((point.lr, point.step) for point in state.steps) == (1.0, peak)
+    assert max((point.loss, point.step) for point in state.steps) == (99.0, spike)

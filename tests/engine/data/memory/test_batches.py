@@ -1,5 +1,6 @@
 """Minibatches in memory: augmentation agrees with a slow loop, and every image occurs once per epoch."""
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -14,6 +15,7 @@ from tests.support.networks import CPU
 
 PLAIN = datasets()["digits"].facts
 AUGMENTED = datasets()["cifar10"].facts
+Padding = Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]
 TINY = DatasetFacts(2, 5, 7, 3, 12, (0.0,), (1.0,), padding=2, flip=True)
 
 
@@ -27,10 +29,28 @@ def batches(count: int = 23, facts: DatasetFacts = PLAIN, batch_size: int = 5, s
     return TrainBatches(*random_images(count, facts), facts, batch_size, seed, CPU)
 
 
-def variants(image: NDArray[np.uint8], facts: DatasetFacts) -> dict[bytes, tuple[int, int, bool]]:
-    """The (top, left, flipped) of every crop and flip of the zero-padded image, by the bytes of its pixels."""
+def zero_padded(image: NDArray[np.uint8], pad: int) -> NDArray[np.uint8]:
+    return np.pad(image, ((pad, pad), (pad, pad), (0, 0)))
+
+
+def reflected(image: NDArray[np.uint8], pad: int) -> NDArray[np.uint8]:
+    """The image continued at its edges by its mirror image, pixel by pixel; the edge itself is not repeated."""
+
+    def inside(place: int, size: int) -> int:
+        return -place if place < 0 else 2 * (size - 1) - place if place >= size else place
+
+    height, width, _ = image.shape
+    rows = [inside(row, height) for row in range(-pad, height + pad)]
+    columns = [inside(column, width) for column in range(-pad, width + pad)]
+    return image[np.ix_(rows, columns)]
+
+
+def variants(
+    image: NDArray[np.uint8], facts: DatasetFacts, padding: Padding = zero_padded
+) -> dict[bytes, tuple[int, int, bool]]:
+    """The (top, left, flipped) of every crop and flip of the padded image, by the bytes of its pixels."""
     pad = facts.padding
-    padded = np.pad(image, ((pad, pad), (pad, pad), (0, 0)))
+    padded = padding(image, pad)
     found = {}
     for top in range(2 * pad + 1):
         for left in range(2 * pad + 1):
@@ -52,14 +72,17 @@ def test_pixels_become_images_channel_by_channel() -> None:
     assert torch.equal((images.permute(0, 2, 3, 1) * 255).round().byte(), torch.from_numpy(pixels))
 
 
+@pytest.mark.parametrize("padding", [zero_padded, reflected])
 @pytest.mark.parametrize("facts", [AUGMENTED, TINY], ids=["cifar10", "tiny"])
-def test_augmentation_gives_a_crop_of_the_padded_image_or_its_mirror_image(facts: DatasetFacts) -> None:
+def test_augmentation_gives_a_crop_of_the_padded_image_or_its_mirror_image(
+    facts: DatasetFacts, padding: Padding
+) -> None:
     images, _ = random_images(40, facts)
-    loader = TrainBatches(*random_images(40, facts), facts, 7, 0, CPU)
+    loader = TrainBatches(*random_images(40, facts), facts, 7, 0, CPU, reflect=padding is reflected)
     for x, y in pairs(loader.epoch(0)):
         pixels = (x.permute(0, 2, 3, 1) * 255).round().byte().numpy()
         for row, label in zip(pixels, y.tolist(), strict=True):
-            assert np.ascontiguousarray(row).tobytes() in variants(images[label], facts)
+            assert np.ascontiguousarray(row).tobytes() in variants(images[label], facts, padding)
 
 
 def test_every_crop_and_flip_is_equally_likely() -> None:
