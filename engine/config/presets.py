@@ -14,8 +14,11 @@ from engine.config.errors import ConfigError
 from engine.config.keys import assemble
 from engine.config.method_section import DEFAULT_METHOD
 from engine.config.methods import check_option, methods
+from engine.config.norms import LINF, Norm
 from engine.config.run import MAX_EPOCHS, RunConfig
 from engine.config.suggest import did_you_mean
+
+SIZES = ("eps", "method.alpha", "eval.step_size")  # the settings that are perturbation sizes, whose unit is the norm's
 
 
 class Preset(Struct, frozen=True):
@@ -204,7 +207,10 @@ def build(dataset: str, typed: Mapping[str, Any] | None = None, preset: str | No
     typed = dict(typed or {})
     dataset = check_dataset(dataset)
     name = check_preset(preset or spec_of(dataset).preset)
-    settings = preset_settings(name, typed.get("method.name"))
+    norm = typed.get("norm", preset_norm(dataset, preset))
+    settings = preset_settings(name, typed.get("method.name"), norm)
+    if "eps" not in typed and "eps" not in settings:
+        raise ConfigError(f"norm = {norm}: the eps of the preset is for another norm; type an eps, as 0.5 or 128/255")
     _fit_phases(settings, typed)
     config = assemble({**settings, **typed, "dataset": dataset, "preset": name})
     for key, value in typed.items():
@@ -232,18 +238,27 @@ def scaled_from(config: RunConfig) -> int | None:
     return own[-1].end if config.phases == phases.format_phases(phases.scaled(own, config.epochs)) else None
 
 
-def preset_settings(name: str, method: str | None = None) -> dict[str, Any]:
+def preset_norm(dataset: str, preset: str | None = None) -> Norm:
+    """The norm of a preset, by default that of the data set's own preset; linf if there is no such preset."""
+    known = datasets().get(full_name(dataset))
+    name = preset or (known.preset if known else "")
+    norm: Norm = PRESETS[name].settings.get("norm", LINF) if name in PRESETS else LINF
+    return norm
+
+
+def preset_settings(name: str, method: str | None = None, norm: str | None = None) -> dict[str, Any]:
     """The settings of a preset for a training method, by dotted key. Empty if no preset has this name (any more).
 
-    method: the preset's own method by default. The preset may set options of several methods; the result leaves out
-    the options that this method does not have.
+    method, norm: the preset's own by default. The preset may set options of several methods; the result leaves out
+    the options that this method does not have. With another norm, it leaves out the perturbation sizes.
     """
     preset = PRESETS.get(name)
     if preset is None:
         return {}
     method = method or preset.settings.get("method.name", DEFAULT_METHOD)
     settings = {**preset.settings, **preset.methods.get(method, {}), "method.name": method}
-    return {key: value for key, value in settings.items() if _applies_to(method, key)}
+    left_out = () if norm in (None, preset.settings.get("norm", LINF)) else SIZES
+    return {key: value for key, value in settings.items() if _applies_to(method, key) and key not in left_out}
 
 
 def _applies_to(method: str, key: str) -> bool:

@@ -226,7 +226,7 @@ class EvalConfig(Section, frozen=True):
         PerturbationSize | None,
         Meta(
             title="attack step",
-            description="Step size of PGD in evaluations. auto: eps/4, or 2.55 (that is 0.01) for mnist",
+            description="Step size of PGD in evaluations. auto: eps/4, or 2.55 (that is 0.01) for mnist in linf",
         ),
     ] = None
     images: Annotated[

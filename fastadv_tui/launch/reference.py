@@ -36,7 +36,7 @@ def setting_details(setting: Setting) -> list[Row]:
         ("value", KIND_NAMES[setting.kind]),
         (
             "unit",
-            f"{setting.unit}: 8 means 8/255. A number below 1 is read as a fraction in [0,1]"
+            f"{setting.unit}: 8 means 8/255. A number below 1 is read as a fraction in [0,1]. With norm l2: none"
             if setting.is_size
             else setting.unit,
         ),
@@ -52,7 +52,11 @@ def allowed_of(setting: Setting) -> str:
     """The allowed values, in words."""
     if setting.key == "preset":
         return ", ".join(PRESETS)
-    return f"{setting.allowed}, in units of {setting.unit}" if setting.is_size else setting.allowed
+    return (
+        f"{setting.allowed}, in units of {setting.unit}; with norm l2 a plain number"
+        if setting.is_size
+        else setting.allowed
+    )
 
 
 def default_of(setting: Setting) -> str:
@@ -83,7 +87,7 @@ def presets_of(setting: Setting) -> dict[str, str]:
 
 
 def setting_as_data(setting: Setting) -> dict[str, Any]:
-    """One setting as JSON data. Perturbation sizes are fractions in [0,1], as they are stored."""
+    """One setting as JSON data. Perturbation sizes are as they are stored, for linf fractions in [0,1]."""
     return {
         "key": setting.key,
         "meaning": setting.description,
@@ -143,7 +147,8 @@ def _method_rows() -> list[Row]:
 
 def _method_text(spec: MethodSpec) -> str:
     options = [f"method.{option}" for option in [*(["alpha"] if spec.alpha else []), *spec.defaults]]
-    parts = [spec.summary, spec.paper, f"options: {', '.join(options)}" if options else ""]
+    norms = f"norms: {', '.join(spec.norms)}"
+    parts = [spec.summary, spec.paper, norms, f"options: {', '.join(options)}" if options else ""]
     return "; ".join(part for part in parts if part)
 
 
