@@ -24,6 +24,28 @@ class Pgd:
     def name(self) -> str:
         return f"pgd-{self.steps}-{self.restarts}" if self.restarts > 1 else f"pgd-{self.steps}"
 
+    @property
+    def stages(self) -> tuple["Pgd"]:
+        return (self,)
+
+    @property
+    def parts(self) -> int:
+        return self.restarts
+
+    @property
+    def gradients(self) -> int:
+        return self.steps
+
+    @property
+    def inputs(self) -> tuple[float | int | str, ...]:
+        return (self.steps, self.restarts, self.step_size)
+
+    def attack(
+        self, probe: Probe, x: Tensor, y: Tensor, images: Tensor, threat: Threat, seed: int, part: int
+    ) -> tuple[Tensor, Tensor]:
+        """As `Stage.attack`, with the restarts as parts."""
+        return fooled_by_restart(probe, x, y, images, threat, self, seed, part)
+
 
 def fooled_by_restart(
     probe: Probe, x: Tensor, y: Tensor, images: Tensor, threat: Threat, attack: Pgd, seed: int, restart: int

@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
 
+from engine.attacks.objectives import Loss, Objective, RescaledCrossEntropy, centred
 from engine.models.fold_batchnorm import folded
 
-LOGIT_STD = 5.0  # the attack's loss sees the logits of each image at this standard deviation
 # Largest deviation of the logits in low precision from those in fp32, relative to the spread of the logits. Measured on
 # trained networks (digits, MNIST, PreActResNet18 on CIFAR-10): 0.0003 to 0.007. In fp16 the MNIST network deviates by
 # 0.0006. With its last layer multiplied by 1e-5 it deviates by 0.016, and looked 3.7 points more robust.
@@ -23,9 +25,13 @@ class Probe:
     must not change while a Probe is in use. A model that low precision cannot compute is attacked in fp32 instead.
     `gradients` counts the images that went through a forward and a backward pass. `tick` is called after each such
     pass, and an exception of `tick` ends the attack.
+
+    Raises: ValueError, if a layer of the model behaves as in training.
     """
 
     def __init__(self, model: nn.Module, dtype: torch.dtype | None = None) -> None:
+        if any(layer.training and isinstance(layer, _BatchNorm | _DropoutNd) for layer in model.modules()):
+            raise ValueError("the model is in train mode: its answers to an image depend on chance or the minibatch")
         self.model, self.dtype = model, dtype
         self._searched = model if dtype is None else folded(model, dtype)
         self._compared = dtype is None  # whether the logits in low precision were compared with those in fp32
@@ -38,25 +44,43 @@ class Probe:
             return misclassified(self.model(x), y)
 
     def fooled_and_gradient(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Which images are misclassified, and the gradient of the loss with respect to the images.
+        """Which images are misclassified, and the gradient of PGD's loss with respect to the images.
 
-        The gradient of each image is scaled by a positive factor, so that only the signs have a meaning. A gradient
+        The gradient of each image is scaled by a positive factor, so that only the direction has a meaning. A gradient
         that low precision computes as zero or not at all is computed again in fp32. So a gradient of zero means that
         the model has no gradient at this image.
         """
+        fooled, _, gradient = self._search(x, y, RescaledCrossEntropy(y))
+        return fooled, gradient
+
+    def fooled_values_and_gradient(self, x: Tensor, y: Tensor, loss: Loss) -> tuple[Tensor, Tensor, Tensor]:
+        """As `fooled_and_gradient`, for another loss. Second in the answer: its value for each image, float64, (B,)."""
+        fooled, logits, gradient = self._search(x, y, loss)
+        return fooled, loss.values(logits), gradient
+
+    def logits(self, x: Tensor) -> Tensor:
+        """The logits in fp32 without a gradient, (B, classes). x: images in [0,1], (B, C, H, W)."""
+        with torch.no_grad():
+            found: Tensor = self.model(x)
+        return found
+
+    def _search(self, x: Tensor, y: Tensor, objective: Objective) -> tuple[Tensor, Tensor, Tensor]:
+        """Which images are misclassified, the logits, and the gradient of the objective with respect to the images."""
         self.gradients += len(y)
         if not self._compared:
             self._compare_precisions(x)
-        logits, gradient = _logits_and_gradient(self._searched, x, y, self.dtype)
+        logits, gradient = _logits_and_gradient(self._searched, x, objective, self.dtype)
         fooled = misclassified(logits, y)
         if self.dtype is not None:
             if bool(fooled.any()):  # low precision may misclassify by rounding alone
                 fooled[fooled.clone()] = self.fooled(x.detach()[fooled], y[fooled])
             lost = ~fooled & (without_gradient(gradient) | ~_finite(gradient))
             if bool(lost.any()):
-                gradient[lost] = _logits_and_gradient(self.model, x.detach()[lost], y[lost], None)[1].to(gradient.dtype)
+                exact, found = _logits_and_gradient(self.model, x.detach()[lost], objective[lost], None)
+                logits[lost], gradient[lost] = exact.to(logits.dtype), found.to(gradient.dtype)
         self.tick()
-        return fooled, gradient.nan_to_num_()  # an overflowed value has no sign, and must not become a perturbation
+        # An overflowed value has no sign, and must not become a perturbation.
+        return fooled, logits, gradient.nan_to_num_()
 
     def _compare_precisions(self, x: Tensor) -> None:
         """Search in fp32 if low precision gives other logits: its numbers may be too few for the model's weights."""
@@ -84,15 +108,13 @@ def without_gradient(gradient: Tensor) -> Tensor:
     return ~gradient.flatten(1).any(1)
 
 
-def _finite(rows: Tensor) -> Tensor:
-    return rows.flatten(1).isfinite().all(1)
-
-
-def _logits_and_gradient(model: nn.Module, x: Tensor, y: Tensor, dtype: torch.dtype | None) -> tuple[Tensor, Tensor]:
-    """The logits, (B, classes), and the gradient of the attack's loss with respect to the images, (B, C, H, W)."""
+def _logits_and_gradient(
+    model: nn.Module, x: Tensor, objective: Objective, dtype: torch.dtype | None
+) -> tuple[Tensor, Tensor]:
+    """The logits, (B, classes), and the gradient of the objective with respect to the images, (B, C, H, W)."""
     with torch.autocast(x.device.type, dtype=dtype, enabled=dtype is not None):
         logits = model(x.requires_grad_())
-    direction = (loss_gradient(logits.detach(), y) * _amplification(logits.detach())).to(logits.dtype)
+    direction = (objective.gradient(logits.detach()) * _amplification(logits.detach())).to(logits.dtype)
     # `grad(logits, x, direction)` gives the same bits, but makes torch import sympy: 0.7 s of each start.
     return logits.detach(), torch.autograd.grad((logits * direction).sum(), x)[0]
 
@@ -103,27 +125,9 @@ def _amplification(logits: Tensor) -> Tensor:
     A model that shrinks its logits shrinks the gradients of all its layers, too. Below 6e-5, fp16 loses digits, and the
     attack becomes weaker. A power of two changes no digit. logits: (B, classes).
     """
-    spread = _centred(logits).square().mean(1, keepdim=True).sqrt().nan_to_num(1.0)
+    spread = centred(logits).square().mean(1, keepdim=True).sqrt().nan_to_num(1.0)
     return torch.exp2(spread.clamp(MIN_SPREAD, 1.0).log2().neg().floor())
 
 
-def _centred(logits: Tensor) -> Tensor:
-    """The logits of each image without their mean, in float64: (B, classes)."""
-    return logits.double() - logits.double().mean(1, keepdim=True)
-
-
-def loss_gradient(logits: Tensor, y: Tensor) -> Tensor:
-    """The gradient of the attack's loss with respect to the logits, (B, classes) in float64, up to a positive factor.
-
-    The loss is the cross-entropy of the logits, scaled for each image and iterate to a standard deviation of LOGIT_STD.
-    The factor counts as a constant. So the attack takes the same steps if a model multiplies its logits by any number.
-    The plain cross-entropy does not: large logits saturate the softmax, its gradient vanishes, and the model looks
-    robust (Carlini and Wagner, 2017, section V). Croce and Hein (2020, section 4) rescale the logits for this reason.
-
-    The gradient of the cross-entropy is (1 - p_y) (q - e_y), where q is the softmax over the wrong classes and e_y the
-    unit vector of the label. The first factor may be rounded to zero, so it is left out: sign steps use signs alone.
-    """
-    centred = _centred(logits)
-    scaled = centred * (LOGIT_STD / centred.square().mean(1, keepdim=True).sqrt().clamp_min(1e-300))
-    label = torch.zeros_like(scaled, dtype=torch.bool).scatter_(1, y[:, None], True)
-    return torch.softmax(scaled.masked_fill(label, -torch.inf), 1).nan_to_num().masked_fill(label, -1.0)
+def _finite(rows: Tensor) -> Tensor:
+    return rows.flatten(1).isfinite().all(1)

@@ -29,8 +29,10 @@ class Threat:
         noise = torch.empty_like(x).uniform_(-radius, radius, generator=rng)
         return Threat(radius).project(x, noise) if in_box else noise
 
-    def step(self, x: Tensor, delta: Tensor, gradient: Tensor, alpha: float) -> Tensor:
-        """One sign step: project(delta + alpha sign(gradient)). alpha: step size, a fraction in [0,1]."""
+    def step(self, x: Tensor, delta: Tensor, gradient: Tensor, alpha: float | Tensor) -> Tensor:
+        """One sign step: project(delta + alpha sign(gradient)). alpha: step size, a fraction in [0,1],
+        or one for each image, (B, 1, 1, 1).
+        """
         return self.project(x, delta + alpha * gradient.sign())
 
     def carried(self, x: Tensor, delta: Tensor | None) -> Tensor:

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from engine.config.attacks import check_attack
 from engine.config.errors import UserError
 from engine.config.networks import NETWORKS
 from engine.config.run import RunConfig
@@ -36,6 +37,7 @@ def check_run(config: RunConfig) -> Checked:
 
         device.check(config.device)
     source = open_dataset(config, fetch=True)
+    check_attack(config.eval.attack, source.facts.classes)
     phases = [source.filled(phase) for phase in config.phase_list]
     if config.phases or config.model.name not in NETWORKS:
         from engine.models.flops import count_crops  # slow: builds the network

@@ -12,8 +12,9 @@ import torch
 from msgspec import structs
 from torch import nn
 
-from engine.attacks.pgd import Pgd
+from engine.attacks.stage import Attack
 from engine.attacks.threat import Threat
+from engine.config.attacks import remarks_on
 from engine.config.errors import UserError
 from engine.data.dataset import open_dataset
 from engine.evaluation.evaluation import Accuracy, Evaluation
@@ -105,9 +106,10 @@ class _RequestedEvaluation:
         self._of_run = RunCheckpoint(asked, weights.content) if asked.run else None
         self._data = self._dataset.fingerprint()
         self._notes = self._of_run.notes((self._dataset.shape, self._data)) if self._of_run else []
+        self._notes += remarks_on(self._config.eval.attack, self._dataset.facts.classes)
         self._model, self._loaded = self._network(weights)
         self._phase = self._dataset.filled(self._config.phase_list[-1])
-        self._limit = attack_of(self._config, self._device)[1]
+        self._limit = attack_of(self._config, self._device, self._dataset.facts.classes)[1]
         self._all_test_images = self._dataset.test(self._phase, self._device)
         self.test = self._all_test_images.first(self._limit)
         self._attacks = [(Threat(eps), self._attack(eps)) for eps in asked.eps]
@@ -169,8 +171,9 @@ class _RequestedEvaluation:
         loaded = pretrained.load_into(model, weights, self._config.model, facts, asked.normalize, asked.key)
         return model.to(self._device).to(memory_format=torch.channels_last).eval(), loaded
 
-    def _attack(self, eps: float) -> Pgd:
-        return attack_of(structs.replace(self._config, eps=eps), self._device)[0]
+    def _attack(self, eps: float) -> Attack:
+        config = structs.replace(self._config, eps=eps)
+        return attack_of(config, self._device, self._dataset.facts.classes)[0]
 
     def _make_key(self) -> str:
         """The key under which progress and result are stored."""
@@ -204,6 +207,7 @@ def _measured(attack: str, eps: tuple[float, ...], found: list[Accuracy], second
         unreadable=unreadable,
         without_gradient=tuple(accuracy.without_gradient for accuracy in found),
         answers=found[0].answers,
+        fooled_by=tuple(accuracy.fooled_by for accuracy in found),
         measured=time.time(),
     )
 

@@ -1,5 +1,6 @@
 """Which settings have an effect in a run. A form shows only these."""
 
+from engine.config.attacks import has_step_size
 from engine.config.datasets import FOLDER, spec_of
 from engine.config.networks import (
     NETWORKS_WITH_ACTIVATION,
@@ -12,8 +13,8 @@ from engine.config.run import RunConfig
 
 # The settings whose values decide which other settings have an effect.
 DECIDING = (
-    "dataset", "preset", "method.name", "model.name", "phases", "optim.name", "optim.schedule", "eval.attack",
-    "watch.images", "early_stop.enabled",
+    "dataset", "preset", "method.name", "model.name", "phases", "optim.name", "optim.schedule", "optim.average",
+    "eval.attack", "watch.images", "on_collapse",
 )  # fmt: skip
 
 
@@ -31,14 +32,16 @@ def applies(key: str, config: RunConfig) -> bool:
             return _in_network(leaf, config.model.name)
         case "optim":
             return _in_optimizer(leaf, config)
-        case "eval" if leaf in ("step_size", "search"):
+        case "eval" if leaf == "step_size":
+            return has_step_size(config.eval.attack) or config.watch.images > 0
+        case "eval" if leaf == "search":
             return config.eval.attack != "none" or config.watch.images > 0
         case "eval" if leaf == "images":
             return config.eval.attack != "none"
         case "watch" if leaf == "steps":
             return config.watch.images > 0
-        case "early_stop" if leaf == "drop":
-            return config.early_stop.enabled
+        case "early_stop":
+            return leaf == "drop" and config.on_collapse == "stop"
     if key == "batch_size":
         return not _every_phase_has_a_size(config)
     if key == "padding":
@@ -69,6 +72,7 @@ def _in_optimizer(leaf: str, config: RunConfig) -> bool:
         "peak": schedule == "cyclic",
         "milestones": schedule == "piecewise",
         "gamma": schedule == "piecewise",
+        "recompute_norms": config.optim.average > 0,
     }
     return needed.get(leaf, True)
 

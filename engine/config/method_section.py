@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta, structs
 
 from engine.config.groups import Group
-from engine.config.methods import MethodSpec, methods
+from engine.config.methods import MethodSpec, methods, step_sizes
 from engine.config.section import PerturbationSize, Section, fields_of
 
 DEFAULT_METHOD = "fgsm"
@@ -27,11 +27,7 @@ class MethodSettings(Section, frozen=True):
     name: Annotated[str, _NAME] = DEFAULT_METHOD
     alpha: Annotated[
         PerturbationSize | None,
-        Meta(
-            title="step size",
-            description="Step size of the training attack. auto: 1.25 eps (fgsm), "
-            "eps (nfgsm, free), eps/4 (pgd; mnist: 0.01)",
-        ),
+        Meta(title="step size", description=f"Step size of the training attack. auto: {step_sizes()}"),
     ] = None
 
     def __post_init__(self) -> None:

@@ -5,7 +5,7 @@ allowed value of `method.name`, the options and their defaults, the help text, t
 size. BUILT_IN lists the modules of the built-in methods. FASTADV_PLUGINS names modules with further methods.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -16,7 +16,8 @@ from engine.config.errors import ConfigError
 from engine.config.plugins import found_in, plugins
 from engine.config.section import Section, fields_of
 
-BUILT_IN = tuple(f"engine.training.methods.{name}" for name in ("standard", "fgsm", "nfgsm", "pgd", "free"))
+_FILES = ("standard", "fgsm", "nfgsm", "pgd", "free", "sora", "fgsm_uap", "liet", "nuat", "gat", "trades")
+BUILT_IN = tuple(f"engine.training.methods.{name}" for name in _FILES)
 
 
 class NoOptions(Section, frozen=True):
@@ -26,13 +27,16 @@ class NoOptions(Section, frozen=True):
 class Cost(Struct, frozen=True):
     """How often a method runs the network for each image of a minibatch.
 
-    Each field counts pairs of a forward and a backward pass. The backward pass computes gradients for the image only
-    (attacks), for the weights only (updates), or for both (shared).
+    Three fields count pairs of a forward and a backward pass. The backward pass computes gradients for the image only
+    (attacks), for the weights only (updates), or for both (shared). Two fields count single passes: forward passes
+    (forwards), and backward passes for the weights through a forward pass that is counted already (backwards).
     """
 
     attacks: int = 0
     updates: int = 1
     shared: int = 0
+    forwards: int = 0
+    backwards: int = 0
 
 
 class MethodSpec(Struct, frozen=True, kw_only=True):
@@ -44,7 +48,9 @@ class MethodSpec(Struct, frozen=True, kw_only=True):
     differ. alpha: computes the default step size from eps and the PGD step size of the data set, all fractions in
     [0,1]; None for a method without a step size. cost: the passes through the network, given the options.
     updates: weight updates on each minibatch, given the options. signals: whether the method knows the losses before
-    and after its attack, which give the overfitting signal. adversarial: whether the method aims at robust accuracy.
+    and after its attack, which give the overfitting signal. aligns: whether it knows the input gradients before and
+    after, which give PertAlign. adversarial: whether the method aims at robust accuracy. title: the method's name in
+    figures; empty for `name`.
     """
 
     name: str
@@ -56,7 +62,9 @@ class MethodSpec(Struct, frozen=True, kw_only=True):
     cost: Callable[[Any], Cost] = lambda options: Cost()
     updates: Callable[[Any], int] = lambda options: 1
     signals: bool = False
+    aligns: bool = False
     adversarial: bool = True
+    title: str = ""
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -96,6 +104,28 @@ def methods_with(option: str) -> list[str]:
     return [name for name, spec in methods().items() if option in spec.defaults]
 
 
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def step_sizes() -> str:
+    """The default step sizes in words: `1.25 eps for fgsm; eps for nfgsm, free`."""
+    users: dict[str, list[str]] = {}
+    for name, spec in methods().items():
+        if spec.alpha is not None:
+            users.setdefault(_step_size(spec.alpha), []).append(name)
+    return "; ".join(f"{size} for {', '.join(names)}" for size, names in users.items())
+
+
+def _step_size(alpha: Callable[[float, float], float]) -> str:
+    """What a default step size depends on, found by two trials."""
+    trials = ((0.25, 0.01), (0.125, 0.02))  # eps and the PGD step size of the data set
+    if all(alpha(eps, pgd_step) == pgd_step for eps, pgd_step in trials):
+        return "eps/4 (mnist: 0.01)"
+    first, second = (alpha(eps, pgd_step) / eps for eps, pgd_step in trials)
+    return "its own rule" if first != second else "eps" if first == 1 else f"{first:g} eps"
+
+
 def check_option(method: str, key: str) -> None:
     """Check that a method has an option. A method ignores options that it does not have.
 
@@ -113,4 +143,4 @@ def check_option(method: str, key: str) -> None:
             [name for name, other in methods().items() if other.alpha] if option == "alpha" else methods_with(option)
         )
         has = f"it has {', '.join(own)}" if own else "it has no options"
-        raise ConfigError(f"{key} is an option of {' and '.join(others)}, not of {method}; {has}")
+        raise ConfigError(f"{key} is an option of {_listed(others)}, not of {method}; {has}")

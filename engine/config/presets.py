@@ -50,7 +50,7 @@ PRESETS: dict[str, Preset] = {
             "method.steps": 7,
             "method.replays": 8,
         },
-        {"free": {"epochs": 10, "optim.lr": 0.04}},
+        {"free": {"epochs": 10, "optim.lr": 0.04}, "trades": {"method.steps": 10}},
         (
             "published for FGSM: 46.06% robust accuracy under PGD-50-10",
             "one trial with model.width=16, epochs=10: 68.9% clean accuracy, 38.5% under PGD-50-10 on the first 1,000 "
@@ -82,7 +82,7 @@ PRESETS: dict[str, Preset] = {
             "method.replays": 5,
             "early_stop.drop": 0.5,
         },
-        {"free": {"epochs": 3}},  # 15 epochs there count each of the 5 replays
+        {"free": {"epochs": 3}, "trades": {"method.steps": 10}},  # 15 epochs there count each of the 5 replays of free
     ),
     "nfgsm": Preset(
         "N-FGSM (de Jorge et al., 2022) on CIFAR-10: noise of 2 eps, no clipping to the ball",
@@ -103,6 +103,7 @@ PRESETS: dict[str, Preset] = {
             "method.steps": 7,
             "method.replays": 8,
         },
+        {"trades": {"method.steps": 10}},
     ),
     "speed": Preset(
         "robust accuracy on CIFAR-10 for few FLOPs: a narrow network with SiLU, Muon, N-FGSM and averaged weights",
@@ -124,6 +125,7 @@ PRESETS: dict[str, Preset] = {
             "method.steps": 7,
             "method.replays": 8,
         },
+        {"trades": {"method.steps": 10}},
         measured=(
             "mean of 3 seeds: 73.6% clean accuracy, 46.5% under PGD-50-10 on the first 613 test images; training took "
             "0.373 PFLOP",
@@ -170,6 +172,7 @@ PRESETS: dict[str, Preset] = {
             "method.steps": 7,
             "method.replays": 4,
         },
+        {"trades": {"method.steps": 10}},
     ),
     "digits": Preset(
         "scikit-learn's 8x8 digits on a small network: about a minute on a CPU",

@@ -168,6 +168,15 @@ class RunConfig(Section, frozen=True):
             "these images instead of the test images",
         ),
     ] = 0
+    on_collapse: Annotated[
+        Literal["warn", "stop", "rollback"],
+        Meta(
+            title="at a collapse",
+            extra={"group": Group.EVALUATION},
+            description="At catastrophic overfitting. warn: alarm only. stop: end with the weights of the epoch before."
+            " rollback: go back one epoch or more, train one epoch with PGD-2, go on with N-FGSM; at most 3 times",
+        ),
+    ] = "warn"
     checkpoint_minutes: Annotated[
         float,
         Meta(
@@ -198,6 +207,13 @@ class RunConfig(Section, frozen=True):
         super().__post_init__()
         if not re.fullmatch(r"auto|cpu|cuda:\d{1,3}", self.device):
             raise ConfigError(f"device = {self.device!r}: use auto, cpu or cuda:N")
+        self._convert_old_early_stop()
+        if self.on_collapse == "rollback" and not self.method.spec.signals:
+            having = [name for name, spec in methods().items() if spec.signals]
+            raise ConfigError(
+                f"on_collapse = rollback: method {self.method.name} has no overfitting signal; use warn or stop, or a "
+                f"method with a signal: {', '.join(having)}"
+            )
         spec_of(self.dataset)  # raises if the data set is unknown
         if self.model.name == "mnist-cnn" and self.dataset != "mnist":
             raise ConfigError(f"model.name = mnist-cnn takes mnist only, not {self.dataset}: choose another network")
@@ -210,6 +226,14 @@ class RunConfig(Section, frozen=True):
             raise ConfigError(
                 f"{self.dataset} has images of one size only: write 0 for SIZE, such as 0/{given[0].crop or 16}"
             )
+
+    def _convert_old_early_stop(self) -> None:
+        """Read a configuration of version 0.1, where `early_stop.enabled` was what `on_collapse = stop` is now."""
+        if self.early_stop.enabled:
+            if self.on_collapse == "rollback":
+                raise ConfigError("early_stop.enabled = true means on_collapse = stop; leave out early_stop.enabled")
+            structs.force_setattr(self, "on_collapse", "stop")
+            structs.force_setattr(self, "early_stop", structs.replace(self.early_stop, enabled=False))
 
     @property
     def in_folder(self) -> bool:

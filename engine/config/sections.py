@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
+from engine.config.attacks import SYNTAX, stages_of
 from engine.config.errors import ConfigError
 from engine.config.groups import Group
 from engine.config.networks import NETWORKS, NETWORKS_WITH_ACTIVATION, NETWORKS_WITH_BLOCKS
@@ -130,6 +131,24 @@ class OptimConfig(Section, frozen=True):
             description="Average the weights over updates with this decay, and evaluate the average. 0: no averaging",
         ),
     ] = 0.0
+    label_smoothing: Annotated[
+        float,
+        Meta(
+            ge=0,
+            lt=1,
+            title="label smoothing",
+            description="Share of each label's weight that is spread over all classes in the training loss. Attacks use"
+            " plain labels. 0: off",
+        ),
+    ] = 0.0
+    recompute_norms: Annotated[
+        bool,
+        Meta(
+            title="norms of average",
+            description="Measure the BatchNorm statistics of averaged weights on training images before each "
+            "evaluation. false: average the statistics, too, as version 0.1 did",
+        ),
+    ] = False
     weight_decay: Annotated[
         float,
         Meta(
@@ -199,14 +218,15 @@ class EvalConfig(Section, frozen=True):
     attack: Annotated[
         str,
         Meta(
-            title="attack", description="Attack of the final evaluation: auto (pgd-50-10), none or pgd-STEPS[-RESTARTS]"
+            title="attack",
+            description=f"Attack of the final evaluation: auto (pgd-50-10), none, {SYNTAX}",
         ),
     ] = "auto"
     step_size: Annotated[
         PerturbationSize | None,
         Meta(
             title="attack step",
-            description="Step size of every evaluation attack. auto: eps/4, or 2.55 (that is 0.01) for mnist",
+            description="Step size of PGD in evaluations. auto: eps/4, or 2.55 (that is 0.01) for mnist",
         ),
     ] = None
     images: Annotated[
@@ -231,7 +251,7 @@ class EvalConfig(Section, frozen=True):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.attack not in ("auto", "none"):
-            parse_attack(self.attack)
+            stages_of(self.attack)
 
 
 class WatchConfig(Section, frozen=True):
@@ -258,29 +278,13 @@ class EarlyStopConfig(Section, frozen=True):
 
     enabled: Annotated[
         bool,
-        Meta(
-            title="early stopping",
-            description="Stop at catastrophic overfitting. The final evaluation uses the weights of the epoch before",
-        ),
+        Meta(title="early stopping", description="The name of on_collapse = stop in version 0.1. Use on_collapse"),
     ] = False
     drop: Annotated[
         Fraction,
         Meta(
             title="allowed drop",
-            description="Training stops if PGD-5 accuracy on a training minibatch falls by more than this in an epoch."
-            " 0.2: 20 percentage points. Minibatches below 128 images: more, because of noise",
+            description="With on_collapse = stop, training stops if PGD-5 accuracy on training images falls by more "
+            "than this in an epoch. 0.2: 20 percentage points. Below 128 images: more, because of noise",
         ),
     ] = 0.2
-
-
-def parse_attack(name: str) -> tuple[int, int]:
-    """The steps and restarts in an attack's name: `pgd-50-10` gives (50, 10), `pgd-10` gives (10, 1).
-
-    Raises: ConfigError, if the name has another form.
-    """
-    match = re.fullmatch(r"pgd-([1-9]\d{0,5})(?:-([1-9]\d{0,5}))?", name)
-    if not match:
-        raise ConfigError(
-            f"unknown attack {name!r}: use auto, none, pgd-50-10 (50 steps, 10 restarts) or pgd-10 (10 steps)"
-        )
-    return int(match[1]), int(match[2] or 1)

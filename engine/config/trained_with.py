@@ -5,7 +5,10 @@ from engine.config.keys import flatten
 from engine.config.run import RunConfig
 
 # Settings that may change after a checkpoint: they do not decide the weights that the run was started to train.
-CHANGEABLE = ("name", "preset", "precision", "compile", "device", "data_dir", "checkpoint_minutes", "grace_seconds")
+CHANGEABLE = (
+    "name", "preset", "precision", "compile", "device", "data_dir", "checkpoint_minutes", "grace_seconds",
+    "on_collapse",
+)  # fmt: skip
 CHANGEABLE_SECTIONS = ("eval.", "watch.", "early_stop.")
 
 

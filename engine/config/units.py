@@ -15,6 +15,26 @@ def both_units(size: float) -> str:
     return f"{units(size)}/255 = {size:.4g}"
 
 
+def reading_of(text: str) -> str:
+    """How a typed size was read if the other unit might be meant: `0.5 of 1 = 127.5/255`. Else an empty text.
+
+    Only a decimal between 0 and 1 without a `/` is in doubt, because other numbers are in units of 1/255.
+    """
+    try:
+        size = parse_size(text)
+    except ConfigError:
+        return ""
+    return f"{text.strip()} of 1 = {units(size)}/255" if size > 0 and size == _number(text) else ""
+
+
+def _number(text: str) -> float | None:
+    """The number that a text is as a whole; None for a fraction and for other texts."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
 def parse_size(text: str) -> float:
     """Read a perturbation size that a user typed. Returns a fraction in [0,1].
 

@@ -1,14 +1,14 @@
-"""Clean and robust accuracy, in eval mode and fp32. An attack fools an image if any of its restarts fools it."""
+"""Clean and robust accuracy, in eval mode and fp32. An attack fools an image if any part of any stage fools it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from engine.attacks.pgd import Pgd, fooled_by_restart
 from engine.attacks.probe import Probe, misclassified
+from engine.attacks.stage import Attack, Stage, parts_of
 from engine.attacks.threat import Threat
 from engine.data.dataset import Images
 from engine.runtime.eval_mode import evaluating
@@ -24,6 +24,9 @@ class Accuracy:
     without_gradient: number of images that count as robust although their gradient was exactly zero at some iterate.
     The attack could not move these images, so an attack without gradients may still fool the model.
     answers: number of classes among the network's answers to the clean images; 0 if they were not counted.
+    fooled_by: for each of several stages of the attack its name and the number of images that it fooled. Each image
+    counts for the first stage that fooled it.
+    fgsm: accuracy under FGSM; None if it was not measured.
     """
 
     clean: float
@@ -31,14 +34,17 @@ class Accuracy:
     images: int
     without_gradient: int = 0
     answers: int = 0
+    fooled_by: tuple[tuple[str, int], ...] = ()
+    fgsm: float | None = None
 
 
 class Evaluation:
     """Clean accuracy, and robust accuracy under each of several attacks.
 
-    Once one restart of an attack has fooled an image, the later restarts skip the image. The image counts as wrong.
+    Once one part of an attack (a restart or a target of one of its stages) has fooled an image, the later parts skip
+    the image. The image counts as wrong.
 
-    The noise of an image depends on (seed, image, restart) alone. An evaluation that was saved between two batches
+    The noise of an image depends on (seed, image, part) alone. An evaluation that was saved between two batches
     therefore ends with the same accuracies as an uninterrupted evaluation. dtype: precision of the search for
     perturbations, None for fp32; batch: images at once, which changes no accuracy.
     """
@@ -47,7 +53,7 @@ class Evaluation:
         self,
         model: nn.Module,
         data: Images,
-        attacks: Sequence[tuple[Threat, Pgd]],
+        attacks: Sequence[tuple[Threat, Attack]],
         seed: int,
         dtype: torch.dtype | None = None,
         batch: int | None = None,
@@ -62,7 +68,8 @@ class Evaluation:
         self._unmoved = torch.zeros_like(self._clean)  # mask of images that had a gradient of zero in this attack, (N,)
         self._answers: set[int] = set()  # classes that the network has answered
         self._seen = 0  # images whose clean prediction is known
-        self._restart, self._next = 0, 0  # current restart of the current attack; index of its next image
+        self._part, self._next = 0, 0  # current part of the current attack; index of its next image
+        self._fooled_by: dict[str, int] = {}  # of the current attack: images by the name of the stage that fooled them
         self._here = self._before = 0  # gradients of the current attack; gradients of the finished attacks
 
     def run(self, tick: Tick = lambda done, total: None) -> list[Accuracy]:
@@ -78,7 +85,7 @@ class Evaluation:
             probe = Probe(self.model, self._dtype)
             for threat, attack in self.attacks[len(self.accuracies) :]:
                 self._attack(probe, threat, attack, tick)
-                self._record_accuracy()
+                self._record_accuracy(attack)
         tick(self._seen + self._before, self._seen + self._before)
         return self.accuracies
 
@@ -90,15 +97,17 @@ class Evaluation:
             "alive": self._alive,
             "survivors": self.survivors,
             "unmoved": self._unmoved,
-            "accuracies": [(a.clean, a.robust, a.images, a.without_gradient, a.answers) for a in self.accuracies],
-            "place": (self._restart, self._next, self._here, self._before),
+            "accuracies": [astuple(accuracy) for accuracy in self.accuracies],
+            "place": (self._part, self._next, self._here, self._before),
+            "fooled_by": self._fooled_by,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         # Read before anything is set: a state that lacks a part must leave the evaluation at its beginning.
         masks = state["clean"], state["alive"], state["unmoved"], state["survivors"]
         counted = state["seen"], set(state["answers"]), [Accuracy(*figures) for figures in state["accuracies"]]
-        self._restart, self._next, self._here, self._before = state["place"]
+        self._part, self._next, self._here, self._before = state["place"]
+        self._fooled_by = state.get("fooled_by", {})  # files of version 0.1 lack it
         self._clean, self._alive, self._unmoved, self.survivors = masks
         self._seen, self._answers, self.accuracies = counted
 
@@ -111,19 +120,22 @@ class Evaluation:
 
     def _forecast_from_clean(self) -> int:
         """Estimated images and gradients in all: the images to come are like those so far, and no attack fools any."""
-        each = sum(attack.steps * attack.restarts for _, attack in self.attacks)
+        each = sum(_gradients(parts_of(attack)) for _, attack in self.attacks)
         return len(self.data) + round(int(self._clean.sum()) / self._seen * len(self.data)) * each
 
-    def _attack(self, probe: Probe, threat: Threat, attack: Pgd, tick: Tick) -> None:
-        """Attack one batch after the other, from the current restart and image on."""
-        while self._restart < attack.restarts and bool(self._alive.any()):
+    def _attack(self, probe: Probe, threat: Threat, attack: Attack, tick: Tick) -> None:
+        """Attack one batch after the other, from the current part and image on."""
+        parts = parts_of(attack)
+        while self._part < len(parts) and bool(self._alive.any()):
             waiting = self._waiting()
             for images in torch.split(waiting, self._batch) if len(waiting) else ():
-                self._attack_batch(probe, threat, attack, images, tick)
-            self._restart, self._next = self._restart + 1, 0
+                self._attack_batch(probe, threat, parts, images, tick)
+            self._part, self._next = self._part + 1, 0
 
-    def _attack_batch(self, probe: Probe, threat: Threat, attack: Pgd, images: Tensor, tick: Tick) -> None:
-        begin, total = self._here - probe.gradients, self._seen + self._forecast(attack)
+    def _attack_batch(
+        self, probe: Probe, threat: Threat, parts: Sequence[tuple[Stage, int]], images: Tensor, tick: Tick
+    ) -> None:
+        begin, total = self._here - probe.gradients, self._seen + self._forecast(parts)
 
         def report() -> None:
             done = self._seen + self._before + begin + probe.gradients
@@ -131,42 +143,51 @@ class Evaluation:
 
         x, y = self.data[images]
         probe.tick = report
-        fooled, unmoved = fooled_by_restart(probe, x, y, images, threat, attack, self.seed, self._restart)
+        stage, part = parts[self._part]
+        fooled, unmoved = stage.attack(probe, x, y, images, threat, self.seed, part)
         self._here = begin + probe.gradients
         self._alive[images[fooled]] = False
         self._unmoved[images[unmoved]] = True
+        self._fooled_by[stage.name] = self._fooled_by.get(stage.name, 0) + int(fooled.sum())
         self._next = int(images[-1]) + 1
 
     def _waiting(self) -> Tensor:
-        """Indices of the images that the current restart still has to attack."""
+        """Indices of the images that the current part still has to attack."""
         alive = self._alive.nonzero().flatten()
         return alive[alive >= self._next]
 
-    def _record_accuracy(self) -> None:
+    def _record_accuracy(self, attack: Attack) -> None:
         count = len(self.data)
         clean, robust = int(self._clean.sum()) / count, int(self._alive.sum()) / count
         unmoved = int((self._alive & self._unmoved).sum())
-        self.accuracies.append(Accuracy(clean, robust, count, unmoved, len(self._answers)))
+        names = [stage.name for stage in attack.stages]
+        fooled_by = tuple((name, self._fooled_by.get(name, 0)) for name in names) if len(names) > 1 else ()
+        self.accuracies.append(Accuracy(clean, robust, count, unmoved, len(self._answers), fooled_by))
         self.survivors.append(self._alive)
         self._before, self._here = self._before + self._here, 0
-        self._alive, self._restart, self._next = self._clean.clone(), 0, 0
+        self._alive, self._part, self._next, self._fooled_by = self._clean.clone(), 0, 0, {}
         self._unmoved = torch.zeros_like(self._clean)
 
-    def _forecast(self, attack: Pgd) -> int:
-        """Estimated gradients in all: the images to come are like those so far, and survivors cost all steps."""
+    def _forecast(self, parts: Sequence[tuple[Stage, int]]) -> int:
+        """Estimated gradients in all: the images to come are like those so far, and survivors cost all gradients."""
         waiting, alive, over = len(self._waiting()), int(self._alive.sum()), len(self.accuracies)
         if not self._here:  # assume the mean of the finished attacks, or that the first attack fools no image
-            each = self._before / over if over else alive * attack.steps * attack.restarts
+            each = self._before / over if over else alive * _gradients(parts)
             return self._before + round(each * (len(self.attacks) - over))
-        if self._restart:
-            here = self._here + waiting * attack.steps
+        if self._part:
+            here = self._here + waiting * _gradients(parts[self._part : self._part + 1])
             survivors = alive
         else:
             seen = int(self._clean[: self._next].sum())
             here = self._here + round(waiting * self._here / max(seen, 1))
             survivors = alive - waiting + round(waiting * (alive - waiting) / max(seen, 1))
-        here += (attack.restarts - 1 - self._restart) * survivors * attack.steps
+        here += survivors * _gradients(parts[self._part + 1 :])
         return self._before + here * (len(self.attacks) - over)
+
+
+def _gradients(parts: Sequence[tuple[Stage, int]]) -> int:
+    """Estimated gradients of these parts on an image that none of them fools."""
+    return sum(stage.gradients for stage, _ in parts)
 
 
 def clean_answers(model: nn.Module, data: Images, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -181,7 +202,7 @@ def clean_answers(model: nn.Module, data: Images, images: Tensor) -> tuple[Tenso
 
 
 def attacked_accuracy(
-    model: nn.Module, x: Tensor, y: Tensor, threat: Threat, attack: Pgd, seed: int, dtype: torch.dtype | None = None
+    model: nn.Module, x: Tensor, y: Tensor, threat: Threat, attack: Attack, seed: int, dtype: torch.dtype | None = None
 ) -> Accuracy:
     """Clean and robust accuracy on one minibatch. Answers and gradients of zero are not counted.
 
@@ -192,6 +213,19 @@ def attacked_accuracy(
         probe = Probe(model, dtype)
         alive = ~probe.fooled(x, y)
         clean = alive.float().mean()
-        for restart in range(attack.restarts):
-            alive &= ~fooled_by_restart(probe, x, y, images, threat, attack, seed, restart)[0]
+        for stage, part in parts_of(attack):
+            alive &= ~stage.attack(probe, x, y, images, threat, seed, part)[0]
     return Accuracy(float(clean), float(alive.float().mean()), len(y))
+
+
+def fgsm_accuracy(model: nn.Module, x: Tensor, y: Tensor, threat: Threat, dtype: torch.dtype | None = None) -> float:
+    """Accuracy, a fraction in [0,1], under FGSM: at x + eps sign(gradient at x), clipped to the image box.
+
+    Goodfellow, Shlens and Szegedy, 2015, arXiv 1412.6572, section 4.
+    x: images in [0,1], (B, C, H, W); y: labels, (B,); dtype: as for `Evaluation`.
+    """
+    with evaluating(model):
+        probe = Probe(model, dtype)
+        _, gradient = probe.fooled_and_gradient(x, y)
+        delta = threat.step(x, torch.zeros_like(x), gradient, threat.eps)
+        return float((~probe.fooled(x.detach() + delta, y)).float().mean())

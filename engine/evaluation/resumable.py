@@ -21,17 +21,17 @@ SAVE_EVERY = 60.0  # seconds between two saves of the progress
 class EvaluationInputs(Struct, frozen=True, kw_only=True):
     """Everything that decides the result of an evaluation, except the weights.
 
-    data: fingerprint of the data set; size, crop: of the images in pixels, 0 for full size; attacks: (eps, steps,
-    restarts, step size), with eps and step size as fractions in [0,1]; limit: number of images, 0 for all; search:
-    precision of the search for perturbations; loss: of the attacks, so that no result of version 0.1 is taken, whose
-    attacks failed on networks with large logits.
+    data: fingerprint of the data set; size, crop: of the images in pixels, 0 for full size; attacks: eps and the
+    inputs of each attack, for PGD (eps, steps, restarts, step size), with eps and step size as fractions in [0,1];
+    limit: number of images, 0 for all; search: precision of the search for perturbations; loss: of PGD, so that no
+    result of version 0.1 is taken, whose attacks failed on networks with large logits.
     """
 
     network: ModelConfig
     data: str
     size: int
     crop: int
-    attacks: tuple[tuple[float, int, int, float], ...]
+    attacks: tuple[tuple[float | int | str, ...], ...]
     seed: int
     limit: int
     search: str

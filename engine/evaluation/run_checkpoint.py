@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from engine.attacks.pgd import Pgd
+from engine.attacks.stage import Attack
 from engine.attacks.threat import Threat
 from engine.config.errors import ConfigError
 from engine.config.run import RunConfig
@@ -51,7 +51,7 @@ class RunCheckpoint:
             notes += notes_on_data(self._state["data"], data)
         return notes
 
-    def record(self, measured: Measured, weights: str, attacks: Sequence[tuple[Threat, Pgd]], data: str) -> None:
+    def record(self, measured: Measured, weights: str, attacks: Sequence[tuple[Threat, Attack]], data: str) -> None:
         """Append the result to the run's evaluations, a record for each attack. A stored result may be there already.
 
         weights: hash of the evaluated weights; data: fingerprint of the data. Raises: OSError.
@@ -64,9 +64,10 @@ class RunCheckpoint:
             evaluations.append(path, records)
 
     def _records(
-        self, measured: Measured, weights: str, attacks: Sequence[tuple[Threat, Pgd]], data: str
+        self, measured: Measured, weights: str, attacks: Sequence[tuple[Threat, Attack]], data: str
     ) -> list[EvaluationRecord]:
         asked, unmoved = self._asked, measured.without_gradient or (0,) * len(attacks)
+        fooled = measured.fooled_by or ((),) * len(attacks)
         return [
             EvaluationRecord(
                 time=evaluations.iso_time(measured.measured or time.time()),
@@ -78,15 +79,18 @@ class RunCheckpoint:
                 held_out=bool(asked.config.holdout),
                 attack=measured.attack,
                 eps=threat.eps,
-                step_size=pgd.step_size,
+                step_size=attack.step_size,
                 seed=asked.config.seed,
                 images=measured.images,
                 clean=measured.clean,
                 robust=robust,
                 without_gradient=without_gradient,
                 answers=measured.answers,
+                fooled_by=fooled_by,
             )
-            for (threat, pgd), robust, without_gradient in zip(attacks, measured.robust, unmoved, strict=True)
+            for (threat, attack), robust, without_gradient, fooled_by in zip(
+                attacks, measured.robust, unmoved, fooled, strict=True
+            )
         ]
 
     def _trained(self) -> RunConfig:

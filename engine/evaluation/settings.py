@@ -4,39 +4,71 @@ from collections.abc import Sequence
 
 import torch
 
+from engine.attacks.apgd import ApgdCe, ApgdTargeted
+from engine.attacks.package_attacks import FabTargeted, Square
 from engine.attacks.pgd import Pgd
+from engine.attacks.stage import Attack, Composite, Stage
 from engine.attacks.threat import Threat
+from engine.config import attacks
 from engine.config.phases import Phase
 from engine.config.run import RunConfig
-from engine.config.sections import parse_attack
 from engine.evaluation.evaluation import BATCH
 from engine.evaluation.resumable import EvaluationInputs
 
 EVAL_IMAGES_ON_CPU = 1000  # for `eval.attack = auto`, unless `eval.images` is set
 
 
-def attack_of(config: RunConfig, device: torch.device) -> tuple[Pgd, int]:
-    """The attack of a run's evaluation, and the number of test images; 0 means all."""
+def attack_of(config: RunConfig, device: torch.device, classes: int) -> tuple[Attack, int]:
+    """The attack of a run's evaluation, and the number of test images; 0 means all. classes: of the data set.
+
+    Raises: ConfigError, if the attack needs a package that is not installed, or more classes.
+    """
     chosen = config.eval
-    steps, restarts = parse_attack("pgd-50-10" if chosen.attack in ("auto", "none") else chosen.attack)
+    attacks.check_attack(chosen.attack, classes)
+    name = attacks.DEFAULT if chosen.attack in ("auto", "none") else chosen.attack
     few = chosen.attack == "auto" and device.type == "cpu" and not chosen.images
-    return Pgd(steps, restarts, config.eval_step), EVAL_IMAGES_ON_CPU if few else chosen.images
+    return build_attack(name, config.eval_step, classes), EVAL_IMAGES_ON_CPU if few else chosen.images
+
+
+def build_attack(name: str, step_size: float, classes: int) -> Attack:
+    """An attack by its name. step_size: of PGD, a fraction in [0,1]; classes: of the data set.
+
+    Raises: ConfigError, if the name is no attack's.
+    """
+    names = attacks.stages_for(attacks.stages_of(name), classes)
+    stages = tuple(_stage(stage, step_size, classes) for stage in names)
+    if len(stages) == 1 and isinstance(stages[0], Pgd):
+        return stages[0]
+    return Composite(name, stages, step_size if attacks.has_step_size(name) else 0.0)
+
+
+def _stage(name: str, step_size: float, classes: int) -> Stage:
+    match name:
+        case "apgd-ce":
+            return ApgdCe()
+        case "apgd-t":
+            return ApgdTargeted(attacks.targets_for(classes))
+        case "fab-t":
+            return FabTargeted(attacks.targets_for(classes))
+        case "square":
+            return Square()
+    return Pgd(*attacks.parse_pgd(name), step_size)
 
 
 def evaluation_inputs(
-    config: RunConfig, data: str, phase: Phase, attacks: Sequence[tuple[Threat, Pgd]], limit: int, search: str
+    config: RunConfig, data: str, phase: Phase, attacked: Sequence[tuple[Threat, Attack]], limit: int, search: str
 ) -> EvaluationInputs:
     """The inputs of an evaluation of a run's network.
 
-    data: fingerprint of the data set; phase: with its sizes filled in; limit: number of images, 0 for all; search:
-    precision of the search for perturbations.
+    data: fingerprint of the data set; phase: with its sizes filled in; attacked: the attacks; limit: number of images,
+    0 for all; search: precision of the search for perturbations.
     """
     return EvaluationInputs(
         network=config.model,
         data=data,
         size=phase.size,
         crop=phase.crop,
-        attacks=tuple((threat.eps, pgd.steps, pgd.restarts, pgd.step_size) for threat, pgd in attacks),
+        attacks=tuple((threat.eps, *attack.inputs) for threat, attack in attacked),
         seed=config.seed,
         limit=limit,
         search=search,

@@ -44,6 +44,7 @@ def epoch_flops(config: RunConfig, phase: Phase, passes: Passes, images: int) ->
     shared = passes.forward + passes.to_both
     cost = config.method.spec.cost(config.method_options)
     each = cost.attacks * attack + cost.updates * update + cost.shared * shared
+    each += cost.forwards * passes.forward + cost.backwards * passes.to_weights
     updates = config.updates_per_minibatch * math.ceil(images / phase.batch_size)
     optimizer = passes.muon * updates if config.optim.name == "muon" else 0
     return images * each + optimizer

@@ -17,7 +17,8 @@ class EvaluationRecord(Struct, frozen=True, kw_only=True):
 
     time: end of the evaluation, ISO 8601 with the offset from UTC. checkpoint: `last` or `best`; step: number of its
     weight updates, 0 if unknown; weights: a hash of its weights. dataset, data: name and fingerprint of the data set.
-    eps, step_size, clean, robust: fractions in [0,1]. held_out, without_gradient, answers: as in the events.
+    eps, step_size, clean, robust: fractions in [0,1]; step_size: 0 if the attack chooses its own. held_out,
+    without_gradient, answers, fooled_by: as in the events.
     """
 
     time: str
@@ -36,6 +37,7 @@ class EvaluationRecord(Struct, frozen=True, kw_only=True):
     robust: float
     without_gradient: int = 0
     answers: int = 0
+    fooled_by: tuple[tuple[str, int], ...] = ()
 
     def question(self) -> tuple[object, ...]:
         """Everything that decides the result. Two records of one question are two measurements of the same thing."""
@@ -48,9 +50,9 @@ class EvaluationRecord(Struct, frozen=True, kw_only=True):
 _DECODER = msgspec.json.Decoder(EvaluationRecord)
 
 
-def iso_time(unix: float) -> str:
-    """A unix time in the time zone of this machine, as `2026-11-26T14:30:05+01:00`."""
-    return datetime.fromtimestamp(unix).astimezone().isoformat(timespec="seconds")
+def iso_time(unix: float, timespec: str = "seconds") -> str:
+    """A unix time in the time zone of this machine, as `2026-11-26T14:30:05+01:00`. timespec: as in `isoformat`."""
+    return datetime.fromtimestamp(unix).astimezone().isoformat(timespec=timespec)
 
 
 def append(path: Path, records: Iterable[EvaluationRecord]) -> None:

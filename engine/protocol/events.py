@@ -48,6 +48,7 @@ class Started(Event, tag="started"):
     compiled: bool = False
     signal_threshold: float | None = None
     held_out: bool = False  # whether the "test images" are held-out training images
+    rollbacks: int = 0  # how often the training up to `from_step` was rolled back
     stretches: tuple[ScheduledPhase, ...] = ()  # the scheduled phases
     versions: dict[str, str] = {}
 
@@ -62,6 +63,8 @@ class Step(Event, tag="step"):
     """The state after weight update number `step` (from 1). The figures are moving averages over the last minibatches.
 
     `signal`: the fraction of examples whose loss the attack lowered, in [0,1]; None if the method has no signal.
+    `alignment`: PertAlign, the mean cosine of an image's gradients before and after the attack, in [-1,1]; None if the
+    method does not know it, and in files of older versions.
     """
 
     step: int
@@ -71,6 +74,7 @@ class Step(Event, tag="step"):
     accuracy: float
     images_per_second: float
     signal: float | None = None
+    alignment: float | None = None
 
 
 class Progress(Event, tag="progress"):
@@ -84,13 +88,17 @@ class Progress(Event, tag="progress"):
 class Evaluated(Event, tag="evaluated"):
     """Clean and robust accuracy on `images` images of a split, after weight update number `step`.
 
-    `stage` is the purpose: `watch` (test images after each epoch, for display only), `guard` (the paper's check on a
-    training minibatch) or `final`.
+    `stage` is the purpose: `watch` (test images after each epoch, for display only), `guard` (training images after
+    each epoch, for decisions) or `final`.
 
     `without_gradient`: the number of images that count as robust although their gradient was exactly zero at some
     iterate. The attack could not move these images. 0 in files of version 0.1.
 
     `answers`: the number of classes among the network's answers to the clean images; 0 if unknown.
+
+    `fooled_by`: for each of several stages of the attack its name and the number of images that it fooled. Each image
+    counts for the first stage that fooled it.
+    `fgsm`: accuracy under FGSM with step eps from the clean image; None if it was not measured.
     """
 
     stage: Stage
@@ -103,6 +111,8 @@ class Evaluated(Event, tag="evaluated"):
     images: int
     without_gradient: int = 0
     answers: int = 0
+    fooled_by: tuple[tuple[str, int], ...] = ()
+    fgsm: float | None = None
 
 
 class Alarm(Event, tag="alarm"):
@@ -111,6 +121,21 @@ class Alarm(Event, tag="alarm"):
     kind: Literal["overfitting", "collapse", "diverged"]
     step: int
     epoch: float
+    message: str
+
+
+class RolledBack(Event, tag="rolled_back"):
+    """Training collapsed by update number `step` and goes on from update number `to_step` with another method.
+
+    Ignore the steps and evaluations whose number is greater than `to_step`, and all alarms but `diverged`.
+    number: of this rollback, from 1. `message` names the methods of the next epoch and of those after it.
+    """
+
+    step: int
+    epoch: float
+    to_step: int
+    to_epoch: float
+    number: int
     message: str
 
 
@@ -140,4 +165,4 @@ class Finished(Event, tag="finished"):
     resumable: bool = True
 
 
-AnyEvent = Started | Starting | Step | Progress | Evaluated | Alarm | Saved | Note | Finished
+AnyEvent = Started | Starting | Step | Progress | Evaluated | Alarm | RolledBack | Saved | Note | Finished

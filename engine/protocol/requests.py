@@ -137,7 +137,7 @@ class Understood(Answer, tag="Understood"):
 
     source: the set of weights that was taken, "" if the file has one only. others: further sets that fit. ignored: the
     tensors that are not the network's. places: pairs of a tensor of the network and one of the file, if asked for.
-    notes: harmless differences between the checkpoint and its run, one line each.
+    notes: harmless differences between the checkpoint and its run, and remarks on the attack, one line each.
     """
 
     device: str
@@ -170,8 +170,8 @@ class Measured(Answer, tag="Measured"):
     count as wrong. The result is stored as JSON, in which `stored` keeps its old name `before`.
 
     without_gradient: for each eps, the number of images that count as robust although their gradient was exactly zero,
-    so that the attack could not move them. answers: as in the event Evaluated. measured: Unix time of the end, 0 if
-    unknown.
+    so that the attack could not move them. fooled_by: for each eps, as in the event Evaluated; answers: as there.
+    measured: Unix time of the end, 0 if unknown.
     """
 
     attack: str
@@ -185,6 +185,7 @@ class Measured(Answer, tag="Measured"):
     without_gradient: tuple[int, ...] = ()
     answers: int = 0
     measured: float = 0.0
+    fooled_by: tuple[tuple[tuple[str, int], ...], ...] = ()
 
 
 class Unsaved(Answer, tag="Unsaved"):

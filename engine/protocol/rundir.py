@@ -50,6 +50,7 @@ class RunDir:
         self.last = path / "last.pt"
         self.previous = path / "previous.pt"
         self.best = path / "best.pt"
+        self.good = path / "good.pt"  # the training after the last epoch without a collapse; for rollbacks
         self.evaluation = path / "evaluation.pt"
         self.evaluations = path / "evaluations.jsonl"
         self.stop = path / "stop"

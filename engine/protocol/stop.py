@@ -1,6 +1,5 @@
 """Requests to stop a run: by a signal, by the file `stop`, or by the death of the supervisor."""
 
-import ctypes
 import os
 import signal
 import sys
@@ -19,6 +18,8 @@ def die_with_parent(number: int) -> None:
     If the parent is dead already, no signal comes. The caller must compare `os.getppid()` afterwards.
     """
     if sys.platform == "linux":
+        import ctypes  # only processes that die with their parent need it
+
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
 
 

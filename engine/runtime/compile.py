@@ -1,6 +1,7 @@
 """torch.compile for training: the decision whether compiling pays, and the compiled network."""
 
 import shutil
+from contextlib import AbstractContextManager
 from typing import Literal
 
 import torch
@@ -9,7 +10,7 @@ from torch import nn
 # Compiling for training takes about a minute. On 2 CPU cores compiled steps were 4% (PreActResNet18) to 12% (of width
 # 16) faster, at 0.1 to 0.2 TFLOP/s: compiling pays after 10 to 25 minutes. We assume that a GPU sustains 30 TFLOP/s.
 MIN_FLOPS = {"cpu": 2e14, "cuda": 1.8e16}  # floating-point operations of a whole training from which compiling pays
-MAX_GRAPHS = 64  # compiled graphs of one network: two for each size of minibatch and crop; phases may use many sizes
+MAX_GRAPHS = 64  # compiled graphs of one network: up to four for each size of minibatch and crop; phases have many
 
 
 def should_compile(choice: Literal["auto", "on", "off"], device: torch.device, flops: int) -> bool:
@@ -38,3 +39,14 @@ def compiled(model: nn.Module, or_fail: bool) -> nn.Module:
     torch._dynamo.config.recompile_limit = MAX_GRAPHS
     fast: nn.Module = torch.compile(model, dynamic=False)  # type: ignore[assignment]  # a module, if given one
     return fast
+
+
+def retaining_graphs() -> AbstractContextManager[None]:
+    """Inside the block, a compiled network keeps what a second backward pass through the same forward pass needs.
+
+    Outside, the compiled backward pass reuses that memory. The choice is made when torch compiles.
+    """
+    from torch._functorch import config  # late: it loads a compiler
+
+    patch: AbstractContextManager[None] = config.patch(donated_buffer=False)
+    return patch

@@ -4,7 +4,7 @@ Two tests raise the alarm. The first test reads the overfitting signal during tr
 loss the attack lowers. The signal is near 0 while the loss is locally linear. It reaches THRESHOLD once the network has
 overfitted to the one-step attack. The second test reads robust accuracy after each evaluation. It raises the alarm if
 robust accuracy fell by more than MAX_DROP plus what chance may explain, or if robust accuracy is far below that of a
-random guess while clean accuracy is far above it.
+random guess while clean accuracy is far above it, or if robust accuracy is more than MAX_GAP below accuracy under FGSM.
 """
 
 import math
@@ -15,6 +15,8 @@ from typing import Any, Literal
 THRESHOLD = 0.35
 WARM_UP = 20  # weight updates before the moving average is reliable
 MAX_DROP = 0.2  # of robust accuracy from its best value, in [0,1]: the paper's criterion for early stopping
+MAX_GAP = 0.3  # of accuracy under FGSM above that under PGD on the guard's images, in [0,1]
+GAP_IMAGES = 512  # with fewer images, the gap must be larger
 FALSE_ALARM_RATE = 0.01  # of a healthy network by chance alone: upper bound per evaluation, by Chernoff's inequality
 
 Kind = Literal["overfitting", "collapse"]
@@ -34,25 +36,33 @@ class Watchdog:
 
         updates: weight updates so far. There is no alarm before WARM_UP of them.
         """
-        if updates < WARM_UP or signal < THRESHOLD:
+        if not self.signals_collapse(updates, signal):
             return None
         return self._once(
             "overfitting", f"the attack lowers the loss of {signal:.0%} of the examples: catastrophic overfitting"
         )
 
-    def check_accuracy(self, stage: str, clean: float, robust: float, images: int) -> str | None:
+    def signals_collapse(self, updates: int, signal: float) -> bool:
+        """Whether the overfitting signal, a fraction in [0,1], has reached THRESHOLD after so many weight updates."""
+        return updates >= WARM_UP and signal >= THRESHOLD
+
+    def check_accuracy(
+        self, stage: str, clean: float, robust: float, images: int, fgsm: float | None = None
+    ) -> str | None:
         """An alarm message if the accuracies of one stage of evaluation show a collapse, else None.
 
         clean, robust: fractions in [0,1]; images: number of evaluated images. On few images, a fall must be larger than
-        chance would make it.
+        chance would make it. fgsm: accuracy under FGSM on the same images, None if it was not measured.
         """
         best = self.best[stage] = max(self.best.get(stage, 0.0), robust)
         fell = best - robust > MAX_DROP + two_standard_errors(images)
-        if not (fell or self._far_below(clean, robust, images)):
+        gap = fgsm is not None and wide_gap(fgsm, robust, images)
+        if not (fell or gap or self._far_below(clean, robust, images)):
             self.collapsed.discard(stage)
             return None
         self.collapsed.add(stage)
         why = f"robust accuracy fell from {best:.1%} to {robust:.1%}" if fell else f"robust accuracy is {robust:.1%}"
+        why += f", but {fgsm:.1%} under FGSM," if gap and not fell else ""
         return self._once("collapse", f"{why} with clean accuracy at {clean:.1%}: the model has collapsed")
 
     def _far_below(self, clean: float, robust: float, images: int) -> bool:
@@ -64,6 +74,10 @@ class Watchdog:
         limit = max(self.chance / 2, clean / 50)
         above = min(3 * self.chance, (1 + self.chance) / 2)  # with two classes, three times chance is above 1
         return clean > above and robust < limit and _surely_below(robust, 2 * limit, images)
+
+    def rearm(self) -> None:
+        """Forget the alarms, so that each kind can be raised again. For a training that was rolled back."""
+        self.raised.clear()
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best, "raised": sorted(self.raised), "collapsed": sorted(self.collapsed)}
@@ -77,6 +91,15 @@ class Watchdog:
             return None
         self.raised.add(kind)
         return message
+
+
+def wide_gap(fgsm: float, robust: float, images: int) -> bool:
+    """Whether accuracy under FGSM is so far above robust accuracy that the network must have overfitted to FGSM.
+
+    fgsm, robust: accuracies on the same `images` images, fractions in [0,1].
+    """
+    chance = max(two_standard_errors(images) - two_standard_errors(GAP_IMAGES), 0)
+    return fgsm - robust > MAX_GAP + chance
 
 
 def two_standard_errors(images: int) -> float:

@@ -106,6 +106,19 @@ def load_checked(path: Path, device: torch.device | str, check: Check) -> dict[s
     return state
 
 
+def load_good(rundir: RunDir, device: torch.device | str, check: Check) -> dict[str, Any] | None:
+    """The training after the last epoch without a collapse, which a rollback restores. None if none was kept.
+
+    Raises: UserError, if `good.pt` cannot be used.
+    """
+    try:
+        return load_checked(rundir.good, device, check)
+    except FileNotFoundError:
+        return None
+    except UserError as error:
+        raise type(error)(f"the rollback cannot restore its training: {error}; start a new run") from None
+
+
 def check_usable(state: dict[str, Any], config: RunConfig, model: nn.Module) -> None:
     """Check that a checkpoint was trained with the settings of its run, and that its weights fit the network.
 

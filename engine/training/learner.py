@@ -5,7 +5,7 @@ statistics, too.
 """
 
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +14,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.config.sections import OptimConfig
-from engine.runtime.compile import compiled
-from engine.runtime.eval_mode import frozen
+from engine.runtime.compile import compiled, retaining_graphs
+from engine.runtime.eval_mode import evaluating, frozen
 from engine.runtime.precision import DTYPES
 from engine.training.optim.build import averaged_weights, build_optimizer
 
 AVERAGE_DECAY = 0.98  # of the moving averages in `figures`, over about the last 50 updates
+Loss = Callable[[Tensor], Tensor]  # from logits in float32, (B, classes), to the mean loss of the images, a scalar
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,13 @@ class MicroBatch:
 class Learner:
     """Model, optimizer and precision of a run.
 
-    `figures` is the only method that synchronises with the device. In fp16, the end of a weight update does so, too.
-    lr_at: gives the learning rate for the number of an update; compile_for: the minibatch sizes that the compiled
-    network is used for. Minibatches of other sizes use the uncompiled network.
+    `figures` and `alignment` are the only methods that synchronise with the device. In fp16, the end of a weight update
+    does so, too. lr_at: gives the learning rate for the number of an update; compile_for: the minibatch sizes that the
+    compiled network is used for. Minibatches of other sizes use the uncompiled network. total_steps: weight updates of
+    the whole training, 0 if unknown.
+
+    memory: what a method remembers from one update to the next, by name. Checkpoints hold the memory. Tensors are on
+    the device, and a method replaces them and never changes them in place.
     """
 
     def __init__(
@@ -51,6 +56,7 @@ class Learner:
         precision: str,
         compile_for: Collection[int] = (),
         compile_or_fail: bool = False,
+        total_steps: int = 0,
     ) -> None:
         self.model = model.to(device).to(memory_format=torch.channels_last).train()
         self.device, self._lr_at = device, lr_at
@@ -61,9 +67,13 @@ class Learner:
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
         self.step = 0
         self.last_lr = 0.0
+        self.memory: dict[str, Tensor] = {}
+        self._total_steps, self._label_smoothing = total_steps, optim.label_smoothing
         self._part = MicroBatch()
         self._average = torch.zeros(3, device=device)
         self._seen = torch.zeros(3, device=device)
+        self._alignment: Tensor | None = None
+        self._seen_alignment: Tensor | None = None
         self._compile_for = compile_for
         self._compiled = compiled(self.model, compile_or_fail) if compile_for else self.model
 
@@ -72,43 +82,117 @@ class Learner:
         """The network to evaluate and to keep: the model, or the running average of its weights."""
         return self.model if self.averaged is None else self.averaged.module
 
+    @property
+    def progress(self) -> float:
+        """The fraction of the training that is done, in [0,1]: t/T of methods whose weights grow. 0 if unknown."""
+        return min(self.step / self._total_steps, 1.0) if self._total_steps else 0.0
+
+    @property
+    def micro_batch(self) -> MicroBatch:
+        """The part of the minibatch that is trained on, for methods that sum over a whole minibatch."""
+        return self._part
+
     def logits(self, x: Tensor) -> Tensor:
-        """Logits in float32, (B, classes), for images `x` in [0,1], (B, C, H, W)."""
+        """Logits in float32, (B, classes), for images `x` in [0,1], (B, C, H, W).
+
+        The logits have their graph, so that a loss of `update` can train the weights through them.
+        """
         with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype is not None):
             logits: Tensor = (self._compiled if len(x) in self._compile_for else self.model)(x)
         return logits.float()
 
-    def input_grad(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """The gradient of the loss with respect to the images, up to a positive factor, and each example's loss.
+    @torch.no_grad()
+    def answers(self, x: Tensor) -> Tensor:
+        """Logits without a graph, by the network in eval mode, in float32, (B, classes). x: images in [0,1]."""
+        with evaluating(self.model):
+            return self.logits(x)
 
-        No weight gradient is computed. x: images in [0,1], (B, C, H, W); y: labels, (B,). Returns tensors of the shapes
-        of x and y.
+    def training_loss(self, logits: Tensor, y: Tensor) -> Tensor:
+        """The mean cross-entropy with the run's label smoothing, a scalar. logits: (B, classes); y: labels, (B,).
+
+        Attacks use the plain cross-entropy: smoothing does not change which answer is right.
         """
-        with frozen(self.model):
-            x = x.detach().requires_grad_()
-            losses = F.cross_entropy(self.logits(x), y, reduction="none")
-            # Unscaled fp16 gradients underflow to 0. A scaled sum would overflow, and BatchNorm would spread the NaN.
-            loss = self.scaler.scale(losses.mean() if self.scaler.is_enabled() else losses.sum())
-            return torch.autograd.grad(loss, x)[0], losses.detach()
+        return F.cross_entropy(logits, y, reduction="none", label_smoothing=self._label_smoothing).mean()
 
-    def update(self, x: Tensor, y: Tensor, before: Tensor | None = None, input_grad: bool = False) -> Tensor | None:
+    def input_grad(
+        self, x: Tensor, y: Tensor, loss: Loss | None = None, eval_mode: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """The gradient of each example's loss with respect to its image, and each example's cross-entropy.
+
+        No weight gradient is computed. x: images in [0,1], (B, C, H, W); y: labels, (B,). loss: what the attack
+        increases, in place of the mean cross-entropy. eval_mode: whether BatchNorm uses its running statistics and
+        leaves them as they are. Returns tensors of the shapes of x and y.
+        """
+        with evaluating(self.model) if eval_mode else frozen(self.model):
+            x = x.detach().requires_grad_()
+            return self._input_grad(x, y, self.logits(x), loss)
+
+    def traced_input_grad(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The same as `input_grad`, and the logits at `x` with their graph, (B, classes).
+
+        A loss of `update` can train the weights through these logits, without another forward pass.
+        """
+        x = x.detach().requires_grad_()
+        with retaining_graphs() if self._compile_for else nullcontext():
+            logits = self.logits(x)
+            return *self._input_grad(x, y, logits, retain=True), logits
+
+    def _input_grad(
+        self, x: Tensor, y: Tensor, logits: Tensor, loss: Loss | None = None, retain: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        losses = F.cross_entropy(logits, y, reduction="none")
+        mean = losses.mean() if loss is None else loss(logits)
+        if self.scaler.is_enabled():
+            # Unscaled fp16 gradients underflow to 0. A scaled sum would overflow, and BatchNorm would spread the NaN.
+            gradient = torch.autograd.grad(self.scaler.scale(mean), x, retain_graph=retain)[0]
+            return self._of_each_example(gradient, len(x)), losses.detach()
+        total = losses.sum() if loss is None else mean * len(x)
+        return torch.autograd.grad(total, x, retain_graph=retain)[0], losses.detach()
+
+    def update(
+        self,
+        x: Tensor,
+        y: Tensor,
+        before: Tensor | None = None,
+        input_grad: bool = False,
+        loss: Loss | None = None,
+        gradient_before: Tensor | None = None,
+    ) -> Tensor | None:
         """One weight update on (x, y) at the schedule's learning rate. Inside `part`, one part of a weight update.
 
-        x: images in [0,1], (B, C, H, W); y: labels, (B,); before: each example's loss before the attack, (B,), for the
-        overfitting signal; input_grad: whether to return the gradient with respect to x from the same backward pass.
-        Free training attacks with this gradient, and so needs no extra pass.
+        x: images in [0,1], (B, C, H, W); y: labels, (B,). before: each example's cross-entropy before the attack, (B,),
+        for the overfitting signal. input_grad: whether to return the gradient of each example's loss with respect to
+        its image from the same backward pass. Free training attacks with this gradient, and so needs no extra pass.
+
+        loss: what the update minimises, given the logits at x, in place of the mean of `training_loss`. It may depend
+        on further logits of the same images, from `logits` or `traced_input_grad`. Inside `part` it gets the images of
+        the part. gradient_before: with `input_grad`, the input gradient before the attack, for `alignment`.
         """
         x = x.detach().requires_grad_(input_grad)
         logits = self.logits(x)
-        losses = F.cross_entropy(logits, y, reduction="none")
+        mean = self.training_loss(logits, y) if loss is None else loss(logits)
         part = self._part
         if part.first:
             self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(self.scaler.scale(losses.mean() * part.fraction))
-        self._observe(logits.detach(), losses.detach(), y, before)
+        # Further logits may depend on images with gradients of their own, which nobody needs.
+        wanted = None if loss is None else [*self._weights(), *([x] if input_grad else [])]
+        torch.autograd.backward(self.scaler.scale(mean * part.fraction), inputs=wanted)
+        gradient = None if x.grad is None else self._of_each_example(x.grad, len(x) / part.fraction)
+        self._observe(logits.detach(), mean.detach(), y, before)
+        if gradient is not None and gradient_before is not None:
+            self._observe_alignment(gradient_before, gradient)
         if part.last:
             self._step()
-        return x.grad if input_grad else None
+        return gradient
+
+    def _weights(self) -> list[nn.Parameter]:
+        return [p for p in self.model.parameters() if p.requires_grad]
+
+    def _of_each_example(self, gradient: Tensor, count: float) -> Tensor:
+        """The gradients of each example's loss, from the scaled gradient of the mean loss of `count` examples."""
+        if self.scaler.is_enabled():
+            return gradient * (count / self.scaler.scale(torch.ones((), device=gradient.device)))
+        return gradient * count
 
     @contextmanager
     def part(self, part: "MicroBatch") -> Iterator[None]:
@@ -136,11 +220,23 @@ class Learner:
         self.step += 1
         self._average.lerp_(self._seen, 1 - AVERAGE_DECAY)
         self._seen.zero_()
+        seen, average = self._seen_alignment, self._alignment
+        self._alignment = seen if seen is None or average is None else average.lerp(seen, 1 - AVERAGE_DECAY)
+        self._seen_alignment = None
 
     def figures(self) -> tuple[float, float, float]:
         """Moving averages of loss, accuracy (fraction in [0,1]) and overfitting signal. Waits for the device."""
         loss, accuracy, signal = (self._average / (1 - AVERAGE_DECAY**self.step)).tolist()
         return loss, accuracy, signal
+
+    def alignment(self) -> float | None:
+        """Moving average of PertAlign, in [-1,1], over about the last 50 updates. Waits for the device.
+
+        PertAlign is the mean cosine of an image's input gradients before and after the attack (SORA, arXiv 2606.00738).
+        It is near 1 while the loss is locally linear, and falls with catastrophic overfitting. None if the last update
+        had no gradients to compare.
+        """
+        return None if self._alignment is None else float(self._alignment)
 
     def finite(self) -> bool:
         """Whether the weights are finite. Waits for the device. A loss can be finite when the weights no longer are."""
@@ -155,6 +251,8 @@ class Learner:
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
             "average": self._average,
+            **({"memory": dict(self.memory)} if self.memory else {}),
+            **({} if self._alignment is None else {"alignment": self._alignment}),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -166,9 +264,18 @@ class Learner:
         if state["scaler"]:  # empty for a run that was not in fp16 so far
             self.scaler.load_state_dict(state["scaler"])
         self._average.copy_(state["average"])
+        self.memory = dict(state.get("memory", {}))
+        self._alignment = state.get("alignment")
         self.step = state["step"]
 
-    def _observe(self, logits: Tensor, losses: Tensor, y: Tensor, before: Tensor | None) -> None:
+    def _observe(self, logits: Tensor, mean: Tensor, y: Tensor, before: Tensor | None) -> None:
         correct = (logits.argmax(1) == y).float().mean()
-        fell = torch.zeros_like(correct) if before is None else (losses < before).float().mean()
-        self._seen.add_(torch.stack((losses.mean(), correct, fell)), alpha=self._part.fraction)
+        fell = torch.zeros_like(correct)
+        if before is not None:
+            fell = (F.cross_entropy(logits, y, reduction="none") < before).float().mean()
+        self._seen.add_(torch.stack((mean, correct, fell)), alpha=self._part.fraction)
+
+    def _observe_alignment(self, before: Tensor, after: Tensor) -> None:
+        cosine = F.cosine_similarity(before.flatten(1), after.flatten(1)).nan_to_num(0.0)  # fp16 may overflow
+        seen = cosine.mean() * self._part.fraction
+        self._seen_alignment = seen if self._seen_alignment is None else self._seen_alignment + seen

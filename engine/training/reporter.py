@@ -28,13 +28,22 @@ class DivergedError(UserError):
 
 
 class Reporter:
-    """Writes the events of one attempt. has_signal: whether the run has an overfitting signal."""
+    """Writes the events of one attempt.
+
+    has_signal: whether the run has an overfitting signal; has_alignment: whether it knows PertAlign.
+    """
 
     def __init__(
-        self, writer: event_log.Writer, learner: Learner, timeline: Timeline, watchdog: Watchdog, has_signal: bool
+        self,
+        writer: event_log.Writer,
+        learner: Learner,
+        timeline: Timeline,
+        watchdog: Watchdog,
+        has_signal: bool,
+        has_alignment: bool = False,
     ) -> None:
         self._writer, self._learner, self._timeline = writer, learner, timeline
-        self.watchdog, self._has_signal = watchdog, has_signal
+        self.watchdog, self._has_signal, self._has_alignment = watchdog, has_signal, has_alignment
         self._elapsed_before = 0.0
         self._start = self._last_log = time.monotonic()
         self._images = 0
@@ -103,6 +112,10 @@ class Reporter:
         self._alarm("diverged", message)
         raise DivergedError(f"diverged: {message}")
 
+    def signals_collapse(self) -> bool:
+        """Whether the overfitting signal shows a collapse now. Waits for the device."""
+        return self._has_signal and self.watchdog.signals_collapse(self._learner.step, self._learner.figures()[2])
+
     def _log(self) -> None:
         learner = self._learner
         loss, accuracy, signal = learner.figures()
@@ -118,6 +131,7 @@ class Reporter:
                 accuracy=accuracy,
                 images_per_second=round(images_per_second, 1),
                 signal=signal if self._has_signal else None,
+                alignment=learner.alignment() if self._has_alignment else None,
             )
         )
         if self._has_signal:
@@ -144,12 +158,13 @@ class Reporter:
                 images=accuracy.images,
                 without_gradient=accuracy.without_gradient,
                 answers=accuracy.answers,
+                fooled_by=accuracy.fooled_by,
+                fgsm=accuracy.fgsm,
             )
         )
         if adversarial:
-            self._alarm(
-                "collapse", self.watchdog.check_accuracy(stage, accuracy.clean, accuracy.robust, accuracy.images)
-            )
+            found = self.watchdog.check_accuracy(stage, accuracy.clean, accuracy.robust, accuracy.images, accuracy.fgsm)
+            self._alarm("collapse", found)
 
     def unreadable(self, files: Set[str], fate: str) -> None:
         """Report each unreadable file once. A run of days must neither fail because of such files nor hide them.

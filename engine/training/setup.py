@@ -52,6 +52,11 @@ class Setup:
         return self.config.method.spec.signals and not has_random_layers(self.learner.model)
 
     @property
+    def aligns(self) -> bool:
+        """Whether the run knows PertAlign. Dropout would lower it."""
+        return self.config.method.spec.aligns and not has_random_layers(self.learner.model)
+
+    @property
     def data_state(self) -> dict[str, Any]:
         """The part of a checkpoint that describes the data."""
         return data_state(self.dataset.facts, self.dataset.shape, self.fingerprint)
@@ -60,8 +65,8 @@ class Setup:
         """The minibatches of the phase that an epoch belongs to."""
         return self.batches[self.timeline.stretches.index(self.timeline.of_epoch(epoch))]
 
-    def started(self, attempt: int) -> events.Started:
-        """The event that begins an attempt."""
+    def started(self, attempt: int, rollbacks: int = 0) -> events.Started:
+        """The event that begins an attempt. rollbacks: of the training so far."""
         return events.Started(
             attempt=attempt,
             from_step=self.learner.step,
@@ -80,6 +85,7 @@ class Setup:
             flops=self.timeline.flops,
             compiled=self.compiled,
             signal_threshold=THRESHOLD if self.signals else None,
+            rollbacks=rollbacks,
             versions={"python": platform.python_version(), "torch": str(torch.__version__)},
         )
 
@@ -147,7 +153,8 @@ def _learner(
     model = build_network(config.model, dataset.facts)
     sizes = {min(phase.batch_size, config.micro_batch or phase.batch_size) for phase in phases}
     or_fail = config.compile == "on"
-    return Learner(model, config.optim, lr_at, device, chosen, sizes if compiled else (), or_fail)
+    compile_for = sizes if compiled else ()
+    return Learner(model, config.optim, lr_at, device, chosen, compile_for, or_fail, timeline.total_steps)
 
 
 def _device_name(device: torch.device) -> str:

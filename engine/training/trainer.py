@@ -19,8 +19,9 @@ from engine.runtime.rng import generator, seed_of
 from engine.training import checkpoint
 from engine.training.alarm import Watchdog
 from engine.training.learner import MicroBatch
-from engine.training.methods.step import step_of
+from engine.training.methods.step import Step
 from engine.training.reporter import Reporter
+from engine.training.rollback import MAX_ROLLBACKS, MethodInForce
 from engine.training.setup import set_up
 from engine.training.validation import Validation
 
@@ -33,9 +34,10 @@ class Training:
         self.setup = set_up(config, lambda phase: writer.write(events.Starting(phase=phase)))
         self.learner, self.timeline = self.setup.learner, self.setup.timeline
         watchdog = Watchdog(self.setup.dataset.facts.classes)
-        self.reporter = Reporter(writer, self.learner, self.timeline, watchdog, self.setup.signals)
+        has = {"has_signal": self.setup.signals, "has_alignment": self.setup.aligns}
+        self.reporter = Reporter(writer, self.learner, self.timeline, watchdog, **has)
         self.validation = Validation(self.setup, rundir, self.reporter)
-        self._step, self._threat = step_of(config), Threat(config.eps)
+        self._method, self._threat = MethodInForce(config), Threat(config.eps)
         self._delta: Tensor | None = None
         self._epochs_ended = 0
         self._last_save = time.monotonic()
@@ -47,30 +49,32 @@ class Training:
         that decodes images was killed; OSError, if a file cannot be written.
         """
         notes = self._restore()
-        self.reporter.emit(self.setup.started(attempt))
+        self.reporter.emit(self.setup.started(attempt, self._method.rollbacks))
         for note in [*self.setup.dataset.remarks, *notes, *self.setup.notes()]:
             self.reporter.emit(events.Note(message=note))
-        for epoch in range(self._epochs_ended, 0 if self.validation.ended_early else self.config.epochs):
-            self._train_epoch(epoch)
-            self._end_epoch(epoch)
-            if self.validation.ended_early:
-                break
+        if not self.learner.step:
+            self._keep_good()
+        while self._epochs_ended < self.config.epochs and not self.validation.ended_early:
+            self._train_epoch(self._epochs_ended)
+            self._end_epoch(self._epochs_ended)
+        self.rundir.good.unlink(missing_ok=True)  # only a training that goes on is rolled back
         self.validation.final(self.stop.check)  # needs no checkpoint: the end of training has been saved
 
     def _train_epoch(self, epoch: int) -> None:
         """Train the rest of an epoch."""
         self.reporter.start_epoch()
+        step = self._method.step(epoch)
         for batch in self._minibatches(epoch):
             self._check_stop()
-            self._update(batch)
+            self._update(batch, step)
             self.reporter.updated(len(batch))
             self.reporter.unreadable(self.setup.batches_of(epoch).unreadable, "a grey image replaces it")
             self.reporter.remarks(self.setup.batches_of(epoch).remarks)
             self._save_if_older(60 * self.config.checkpoint_minutes)
         self.reporter.end_epoch()
 
-    def _update(self, batch: Minibatch) -> None:
-        """One weight update by the run's method, in micro-batches if the run has them."""
+    def _update(self, batch: Minibatch, step: Step) -> None:
+        """One weight update by the method of the epoch, in micro-batches if the run has them."""
         torch.manual_seed(seed_of(self.config.seed, "network", self.learner.step))  # for dropout
         rng = generator(self.setup.device, self.config.seed, "noise", self.learner.step)
         if self._delta is not None and self._delta.shape[2:] != batch.x.shape[2:]:
@@ -82,7 +86,7 @@ class Training:
             part = batch.part(begin, begin + size)
             micro_batch = MicroBatch(len(part) / total, first=not begin, last=begin + size >= total)
             with self.learner.part(micro_batch):
-                delta = self._step(self.learner, part, self._threat, rng)
+                delta = step(self.learner, part, self._threat, rng)
             made += [] if delta is None else [delta]
         self._delta = torch.cat(made) if made else None
 
@@ -97,7 +101,43 @@ class Training:
         self._save_if_older(self.config.grace_seconds)  # the evaluation may outlast the grace period of a stop
         self.validation.after_epoch(epoch, self._check_stop)  # after a stop, a resumed run evaluates again
         self._epochs_ended = epoch + 1
+        if not self.validation.collapsed:
+            self._keep_good()
+        elif self.config.on_collapse == "rollback":
+            self._roll_back()
         self._save()
+
+    def _keep_good(self) -> None:
+        """Keep the training for a rollback, if the run may be rolled back."""
+        if self.config.on_collapse == "rollback":
+            checkpoint.save(self.rundir.good, self.config, self._state())
+
+    def _roll_back(self) -> None:
+        """Go back to the last good epoch, and train with other methods from there, at most MAX_ROLLBACKS times.
+
+        Raises: ConfigError or CheckpointError, if `good.pt` is damaged, or of other settings.
+        """
+        if self._method.rollbacks == MAX_ROLLBACKS:
+            self.reporter.remarks([f"collapsed after {MAX_ROLLBACKS} rollbacks; the run is not rolled back again"])
+            return
+        good = checkpoint.load_good(self.rundir, self.setup.device, self._check)
+        if good is None:  # on_collapse was changed after a collapse
+            self.reporter.remarks(["no epoch without a collapse was kept, so the run is not rolled back"])
+            return
+        step, epoch = self.learner.step, self.reporter.epoch
+        self._load(good)
+        self.reporter.watchdog.rearm()
+        methods = self._method.roll_back(self._epochs_ended)
+        self.reporter.emit(
+            events.RolledBack(
+                step=step,
+                epoch=round(epoch, 4),
+                to_step=self.learner.step,
+                to_epoch=float(self._epochs_ended),
+                number=self._method.rollbacks,
+                message=methods,
+            )
+        )
 
     def _check_stop(self) -> None:
         """Raises: Stopped, after a checkpoint, if the run was asked to stop."""
@@ -115,7 +155,12 @@ class Training:
         Raises: DivergedError, so that every checkpoint can be resumed.
         """
         self.reporter.check_finite()
-        state = {
+        size = checkpoint.save(self.rundir.last, self.config, self._state(), keep=self.rundir.previous)
+        self._last_save = time.monotonic()
+        self.reporter.emit(events.Saved(step=self.learner.step, file=self.rundir.last.name, bytes=size))
+
+    def _state(self) -> dict[str, Any]:
+        return {
             **self.setup.data_state,
             **self.learner.state_dict(),
             "delta": self._delta,
@@ -125,10 +170,8 @@ class Training:
             "elapsed": self.reporter.elapsed,
             "watchdog": self.reporter.watchdog.state_dict(),
             "precision": self.setup.precision,
+            "method_in_force": self._method.state_dict(),
         }
-        size = checkpoint.save(self.rundir.last, self.config, state, keep=self.rundir.previous)
-        self._last_save = time.monotonic()
-        self.reporter.emit(events.Saved(step=self.learner.step, file=self.rundir.last.name, bytes=size))
 
     def _restore(self) -> list[str]:
         """Restore the last checkpoint, if there is one. Returns notes for the user.
@@ -145,12 +188,18 @@ class Training:
             notes += notes_on_data(state["data"], (setup.dataset.shape, setup.fingerprint))
         if (before := state.get("precision", setup.precision)) != setup.precision:
             notes.append(f"trained in {before} so far, on another machine; training in {setup.precision} from here on")
+        self._load(state)
+        self.reporter.continue_from(state["elapsed"])
+        if "method_in_force" in state:  # not in older checkpoints
+            self._method.load_state_dict(state["method_in_force"])
+        return notes
+
+    def _load(self, state: dict[str, Any]) -> None:
+        """Load the part of a checkpoint that a rollback restores, too."""
         self.learner.load_state_dict(state)
         self._delta, self._epochs_ended = state["delta"], state["epochs_ended"]
         self.validation.ended_early, self.validation.guarded = state["ended_early"], state["guarded"]
-        self.reporter.continue_from(state["elapsed"])
         self.reporter.watchdog.load_state_dict(state["watchdog"])
-        return notes
 
     def _check(self, state: dict[str, Any]) -> None:
         """Raises: UserError, if the run cannot continue from a checkpoint."""

@@ -69,10 +69,13 @@ LAST = ("last", "last-done", "last-failed", "last-running", "last-stopped")  # o
 
 
 def runs() -> list[str]:
+    """The words for a last run, then the ids, then the names that mean one run."""
+    from fastadv_tui.history.run_names import unique_names
+    from fastadv_tui.paths import history_path
     from fastadv_tui.runs.find import run_ids
 
     try:
-        return [*LAST, *sorted(run_ids())]
+        return [*LAST, *sorted(run_ids()), *unique_names(history_path())]
     except OSError:  # the home folder cannot be read; the command itself will say so
         return [*LAST]
 

@@ -53,7 +53,10 @@ def evaluate(
     ] = None,
     attack: Annotated[
         str | None,
-        typer.Option(help="Attack: pgd-STEPS[-RESTARTS]; default: the run's eval.attack, or pgd-50-10 for a FILE."),
+        typer.Option(
+            help="Attack: pgd-STEPS[-RESTARTS], aa-quick or aa (AutoAttack); default: the run's eval.attack, or "
+            "pgd-50-10 for a FILE."
+        ),
     ] = None,
     limit: Annotated[
         str | None,
@@ -105,7 +108,7 @@ def evaluate(
     """Measure the clean and robust accuracy of existing weights, one after another. Ctrl-C keeps the progress."""
     from fastadv_tui.history.selection import check_given, selected_ids
     from fastadv_tui.launch import eval_request
-    from fastadv_tui.launch.submission import merge, parse_pairs
+    from fastadv_tui.launch.submission import merge, parse_pairs, readings
     from fastadv_tui.terminal.each_run import for_each
 
     typed: dict[str, str | None] = {
@@ -117,6 +120,8 @@ def evaluate(
         "data_dir": data_dir,
     }
     merge(typed, parse_pairs(settings or ()))
+    for reading in readings({**typed, "eps": eps}):
+        print(reading, file=sys.stderr)
     check_given(targets or (), filter_)
     all_targets = targets or selected_ids((), filter_)
 

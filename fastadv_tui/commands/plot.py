@@ -41,7 +41,7 @@ def plot(
 ) -> None:
     """Draw runs as a figure for a paper. The legend says only what tells the runs apart.
 
-    Needs matplotlib: pip install 'fastadv[plot]'.
+    Needs matplotlib: pip install 'fastadv\\[plot]'.
     """
     from fastadv_tui.figure.write import write_figure
     from fastadv_tui.history.selection import selected_rows

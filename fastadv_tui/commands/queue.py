@@ -55,7 +55,8 @@ def queue(
         lines = [("", "id", "name", "device", "submitted", "starts", "ends")]
         for number, run in enumerate(runs, 1):
             when = format_age(run.submitted)
-            lines.append((str(number), run.id, run.name, run.device, when, *_times(run.expected)))
+            times = ("paused", "") if here.paused else _times(run.expected)
+            lines.append((str(number), run.id, run.name, run.device, when, *times))
         print("\n".join(aligned(lines)))
     if here.paused:
         print("the queue is paused; `fastadv queue continue` lets the runs start", file=sys.stderr)
@@ -63,10 +64,10 @@ def queue(
 
 def _as_data(run: "WaitingRun") -> dict[str, str | None]:
     """The run for JSON. Times are in ISO 8601, None if unknown."""
-    from fastadv_tui.text.quantities import iso_time
+    from fastadv_tui.text.quantities import known_iso_time
 
     when = {"submitted": run.submitted, "starts": run.expected.start, "ends": run.expected.end}
-    times = {name: iso_time(unix or 0.0) for name, unix in when.items()}
+    times = {name: known_iso_time(unix or 0.0) for name, unix in when.items()}
     return {"id": run.id, "name": run.name, "device": run.device, **times}
 
 

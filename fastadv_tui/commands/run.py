@@ -32,9 +32,12 @@ def run(
     slots: Slots = 1,
 ) -> None:
     """Train a robust classifier and record the run in the history."""
-    from fastadv_tui.launch.submission import configure
+    from fastadv_tui.launch.submission import configure, readings
 
-    raise typer.Exit(start(configure(asked.dataset, asked.settings, asked.preset), slots, as_json, detach))
+    config = configure(asked.dataset, asked.settings, asked.preset)
+    for reading in readings(asked.settings):
+        print(reading, file=sys.stderr)
+    raise typer.Exit(start(config, slots, as_json, detach))
 
 
 def start(config: "RunConfig", slots: int, as_json: bool, detach: bool) -> int:

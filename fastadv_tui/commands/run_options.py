@@ -65,10 +65,14 @@ OPTIONS: dict[str, tuple[str, Any]] = {  # by name of the parameter: dotted key 
     ),
     "device": ("device", _text("Device to train on.", metavar="[auto|cpu|cuda:N]")),
     "data_dir": ("data_dir", _text("Folder of the data sets; default: $FASTADV_HOME/data.")),
+    "on_collapse": (
+        "on_collapse",
+        _text("What to do at catastrophic overfitting.", metavar=completion.choices_of("on_collapse")),
+    ),
     "name": ("name", _text("Display name of the run.")),
     "evaluation": (
         "eval.attack",
-        _text("Attack of the final evaluation: auto, none, pgd-50-10 or another pgd-STEPS[-RESTARTS].", "--eval"),
+        _text("Attack of the final evaluation: auto, none, pgd-STEPS[-RESTARTS], aa-quick or aa.", "--eval"),
     ),
 }
 OTHERS: dict[str, Any] = {  # parameters that are no settings

@@ -79,6 +79,7 @@ def facts(row: "Row") -> list[tuple[str, str]]:
     if row.origin not in ("", row.id):
         found.append(("copy of", f"{row.origin}: the run folder was copied or renamed"))
     found += [("alarms", ", ".join(row.alarms))] if row.alarms else []
+    found += [("rolled back", f"at epoch {epoch:.4g}: {methods}") for epoch, methods in row.rollbacks]
     found += [("tags", ", ".join(row.tags))] if row.tags else []
     return found + ([("note", row.note)] if row.note else [])
 

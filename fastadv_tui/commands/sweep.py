@@ -44,13 +44,15 @@ def sweep(
 ) -> None:
     """Submit one run for each combination of the values. The runs queue and start by themselves."""
     from fastadv_tui.launch.group import submit_group
-    from fastadv_tui.launch.submission import scaled_phases, sweep_tag
+    from fastadv_tui.launch.submission import parse_pairs, readings, scaled_phases, sweep_tag
     from fastadv_tui.runs import engine_client
     from fastadv_tui.terminal.output import print_notices
 
     configs = configs_of(asked, axes or (), seeds)
     for scaling in sorted({scaled_phases(config) for config in configs} - {""}):
         print(scaling, file=sys.stderr)
+    for reading in readings({**asked.settings, **parse_pairs(axes or ())}):
+        print(reading, file=sys.stderr)
     group = tag or sweep_tag()
     print(f"{len(configs)} run(s), tagged {group}", file=sys.stderr)
     if len(configs) > MAX_UNCONFIRMED and not yes:

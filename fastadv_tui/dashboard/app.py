@@ -10,7 +10,7 @@ from textual.theme import Theme
 
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard import palette, settings, themes
-from fastadv_tui.dashboard.messages import Refreshed, Sampled
+from fastadv_tui.dashboard.messages import Refreshed, RunsSubmitted, Sampled
 from fastadv_tui.dashboard.opens_screens import OpensScreens
 from fastadv_tui.dashboard.readonly import ReadonlyActions
 from fastadv_tui.dashboard.screens.base import DashboardApp, Screen
@@ -24,7 +24,7 @@ from fastadv_tui.runs import control
 from fastadv_tui.text.sanitize import one_line
 
 
-class Fastadv(DashboardSignals, ReadonlyActions, OpensScreens, DashboardWorkers):
+class Fastadv(DashboardSignals, ReadonlyActions, OpensScreens, DashboardWorkers, themes.ThemedApp):
     """Shows the runs of one home folder, live."""
 
     TITLE = "fastadv"
@@ -40,11 +40,13 @@ class Fastadv(DashboardSignals, ReadonlyActions, OpensScreens, DashboardWorkers)
     ]
 
     def __init__(self, settings: Settings, readonly: bool = False) -> None:
+        self.begin_with(settings.theme)
         super().__init__(settings, readonly)
 
     def on_mount(self) -> None:
         self.end_on_signals()
-        themes.set_up(self, self.settings.theme)
+        if problem := themes.problem(self.settings.theme):
+            self.notify(one_line(problem), severity="warning", timeout=20, markup=False)
         self.theme_changed_signal.subscribe(self, self.theme_changed)
         self.set_keymap(self.settings.keymap)
         self.push_screen(RunsScreen())
@@ -61,6 +63,16 @@ class Fastadv(DashboardSignals, ReadonlyActions, OpensScreens, DashboardWorkers)
             self.notify(one_line(text), markup=False)
         for screen in self._ready_screens():
             screen.show(message.snapshot)
+
+    def on_runs_submitted(self, message: RunsSubmitted) -> None:
+        started = message.started
+        self.notify(one_line(started.text), markup=False, timeout=10)
+        for warning in started.warnings:
+            self.notify(one_line(warning), severity="warning", timeout=20, markup=False)
+        for screen in self._ready_screens():
+            if isinstance(screen, RunsScreen):
+                screen.expect(started.first)
+        self.refresh_now()
 
     def theme_changed(self, theme: Theme) -> None:
         """Remember the theme, and draw again what has colours of its own. Called at the start, too."""

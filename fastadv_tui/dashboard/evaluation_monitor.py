@@ -1,5 +1,6 @@
 """Follows the evaluations that wait in the queue or are under way. Only one thread may use it."""
 
+from engine.config.attacks import DEFAULT
 from engine.config.units import units
 from engine.protocol.requests import EvalRequest
 from engine.protocol.rundir import RunDir
@@ -68,5 +69,5 @@ class _Followed:
 def in_words(request: EvalRequest) -> str:
     """What a request measures: `PGD-50-10, eps 2, 4/255`."""
     attack = request.config.eval.attack
-    name = attack_name("pgd-50-10" if attack in ("auto", "none") else attack)
+    name = attack_name(DEFAULT if attack in ("auto", "none") else attack)
     return f"{name}, eps {', '.join(map(units, request.eps))}/255"

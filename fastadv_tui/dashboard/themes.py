@@ -1,7 +1,7 @@
 """The themes of the dashboard. Their colours are the Okabe-Ito palette, which colour-blind people can tell apart."""
 
 from textual.app import App
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 SKY, ORANGE, GREEN, YELLOW, VERMILION = "#56b4e9", "#e69f00", "#009e73", "#f0e442", "#d55e00"
 DEEP_VERMILION = "#b03a00"  # legible on all surfaces of the light theme
@@ -24,24 +24,33 @@ LIGHT = Theme(
     foreground="#1b2430", dark=False,
     variables=_track("#ffffff"),
 )  # fmt: skip
-THEMES = (DARK, LIGHT)
+THEMES = BUILTIN_THEMES | {theme.name: theme for theme in (DARK, LIGHT)}
 ALIASES = {"ansi": "ansi-dark"}  # uses the sixteen colours of the terminal
 
 
+class ThemedApp(App[str]):
+    """An app that has these themes."""
+
+    @property
+    def available_themes(self) -> dict[str, Theme]:
+        return THEMES
+
+    def begin_with(self, name: str) -> None:
+        """Have a theme from the start. Call this before `__init__`, which reads the first style sheet.
+
+        A theme that is set later has Textual parse all style sheets again.
+        """
+        self.set_reactive(App.theme, full_name(name))
+
+
 def full_name(name: str) -> str:
-    """The name of a theme for a name or an alias."""
-    return ALIASES.get(name, name)
+    """The name of a theme for a name or an alias; that of the dark theme for an unknown name."""
+    name = ALIASES.get(name, name)
+    return name if name in THEMES else DARK.name
 
 
-def set_up(app: App[str], name: str) -> None:
-    """Register the themes and select the one called `name`. A toast reports an unknown name."""
-    for theme in THEMES:
-        app.register_theme(theme)
-    name = full_name(name)
-    known = name in app.available_themes
-    app.theme = name if known else DARK.name
-    if not known:
-        available = ", ".join(sorted(app.available_themes))
-        app.notify(
-            f"settings.toml: there is no theme {name!r}; choose one of {available}", severity="warning", timeout=20
-        )
+def problem(name: str) -> str:
+    """What is wrong with a name of a theme, and the way out; empty if nothing is."""
+    if ALIASES.get(name, name) in THEMES:
+        return ""
+    return f"settings.toml: there is no theme {name!r}; choose one of {', '.join(sorted(THEMES))}"

@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 
 from msgspec import Struct
 
@@ -72,14 +73,14 @@ def _line(curves: Sequence[Curve], look: int, label: str, points: bool) -> Line:
     """One line for the curves of the seeds of a group: over the part of the x axis that all of them have."""
     first = curves[0]
     if len(curves) == 1:
-        every = -(-len(first.xs) // MAX_POINTS)
-        return Line(
-            look=look, label=label, xs=first.xs[::every], ys=first.ys[::every], dashed=first.dashed, points=points
-        )
+        kept = _kept(first.ys)
+        xs, ys = [first.xs[place] for place in kept], [first.ys[place] for place in kept]
+        return Line(look=look, label=label, xs=xs, ys=ys, dashed=first.dashed, points=points)
     begin, end = max(curve.xs[0] for curve in curves), min(curve.xs[-1] for curve in curves)
     xs = [x for x in first.xs if begin <= x <= end]
-    xs = xs[:: -(-len(xs) // MAX_POINTS)] if xs else []
     found = [[interpolated(curve.xs, curve.ys, x) for curve in curves] for x in xs]
+    kept = _kept([statistics.fmean(ys) for ys in found])
+    xs, found = [xs[place] for place in kept], [found[place] for place in kept]
     means, stds = [statistics.fmean(ys) for ys in found], [statistics.stdev(ys) for ys in found]
     return Line(
         look=look,
@@ -93,13 +94,25 @@ def _line(curves: Sequence[Curve], look: int, label: str, points: bool) -> Line:
     )
 
 
+def _kept(ys: Sequence[float]) -> list[int]:
+    """The places of at most MAX_POINTS values: the ends, and the lowest and the highest value of each stretch."""
+    if len(ys) <= MAX_POINTS:
+        return [*range(len(ys))]
+    stretches = MAX_POINTS // 2 - 1
+    borders = [len(ys) * number // stretches for number in range(stretches + 1)]
+    kept = {0, len(ys) - 1}
+    for begin, end in pairwise(borders):
+        kept |= {pick(range(begin, end), key=lambda place: ys[place]) for pick in (min, max)}
+    return sorted(kept)
+
+
 def _accuracy(rows: Sequence[Row]) -> Curves:
-    curves = []
-    for _, points in _points(rows):
+    curves, measured = [], [*_points(rows)]
+    for _, points in measured:
         epochs = [point.epoch for point in points]
         robust = Curve(epochs, [100 * point.robust for point in points])
         curves.append([robust, Curve(epochs, [100 * point.clean for point in points], dashed=True)])
-    return Curves(curves, EPOCH, "Accuracy (%)", solid="robust", dashed="clean")
+    return Curves(curves, EPOCH, "Accuracy (%)", solid=_attack(measured) or "robust", dashed="clean")
 
 
 def _loss(rows: Sequence[Row]) -> Curves:
@@ -116,12 +129,12 @@ def _loss(rows: Sequence[Row]) -> Curves:
 
 def _time(rows: Sequence[Row]) -> Curves:
     found = _against(rows, lambda point: point.seconds, "training time")
-    return _in_unit(found, TIMES, "Training time")
+    return _in_unit(found, TIMES, "Training time", _under_attack(rows))
 
 
 def _work(rows: Sequence[Row]) -> Curves:
     found = _against(rows, lambda point: point.flops, "work in FLOPs")
-    return _in_unit(found, WORK, "Training work")
+    return _in_unit(found, WORK, "Training work", _under_attack(rows))
 
 
 def _eps(rows: Sequence[Row]) -> Curves:
@@ -161,6 +174,18 @@ def _points(rows: Sequence[Row]) -> Iterable[tuple[Row, list[Point]]]:
         yield row, points
 
 
+def _attack(measured: Iterable[tuple[Row, list[Point]]]) -> str:
+    """The name of the attack of all points, as on the charts of the dashboard; empty if they have several."""
+    attacks = {point.attack for _, points in measured for point in points}
+    return attack_name(attacks.pop()) if len(attacks) == 1 else ""
+
+
+def _under_attack(rows: Sequence[Row]) -> str:
+    """The label of an axis with robust accuracies."""
+    attack = _attack(_points(rows))
+    return f"Accuracy under {attack} (%)" if attack else "Robust accuracy (%)"
+
+
 def _against(rows: Sequence[Row], axis: Callable[[Point], float | None], name: str) -> list[Curve]:
     """Robust accuracy against a quantity of the points. Raises: FigureError, if it is not known for some run."""
     curves = []
@@ -172,12 +197,12 @@ def _against(rows: Sequence[Row], axis: Callable[[Point], float | None], name: s
     return curves
 
 
-def _in_unit(curves: Sequence[Curve], units: Units, name: str) -> Curves:
-    """Curves of robust accuracy whose x axis has the unit that suits its length."""
+def _in_unit(curves: Sequence[Curve], units: Units, name: str, y_label: str) -> Curves:
+    """Curves whose x axis has the unit that suits its length. name: of the x axis."""
     longest = max(curve.xs[-1] for curve in curves)
     size, unit = next((unit for unit in units if longest >= MIN_IN_UNIT * unit[0]), units[-1])
     scaled = [[Curve([x / size for x in curve.xs], curve.ys)] for curve in curves]
-    return Curves(scaled, f"{name} ({unit})", "Robust accuracy (%)")
+    return Curves(scaled, f"{name} ({unit})", y_label)
 
 
 Measured = tuple[str, str, int, bool, str]  # attack, data set, number of images, whether held out, checkpoint

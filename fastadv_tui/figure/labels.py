@@ -4,27 +4,26 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from engine.config.methods import methods
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.run_settings import differing_settings, setting_text
 from fastadv_tui.text.sanitize import one_line
 
-METHODS = {"fgsm": "FGSM", "nfgsm": "N-FGSM", "pgd": "PGD", "free": "Free", "standard": "Standard"}
 MAX_LABEL = 40  # characters
 
 
 def labels_of(rows: Sequence[Row], without_seed: bool = False) -> list[str]:
     """A label for each run: its values of the settings in which the runs differ; empty for a single run.
 
+    Of settings that differ together, a label that would be too long has the first ones.
     without_seed: the runs stand for groups that differ in more than the seed. Runs that share all settings get their
     ids.
     """
     if len(rows) < 2:
         return [""] * len(rows)
     differing = [(key, values) for key, values in differing_settings(rows) if not (without_seed and key == "seed")]
-    labels = [
-        one_line(", ".join(_part(key, values[number]) for key, values in differing), MAX_LABEL)
-        for number in range(len(rows))
-    ]
+    parts = [[_part(key, value) for value in values] for key, values in differing]
+    labels = [one_line(label, MAX_LABEL) for label in _joined(_with_room(parts), len(rows))]
     shared = Counter(labels)
     return [
         ", ".join(filter(None, (label, row.id))) if shared[label] > 1 or not label else label
@@ -32,9 +31,30 @@ def labels_of(rows: Sequence[Row], without_seed: bool = False) -> list[str]:
     ]
 
 
+def _with_room(parts: list[list[str]]) -> list[list[str]]:
+    """The settings of the labels. If a label is too long: without settings that tell no runs apart beside the others.
+
+    parts: for each setting, its text of each run.
+    """
+    kept = list(parts)
+    for setting in reversed(parts):
+        count = len(setting)
+        if max(map(len, _joined(kept, count))) <= MAX_LABEL:
+            break
+        others = [other for other in kept if other is not setting]
+        if len({*_joined(others, count)}) == len({*_joined(kept, count)}):
+            kept = others
+    return kept
+
+
+def _joined(parts: list[list[str]], count: int) -> list[str]:
+    return [", ".join(setting[number] for setting in parts) for number in range(count)]
+
+
 def _part(key: str, value: Any) -> str:
     if key == "method.name":
-        return METHODS.get(str(value), str(value))
+        spec = methods().get(str(value))
+        return spec.title or spec.name if spec else str(value)
     if key in ("dataset", "model.name", "preset"):
         return str(value)
     name = "ε" if key == "eps" else "α" if key == "method.alpha" else key.rpartition(".")[2].replace("_", " ")

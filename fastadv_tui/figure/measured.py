@@ -15,7 +15,7 @@ from fastadv_tui.runs.state import RunState, load
 class Point(Struct, frozen=True):
     """An evaluation during training. Accuracies are in [0,1], seconds and flops are those of training until then.
 
-    seconds, flops: None if unknown.
+    seconds, flops: None if unknown. attack: empty if unknown.
     """
 
     epoch: float
@@ -23,13 +23,14 @@ class Point(Struct, frozen=True):
     robust: float
     seconds: float | None
     flops: float | None
+    attack: str = ""
 
 
 def points_of(row: Row) -> list[Point]:
     """The evaluations after the epochs, in their order. Without a run folder: the at most 50 points of the row."""
     state = state_of(row)
     if state.watch:
-        return [Point(e.epoch, e.clean, e.robust, _seconds(state, e), _flops(state, e)) for e in state.watch]
+        return [Point(e.epoch, e.clean, e.robust, _seconds(state, e), _flops(state, e), e.attack) for e in state.watch]
     share = [(epoch, epoch / row.total_epochs if row.total_epochs else 0.0) for epoch, _, _ in row.curve]
     return [
         Point(epoch, clean, robust, None, part * row.flops or None)

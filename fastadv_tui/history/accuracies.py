@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+from engine.config.attacks import has_step_size
 from engine.config.datasets import datasets
 from engine.protocol.evaluations import EvaluationRecord
 from fastadv_tui.history.evaluations import kind_of
@@ -86,7 +87,9 @@ def _mean(rows: Sequence[Row], measured: Callable[[Row], Accuracy | None]) -> Ac
 
 
 def _step_size(row: Row) -> float:
-    """The step size of a run's evaluation attacks, as in `RunConfig.eval_step`."""
+    """The step size of a run's evaluation attacks, as in `RunConfig.eval_step`; 0 if the attack chooses its own."""
+    if not has_step_size(row.attack):
+        return 0.0
     typed = setting_of(row, "eval.step_size")
     if typed is not None:
         return float(typed)

@@ -1,11 +1,12 @@
-"""Columns by the keys that users type: those of the history, and any setting."""
+"""Columns by the keys that users type."""
+
+from msgspec.structs import replace
 
 from engine.config.keys import SHORT_KEYS
 from engine.config.settings import settings
 from engine.config.suggest import did_you_mean
 from fastadv_tui.history.columns import COLUMNS, Column
-from fastadv_tui.history.query import QueryError
-from fastadv_tui.history.run_settings import SIZE_SETTINGS, setting_of, setting_text
+from fastadv_tui.history.query import QueryError, typed_column
 
 
 def chosen_columns(typed: str) -> list[Column]:
@@ -17,16 +18,9 @@ def chosen_columns(typed: str) -> list[Column]:
 
 
 def _column(key: str) -> Column:
-    if key in COLUMNS:
-        return COLUMNS[key]
-    setting = SHORT_KEYS.get(key, key)
-    if setting not in settings():
+    """A column, with a setting under the key that was typed."""
+    column = typed_column(key)
+    if column is None:
         hint = did_you_mean(key, [*COLUMNS, *settings(), *SHORT_KEYS]) or f"use {', '.join(COLUMNS)} or any setting"
         raise QueryError(f"unknown column {key!r}; {hint}")
-    return Column(
-        key=key,
-        title=key,
-        kind="size" if setting in SIZE_SETTINGS else "number",
-        value=lambda row: setting_of(row, setting),
-        text=lambda row: setting_text(setting, setting_of(row, setting)),
-    )
+    return column if key in COLUMNS else replace(column, key=key, title=key)

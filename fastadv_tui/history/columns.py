@@ -89,9 +89,18 @@ def age_text(row: Row) -> str:
 
 
 def reason_text(row: Row) -> str:
-    """What went wrong in training and why the run ended: `collapsed`, or `diverged: the loss is nan at step 612`."""
+    """What went wrong in training and why the run ended: `collapsed`, or `diverged: the loss is nan at step 612`.
+
+    A run that was rolled back says so, whatever came of it.
+    """
     said = not row.outcome or row.reason.startswith(row.outcome) or row.state == row.outcome
-    return "; ".join(filter(None, ["" if said else row.outcome, row.reason]))
+    return "; ".join(filter(None, ["" if said else row.outcome, row.reason, rollback_text(row)]))
+
+
+def rollback_text(row: Row) -> str:
+    """Where training was rolled back: `rolled back at epoch 4`, `rolled back at epochs 4 and 9`, or empty."""
+    epochs = [f"{epoch:.4g}" for epoch, _ in row.rollbacks]
+    return f"rolled back at epoch{'s' * (len(epochs) > 1)} {' and '.join(epochs)}" if epochs else ""
 
 
 def evaluation_text(row: Row) -> str:
@@ -165,6 +174,7 @@ FIELDS_WITHOUT_COLUMN = (
     "reason",
     "curve",
     "alarms",
+    "rollbacks",
     "origin",
     "without_gradient",
     "answers",

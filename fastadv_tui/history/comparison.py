@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from engine.config.settings import settings
 from fastadv_tui.history.accuracies import accuracy_of, evaluated_accuracy_of, evaluation_kinds
-from fastadv_tui.history.columns import COLUMNS, evaluation_text, status_word
+from fastadv_tui.history.columns import COLUMNS, evaluation_text, rollback_text, status_word
 from fastadv_tui.history.comparison_notes import cautions_of, notes_of, warnings_of
 from fastadv_tui.history.comparison_table import Cell, Column, Line, Table
 from fastadv_tui.history.paper import is_published
@@ -75,7 +75,7 @@ def _results(columns: Sequence[Column], baseline: int | None) -> list[Line]:
             for kind in kinds
         ),
         *_best_robust(columns),
-        ("epochs", [_epochs(column) for column in columns]),
+        ("epochs trained", [_epochs(column) for column in columns]),
         *((COLUMNS[key].title, [_cost(column, key) for column in columns]) for key in COSTS),
     ]
 
@@ -155,7 +155,10 @@ def _mean_cell(column: Column, key: str, text: Callable[[Row], str]) -> Cell:
 
 
 def _status(column: Column) -> str:
-    states = [status_word(row) if row.live else row.state for row in column.rows]
+    states = [
+        ", ".join(filter(None, [status_word(row) if row.live else row.state, rollback_text(row)]))
+        for row in column.rows
+    ]
     return states[0] if len(set(states)) == 1 else ", ".join(f"{states.count(s)} {s}" for s in dict.fromkeys(states))
 
 

@@ -36,12 +36,13 @@ def notes_of(columns: Sequence[Column], baseline: int | None, results: Sequence[
 def warnings_of(columns: Sequence[Column]) -> list[str]:
     """The reasons why the results might not be comparable."""
     rows = [row for column in columns for row in column.rows if not is_published(row)]
+    evaluated = [row for row in rows if row.attack]  # a run without an evaluation has no attack that could differ
     checks: dict[str, set[Any]] = {
         "the data differ between the runs": {row.data_fingerprint for row in rows if row.data_fingerprint},
-        "the runs were evaluated with different attacks": {row.attack for row in rows},
-        "the runs were evaluated on different numbers of images": {row.images for row in rows},
-        "the runs were evaluated with different eps": {row.eps for row in rows},
-        "some runs have a final evaluation, others only evaluations during training": {row.final for row in rows},
+        "the runs were evaluated with different attacks": {row.attack for row in evaluated},
+        "the runs were evaluated on different numbers of images": {row.images for row in evaluated},
+        "the runs were evaluated with different eps": {row.eps for row in evaluated},
+        "some runs have a final evaluation, others only evaluations during training": {row.final for row in evaluated},
         "the engine code differs between the runs": {row.code_fingerprint for row in rows if row.code_fingerprint},
     }
     warnings = [warning for warning, found in checks.items() if len(found) > 1]

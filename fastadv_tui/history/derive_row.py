@@ -71,6 +71,7 @@ def _mean_rate(started: Started, run: RunState) -> float:
 def _add_progress(row: Row, run: RunState) -> None:
     row.started, row.duration, row.epochs = run.begun, run.elapsed, round(run.epochs, 3)
     row.curve, row.alarms = thinned(run.watch), [alarm.kind for alarm in run.alarms]
+    row.rollbacks = [(event.epoch, event.message) for event in run.rollbacks]
     if run.started:
         row.data_fingerprint, row.flops = run.started.data_fingerprint, run.started.flops
         row.images_per_second = _mean_rate(run.started, run)

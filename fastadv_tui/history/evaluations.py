@@ -6,7 +6,7 @@ from engine.config.units import units
 from engine.protocol.evaluations import EvaluationRecord, read
 from engine.protocol.rundir import RunDir
 from fastadv_tui.runs.state import RunState
-from fastadv_tui.text.quantities import attack_name, figure_warnings, format_percent, kind_of_images
+from fastadv_tui.text.quantities import attack_name, figure_warnings, format_percent, kind_of_images, stages_text
 
 MAX_EVALUATIONS = 10  # that a row keeps, because rows must stay small
 
@@ -42,7 +42,8 @@ def full_texts(records: Iterable[EvaluationRecord]) -> list[str]:
 
 
 def _full_text(record: EvaluationRecord) -> str:
-    warnings = figure_warnings(record.without_gradient, record.images, record.answers)
+    warnings = figure_warnings(record.without_gradient, record.images, record.answers, record.fooled_by)
     said = "".join(f"; warning: {warning}" for warning in warnings)
     figures = f"clean {format_percent(record.clean)}, robust {format_percent(record.robust)}"
-    return f"{figures} under {kind_of(record)}; {record.time}, weights {record.weights}{said}"
+    stages = f" ({stages_text(record.fooled_by)})" if record.fooled_by else ""
+    return f"{figures} under {kind_of(record)}{stages}; {record.time}, weights {record.weights}{said}"

@@ -165,7 +165,8 @@ class History:
         try:
             if self.path.exists() or not any(runs_dir().glob("*/config.json")):
                 return read_rows(self.path)
-            self.notices.append(f"{self.path} was missing and has been rebuilt from the run folders")
+            if any(runs_dir().glob("*/events.jsonl")):  # else a first run is being submitted: its row comes in a moment
+                self.notices.append(f"{self.path} was missing and has been rebuilt from the run folders")
         except NewerSchemaError as error:
             return self._set_aside("newer", f"{self.path} was written by a newer version of fastadv ({error})")
         except DAMAGED as error:

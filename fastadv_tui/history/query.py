@@ -26,10 +26,10 @@ from engine.config.settings import settings
 from engine.config.suggest import did_you_mean
 from engine.config.units import parse_size
 from fastadv_tui.errors import UserError
-from fastadv_tui.history.columns import COLUMNS, Kind, column_of
+from fastadv_tui.history.columns import COLUMNS, Column, Kind, column_of
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.run_settings import SIZE_SETTINGS
-from fastadv_tui.text.quantities import parse_age
+from fastadv_tui.text.quantities import GLYPHS, parse_age
 
 Item = TypeVar("Item")
 Test = Callable[[Row], bool]
@@ -43,6 +43,8 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 }
 COMPARISON = re.compile(r"([A-Za-z_][\w.]*)(!=|<=|>=|=|<|>)(.*)", re.DOTALL)
 PREFIXES = ("tag:", "status:", "since:", "before:")
+FLAGS = {"yes": "true", "no": "false", "true": "true", "false": "false"}
+EXAMPLES: dict[Kind, str] = {"fraction": "0.4 or 40%", "duration": "90min, 2h or a number of seconds"}
 PREFIXED = re.compile(r"(tag|status|since|before):(.*)", re.DOTALL)
 
 
@@ -58,7 +60,8 @@ def parse(text: str) -> Test:
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise QueryError(f"the filter {text!r} cannot be read: {str(error).lower()}") from None
+        problem = f'{str(error).lower()}; quotes stand in pairs, as in "two words"'
+        raise QueryError(f"the filter {text!r} cannot be read: {problem}") from None
     tests = [_test_of_word(word) for word in words]
     return lambda row: all(test(row) for test in tests)
 
@@ -113,6 +116,8 @@ def _test_of_prefix(prefix: str, text: str) -> Test:
 def _test_of_comparison(key: str, sign: str, text: str) -> Test:
     get, compare = _value_getter(key), OPERATORS[sign]
     wanted = _typed_value(key, text)
+    if key == "status" and wanted == "collapsed":
+        get = _state  # the word that the table shows; the status of such a run is done, stopped or failed
 
     def test(row: Row) -> bool:
         found = get(row)
@@ -144,12 +149,26 @@ def _typed_value(key: str, text: str) -> str | float:
         except ConfigError as error:
             raise QueryError(f"{key}: {error}") from None
     if kind in ("word", "flag"):
-        return (full_name(text) if key == "dataset" else text).casefold()
+        return _typed_word(key, kind, text)
     if kind == "time":
         return _unix_time(text)
     if kind == "duration" and (seconds := parse_age(text)) is not None:
         return seconds
     return _number(key, kind, text)
+
+
+def _state(row: Row) -> str:
+    return row.state
+
+
+def _typed_word(key: str, kind: Kind, text: str) -> str:
+    word = (full_name(text) if key == "dataset" else text).casefold()
+    if kind == "flag" and word not in FLAGS:
+        raise QueryError(f"{key}: {text!r} is neither yes nor no")
+    if key == "status" and word not in GLYPHS:
+        hint = did_you_mean(word, GLYPHS) or f"use {', '.join(GLYPHS)}"
+        raise QueryError(f"unknown status {text!r}; {hint}")
+    return FLAGS.get(word, word) if kind == "flag" else word
 
 
 def _kind(key: str) -> Kind | None:
@@ -165,17 +184,26 @@ def _number(key: str, kind: Kind | None, text: str) -> str | float:
         number = float(text.removesuffix("%"))
     except ValueError:
         if kind is not None:
-            raise QueryError(f"{key}: {text!r} is not a number") from None
+            raise QueryError(f"{key}: {text!r} is not a number; write {EXAMPLES.get(kind, '12')}") from None
         return text.casefold()
     return number / 100 if kind == "fraction" and (text.endswith("%") or number > 1) else number
 
 
+def typed_column(key: str) -> Column | None:
+    """The column of a key that a user typed: one of `column_of`, or a setting by its short key. None if unknown."""
+    return column_of(key) or column_of(SHORT_KEYS.get(key, key))
+
+
 def _value_getter(key: str) -> Callable[[Row], Any]:
-    column = column_of(key) or column_of(SHORT_KEYS.get(key, key))
+    column = typed_column(key)
     if column is not None and column.sortable:
         return column.value
     columns = [column.key for column in COLUMNS.values() if column.sortable]
-    hint = did_you_mean(key, [*PREFIXES, *columns, *settings(), *SHORT_KEYS]) or f"use {', '.join(columns)}"
+    if column is not None:
+        tag = "filter with tag:NAME, or " * (key == "tags")
+        raise QueryError(f"{key} is a list and has no order; {tag}use {', '.join(columns)} or any setting")
+    names = [*PREFIXES, *columns, *settings(), *SHORT_KEYS]
+    hint = did_you_mean(key, names) or f"use {', '.join(columns)} or any setting"
     raise QueryError(f"unknown key {key!r}; {hint}")
 
 

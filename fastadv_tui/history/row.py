@@ -22,6 +22,8 @@ class Row(Struct, kw_only=True):
     answers: number of classes among the network's answers in that evaluation; 0 if unknown.
     without_gradient: the robust ones among the images whose gradient was zero, so that the attack could not move them.
     curve: at most MAX_CURVE_POINTS points (epoch, clean, robust).
+    alarms: their kinds, since the last rollback.
+    rollbacks: the epoch of each collapse after which training was rolled back, and the methods that trained from there.
     settings: by dotted key, the settings that differ from the preset.
     evaluations: results of `fastadv eval` on this run, in order of time.
     """
@@ -55,6 +57,7 @@ class Row(Struct, kw_only=True):
     final: bool = False
     curve: list[tuple[float, float, float]] = []
     alarms: list[str] = []
+    rollbacks: list[tuple[float, str]] = []
     evaluations: list[EvaluationRecord] = []
     peak_memory: int = 0
     images_per_second: float = 0.0

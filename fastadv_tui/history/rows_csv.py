@@ -9,7 +9,7 @@ from fastadv_tui.history.columns import COLUMNS, Column, column_of
 from fastadv_tui.history.comparison_formats import csv_value
 from fastadv_tui.history.evaluations import short_text
 from fastadv_tui.history.row import Row
-from fastadv_tui.text.quantities import iso_time
+from fastadv_tui.text.quantities import known_iso_time
 
 
 def rows_as_csv(rows: Sequence[Row]) -> str:
@@ -26,5 +26,5 @@ def rows_as_csv(rows: Sequence[Row]) -> str:
 def _value(row: Row, column: Column) -> Any:
     value = column.value(row)
     if column.kind == "time":
-        return iso_time(value or 0.0)
+        return known_iso_time(value or 0.0)
     return "; ".join(map(short_text, value)) if column.key == "evaluations" else value

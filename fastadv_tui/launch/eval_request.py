@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from engine.config.attacks import check_package
 from engine.config.errors import ConfigError
 from engine.config.keys import flatten, full_key, parse_value
 from engine.config.plain_file import not_plain
@@ -34,6 +35,7 @@ def request(
     """
     ensure_home()
     config, weights, run = _understood(target, dataset, typed, which)
+    check_package(config.eval.attack)
     sizes = tuple(parse_size(part) for part in eps.split(",") if part.strip()) if eps else (config.eps,)
     if not sizes:
         raise ConfigError(f"--eps {eps!r} has no values; write --eps 8 or --eps 2,4,8")

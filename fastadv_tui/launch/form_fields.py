@@ -7,11 +7,12 @@ from engine.config.groups import Group
 from engine.config.networks import NETWORKS
 from engine.config.presets import PRESETS
 from engine.config.settings import Kind, settings
+from engine.config.units import reading_of
 from fastadv_tui.launch.axes import ONE_VALUE
 
 TAGS = "tags"  # a field of the form that is no setting
 TAGS_TITLE, TAGS_HELP = "tags", "Labels in the history, separated by spaces. A sweep without a tag gets a random one."
-ATTACKS = ("auto", "pgd-50-10", "pgd-10", "none")  # that a picker offers; others can be typed
+ATTACKS = ("auto", "pgd-50-10", "pgd-10", "aa-quick", "aa", "none")  # that a picker offers; others can be typed
 TORCHVISION = ("resnet18", "resnet50")  # examples; any classifier of torchvision can be typed
 AT_FIRST = (Group.DATA, Group.ATTACK, Group.TRAINING)  # groups that a new form opens
 
@@ -38,6 +39,13 @@ def title_of(key: str) -> str:
 
 def unit_of(key: str) -> str:
     return "" if key == TAGS else settings()[key].unit
+
+
+def reading_of_field(key: str, text: str) -> str:
+    """How a size in a field was read if its unit is in doubt: `0.5 of 1 = 127.5/255`. Else an empty text."""
+    if key == TAGS or not settings()[key].is_size:
+        return ""
+    return next(filter(None, map(reading_of, text.split(","))), "")
 
 
 def choices_of(key: str, devices: Mapping[str, str]) -> tuple[str, ...]:

@@ -18,9 +18,14 @@ from fastadv_tui.runs.observe import observe
 from fastadv_tui.supervise.queue import RunQueue, Ticket
 from fastadv_tui.supervise.slots import devices_for
 
+UNKNOWN = Expected(None, None)
+
 
 class WaitingRun(Struct, frozen=True):
-    """A run that waits. device: the devices that the run may take, in words. submitted: unix time."""
+    """A run that waits. device: the devices that the run may take, in words. submitted: unix time.
+
+    expected: without times while the queue is paused, because nobody knows when it goes on.
+    """
 
     id: str
     name: str
@@ -43,7 +48,7 @@ def waiting_runs(queue: RunQueue) -> list[WaitingRun]:
             name=_name(ticket, rows),
             device=_in_words(ticket, numbers),
             submitted=rows[ticket.id].submitted if ticket.id in rows else ticket.order,
-            expected=expected[ticket.id],
+            expected=UNKNOWN if queue.paused else expected[ticket.id],
         )
         for ticket in tickets
     ]
@@ -61,7 +66,7 @@ def _name(ticket: Ticket, rows: Mapping[str, Row]) -> str:
 class Place(Struct, frozen=True):
     """What a new run would find. before: the number of runs that wait for its device. paused: whether none may start.
 
-    start: of the first new run, in unix time. end: of the last one. None: no past run tells.
+    start: of the first new run, in unix time. end: of the last one. None: no past run tells, or the queue is paused.
     """
 
     before: int
@@ -86,9 +91,12 @@ def place_of_new(configs: Sequence[RunConfig], rows: Iterable[Row], paces: PastP
     ends = [expected[ticket.id].end for ticket in new]
     known = [end for end in ends if end is not None]
     wanted = {device for ticket in new for device in ticket.devices}
+    before = sum(bool(wanted & {*ticket.devices}) for ticket in waiting)
+    if queue.paused:
+        return Place(before=before, paused=True, start=None, end=None)
     return Place(
-        before=sum(bool(wanted & {*ticket.devices}) for ticket in waiting),
-        paused=queue.paused,
+        before=before,
+        paused=False,
         start=expected[new[0].id].start,
         end=max(known) if len(known) == len(ends) else None,
     )

@@ -92,7 +92,7 @@ def _start(found: Estimates, now: float) -> str:
         return found.problem or "..."
     before = f"{found.place.before:,} run{'s' * (found.place.before != 1)} before it"
     if found.place.paused:
-        return f"when the queue goes on, {before}"
+        return f"the queue is paused, {before}; `fastadv queue continue` lets runs start"
     if found.place.start is None:
         return f"unknown, {before}" if found.place.before else "when the device is free"
     if found.place.start - now < SOON:

@@ -104,7 +104,7 @@ def preset_details(name: str, preset: Preset) -> list[Row]:
     rows += [("measured", line) for line in preset.measured] or [("measured", "not yet")]
     own_method = preset.settings.get("method.name", DEFAULT_METHOD)
     for key, value in preset.settings.items():
-        users = settings()[key].methods  # empty, unless the setting is an option of some methods only
+        users = _users(key, preset)  # empty, unless the setting is an option of some methods only
         condition = f" with method {' or '.join(users)}" if users and own_method not in users else ""
         rows.append((f"{key}{condition}", as_text(key, value)))
     return rows + [
@@ -112,6 +112,11 @@ def preset_details(name: str, preset: Preset) -> list[Row]:
         for method, own in preset.methods.items()
         for key, value in own.items()
     ]
+
+
+def _users(key: str, preset: Preset) -> list[str]:
+    """The methods that have the option `key`, and no value of their own for it in the preset."""
+    return [method for method in settings()[key].methods if key not in preset.methods.get(method, {})]
 
 
 def preset_as_data(name: str, preset: Preset) -> dict[str, Any]:

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from engine.config import phases
+from engine.config.attacks import has_step_size
 from engine.config.datasets import FOLDER
 from engine.config.errors import ConfigError
 from engine.config.keys import full_key, parse_value
 from engine.config.presets import build, scaled_from
 from engine.config.run import RunConfig
-from engine.config.units import both_units
+from engine.config.settings import settings
+from engine.config.units import both_units, reading_of
 from fastadv_tui.paths import data_dir, ensure_home, typed_path
 
 MAX_RUNS = 10_000  # of one sweep
@@ -24,12 +26,22 @@ def configure(dataset: str, typed: Mapping[str, str | None], preset: str | None 
     Parses the texts, then calls `build`, which applies the preset.
     Raises: ConfigError, naming the setting, its value and what is allowed; HomeError, if the home folder is unusable.
     """
-    settings = {key: parse_value(key, text) for key, text in typed.items() if text is not None}
-    keys = set(settings)
-    settings["data_dir"] = _data_dir(settings.get("data_dir") or "")
-    config = build(_absolute(dataset), settings, preset)
+    values = {key: parse_value(key, text) for key, text in typed.items() if text is not None}
+    keys = set(values)
+    values["data_dir"] = _data_dir(values.get("data_dir") or "")
+    config = build(_absolute(dataset), values, preset)
     _check_phases(config, keys)
+    _check_eps(config)
     return config
+
+
+def _check_eps(config: RunConfig) -> None:
+    """Raises: ConfigError, if an adversarial method has no room for its attack. Old runs like that can be read."""
+    if config.eps == 0 and config.method.spec.adversarial:
+        raise ConfigError(
+            f"eps = 0: the attack of {config.method.name} could not change an image; "
+            "write an eps above 0, or use --method standard"
+        )
 
 
 def _check_phases(config: RunConfig, typed: set[str]) -> None:
@@ -112,9 +124,23 @@ def understood(config: RunConfig) -> str:
     parts = [f"eps {both_units(config.eps)}"]
     if config.method.spec.alpha:
         parts.append(f"alpha {both_units(config.alpha)}")
-    if config.eval.attack != "none":
+    if has_step_size(config.eval.attack):
         parts.append(f"evaluation step {both_units(config.eval_step)}")
     return " · ".join(parts)
+
+
+def readings(typed: Mapping[str, str | None]) -> list[str]:
+    """A line for each typed size whose unit is in doubt: how it was read, and how to write the other size.
+
+    typed: texts by dotted key; a text may hold several values, separated by commas.
+    """
+    sizes = {key: text for key, text in typed.items() if text and key in settings() and settings()[key].is_size}
+    return [
+        f"{key} {reading}; write {value.strip()}/255 for the smaller size"
+        for key, text in sizes.items()
+        for value in text.split(",")
+        if (reading := reading_of(value))
+    ]
 
 
 def scaled_phases(config: RunConfig) -> str:

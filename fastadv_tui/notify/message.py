@@ -10,7 +10,7 @@ from fastadv_tui.history.notes import read_notes
 from fastadv_tui.notify.settings import Event
 from fastadv_tui.runs.observe import Observation, observe
 from fastadv_tui.supervise.records import STALLED_SECONDS
-from fastadv_tui.text.quantities import attack_name, format_duration, format_percent, iso_time
+from fastadv_tui.text.quantities import attack_name, format_duration, format_percent, known_iso_time
 from fastadv_tui.text.sanitize import one_line, run_label
 
 MAX_TEXT = 500  # characters
@@ -50,7 +50,7 @@ def message_of(rundir: RunDir, happened: Happened, count: int = 1, text: str = "
         event=event,
         title=one_line(title, MAX_TEXT),
         text=one_line(body, MAX_TEXT),
-        time=iso_time(time.time()) or "",
+        time=known_iso_time(time.time()) or "",
         run=rundir.id,
         name=one_line(name, MAX_TEXT),
         status=status,
@@ -63,7 +63,7 @@ def sample_message() -> Message:
         event="test",
         title="fastadv: a test",
         text="notifications of this home arrive here",
-        time=iso_time(time.time()) or "",
+        time=known_iso_time(time.time()) or "",
     )
 
 
@@ -73,6 +73,8 @@ def _outcome(seen: Observation) -> str:
     parts = [seen.status.reason]
     if seen.state.alarms:
         parts.append("training collapsed" if seen.state.alarms[-1].kind != "diverged" else "")
+    if seen.state.rollbacks:
+        parts.append(f"rolled back {len(seen.state.rollbacks)} time(s) after a collapse")
     if accuracy is not None:
         figures = f"clean {format_percent(accuracy.clean)}, robust {format_percent(accuracy.robust)}"
         parts.append(f"{figures} under {attack_name(accuracy.attack)}")

@@ -12,6 +12,7 @@ from fastadv_tui.text.quantities import (
     format_percent,
     kind_of_images,
     phase_words,
+    stages_text,
 )
 
 MANY_PARAMETERS = 1_000_000  # of our networks, only those that are slow on a CPU have more parameters
@@ -29,6 +30,8 @@ def event_line(event: events.AnyEvent, state: RunState) -> str:
             return _final_line(event, state)
         case events.Alarm():
             return f"ALARM {event.kind} in epoch {event.epoch:.1f}: {event.message}"
+        case events.RolledBack():
+            return f"rolled back from epoch {event.epoch:.4g} to epoch {event.to_epoch:.4g}: {event.message}"
         case events.Note():
             return event.message
     return ""
@@ -64,9 +67,10 @@ def _final_line(event: events.Evaluated, state: RunState) -> str:
     began = state.started
     which = first_images(event.images, began.test_images, began.held_out) if began else f"{event.images:,} images"
     robust = f"{attack_name(event.attack)} {format_percent(event.robust)}"
-    warnings = figure_warnings(event.without_gradient, event.images, event.answers)
+    warnings = figure_warnings(event.without_gradient, event.images, event.answers, event.fooled_by)
+    stages = f" ({stages_text(event.fooled_by)})" if event.fooled_by else ""
     said = "".join(f"; warning: {warning}" for warning in warnings)
-    return f"final: clean {format_percent(event.clean)}, {robust} on {which}{said}"
+    return f"final: clean {format_percent(event.clean)}, {robust} on {which}{stages}{said}"
 
 
 def eta_text(state: RunState) -> str:

@@ -12,7 +12,7 @@ from fastadv_tui.runs.status import RunStatus
 
 def event_lines(state: RunState) -> list[str]:
     """The lines that describe the events of a run, in order of time."""
-    events: list[AnyEvent] = [*state.notes, *state.watch, *state.alarms, *state.final]
+    events: list[AnyEvent] = [*state.notes, *state.watch, *state.alarms, *state.rollbacks, *state.final]
     if state.started:
         events.append(state.started)
     lines = [_line_of(event, state) for event in sorted(events, key=lambda event: event.t)]

@@ -1,16 +1,36 @@
 """The state of a run, built from its events. Every display uses it, for live and for finished runs."""
 
+from collections.abc import Callable
+
 from msgspec import Struct, field
 
 from engine.config.phases import Phase
 from engine.plan.timeline import ScheduledPhase, Timeline
 from engine.protocol.event_log import read
-from engine.protocol.events import Alarm, AnyEvent, Evaluated, Finished, Note, Progress, Saved, Started, Starting, Step
+from engine.protocol.events import (
+    Alarm,
+    AnyEvent,
+    Evaluated,
+    Finished,
+    Note,
+    Progress,
+    RolledBack,
+    Saved,
+    Started,
+    Starting,
+    Step,
+)
 from engine.protocol.rundir import RunDir
 
 WARM_UP_SECONDS = 2.0  # training is slow at first, while caches fill and kernels are chosen
 
 MAX_STEPS = 8192  # most `step` events that a state keeps
+WINDOW = 32  # steps of a full list in which thinning keeps the extremes of these figures
+NOISY: tuple[Callable[[Step], float], ...] = (
+    lambda step: step.loss,
+    lambda step: step.accuracy,
+    lambda step: step.signal or 0.0,
+)
 
 
 class RunState(Struct):
@@ -21,7 +41,8 @@ class RunState(Struct):
     watch: list[Evaluated] = field(default_factory=list)
     guard: list[Evaluated] = field(default_factory=list)
     final: list[Evaluated] = field(default_factory=list)
-    alarms: list[Alarm] = field(default_factory=list)
+    alarms: list[Alarm] = field(default_factory=list)  # since the last rollback
+    rollbacks: list[RolledBack] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     saved: Saved | None = None
     progress: Progress | None = None
@@ -75,7 +96,15 @@ class RunState(Struct):
         """Number of weight updates, as far as the events tell."""
         known = [step.step for step in self.steps[-1:]]  # read each field once: another thread may change the state
         known += [event.step for event in (self.saved, self.finished) if event]
-        return max([0, started.from_step if (started := self.started) else 0, *known])
+        return max([0, self._from_step, *known])
+
+    @property
+    def _from_step(self) -> int:
+        """The step from which training went on: after the last start, or after the last rollback since."""
+        started, rollbacks = self.started, self.rollbacks
+        if started is None:
+            return 0
+        return started.from_step if len(rollbacks) <= started.rollbacks else rollbacks[-1].to_step
 
     @property
     def epochs(self) -> float:
@@ -93,7 +122,7 @@ class RunState(Struct):
 
         The time of evaluations counts. The slow first steps do not count.
         """
-        since = self.started.from_step if self.started else 0
+        since = self._from_step
         if self.timeline:
             since = max(since, self.timeline.at(self.step).first_step)
         steps, last = iter(self.steps), self.last_step
@@ -142,6 +171,8 @@ def apply(state: RunState, event: AnyEvent) -> RunState:
             _evaluated(state, event)
         case Alarm():
             state.alarms.append(event)
+        case RolledBack():
+            _roll_back(state, event)
         case Note():
             state.notes.append(event)
         case Saved():
@@ -164,27 +195,66 @@ def load(rundir: RunDir) -> RunState:
 def _start(state: RunState, event: Started) -> None:
     """Begin a new attempt, which continues from `from_step`. Later steps of earlier attempts are lost; drop them."""
     since = event.from_step
-    state.steps = [step for step in state.steps if step.step <= since]
-    state.watch = [done for done in state.watch if done.step <= since]
-    state.guard = [done for done in state.guard if done.step <= since]
+    _drop_after(state, since)
     state.alarms = [alarm for alarm in state.alarms if alarm.step <= since]
+    state.rollbacks = state.rollbacks[: max(event.rollbacks, 0)]
     state.final = []
-    state.resumed_at = [step for step in state.resumed_at if step <= since] + [since] * (state.started is not None)
+    state.resumed_at += [since] * (state.started is not None)
     state.started, state.finished, state.progress, state.saved = event, None, None, None
     state.begun = state.begun or event.t
     state.starting = "compiling, first step" if event.compiled else "first step"
 
 
+def _roll_back(state: RunState, event: RolledBack) -> None:
+    """Continue from an earlier step. The rollback answers the alarms, except that of a loss that is not finite."""
+    _drop_after(state, event.to_step)
+    state.alarms = [alarm for alarm in state.alarms if alarm.kind == "diverged"]
+    state.rollbacks.append(event)
+    state.saved = None
+
+
+def _drop_after(state: RunState, last: int) -> None:
+    """Drop what was trained and measured after a step."""
+    state.steps = [step for step in state.steps if step.step <= last]
+    state.watch = [done for done in state.watch if done.step <= last]
+    state.guard = [done for done in state.guard if done.step <= last]
+    state.resumed_at = [step for step in state.resumed_at if step <= last]
+
+
 def _keep(state: RunState, event: Step) -> None:
-    """Keep every n-th step and always the last step. More points of a long run would not change its curve."""
-    if 0 < state.merged < state.stride:
+    """Keep every n-th step, the last step, and the turning points of the learning rate, which are few.
+
+    More points of a long run would not change its curve.
+    """
+    if 0 < state.merged < state.stride and not _turns(state.steps, len(state.steps) - 1, event):
         state.steps[-1] = event
     else:
         state.steps.append(event)
         state.merged = 0
     state.merged += 1
     if len(state.steps) > MAX_STEPS:
-        state.steps, state.stride = [*state.steps[:-1:2], event], 2 * state.stride
+        state.steps, state.stride = [*_thinned(state.steps[:-1]), event], 2 * state.stride
+
+
+def _thinned(steps: list[Step]) -> list[Step]:
+    """Every second step, the turning points of the learning rate, and the extremes of the noisy figures in each window.
+
+    A chart has fewer columns than there are windows, so that each column keeps its lowest and its highest value.
+    """
+    kept = {*range(0, len(steps), 2), *(place for place in range(1, len(steps) - 1) if _turns(steps, place))}
+    for begin in range(0, len(steps), WINDOW):
+        window = range(begin, min(begin + WINDOW, len(steps)))
+        for figure in NOISY:
+            kept |= {pick(window, key=lambda place: figure(steps[place])) for pick in (min, max)}
+    return [steps[place] for place in sorted(kept)]
+
+
+def _turns(steps: list[Step], place: int, after: Step | None = None) -> bool:
+    """Whether the learning rate is higher, or lower, at a step than at both of its neighbours."""
+    if place < 1:
+        return False
+    before, here, then = steps[place - 1].lr, steps[place].lr, (after or steps[place + 1]).lr
+    return (here > before and here > then) or (here < before and here < then)
 
 
 def _evaluated(state: RunState, event: Evaluated) -> None:

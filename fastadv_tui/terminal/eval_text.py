@@ -4,7 +4,15 @@ from collections.abc import Iterator
 
 from engine.config.units import units
 from engine.protocol.requests import Measured, Understood
-from fastadv_tui.text.quantities import answer_warning, attack_name, first_images, format_percent, gradient_warning
+from fastadv_tui.text.quantities import (
+    answer_warning,
+    attack_name,
+    first_images,
+    format_percent,
+    gradient_warning,
+    masking_warning,
+    stages_text,
+)
 from fastadv_tui.text.sanitize import one_line
 
 KILLED = (
@@ -61,4 +69,8 @@ def _robust(answer: Measured, number: int) -> list[str]:
     robust = format_percent(answer.robust[number])
     line = f"eps {units(answer.eps[number]):>5}/255  {attack_name(answer.attack)} {robust}"
     unmoved = answer.without_gradient[number] if answer.without_gradient else 0
-    return [line, f"warning: {gradient_warning(unmoved, answer.images)}"] if unmoved else [line]
+    fooled_by = answer.fooled_by[number] if answer.fooled_by else ()
+    warnings = gradient_warning(unmoved, answer.images), masking_warning(fooled_by, answer.images)
+    if fooled_by:
+        line += f"  ({stages_text(fooled_by)})"
+    return [line, *(f"warning: {text}" for text in warnings if text)]

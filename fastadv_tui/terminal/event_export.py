@@ -12,7 +12,7 @@ from fastadv_tui.terminal.event_data import event_as_data
 
 COLUMNS = (
     "run", "type", "t", "step", "epoch", "elapsed", "loss", "accuracy", "lr", "images_per_second", "signal",
-    "stage", "split", "attack", "clean", "robust", "images",
+    "alignment", "stage", "split", "attack", "clean", "robust", "images",
 )  # fmt: skip
 
 

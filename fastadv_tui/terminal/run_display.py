@@ -162,6 +162,8 @@ def choose(as_json: bool) -> Display:
 def _style(event: Any) -> str | None:
     if isinstance(event, events.Alarm):
         return "bold red"
+    if isinstance(event, events.RolledBack):
+        return "yellow"
     if isinstance(event, events.Evaluated) and event.stage == "final":
         return "bold"
     return "dim" if isinstance(event, events.Started) else None

@@ -2,9 +2,10 @@
 
 import re
 import time
-from datetime import datetime
+from collections.abc import Sequence
 
 from engine.config.phases import Phase
+from engine.protocol.evaluations import iso_time
 
 GLYPHS = {
     "queued": "◌", "running": "●", "done": "✓", "stopped": "■", "cancelled": "⊘", "collapsed": "▼", "failed": "✗",
@@ -12,6 +13,8 @@ GLYPHS = {
 }  # fmt: skip
 AGE = re.compile(r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*(s|min|h|d|w)\s*")
 SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+MASKED_FRACTION = 0.002  # more images that only Square fools are a sign of masked gradients (AutoAttack's own limit)
+FooledBy = Sequence[tuple[str, int]]  # stages of an attack with the number of images that each fooled
 BYTES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"))
 
 
@@ -73,9 +76,30 @@ def answer_warning(answers: int) -> str:
     return "the network gives every image the same class: the figures say nothing" if answers == 1 else ""
 
 
-def figure_warnings(without_gradient: int, images: int, answers: int) -> list[str]:
+def stages_text(fooled_by: FooledBy) -> str:
+    """The images that each stage of an attack fooled: `APGD-CE fooled 144 images, APGD-T 8`. Empty for one stage."""
+    parts = [f"{attack_name(stage)} {count:,}" for stage, count in fooled_by]
+    if parts:
+        stage, count = fooled_by[0]
+        parts[0] = f"{attack_name(stage)} fooled {count:,} images"
+    return ", ".join(parts)
+
+
+def masking_warning(fooled_by: FooledBy, images: int) -> str:
+    """A warning about images that only Square fooled, which needs no gradients. images: number of all images."""
+    count = dict(fooled_by[1:]).get("square", 0)
+    if count <= MASKED_FRACTION * images:
+        return ""
+    return (
+        f"Square, which needs no gradients, fooled {count:,} of {images:,} images that the attacks before it had left: "
+        "a sign of masked gradients, and the figure may overstate robustness"
+    )
+
+
+def figure_warnings(without_gradient: int, images: int, answers: int, fooled_by: FooledBy = ()) -> list[str]:
     """What a reader must know beside the figures of an evaluation."""
-    return [*filter(None, (answer_warning(answers), gradient_warning(without_gradient, images)))]
+    warnings = (answer_warning(answers), gradient_warning(without_gradient, images), masking_warning(fooled_by, images))
+    return [*filter(None, warnings)]
 
 
 def kind_of_images(held_out: bool) -> str:
@@ -102,9 +126,9 @@ def format_time(unix: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(unix)) if unix else "-"
 
 
-def iso_time(unix: float) -> str | None:
+def known_iso_time(unix: float) -> str | None:
     """A unix time in ISO 8601, local with its offset: `2026-11-26T14:22:39.123+01:00`; None for 0, which is unknown."""
-    return datetime.fromtimestamp(unix).astimezone().isoformat(timespec="milliseconds") if unix else None
+    return iso_time(unix, "milliseconds") if unix else None
 
 
 def format_age(unix: float) -> str:

@@ -10,9 +10,13 @@ from pathlib import Path
 import pytest
 
 from engine.config.keys import fields
+from engine.config.methods import methods
 from engine.config.presets import PRESETS
 from fastadv_tui.cli import COMMANDS
 from fastadv_tui.commands.completion import LAST
+from fastadv_tui.history.index import History
+from fastadv_tui.history.row import Row
+from fastadv_tui.paths import history_path
 from tests.end_to_end.test_command_line import cpu_seconds
 from tests.support.shell import FASTADV
 from tests.support.waiting import seconds
@@ -60,7 +64,7 @@ def offered(line: str) -> set[str]:
         ("fastadv eval p", {"p2x7bb"}),
         ("fastadv run ci", {"cifar", "cifar10", "cifar100"}),
         ("fastadv run --prec", {"--precision"}),
-        ("fastadv run digits --method ", {"standard", "fgsm", "nfgsm", "pgd", "free"}),
+        ("fastadv run digits --method ", set(methods())),
         ("fastadv run digits --preset ", set(PRESETS)),
         ("fastadv sweep digits --preset digi", {"digits"}),
         ("fastadv run digits --set watch.", {f"{key}=" for key in fields() if key.startswith("watch.")}),
@@ -152,3 +156,12 @@ def test_bash_completes_with_the_function_that_the_program_prints(tmp_path: Path
     environment = {**os.environ, "PATH": path, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
     done = subprocess.run(["bash", "--norc", "-c", script], env=environment, capture_output=True, text=True)
     assert done.stdout.split() == ["k3f9aa", "k3x000"], done.stderr
+
+
+def test_a_name_that_means_one_run_is_offered_and_a_damaged_history_offers_none(home: Path) -> None:
+    History().upsert([Row(id=f"r{n}", name=name) for n, name in enumerate(("mine", "both", "both", "my own", "$(x)"))])
+    assert offered("fastadv show m") == {"mine"}
+    assert not {"both", "my", "own", "$(x)"} & offered("fastadv show ")
+    assert offered("fastadv tag r0,mi") == {"r0,mine"}
+    history_path().write_bytes(b'{"runs": {"1": {"name": \xff')
+    assert offered("fastadv show ") == {*LAST}

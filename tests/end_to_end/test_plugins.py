@@ -49,7 +49,10 @@ def test_an_option_of_an_added_method_is_checked_like_any_other() -> None:
     for words, said in (
         (["--method", "toy-blur", "--set", "method.blur=2"], "method.blur"),
         (["--set", "method.blur=0.2"], "method.blur is an option of toy-blur, not of fgsm"),
-        (["--method", "toy-blur", "--set", "method.steps=3"], "method.steps is an option of pgd, not of toy-blur"),
+        (
+            ["--method", "toy-blur", "--set", "method.steps=3"],
+            "method.steps is an option of pgd and trades, not of toy-blur",
+        ),
     ):
         done = fastadv("run", "squares", *words)
         assert done.returncode == 2

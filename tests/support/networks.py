@@ -31,7 +31,12 @@ def make_learner(
     settings: dict[str, Any] = {"schedule": "constant", "lr": 0.1} | optim
     chosen = OptimConfig(**settings)
     return Learner(
-        model or digits_model(), chosen, lambda step: learning_rate(chosen, step, total_steps), CPU, precision
+        model or digits_model(),
+        chosen,
+        lambda step: learning_rate(chosen, step, total_steps),
+        CPU,
+        precision,
+        total_steps=total_steps,
     )
 
 

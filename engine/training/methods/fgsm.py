@@ -66,6 +66,7 @@ def fgsm(
 
 METHOD = MethodSpec(
     name="fgsm",
+    title="FGSM",
     summary="one sign step from a random start: fast adversarial training",
     paper="Wong, Rice and Kolter, 2020, arXiv 2001.03994, algorithm 3",
     step=fgsm,

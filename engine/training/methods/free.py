@@ -45,6 +45,7 @@ def free(
 
 METHOD = MethodSpec(
     name="free",
+    title="Free",
     summary="several updates on each minibatch; the backward pass of an update also moves the perturbation",
     paper="Shafahi et al., 2019, arXiv 1904.12843",
     step=free,

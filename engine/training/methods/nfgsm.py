@@ -45,6 +45,7 @@ def nfgsm(
 
 METHOD = MethodSpec(
     name="nfgsm",
+    title="N-FGSM",
     summary="one sign step from noise of up to several eps, without projection to the eps ball",
     paper="de Jorge et al., 2022, arXiv 2202.01181, algorithm 1",
     step=nfgsm,

@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from engine.config.methods import Cost, MethodSpec
 from engine.config.section import Count, Section
-from engine.training.methods.options import StartInBox
+from engine.training.methods.options import StartInBox, Steps
 
 if TYPE_CHECKING:
     import torch
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 
 class PgdOptions(Section, frozen=True):
-    steps: Annotated[
-        Count, Meta(title="steps", description="PGD steps on each training minibatch. More are stronger and slower")
-    ] = 7
+    steps: Steps = 7
     restarts: Annotated[
         Count,
         Meta(
@@ -87,6 +85,7 @@ def _cost(options: PgdOptions) -> Cost:
 
 METHOD = MethodSpec(
     name="pgd",
+    title="PGD",
     summary="several sign steps from a random start: the strong but slow reference method",
     paper="Madry et al., 2018, arXiv 1706.06083",
     step=pgd,

@@ -19,12 +19,17 @@ def standard(learner: "Learner", batch: "Minibatch", threat: "Threat", rng: "tor
     (B,); and `delta`, the perturbation that the previous step returned, None at the start of training. rng: generator
     for the noise of this step. The options of a method follow as keywords; `alpha` is a step size, a fraction in [0,1].
     A method returns the perturbation that it trained on, or a perturbation for the next step to start from, or None.
+
+    A method that trains on another loss than the cross-entropy gives it to `learner.update`. What it remembers from one
+    update to the next is in `learner.memory`. `learner.progress` is the fraction of the training that is done. With
+    micro-batches it is called once for each part, and `learner.micro_batch` says which part it is.
     """
     learner.update(batch.x, batch.y)
 
 
 METHOD = MethodSpec(
     name="standard",
+    title="Standard",
     summary="training on clean images, without perturbations; not robust",
     paper="",
     step=standard,

@@ -14,56 +14,18 @@ from textual.geometry import Size
 from textual.strip import Strip
 from textual.widget import Widget
 
+from fastadv_tui.dashboard.chart.looks import style_of
 from fastadv_tui.dashboard.chart.plot import Drawing, draw
 from fastadv_tui.dashboard.chart.scale import DOTS_WIDE
-from fastadv_tui.dashboard.chart.series import COLOURS, CURSOR, FAINT, Curve, Options, Row, Series, prepare
-from fastadv_tui.dashboard.colours import ANSI, DARK, LIGHT, RUNS
-
-LOOKS = [f"chart--series-{number + 1}" for number in range(COLOURS)]
-LOOKS += [
-    "chart--rest",
-    "chart--grid",
-    "chart--axis",
-    "chart--threshold",
-    "chart--mark",
-    "chart--text",
-]  # ordered as in `series`
-
-
-def _colours_of(scheme: int, prefix: str = "") -> str:
-    """The rules for the colours of the series. prefix: before the colours of a terminal."""
-    rules = (f"& > .{look} {{ color: {prefix}{colours[scheme]}; }}" for look, colours in zip(LOOKS, RUNS, strict=False))
-    return "\n".join(rules)
+from fastadv_tui.dashboard.chart.series import Curve, Options, Row, Series, prepare
+from fastadv_tui.dashboard.colours import scheme_of
 
 
 class Chart(Widget, can_focus=True):
     """Draws `series` as `options` say. Setting either repaints only this widget, at the next paint of the app."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {*LOOKS, "chart--cursor"}
-    DEFAULT_CSS = f"""
-    Chart {{
-        width: 1fr;
-        height: 1fr;
-        {_colours_of(DARK)}
-        & > .chart--rest {{ color: $foreground 70%; }}
-        & > .chart--grid {{ color: $foreground 15%; }}
-        & > .chart--axis {{ color: $foreground 35%; }}
-        & > .chart--text {{ color: $foreground 70%; }}
-        & > .chart--threshold {{ color: $error; }}
-        & > .chart--mark {{ color: $warning; }}
-        & > .chart--cursor {{ background: $foreground 25%; }}
-        &:light {{
-            {_colours_of(LIGHT)}
-        }}
-        &:ansi {{
-            {_colours_of(ANSI, "ansi_")}
-            & > .chart--rest, & > .chart--axis, & > .chart--text {{ color: ansi_default; }}
-            & > .chart--grid {{ color: ansi_bright_black; }}
-            & > .chart--threshold {{ color: ansi_red; }}
-            & > .chart--mark {{ color: ansi_yellow; }}
-            & > .chart--cursor {{ background: ansi_bright_black; }}
-        }}
-    }}
+    DEFAULT_CSS = """
+    Chart { width: 1fr; height: 1fr; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "move(-1)", "Cursor left", id="chart.left", show=False),
@@ -113,6 +75,11 @@ class Chart(Widget, can_focus=True):
             self._cursor = x
             self._redraw()
 
+    @property
+    def has_points(self) -> bool:
+        """Whether a curve has a point, so that a cursor can stand on the chart."""
+        return any(curve.xs for curve in self._prepared_curves())
+
     def render_line(self, y: int) -> Strip:
         rows = self._current_drawing().rows
         if y >= len(rows):
@@ -138,15 +105,9 @@ class Chart(Widget, can_focus=True):
         return Strip(segments).adjust_cell_length(self.content_size.width, self.rich_style)
 
     def _style(self, look: int) -> Style:
-        style = self._styles_by_look.get(look)
-        if style is None:
-            style = self.get_component_rich_style(LOOKS[look % FAINT])
-            if look & FAINT:
-                style += Style(dim=True)
-            if look & CURSOR:
-                style += Style(bgcolor=self.get_component_rich_style("chart--cursor").bgcolor)
-            self._styles_by_look[look] = style
-        return style
+        if look not in self._styles_by_look:
+            self._styles_by_look[look] = style_of(look, scheme_of(self.app), self.visual_style)
+        return self._styles_by_look[look]
 
     def _redraw(self) -> None:
         self._drawing = None

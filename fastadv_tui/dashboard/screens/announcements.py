@@ -21,6 +21,7 @@ class Announcer:
     def __init__(self) -> None:
         self._statuses: dict[str, str] = {}
         self._alarm_counts: dict[str, int] = {}
+        self._rollback_counts: dict[str, int] = {}
 
     def news(self, snapshot: Snapshot) -> Iterator[Announcement]:
         """What has happened since the last snapshot."""
@@ -29,10 +30,14 @@ class Announcer:
             if row.id in self._statuses and row.status != self._statuses[row.id]:
                 yield from _status(row)
             alarms = view.state.alarms if view else []
+            rollbacks = view.state.rollbacks if view else []
+            for event in rollbacks[self._rollback_counts.get(row.id, len(rollbacks)) :]:
+                yield Announcement(f"{row.name}: rolled back to epoch {event.to_epoch:.4g}: {event.message}", bad=False)
             for alarm in alarms[self._alarm_counts.get(row.id, len(alarms)) :]:
                 yield Announcement(f"{row.name}: {alarm.message}", bad=True)
             if view:
                 self._alarm_counts[row.id] = len(alarms)
+                self._rollback_counts[row.id] = len(rollbacks)
             self._statuses[row.id] = row.status
 
 

@@ -74,6 +74,14 @@ class Screen(ReadonlyActions, screen.Screen[Result]):
             self.show(self.fastadv.snapshot)
             if self.fastadv.samples.last:
                 self.show_machine(self.fastadv.samples.last)
+            self._take_size()
+
+    def _take_size(self) -> None:
+        """Take the classes of the terminal's size. Textual does so after the first paint, and then paints once more."""
+        width, height = self.app.size
+        for cells, breakpoints in ((width, self.app.HORIZONTAL_BREAKPOINTS), (height, self.app.VERTICAL_BREAKPOINTS)):
+            reached = [name for least, name in breakpoints or () if cells >= least]
+            self.add_class(*reached[-1:], update=False)  # the styles are computed when the screen is shown, right after
 
     def begin(self) -> None:
         """Set up the widgets, which all exist now."""

@@ -9,6 +9,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Label, OptionList
 from textual.widgets.option_list import Option
 
+from fastadv_tui.dashboard.widgets.plain_list import PlainList
 from fastadv_tui.dashboard.widgets.text_field import TextField
 from fastadv_tui.text.sanitize import one_line
 
@@ -35,7 +36,7 @@ class ChoiceDialog(ModalScreen[str | None]):
         with Vertical(id="dialog"):
             yield Label(self._title, markup=False)
             yield TextField(placeholder="type a part of the name")
-            yield OptionList(markup=False)
+            yield PlainList(markup=False)
 
     def on_mount(self) -> None:
         self._fill("")
@@ -65,4 +66,6 @@ class ChoiceDialog(ModalScreen[str | None]):
             prompts.append(f"new: {one_line(typed.strip(), MAX_WIDTH)}")
         choices = self.query_one(OptionList)
         choices.set_options(map(Option, prompts))
+        if not self._shown:
+            choices.add_option(Option(f"none of the {len(self._choices)} choices contains this", disabled=True))
         choices.highlighted = 0 if self._shown else None

@@ -9,6 +9,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Label, SelectionList
 from textual.widgets.selection_list import Selection
 
+from fastadv_tui.dashboard.widgets.plain_list import PlainSelectionList
+
 
 class ColumnsDialog(ModalScreen[tuple[str, ...] | None]):
     """Returns the chosen keys. Keys that were already shown come first. Returns None if the user cancels.
@@ -36,7 +38,7 @@ class ColumnsDialog(ModalScreen[tuple[str, ...] | None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog"):
             yield Label(f"{self._what}: space shows or hides, enter saves, escape cancels", markup=False)
-            yield SelectionList[str](
+            yield PlainSelectionList(
                 *(Selection(self._names.get(key, key), key, key in self._chosen) for key in self._order)
             )
 

@@ -1,17 +1,18 @@
 """The screen that compares runs: their accuracy curves, their results, and the settings that differ."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container, Vertical, VerticalScroll
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.dashboard.screens.export import export, export_figure
 from fastadv_tui.dashboard.snapshot import Snapshot
 from fastadv_tui.dashboard.widgets.comparison_chart import ComparisonCharts
 from fastadv_tui.dashboard.widgets.comparison_view import ComparisonView, shared_text
+from fastadv_tui.dashboard.widgets.key_bar import KeyBar
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
 from fastadv_tui.history.comparison import compare
 from fastadv_tui.history.comparison_formats import FORMATS
@@ -57,7 +58,7 @@ class CompareScreen(Screen[None]):
                 yield ComparisonView(id="results")
                 with VerticalScroll(id="footnotes", can_focus=False):
                     yield Static(id="notes", markup=False)
-        yield Footer()
+        yield KeyBar()
 
     def begin(self) -> None:
         self.query_one("#results").focus()
@@ -86,7 +87,7 @@ class CompareScreen(Screen[None]):
         as_rows = view.show(table, places, room - BORDERS)
         self.set_class(as_rows, "-rows")
         view.border_title = f"Results · {_counted(table)}"
-        self.query_one("#notes", Static).update("\n".join(map(one_line, _below(table, as_rows))))
+        self.query_one("#notes", Static).update("\n".join(map(one_line, _below(table, as_rows, view.reasons))))
 
     def _marked_id(self, column: Column) -> str:
         """The run whose colour a column has: the first marked one, else the first one."""
@@ -100,6 +101,9 @@ class CompareScreen(Screen[None]):
 
     def action_group(self) -> None:
         """Show runs that differ only in their seed as one column, or each alone."""
+        if len(compare(self._rows, by_seed=True).columns) == len(self._rows):
+            self.notify("No two of these runs differ only in their seed", severity="warning")
+            return
         self._by_seed = not self._by_seed
         self._draw()
 
@@ -133,9 +137,13 @@ def _counted(table: Table) -> str:
     return f"{runs} runs" + (f" in {len(table.columns)} groups, mean ± std over seeds" if groups else "")
 
 
-def _below(table: Table, as_rows: bool) -> list[str]:
-    """What stands below the table: what all runs share, the meaning of the signs, and the warnings."""
+def _below(table: Table, as_rows: bool, reasons: Mapping[str, str]) -> list[str]:
+    """What stands below the table: the letters, what all runs share, the meaning of the signs, and the warnings.
+
+    reasons: by the letter that stands for one in the cells.
+    """
     warnings = [f"! {text}" for text in table.warnings] or ["data, evaluation and code agree"]
     shared = shared_text(table) if as_rows else ""
     cautions = [f"! {text}" for text in table.cautions]
-    return [*filter(None, (shared, " · ".join(table.notes))), *cautions, *warnings]
+    letters = [f"{letter}  not comparable: {reason}" for letter, reason in reasons.items()]
+    return [*letters, *filter(None, (shared, " · ".join(table.notes))), *cautions, *warnings]

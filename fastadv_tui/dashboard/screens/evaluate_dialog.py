@@ -13,15 +13,17 @@ from textual.widgets import Input, Label, Static
 from engine.config.units import units
 from engine.protocol.requests import EvalRequest
 from engine.protocol.rundir import RunDir, SubmissionError
+from fastadv_tui.dashboard.focus import step_focus
 from fastadv_tui.dashboard.widgets.text_field import TextField
 from fastadv_tui.errors import UserError
 from fastadv_tui.launch import eval_request
+from fastadv_tui.launch.submission import readings
 from fastadv_tui.paths import runs_dir
 from fastadv_tui.runs.evaluation_jobs import submit_evaluation
 from fastadv_tui.text.sanitize import one_line
 
 FIELDS = {
-    "attack": ("attack", "pgd-STEPS[-RESTARTS]; auto is pgd-50-10"),
+    "attack": ("attack", "pgd-STEPS[-RESTARTS], aa-quick or aa"),
     "eps": ("eps", "in 1/255, or several: 2,4,8"),
     "images": ("images", "0 is all, but 1,000 on a CPU with auto"),
 }
@@ -44,8 +46,10 @@ class EvaluateDialog(ModalScreen[bool]):
     BINDINGS = [
         Binding("escape", "dismiss(False)", "Cancel"),
         # with priority: a letter typed right after the key must not go to the field before
-        Binding("tab,down", "app.focus_next", show=False, priority=True),
-        Binding("shift+tab,up", "app.focus_previous", show=False, priority=True),
+        Binding("tab", "app.focus_next", show=False, priority=True),
+        Binding("shift+tab", "app.focus_previous", show=False, priority=True),
+        Binding("down", "step(1)", show=False, priority=True),
+        Binding("up", "step(-1)", show=False, priority=True),
     ]
 
     def __init__(self, runs: Sequence[tuple[str, str]]) -> None:
@@ -70,8 +74,12 @@ class EvaluateDialog(ModalScreen[bool]):
     def on_mount(self) -> None:
         self.query_one("#attack").focus()
 
+    def action_step(self, by: int) -> None:
+        step_focus(self, by)
+
     def on_input_changed(self) -> None:
-        self.query_one("#problem", Static).update("")
+        in_doubt = readings({"eps": self.query_one("#eps", Input).value})
+        self.query_one("#problem", Static).update(one_line(". ".join(in_doubt)))
 
     def on_input_submitted(self) -> None:
         if self._busy:

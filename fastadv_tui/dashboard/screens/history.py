@@ -1,20 +1,22 @@
 """The history screen: all runs as a leaderboard, to filter, sort, group, mark and annotate."""
 
+from typing import TYPE_CHECKING
+
 from textual.app import ComposeResult
-from textual.containers import Container, Horizontal, Vertical
+from textual.containers import Container, Horizontal
 from textual.timer import Timer
-from textual.widgets import DataTable, Footer, Input, Label, Static
+from textual.widgets import DataTable, Input, Label, Static
 
 from fastadv_tui.dashboard.colours import scheme_of
 from fastadv_tui.dashboard.history_lines import LineCells, Style, heading, shown_columns, sticky_columns
 from fastadv_tui.dashboard.screens import history_keys
 from fastadv_tui.dashboard.screens.choice_dialog import ChoiceDialog
-from fastadv_tui.dashboard.screens.columns_dialog import ColumnsDialog
-from fastadv_tui.dashboard.screens.history_actions import HistoryActions
+from fastadv_tui.dashboard.screens.history_actions import HistoryActions, ShownRuns
 from fastadv_tui.dashboard.settings import View
 from fastadv_tui.dashboard.snapshot import EMPTY, Snapshot
 from fastadv_tui.dashboard.widgets.history_preview import HistoryPreview
 from fastadv_tui.dashboard.widgets.history_table import HistoryTable
+from fastadv_tui.dashboard.widgets.key_bar import KeyBar
 from fastadv_tui.dashboard.widgets.text_field import TextField
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
 from fastadv_tui.history.columns import column_of, known_columns
@@ -75,12 +77,11 @@ class HistoryScreen(HistoryActions):
             )
             yield Static(id="view", markup=False)
         with Container(id="leaderboard"):
-            with Vertical(id="lines"):
-                yield HistoryTable(id="table")
-                yield Static(id="nothing", markup=False)
+            yield HistoryTable(id="table")
+            yield Static(id="nothing", markup=False)
             yield HistoryPreview(id="preview")
         yield Static(id="summary", markup=False)
-        yield Footer()
+        yield KeyBar()
 
     def begin(self) -> None:
         self._table.focus()
@@ -227,9 +228,11 @@ class HistoryScreen(HistoryActions):
             self._sort = f"+{key}" if self._sort == key else key
             self._draw()
         else:
-            self.notify(f"cannot sort by {key}: its values have no order; choose another column")
+            self.notify(f"cannot sort by {key}, a list without an order; o offers the columns that can be sorted by")
 
     def action_columns(self) -> None:
+        from fastadv_tui.dashboard.screens.columns_dialog import ColumnsDialog  # the history opens without it
+
         def chosen(columns: tuple[str, ...] | None) -> None:
             if columns:
                 self.fastadv.remember("columns", columns)
@@ -301,3 +304,7 @@ class HistoryScreen(HistoryActions):
 
 def _sort_text(sort: str) -> str:
     return f"{sort[1:]}, lowest first" if sort.startswith("+") else sort
+
+
+if TYPE_CHECKING:
+    _: type[ShownRuns] = HistoryScreen  # mypy checks that the screen has all that its actions need

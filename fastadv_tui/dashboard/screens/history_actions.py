@@ -1,6 +1,7 @@
 """What the history screen does to runs: to all marked ones, or to those under the cursor if none is marked."""
 
 from collections.abc import Callable, Sequence
+from typing import Protocol, cast
 
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard.screens.base import Screen
@@ -17,23 +18,28 @@ from fastadv_tui.text.sanitize import one_line, run_label
 MAX_NAMED = 5  # runs that a question names
 
 
-class HistoryActions(Screen[None]):
-    """A screen of runs with actions on them."""
+class ShownRuns(Protocol):
+    """What the actions ask of the screen that has them."""
 
     def under_cursor(self) -> list[Row]:
         """The runs of the line under the cursor."""
-        raise NotImplementedError
 
     def marked_rows(self) -> list[Row]:
         """The marked runs, whether the filter shows them or not."""
-        raise NotImplementedError
 
     def matching_rows(self) -> list[Row]:
         """The runs that match the filter."""
-        raise NotImplementedError
+
+
+class HistoryActions(Screen[None]):
+    """A screen of runs with actions on them. A subclass has the methods of `ShownRuns`."""
+
+    @property
+    def _shown(self) -> ShownRuns:
+        return cast(ShownRuns, self)
 
     def _targets(self) -> list[Row]:
-        return self.marked_rows() or self.under_cursor()
+        return self._shown.marked_rows() or self._shown.under_cursor()
 
     def action_tag(self) -> None:
         def change(notes: Notes, text: str) -> None:
@@ -54,13 +60,14 @@ class HistoryActions(Screen[None]):
         def change(notes: Notes, text: str) -> None:
             notes.name = text
 
-        self._ask(self.under_cursor()[:1], "name", next((row.name for row in self.under_cursor()), ""), change)
+        rows = self._shown.under_cursor()[:1]
+        self._ask(rows, "name", rows[0].name if rows else "", change)
 
     def action_pin(self) -> None:
         def change(notes: Notes) -> None:
             notes.pinned = not notes.pinned
 
-        for row in self.under_cursor()[:1]:
+        for row in self._shown.under_cursor()[:1]:
             self.fastadv.attempt(History().edit, folder(row), change)
 
     def action_stop(self) -> None:
@@ -75,11 +82,11 @@ class HistoryActions(Screen[None]):
             self.fastadv.resume(folder(row))
 
     def action_again(self) -> None:
-        for row in self.under_cursor()[:1]:
+        for row in self._shown.under_cursor()[:1]:
             self.fastadv.open_launch(folder(row))
 
     def action_delete(self) -> None:
-        what = "its folder and its row" if len(self._targets()) == 1 else "their folders and rows"
+        what = "it with its folder" if len(self._targets()) == 1 else "them with their folders"
         self._confirm(self._targets(), f"Delete {what}? This cannot be undone.", "Delete", self._delete)
 
     def action_evaluate(self) -> None:
@@ -90,7 +97,7 @@ class HistoryActions(Screen[None]):
         """Write the marked runs, or all that match the filter, as CSV."""
         from fastadv_tui.history.rows_csv import rows_as_csv  # few people export, and the history opens sooner
 
-        if rows := self.marked_rows() or self.matching_rows():
+        if rows := self._shown.marked_rows() or self._shown.matching_rows():
             export(self, "runs", {"csv": rows_as_csv(rows)})
         else:
             self.notify("no run matches the filter")
@@ -113,7 +120,7 @@ class HistoryActions(Screen[None]):
                 action(row)
 
         if rows:
-            self.app.push_screen(ConfirmDialog(f"{_named(rows)}\n{question}", yes), answered)
+            self.app.push_screen(ConfirmDialog(f"{self._about(rows)}\n{question}", yes), answered)
 
     def _ask(self, rows: Sequence[Row], label: str, text: str, change: Callable[[Notes, str], None]) -> None:
         def answered(answer: str | None) -> None:
@@ -123,7 +130,16 @@ class HistoryActions(Screen[None]):
                 self.fastadv.attempt(History().edit, folder(row), lambda notes: change(notes, answer))
 
         if rows:
-            self.app.push_screen(TextDialog(f"{_named(rows)}: {label}", text), answered)
+            self.app.push_screen(TextDialog(f"{self._about(rows)}: {label}", text), answered)
+
+    def _about(self, rows: Sequence[Row]) -> str:
+        """The runs that a question is about, with a word on marks, of which the filter may hide some."""
+        if not all(row.id in self.fastadv.marked for row in rows):
+            return _named(rows)
+        shown = {row.id for row in self._shown.matching_rows()}
+        hidden = sum(row.id not in shown for row in rows)
+        more = f", {hidden} of them hidden by the filter" if hidden else ""
+        return f"{len(rows)} marked run{'s' * (len(rows) != 1)}{more}: {_named(rows)}"
 
 
 def folder(row: Row) -> RunDir:

@@ -11,14 +11,18 @@ from textual.containers import Horizontal
 from textual.events import DescendantFocus, Resize
 from textual.message import Message
 from textual.timer import Timer
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 from textual.worker import get_current_worker
 
 from engine.protocol.rundir import RunDir
+from fastadv_tui.dashboard.focus import step_focus
+from fastadv_tui.dashboard.messages import RunsSubmitted
 from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.dashboard.screens.run_dialog import RunDialog
 from fastadv_tui.dashboard.screens.text_dialog import TextDialog
+from fastadv_tui.dashboard.snapshot import Snapshot
 from fastadv_tui.dashboard.widgets.form_field import FormField
+from fastadv_tui.dashboard.widgets.key_bar import KeyBar
 from fastadv_tui.dashboard.widgets.launch_form import LaunchForm
 from fastadv_tui.dashboard.widgets.plan_panel import PlanPanel
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
@@ -32,6 +36,7 @@ from fastadv_tui.launch.form import FIRST_DATASET, FormReading, LaunchPlan, read
 from fastadv_tui.launch.form_fields import help_of
 from fastadv_tui.launch.plan_text import Estimates
 from fastadv_tui.launch.start import start_form
+from fastadv_tui.launch.submission import readings
 from fastadv_tui.launch.texts import texts_of_config, texts_of_row
 from fastadv_tui.launch.toml_text import read_toml
 from fastadv_tui.paths import typed_path
@@ -60,18 +65,27 @@ class LaunchScreen(Screen[None]):
         """All runs were submitted: they run or wait in the queue."""
 
     BINDINGS = [
-        Binding("ctrl+s", "start", "Start", id="launch-start", priority=True),
-        Binding("f2", "past_run", "Past run", id="launch-past-run"),
-        Binding("f3", "file", "File", id="launch-file"),
-        Binding("f4", "toml", "TOML", id="launch-toml"),
-        Binding("f5", "copy", "Copy", id="launch-copy"),
-        Binding("f6", "empty", "Empty", id="launch-empty"),
-        Binding("escape", "leave", "Keep and leave", id="launch-back"),
+        Binding(
+            "ctrl+s",
+            "start",
+            "Start",
+            id="launch-start",
+            tooltip="check the data and the device, then submit the runs",
+            priority=True,
+        ),
+        Binding(
+            "f2", "past_run", "Past run", id="launch-past-run", tooltip="fill the form with the settings of a past run"
+        ),
+        Binding("f3", "file", "File", id="launch-file", tooltip="fill the form from a TOML file"),
+        Binding("f4", "toml", "TOML", id="launch-toml", tooltip="show the plan as a TOML file, or as words again"),
+        Binding("f5", "copy", "Copy", id="launch-copy", tooltip="copy the command that submits the same runs"),
+        Binding("f6", "empty", "Empty", id="launch-empty", tooltip="empty the form and forget the draft"),
+        Binding("escape", "leave", "Keep and leave", id="launch-back", tooltip="leave the form; it keeps a draft"),
         # priority: a letter typed right after tab must not go to the field before
         Binding("tab", "app.focus_next", priority=True, show=False),
         Binding("shift+tab", "app.focus_previous", priority=True, show=False),
-        Binding("down", "app.focus_next", priority=True, show=False),
-        Binding("up", "app.focus_previous", priority=True, show=False),
+        Binding("down", "step(1)", priority=True, show=False),
+        Binding("up", "step(-1)", priority=True, show=False),
     ]
 
     def __init__(self, like: RunDir | None = None) -> None:
@@ -84,6 +98,7 @@ class LaunchScreen(Screen[None]):
         self._reading: FormReading | None = None
         self._read_timer: Timer | None = None
         self._starting = self._submitted = False
+        self._queue_seen: object = None
 
     def compose(self) -> ComposeResult:
         yield TopBar("New")
@@ -91,7 +106,7 @@ class LaunchScreen(Screen[None]):
             yield LaunchForm(self._texts, self._devices())
             yield PlanPanel(id="plan")
         yield Static(id="field-help", markup=False)
-        yield Footer()
+        yield KeyBar()
 
     def begin(self) -> None:
         self._estimator = Estimator(self.fastadv.engine.count_flops)
@@ -108,6 +123,12 @@ class LaunchScreen(Screen[None]):
     def _devices(self) -> dict[str, str]:
         sample = self.fastadv.samples.last
         return device_choices(sample.gpus if sample else (), self.fastadv.snapshot.devices())
+
+    def take(self, snapshot: Snapshot) -> None:
+        """Look at the queue again if it has changed since the last snapshot."""
+        seen, self._queue_seen = self._queue_seen, (snapshot.places, snapshot.held_up)
+        if self._queue_seen != seen and self._reading is not None and self._reading.plan is not None:
+            self._look(self._reading.plan)
 
     def take_machine(self, sample: Sample) -> None:
         if self._reading is not None:
@@ -187,12 +208,17 @@ class LaunchScreen(Screen[None]):
         if self.ready:
             self._show_help()
 
+    def action_step(self, by: int) -> None:
+        step_focus(self, by)
+
     def _show_help(self) -> None:
         """One line about the focused field; its error first, because the line below the field may be too short."""
         field = self.focused
         text = "enter opens and closes a group"
         if isinstance(field, FormField):
-            text = f"{field.title}: {field.error or help_of(field.key)}"
+            in_doubt = readings({field.key: self._form.texts.get(field.key)})
+            told = [f"{reading.removeprefix(field.key).lstrip()}." for reading in in_doubt]
+            text = f"{field.title}: {field.error or ' '.join([*told, help_of(field.key)])}"
         self.query_one("#field-help", Static).update(one_line(text))
 
     # -- filling the form -------------------------------------------------------------------------------------
@@ -280,13 +306,12 @@ class LaunchScreen(Screen[None]):
     def start(self, texts: Mapping[str, str]) -> None:
         """Check one run of each kind, then submit all runs; in a thread, as the check may download data."""
         try:
-            warnings = start_form(texts, self.fastadv.engine.check)
+            started = start_form(texts, self.fastadv.engine.check)
         except (UserError, OSError) as error:
             self.app.notify(one_line(str(error)), severity="error", timeout=20, markup=False)
             self.post_message(self.Refused())
             return
-        for warning in warnings:
-            self.app.notify(one_line(warning), severity="warning", timeout=20, markup=False)
+        self.app.post_message(RunsSubmitted(started))
         self._submitted = True
         self._draft.forget()
         self._write_draft()

@@ -4,10 +4,11 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
+from fastadv_tui.dashboard.widgets.key_bar import KeyBar
 from fastadv_tui.dashboard.widgets.log_view import MAX_LENGTH
 from fastadv_tui.dashboard.widgets.text_field import TextField
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
@@ -22,9 +23,16 @@ class LogScreen(Screen[None]):
     """Shows the lines of the events, then the output of the process. `/` filters the lines; new lines are followed."""
 
     BINDINGS = [
-        Binding("escape,l", "app.pop_screen", "Back", id="log-back"),
-        Binding("slash", "search", "Search", id="log-search", key_display="/"),
-        Binding("p", "pause", "Pause", id="log-pause"),
+        Binding("escape,l", "app.pop_screen", "Back", id="log-back", tooltip="back to the screen before"),
+        Binding(
+            "slash",
+            "search",
+            "Search",
+            id="log-search",
+            tooltip="show only the lines that contain a text",
+            key_display="/",
+        ),
+        Binding("p", "pause", "Pause", id="log-pause", tooltip="stop following new lines, or follow them again"),
     ]
 
     def __init__(self, view: LiveRun) -> None:
@@ -36,7 +44,7 @@ class LogScreen(Screen[None]):
         with VerticalScroll(id="whole-log"):
             yield Static(id="text", markup=False)
         yield TextField(placeholder="show only lines with ...", id="search")
-        yield Footer()
+        yield KeyBar()
 
     def begin(self) -> None:
         self.query_one("#whole-log").border_title = f"Log of {self._view.rundir.id}"

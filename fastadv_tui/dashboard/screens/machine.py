@@ -4,14 +4,16 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Footer, OptionList
+from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from fastadv_tui.dashboard.chart.series import Options, Series
 from fastadv_tui.dashboard.chart.widget import Chart
 from fastadv_tui.dashboard.colours import scheme_of
 from fastadv_tui.dashboard.screens.base import Screen
+from fastadv_tui.dashboard.widgets.key_bar import KeyBar
 from fastadv_tui.dashboard.widgets.machine_lines import gpu_lines, host_lines, short_name
+from fastadv_tui.dashboard.widgets.plain_list import PlainList
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
 from fastadv_tui.hardware.sample_history import HOST, Metric, key_of
 from fastadv_tui.hardware.sampler import Sample
@@ -31,21 +33,21 @@ class MachineScreen(Screen[None]):
     """The devices at the left; the curves at the right, dotted but for the chosen one."""
 
     BINDINGS = [
-        Binding("escape,M", "app.pop_screen", "Back", id="machine-back", tooltip="back"),
+        Binding("escape,M", "app.pop_screen", "Back", id="machine-back", tooltip="back to the screen before"),
         Binding("down,j", "cursor('down')", "Next", show=False, tooltip="next device: its curves are drawn strong"),
-        Binding("up,k", "cursor('up')", "Previous", show=False, tooltip="previous device"),
+        Binding("up,k", "cursor('up')", "Previous", show=False, tooltip="previous device: its curves are drawn strong"),
     ]
 
     def compose(self) -> ComposeResult:
         yield TopBar("Runs")
         with Horizontal(id="machine-page"):
-            yield OptionList(id="devices", markup=False)
+            yield PlainList(id="devices", markup=False)
             with Vertical(id="loads"):
                 for pair in (("utilisation", "memory"), ("temperature", "power")):
                     with Horizontal():
                         for metric in pair:
                             yield Chart(id=metric, classes="curve")
-        yield Footer()
+        yield KeyBar()
 
     def begin(self) -> None:
         self.query_one("#devices").border_title = "Machine"

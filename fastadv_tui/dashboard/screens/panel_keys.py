@@ -4,7 +4,6 @@ from textual.binding import Binding
 from textual.widget import Widget
 
 from fastadv_tui.dashboard.screens.base import Screen
-from fastadv_tui.dashboard.screens.columns_dialog import ColumnsDialog
 from fastadv_tui.dashboard.widgets.metrics import METRICS, known
 from fastadv_tui.dashboard.widgets.pane import Pane
 from fastadv_tui.dashboard.widgets.training_curves import TrainingCurves
@@ -29,8 +28,8 @@ class PanelKeys(Screen[None]):
         ),
         Binding("m", "metrics", "Metrics", id="metrics", show=False, tooltip="choose the metrics of the small charts"),
         Binding("z", "zoom", "Zoom", id="zoom", tooltip="show one panel alone; tab goes to the next one"),
-        Binding("tab", "zoom_other(1)", "Next panel", show=False),
-        Binding("shift+tab", "zoom_other(-1)", "Previous panel", show=False),
+        Binding("tab", "zoom_other(1)", "Next panel", show=False, tooltip="zoom the next panel instead"),
+        Binding("shift+tab", "zoom_other(-1)", "Previous panel", show=False, tooltip="zoom the previous panel instead"),
         *(
             Binding(
                 key,
@@ -38,7 +37,7 @@ class PanelKeys(Screen[None]):
                 words,
                 id=words.lower().replace(" ", "-"),
                 show=False,
-                tooltip=words.lower(),
+                tooltip=f"{words.lower()}; the size is kept",
             )
             for key, pane, steps, words in (
                 ("less_than_sign", "left", -1, "Narrow the list"),
@@ -57,6 +56,8 @@ class PanelKeys(Screen[None]):
 
     def action_metrics(self) -> None:
         """Choose the metrics of the small charts."""
+        from fastadv_tui.dashboard.screens.columns_dialog import ColumnsDialog  # the first paint does not wait for it
+
         settings = self.fastadv.settings
         shown = [metric.key for metric in known(settings.metrics)]
 
@@ -116,7 +117,11 @@ class PanelKeys(Screen[None]):
                 pane.resize(cells)
 
     def action_resize(self, name: str, steps: int) -> None:
-        self.query_one(f"#{name}", Pane).change(steps)
+        pane = self.query_one(f"#{name}", Pane)
+        if pane.size:
+            pane.change(steps)
+        else:
+            self.notify("This panel has no room here. z and tab show it alone", severity="warning")
 
     def on_pane_resized(self, message: Pane.Resized) -> None:
         settings = self.fastadv.settings

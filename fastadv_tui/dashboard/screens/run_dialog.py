@@ -9,6 +9,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Label, OptionList
 from textual.widgets.option_list import Option
 
+from fastadv_tui.dashboard.widgets.plain_list import PlainList
 from fastadv_tui.dashboard.widgets.text_field import TextField
 from fastadv_tui.history.row import Row
 from fastadv_tui.text.quantities import GLYPHS, format_age, format_percent
@@ -35,7 +36,7 @@ class RunDialog(ModalScreen[Row | None]):
         with Vertical(id="dialog"):
             yield Label("fill the form from a past run (type to filter, enter takes it, escape cancels)", markup=False)
             yield TextField(placeholder="name, id, data set or method")
-            yield OptionList(id="past-runs", markup=False)
+            yield PlainList(id="past-runs", markup=False)
 
     def on_mount(self) -> None:
         self.query_one(OptionList).can_focus = False  # the keys of the list come from the field above it

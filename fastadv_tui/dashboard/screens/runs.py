@@ -6,16 +6,18 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Footer, Input
+from textual.widgets import Input
 
 from engine.config.presets import build
 from fastadv_tui.dashboard.chart.series import LINE
 from fastadv_tui.dashboard.marks import glyph_at
+from fastadv_tui.dashboard.messages import RunsSubmitted
 from fastadv_tui.dashboard.screens.announcements import Announcement, Announcer
 from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
 from fastadv_tui.dashboard.screens.export import export_figure
 from fastadv_tui.dashboard.screens.panel_keys import PanelKeys
 from fastadv_tui.dashboard.snapshot import EMPTY, LiveRun, Snapshot
+from fastadv_tui.dashboard.widgets.key_bar import KeyBar
 from fastadv_tui.dashboard.widgets.log_view import LogView
 from fastadv_tui.dashboard.widgets.machine import Machine
 from fastadv_tui.dashboard.widgets.metrics import known
@@ -31,7 +33,6 @@ from fastadv_tui.hardware.sample_history import HOST
 from fastadv_tui.hardware.sampler import Sample
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.row_names import names_with_seeds
-from fastadv_tui.launch.group import submit_group
 from fastadv_tui.text.labels import telling_apart
 from fastadv_tui.text.sanitize import one_line, run_label
 
@@ -41,19 +42,32 @@ DEMO = "digits"  # the data set of the demo
 class RunsScreen(PanelKeys):
     """Shows the runs, live, with the charts, facts and log of the chosen one."""
 
+    AUTO_FOCUS = "#runs"  # and not the card of an empty home, which comes first
     BINDINGS = [
-        Binding("space", "mark", "Mark", id="mark", tooltip="mark the run: its curves are drawn, and c compares it"),
+        Binding("space", "mark", "Mark", id="mark", tooltip="mark this run: its curves are drawn, and c compares it"),
         Binding("u", "unmark", "Unmark all", id="unmark", show=False, tooltip="remove all marks"),
         Binding("c", "compare", "Compare", id="compare", tooltip="compare the marked runs"),
         Binding("l,enter", "log", "Log", id="log", tooltip="log of the run"),
-        Binding("x", "stop(False)", "Stop", id="stop", tooltip="stop the run; it saves a checkpoint first"),
-        Binding("X", "stop(True)", "Kill", id="kill", show=False, tooltip="kill the run at once"),
-        Binding(
-            "R", "resume", "Resume", id="resume", show=False, tooltip="resume a run that was stopped or has failed"
-        ),
+        Binding("x", "stop(False)", "Stop", id="stop", tooltip="stop this run after a checkpoint; marks do not count"),
+        Binding("X", "stop(True)", "Kill", id="kill", show=False, tooltip="kill this run at once; marks do not count"),
+        Binding("R", "resume", "Resume", id="resume", show=False, tooltip="resume this run from its last checkpoint"),
         Binding("e", "again", "Run again with changes", id="again", show=False, tooltip="new run with these settings"),
-        Binding("a", "evaluate", "Evaluate", id="evaluate", show=False, tooltip="evaluate the run, or the marked runs"),
-        Binding("E", "figure", "Figure", id="figure", show=False, tooltip="figure of the marked runs, for a paper"),
+        Binding(
+            "a",
+            "evaluate",
+            "Evaluate",
+            id="evaluate",
+            show=False,
+            tooltip="evaluate the marked runs, else this one",
+        ),
+        Binding(
+            "E",
+            "figure",
+            "Figure",
+            id="figure",
+            show=False,
+            tooltip="figure of the marked runs, else of this one",
+        ),
         Binding("M", "machine", "Machine", id="machine", show=False, tooltip="machine: GPUs and host, with curves"),
         Binding("d", "demo", "Demo", id="demo", tooltip="demo: train a robust network on digits"),
         Binding(
@@ -68,8 +82,8 @@ class RunsScreen(PanelKeys):
             tooltip="leave the cursor of the charts, the zoom or the filter",
         ),
         # here and not only in the list, so that they also work from a chart or the filter
-        Binding("down,j", "cursor('down')", "Next run", show=False),
-        Binding("up,k", "cursor('up')", "Previous run", show=False),
+        Binding("down,j", "cursor('down')", "Next run", show=False, tooltip="go to the next run"),
+        Binding("up,k", "cursor('up')", "Previous run", show=False, tooltip="go to the previous run"),
     ]
 
     def __init__(self) -> None:
@@ -92,7 +106,7 @@ class RunsScreen(PanelKeys):
             with Pane("left", id="side", classes="part"):
                 yield Machine(id="machine", classes="part")
                 yield RunFacts(id="facts", classes="part")
-        yield Footer()
+        yield KeyBar()
 
     def begin(self) -> None:
         for name, title in (("log", "Log"), ("machine", "Machine"), ("facts", "Run")):
@@ -135,6 +149,10 @@ class RunsScreen(PanelKeys):
     def choose(self, run_id: str) -> bool:
         """Move the cursor to a run. Returns whether the list has this run."""
         return self.query_one(RunList).choose(run_id)
+
+    def expect(self, run_id: str) -> None:
+        """Move the cursor to a new run as soon as the list has it, unless the user has moved the cursor."""
+        self.query_one(RunList).expect(run_id)
 
     def _show_chosen(self) -> None:
         view = self._chosen_view()
@@ -224,6 +242,7 @@ class RunsScreen(PanelKeys):
     def action_mark(self) -> None:
         if chosen := self.query_one(RunList).chosen:
             self.fastadv.marked.toggle(chosen)
+            self.query_one(RunList).settle()
             self.take(self._snapshot)
             self.fastadv.look_at(chosen)
 
@@ -244,16 +263,19 @@ class RunsScreen(PanelKeys):
     @work(thread=True, exclusive=True, group="demo")
     def action_demo(self) -> None:
         """Train a robust network on the digits, which need no download."""
+        from fastadv_tui.launch.start_runs import start_runs  # the first paint does not wait for it
+
         try:
             config = build(DEMO, {"name": "demo"})
-            warnings = submit_group([config], ["fastadv", "run", DEMO, "--name", "demo"], [])
+            started = start_runs([config], ["fastadv", "run", DEMO, "--name", "demo"], [])
         except (UserError, OSError) as error:
-            warnings = [str(error)]
-        for text in warnings:
-            self.app.notify(one_line(text), severity="error", timeout=20, markup=False)
+            self.app.notify(one_line(str(error)), severity="error", timeout=20, markup=False)
+        else:
+            self.app.post_message(RunsSubmitted(started))
 
     def action_log(self) -> None:
         if view := self._chosen_view():
+            self.query_one(RunList).settle()
             self.fastadv.open_log(view)
 
     def action_stop(self, now: bool) -> None:
@@ -262,9 +284,15 @@ class RunsScreen(PanelKeys):
             self._stop_evaluation(now)
             return
         question = ConfirmDialog(
-            f"{run_label(self._name_of(view), view.rundir.id)}\n{_stop_question(view, now)}", "Kill" if now else "Stop"
+            f"{run_label(self._name_of(view), view.rundir.id)}\n{_stop_question(view, now)}{self._others()}",
+            "Kill" if now else "Stop",
         )
         self.app.push_screen(question, lambda yes: self.fastadv.stop(view.rundir, now) if yes else None)
+
+    def _others(self) -> str:
+        """What becomes of marked runs when the run under the cursor is stopped."""
+        others = {*self.fastadv.marked} - {self.query_one(RunList).chosen}
+        return "\nThe marked runs go on; x in the history stops them." if others else ""
 
     def _stop_evaluation(self, now: bool) -> None:
         """Stop the evaluation of a run that has ended."""

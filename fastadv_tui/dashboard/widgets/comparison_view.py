@@ -1,6 +1,8 @@
 """The table of a comparison. Runs are columns if these fit the width; otherwise runs are rows."""
 
-from collections.abc import Sequence
+import string
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from rich.cells import cell_len
@@ -20,10 +22,15 @@ OMITTED = ("name",)  # lines that the headings say already
 
 
 class ComparisonView(DataTable[Text]):
-    """Scrolls by the arrow keys; its first column stays. Cells that cannot be compared are dim."""
+    """Scrolls by the arrow keys; its first column stays. Cells that cannot be compared are dim, and say why.
+
+    Where the reasons would make the table wider than the screen, a letter in the cell stands for each reason.
+    reasons: the letters, each with its reason; empty if the cells have the words.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(cursor_type="none", show_cursor=False, fixed_columns=1, **options)
+        self.reasons: dict[str, str] = {}
         self._compared: Table | None = None
         self._places: Sequence[int] = ()
         self._width = 0
@@ -38,7 +45,11 @@ class ComparisonView(DataTable[Text]):
         by_columns = self._runs_as_columns(table)
         as_rows = len(table.columns) > 1 and _width_of([["", *heads], *by_columns]) > width
         self.clear(columns=True)
-        lines = self._runs_as_rows(table, heads) if as_rows else [[Text(""), *heads], *by_columns]
+        self.reasons = {}
+        lines = [[Text(""), *heads], *by_columns]
+        if as_rows and _width_of(lines := self._runs_as_rows(table, heads)) > width:
+            self.reasons = _reasons(table)
+            lines = self._runs_as_rows(table, heads)
         self.header_height = _height(lines[0])
         self.add_columns(*lines[0])
         for cells in lines[1:]:
@@ -66,7 +77,8 @@ class ComparisonView(DataTable[Text]):
         """A row for each run. Lines that are the same for all runs are left out: `shared_text` has them."""
         lines = [line for line in (*_telling(table.results), *table.settings) if not _shared(line)]
         titles = [Text(""), *(Text(_title(label)) for label, _ in lines)]
-        rows = zip(heads, *([_text(cell) for cell in cells] for _, cells in lines), strict=True)
+        letters = {reason: letter for letter, reason in self.reasons.items()}
+        rows = zip(heads, *([_text(cell, letters) for cell in cells] for _, cells in lines), strict=True)
         return [titles, *([*row] for row in rows)]
 
 
@@ -81,6 +93,12 @@ def shared_text(table: Table) -> str:
 def _telling(lines: Sequence[Line]) -> list[Line]:
     """The lines in which some cell says something that the headings do not say."""
     return [(label, cells) for label, cells in lines if label not in OMITTED and any(c.text != NOTHING for c in cells)]
+
+
+def _reasons(table: Table) -> dict[str, str]:
+    """A letter for each reason why a cell cannot be compared, in the order of the cells."""
+    found = dict.fromkeys(cell.unlike for _, cells in table.results for cell in cells if cell.unlike)
+    return dict(zip(string.ascii_lowercase, found, strict=False))
 
 
 def _shared(line: Line) -> bool:
@@ -98,10 +116,15 @@ def _title(label: str) -> str:
     return "\n".join(filter(None, (", ".join(parts[:2]), *parts[2:])))
 
 
-def _text(cell: Cell) -> Text:
-    """The cell in colour: a star stands out, what cannot be compared is dim and says why below."""
+def _text(cell: Cell, letters: Mapping[str, str] = MappingProxyType({})) -> Text:
+    """The cell in colour: a star stands out, what cannot be compared is dim and says why.
+
+    letters: by reason; without a letter, the reason stands below in words.
+    """
     if cell.plus_minus is None:
         return Text(one_line(cell.words, MAX_CELL))
+    if letter := letters.get(cell.unlike):
+        return Text(f"{cell.text} {letter}", "dim")
     if cell.unlike:
         return Text(f"{cell.text}\n{cell.unlike_text}", "dim")
     parts = [Text(cell.text), Text(cell.difference_text), Text("*" * cell.star)]

@@ -13,7 +13,16 @@ from engine.config.settings import settings
 from fastadv_tui.dashboard.widgets.form_field import FormField
 from fastadv_tui.dashboard.widgets.form_group import GroupHeading
 from fastadv_tui.launch.form import FormReading
-from fastadv_tui.launch.form_fields import AT_FIRST, TAGS, choices_of, fields_by_group, group_of, title_of, unit_of
+from fastadv_tui.launch.form_fields import (
+    AT_FIRST,
+    TAGS,
+    choices_of,
+    fields_by_group,
+    group_of,
+    reading_of_field,
+    title_of,
+    unit_of,
+)
 
 LAYOUT = fields_by_group()
 
@@ -130,7 +139,7 @@ class LaunchForm(VerticalScroll, can_focus=False):
             return self.devices.get(self.texts.get(key, "").strip() or "auto", "")
         if key == "seed" and reading.plan and len(reading.plan.seeds) > 1:
             return f"{len(reading.plan.seeds):,} seeds"
-        return unit_of(key)
+        return reading_of_field(key, self.texts.get(key, "")) or unit_of(key)
 
     def _summary(self, group: Group, reading: FormReading) -> str:
         """What a closed group changes."""

@@ -27,6 +27,7 @@ class Machine(Static, can_focus=True):
     def __init__(self, **options: object) -> None:
         super().__init__(markup=False, **options)  # type: ignore[arg-type]
         self._samples = SampleHistory()
+        self._height = 0  # lines drawn; with as many again, the screen needs no new layout
         self._names: dict[int, str] = {}
         self._devices: dict[str, list[str]] = {}
 
@@ -56,7 +57,8 @@ class Machine(Static, can_focus=True):
         room = max(self.screen.size.height // 2 - 4, 1)
         if len(lines) > room:
             lines = [*lines[: room - 1], Text(f"   and {len(lines) - room + 1} more lines: M shows all")]
-        self.update(Text("\n").join(lines))
+        self.update(Text("\n").join(lines), layout=len(lines) != self._height)
+        self._height = len(lines)
 
     def _gpus(self, sample: Sample) -> list[Text]:
         """The lines of the GPUs and one of the host. Runs are known by their slots: in a container, pids differ."""

@@ -49,6 +49,7 @@ METRICS = {
     for metric in (
         _of_steps("loss", "Loss", smooth=True),
         _of_steps("signal", "Overfitting signal", percent=True, smooth=True),
+        _of_steps("alignment", "Gradient alignment", smooth=True),
         _of_steps("lr", "Learning rate"),
         _of_steps("training_accuracy", "Training accuracy", percent=True, smooth=True, field="accuracy"),
         _of_steps("images_per_second", "Images per second"),

@@ -20,12 +20,12 @@ SHOWN_ABOVE = {"eps", "epochs", "method.name", "method.alpha"}  # settings that 
 
 
 class RunFacts(Static):
-    """Shows the settings, results and progress of one run."""
+    """Shows the settings, results and progress of one run. The style sheet gives it its size, whatever the text."""
 
     def show(self, row: Row | None, view: LiveRun | None, evaluations: Sequence[Evaluation] = ()) -> None:
         """Show one run, or say that no run is chosen. evaluations: those of the run that have no result."""
         text = Text("\n").join(_line(*fact) for fact in facts(row, view, evaluations)) if row else Text("no run chosen")
-        self.update(text)
+        self.update(text, layout=False)  # a layout of the whole screen, twice a second, costs more than all charts
 
 
 def facts(row: Row, view: LiveRun | None, evaluations: Sequence[Evaluation] = ()) -> list[tuple[str, str]]:

@@ -1,18 +1,19 @@
 """The list of runs at the left, with two lines for each run: those that train, the queue, and those that ended."""
 
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from rich.cells import set_cell_size
 from rich.text import Text
 from textual.binding import Binding
 from textual.message import Message
-from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from fastadv_tui.dashboard.colours import run_colour, scheme_of, state_colour
 from fastadv_tui.dashboard.marks import Marks
 from fastadv_tui.dashboard.snapshot import Evaluation, LiveRun, Snapshot
+from fastadv_tui.dashboard.widgets.plain_list import PlainList
 from fastadv_tui.history.columns import age_text, status_word
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.row_names import names_with_seeds
@@ -30,10 +31,11 @@ LOUD = ("collapsed", "failed", "lost")  # states whose words have their colour, 
 EMPTY_TEXT = "No runs yet.\n\nPress n to start one: the digits\ntake a minute and no download."
 
 
-class RunList(OptionList):
+class RunList(PlainList):
     """The running runs, then the queue in its order, then the newest of those that ended.
 
-    Cancelled runs are in the history only. `filter` is a part of the name or the id. The cursor stays on its run.
+    Cancelled runs are in the history only. `filter` is a part of the name or the id. The cursor stays on its run. It
+    goes to a run that the user submits only as long as it is not settled, which means that the user has not moved it.
     """
 
     class Chosen(Message):
@@ -54,6 +56,8 @@ class RunList(OptionList):
         self._prompts: dict[str, Text] = {}
         self._last: tuple[Snapshot, Marks] | None = None
         self._drawn_for = NAME_WIDTH
+        self._settled, self._moves_itself = False, False
+        self._expected = ""
         self.filter = ""
 
     @property
@@ -67,6 +71,19 @@ class RunList(OptionList):
             return False
         self.highlighted = self._shown.index(run_id)
         return True
+
+    def settle(self) -> None:
+        """Keep the cursor on its run whatever is submitted."""
+        self._settled = True
+
+    def expect(self, run_id: str) -> None:
+        """Move the cursor to a new run as soon as the list has it, unless the cursor is settled by then."""
+        self._expected = run_id
+
+    def watch_highlighted(self, highlighted: int | None) -> None:
+        super().watch_highlighted(highlighted)
+        if highlighted is not None and not self._moves_itself:
+            self._settled = True
 
     def show(self, snapshot: Snapshot, marks: Marks) -> None:
         """Show the runs of a snapshot. Only runs that changed are drawn again."""
@@ -88,15 +105,34 @@ class RunList(OptionList):
                 if prompts[run_id] != self._prompts.get(run_id):
                     self.replace_option_prompt(run_id, prompts[run_id])
         self._prompts = prompts
+        self._go_to_expected()
+
+    def _go_to_expected(self) -> None:
+        if self._expected not in self._shown:
+            return
+        if not self._settled:
+            with self._moving_itself():
+                self.highlighted = self._shown.index(self._expected)
+        self._expected = ""
+
+    @contextmanager
+    def _moving_itself(self) -> Iterator[None]:
+        """The cursor moves without the user's doing."""
+        self._moves_itself = True
+        try:
+            yield
+        finally:
+            self._moves_itself = False
 
     def _refill(self, ids: list[str], prompts: dict[str, Text]) -> None:
         """Replace all entries. The cursor stays on its run; if the run is gone, at its place."""
         chosen_before, place_before = self.chosen, self.highlighted or 0
         self._shown = ids
         options = [Option(prompts[run_id], id=run_id) for run_id in ids]
-        self.set_options(options or [Option(EMPTY_TEXT, disabled=True)])
-        if ids:
-            self.highlighted = ids.index(chosen_before) if chosen_before in ids else min(place_before, len(ids) - 1)
+        with self._moving_itself():
+            self.set_options(options or [Option(EMPTY_TEXT, disabled=True)])
+            if ids:
+                self.highlighted = ids.index(chosen_before) if chosen_before in ids else min(place_before, len(ids) - 1)
 
     def on_mount(self) -> None:
         self._entitle()
@@ -116,7 +152,7 @@ class RunList(OptionList):
         room = max(self.size.width - len("Runs") - len(HEADING) - 6, 1)
         self.border_title = f"Runs {'─' * room} {HEADING}"
 
-    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
+    def on_option_list_option_highlighted(self, event: PlainList.OptionHighlighted) -> None:
         event.stop()
         self.post_message(self.Chosen(event.option_id))
 

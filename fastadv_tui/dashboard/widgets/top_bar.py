@@ -1,5 +1,7 @@
 """The line at the top of every screen: the tabs, and the number of runs in each state."""
 
+from collections import Counter
+
 from rich.style import Style
 from rich.text import Text
 from textual.events import Resize
@@ -27,8 +29,8 @@ class TopBar(Static):
 
     def show(self, snapshot: Snapshot, readonly: bool) -> None:
         """Show the counts of a snapshot."""
-        states = [row.state for row in snapshot.rows]
-        self._counts, self._readonly = [(state, states.count(state)) for state in STATES if state in states], readonly
+        counts = Counter(row.state for row in snapshot.rows)
+        self._counts, self._readonly = [(state, counts[state]) for state in STATES if state in counts], readonly
         self._draw()
 
     def show_machine(self, sample: Sample) -> None:
@@ -48,7 +50,7 @@ class TopBar(Static):
             room = width - tabs.cell_len - counts.cell_len
             if room > 0:
                 break
-        self.update(Text.assemble(tabs, " " * max(room, 1), counts))
+        self.update(Text.assemble(tabs, " " * max(room, 1), counts), layout=False)  # always one line
 
     def _tabs(self) -> Text:
         parts = [Text(" fastadv ", "reverse bold"), Text(" ")]

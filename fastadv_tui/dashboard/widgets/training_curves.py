@@ -11,7 +11,7 @@ from textual.containers import Grid, Vertical
 from textual.events import Resize
 from textual.geometry import Size
 
-from engine.protocol.events import Alarm, Evaluated, Step
+from engine.protocol.events import Alarm, Evaluated, RolledBack, Step
 from fastadv_tui.dashboard.chart.series import Mark, Options, Series, Threshold
 from fastadv_tui.dashboard.chart.widget import Chart
 from fastadv_tui.dashboard.widgets.metrics import Metric
@@ -112,11 +112,16 @@ class TrainingCurves(Vertical):
         self._draw()
 
     def move(self, by: int) -> None:
-        """Move the cursor of the accuracy chart, and put the cursors of the other charts at the same x."""
-        accuracy = self.query_one("#accuracy", Chart)
-        accuracy.action_move(by)
+        """Move the cursor of the first chart that shows a curve, and put all other cursors at the same x.
+
+        The accuracy chart comes first, but it has no curve before the first epoch ends.
+        """
+        leader = next((chart for chart in self.charts if chart.has_points and chart.content_size), None)
+        if leader is None:
+            return
+        leader.action_move(by)
         for chart in self.charts:
-            chart.cursor = accuracy.cursor
+            chart.cursor = leader.cursor
 
     def clear_cursor(self) -> bool:
         """Put the cursors away. Returns whether there was one."""
@@ -156,7 +161,12 @@ class TrainingCurves(Vertical):
 
     def _options(self) -> Options:
         chosen = self._runs[0].state if self._runs else RunState()
-        marks = (*self._alarms(chosen), *self._resumes(chosen), *self._phases(chosen))
+        marks = (
+            *self._alarms(chosen),
+            *self._rollbacks(chosen),
+            *self._resumes(chosen),
+            *self._phases(chosen),
+        )
         x_range = None
         if any(run.live for run in self._runs):  # the empty part of the axis is the time to come
             ends = [self._planned_end(run) for run in self._runs]
@@ -232,6 +242,12 @@ class TrainingCurves(Vertical):
     def _alarms(self, run: RunState) -> list[Mark]:
         return [Mark(self._x(alarm), "!", alarm.kind) for alarm in run.alarms]
 
+    def _rollbacks(self, run: RunState) -> list[Mark]:
+        """Marks where training went on after it was rolled back: what came later before is not drawn."""
+        if not self._time:
+            return [Mark(event.to_epoch, "↶", "rolled back") for event in run.rollbacks]
+        return [Mark(self._x(event), "↶", "rolled back") for event in run.rollbacks]
+
     def _resumes(self, run: RunState) -> list[Mark]:
         """Marks where attempts after the first began."""
         return [Mark(at, "↻", "resumed") for step in run.resumed_at if (at := self._x_of_step(run, step)) is not None]
@@ -248,7 +264,7 @@ class TrainingCurves(Vertical):
         begun = (self._x_of_step(run, stretch.first_step + 1) for stretch in stretches)
         return [Mark(at, "▽", "phase") for at in begun if at is not None]
 
-    def _x(self, event: Step | Evaluated | Alarm) -> float:
+    def _x(self, event: Step | Evaluated | Alarm | RolledBack) -> float:
         return float(event.elapsed if self._time else event.epoch)
 
 
@@ -267,7 +283,8 @@ def _raster(size: Size, count: int) -> tuple[int, int]:
 
 def _version(run: RunState) -> tuple[int, ...]:
     """Differs whenever the charts of a run differ."""
-    return (id(run), run.step, len(run.watch), len(run.guard), len(run.final), len(run.alarms), run.attempt)
+    evaluations = len(run.watch), len(run.guard), len(run.final)
+    return (id(run), run.step, *evaluations, len(run.alarms), len(run.rollbacks), run.attempt)
 
 
 def _alarm_threshold(run: RunState) -> Threshold | None:

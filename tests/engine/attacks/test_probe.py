@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.attacks.objectives import loss_gradient
 from engine.attacks.pgd import Pgd
-from engine.attacks.probe import Probe, loss_gradient, misclassified
+from engine.attacks.probe import Probe, misclassified
 from engine.attacks.threat import Threat
 from engine.data.memory.batches import TestImages
 from engine.data.memory.datasets import open_arrays

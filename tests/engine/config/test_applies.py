@@ -47,7 +47,8 @@ def test_the_options_that_apply_are_those_that_the_method_takes(method: str) -> 
         ({"eval__attack": "none"}, "eval.images", False),
         ({"watch__images": 0}, "watch.steps", False),
         ({}, "early_stop.drop", False),
-        ({"early_stop__enabled": True}, "early_stop.drop", True),
+        ({"on_collapse": "stop"}, "early_stop.drop", True),
+        ({"on_collapse": "stop"}, "early_stop.enabled", False),
     ],
 )
 def test_a_setting_shows_where_it_has_an_effect(typed: dict[str, Any], key: str, shown: bool) -> None:

@@ -191,7 +191,8 @@ def _values(kind: Any) -> st.SearchStrategy[Any]:
             "method.alpha": sizes,
             "optim.lr": st.floats(1e-6, 100),
             "optim.milestones": st.lists(shares, unique=True, max_size=4).map(lambda found: tuple(sorted(found))),
-            "early_stop.enabled": st.booleans(),
+            "early_stop.drop": shares,
+            "on_collapse": st.sampled_from(["warn", "stop"]),
         }
     )
 
@@ -202,6 +203,19 @@ def test_a_config_survives_flattening_and_json(settings: dict[str, Any]) -> None
     assert flatten(config) | settings == flatten(config)
     assert assemble(flatten(config)) == config
     assert msgspec.json.decode(msgspec.json.encode(config), type=RunConfig) == config
+
+
+def test_a_configuration_of_version_0_1_with_early_stopping_stops_at_a_collapse() -> None:
+    config = assemble(DIGITS | {"early_stop.enabled": True, "early_stop.drop": 0.3})
+    assert (config.on_collapse, config.early_stop.enabled, config.early_stop.drop) == ("stop", False, 0.3)
+    with pytest.raises(ConfigError, match="leave out early_stop"):
+        assemble(DIGITS | {"early_stop.enabled": True, "on_collapse": "rollback"})
+
+
+@pytest.mark.parametrize("method", ["standard", "free"])
+def test_a_method_without_a_signal_cannot_be_rolled_back(method: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^on_collapse = rollback: method {method} has no overfitting signal; use"):
+        assemble(DIGITS | {"method.name": method, "on_collapse": "rollback"})
 
 
 def test_step_sizes_follow_eps_unless_they_are_typed() -> None:
@@ -299,7 +313,10 @@ def test_an_option_of_another_method_has_no_value() -> None:
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ({"method.name": "standard", "method.steps": 99}, "method.steps is an option of pgd, not of standard"),
+        (
+            {"method.name": "standard", "method.steps": 99},
+            "is an option of pgd and trades, not of standard",
+        ),
         ({"method.name": "standard", "method.alpha": 0.1}, "method.alpha is an option of .*, not of standard"),
         ({"method.replays": 3}, "method.replays is an option of free, not of fgsm; it has alpha, init"),
         ({"method.name": "pgd", "method.noise": 0.5}, "method.noise is an option of fgsm and nfgsm, not of pgd"),

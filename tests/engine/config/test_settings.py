@@ -8,6 +8,7 @@ import pytest
 from engine.config.errors import ConfigError
 from engine.config.groups import Group
 from engine.config.keys import assemble, flatten, parse_value
+from engine.config.methods import methods
 from engine.config.run import RunConfig
 from engine.config.sections import ModelConfig
 from engine.config.settings import Kind, Setting, settings
@@ -41,7 +42,7 @@ def test_the_defaults_are_those_of_a_run_that_sets_nothing() -> None:
     [
         (
             "method.name",
-            {"kind": Kind.CHOICE, "choices": ("standard", "fgsm", "nfgsm", "pgd", "free"), "default": "fgsm"},
+            {"kind": Kind.CHOICE, "choices": tuple(methods()), "default": "fgsm"},
         ),
         ("method.alpha", {"kind": Kind.NUMBER, "optional": True, "unit": "1/255", "low": 0, "high": 1}),
         ("eps", {"kind": Kind.NUMBER, "optional": False, "unit": "1/255", "default": 8 / 255}),
@@ -59,7 +60,7 @@ def test_a_setting_is_described_as_its_type_says(key: str, expected: dict[str, A
 @pytest.mark.parametrize(
     ("key", "said"),
     [
-        ("method.name", "standard, fgsm, nfgsm, pgd or free"),
+        ("method.name", "standard, fgsm, nfgsm, pgd, free, sora, fgsm-uap, liet, nuat, gat or trades"),
         ("optim.nesterov", "true or false"),
         ("eps", "0 to 255"),
         ("method.alpha", "0 to 255 or auto"),

@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.config.errors import ConfigError
-from engine.config.sections import parse_attack
-from engine.config.units import both_units, parse_size, units
+from engine.config.units import both_units, parse_size, reading_of, units
 
 
 @pytest.mark.parametrize(
@@ -84,12 +83,22 @@ def test_a_size_that_is_shown_is_read_back_as_the_same_size(n: int) -> None:
     assert both_units(n / 255).startswith(f"{n}/255 = ")
 
 
-@pytest.mark.parametrize(("name", "meant"), [("pgd-50-10", (50, 10)), ("pgd-10", (10, 1)), ("pgd-1-1", (1, 1))])
-def test_the_name_of_an_attack_gives_its_steps_and_restarts(name: str, meant: tuple[int, int]) -> None:
-    assert parse_attack(name) == meant
-
-
-@pytest.mark.parametrize("name", ["pgd", "pgd-", "pgd-0", "pgd-5-0", "pgd-5-5-5", "PGD-5", "pgd--5", "pgd-5 ", "pgd-٥"])
-def test_a_name_of_no_attack_is_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match="pgd-50-10"):
-        parse_attack(name)
+@pytest.mark.parametrize(
+    ("text", "reading"),
+    [
+        ("0.5", "0.5 of 1 = 127.5/255"),
+        (" .1 ", ".1 of 1 = 25.5/255"),
+        ("1e-3", "1e-3 of 1 = 0.255/255"),
+        ("0", ""),
+        ("1", ""),
+        ("8", ""),
+        ("0.5/255", ""),
+        ("1/2", ""),
+        ("2,4", ""),
+        ("-0.5", ""),
+        ("x", ""),
+        ("", ""),
+    ],
+)
+def test_a_size_whose_unit_is_in_doubt_says_how_it_was_read(text: str, reading: str) -> None:
+    assert reading_of(text) == reading

@@ -50,18 +50,28 @@ class Counting(TorchDispatchMode):
         ("pgd", {"steps": 3}),
         ("pgd", {"steps": 2, "restarts": 2}),
         ("free", {}),
+        ("sora", {}),
+        ("fgsm-uap", {}),
+        ("liet", {}),
+        ("nuat", {}),
+        ("gat", {}),
+        ("trades", {"steps": 2}),
     ],
 )
 def test_a_training_step_computes_the_flops_that_are_forecast(method: str, more: dict[str, int]) -> None:
+    """The second minibatch, as the first makes a table of LIET's that the forecast leaves out."""
     typed = {"method.name": method, **{f"method.{key}": value for key, value in more.items()}}
     config = build("cifar", {**typed, "model.width": 4, "epochs": 1})
     facts, device = datasets()["cifar10"].facts, torch.device("cpu")
     learner = Learner(build_network(config.model, facts), config.optim, lambda step: 0.1, device, "fp32")
     x, y = torch.rand(4, 3, 32, 32), torch.tensor([0, 1, 2, 3])
-    with Counting() as counting:
-        for _ in range(config.updates_per_minibatch):
-            step_of(config)(learner, Minibatch(x, y, torch.arange(4)), Threat(config.eps), torch.Generator())
-    assert counting.total == training_flops(config, {0: count_passes(config.model, facts)}, 4)
+    counts = [Counting(), Counting()]
+    for counting in counts:
+        with counting:
+            for _ in range(config.updates_per_minibatch):
+                step_of(config)(learner, Minibatch(x, y, torch.arange(4)), Threat(config.eps), torch.Generator())
+    forecast = training_flops(config, {0: count_passes(config.model, facts)}, 4)
+    assert counts[1].total == pytest.approx(forecast, rel=1e-4 if method == "nuat" else 0)  # its singular values
 
 
 def test_flops_of_the_papers_recipe_are_known() -> None:

@@ -116,7 +116,7 @@ def test_early_stopping_restores_the_weights_of_this_run_or_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int | None, error: str
 ) -> None:
     other = stopped_run(tmp_path, 8)
-    rundir = run_folder(tmp_path / "run", SETTINGS | {"early_stop.enabled": True})
+    rundir = run_folder(tmp_path / "run", SETTINGS | {"on_collapse": "stop"})
 
     def guard(validation: Validation, epoch: int) -> Accuracy:
         """Robust accuracy falls in the second epoch, before which the kept weights are replaced or removed."""

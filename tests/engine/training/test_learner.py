@@ -102,7 +102,7 @@ def test_an_update_returns_the_input_gradient_without_another_pass(x: Tensor, y:
     model.register_forward_hook(lambda *_: calls.append(1))
     gradient = make_learner(model).update(x, y, input_grad=True)
     assert gradient is not None
-    torch.testing.assert_close(gradient, expected)
+    torch.testing.assert_close(gradient, expected * len(y))
     assert len(calls) == 1
     assert make_learner(model).update(x, y) is None
 
@@ -227,6 +227,61 @@ def test_low_precision_gradients_have_the_signs_of_fp32(name: str, precision: st
     not_zero = exact != 0
     assert not_zero.float().mean() > 0.95  # nearly every pixel is compared
     assert (signs(precision) == exact)[not_zero].float().mean() >= SIGNS_AGREE
+
+
+def test_label_smoothing_is_in_the_training_loss_and_not_in_the_attack(x: Tensor, y: Tensor) -> None:
+    model = digits_model()
+    smoothed, plain = make_learner(copy.deepcopy(model), label_smoothing=0.4), make_learner(copy.deepcopy(model))
+    assert torch.equal(smoothed.input_grad(x, y)[0], plain.input_grad(x, y)[0])
+    before = torch.full((16,), 2.3)
+    smoothed.update(x, y, before)
+    plain.update(x, y, before)
+    log_p = model(x).detach().log_softmax(1)
+    targets = 0.6 * F.one_hot(y, 10) + 0.4 / 10
+    assert smoothed.figures()[0] == pytest.approx(float(-(targets * log_p).sum(1).mean()), rel=1e-5)
+    assert smoothed.figures()[1:] == plain.figures()[1:]  # the overfitting signal compares plain losses, too
+
+
+def test_progress_is_the_fraction_of_the_updates_that_are_done(x: Tensor, y: Tensor) -> None:
+    learner, found = make_learner(total_steps=4), []
+    for _ in range(6):
+        found.append(learner.progress)
+        learner.update(x, y)
+    assert found == [0, 0.25, 0.5, 0.75, 1, 1]
+
+
+def test_an_update_trains_through_every_forward_pass_of_its_loss(x: Tensor, y: Tensor) -> None:
+    """Through a pass whose images have a gradient of their own, too, which the update leaves alone."""
+    model = digits_model()
+    learner = make_learner(copy.deepcopy(model), lr=0.1, momentum=0.0, weight_decay=0.0)
+    moved = (x + 0.1).clamp(0, 1)
+    gradient, losses, logits = learner.traced_input_grad(x, y)
+    passes: list[int] = []
+    learner.model.register_forward_hook(lambda *_: passes.append(1))
+    learner.update(moved, y, loss=lambda after: F.cross_entropy(after, y) + 3 * F.mse_loss(after, logits))
+    assert len(passes) == 1
+    torch.testing.assert_close(gradient, plain_gradients(copy.deepcopy(model), x, y)[1] * len(y))
+    torch.testing.assert_close(losses, F.cross_entropy(model(x), y, reduction="none"))
+    after = model(moved)
+    wanted = torch.autograd.grad(F.cross_entropy(after, y) + 3 * F.mse_loss(after, model(x)), list(model.parameters()))
+    for p, q, g in zip(learner.model.parameters(), model.parameters(), wanted, strict=True):
+        torch.testing.assert_close(p.data, q.data - 0.1 * g)
+
+
+def test_an_attack_in_eval_mode_leaves_the_network_as_it_was() -> None:
+    torch.manual_seed(0)
+    config = ModelConfig(name="preact-resnet18", width=2, depth=1)
+    learner = make_learner(build_network(config, datasets()["digits"].facts))
+    before = copy.deepcopy(learner.model.state_dict())
+    images, labels = torch.rand(4, 1, 8, 8), torch.zeros(4, dtype=torch.long)
+    gradient, _ = learner.input_grad(images, labels, lambda logits: logits.square().mean(), eval_mode=True)
+    images.requires_grad_()
+    learner.model.eval()
+    (expected,) = torch.autograd.grad(learner.model(images).square().mean(), images)
+    torch.testing.assert_close(gradient, 4 * expected)
+    learner.model.train()
+    assert all(torch.equal(value, before[key]) for key, value in learner.model.state_dict().items())
+    assert all(p.requires_grad for p in learner.model.parameters())
 
 
 @pytest.mark.parametrize("limit", [1e-3, 1e3])

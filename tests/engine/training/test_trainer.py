@@ -52,20 +52,18 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.protocol.files.os.fsync", lambda handle: None)
 
 
+CROPS = {"micro_batch": 16, "model.name": "preact-resnet18", "model.width": 2, "model.depth": 1}  # takes 6 pixels, too
 METHODS: dict[str, dict[str, Any]] = {
     "standard": {"method.name": "standard"},
     "random": {},
     "previous": {"method.init": "previous", "optim.name": "sgd", "optim.lr": 0.05},
     "pgd": {"method.name": "pgd", "method.steps": 2},
     "free": {"method.name": "free", "method.replays": 3},
-    "phases": {
-        "phases": "0-1:0/6:40 1-2:0/8:30",
-        "micro_batch": 16,
-        "method.init": "previous",
-        "model.name": "preact-resnet18",
-        "model.width": 2,
-        "model.depth": 1,
-    },
+    "sora": {"method.name": "sora", "micro_batch": 16},
+    "nuat": {"method.name": "nuat"},
+    "liet": {"method.name": "liet", "method.table_steps": 3},
+    "fgsm-uap": {"method.name": "fgsm-uap", "phases": "0-1:0/6:40 1-2:0/8:30", **CROPS},
+    "phases": {"method.init": "previous", "phases": "0-1:0/6:40 1-2:0/8:30", **CROPS},
 }
 FEW = {
     "batch_size": 40,
@@ -175,6 +173,17 @@ def test_a_run_says_where_the_alarm_is_raised_if_its_method_has_a_signal(tmp_pat
     assert began.signal_threshold == (THRESHOLD if measured else None)
 
 
+@pytest.mark.parametrize(("method", "has"), [("sora", True), ("nfgsm", False)])
+def test_a_run_writes_the_alignment_of_its_gradients_if_its_method_knows_it(
+    tmp_path: Path, method: str, has: bool
+) -> None:
+    rundir = run_folder(tmp_path / "one", FEW | {"method.name": method})
+    train(rundir)
+    found = [event.alignment for event in of_kind(rundir, events.Step)]
+    assert found
+    assert all(value is not None and -1 <= value <= 1 if has else value is None for value in found)
+
+
 def test_a_run_writes_its_events_in_their_order(tmp_path: Path) -> None:
     rundir = run_folder(tmp_path / "run", FEW | METHODS["free"])
     train(rundir)
@@ -183,9 +192,9 @@ def test_a_run_writes_its_events_in_their_order(tmp_path: Path) -> None:
     assert (began.train_images, began.test_images, began.official_data) == (150, 60, True)
     found = of_kind(rundir, events.Evaluated)
     assert [(e.stage, e.split, e.attack, e.step, e.images) for e in found] == [
-        ("guard", "train", "pgd-5", 12, 40),
+        ("guard", "train", "pgd-5", 12, 120),
         ("watch", "test", "pgd-1", 12, 40),
-        ("guard", "train", "pgd-5", 24, 40),
+        ("guard", "train", "pgd-5", 24, 120),
         ("watch", "test", "pgd-1", 24, 40),
         ("final", "test", "pgd-1-2", 24, 40),
     ]
@@ -221,7 +230,7 @@ def _guards(monkeypatch: pytest.MonkeyPatch, *robust: float) -> None:
 def test_early_stopping_restores_the_weights_of_the_epoch_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    typed = FEW | {"epochs": 5, "early_stop.enabled": True}
+    typed = FEW | {"epochs": 5, "on_collapse": "stop"}
     rundir, other = run_folder(tmp_path / "run", typed), run_folder(tmp_path / "other", typed)
     _guards(monkeypatch, 0.3, 0.5, 0.1)
     train(rundir)
@@ -240,7 +249,7 @@ def test_early_stopping_restores_the_weights_of_the_epoch_before(
 def test_early_stopping_works_after_a_first_epoch_that_looked_collapsed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rundir = run_folder(tmp_path / "run", FEW | {"epochs": 4, "early_stop.enabled": True})
+    rundir = run_folder(tmp_path / "run", FEW | {"epochs": 4, "on_collapse": "stop"})
     _guards(monkeypatch, 0.01, 0.5, 0.1)
     train(rundir)
     assert "stopped early" in of_kind(rundir, events.Note)[0].message

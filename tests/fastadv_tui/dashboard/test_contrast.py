@@ -3,9 +3,10 @@
 import pytest
 from textual.command import CommandPalette
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import DataTable, Input
 
 from fastadv_tui.dashboard.app import Fastadv
+from fastadv_tui.dashboard.colours import RUNS
 from fastadv_tui.dashboard.screens.compare import CompareScreen
 from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
 from fastadv_tui.dashboard.screens.evaluate_dialog import EvaluateDialog
@@ -15,6 +16,7 @@ from fastadv_tui.dashboard.screens.launch import LaunchScreen
 from fastadv_tui.dashboard.screens.log import LogScreen
 from fastadv_tui.dashboard.screens.machine import MachineScreen
 from fastadv_tui.dashboard.screens.text_dialog import TextDialog
+from fastadv_tui.dashboard.widgets.history_table import HistoryTable
 from tests.support import demo_home
 from tests.support.contrast import grounds, illegible
 from tests.support.demo_home import StillSampler
@@ -96,3 +98,22 @@ def test_with_sixteen_colours_text_has_the_ground_of_the_terminal() -> None:
             assert {text: back for text, back in grounds(app).items() if back != "default"} == {}
 
     play(script, theme="ansi")
+
+
+@pytest.mark.parametrize("theme", ["fastadv-dark", "fastadv-light"])
+def test_the_cursor_row_of_the_history_is_legible_in_every_colour_of_a_mark(theme: str) -> None:
+    demo_home.fill("seeds")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: len(app.snapshot.rows) == 15)
+        await pilot.press("h")
+        await until(pilot, lambda: isinstance(app.screen, HistoryScreen) and app.screen.ready)
+        await until(pilot, lambda: app.screen.query_one(DataTable).row_count >= 15)
+        for place in range(len(RUNS)):
+            await pilot.press("space")
+            await settled(pilot)
+            assert app.marked.place(app.screen.query_one(HistoryTable).chosen or "") == place
+            assert illegible(app) == {}
+            await pilot.press("down")
+
+    play(script, (160, 50), theme=theme)

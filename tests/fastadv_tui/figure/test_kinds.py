@@ -45,7 +45,27 @@ def test_accuracies_are_in_percent_and_clean_is_dashed() -> None:
     robust, clean = found.lines
     assert (robust.xs, robust.ys, robust.dashed) == ([1.0, 2.0], [20.0, 40.0], False)
     assert (clean.ys, clean.dashed, clean.look) == ([90.0, 90.0], True, robust.look)
-    assert (found.solid, found.dashed, robust.label) == ("robust", "clean", "")  # one run: nothing to tell apart
+    assert (found.solid, found.dashed, robust.label) == ("PGD-10", "clean", "")  # one run: nothing to tell apart
+
+
+def test_the_attack_is_named_if_all_runs_were_measured_with_the_same_one() -> None:
+    runs = [trained("a1"), trained("b2", eps="4")]
+    assert picture(rows(*runs), "time", False).y_label == "Accuracy under PGD-10 (%)"
+    write_events(runs[1], step(30), evaluated(30, attack="pgd-20", elapsed=9000.0))
+    assert picture(rows(*runs), "time", False).y_label == "Robust accuracy (%)"
+    assert picture(rows(*runs), "accuracy", False).solid == "robust"
+
+
+def test_a_spike_of_a_long_curve_is_drawn() -> None:
+    """One step in 5,000, which is neither the first nor the last of its stretch."""
+    rundir = make_run(runs_dir() / "a1", chosen=configure("digits", {}))
+    losses = [9.0 if number == 2503 else -9.0 if number == 3307 else 1.0 for number in range(1, 5001)]
+    steps = [step(number, loss=loss) for number, loss in enumerate(losses, 1)]
+    write_events(rundir, started(total_steps=5000), *steps)
+    (line,) = picture(rows(rundir), "loss", False).lines
+    assert (max(line.ys), min(line.ys)) == (9.0, -9.0)
+    assert len(line.xs) <= 500
+    assert (line.xs[0], line.xs[-1]) == (steps[0].epoch, steps[-1].epoch)
 
 
 def test_robust_accuracy_stands_against_time_and_work_in_units_that_suit() -> None:
@@ -83,6 +103,15 @@ def test_labels_say_the_settings_that_differ_and_the_id_where_none_does() -> Non
     )
     labels = [line.label for line in picture(rows(*runs), "loss", False).lines]
     assert labels == ["PGD, lr 0.1", "FGSM, lr 0.005, b2", "FGSM, lr 0.005, c3"]
+
+
+def test_a_label_without_room_for_all_differences_has_those_that_tell_the_runs_apart() -> None:
+    same = {"optim_momentum": "0.85", "optim_lr": "0.03", "watch_images": "77"}
+    runs = trained("a1", eps="2", **same), trained("b2", eps="4", seed="1"), trained("c3", eps="4", seed="2")
+    labels = [line.label for line in picture(rows(*runs), "loss", False).lines]
+    assert [label.startswith(f"ε {eps}/255") for label, eps in zip(labels, (2, 4, 4), strict=True)] == [True] * 3
+    assert [f"seed {seed}" in label for label, seed in zip(labels, (0, 1, 2), strict=True)] == [True] * 3
+    assert all(len(label) <= 40 and "…" not in label for label in labels)
 
 
 def result(eps: float, robust: float, images: int = 9) -> EvaluationRecord:

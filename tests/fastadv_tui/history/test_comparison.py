@@ -58,6 +58,13 @@ def test_a_collapsed_run_says_so() -> None:
     assert line_of(table, "results", "status") == ["collapsed", "done"]
 
 
+def test_a_run_that_was_rolled_back_says_so_and_is_not_called_collapsed() -> None:
+    twice = replace(BASE, rollbacks=[(4.0, "pgd, then nfgsm"), (9.0, "pgd, then pgd")])
+    assert line_of(compare([twice, NARROW]), "results", "status") == ["done, rolled back at epochs 4 and 9", "done"]
+    again = replace(BASE, rollbacks=[(4.0, "pgd, then nfgsm")], alarms=["collapse"])
+    assert line_of(compare([again]), "results", "status") == ["collapsed, rolled back at epoch 4"]
+
+
 def test_a_comparison_lists_only_the_settings_that_differ() -> None:
     other = replace(NARROW, id="c3", method="pgd", settings={"eps": 4 / 255, "method.name": "pgd", "epochs": 15})
     table = compare([BASE, other])
@@ -201,3 +208,11 @@ def test_figures_that_may_say_nothing_are_told_below_without_a_word_on_comparabi
     assert table.warnings == []
     assert [text.partition(":")[0] for text in table.cautions] == ["base", "base"]
     assert {*table.cautions} < {*table.footnotes}
+
+
+def test_no_row_of_a_comparison_has_the_name_of_another() -> None:
+    """The epochs that were trained are a result; those that were asked for are a setting."""
+    table = compare([BASE, replace(NARROW, epochs=5.0, settings={"epochs": 30})])
+    labels = [label for label, _ in (*table.results, *table.settings)]
+    assert "epochs" in labels
+    assert len(labels) == len(set(labels))

@@ -284,6 +284,14 @@ def test_a_missing_history_file_is_rebuilt_with_a_notice(home: Path) -> None:
     assert "was missing" in history.notices[0]
 
 
+def test_a_home_whose_first_run_is_being_submitted_lost_no_history(home: Path) -> None:
+    """Its folder is there a moment before its row."""
+    make_run(runs_dir() / "first")
+    history = History()
+    assert [row.id for row in history.rows()] == ["first"]
+    assert history.notices == []
+
+
 def test_a_history_file_of_a_newer_version_is_kept_beside(home: Path) -> None:
     row = History().record(done_run())
     newer = json.dumps({"runs": {}, "meta": {"1": {"schema": SCHEMA + 1}}})

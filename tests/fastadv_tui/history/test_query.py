@@ -6,6 +6,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from fastadv_tui.history.query import QueryError, ordered, parse
 from fastadv_tui.history.row import Row
@@ -85,7 +86,14 @@ def test_a_filter_finds_the_rows_that_it_describes(text: str, ids: str | None) -
         ("eps>=eight", "type 8"),
         ("since:yesterday", "write 7d"),
         ("'open", "no closing quotation"),
-        ("robust>high", "robust: 'high' is not a number"),
+        ("robust>high", "robust: 'high' is not a number; write 0.4 or 40%"),
+        ("duration>long", "write 90min"),
+        ("tags=paper", "tags is a list and has no order; filter with tag:NAME"),
+        ("qqqqqq>1", "submitted.* or any setting"),
+        ("status:running2", "did you mean running"),
+        ("status:zzzzzzz", "use queued, running, done"),
+        ("final=perhaps", "neither yes nor no"),
+        ("'open", "quotes stand in pairs"),
         ("ended>soon", "write 7d"),
         ("tag=paper", "did you mean tag:"),
     ],
@@ -125,3 +133,16 @@ def test_sorting_puts_rows_without_a_value_last(key: str, ids: str) -> None:
 def test_sorting_by_an_unknown_column_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(QueryError, match="did you mean robust"):
         ordered(ROWS, "robst")
+
+
+def test_a_flag_is_typed_as_the_table_shows_it() -> None:
+    rows = [replace(ROWS[0], pinned=True), ROWS[1]]
+    assert [parse("pinned=yes")(row) for row in rows] == [parse("pinned=true")(row) for row in rows] == [True, False]
+    assert [parse("pinned=no")(row) for row in rows] == [False, True]
+
+
+def test_collapsed_runs_are_found_by_the_word_that_the_table_shows() -> None:
+    rows = [replace(ROWS[0], status="done", alarms=["collapse"]), replace(ROWS[0], status="done", alarms=[])]
+    assert [parse("status:collapsed")(row) for row in rows] == [True, False]
+    assert [parse("status!=collapsed")(row) for row in rows] == [False, True]
+    assert [parse("status:done")(row) for row in rows] == [True, True]

@@ -22,7 +22,7 @@ ALL_WRONG = {
     "seed": "3-1",
     "precision": "fp64",
     "device": "gpu",
-    "early_stop.enabled": "yes",
+    "on_collapse": "panic",
     "model.name": "No Net",
     "phases": "1-2",
     "eval.attack": "magic",
@@ -44,6 +44,7 @@ def test_every_error_is_found_at_once_and_at_its_own_setting() -> None:
         ({"model.name": "mnist-cnn", "model.width": "8"}, "model.name"),
         ({"method.name": "fgsm,pgd", "method.steps": "3"}, "method.steps"),
         ({"phases": "0-3 3-7", "epochs": "5"}, "phases"),
+        ({"eps": "0", "method.name": "pgd"}, "eps"),
         ({"optim.schedule": "piecewise", "optim.milestones": "0.5,0.3"}, "optim.milestones"),
     ],
 )

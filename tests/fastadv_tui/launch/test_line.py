@@ -8,7 +8,7 @@ import pytest
 from engine.config.presets import build
 from fastadv_tui.history.row import Row
 from fastadv_tui.launch.cost import PastPaces
-from fastadv_tui.launch.line import place_of_new
+from fastadv_tui.launch.line import Place, place_of_new
 from fastadv_tui.paths import ensure_home
 from fastadv_tui.supervise.queue import FullTicket, RunQueue
 from tests.support.runs import config, make_run
@@ -46,11 +46,16 @@ def test_new_runs_start_one_after_the_other_on_a_free_device(queue: RunQueue) ->
 
 def test_new_runs_start_after_those_that_wait(queue: RunQueue) -> None:
     wait_in_line(queue, "first0")
-    queue.pause()
     place = place_of_new([CPU], [], paces(2.0), queue)
-    assert (place.before, place.paused) == (1, True)
+    assert (place.before, place.paused) == (1, False)
     assert place.start == pytest.approx(time.time() + 60, abs=5)
     assert place.end == pytest.approx(time.time() + 80, abs=5)
+
+
+def test_a_paused_queue_has_no_times(queue: RunQueue) -> None:
+    wait_in_line(queue, "first0")
+    queue.pause()
+    assert place_of_new([CPU], [], paces(2.0), queue) == Place(before=1, paused=True, start=None, end=None)
 
 
 def test_without_a_similar_run_the_end_is_unknown(queue: RunQueue) -> None:

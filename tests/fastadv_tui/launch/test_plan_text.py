@@ -42,7 +42,7 @@ def test_nothing_is_invented() -> None:
     [
         (Place(0, False, NOW, None), "now"),
         (Place(1, False, None, None), "unknown, 1 run before it"),
-        (Place(2, True, NOW, None), "when the queue goes on, 2 runs before it"),
+        (Place(2, True, None, None), "the queue is paused, 2 runs before it; `fastadv queue continue` lets runs start"),
     ],
 )
 def test_the_start_follows_from_the_queue(place: Place, said: str) -> None:

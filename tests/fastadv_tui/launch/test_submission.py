@@ -6,8 +6,9 @@ import pytest
 
 from engine.config.errors import ConfigError
 from engine.config.keys import flatten
+from engine.config.presets import build
 from fastadv_tui.launch.form import plan_form
-from fastadv_tui.launch.submission import configure, grid, merge, parse_pairs, scaled_phases, understood
+from fastadv_tui.launch.submission import configure, grid, merge, parse_pairs, readings, scaled_phases, understood
 from fastadv_tui.launch.texts import texts_of_config
 
 
@@ -91,3 +92,20 @@ def test_a_typed_setting_that_every_phase_overrules_is_refused(home: Path, typed
         configure("imagenet", typed)
     assert configure("imagenet", {**typed, "phases": "0-3"}).epochs == 3
     assert configure("cifar", {**typed, "phases": "0-3:0/16 3-5"}).epochs == 5
+
+
+def test_sizes_in_doubt_are_told_with_the_way_to_write_the_other_size() -> None:
+    typed = {"eps": "8, 0.5", "method.alpha": None, "epochs": "0.5", "name": "0.5", "eval.step_size": "0.01"}
+    assert readings(typed) == [
+        "eps 0.5 of 1 = 127.5/255; write 0.5/255 for the smaller size",
+        "eval.step_size 0.01 of 1 = 2.55/255; write 0.01/255 for the smaller size",
+    ]
+
+
+@pytest.mark.usefixtures("home")
+def test_an_attack_without_room_is_refused_with_the_way_out() -> None:
+    for method in ("fgsm", "pgd", "free"):
+        with pytest.raises(ConfigError, match=f"eps = 0: .*{method}.*--method standard"):
+            configure("digits", {"eps": "0", "method.name": method})
+    assert configure("digits", {"eps": "0", "method.name": "standard"}).eps == 0
+    assert build("digits", {"eps": 0.0}).eps == 0  # such runs of older versions are still read

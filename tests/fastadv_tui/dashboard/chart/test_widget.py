@@ -12,8 +12,10 @@ from textual.pilot import Pilot
 from textual.strip import Strip
 from textual.widgets import Input
 
+from fastadv_tui.dashboard.chart.looks import style_of
 from fastadv_tui.dashboard.chart.series import Options, Series
-from fastadv_tui.dashboard.chart.widget import LOOKS, Chart
+from fastadv_tui.dashboard.chart.widget import Chart
+from fastadv_tui.dashboard.colours import scheme_of
 
 XS = [float(x) for x in range(100)]
 Scenario = Callable[["Holder", Pilot[None]], Awaitable[None]]
@@ -192,8 +194,7 @@ def test_the_colours_of_the_curves_differ_on_dark_and_on_light() -> None:
         for theme in ("textual-dark", "textual-light"):
             app.theme = theme
             await pilot.pause()
-            chart = app.query_one(Chart)
-            colours = {str(chart.get_component_rich_style(look).color) for look in LOOKS[:7]}
-            assert len(colours) == 7
+            base = app.query_one(Chart).visual_style
+            assert len({style_of(look, scheme_of(app), base).color for look in range(7)}) == 7
 
     run(scenario)

@@ -96,6 +96,37 @@ def test_a_narrow_terminal_shows_the_table_and_the_charts_on_request() -> None:
     play(script, size=(80, 24))
 
 
+def test_where_the_reasons_have_no_room_a_letter_stands_for_each_and_is_explained_below() -> None:
+    demo_home.fill("seeds")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        view = await opened(app, pilot, "fgsm", "nfgsm", "pgd", "nfgsm-eps4", by_seed=True)
+        words = view.reasons.values()
+        assert "eps 4" in words
+        assert any("while training" in reason for reason in words)
+        await until(pilot, lambda: "a  not comparable: " in shown(app))
+        robust = headings(view).index("robust")
+        dim = [view.get_row_at(row)[robust] for row in range(view.row_count)]
+        letters = [str(cell)[-1] for cell in dim if str(cell.style) == "dim"]
+        assert sorted(set(letters)) == sorted(view.reasons)
+        assert view.get_row_height(view.ordered_rows[0].key) == 1
+
+    play(script, size=(80, 24))
+
+
+def test_the_key_of_the_seeds_says_that_there_is_nothing_to_join() -> None:
+    demo_home.fill("live")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        view = await opened(app, pilot, "nfgsm-w64", "fgsm-zero")
+        columns = headings(view)
+        await pilot.press("g")
+        await until(pilot, lambda: "No two of these runs differ only in their seed" in shown(app))
+        assert headings(view) == columns
+
+    play(script, size=(120, 40))
+
+
 def test_published_results_stand_beside_the_runs_while_they_are_asked_for() -> None:
     demo_home.fill("seeds")
 

@@ -10,7 +10,7 @@ from engine.protocol.events import Starting
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard.app import Fastadv
 from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
-from fastadv_tui.dashboard.screens.evaluate_dialog import EvaluateDialog
+from fastadv_tui.dashboard.screens.evaluate_dialog import FIELDS, EvaluateDialog
 from fastadv_tui.dashboard.screens.history import HistoryScreen
 from fastadv_tui.dashboard.screens.runs import RunsScreen
 from fastadv_tui.paths import runs_dir
@@ -155,3 +155,16 @@ def test_a_run_says_which_phase_of_its_start_it_is_in_until_its_first_step() -> 
         await until(pilot, lambda: "first step" not in shown(app) and "running ╌" in shown(app))
 
     play(script, (160, 50))
+
+
+def test_what_each_field_means_is_read_whole_at_80x24() -> None:
+    trained("a1")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "run a1" in shown(app))
+        await asked(app, pilot)
+        words = shown(app).split()
+        for _, meaning in FIELDS.values():
+            assert {*meaning.split()} <= {*words}
+
+    play(script, (80, 24))

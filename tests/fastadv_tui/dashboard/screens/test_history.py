@@ -301,6 +301,13 @@ def test_actions_apply_to_all_marked_runs() -> None:
         await until(pilot, lambda: isinstance(app.screen, HistoryScreen))
         await pilot.press("D")
         await until(pilot, lambda: isinstance(app.screen, ConfirmDialog) and "their folders" in shown(app))
+        assert "2 marked runs: " in shown(app)
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, HistoryScreen))
+        app.screen.query_one("#query", Input).value = "no such run"
+        await until(pilot, lambda: "0 of 3 runs" in shown(app))
+        await pilot.press("D")
+        await until(pilot, lambda: "2 marked runs, 2 of them hidden by the filter" in " ".join(shown(app).split()))
         await pilot.press("y")
         await until(pilot, lambda: [run.path.exists() for run in runs].count(True) == 1)
         await until(pilot, lambda: "1 of 1 runs" in shown(app) and "marked" not in shown(app))

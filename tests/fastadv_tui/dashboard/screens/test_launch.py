@@ -29,8 +29,10 @@ from fastadv_tui.launch.cost import FlopCounter
 from fastadv_tui.launch.draft import load_draft
 from fastadv_tui.launch.draft import path as draft_path
 from fastadv_tui.launch.form_fields import choices_of, help_of, title_of
+from fastadv_tui.launch.start_runs import StartedRuns
 from fastadv_tui.paths import home, runs_dir
 from fastadv_tui.runs.engine_server import EngineServer
+from fastadv_tui.supervise.queue import RunQueue
 from tests.support.pilot import a_run, play, shown, until
 from tests.support.runs import gone
 from tests.support.waiting import seconds, wait_until
@@ -427,10 +429,10 @@ def test_a_start_closes_the_form_and_no_other_screen(monkeypatch: pytest.MonkeyP
     """Another screen opens while the check of the data still runs."""
     go, submitted, start = threading.Event(), threading.Event(), launch_module.start_form
 
-    def start_and_tell(texts: Mapping[str, str], check: Any) -> list[str]:
-        warnings = start(texts, check)
+    def start_and_tell(texts: Mapping[str, str], check: Any) -> StartedRuns:
+        started = start(texts, check)
         submitted.set()
-        return warnings
+        return started
 
     monkeypatch.setattr(EngineServer, "check", lambda server, config: go.wait(seconds(20)) and {})
     monkeypatch.setattr(launch_module, "start_form", start_and_tell)
@@ -480,3 +482,51 @@ def test_two_requests_to_start_the_form_start_one_run(monkeypatch: pytest.Monkey
     play(script)
     assert len(checks) == 2
     assert len([*runs_dir().iterdir()]) == 1
+
+
+@pytest.mark.usefixtures("fake_engine")
+def test_a_start_says_what_was_submitted_and_the_list_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EngineServer, "check", lambda server, config: {})
+    a_run("a1")
+    RunQueue.of_home().pause()
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: app.screen.query_one(RunList).chosen == "a1")
+        await open_form(app, pilot)
+        await until(pilot, lambda: "start the queue is paused, 0 runs before it" in plan(app))
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: not isinstance(app.screen, LaunchScreen))
+        await until(pilot, lambda: app.screen.query_one(RunList).chosen != "a1")
+        (new,) = {row.id for row in app.snapshot.rows} - {"a1"}
+        assert app.screen.query_one(RunList).chosen == new
+        (told,) = [notice.message for notice in app._notifications if "submitted" in notice.message]
+        assert f"({new}) is 1st in the queue, which is paused" in told
+
+    play(script)
+
+
+def test_the_arrows_stay_at_the_first_and_the_last_field() -> None:
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await open_form(app, pilot)
+        await pilot.press("up", "up", "up")
+        first = app.focused
+        await pilot.press("up")
+        assert app.focused is first
+        await pilot.press(*["down"] * 80)
+        assert app.focused is app.screen.focus_chain[-1]
+
+    play(script)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+def test_a_size_whose_unit_is_in_doubt_says_at_its_field_how_it_was_read(size: tuple[int, int]) -> None:
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await open_form(app, pilot)
+        field(app, "eps").focus()
+        await pilot.press(*"0.5")
+        await until(pilot, lambda: "0.5 of 1 = 127.5/255" in next(x for x in shown(app).splitlines() if " eps " in x))
+        await until(pilot, lambda: "write 0.5/255 for the smaller size" in shown(app))
+        await pilot.press(*"/255")
+        await until(pilot, lambda: "of 1 =" not in shown(app))
+
+    play(script, size)

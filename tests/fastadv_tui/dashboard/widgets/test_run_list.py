@@ -1,6 +1,9 @@
 """The two lines of a run in the list, beside the facts of the same run."""
 
+import asyncio
+
 import pytest
+from textual.app import App, ComposeResult
 
 from engine.protocol.events import Progress
 from engine.protocol.rundir import RunDir
@@ -8,7 +11,7 @@ from fastadv_tui.dashboard.colours import DARK
 from fastadv_tui.dashboard.marks import Marks
 from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
 from fastadv_tui.dashboard.widgets.run_facts import facts
-from fastadv_tui.dashboard.widgets.run_list import MAX_ENDED, MAX_QUEUED, in_order, prompt
+from fastadv_tui.dashboard.widgets.run_list import MAX_ENDED, MAX_QUEUED, RunList, in_order, prompt
 from fastadv_tui.history.columns import age_text
 from fastadv_tui.history.row import Row
 from fastadv_tui.paths import runs_dir
@@ -99,3 +102,36 @@ def test_a_long_queue_leaves_room_for_the_runs_that_ended() -> None:
     listed = in_order(rows, {f"q{n}": n + 1 for n in range(500)}, {"q499"})
     assert [row.id for row in listed[:MAX_QUEUED]] == [f"q{n}" for n in range(MAX_QUEUED)]
     assert [row.id for row in listed[MAX_QUEUED:]] == ["q499", *(f"d{499 - n}" for n in range(MAX_ENDED))]
+
+
+def test_the_cursor_goes_to_a_submitted_run_until_the_user_moves_it_and_stays_at_the_ends() -> None:
+    def shown_runs(*ids: str) -> Snapshot:
+        return Snapshot([Row(id=run_id, name=run_id, status="done", ended=float(run_id)) for run_id in ids], {})
+
+    class ListApp(App[None]):
+        def compose(self) -> ComposeResult:
+            yield RunList()
+
+    async def script() -> None:
+        app = ListApp()
+        async with app.run_test() as pilot:
+            runs, marks = app.query_one(RunList), Marks()
+            runs.focus()
+            runs.show(shown_runs("2", "1"), marks)
+            assert runs.chosen == "2"
+            runs.expect("3")
+            runs.show(shown_runs("2", "1"), marks)  # the list does not have it yet
+            assert runs.chosen == "2"
+            runs.show(shown_runs("3", "2", "1"), marks)
+            assert runs.chosen == "3"
+            runs.show(shown_runs("4", "3", "2", "1"), marks)  # which the user did not submit
+            assert runs.chosen == "3"
+            await pilot.press("up", "up", "up")
+            assert runs.chosen == "4"
+            runs.expect("5")
+            runs.show(shown_runs("5", "4", "3", "2", "1"), marks)
+            assert runs.chosen == "4"
+            await pilot.press(*["down"] * 9)
+            assert runs.chosen == "1"
+
+    asyncio.run(script())

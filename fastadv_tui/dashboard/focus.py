@@ -1,0 +1,13 @@
+"""Moves the focus up and down a form."""
+
+from typing import Any
+
+from textual.screen import Screen
+
+
+def step_focus(screen: Screen[Any], by: int) -> None:
+    """Move the focus to the next (1) or the previous (-1) field. It stays at the first and the last one."""
+    chain = screen.focus_chain
+    place = chain.index(screen.focused) + by if screen.focused in chain else 0
+    if 0 <= place < len(chain):
+        chain[place].focus()

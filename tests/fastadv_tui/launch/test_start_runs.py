@@ -1,0 +1,34 @@
+"""Submissions, and what the user is told about them."""
+
+import pytest
+
+from engine.config.presets import build
+from engine.protocol.rundir import RunDir
+from fastadv_tui.launch.line import waiting_runs
+from fastadv_tui.launch.start_runs import start_runs
+from fastadv_tui.paths import ensure_home, runs_dir
+from fastadv_tui.supervise.queue import RunQueue
+from tests.support.runs import wait_for_status
+
+CONFIG = build("digits", {"name": "mine", "device": "cpu"})
+COMMAND = ["fastadv", "run", "digits"]
+
+
+@pytest.mark.usefixtures("fake_engine")
+def test_a_run_with_a_free_slot_starts_now() -> None:
+    ensure_home()
+    started = start_runs([CONFIG], COMMAND, [])
+    assert started.text == f"submitted: mine ({started.first}) starts now"
+    wait_for_status(RunDir(runs_dir() / started.first), "done")
+
+
+@pytest.mark.usefixtures("fake_engine")
+def test_places_in_the_queue_are_told_and_a_pause_has_no_times() -> None:
+    ensure_home()
+    RunQueue.of_home().pause()
+    paused = "in the queue, which is paused; `fastadv queue continue` lets it start"
+    one = start_runs([CONFIG], COMMAND, [])
+    assert one.text == f"submitted: mine ({one.first}) is 1st {paused}"
+    more = start_runs([CONFIG] * 3, COMMAND, ["mine"])
+    assert more.text == f"submitted 3 runs, tagged mine: the first, mine ({more.first}), is 2nd {paused}"
+    assert {run.expected.start for run in waiting_runs(RunQueue.of_home())} == {None}
