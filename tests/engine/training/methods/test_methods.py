@@ -271,6 +271,7 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("pgd", {"steps": 2, "restarts": 2}),
     ("pgd", {"steps": 1, "start_in_box": False}),
     ("free", {}),
+    ("trades", {"steps": 2}),
     # N-FGSM leaves the ball on purpose: test_n_fgsm_agrees_with_its_algorithm_by_hand
 ]
 
