@@ -168,6 +168,11 @@ BAD = {
     "bad attack": (["digits", "--eval", "autoattack"], "unknown attack 'autoattack'"),
     "bad device": (["digits", "--device", "gpu"], "use auto, cpu or cuda:N"),
     "large batch": (["digits", "--batch-size", "2000"], "only 1437 training images"),
+    "no such answer to a collapse": (["digits", "--on-collapse", "panic"], "on_collapse = 'panic': use warn, stop"),
+    "no way back": (
+        ["digits", "--method", "standard", "--on-collapse", "rollback"],
+        "standard has no overfitting signal",
+    ),
     "missing folder": (["cifar", "--data-dir", "/no/such/folder"], "does not exist"),
     "missing GPU": (["digits", "--device", "cuda:7"], "use --device auto or cpu"),
     "wrong network": (["cifar", "--set", "model.name=mnist-cnn"], "mnist-cnn takes mnist only"),

@@ -47,7 +47,7 @@ BAD_VALUES: list[tuple[str, Any]] = [
     ("model.name", "res-net"),
     ("model.width", 0),
     ("method.name", "pgd2"),
-    ("method.alpha", 1.5),
+    ("method.alpha", -0.5),
     ("method.init", "ones"),
     ("method.steps", 0),
     ("method.replays", 0),
@@ -203,6 +203,19 @@ def test_a_config_survives_flattening_and_json(settings: dict[str, Any]) -> None
     assert flatten(config) | settings == flatten(config)
     assert assemble(flatten(config)) == config
     assert msgspec.json.decode(msgspec.json.encode(config), type=RunConfig) == config
+
+
+def test_a_configuration_of_version_0_1_with_early_stopping_stops_at_a_collapse() -> None:
+    config = assemble(DIGITS | {"early_stop.enabled": True, "early_stop.drop": 0.3})
+    assert (config.on_collapse, config.early_stop.enabled, config.early_stop.drop) == ("stop", False, 0.3)
+    with pytest.raises(ConfigError, match="leave out early_stop"):
+        assemble(DIGITS | {"early_stop.enabled": True, "on_collapse": "rollback"})
+
+
+@pytest.mark.parametrize("method", ["standard", "free"])
+def test_a_method_without_a_signal_cannot_be_rolled_back(method: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^on_collapse = rollback: method {method} has no overfitting signal; use"):
+        assemble(DIGITS | {"method.name": method, "on_collapse": "rollback"})
 
 
 def test_step_sizes_follow_eps_unless_they_are_typed() -> None:

@@ -15,7 +15,7 @@ from engine.attacks.pgd import Pgd
 from engine.attacks.threat import Threat
 from engine.data.memory.batches import TestImages
 from engine.data.memory.datasets import open_arrays
-from engine.evaluation.evaluation import Accuracy, Evaluation, attacked_accuracy, clean_answers
+from engine.evaluation.evaluation import Accuracy, Evaluation, attacked_accuracy, clean_answers, fgsm_accuracy
 from engine.runtime.eval_mode import evaluating
 from engine.runtime.rng import image_noise
 from tests.support.networks import CPU, InDouble, digits_model, evaluate, trained_digits
@@ -280,3 +280,16 @@ def test_the_noise_of_an_attack_depends_on_the_seed_alone(attack: Pgd) -> None:
         return evaluate(model(), images(60), THREAT, attack, seed)
 
     assert found(0, 1) == found(0, 2)
+
+
+def test_accuracy_under_fgsm_is_that_of_one_step_from_each_clean_image() -> None:
+    x, y = images(60)[torch.arange(60)]
+    right = 0
+    for n in range(60):
+        one = x[n : n + 1].clone().requires_grad_()
+        nn.functional.cross_entropy(model()(one), y[n : n + 1]).backward()
+        assert one.grad is not None
+        stepped = (one.detach() + THREAT.eps * one.grad.sign()).clamp(0, 1)
+        right += int(model()(stepped).argmax() == y[n])
+    assert 0 < right < 60
+    assert fgsm_accuracy(model(), x, y, THREAT) == pytest.approx(right / 60)

@@ -50,6 +50,7 @@ EXAMPLES: list[events.AnyEvent] = [
     Progress(attack="pgd-2", done=1, total=2),
     Evaluated(stage="final", split="test", step=9, epoch=3.0, attack="pgd-2", clean=0.5, robust=0.2, images=4),
     events.Alarm(kind="collapse", step=3, epoch=1.0, message="it [fell] ☂"),
+    events.RolledBack(step=30, epoch=3.0, to_step=20, to_epoch=2.0, number=1, message="pgd, then nfgsm"),
     events.Saved(step=3, file="last.pt", bytes=10),
     Note(message="a\nb\x00"),
     Finished(status="failed", error="no"),

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from engine.training.alarm import MAX_DROP, THRESHOLD, WARM_UP, Watchdog
+from engine.training.alarm import GAP_IMAGES, MAX_DROP, MAX_GAP, THRESHOLD, WARM_UP, Watchdog, wide_gap
 
 MANY = 10**9  # images; enough that chance hardly moves an accuracy
 
@@ -109,3 +109,36 @@ def test_a_network_far_below_chance_has_collapsed_with_few_classes_too(classes: 
     assert Watchdog(classes).check_accuracy("watch", 0.95, 0.0, MANY)
     assert not Watchdog(classes).check_accuracy("watch", 0.95, 1 / classes, MANY)
     assert not Watchdog(classes).check_accuracy("watch", 1 / classes + 0.1, 0.0, MANY)  # hardly trained
+
+
+@pytest.mark.parametrize(
+    ("fgsm", "robust", "collapsed"),
+    [
+        (0.95, 0.43, True),  # label smoothing hides the collapse: robust accuracy has hardly fallen
+        (0.95, 0.95 - MAX_GAP - 0.01, True),
+        (0.75, 0.75 - MAX_GAP + 0.01, False),
+        (0.55, 0.48, False),  # healthy
+        (None, 0.43, False),
+    ],
+)
+def test_a_network_that_is_robust_to_fgsm_but_not_to_pgd_has_collapsed(
+    fgsm: float | None, robust: float, collapsed: bool
+) -> None:
+    watchdog = Watchdog(10)
+    watchdog.check_accuracy("guard", 0.8, 0.5, GAP_IMAGES)
+    said = watchdog.check_accuracy("guard", 0.9, robust, GAP_IMAGES, fgsm)
+    assert bool(said) is collapsed
+    assert ("guard" in watchdog.collapsed) is collapsed
+    assert f"{fgsm or 0:.1%} under FGSM" in (said or f"{fgsm or 0:.1%} under FGSM")
+
+
+def test_with_few_images_the_gap_must_be_wider() -> None:
+    assert wide_gap(0.95, 0.6, GAP_IMAGES)
+    assert not wide_gap(0.95, 0.6, 40)
+
+
+def test_after_a_rollback_each_alarm_can_be_raised_again() -> None:
+    watchdog = Watchdog(10)
+    assert watchdog.check_signal(100, 0.9)
+    watchdog.rearm()
+    assert watchdog.check_signal(100, 0.9)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from engine.protocol.events import RolledBack
 from fastadv_tui.runs.event_text import event_line
 from fastadv_tui.runs.state import RunState
 from tests.support.events import evaluated, started, step
@@ -35,3 +36,8 @@ def test_the_final_line_warns_of_a_network_that_always_answers_the_same() -> Non
 def test_a_loss_that_grew_beyond_measure_has_few_digits() -> None:
     state = RunState(started=started(), steps=[step(10, loss=1.2345e30)])
     assert "loss 1.2e+30  lr" in event_line(evaluated(10), state)
+
+
+def test_a_rollback_has_a_line_with_both_methods() -> None:
+    event = RolledBack(step=30, epoch=3.0, to_step=20, to_epoch=2.0, number=1, message="pgd with 2 steps, then nfgsm")
+    assert event_line(event, RunState()) == "rolled back from epoch 3 to epoch 2: pgd with 2 steps, then nfgsm"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from engine.protocol.events import Alarm, AnyEvent, Event, Finished, Note, Progress, Saved
+from engine.protocol.events import Alarm, AnyEvent, Event, Finished, Note, Progress, RolledBack, Saved
 from fastadv_tui.runs.state import MAX_STEPS, RunState, apply, load
 from tests.support.events import evaluated, started, step, write_events
 from tests.support.runs import make_run
@@ -93,8 +93,40 @@ def test_a_clock_that_jumps_back_and_steps_out_of_order_are_ignored() -> None:
     assert state.last_event == 1001.0
 
 
+ROLLED_BACK = RolledBack(step=30, epoch=3.0, to_step=20, to_epoch=2.0, number=1, message="pgd, then nfgsm")
+
+
+def test_a_rollback_drops_what_it_undoes_and_answers_the_alarms() -> None:
+    alarms = [
+        Alarm(kind="overfitting", step=15, epoch=1.5, message="!"),
+        Alarm(kind="collapse", step=30, epoch=3.0, message="!"),
+    ]
+    trained = [step(number) for number in range(1, 31)]
+    state = state_after(
+        started(), *trained, evaluated(20), evaluated(30), *alarms, Saved(step=30, file="", bytes=1), ROLLED_BACK
+    )
+    assert [point.step for point in state.steps] == list(range(1, 21))
+    assert [point.step for point in state.watch] == [20]
+    assert state.alarms == []
+    assert state.rollbacks == [ROLLED_BACK]
+    assert (state.step, state.epochs) == (20, 2.0)
+    state = apply(state, step(21))
+    assert (state.step, state.last_step) == (21, step(21))
+
+
+def test_a_resumed_run_keeps_the_rollbacks_of_its_checkpoint_alone() -> None:
+    before = [started(), *(step(number) for number in range(1, 31)), ROLLED_BACK, step(21), step(22)]
+    after = state_after(*before, started(attempt=2, from_step=22, rollbacks=1))
+    assert after.rollbacks == [ROLLED_BACK]
+    assert after.step == 22
+    assert state_after(*before, started(attempt=2, from_step=22)).rollbacks == []  # the checkpoint is from before it
+    again = state_after(*before, started(attempt=2, from_step=22, rollbacks=1), ROLLED_BACK)
+    assert (again.step, len(again.rollbacks)) == (20, 2)
+
+
 EVENTS = [
     started(),
+    ROLLED_BACK,
     started(attempt=2, from_step=3),
     started(attempt=-1, from_step=-5, total_steps=0, steps_per_epoch=0),
     *[step(number, elapsed=elapsed) for number, elapsed in ((-1, -1.0), (0, 0.0), (1, 9.0), (5, 1.0), (10**12, 1e300))],

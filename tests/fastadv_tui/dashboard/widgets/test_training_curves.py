@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
-from engine.protocol.events import Alarm, Finished
+from engine.protocol.events import Alarm, Finished, RolledBack
 from fastadv_tui.dashboard.chart.series import LINE, Mark, Threshold
 from fastadv_tui.dashboard.chart.widget import Chart
 from fastadv_tui.dashboard.widgets.metrics import METRICS, known
@@ -108,6 +108,15 @@ def test_alarms_resumes_and_titles_are_shown() -> None:
             "Overfitting signal · smoothed 0.9",
             "Learning rate",
         ]
+
+    watch(scenario)
+
+
+def test_a_rollback_is_marked_where_training_went_on() -> None:
+    async def scenario(curves: TrainingCurves, pilot: Pilot[None]) -> None:
+        state = trained(RolledBack(step=30, epoch=3.0, to_step=20, to_epoch=2.0, number=1, message=""))
+        curves.show([charted(state)])
+        assert Mark(2.0, "↶", "rolled back") in curves.query_one("#accuracy", Chart).options.marks
 
     watch(scenario)
 
