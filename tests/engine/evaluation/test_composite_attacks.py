@@ -61,7 +61,7 @@ def test_later_parts_attack_what_earlier_parts_have_left_and_nothing_else() -> N
     right = round(accuracy.clean * 60)
     assert right - sum(fooled.values()) == round(accuracy.robust * 60) == int(evaluation.survivors[0].sum())
     model = Seen()
-    new(60, Composite("first", (Pgd(2, 2, 0.04), ApgdCe(steps=1))), model).run()
+    new(60, Composite("first", (Pgd(2, 2, 0.04), ApgdCe(steps=1, parts=1))), model).run()
     assert max(model.counts[-4:]) == right - fooled["pgd-2-2"]
 
 
