@@ -13,6 +13,7 @@ from typing import Any, Literal
 # For the moving average of the signal. Measured: healthy runs stayed below 0.06 (CIFAR-10, PreActResNet18 of width 16)
 # and 0.12 (MNIST). Runs that collapsed passed the threshold two epochs (MNIST) and most of an epoch (CIFAR-10) before.
 THRESHOLD = 0.35
+MIN_ALIGNMENT = 0.2  # of the moving average of PertAlign, in [-1,1]
 WARM_UP = 20  # weight updates before the moving average is reliable
 MAX_DROP = 0.2  # of robust accuracy from its best value, in [0,1]: the paper's criterion for early stopping
 MAX_GAP = 0.3  # of accuracy under FGSM above that under PGD on the guard's images, in [0,1]
@@ -41,6 +42,17 @@ class Watchdog:
         return self._once(
             "overfitting", f"the attack lowers the loss of {signal:.0%} of the examples: catastrophic overfitting"
         )
+
+    def check_alignment(self, updates: int, alignment: float) -> str | None:
+        """An alarm message if PertAlign, in [-1,1], has fallen below MIN_ALIGNMENT, else None."""
+        if not self.misaligned(updates, alignment):
+            return None
+        why = f"the gradients before and after the attack have a cosine of {alignment:.2f}"
+        return self._once("overfitting", f"{why}: catastrophic overfitting")
+
+    def misaligned(self, updates: int, alignment: float) -> bool:
+        """Whether PertAlign, in [-1,1], is below MIN_ALIGNMENT after so many weight updates."""
+        return updates >= WARM_UP and alignment < MIN_ALIGNMENT
 
     def signals_collapse(self, updates: int, signal: float) -> bool:
         """Whether the overfitting signal, a fraction in [0,1], has reached THRESHOLD after so many weight updates."""
