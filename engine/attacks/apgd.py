@@ -9,7 +9,8 @@ from torch import Tensor
 
 from engine.attacks.objectives import CrossEntropy, Loss, TargetedDlr, ranked_target
 from engine.attacks.probe import Probe, without_gradient
-from engine.attacks.threat import Threat
+from engine.attacks.threat import Threat, as_normal
+from engine.config.norms import LINF
 from engine.runtime.rng import image_noise
 
 STEPS = 100
@@ -90,8 +91,10 @@ def period_ends(steps: int) -> tuple[int, ...]:
 def start_noise(threat: Threat, x: Tensor, noise: Tensor) -> Tensor:
     """A random perturbation at the border of the ball, then clipped to the box.
 
-    x: images in [0,1], (B, C, H, W); noise: uniform in [-1,1), (B, C, H, W).
+    x: images in [0,1], (B, C, H, W); noise: uniform in [-1,1), (B, C, H, W). For l2, the direction is uniform.
     """
+    if threat.norm != LINF:
+        return threat.project(x, threat.eps * threat.direction(as_normal(noise)).to(x.dtype))
     largest = noise.flatten(1).abs().amax(1).clamp_min(1e-12).view(-1, 1, 1, 1)
     return threat.project(x, threat.eps * noise / largest)
 

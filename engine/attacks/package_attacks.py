@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from engine.attacks.probe import Probe
 from engine.attacks.threat import Threat
+from engine.config.norms import LINF
 from engine.runtime.rng import seed_of
 
 FAB_STEPS, SQUARE_QUERIES = 100, 5000  # of the package's standard version
@@ -121,7 +122,7 @@ def _attacked_by(attack: Any, probe: Probe, x: Tensor, y: Tensor, threat: Threat
 
 
 def _norm(threat: Threat) -> str:
-    return "Linf"
+    return "Linf" if threat.norm == LINF else "L2"
 
 
 def _small_seed(seed: int) -> int:

@@ -7,14 +7,13 @@ from torch import Tensor
 
 from engine.attacks.probe import Probe, without_gradient
 from engine.attacks.threat import Threat
-from engine.runtime.rng import image_noise
 
 COMPACT_FRACTION = 0.03  # from this fraction of fooled images on, a batch drops them: copying the rest costs little
 
 
 @dataclass(frozen=True)
 class Pgd:
-    """PGD with `restarts` random starts (Madry et al., 2018). step_size: fraction in [0,1]."""
+    """PGD with `restarts` random starts (Madry et al., 2018). step_size: in the unit of the threat model's eps."""
 
     steps: int
     restarts: int
@@ -58,7 +57,7 @@ def fooled_by_restart(
     """
     fooled, unmoved = torch.zeros_like(y, dtype=torch.bool), torch.zeros_like(y, dtype=torch.bool)
     rows = torch.arange(len(y), device=y.device)
-    delta = threat.project(x, threat.eps * image_noise(seed, restart, images, x.shape[1:]))
+    delta = threat.image_start(x, images, seed, restart)
     for _ in range(attack.steps):
         wrong, gradient = probe.fooled_and_gradient(x + delta, y)
         fooled[rows[wrong]] = True

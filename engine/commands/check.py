@@ -6,7 +6,7 @@ from engine.config.attacks import check_attack
 from engine.config.errors import UserError
 from engine.config.networks import NETWORKS
 from engine.config.run import RunConfig
-from engine.data.dataset import open_dataset
+from engine.data.dataset import open_training_data
 from engine.plan.cost import smallest_part
 from engine.protocol.answers import answer, refuse, refuse_system_error
 from engine.protocol.exit_code import ExitCode
@@ -36,7 +36,7 @@ def check_run(config: RunConfig) -> Checked:
         from engine.runtime import device
 
         device.check(config.device)
-    source = open_dataset(config, fetch=True)
+    source = open_training_data(config, fetch=True)
     check_attack(config.eval.attack, source.facts.classes)
     phases = [source.filled(phase) for phase in config.phase_list]
     if config.phases or config.model.name not in NETWORKS:

@@ -16,6 +16,7 @@ from engine.attacks.stage import Attack
 from engine.attacks.threat import Threat
 from engine.config.attacks import remarks_on
 from engine.config.errors import UserError
+from engine.config.norms import Norm
 from engine.data.dataset import open_dataset
 from engine.evaluation.evaluation import Accuracy, Evaluation
 from engine.evaluation.resumable import ResumableEvaluation, weights_hash
@@ -80,7 +81,7 @@ def _measure(requested: "_RequestedEvaluation", ticker: "_Ticker") -> Measured:
         return known
     found = requested.evaluation().run(ticker)
     seconds = time.monotonic() - begun
-    return _measured(requested.attack_name, requested.eps, found, seconds, len(requested.test.unreadable))
+    return _measured(requested, found, seconds)
 
 
 def _store(requested: "_RequestedEvaluation", measured: Measured) -> ExitCode:
@@ -112,7 +113,7 @@ class _RequestedEvaluation:
         self._limit = attack_of(self._config, self._device, self._dataset.facts.classes)[1]
         self._all_test_images = self._dataset.test(self._phase, self._device)
         self.test = self._all_test_images.first(self._limit)
-        self._attacks = [(Threat(eps), self._attack(eps)) for eps in asked.eps]
+        self._attacks = [(Threat(eps, self._config.norm), self._attack(eps)) for eps in asked.eps]
         self._key = self._make_key()
 
     @property
@@ -122,6 +123,10 @@ class _RequestedEvaluation:
     @property
     def eps(self) -> tuple[float, ...]:
         return self._asked.eps
+
+    @property
+    def norm(self) -> Norm:
+        return self._config.norm
 
     @property
     def result(self) -> Path:
@@ -194,17 +199,18 @@ class _Ticker:
         self._stop.check()
 
 
-def _measured(attack: str, eps: tuple[float, ...], found: list[Accuracy], seconds: float, unreadable: int) -> Measured:
+def _measured(requested: _RequestedEvaluation, found: list[Accuracy], seconds: float) -> Measured:
     robust = tuple(accuracy.robust for accuracy in found)
     clean, images = found[0].clean, found[0].images
     return Measured(
-        attack=attack,
-        eps=eps,
+        attack=requested.attack_name,
+        norm=requested.norm,
+        eps=requested.eps,
         clean=clean,
         robust=robust,
         images=images,
         seconds=round(seconds, 1),
-        unreadable=unreadable,
+        unreadable=len(requested.test.unreadable),
         without_gradient=tuple(accuracy.without_gradient for accuracy in found),
         answers=found[0].answers,
         fooled_by=tuple(accuracy.fooled_by for accuracy in found),

@@ -14,7 +14,7 @@ from engine.config.run import RunConfig
 # The settings whose values decide which other settings have an effect.
 DECIDING = (
     "dataset", "preset", "method.name", "model.name", "phases", "optim.name", "optim.schedule", "optim.average",
-    "eval.attack", "watch.images", "on_collapse",
+    "eval.attack", "watch.images", "on_collapse", "extra_data",
 )  # fmt: skip
 
 
@@ -44,6 +44,8 @@ def applies(key: str, config: RunConfig) -> bool:
             return leaf == "drop" and config.on_collapse == "stop"
     if key == "batch_size":
         return not _every_phase_has_a_size(config)
+    if key in ("extra_data", "extra_fraction"):
+        return not config.in_folder and (key == "extra_data" or bool(config.extra_data))
     if key == "padding":
         facts = spec_of(config.dataset).facts
         return facts is not None and facts.padding > 0

@@ -47,7 +47,7 @@ class DatasetSpec(Struct, frozen=True, kw_only=True):
     preset: the default preset. aliases: other allowed names. facts: None for a folder of images, whose facts come from
     its files. reader: "module:function", empty for a folder of images. The function takes the data folder (a Path) and
     returns `engine.data.memory.arrays.Arrays`, or None if the files are missing.
-    pgd_step: step size of PGD in training and evaluation, as a fraction in [0,1]; None means eps / 4.
+    pgd_step: step size of PGD for linf in training and evaluation, as a fraction in [0,1]; None means eps / 4.
     files: path of the official files in the data folder, empty if the data set needs no files.
     download: None if the files cannot be downloaded.
     """

@@ -7,6 +7,7 @@ import msgspec
 
 from engine.config.datasets import full_name
 from engine.config.errors import ConfigError
+from engine.config.norms import LINF
 from engine.config.run import RunConfig
 from engine.config.settings import Kind, fields, settings
 from engine.config.suggest import did_you_mean
@@ -35,8 +36,8 @@ def full_key(key: str) -> str:
     return key
 
 
-def parse_value(key: str, text: str) -> Any:
-    """Read the text that a user typed for the setting `key`.
+def parse_value(key: str, text: str, norm: str = LINF) -> Any:
+    """Read the text that a user typed for the setting `key`. norm: of the run, which gives sizes their unit.
 
     Raises: ConfigError, whose message names the key, the text and the allowed values.
     """
@@ -44,7 +45,7 @@ def parse_value(key: str, text: str) -> Any:
     key, kind = setting.key, fields()[setting.key].type
     try:
         if setting.is_size:
-            return None if text in ("", "auto") and setting.optional else parse_size(text)
+            return None if text in ("", "auto") and setting.optional else parse_size(text, norm)
         if setting.kind is Kind.LIST:
             return msgspec.convert([part for part in text.split(",") if part], kind, strict=False)
         return msgspec.convert(full_name(text) if key == "dataset" else text, kind, strict=False)

@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from engine.config.errors import ConfigError
+from engine.config.norms import LINF
 from engine.config.plugins import found_in, plugins
 from engine.config.section import Section, fields_of
 
@@ -45,8 +46,9 @@ class MethodSpec(Struct, frozen=True, kw_only=True):
     step: the function that perturbs a minibatch and updates the weights (engine/training/methods/standard.py documents
     its signature). The options are passed as keywords, and so is `alpha` if the method has a step size.
     options: a Section. Two methods may have an option of the same name: its type must be the same, its default may
-    differ. alpha: computes the default step size from eps and the PGD step size of the data set, all fractions in
-    [0,1]; None for a method without a step size. cost: the passes through the network, given the options.
+    differ. alpha: computes the default step size from eps and the PGD step size of the data set, all in the same unit;
+    None for a method without a step size. norms: of the threat models that the method is defined for. cost: the passes
+    through the network, given the options.
     updates: weight updates on each minibatch, given the options. signals: whether the method knows the losses before
     and after its attack, which give the overfitting signal. aligns: whether it knows the input gradients before and
     after, which give PertAlign. adversarial: whether the method aims at robust accuracy. title: the method's name in
@@ -62,6 +64,7 @@ class MethodSpec(Struct, frozen=True, kw_only=True):
     cost: Callable[[Any], Cost] = lambda options: Cost()
     updates: Callable[[Any], int] = lambda options: 1
     signals: bool = False
+    norms: tuple[str, ...] = (LINF,)
     aligns: bool = False
     adversarial: bool = True
     title: str = ""

@@ -14,8 +14,11 @@ from engine.config.errors import ConfigError
 from engine.config.keys import assemble
 from engine.config.method_section import DEFAULT_METHOD
 from engine.config.methods import check_option, methods
+from engine.config.norms import LINF, Norm
 from engine.config.run import MAX_EPOCHS, RunConfig
 from engine.config.suggest import did_you_mean
+
+SIZES = ("eps", "method.alpha", "eval.step_size")  # the settings that are perturbation sizes, whose unit is the norm's
 
 
 class Preset(Struct, frozen=True):
@@ -82,7 +85,7 @@ PRESETS: dict[str, Preset] = {
             "method.replays": 5,
             "early_stop.drop": 0.5,
         },
-        {"free": {"epochs": 3}},  # 15 epochs there count each of the 5 replays
+        {"free": {"epochs": 3}, "trades": {"method.steps": 10}},  # 15 epochs there count each of the 5 replays of free
     ),
     "nfgsm": Preset(
         "N-FGSM (de Jorge et al., 2022) on CIFAR-10: noise of 2 eps, no clipping to the ball",
@@ -103,6 +106,27 @@ PRESETS: dict[str, Preset] = {
             "method.steps": 7,
             "method.replays": 8,
         },
+        {"trades": {"method.steps": 10}},
+    ),
+    "sora": Preset(
+        "SORA (Teymourian et al., 2026) on CIFAR-10: random sign steps that shrink while the loss is curved",
+        "Teymourian et al., ICML 2026, arXiv 2606.00738",
+        {
+            "model.name": "preact-resnet18",
+            "eps": 8 / 255,
+            "epochs": 30,
+            "batch_size": 128,
+            "method.name": "sora",
+            "optim.name": "sgd",
+            "optim.lr": 0.2,
+            "optim.momentum": 0.9,
+            "optim.weight_decay": 5e-4,
+            "optim.schedule": "cyclic",
+            "optim.peak": 0.5,
+            "method.steps": 7,
+            "method.replays": 8,
+        },
+        {"trades": {"method.steps": 10}},
     ),
     "speed": Preset(
         "robust accuracy on CIFAR-10 for few FLOPs: a narrow network with SiLU, Muon, N-FGSM and averaged weights",
@@ -203,7 +227,10 @@ def build(dataset: str, typed: Mapping[str, Any] | None = None, preset: str | No
     typed = dict(typed or {})
     dataset = check_dataset(dataset)
     name = check_preset(preset or spec_of(dataset).preset)
-    settings = preset_settings(name, typed.get("method.name"))
+    norm = typed.get("norm", preset_norm(dataset, preset))
+    settings = preset_settings(name, typed.get("method.name"), norm)
+    if "eps" not in typed and "eps" not in settings:
+        raise ConfigError(f"norm = {norm}: the eps of the preset is for another norm; type an eps, as 0.5 or 128/255")
     _fit_phases(settings, typed)
     config = assemble({**settings, **typed, "dataset": dataset, "preset": name})
     for key, value in typed.items():
@@ -231,18 +258,27 @@ def scaled_from(config: RunConfig) -> int | None:
     return own[-1].end if config.phases == phases.format_phases(phases.scaled(own, config.epochs)) else None
 
 
-def preset_settings(name: str, method: str | None = None) -> dict[str, Any]:
+def preset_norm(dataset: str, preset: str | None = None) -> Norm:
+    """The norm of a preset, by default that of the data set's own preset; linf if there is no such preset."""
+    known = datasets().get(full_name(dataset))
+    name = preset or (known.preset if known else "")
+    norm: Norm = PRESETS[name].settings.get("norm", LINF) if name in PRESETS else LINF
+    return norm
+
+
+def preset_settings(name: str, method: str | None = None, norm: str | None = None) -> dict[str, Any]:
     """The settings of a preset for a training method, by dotted key. Empty if no preset has this name (any more).
 
-    method: the preset's own method by default. The preset may set options of several methods; the result leaves out
-    the options that this method does not have.
+    method, norm: the preset's own by default. The preset may set options of several methods; the result leaves out
+    the options that this method does not have. With another norm, it leaves out the perturbation sizes.
     """
     preset = PRESETS.get(name)
     if preset is None:
         return {}
     method = method or preset.settings.get("method.name", DEFAULT_METHOD)
     settings = {**preset.settings, **preset.methods.get(method, {}), "method.name": method}
-    return {key: value for key, value in settings.items() if _applies_to(method, key)}
+    left_out = () if norm in (None, preset.settings.get("norm", LINF)) else SIZES
+    return {key: value for key, value in settings.items() if _applies_to(method, key) and key not in left_out}
 
 
 def _applies_to(method: str, key: str) -> bool:

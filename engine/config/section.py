@@ -9,9 +9,10 @@ from msgspec import Meta, Struct, structs
 
 from engine.config.errors import ConfigError
 
-PerturbationSize = Annotated[float, Meta(ge=0, le=1, extra={"unit": "1/255"})]
+PerturbationSize = Annotated[float, Meta(ge=0, extra={"unit": "1/255"})]  # RunConfig checks the bound of its norm
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
+HalfOpenFraction = Annotated[float, Meta(ge=0, lt=1)]
 
 
 @cache

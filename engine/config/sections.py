@@ -138,7 +138,7 @@ class OptimConfig(Section, frozen=True):
             lt=1,
             title="label smoothing",
             description="Share of each label's weight that is spread over all classes in the training loss. Attacks use"
-            " plain labels. 0: off",
+            " plain labels, but for that of sora. 0: off",
         ),
     ] = 0.0
     recompute_norms: Annotated[
@@ -226,7 +226,7 @@ class EvalConfig(Section, frozen=True):
         PerturbationSize | None,
         Meta(
             title="attack step",
-            description="Step size of PGD in evaluations. auto: eps/4, or 2.55 (that is 0.01) for mnist",
+            description="Step size of PGD in evaluations. auto: eps/4, or 2.55 (that is 0.01) for mnist in linf",
         ),
     ] = None
     images: Annotated[

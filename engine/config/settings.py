@@ -16,7 +16,7 @@ from engine.config.methods import methods
 from engine.config.run import RunConfig
 from engine.config.section import fields_of
 
-SIZE = "1/255"  # people type and read perturbation sizes in this unit; files store fractions in [0,1]
+SIZE = "1/255"  # the unit of perturbation sizes for people; files store fractions in [0,1]; l2 has no unit
 
 
 class Kind(StrEnum):
@@ -39,6 +39,7 @@ class Setting(Struct, frozen=True, kw_only=True):
     the setting is `required`, or if its default follows from other settings. optional: whether None is allowed.
     unit: the unit in which people type and read the value, empty for a value without a unit.
     low, high: bounds of a number, or of each number of a LIST, as stored; None for no bound.
+    A perturbation size has no bound here, because its bound depends on the norm.
     above, below: whether the value must be strictly above `low`, or strictly below `high`.
     methods: for an option of training methods, the default in each method that has the option, by method.
     """
@@ -77,15 +78,18 @@ class Setting(Struct, frozen=True, kw_only=True):
         return f"{values} or auto" if self.optional else values
 
     def _range(self) -> str:
-        low, high = (None if bound is None else self._in_unit(bound) for bound in (self.low, self.high))
+        if self.is_size:
+            return "0 to 255"
+        low, high = (None if bound is None else _number(bound) for bound in (self.low, self.high))
         if low and high and not (self.above or self.below):
             return f"{low} to {high}"
         parts = [f"{'above' if self.above else 'at least'} {low}"] if low else []
         parts += [f"{'below' if self.below else 'at most'} {high}"] if high else []
         return " and ".join(parts)
 
-    def _in_unit(self, bound: float) -> str:
-        return f"{bound * 255:g}" if self.is_size else f"{bound:,}" if isinstance(bound, int) else f"{bound:,g}"
+
+def _number(bound: float) -> str:
+    return f"{bound:,}" if isinstance(bound, int) else f"{bound:,g}"
 
 
 @cache

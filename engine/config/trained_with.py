@@ -1,12 +1,14 @@
 """Compares what a checkpoint was trained with to what its run says now: the settings, and the data."""
 
+from collections.abc import Sequence
+
 from engine.config.errors import ConfigError
 from engine.config.keys import flatten
 from engine.config.run import RunConfig
 
 # Settings that may change after a checkpoint: they do not decide the weights that the run was started to train.
 CHANGEABLE = (
-    "name", "preset", "precision", "compile", "device", "data_dir", "checkpoint_minutes", "grace_seconds",
+    "name", "preset", "precision", "compile", "device", "data_dir", "extra_data", "checkpoint_minutes", "grace_seconds",
     "on_collapse",
 )  # fmt: skip
 CHANGEABLE_SECTIONS = ("eval.", "watch.", "early_stop.")
@@ -44,6 +46,20 @@ def notes_on_data(before: tuple[str, str], now: tuple[str, str]) -> list[str]:
     if old == fingerprint:
         return []
     return [f"the data has changed since the checkpoint: its fingerprint was {old} and is now {fingerprint}"]
+
+
+def check_extra_images(before: Sequence[int | str] | None, now: Sequence[int | str] | None) -> None:
+    """Check that the extra images are the same. before, now: their number and fingerprint, None without any.
+
+    Raises: ConfigError. Other images, or another number of them, would make a resumed run differ.
+    """
+    if (before and [*before]) != (now and [*now]):
+        was, is_now = (
+            f"{found[0]:,} extra images ({found[1]})" if found else "no extra images" for found in (before, now)
+        )
+        raise ConfigError(
+            f"this run was trained with {was}, but extra_data now has {is_now}; restore the file or start a new run"
+        )
 
 
 def _changed(trained: RunConfig, now: RunConfig) -> list[str]:

@@ -13,6 +13,7 @@ from engine.config.phases import Phase
 from engine.config.run import RunConfig
 from engine.data.memory.dataset import MemoryDataset
 from engine.data.memory.datasets import hold_out, open_arrays
+from engine.data.memory.extra import open_extra
 from engine.data.minibatch import Minibatch
 
 
@@ -65,11 +66,13 @@ class Dataset(Protocol):
 
     official: whether its files have the checksums of the release; None where no checksums are published.
     shape: how many training images (and which classes) there are, in words. It must stay the same when a run resumes.
+    extra_images: number and fingerprint of the extra images, None without any. They must stay the same, too.
     """
 
     facts: DatasetFacts
     shape: str
     official: bool | None
+    extra_images: tuple[int, str] | None
     train_images: int
     test_images: int
 
@@ -91,6 +94,18 @@ class Dataset(Protocol):
     def test(self, phase: Phase, device: torch.device) -> Images:
         """The test images in the size of the evaluation. phase: the last phase of the run, as `filled` returned it."""
         ...
+
+
+def open_training_data(config: RunConfig, fetch: bool = False) -> Dataset:
+    """As `open_dataset`, with the extra images of the run, if it has any.
+
+    Raises: as `open_dataset`; DataError, if the extra images cannot be used.
+    """
+    dataset = open_dataset(config, fetch)
+    if config.extra_data:
+        assert isinstance(dataset, MemoryDataset)  # RunConfig refuses extra data for folders
+        dataset.add_extra(open_extra(Path(config.extra_data), dataset.facts), config.extra_fraction)
+    return dataset
 
 
 def open_dataset(config: RunConfig, fetch: bool = False) -> Dataset:

@@ -10,7 +10,8 @@ from torch import Tensor
 class Minibatch:
     """Training images with their labels.
 
-    x: images in [0,1], (B, C, H, W). y: labels, int64, (B,). index: indices into the training data, int64, (B,).
+    x: images in [0,1], (B, C, H, W). y: labels, int64, (B,). index: indices into the training data, int64, (B,);
+    extra images (setting extra_data) follow those of the data set.
     delta: what the previous step returned: (B, C, H, W), or fewer rows if that step had fewer images. Row i belongs to
     image i of the previous step, which usually had another minibatch than this one. None at the start of training.
     """

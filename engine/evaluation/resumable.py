@@ -10,6 +10,7 @@ import torch
 from msgspec import Struct, structs
 from torch import nn
 
+from engine.config.norms import LINF
 from engine.config.sections import ModelConfig
 from engine.evaluation.evaluation import Accuracy, Evaluation, Tick
 from engine.protocol.files import replacing
@@ -22,7 +23,7 @@ class EvaluationInputs(Struct, frozen=True, kw_only=True):
     """Everything that decides the result of an evaluation, except the weights.
 
     data: fingerprint of the data set; size, crop: of the images in pixels, 0 for full size; attacks: eps and the
-    inputs of each attack, for PGD (eps, steps, restarts, step size), with eps and step size as fractions in [0,1];
+    inputs of each attack, for PGD (eps, steps, restarts, step size), with eps and step size in the unit of `norm`;
     limit: number of images, 0 for all; search: precision of the search for perturbations; loss: of PGD, so that no
     result of version 0.1 is taken, whose attacks failed on networks with large logits.
     """
@@ -36,15 +37,19 @@ class EvaluationInputs(Struct, frozen=True, kw_only=True):
     limit: int
     search: str
     loss: str = "rescaled cross-entropy"
+    norm: str = LINF
 
     def key(self, model: nn.Module) -> str:
         """A hash of these inputs and the weights of `model`, which names the stored progress and result.
 
-        Network settings at their default are left out, so that a setting of a later version does not change the key.
+        Network settings and a norm at their default are left out, so that a later version does not change the key.
         """
         network = structs.asdict(self.network)
         changed = {f.name: network[f.name] for f in structs.fields(self.network) if network[f.name] != f.default}
-        return _hash(msgspec.json.encode(structs.asdict(self) | {"network": changed}, order="sorted"), model)
+        inputs = structs.asdict(self) | {"network": changed}
+        if self.norm == LINF:
+            del inputs["norm"]
+        return _hash(msgspec.json.encode(inputs, order="sorted"), model)
 
 
 def weights_hash(model: nn.Module) -> str:

@@ -78,6 +78,7 @@ class RunCheckpoint:
                 data=data,
                 held_out=bool(asked.config.holdout),
                 attack=measured.attack,
+                norm=threat.norm,
                 eps=threat.eps,
                 step_size=attack.step_size,
                 seed=asked.config.seed,

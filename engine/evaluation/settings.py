@@ -72,6 +72,7 @@ def evaluation_inputs(
         seed=config.seed,
         limit=limit,
         search=search,
+        norm=config.norm,
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from engine.config.norms import LINF, Norm
 from engine.protocol.files import WriteError
 
 
@@ -17,8 +18,8 @@ class EvaluationRecord(Struct, frozen=True, kw_only=True):
 
     time: end of the evaluation, ISO 8601 with the offset from UTC. checkpoint: `last` or `best`; step: number of its
     weight updates, 0 if unknown; weights: a hash of its weights. dataset, data: name and fingerprint of the data set.
-    eps, step_size, clean, robust: fractions in [0,1]; step_size: 0 if the attack chooses its own. held_out,
-    without_gradient, answers, fooled_by: as in the events.
+    clean, robust: fractions in [0,1]. eps, step_size: fractions in [0,1], plain numbers for norm l2; step_size: 0 if
+    the attack chooses its own. held_out, without_gradient, answers, fooled_by: as in the events.
     """
 
     time: str
@@ -29,6 +30,7 @@ class EvaluationRecord(Struct, frozen=True, kw_only=True):
     data: str
     held_out: bool = False
     attack: str
+    norm: Norm = LINF
     eps: float
     step_size: float
     seed: int
@@ -43,7 +45,7 @@ class EvaluationRecord(Struct, frozen=True, kw_only=True):
         """Everything that decides the result. Two records of one question are two measurements of the same thing."""
         return (
             *(self.checkpoint, self.step, self.weights, self.dataset, self.data, self.held_out),
-            *(self.attack, self.eps, self.step_size, self.seed, self.images),
+            *(self.attack, self.norm, self.eps, self.step_size, self.seed, self.images),
         )
 
 

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct, field
 
+from engine.config.norms import LINF, Norm
 from engine.config.plain_file import not_plain
 from engine.config.run import RunConfig
 from engine.plan.cost import Passes
@@ -113,12 +114,12 @@ class Reply(Struct, kw_only=True):
 class EvalRequest(Struct, frozen=True, kw_only=True):
     """A request to evaluate weights. config: data set, network, attack, images, seed and device of the evaluation.
 
-    weights: path of the file. eps: fractions in [0,1]. folder: where progress and results are stored. normalize: the
-    normalisation of the training images, `dataset` (its mean and std), `none` (images in [0,1]) or MEAN/STD; empty: as
-    in the file, else `dataset`. again: whether to measure again where a result is stored already. key: the set of
-    weights in the file, or the module in the set; empty: the preferred one that fits. explain: whether to answer which
-    tensor of the file went where. run: the run directory whose checkpoint the file is, "" for any other file. The run
-    directory then gets a record of the result.
+    weights: path of the file. eps: fractions in [0,1], plain numbers for norm l2. folder: where progress and results
+    are stored. normalize: the normalisation of the training images, `dataset` (its mean and std), `none` (images in
+    [0,1]) or MEAN/STD; empty: as in the file, else `dataset`. again: whether to measure again where a result is stored
+    already. key: the set of weights in the file, or the module in the set; empty: the preferred one that fits. explain:
+    whether to answer which tensor of the file went where. run: the run directory whose checkpoint the file is, "" for
+    any other file. The run directory then gets a record of the result.
     """
 
     config: RunConfig
@@ -164,7 +165,9 @@ class Working(Answer, tag="Working"):
 
 
 class Measured(Answer, tag="Measured"):
-    """The result. Accuracies and eps are in [0,1], with one robust accuracy for each eps. seconds: duration.
+    """The result. Accuracies are in [0,1], with one robust accuracy for each eps. eps: as in the request, in `norm`.
+
+    seconds: duration.
 
     stored: whether this is the stored result of an earlier evaluation. unreadable: images that could not be read; they
     count as wrong. The result is stored as JSON, in which `stored` keeps its old name `before`.
@@ -185,6 +188,7 @@ class Measured(Answer, tag="Measured"):
     without_gradient: tuple[int, ...] = ()
     answers: int = 0
     measured: float = 0.0
+    norm: Norm = LINF
     fooled_by: tuple[tuple[tuple[str, int], ...], ...] = ()
 
 

@@ -62,9 +62,12 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     return state
 
 
-def data_state(facts: DatasetFacts, shape: str, fingerprint: str) -> dict[str, Any]:
+def data_state(
+    facts: DatasetFacts, shape: str, fingerprint: str, extra: tuple[int, str] | None = None
+) -> dict[str, Any]:
     """The part of a checkpoint that describes the data: the facts for `load_model`, the rest for a comparison."""
-    return {"facts": msgspec.json.encode(facts).decode(), "data": [shape, fingerprint]}
+    state = {"facts": msgspec.json.encode(facts).decode(), "data": [shape, fingerprint]}
+    return state | ({"extra": [*extra]} if extra else {})
 
 
 def trained_config(state: dict[str, Any]) -> RunConfig:

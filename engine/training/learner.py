@@ -110,7 +110,7 @@ class Learner:
     def training_loss(self, logits: Tensor, y: Tensor) -> Tensor:
         """The mean cross-entropy with the run's label smoothing, a scalar. logits: (B, classes); y: labels, (B,).
 
-        Attacks use the plain cross-entropy: smoothing does not change which answer is right.
+        Most attacks use the plain cross-entropy: smoothing does not change which answer is right.
         """
         return F.cross_entropy(logits, y, reduction="none", label_smoothing=self._label_smoothing).mean()
 

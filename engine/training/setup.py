@@ -10,7 +10,7 @@ import torch
 
 from engine.config.phases import Phase
 from engine.config.run import RunConfig
-from engine.data.dataset import Batches, Dataset, Images, open_dataset
+from engine.data.dataset import Batches, Dataset, Images, open_training_data
 from engine.models.build import build_network, has_random_layers
 from engine.models.flops import count_crops
 from engine.plan.cost import epoch_flops
@@ -59,7 +59,7 @@ class Setup:
     @property
     def data_state(self) -> dict[str, Any]:
         """The part of a checkpoint that describes the data."""
-        return data_state(self.dataset.facts, self.dataset.shape, self.fingerprint)
+        return data_state(self.dataset.facts, self.dataset.shape, self.fingerprint, self.dataset.extra_images)
 
     def batches_of(self, epoch: int) -> Batches:
         """The minibatches of the phase that an epoch belongs to."""
@@ -108,7 +108,7 @@ def set_up(config: RunConfig, tell: Callable[[str], None] = lambda phase: None) 
     device = pick(config.device)
     chosen, _ = precision.choose(config.precision, device)
     search, _ = precision.choose(config.eval.search, device)
-    dataset = open_dataset(config)
+    dataset = open_training_data(config)
     phases = [dataset.filled(phase) for phase in config.phase_list]
     timeline = _timeline(config, dataset, phases)
     compiled = should_compile(config.compile, device, timeline.flops)

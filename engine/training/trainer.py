@@ -10,7 +10,7 @@ from torch import Tensor
 
 from engine.attacks.threat import Threat
 from engine.config.run import RunConfig
-from engine.config.trained_with import notes_on_data, notes_on_settings
+from engine.config.trained_with import check_extra_images, notes_on_data, notes_on_settings
 from engine.data.minibatch import Minibatch
 from engine.protocol import event_log, events
 from engine.protocol.rundir import RunDir
@@ -37,7 +37,7 @@ class Training:
         has = {"has_signal": self.setup.signals, "has_alignment": self.setup.aligns}
         self.reporter = Reporter(writer, self.learner, self.timeline, watchdog, **has)
         self.validation = Validation(self.setup, rundir, self.reporter)
-        self._method, self._threat = MethodInForce(config), Threat(config.eps)
+        self._method, self._threat = MethodInForce(config), Threat(config.eps, config.norm)
         self._delta: Tensor | None = None
         self._epochs_ended = 0
         self._last_save = time.monotonic()
@@ -186,6 +186,7 @@ class Training:
         notes += notes_on_settings(checkpoint.trained_config(state), self.config)
         if "data" in state:  # not in older checkpoints
             notes += notes_on_data(state["data"], (setup.dataset.shape, setup.fingerprint))
+        check_extra_images(state.get("extra"), setup.dataset.extra_images)
         if (before := state.get("precision", setup.precision)) != setup.precision:
             notes.append(f"trained in {before} so far, on another machine; training in {setup.precision} from here on")
         self._load(state)

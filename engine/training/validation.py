@@ -45,7 +45,7 @@ class Validation:
 
     def __init__(self, setup: Setup, rundir: RunDir, reporter: Reporter) -> None:
         self._setup, self._config, self._rundir, self._reporter = setup, setup.config, rundir, reporter
-        self._learner, self._threat = setup.learner, Threat(setup.config.eps)
+        self._learner, self._threat = setup.learner, Threat(setup.config.eps, setup.config.norm)
         self.guarded = 0.0
         self.ended_early = False
         self.collapsed = False

@@ -64,6 +64,4 @@ def _published(rows: "Sequence[Row]") -> "Sequence[Row]":
 
     if found := fitting(rows, every=True):
         return found
-    raise UserError(
-        "no published results for --paper: they are for runs of one data set, eps and norm, such as cifar 8"
-    )
+    raise UserError("--paper: no published results fit; they are for runs of one data set, eps and norm")

@@ -46,9 +46,16 @@ def evaluate(
     eps: Annotated[
         str | None,
         typer.Option(
-            help="Radius of the l-infinity ball, or several: 2,4,8 (8 means "
-            "8/255). Default: the run's eps, or for a FILE "
-            "the eps in the preset of the data set."
+            help="Radius of the ball, or several: 2,4,8 (8 means 8/255; with norm l2, type plain numbers, as 0.5). "
+            "Default: the run's eps, or for a FILE the eps in the preset of the data set."
+        ),
+    ] = None,
+    norm: Annotated[
+        str | None,
+        typer.Option(
+            help="Norm of the threat model; default: the run's, or linf for a FILE. "
+            "Norm l2 needs --eps, unless it is the run's.",
+            metavar=completion.choices_of("norm"),
         ),
     ] = None,
     attack: Annotated[
@@ -113,6 +120,7 @@ def evaluate(
 
     typed: dict[str, str | None] = {
         "model.name": model,
+        "norm": norm,
         "eval.attack": attack,
         "eval.images": limit,
         "seed": seed,
@@ -120,16 +128,18 @@ def evaluate(
         "data_dir": data_dir,
     }
     merge(typed, parse_pairs(settings or ()))
-    for reading in readings({**typed, "eps": eps}):
-        print(reading, file=sys.stderr)
     check_given(targets or (), filter_)
     all_targets = targets or selected_ids((), filter_)
+    told: set[str] = set()
 
     def measure(target: str) -> int:
         several = len(all_targets) > 1
         if several and not as_json:
             print(f"{one_line(target)}:", flush=True)
         request = eval_request.request(target, dataset, typed, eps, normalize, which, again, key, explain)
+        for reading in {*readings({**typed, "norm": request.config.norm, "eps": eps})} - told:
+            print(reading, file=sys.stderr)
+            told.add(reading)
         if detach:
             _put_in_queue(request)
             return ExitCode.DONE

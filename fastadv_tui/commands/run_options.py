@@ -47,9 +47,13 @@ OPTIONS: dict[str, tuple[str, Any]] = {  # by name of the parameter: dotted key 
             autocompletion=completion.methods,
         ),
     ),
+    "norm": ("norm", _text("Norm of the threat model.", metavar=completion.choices_of("norm"))),
     "eps": (
         "eps",
-        _text("Radius of the l-infinity ball: 8 or 8/255. A number below 1, such as 0.3, is on the [0,1] scale."),
+        _text(
+            "Radius of the ball: 8 or 8/255. A number below 1, such as 0.3, is on the [0,1] scale. "
+            "With --norm l2, a plain number: 0.5 or 128/255."
+        ),
     ),
     "alpha": ("method.alpha", _text("Step size of the training attack, typed like eps; default: follows from eps.")),
     "epochs": ("epochs", _text("Number of passes over the training data.")),
@@ -64,6 +68,11 @@ OPTIONS: dict[str, tuple[str, Any]] = {  # by name of the parameter: dotted key 
         _text("Use torch.compile; auto: for long runs.", "--compile", metavar=completion.choices_of("compile")),
     ),
     "device": ("device", _text("Device to train on.", metavar="[auto|cpu|cuda:N]")),
+    "extra_data": (
+        "extra_data",
+        _text("Npz file with further training images: arrays image (uint8) and label.", metavar="FILE"),
+    ),
+    "extra_fraction": ("extra_fraction", _text("Fraction of each minibatch that comes from --extra-data.")),
     "data_dir": ("data_dir", _text("Folder of the data sets; default: $FASTADV_HOME/data.")),
     "on_collapse": (
         "on_collapse",

@@ -1,7 +1,7 @@
 """Follows the evaluations that wait in the queue or are under way. Only one thread may use it."""
 
 from engine.config.attacks import DEFAULT
-from engine.config.units import units
+from engine.config.units import threat_text
 from engine.protocol.requests import EvalRequest
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard.snapshot import Evaluation
@@ -67,7 +67,7 @@ class _Followed:
 
 
 def in_words(request: EvalRequest) -> str:
-    """What a request measures: `PGD-50-10, eps 2, 4/255`."""
+    """What a request measures: `PGD-50-10, eps 2, 4/255`, `PGD-50-10, l2 eps 0.5`."""
     attack = request.config.eval.attack
     name = attack_name(DEFAULT if attack in ("auto", "none") else attack)
-    return f"{name}, eps {', '.join(map(units, request.eps))}/255"
+    return f"{name}, {threat_text(request.config.norm, *request.eps)}"

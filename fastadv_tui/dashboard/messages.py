@@ -1,10 +1,14 @@
 """The messages that threads of the dashboard send to the app."""
 
+from typing import TYPE_CHECKING
+
 from textual.message import Message
 
 from fastadv_tui.dashboard.snapshot import Snapshot
 from fastadv_tui.hardware.sampler import Sample
-from fastadv_tui.launch.start_runs import StartedRuns
+
+if TYPE_CHECKING:
+    from fastadv_tui.launch.start_runs import StartedRuns  # loaded when runs are submitted
 
 
 class Refreshed(Message):
@@ -26,6 +30,6 @@ class Sampled(Message):
 class RunsSubmitted(Message):
     """The user has submitted runs."""
 
-    def __init__(self, started: StartedRuns) -> None:
+    def __init__(self, started: "StartedRuns") -> None:
         super().__init__()
         self.started = started

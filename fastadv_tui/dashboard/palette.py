@@ -71,7 +71,7 @@ def _settings(app: DashboardApp, run_id: str | None) -> Iterator[Found]:
     if row is None or submission is None:
         return
     for key, value in flatten(submission.config).items():
-        text = as_text(key, value)
+        text = as_text(key, value, submission.config.norm)
         query = f"{key}={shlex.quote(text)}"
         help_text = f"setting of {row.name}: show the runs with it"
         yield Found(f"{key} = {text}", help_text, partial(app.open_history, query))

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from msgspec import Struct
 
+from engine.config.norms import L2, LINF, Norm
 from engine.protocol.evaluations import EvaluationRecord
 from fastadv_tui.errors import FigureError
 from fastadv_tui.figure.labels import labels_of
@@ -139,7 +140,8 @@ def _work(rows: Sequence[Row]) -> Curves:
 
 def _eps(rows: Sequence[Row]) -> Curves:
     measured = _most_measured(rows)
-    attack, *_ = measured
+    attack, *_, norm = measured
+    scale = 255 if norm == LINF else 1
     curves = []
     for row in rows:
         records = [record for record in row.evaluations if _kind(record) == measured]
@@ -149,12 +151,14 @@ def _eps(rows: Sequence[Row]) -> Curves:
         if not records or len(accuracy) < 2:
             raise FigureError(
                 f"{row.id} has no results of {attack_name(attack)} for several eps on the same images; "
-                f"`fastadv eval {row.id} --attack {attack} --eps 2,4,8` measures them"
+                f"`fastadv eval {row.id} --attack {attack} --eps {EXAMPLES[norm]}` measures them"
             )
         accuracy[0.0] = records[-1].clean
         sizes = sorted(accuracy)
-        curves.append([Curve([255 * eps for eps in sizes], [100 * accuracy[eps] for eps in sizes])])
-    return Curves(curves, "ε (1/255)", f"Accuracy under {attack_name(attack)} (%)", points=True)
+        curves.append([Curve([scale * eps for eps in sizes], [100 * accuracy[eps] for eps in sizes])])
+    return Curves(
+        curves, "ε (1/255)" if norm == LINF else f"ε ({norm})", f"Accuracy under {attack_name(attack)} (%)", points=True
+    )
 
 
 KINDS: dict[str, Callable[[Sequence[Row]], Curves]] = {
@@ -205,17 +209,19 @@ def _in_unit(curves: Sequence[Curve], units: Units, name: str, y_label: str) -> 
     return Curves(scaled, f"{name} ({unit})", y_label)
 
 
-Measured = tuple[str, str, int, bool, str]  # attack, data set, number of images, whether held out, checkpoint
+EXAMPLES: dict[Norm, str] = {LINF: "2,4,8", L2: "0.25,0.5,1"}  # several eps to type
+# attack, data set, number of images, whether held out, checkpoint, norm
+Measured = tuple[str, str, int, bool, str, Norm]
 
 
 def _kind(record: EvaluationRecord) -> Measured:
     """What must agree for results to stand on one line."""
-    return record.attack, record.dataset, record.images, record.held_out, record.checkpoint
+    return record.attack, record.dataset, record.images, record.held_out, record.checkpoint, record.norm
 
 
 def _kind_of_final(row: Row) -> Measured:
     """The same of the final evaluation of a run."""
-    return row.attack, row.dataset, row.images, bool(row.settings.get("holdout")), "last"
+    return row.attack, row.dataset, row.images, bool(row.settings.get("holdout")), "last", row.norm
 
 
 def _most_measured(rows: Sequence[Row]) -> Measured:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from engine.config.methods import methods
+from engine.config.norms import Norm
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.run_settings import differing_settings, setting_text
 from fastadv_tui.text.sanitize import one_line
@@ -22,7 +23,9 @@ def labels_of(rows: Sequence[Row], without_seed: bool = False) -> list[str]:
     if len(rows) < 2:
         return [""] * len(rows)
     differing = [(key, values) for key, values in differing_settings(rows) if not (without_seed and key == "seed")]
-    parts = [[_part(key, value) for value in values] for key, values in differing]
+    parts = [
+        [_part(key, value, row.norm) for value, row in zip(values, rows, strict=True)] for key, values in differing
+    ]
     labels = [one_line(label, MAX_LABEL) for label in _joined(_with_room(parts), len(rows))]
     shared = Counter(labels)
     return [
@@ -51,11 +54,11 @@ def _joined(parts: list[list[str]], count: int) -> list[str]:
     return [", ".join(setting[number] for setting in parts) for number in range(count)]
 
 
-def _part(key: str, value: Any) -> str:
+def _part(key: str, value: Any, norm: Norm) -> str:
     if key == "method.name":
         spec = methods().get(str(value))
         return spec.title or spec.name if spec else str(value)
     if key in ("dataset", "model.name", "preset"):
         return str(value)
     name = "ε" if key == "eps" else "α" if key == "method.alpha" else key.rpartition(".")[2].replace("_", " ")
-    return f"{name} {setting_text(key, value)}"
+    return f"{name} {setting_text(key, value, norm)}"

@@ -5,6 +5,7 @@ from typing import Literal
 
 from engine.config.attacks import has_step_size
 from engine.config.datasets import datasets
+from engine.config.norms import LINF
 from engine.protocol.evaluations import EvaluationRecord
 from fastadv_tui.history.evaluations import kind_of
 from fastadv_tui.history.row import Row
@@ -21,6 +22,7 @@ def conditions_of(row: Row) -> Conditions:
         data=row.data_fingerprint,
         held_out=bool(setting_of(row, "holdout")),
         attack=row.attack,
+        norm=row.norm,
         eps=row.eps,
         step_size=_step_size(row),
         images=row.images,
@@ -66,6 +68,7 @@ def _evaluated(row: Row, kind: str) -> Accuracy | None:
         data=record.data,
         held_out=record.held_out,
         attack=record.attack,
+        norm=record.norm,
         eps=record.eps,
         step_size=record.step_size,
         images=record.images,
@@ -93,5 +96,5 @@ def _step_size(row: Row) -> float:
     typed = setting_of(row, "eval.step_size")
     if typed is not None:
         return float(typed)
-    spec = datasets().get(row.dataset)
+    spec = datasets().get(row.dataset) if row.norm == LINF else None
     return spec.pgd_step if spec and spec.pgd_step is not None else row.eps / 4

@@ -8,9 +8,11 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from engine.config.norms import Norm
 from engine.config.settings import Kind as SettingKind
 from engine.config.settings import Setting, settings
-from engine.config.units import units
+from engine.config.units import eps_text, units
+from engine.protocol.evaluations import EvaluationRecord
 from fastadv_tui.history.evaluations import short_text
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.run_settings import setting_of
@@ -46,7 +48,7 @@ class Column(Struct, frozen=True):
 
     key: the name that users type; also the field or property of Row.
     title: the heading in `fastadv runs` and in comparisons; the history screen shows the key.
-    kind: a size is in [0,1], and users type it in units of 1/255; a fraction is in [0,1]; a time is a unix time; a
+    kind: a size is a perturbation size, in the unit of the run's norm; a fraction is in [0,1]; a time is a unix time; a
         duration is in seconds.
     value: returns the value of a row that filters and sorting compare; None if the value is unknown.
     text: returns the text of a row's table cell.
@@ -134,8 +136,9 @@ COLUMNS = {
         _column("name", "word"),
         _column("dataset", "word"),
         _column("method", "word"),
-        _column("eps", "size"),
-        _column("alpha", "size"),
+        _column("norm", "word"),
+        _column("eps", "size", lambda row: eps_text(row.eps, row.norm)),
+        _column("alpha", "size", lambda row: units(row.alpha, row.norm)),
         _column("preset", "word"),
         _column("seed", "number"),
         _column("status", "word", status_text),
@@ -186,9 +189,9 @@ OF_COLUMNS = ("method.name", "method.alpha", "epochs")  # the settings that colu
 
 # The columns of the row that the history screen can show, in the order of its dialog for choosing columns.
 SHOWABLE = (
-    "id", "status", "name", "dataset", "method", "preset", "eps", "alpha", "seed", "clean", "robust", "best_robust",
-    "best_epoch", "attack", "images", "evaluations", "epochs", "duration", "images_per_second", "peak_memory", "flops",
-    "submitted", "tags", "note",
+    "id", "status", "name", "dataset", "method", "preset", "norm", "eps", "alpha", "seed", "clean", "robust",
+    "best_robust", "best_epoch", "attack", "images", "evaluations", "epochs", "duration", "images_per_second",
+    "peak_memory", "flops", "submitted", "tags", "note",
 )  # fmt: skip
 
 
@@ -221,9 +224,13 @@ def _evaluated(row: Row, attack: str) -> float | None:
     found = (
         record.robust
         for record in reversed(row.evaluations)
-        if record.attack == attack and record.checkpoint == "last" and math.isclose(record.eps, row.eps, rel_tol=1e-9)
+        if record.attack == attack and record.checkpoint == "last" and _same_threat(record, row)
     )
     return next(found, None)
+
+
+def _same_threat(record: EvaluationRecord, row: Row) -> bool:
+    return record.norm == row.norm and math.isclose(record.eps, row.eps, rel_tol=1e-9)
 
 
 def _setting_column(setting: Setting) -> Column:
@@ -233,15 +240,19 @@ def _setting_column(setting: Setting) -> Column:
         kind = "number" if setting.kind in (SettingKind.INTEGER, SettingKind.NUMBER) else "word"
     key = setting.key
     return Column(
-        key, key, kind, lambda row: setting_of(row, key), lambda row: _setting_text(kind, setting_of(row, key))
+        key,
+        key,
+        kind,
+        lambda row: setting_of(row, key),
+        lambda row: _setting_text(kind, setting_of(row, key), row.norm),
     )
 
 
-def _setting_text(kind: Kind, value: Any) -> str:
+def _setting_text(kind: Kind, value: Any, norm: Norm) -> str:
     if value is None:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
         return ",".join(map(str, value))
-    return units(value) if kind == "size" else str(value)
+    return units(value, norm) if kind == "size" else str(value)

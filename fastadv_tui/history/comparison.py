@@ -179,7 +179,17 @@ def _settings(columns: Sequence[Column]) -> list[Line]:
         differing = differing_settings([column.first for column in own])
         found = [(key, values) for key, values in differing if not (grouped and key == "seed")]
     unknown = [Cell(text="-") for _ in range(len(columns) - len(own))]
+    norms = [column.first.norm for column in own]
     return [
-        (key, [*(Cell(text=setting_text(key, value), value=value) for value in values), *unknown])
+        (
+            key,
+            [
+                *(
+                    Cell(text=setting_text(key, value, norm), value=value)
+                    for value, norm in zip(values, norms, strict=True)
+                ),
+                *unknown,
+            ],
+        )
         for key, values in found
     ]

@@ -41,6 +41,9 @@ def warnings_of(columns: Sequence[Column]) -> list[str]:
         "the data differ between the runs": {row.data_fingerprint for row in rows if row.data_fingerprint},
         "the runs were evaluated with different attacks": {row.attack for row in evaluated},
         "the runs were evaluated on different numbers of images": {row.images for row in evaluated},
+        "the runs have threat models of different norms, so their robust accuracies do not compare": {
+            row.norm for row in rows
+        },
         "the runs were evaluated with different eps": {row.eps for row in evaluated},
         "some runs have a final evaluation, others only evaluations during training": {row.final for row in evaluated},
         "the engine code differs between the runs": {row.code_fingerprint for row in rows if row.code_fingerprint},

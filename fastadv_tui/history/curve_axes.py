@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Callable, Sequence
 
 from engine.config.errors import ConfigError
+from engine.config.norms import LINF, Norm
 from engine.config.phases import parse
 from engine.protocol.evaluations import EvaluationRecord
 from fastadv_tui.history.row import Row
@@ -36,21 +37,39 @@ def against_work(rows: Sequence[Row]) -> list[Point]:
 
 
 def against_eps(rows: Sequence[Row]) -> list[Point]:
-    """Robust accuracy against eps, a fraction in [0,1], of the attack that measured most of them; clean accuracy at 0.
+    """Robust accuracy against eps, as stored, of the attack and norm that measured most of them; clean accuracy at 0.
 
     Several measurements of one eps are averaged. Empty if no attack measured two eps.
     """
-    by_attack: dict[tuple[object, ...], list[EvaluationRecord]] = {}
-    for record in (record for row in rows for record in row.evaluations):
-        alike = (record.attack, record.images, record.dataset, record.data, record.held_out, record.checkpoint)
-        by_attack.setdefault(alike, []).append(record)
-    most = max(by_attack.values(), key=lambda records: len(_by_eps(records)), default=[])
+    most = _most_measured(rows)
     robust = _by_eps(most)
     if len(robust) < 2:
         return []
     means = {eps: statistics.fmean(values) for eps, values in robust.items()}
     clean = statistics.fmean(record.clean for record in most)
     return sorted({0.0: clean, **means}.items())
+
+
+def norm_of_eps(rows: Sequence[Row]) -> Norm:
+    """The norm of the curve that `against_eps` returns."""
+    return next((record.norm for record in _most_measured(rows)), LINF)
+
+
+def _most_measured(rows: Sequence[Row]) -> list[EvaluationRecord]:
+    """The results that were measured alike but for eps, of the attack with the most eps."""
+    by_attack: dict[tuple[object, ...], list[EvaluationRecord]] = {}
+    for record in (record for row in rows for record in row.evaluations):
+        alike = (
+            record.attack,
+            record.norm,
+            record.images,
+            record.dataset,
+            record.data,
+            record.held_out,
+            record.checkpoint,
+        )
+        by_attack.setdefault(alike, []).append(record)
+    return max(by_attack.values(), key=lambda records: len(_by_eps(records)), default=[])
 
 
 def _by_eps(records: Sequence[EvaluationRecord]) -> dict[float, list[float]]:

@@ -11,8 +11,8 @@ from fastadv_tui.runs.state import RunState
 
 MAX_CURVE_POINTS = 50
 OF_SUBMISSION = (  # the fields of a row that `config.json` tells
-    "origin", "name", "dataset", "method", "preset", "eps", "alpha", "seed", "total_epochs", "settings", "submitted",
-    "code_fingerprint",
+    "origin", "name", "dataset", "method", "preset", "norm", "eps", "alpha", "seed", "total_epochs", "settings",
+    "submitted", "code_fingerprint",
 )  # fmt: skip
 
 
@@ -58,6 +58,7 @@ def _add_submission(row: Row, submission: Submission) -> None:
     config, row.origin = submission.config, submission.id
     row.name, row.dataset, row.method, row.preset = config.title, config.dataset, config.method.name, config.preset
     row.eps, row.alpha, row.seed, row.total_epochs = config.eps, config.alpha, config.seed, config.epochs
+    row.norm = config.norm
     row.settings, row.submitted = changed_settings(config), submission.submitted
     row.code_fingerprint = submission.code_fingerprint
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from engine.config.units import units
+from engine.config.units import threat_text
 from engine.protocol.evaluations import EvaluationRecord, read
 from engine.protocol.rundir import RunDir
 from fastadv_tui.runs.state import RunState
@@ -26,13 +26,13 @@ def kind_of(record: EvaluationRecord) -> str:
     """What was measured: `PGD-50-10, eps 8/255, 1,000 test images of cifar10`. Results of one kind can be compared."""
     weights = f", {record.checkpoint}.pt" if record.checkpoint != "last" else ""
     images = f"{record.images:,} {kind_of_images(record.held_out)} of {record.dataset}"
-    return f"{attack_name(record.attack)}, eps {units(record.eps)}/255, {images}{weights}"
+    return f"{attack_name(record.attack)}, {threat_text(record.norm, record.eps)}, {images}{weights}"
 
 
 def short_text(record: EvaluationRecord) -> str:
     """A result for a narrow place: `45.3% PGD-50-10 eps 8/255 on 1,000`."""
     best = f" {record.checkpoint}.pt" * (record.checkpoint != "last")
-    attack = f"{attack_name(record.attack)} eps {units(record.eps)}/255"
+    attack = f"{attack_name(record.attack)} {threat_text(record.norm, record.eps)}"
     return f"{format_percent(record.robust)} {attack} on {record.images:,}{best}"
 
 

@@ -7,7 +7,6 @@ from functools import cache
 from engine.protocol.evaluations import EvaluationRecord
 from fastadv_tui.history.published_results import PUBLISHED, Published
 from fastadv_tui.history.row import Row
-from fastadv_tui.history.run_settings import setting_of
 from fastadv_tui.history.variants import has_settings
 
 PAPER = "paper"  # the status of these rows
@@ -34,7 +33,7 @@ def fitting(rows: Iterable[Row], every: bool = False) -> Sequence[Row]:
     the first result in the list. every: all results of these variants, such as reruns by others.
     """
     rows = list(rows)
-    if len({(row.dataset, row.eps, _norm(row)) for row in rows}) != 1:
+    if len({(row.dataset, row.eps, row.norm) for row in rows}) != 1:
         return []
     near = [(one, row) for one, row in zip(PUBLISHED, published_rows(), strict=True) if _near(one, rows[0])]
     wanted = {_variant(one) for row in rows for one in _closest(near, row)}
@@ -58,6 +57,7 @@ def _row_of(published: Published) -> Row:
         dataset=published.dataset,
         preset=published.preset,
         method=published.method,
+        norm=published.norm,
         eps=published.eps,
         settings=dict(published.settings),
         status=PAPER,
@@ -81,6 +81,7 @@ def _under_autoattack(published: Published) -> EvaluationRecord:
         dataset=published.dataset,
         data="",
         attack=AUTO_ATTACK,
+        norm=published.norm,
         eps=published.eps,
         step_size=0.0,
         seed=0,
@@ -108,11 +109,7 @@ def _fraction(percent: float | None) -> float | None:
 def _near(published: Published, row: Row) -> bool:
     """Whether a result is for the data set, eps and norm of a row."""
     same_eps = math.isclose(row.eps, published.eps, rel_tol=1e-6)
-    return row.dataset == published.dataset and same_eps and _norm(row) == published.norm
-
-
-def _norm(row: Row) -> str:
-    return str(setting_of(row, "norm") or "linf")
+    return row.dataset == published.dataset and same_eps and row.norm == published.norm
 
 
 def _closest(near: Sequence[tuple[Published, Row]], row: Row) -> list[Published]:

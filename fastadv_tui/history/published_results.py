@@ -8,6 +8,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from engine.config.norms import LINF, Norm
+
 
 class Source(Struct, frozen=True):
     """Where a result was published. work: authors, venue, identifier. place: table, page or issue in it."""
@@ -35,7 +37,7 @@ class Published(Struct, frozen=True, kw_only=True):
     dataset: str
     method: str
     eps: float
-    norm: str = "linf"
+    norm: Norm = LINF
     preset: str = ""
     network: str
     epochs: int = 0

@@ -6,8 +6,8 @@ A row passes a filter if the row passes every word of the filter.
 - `-word` passes the rows that `word` does not pass. Quotes keep the spaces inside one word.
 - Any other word is searched for in id, name, data set, method, tags and note.
 
-Sizes are typed as on the command line (`eps>=8` means 8/255). Accuracies are typed as fractions or in percent
-(`robust>0.4` and `robust>40` mean the same).
+Sizes are typed as on the command line (`eps>=8` means 8/255, and the number 8 for runs of norm l2). Accuracies are
+typed as fractions or in percent (`robust>0.4` and `robust>40` mean the same).
 """
 
 import math
@@ -15,20 +15,21 @@ import operator
 import re
 import shlex
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
 from engine.config.datasets import full_name
 from engine.config.errors import ConfigError
 from engine.config.keys import SHORT_KEYS
+from engine.config.norms import BOTH, LINF, Norm
+from engine.config.presets import SIZES
 from engine.config.settings import settings
 from engine.config.suggest import did_you_mean
 from engine.config.units import parse_size
 from fastadv_tui.errors import UserError
 from fastadv_tui.history.columns import COLUMNS, Column, Kind, column_of
 from fastadv_tui.history.row import Row
-from fastadv_tui.history.run_settings import SIZE_SETTINGS
 from fastadv_tui.text.quantities import GLYPHS, parse_age
 
 Item = TypeVar("Item")
@@ -115,6 +116,8 @@ def _test_of_prefix(prefix: str, text: str) -> Test:
 
 def _test_of_comparison(key: str, sign: str, text: str) -> Test:
     get, compare = _value_getter(key), OPERATORS[sign]
+    if _kind(key) == "size":
+        return _test_of_size(get, sign, _typed_sizes(key, text))
     wanted = _typed_value(key, text)
     if key == "status" and wanted == "collapsed":
         get = _state  # the word that the table shows; the status of such a run is done, stopped or failed
@@ -132,6 +135,32 @@ def _test_of_comparison(key: str, sign: str, text: str) -> Test:
     return test
 
 
+def _test_of_size(get: Callable[[Row], Any], sign: str, wanted: Mapping[Norm, float]) -> Test:
+    """The test of a perturbation size. wanted: the typed size as it is stored, by norm of the run."""
+
+    def test(row: Row) -> bool:
+        found = get(row)
+        if found is None:
+            return False
+        return OPERATORS[sign](*_comparable(found, wanted[row.norm])) if row.norm in wanted else sign == "!="
+
+    return test
+
+
+def _typed_sizes(key: str, text: str) -> dict[Norm, float]:
+    """The size that a user typed, by norm: the norm of a run decides what the text means. Raises: QueryError."""
+    found: dict[Norm, float] = {}
+    errors: dict[Norm, str] = {}
+    for norm in BOTH:
+        try:
+            found[norm] = parse_size(text, norm)
+        except ConfigError as error:
+            errors[norm] = str(error)
+    if not found:
+        raise QueryError(f"{key}: {errors[LINF]}")
+    return found
+
+
 def _comparable(found: float, wanted: float) -> tuple[float, float]:
     """Makes two almost equal numbers equal: a typed and a computed 8/255 may differ in their last digits."""
     return (wanted, wanted) if math.isclose(found, wanted, rel_tol=1e-9) else (found, wanted)
@@ -143,11 +172,6 @@ def _typed_value(key: str, text: str) -> str | float:
     Raises: QueryError, if the key cannot have this value.
     """
     kind = _kind(key)
-    if kind == "size":
-        try:
-            return parse_size(text)
-        except ConfigError as error:
-            raise QueryError(f"{key}: {error}") from None
     if kind in ("word", "flag"):
         return _typed_word(key, kind, text)
     if kind == "time":
@@ -175,7 +199,7 @@ def _kind(key: str) -> Kind | None:
     """The kind of value that users type for a key; None for a setting that may be a number or text."""
     if key in COLUMNS:
         return COLUMNS[key].kind
-    return "size" if SHORT_KEYS.get(key, key) in SIZE_SETTINGS else None
+    return "size" if SHORT_KEYS.get(key, key) in SIZES else None
 
 
 def _number(key: str, kind: Kind | None, text: str) -> str | float:

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from engine.config.norms import Norm
 from fastadv_tui.history.accuracies import accuracy_of, evaluated_accuracy_of
 from fastadv_tui.history.comparison import accuracy_text
 from fastadv_tui.history.evaluations import kind_of
@@ -97,7 +98,7 @@ def _lines(table: PaperTable, finished: Sequence[Row]) -> list[_Line]:
 
 def _suits(line: _Line, published: Published | None) -> bool:
     """Whether a published result can stand beside a line: runs with another eps have nothing to stand beside."""
-    return published is None or not line.runs or _same_eps(line.runs[0], published.eps)
+    return published is None or not line.runs or _same_threat(line.runs[0], published.norm, published.eps)
 
 
 def _line_of(table: PaperTable, row: TableRow, runs: list[Row]) -> _Line:
@@ -106,7 +107,7 @@ def _line_of(table: PaperTable, row: TableRow, runs: list[Row]) -> _Line:
         measured[runs[0].attack, runs[0].images] = final
     for record in (record for run in runs for record in run.evaluations):
         key = record.attack, record.images
-        if key in measured or record.checkpoint != "last" or not _same_eps(runs[0], record.eps):
+        if key in measured or record.checkpoint != "last" or not _same_threat(runs[0], record.norm, record.eps):
             continue
         if (accuracy := evaluated_accuracy_of(runs, kind_of(record))) is not None:
             measured[key] = accuracy
@@ -115,8 +116,8 @@ def _line_of(table: PaperTable, row: TableRow, runs: list[Row]) -> _Line:
     return _Line(row, runs, size, _others(table, row, runs[0]), accuracy_of(runs, "clean"), measured)
 
 
-def _same_eps(run: Row, eps: float) -> bool:
-    return abs(run.eps - eps) < 1e-9
+def _same_threat(run: Row, norm: Norm, eps: float) -> bool:
+    return run.norm == norm and abs(run.eps - eps) < 1e-9
 
 
 def _others(table: PaperTable, row: TableRow, run: Row) -> str:
@@ -128,7 +129,7 @@ def _others(table: PaperTable, row: TableRow, run: Row) -> str:
         for key, value in run.settings.items()
         if key not in told and key not in NOT_SHOWN and not key.startswith(("eval.", "watch."))
     }
-    return ", ".join(f"{key}={setting_text(key, value)}" for key, value in {**preset, **shown}.items())
+    return ", ".join(f"{key}={setting_text(key, value, run.norm)}" for key, value in {**preset, **shown}.items())
 
 
 # -- cells ------------------------------------------------------------------------------------------------------

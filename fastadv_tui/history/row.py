@@ -4,6 +4,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from engine.config.norms import LINF, Norm
 from engine.protocol.evaluations import EvaluationRecord
 from fastadv_tui.runs import status
 
@@ -11,9 +12,9 @@ from fastadv_tui.runs import status
 class Row(Struct, kw_only=True):
     """One run.
 
-    Accuracies, eps and alpha are fractions in [0,1]. submitted, started and ended are unix times, 0.0 if unknown.
-    duration is in seconds of training, peak_memory in bytes. flops counts the floating-point operations of the whole
-    training.
+    Accuracies are fractions in [0,1]; so are eps and alpha, but plain numbers for norm l2. submitted, started and ended
+    are unix times, 0.0 if unknown. duration is in seconds of training, peak_memory in bytes. flops counts the
+    floating-point operations of the whole training.
 
     origin: the id under which the run was created. It differs from `id` if the folder was copied or renamed. Empty in
     rows of version 0.1.
@@ -33,6 +34,7 @@ class Row(Struct, kw_only=True):
     name: str = ""
     dataset: str = ""
     method: str = ""
+    norm: Norm = LINF
     eps: float = 0.0
     alpha: float = 0.0
     preset: str = ""

@@ -6,20 +6,20 @@ from typing import Any
 
 from engine.config.keys import flatten
 from engine.config.methods import methods, methods_with
+from engine.config.norms import LINF, Norm
 from engine.config.presets import preset_settings
 from engine.config.run import RunConfig
 from engine.config.settings import settings
-from engine.config.units import units
+from engine.config.units import with_unit
 from fastadv_tui.history.row import Row
 
 # Not part of Row.settings: data_dir depends on the machine, and the others have their own columns.
 EXCLUDED_SETTINGS = ("dataset", "preset", "name", "data_dir", "seed")
-SIZE_SETTINGS = ("eps", "method.alpha", "eval.step_size")  # fractions in [0,1], typed and shown in units of 1/255
 
 
 def changed_settings(config: RunConfig) -> dict[str, Any]:
     """The settings that differ from the preset, by dotted key."""
-    unchanged = _unchanged_settings(config.preset, config.method.name)
+    unchanged = _unchanged_settings(config.preset, config.method.name, config.norm)
     own = {key: as_stored(value) for key, value in flatten(config).items() if key not in EXCLUDED_SETTINGS}
     return {key: value for key, value in own.items() if value != unchanged.get(key, value)}
 
@@ -34,19 +34,19 @@ def setting_of(row: Row, key: str) -> Any:
 
     None if there is no such value, for example because the preset no longer exists.
     """
-    if key in ("dataset", "preset", "seed"):
+    if key in ("dataset", "preset", "seed", "norm"):
         return getattr(row, key)
     if key in row.settings:
         return as_stored(row.settings[key])
     if key == "method.name":
         return row.method
-    return row.eps if key == "eps" else _unchanged_settings(row.preset, row.method).get(key)
+    return row.eps if key == "eps" else _unchanged_settings(row.preset, row.method, row.norm).get(key)
 
 
-def setting_text(key: str, value: Any) -> str:
-    """A setting of a run for a table cell."""
+def setting_text(key: str, value: Any, norm: Norm) -> str:
+    """A setting of a run for a table cell. norm: of the run's threat model."""
     if key in settings() and settings()[key].is_size:
-        return "follows eps" if value is None else f"{units(value)}/255"
+        return "follows eps" if value is None else with_unit(value, norm)
     return "-" if value is None else str(value)
 
 
@@ -56,13 +56,17 @@ def settings_of(row: Row) -> dict[str, Any]:
 
 
 @cache
-def _unchanged_settings(preset: str, method: str) -> dict[str, Any]:
-    """The settings of a run that changes nothing. A required setting is left out if the preset does not have it."""
+def _unchanged_settings(preset: str, method: str, norm: Norm) -> dict[str, Any]:
+    """The settings of a run that changes nothing. A required setting is left out if the preset does not have it.
+
+    A run of another norm than linf always types its eps.
+    """
     defaults = {key: setting.default for key, setting in settings().items() if not setting.required}
     spec = methods().get(method)  # None if the plugin of the method is no longer installed
     own = spec.defaults if spec else {}
     options = {key: own.get(key.partition(".")[2]) for key, setting in settings().items() if setting.methods}
-    return {key: as_stored(value) for key, value in {**defaults, **options, **preset_settings(preset, method)}.items()}
+    preset_own = preset_settings(preset, method, norm) | ({} if norm == LINF else {"eps": None})
+    return {key: as_stored(value) for key, value in {**defaults, **options, **preset_own}.items()}
 
 
 def differing_settings(rows: Sequence[Row]) -> list[tuple[str, list[Any]]]:

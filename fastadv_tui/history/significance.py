@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from engine.config.norms import LINF, Norm
 from engine.config.units import units
 from fastadv_tui.text.quantities import attack_name, kind_of_images
 
@@ -16,14 +17,15 @@ STANDARD_ERRORS = 2.0  # a difference counts if it exceeds this number of its st
 class Conditions(Struct, frozen=True, kw_only=True):
     """What an accuracy was measured under. Two accuracies can be compared if all of these agree.
 
-    data: fingerprint of the data set. held_out: whether the images are held-out training images. eps, step_size:
-    fractions in [0,1]. final: False for an evaluation while training.
+    data: fingerprint of the data set. held_out: whether the images are held-out training images. norm, eps: the threat
+    model. eps, step_size: fractions in [0,1], plain numbers for norm l2. final: False for an evaluation while training.
     """
 
     dataset: str
     data: str = ""
     held_out: bool = False
     attack: str
+    norm: Norm = LINF
     eps: float
     step_size: float = 0.0
     images: int
@@ -35,14 +37,14 @@ class Conditions(Struct, frozen=True, kw_only=True):
             data = f"data set {self.dataset}"
         else:
             data = "other data" if self.data != other.data else ""
-        same_size = math.isclose(self.eps, other.eps, rel_tol=1e-9)
+        same_size = self.norm == other.norm and math.isclose(self.eps, other.eps, rel_tol=1e-9)
         same_step = not same_size or math.isclose(self.step_size, other.step_size, rel_tol=1e-9)
         found = [
             "" if (self.attack, self.final) == (other.attack, other.final) else self.attack_words,
             "" if self.images == other.images else f"{self.images:,} images",
             "" if self.held_out == other.held_out else kind_of_images(self.held_out),
-            "" if same_size else f"eps {units(self.eps)}",
-            "" if same_step else f"step size {units(self.step_size)}",
+            "" if same_size else self._threat_words(self.norm != other.norm),
+            "" if same_step else f"step size {units(self.step_size, self.norm)}",
             data,
         ]
         return ", ".join(filter(None, found))
@@ -55,7 +57,11 @@ class Conditions(Struct, frozen=True, kw_only=True):
     @property
     def words(self) -> str:
         """What was measured: `PGD-50-10 on 10,000 images, eps 8`."""
-        return f"{self.attack_words} on {self.images:,} images, eps {units(self.eps)}"
+        return f"{self.attack_words} on {self.images:,} images, {self._threat_words()}"
+
+    def _threat_words(self, with_norm: bool = False) -> str:
+        """The threat model: `eps 8`, `l2 eps 0.5`. with_norm: whether to name linf, too."""
+        return f"{f'{self.norm} ' if with_norm or self.norm != LINF else ''}eps {units(self.eps, self.norm)}"
 
 
 class Accuracy(Struct, frozen=True, kw_only=True):

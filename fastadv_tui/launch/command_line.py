@@ -4,26 +4,27 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.config.keys import SHORT_KEYS
+from engine.config.norms import LINF
 from engine.config.settings import settings
-from engine.config.units import parse_size, units
+from engine.config.units import typed_size
 
 OPTIONS = {
-    "method.name": "--method", "eps": "--eps", "method.alpha": "--alpha", "epochs": "--epochs", "seed": "--seed",
-    "batch_size": "--batch-size", "precision": "--precision", "compile": "--compile", "device": "--device",
-    "model.name": "--model", "data_dir": "--data-dir", "preset": "--preset", "name": "--name", "eval.attack": "--eval",
+    "method.name": "--method", "norm": "--norm", "eps": "--eps", "method.alpha": "--alpha", "epochs": "--epochs",
+    "seed": "--seed", "batch_size": "--batch-size", "precision": "--precision", "compile": "--compile",
+    "device": "--device", "model.name": "--model", "extra_data": "--extra-data", "extra_fraction": "--extra-fraction",
+    "data_dir": "--data-dir", "preset": "--preset", "name": "--name", "eval.attack": "--eval",
 }  # fmt: skip
 
 
-def as_text(key: str, value: Any) -> str:
+def as_text(key: str, value: Any, norm: str = LINF) -> str:
     """A value as a user would type it: perturbation sizes in units of 1/255, booleans as true or false.
 
-    `parse_value` reads exactly this value from the text.
+    norm: of the run; for l2, perturbation sizes are plain numbers. `parse_value` reads exactly this value again.
     """
     if value is None:
         return ""
     if key in settings() and settings()[key].is_size:
-        text = units(value) if value * 255 >= 1 else f"{units(value)}/255"
-        return text if parse_size(text) == value else f"{value!r}/1"  # in 1/255, four digits say too little
+        return typed_size(value, norm)
     if isinstance(value, bool):
         return str(value).lower()
     return ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)

@@ -2,18 +2,19 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from engine.config.attacks import check_package
 from engine.config.errors import ConfigError
 from engine.config.keys import flatten, full_key, parse_value
 from engine.config.plain_file import not_plain
-from engine.config.presets import build
+from engine.config.presets import SIZES, build
 from engine.config.run import RunConfig
 from engine.config.units import parse_size
 from engine.protocol.requests import EvalRequest
 from fastadv_tui.errors import UserError
 from fastadv_tui.history.selection import find_run
-from fastadv_tui.launch.submission import configure
+from fastadv_tui.launch.submission import configure, typed_norm
 from fastadv_tui.paths import ensure_home, evaluations_dir, typed_path
 from fastadv_tui.runs.find import RunNotFoundError
 
@@ -34,11 +35,14 @@ def request(
     Raises: ConfigError, UserError.
     """
     ensure_home()
+    given = [part for part in (eps or "").split(",") if part.strip()]
+    if eps and not given:
+        raise ConfigError(f"--eps {eps!r} has no values; write --eps 8 or --eps 2,4,8")
+    if given and typed.get("norm"):
+        typed = {**typed, "eps": given[0]}  # another norm needs an eps of its own
     config, weights, run = _understood(target, dataset, typed, which)
     check_package(config.eval.attack)
-    sizes = tuple(parse_size(part) for part in eps.split(",") if part.strip()) if eps else (config.eps,)
-    if not sizes:
-        raise ConfigError(f"--eps {eps!r} has no values; write --eps 8 or --eps 2,4,8")
+    sizes = tuple(parse_size(part, config.norm) for part in given) or (config.eps,)
     return EvalRequest(
         config=config,
         weights=str(weights),
@@ -81,11 +85,18 @@ def _of_run(name: str, dataset: str | None, typed: Mapping[str, str | None], whi
     except RunNotFoundError as error:
         raise UserError(f"{error}; there is no file {name} either") from None
     trained = rundir.submission().config
-    settings = {full_key(key): parse_value(key, text) for key, text in typed.items() if text is not None}
-    kept = {**flatten(trained), **settings}
+    norm = typed_norm(typed, trained.norm)
+    settings = {full_key(key): parse_value(key, text, norm) for key, text in typed.items() if text is not None}
+    kept = {**(flatten(trained) if norm == trained.norm else _without_attack(trained)), **settings}
     preset = kept.pop("preset")
     config = build(dataset or trained.dataset, {k: v for k, v in kept.items() if k != "dataset"}, preset or None)
     weights = rundir.last if which == "last" else rundir.best
     if not weights.exists():
         raise UserError(f"{rundir.id} has no {which} checkpoint: {weights} does not exist")
     return config, weights
+
+
+def _without_attack(trained: RunConfig) -> dict[str, Any]:
+    """The settings of a run for an evaluation in another norm: without its method and its perturbation sizes."""
+    kept = {key: value for key, value in flatten(trained).items() if key not in SIZES and not key.startswith("method.")}
+    return {**kept, "method.name": "standard"}

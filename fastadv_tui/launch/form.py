@@ -3,13 +3,14 @@
 import itertools
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, structs
 
 from engine.config.applies import DECIDING, applies
 from engine.config.errors import ConfigError
 from engine.config.keys import flatten, parse_value
+from engine.config.norms import BOTH, LINF
 from engine.config.presets import check_dataset, check_preset
 from engine.config.run import RunConfig
 from engine.config.settings import Kind, Setting, settings
@@ -63,7 +64,8 @@ def read_form(texts: Mapping[str, str]) -> FormReading:
     Raises: UserError, if not even an empty form can be read, such as for an unusable home folder.
     """
     typed = {key: text for key in settings() if (text := texts.get(key, "").strip())}
-    errors = {key: error for key, text in typed.items() if (error := _own_error(key, text))}
+    norms = [norm for norm in values_of("norm", typed.get("norm", "")) if norm in BOTH] or [LINF]
+    errors = {key: error for key, text in typed.items() if (error := _own_error(key, text, norms))}
     if "dataset" not in typed:
         errors["dataset"] = f"choose a data set; {FIRST_DATASET} needs no download"
     sound = {key: text for key, text in typed.items() if key not in errors}
@@ -100,21 +102,24 @@ def default_text(config: RunConfig, key: str) -> str:
     """The value of a setting in a run, as text; where the value follows from other settings, the one that follows."""
     match key:
         case "method.alpha":
-            return units(config.alpha)
+            return units(config.alpha, config.norm)
         case "eval.step_size":
-            return units(config.eval_step)
+            return units(config.eval_step, config.norm)
         case "name":
             return config.title
         case "data_dir" if config.data_dir == str(data_dir()):
             return "$FASTADV_HOME/data"
-    return as_text(key, flatten(config)[key]).removesuffix(".0")
+    return as_text(key, flatten(config)[key], config.norm).removesuffix(".0")
 
 
 # -- errors -------------------------------------------------------------------------------------------------------
 
 
-def _own_error(key: str, text: str) -> str:
-    """What is wrong with the text of a setting, whatever the others say; empty if nothing is."""
+def _own_error(key: str, text: str, norms: Sequence[str]) -> str:
+    """What is wrong with the text of a setting, whatever the others say; empty if nothing is.
+
+    norms: of the runs, which decide how sizes are read.
+    """
     try:
         if key == "seed" and is_axis(key, text):
             parse_seeds(text)
@@ -123,20 +128,21 @@ def _own_error(key: str, text: str) -> str:
         if not values:
             return "write a value before and after each comma"
         for value in values:
-            _check_value(key, value)
+            _check_value(key, value, norms)
     except ConfigError as error:
         return _without_key(key, str(error)).removeprefix("--seeds ")
     return ""
 
 
-def _check_value(key: str, value: str) -> None:
+def _check_value(key: str, value: str, norms: Sequence[str]) -> None:
     if key == "dataset":
         check_dataset(value)
     elif key == "preset":
         check_preset(value)
     else:
         try:
-            parse_value(key, value)
+            for norm in norms:
+                parse_value(key, value, norm)
         except ConfigError as error:
             raise ConfigError(_problem(settings()[key], value) or str(error)) from None
 
@@ -231,4 +237,6 @@ def _defaults(typed: Mapping[str, str], config: RunConfig) -> dict[str, str]:
     for key in typed:
         (others, *_), _ = _sound_variants({other: text for other, text in first.items() if other != key})
         found[key] = default_text(others, key)
+    if config.norm != LINF:
+        found["eps"] = ""  # a run of this norm has no eps but the typed one
     return found | {"dataset": ""}

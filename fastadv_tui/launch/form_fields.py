@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from engine.config.datasets import datasets
 from engine.config.groups import Group
 from engine.config.networks import NETWORKS
+from engine.config.norms import L2
 from engine.config.presets import PRESETS
 from engine.config.settings import Kind, settings
 from engine.config.units import reading_of
@@ -37,15 +38,20 @@ def title_of(key: str) -> str:
     return TAGS_TITLE if key == TAGS else settings()[key].title
 
 
-def unit_of(key: str) -> str:
-    return "" if key == TAGS else settings()[key].unit
+def unit_of(key: str, norm: str) -> str:
+    """The unit of a field. norm: of the run that the form describes; with l2, sizes have no unit."""
+    return "" if key == TAGS or (settings()[key].is_size and norm == L2) else settings()[key].unit
 
 
-def reading_of_field(key: str, text: str) -> str:
-    """How a size in a field was read if its unit is in doubt: `0.5 of 1 = 127.5/255`. Else an empty text."""
+def reading_of_field(key: str, text: str, norm: str) -> str:
+    """How a size in a field was read if its unit is in doubt: `0.5 of 1 = 127.5/255`. Else an empty text.
+
+    norm: of the run that the form describes.
+    """
     if key == TAGS or not settings()[key].is_size:
         return ""
-    return next(filter(None, map(reading_of, text.split(","))), "")
+    readings = (reading_of(part, norm) for part in text.split(","))
+    return next(filter(None, readings), "")
 
 
 def choices_of(key: str, devices: Mapping[str, str]) -> tuple[str, ...]:
@@ -71,7 +77,8 @@ def help_of(key: str) -> str:
     if key == "preset":
         parts.append(f"Presets: {', '.join(PRESETS)}.")
     elif setting.allowed and key != "seed":
-        parts.append(f"Allowed: {setting.allowed}{f', in {setting.unit}' if setting.unit else ''}.")
+        l2 = "; with norm l2 a plain number" if setting.is_size else ""
+        parts.append(f"Allowed: {setting.allowed}{f', in {setting.unit}' if setting.unit else ''}{l2}.")
     if key == "seed":
         parts.append("0-4 starts five runs.")
     elif setting.kind in (Kind.INTEGER, Kind.NUMBER, Kind.CHOICE) and key not in ONE_VALUE:

@@ -36,7 +36,7 @@ def setting_details(setting: Setting) -> list[Row]:
         ("value", KIND_NAMES[setting.kind]),
         (
             "unit",
-            f"{setting.unit}: 8 means 8/255. A number below 1 is read as a fraction in [0,1]"
+            f"{setting.unit}: 8 means 8/255. A number below 1 is read as a fraction in [0,1]. With norm l2: none"
             if setting.is_size
             else setting.unit,
         ),
@@ -52,7 +52,11 @@ def allowed_of(setting: Setting) -> str:
     """The allowed values, in words."""
     if setting.key == "preset":
         return ", ".join(PRESETS)
-    return f"{setting.allowed}, in units of {setting.unit}" if setting.is_size else setting.allowed
+    return (
+        f"{setting.allowed}, in units of {setting.unit}; with norm l2 a plain number"
+        if setting.is_size
+        else setting.allowed
+    )
 
 
 def default_of(setting: Setting) -> str:
@@ -83,7 +87,7 @@ def presets_of(setting: Setting) -> dict[str, str]:
 
 
 def setting_as_data(setting: Setting) -> dict[str, Any]:
-    """One setting as JSON data. Perturbation sizes are fractions in [0,1], as they are stored."""
+    """One setting as JSON data. Perturbation sizes are as they are stored, for linf fractions in [0,1]."""
     return {
         "key": setting.key,
         "meaning": setting.description,
@@ -104,7 +108,7 @@ def preset_details(name: str, preset: Preset) -> list[Row]:
     rows += [("measured", line) for line in preset.measured] or [("measured", "not yet")]
     own_method = preset.settings.get("method.name", DEFAULT_METHOD)
     for key, value in preset.settings.items():
-        users = settings()[key].methods  # empty, unless the setting is an option of some methods only
+        users = _users(key, preset)  # empty, unless the setting is an option of some methods only
         condition = f" with method {' or '.join(users)}" if users and own_method not in users else ""
         rows.append((f"{key}{condition}", as_text(key, value)))
     return rows + [
@@ -112,6 +116,11 @@ def preset_details(name: str, preset: Preset) -> list[Row]:
         for method, own in preset.methods.items()
         for key, value in own.items()
     ]
+
+
+def _users(key: str, preset: Preset) -> list[str]:
+    """The methods that have the option `key`, and no value of their own for it in the preset."""
+    return [method for method in settings()[key].methods if key not in preset.methods.get(method, {})]
 
 
 def preset_as_data(name: str, preset: Preset) -> dict[str, Any]:
@@ -138,7 +147,8 @@ def _method_rows() -> list[Row]:
 
 def _method_text(spec: MethodSpec) -> str:
     options = [f"method.{option}" for option in [*(["alpha"] if spec.alpha else []), *spec.defaults]]
-    parts = [spec.summary, spec.paper, f"options: {', '.join(options)}" if options else ""]
+    norms = f"norms: {', '.join(spec.norms)}"
+    parts = [spec.summary, spec.paper, norms, f"options: {', '.join(options)}" if options else ""]
     return "; ".join(part for part in parts if part)
 
 

@@ -11,7 +11,8 @@ from engine.config.attacks import has_step_size
 from engine.config.datasets import FOLDER
 from engine.config.errors import ConfigError
 from engine.config.keys import full_key, parse_value
-from engine.config.presets import build, scaled_from
+from engine.config.norms import LINF, Norm
+from engine.config.presets import build, preset_norm, scaled_from
 from engine.config.run import RunConfig
 from engine.config.settings import settings
 from engine.config.units import both_units, reading_of
@@ -26,13 +27,23 @@ def configure(dataset: str, typed: Mapping[str, str | None], preset: str | None 
     Parses the texts, then calls `build`, which applies the preset.
     Raises: ConfigError, naming the setting, its value and what is allowed; HomeError, if the home folder is unusable.
     """
-    values = {key: parse_value(key, text) for key, text in typed.items() if text is not None}
+    norm = typed_norm(typed, preset_norm(dataset, preset))
+    values = {key: parse_value(key, text, norm) for key, text in typed.items() if text is not None}
     keys = set(values)
     values["data_dir"] = _data_dir(values.get("data_dir") or "")
+    if values.get("extra_data"):
+        values["extra_data"] = str(typed_path(values["extra_data"]))  # the engine runs in another working folder
     config = build(_absolute(dataset), values, preset)
     _check_phases(config, keys)
     _check_eps(config)
     return config
+
+
+def typed_norm(typed: Mapping[str, str | None], otherwise: Norm) -> Norm:
+    """The norm among the texts that a user typed. Raises: ConfigError, if there is no such norm."""
+    text = typed.get("norm")
+    norm: Norm = otherwise if text is None else parse_value("norm", text)
+    return norm
 
 
 def _check_eps(config: RunConfig) -> None:
@@ -120,26 +131,27 @@ def merge(typed: dict[str, Any], more: Mapping[str, Any]) -> None:
 
 
 def understood(config: RunConfig) -> str:
-    """The perturbation sizes of a configuration, in units of 1/255 and as fractions in [0,1]."""
-    parts = [f"eps {both_units(config.eps)}"]
+    """The perturbation sizes of a configuration, for linf in units of 1/255 and as fractions in [0,1]."""
+    parts = [f"eps {both_units(config.eps, config.norm)}"]
     if config.method.spec.alpha:
-        parts.append(f"alpha {both_units(config.alpha)}")
+        parts.append(f"alpha {both_units(config.alpha, config.norm)}")
     if has_step_size(config.eval.attack):
-        parts.append(f"evaluation step {both_units(config.eval_step)}")
+        parts.append(f"evaluation step {both_units(config.eval_step, config.norm)}")
     return " · ".join(parts)
 
 
 def readings(typed: Mapping[str, str | None]) -> list[str]:
     """A line for each typed size whose unit is in doubt: how it was read, and how to write the other size.
 
-    typed: texts by dotted key; a text may hold several values, separated by commas.
+    typed: texts by dotted key; a text may hold several values, separated by commas. With norm l2, no unit is in doubt.
     """
+    norm = typed.get("norm") or LINF
     sizes = {key: text for key, text in typed.items() if text and key in settings() and settings()[key].is_size}
     return [
         f"{key} {reading}; write {value.strip()}/255 for the smaller size"
         for key, text in sizes.items()
         for value in text.split(",")
-        if (reading := reading_of(value))
+        if (reading := reading_of(value, norm))
     ]
 
 

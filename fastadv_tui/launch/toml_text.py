@@ -13,12 +13,15 @@ import tomlkit
 
 from engine.config.errors import ConfigError
 from engine.config.keys import full_key
+from engine.config.norms import L2
 from engine.config.plain_file import not_plain
 from engine.config.settings import Kind, settings
 from fastadv_tui.launch.axes import values_of
 from fastadv_tui.launch.form_fields import TAGS
 from fastadv_tui.text.sanitize import one_line
 
+SIZES_LINF = "perturbation sizes are in units of 1/255; a number below 1 is a fraction"
+SIZES_L2 = "perturbation sizes are plain numbers for images in [0,1]"
 MAX_BYTES = 1_000_000  # a larger file is something else than settings
 _NUMBER = re.compile(r"-?\d+(\.\d+)?(e[-+]?\d+)?", re.IGNORECASE)
 
@@ -27,7 +30,7 @@ def toml_text(texts: Mapping[str, str]) -> str:
     """A TOML document for the texts by dotted key, with a table for each section. The inverse of `read_toml`."""
     document = tomlkit.document()
     if any(key in settings() and settings()[key].is_size for key in texts):
-        document.add(tomlkit.comment("perturbation sizes are in units of 1/255; a number below 1 is a fraction"))
+        document.add(tomlkit.comment(SIZES_L2 if texts.get("norm") == L2 else SIZES_LINF))
     for key in sorted(texts, key=lambda key: "." in key):  # the keys of the document itself come before its tables
         section, _, leaf = key.rpartition(".")
         if section and section not in document:

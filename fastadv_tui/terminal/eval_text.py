@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from engine.config.units import units
+from engine.config.norms import LINF
+from engine.config.units import with_unit
 from engine.protocol.requests import Measured, Understood
 from fastadv_tui.text.quantities import (
     answer_warning,
@@ -67,7 +68,9 @@ def measured(answer: Measured) -> list[str]:
 def _robust(answer: Measured, number: int) -> list[str]:
     """The lines of one eps."""
     robust = format_percent(answer.robust[number])
-    line = f"eps {units(answer.eps[number]):>5}/255  {attack_name(answer.attack)} {robust}"
+    eps = "eps" if answer.norm == LINF else f"{answer.norm} eps"
+    size = with_unit(answer.eps[number], answer.norm)
+    line = f"{eps} {size:>9}  {attack_name(answer.attack)} {robust}"
     unmoved = answer.without_gradient[number] if answer.without_gradient else 0
     fooled_by = answer.fooled_by[number] if answer.fooled_by else ()
     warnings = gradient_warning(unmoved, answer.images), masking_warning(fooled_by, answer.images)

@@ -67,9 +67,9 @@ def gradient(loss: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return torch.autograd.grad(loss(x), x)[0]
 
 
-def cross_entropy(model: nn.Module, y: Tensor) -> Callable[[Tensor], Tensor]:
+def cross_entropy(model: nn.Module, y: Tensor, label_smoothing: float = 0.0) -> Callable[[Tensor], Tensor]:
     """The summed cross-entropy as a function of the images."""
-    return lambda x: F.cross_entropy(model(x), y, reduction="sum")
+    return lambda x: F.cross_entropy(model(x), y, reduction="sum", label_smoothing=label_smoothing)
 
 
 def descend(model: nn.Module, loss: Tensor) -> None:

@@ -27,6 +27,7 @@ class FolderDataset:
     """A folder of images, decoded when needed. Evaluation uses the val split, in the crop of the last phase."""
 
     official: bool | None = None  # there are no published checksums for a folder of any images
+    extra_images: tuple[int, str] | None = None  # not supported for folders
 
     def __init__(self, root: Path) -> None:
         self.folder = ImageFolder(root)

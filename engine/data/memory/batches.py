@@ -86,11 +86,24 @@ class TrainBatches:
         order = torch.randperm(len(self.labels), generator=rng).to(self.device)
         for number in range(first, len(self)):
             chosen = order[number * self.batch_size : (number + 1) * self.batch_size]
-            yield Minibatch(self._in_size(self._images(chosen, epoch, number)), self.labels[chosen], chosen)
+            yield Minibatch(self.augmented(chosen, epoch, number), self.labels[chosen], chosen)
 
     def batch(self, epoch: int, number: int) -> Minibatch:
         """Minibatch `number` of an epoch."""
         return next(self.epoch(epoch, number))
+
+    def augmented(self, chosen: Tensor, epoch: int, number: int) -> Tensor:
+        """The images of these indices in minibatch `number` of an epoch: in [0,1], (B, C, H, W)."""
+        return self._in_size(self._images(chosen, epoch, number))
+
+    def augmented_extra(self, pixels: Tensor, epoch: int, number: int) -> Tensor:
+        """Other images of the same minibatch, augmented likewise. pixels: uint8, (B, H, W, C). Result: as above."""
+        if pad := self.facts.padding:
+            padded = F.pad(pixels, (0, 0, pad, pad, pad, pad))
+            rows, columns = self._windows(len(pixels), generator(self.device, self.seed, "extra", epoch, number))
+            image = torch.arange(len(pixels), device=self.device)
+            pixels = padded[image[:, None, None], rows[:, :, None], columns[:, None, :]]
+        return self._in_size(to_images(pixels))
 
     def _in_size(self, x: Tensor) -> Tensor:
         if self.crop == x.shape[2]:

@@ -10,6 +10,8 @@ from engine.data.labels import label_remarks
 from engine.data.memory.arrays import Arrays
 from engine.data.memory.batches import TestImages, TrainBatches
 from engine.data.memory.datasets import arrays_fingerprint
+from engine.data.memory.extra import ExtraImages
+from engine.data.memory.mixed import MixedBatches
 
 
 class MemoryDataset:
@@ -21,12 +23,25 @@ class MemoryDataset:
         self.official: bool | None = arrays.official
         self.train_images, self.test_images = len(arrays.train_labels), len(arrays.test_labels)
         self.shape = f"{self.train_images:,} training images"
-        self._whole: TrainBatches | None = None
+        self.extra_images: tuple[int, str] | None = None
+        self._extra: tuple[ExtraImages, float] | None = None
+        self._whole: TrainBatches | MixedBatches | None = None
+
+    def add_extra(self, extra: ExtraImages, fraction: float) -> None:
+        """Mix extra images into the training minibatches. fraction: of a minibatch, in [0,1)."""
+        self._extra, self.extra_images = (extra, fraction), (len(extra), extra.fingerprint)
 
     @property
     def remarks(self) -> list[str]:
-        """What a user should know before the start: classes without images."""
-        return label_remarks(self.arrays.train_labels, self.arrays.test_labels, self.facts.classes)
+        """What a user should know before the start: classes without images, and which extra images are mixed in."""
+        found = label_remarks(self.arrays.train_labels, self.arrays.test_labels, self.facts.classes)
+        if self._extra:
+            extra, fraction = self._extra
+            found.append(
+                f"{fraction:.0%} of each minibatch are from the {len(extra):,} images of {extra.path} "
+                f"(fingerprint {extra.fingerprint})"
+            )
+        return found
 
     def fingerprint(self) -> str:
         return arrays_fingerprint(self.arrays)
@@ -39,12 +54,13 @@ class MemoryDataset:
             )
         return structs.replace(phase, crop=phase.crop or self.facts.height)
 
-    def batches(self, phase: Phase, seed: int, device: torch.device) -> TrainBatches:
+    def batches(self, phase: Phase, seed: int, device: torch.device) -> TrainBatches | MixedBatches:
         if self._whole is None:
             arrays = self.arrays
-            self._whole = TrainBatches(
+            own = TrainBatches(
                 arrays.train_images, arrays.train_labels, self.facts, phase.batch_size, seed, device, self._reflect
             )
+            self._whole = MixedBatches(own, *self._extra) if self._extra else own
         return self._whole.resized(phase.batch_size, phase.crop)
 
     def test(self, phase: Phase, device: torch.device) -> TestImages:

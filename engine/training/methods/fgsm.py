@@ -6,6 +6,7 @@ from msgspec import Meta
 
 from engine.config.errors import ConfigError
 from engine.config.methods import Cost, MethodSpec
+from engine.config.norms import BOTH
 from engine.config.section import Section
 from engine.training.methods.options import Noise, StartInBox
 
@@ -51,7 +52,8 @@ def fgsm(
     """One sign step from a random start in the ball, from zero, or from the perturbation of the previous step.
 
     delta = ball(start + alpha sign(gradient at x + start)), with start ~ U(-noise eps, noise eps), 0, or the previous
-    delta. ball() clips to [-eps, eps] and to the image box [0,1]. alpha, eps: fractions in [0,1].
+    delta. ball() clips to [-eps, eps] and to the image box [0,1]. alpha, eps: fractions in [0,1]. For l2, the start is
+    uniform in the l2 ball, and the gradient divided by its length takes the place of its sign (see `Threat`).
     """
     x, y = batch.x, batch.y
     if init == "random":
@@ -71,7 +73,8 @@ METHOD = MethodSpec(
     paper="Wong, Rice and Kolter, 2020, arXiv 2001.03994, algorithm 3",
     step=fgsm,
     options=FgsmOptions,
-    alpha=lambda eps, pgd_step: min(1.25 * eps, 1.0),
+    alpha=lambda eps, pgd_step: 1.25 * eps,
     cost=lambda options: Cost(attacks=1),
     signals=True,
+    norms=BOTH,
 )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 from msgspec import Meta
 
 from engine.config.methods import Cost, MethodSpec
+from engine.config.norms import BOTH
 from engine.config.section import Count, Section
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def free(
 
     The training loop calls this function `replays` times per minibatch. Each call updates the weights with the gradient
     at x + delta, where delta is what the previous call returned. The same backward pass gives the gradient with respect
-    to the image at x + delta. The call returns ball(delta + alpha sign(that gradient)).
+    to the image at x + delta. The call returns ball(delta + alpha sign(that gradient)). For l2, the gradient divided by
+    its length takes the place of its sign.
     """
     delta = threat.carried(batch.x, batch.delta)
     gradient = learner.update(batch.x + delta, batch.y, input_grad=True)
@@ -53,4 +55,5 @@ METHOD = MethodSpec(
     alpha=lambda eps, pgd_step: eps,
     cost=lambda options: Cost(updates=0, shared=options.replays),
     updates=lambda options: options.replays,
+    norms=BOTH,
 )

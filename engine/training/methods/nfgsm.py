@@ -4,6 +4,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from engine.config.methods import Cost, MethodSpec
+from engine.config.norms import BOTH
 from engine.config.section import Section
 from engine.training.methods.options import Noise
 
@@ -32,7 +33,8 @@ def nfgsm(
     """One sign step from noise beyond the ball. The result is clipped to the image box [0,1], and not to the ball.
 
     delta = box(start + alpha sign(gradient at x + start)), with start ~ U(-noise eps, noise eps). alpha, eps: fractions
-    in [0,1].
+    in [0,1]. For l2, the start is uniform in the ball of radius noise eps, and the gradient divided by its length takes
+    the place of its sign.
     """
     x, y = batch.x, batch.y
     start = threat.uniform(x, rng, in_box=False, scale=noise)
@@ -53,4 +55,5 @@ METHOD = MethodSpec(
     alpha=lambda eps, pgd_step: eps,
     cost=lambda options: Cost(attacks=1),
     signals=True,
+    norms=BOTH,
 )

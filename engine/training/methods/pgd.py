@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 from msgspec import Meta
 
 from engine.config.methods import Cost, MethodSpec
+from engine.config.norms import BOTH
 from engine.config.section import Count, Section
 from engine.training.methods.options import StartInBox, Steps
 
@@ -43,7 +44,8 @@ def pgd(
     """Several sign steps from a random start (Wong et al., 2020, algorithm 1).
 
     Each step: delta = ball(delta + alpha sign(gradient at x + delta)), with the start delta ~ U(-eps, eps). Of several
-    restarts, each image keeps the delta with the highest loss. alpha, eps: fractions in [0,1].
+    restarts, each image keeps the delta with the highest loss. alpha, eps: fractions in [0,1]. For l2, the start is
+    uniform in the l2 ball, and the gradient divided by its length takes the place of its sign.
     """
     x, y = batch.x, batch.y
     delta, before = _one_restart(learner, batch, threat, rng, alpha, steps, start_in_box)
@@ -93,4 +95,5 @@ METHOD = MethodSpec(
     alpha=lambda eps, pgd_step: pgd_step,
     cost=_cost,
     signals=True,
+    norms=BOTH,
 )

@@ -53,15 +53,16 @@ def sora(
     r ~ U(0, 1) for each pixel and a = alpha min(1, linearity_gap / (1 - c)). box() clips x + delta to [0,1]; delta may
     leave the eps ball. The update on x + delta yields the input gradient g2 of the same backward pass. Then
     c = (1 - linearity_rate) c + linearity_rate clip(mean of <sign g1, g2> / |g1|_1, -1, 1), from c = 0.99 on. The mean
-    is over the images of the minibatch, all micro-batches together.
+    is over the images of the minibatch, all micro-batches together. Both gradients are those of the training loss, with
+    label smoothing if the run has it, because the paper compares two gradients of one loss.
 
     alpha, eps: fractions in [0,1]. The defaults are those of the paper and of its code, with alpha = 2 eps.
     """
     x, y = batch.x, batch.y
-    linearity = learner.memory.get("linearity", x.new_tensor(FIRST_LINEARITY))
+    linearity = learner.memory.get("linearity", x.new_full((), FIRST_LINEARITY))
     largest = alpha * (linearity_gap / (1 - linearity)).clamp(max=1)
     start = threat.uniform(x, rng)
-    gradient, before = learner.input_grad(x + start, y)
+    gradient, before = learner.input_grad(x + start, y, lambda logits: learner.training_loss(logits, y))
     sizes = largest * x.new_empty(x.shape).uniform_(0, 1, generator=rng)
     wide_threat = dataclasses.replace(threat, eps=threat.eps + alpha)  # so wide that its ball clips nothing
     delta = wide_threat.project(x, start + sizes * gradient.sign())

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 from msgspec import Meta
 
 from engine.config.methods import Cost, MethodSpec
+from engine.config.norms import BOTH
 from engine.config.section import Section
 from engine.training.methods.options import Steps
 
@@ -49,7 +50,8 @@ def trades(
     Attack, in eval mode: delta ~ N(0, 0.001), then `steps` times delta = ball(delta + alpha sign(gradient of
     KL(p(x) || p(x + delta)))). Update: CE(x) + beta KL(p(x) || p(x + delta)), with the gradient through both p; p is
     the softmax output. ball() clips to [-eps, eps] and to the image box [0,1]. alpha, eps: fractions in [0,1]. The
-    defaults are those of the paper's CIFAR-10 runs: beta = 6, 10 steps (section 5.2).
+    defaults are those of the paper's CIFAR-10 runs: beta = 6, 10 steps (section 5.2). For l2, the gradient divided by
+    its length takes the place of its sign.
     """
     from engine.training.losses import kl_divergence  # late: a spec is read before torch is loaded
 
@@ -75,4 +77,5 @@ METHOD = MethodSpec(
     options=TradesOptions,
     alpha=lambda eps, pgd_step: pgd_step,
     cost=lambda options: Cost(attacks=options.steps, updates=2, forwards=1),
+    norms=BOTH,
 )

@@ -58,13 +58,14 @@ class Mark(Struct, frozen=True):
 class Options(Struct, frozen=True, kw_only=True):
     """How a chart shows its series. y = "percent": `ys` are fractions in [0,1]. x = "time": `xs` are seconds.
 
-    x = "work": `xs` are floating-point operations. x = "eps": `xs` are perturbation sizes in units of 1/255.
+    x = "work": `xs` are floating-point operations. x = "eps": `xs` are perturbation sizes in units
+    of 1/255. x = "l2": `xs` are perturbation sizes of this norm.
     smoothing: weight of the past in [0,1). x_range: limits of the x axis; None takes those of the data.
     pair: what the values of one run in the legend are, such as `clean / PGD-10`. empty: text of a chart without data.
     """
 
     y: Literal["plain", "percent"] = "plain"
-    x: Literal["epoch", "time", "work", "eps"] = "epoch"
+    x: Literal["epoch", "time", "work", "eps", "l2"] = "epoch"
     log_y: bool = False
     smoothing: float = 0.0
     x_range: tuple[float, float] | None = None
@@ -142,4 +143,4 @@ def x_unit(options: Options, span: float) -> tuple[float, str]:
         return scale.time_unit(span)
     if options.x == "work":
         return scale.work_unit(span)
-    return 1.0, "1/255" if options.x == "eps" else "epoch"
+    return 1.0, {"eps": "1/255", "l2": "l2"}.get(options.x, "epoch")

@@ -10,7 +10,8 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label, Static
 
-from engine.config.units import units
+from engine.config.norms import L2, LINF
+from engine.config.units import typed_size
 from engine.protocol.requests import EvalRequest
 from engine.protocol.rundir import RunDir, SubmissionError
 from fastadv_tui.dashboard.focus import step_focus
@@ -27,6 +28,7 @@ FIELDS = {
     "eps": ("eps", "in 1/255, or several: 2,4,8"),
     "images": ("images", "0 is all, but 1,000 on a CPU with auto"),
 }
+EPS_MEANINGS = {L2: "a number, or several: 0.5,1", "": "in the unit of each run"}  # by the norm of the runs; "" mixed
 OWN = "of each run"  # placeholder of a field in which several runs differ
 
 
@@ -56,9 +58,11 @@ class EvaluateDialog(ModalScreen[bool]):
         """runs: ids and names."""
         super().__init__()
         self._runs, self._busy = runs, False
+        self._norm: str = LINF  # of the runs; empty where they differ
 
     def compose(self) -> ComposeResult:
         texts = _defaults([run_id for run_id, _ in self._runs])
+        self._norm = texts["norm"]
         names = ", ".join(name for _, name in self._runs[:3])
         more = f" and {len(self._runs) - 3} more" if len(self._runs) > 3 else ""
         with Vertical(id="dialog"):
@@ -67,7 +71,8 @@ class EvaluateDialog(ModalScreen[bool]):
                 with Horizontal(classes="asked"):
                     yield Label(label, classes="key", markup=False)
                     yield TextField(texts[key], placeholder=OWN, id=key, compact=True)
-                    yield Label(meaning, classes="meaning", markup=False)
+                    shown = EPS_MEANINGS.get(self._norm, meaning) if key == "eps" else meaning
+                    yield Label(shown, classes="meaning", markup=False)
             yield Static(id="problem", markup=False)
             yield Label("enter puts it into the queue, escape cancels", markup=False)
 
@@ -78,7 +83,7 @@ class EvaluateDialog(ModalScreen[bool]):
         step_focus(self, by)
 
     def on_input_changed(self) -> None:
-        in_doubt = readings({"eps": self.query_one("#eps", Input).value})
+        in_doubt = readings({"norm": self._norm, "eps": self.query_one("#eps", Input).value})
         self.query_one("#problem", Static).update(one_line(". ".join(in_doubt)))
 
     def on_input_submitted(self) -> None:
@@ -118,15 +123,22 @@ class EvaluateDialog(ModalScreen[bool]):
 
 
 def _defaults(run_ids: Sequence[str]) -> dict[str, str]:
-    """The texts of the fields: what all runs have in their settings; empty where they differ."""
+    """The texts of the fields, and the norm: what all runs have in their settings; empty where they differ."""
     found = [_of_run(run_id) for run_id in run_ids]
-    return {key: found[0][key] if found and len({each[key] for each in found}) == 1 else "" for key in FIELDS}
+    return {
+        key: found[0][key] if found and len({each[key] for each in found}) == 1 else "" for key in (*FIELDS, "norm")
+    }
 
 
 def _of_run(run_id: str) -> dict[str, str]:
     try:
         config = RunDir(runs_dir() / run_id).submission().config
     except SubmissionError:
-        return dict.fromkeys(FIELDS, "")
+        return dict.fromkeys(FIELDS, "") | {"norm": LINF}
     attack = "auto" if config.eval.attack == "none" else config.eval.attack
-    return {"attack": attack, "eps": units(config.eps), "images": str(config.eval.images)}
+    return {
+        "attack": attack,
+        "eps": typed_size(config.eps, config.norm),
+        "images": str(config.eval.images),
+        "norm": config.norm,
+    }

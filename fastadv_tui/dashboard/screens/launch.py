@@ -216,7 +216,7 @@ class LaunchScreen(Screen[None]):
         field = self.focused
         text = "enter opens and closes a group"
         if isinstance(field, FormField):
-            in_doubt = readings({field.key: self._form.texts.get(field.key)})
+            in_doubt = readings({key: self._form.texts.get(key) for key in ("norm", field.key)})
             told = [f"{reading.removeprefix(field.key).lstrip()}." for reading in in_doubt]
             text = f"{field.title}: {field.error or ' '.join([*told, help_of(field.key)])}"
         self.query_one("#field-help", Static).update(one_line(text))

@@ -1,12 +1,14 @@
 """The curves of compared runs, drawn from their rows, so that deleted run folders do not matter."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
+from engine.config.norms import LINF, Norm
 from fastadv_tui.dashboard.chart.series import Options, Series
 from fastadv_tui.dashboard.chart.widget import Chart
 from fastadv_tui.dashboard.marks import glyph_at
@@ -19,6 +21,7 @@ from fastadv_tui.history.curve_axes import (
     against_eps,
     against_time,
     against_work,
+    norm_of_eps,
     spread,
 )
 from fastadv_tui.history.row import Row
@@ -52,7 +55,8 @@ class ComparisonCharts(Vertical):
         self._draw_epochs()
         self._draw("time", TIME, against_time)
         self._draw("work", WORK, against_work)
-        self._draw("eps", EPS, _in_units)
+        norm = next((norm_of_eps(column.rows) for column in columns if against_eps(column.rows)), LINF)
+        self._draw("eps", EPS if norm == LINF else replace(EPS, x="l2"), partial(_eps_points, norm=norm))
         self.query_one("#against-eps").display = any(against_eps(column.rows) for column in columns)
 
     def toggle_accuracy(self) -> None:
@@ -94,6 +98,7 @@ def _series(column: Column, place: int, points: Sequence[Point], accuracy: int) 
     return replace(line, lows=lows, highs=highs)
 
 
-def _in_units(rows: Sequence[Row]) -> list[Point]:
-    """Robust accuracy against eps in units of 1/255, as the chart labels it."""
-    return [(255 * eps, accuracy) for eps, accuracy in against_eps(rows)]
+def _eps_points(rows: Sequence[Row], norm: Norm) -> list[Point]:
+    """Robust accuracy against eps in the unit of the axis: 1/255 for linf. Runs of another norm have no points."""
+    scale = 255 if norm == LINF else 1
+    return [(scale * eps, accuracy) for eps, accuracy in against_eps(rows)] if norm_of_eps(rows) == norm else []

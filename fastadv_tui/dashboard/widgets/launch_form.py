@@ -9,6 +9,7 @@ from textual.message import Message
 from textual.widgets import Input
 
 from engine.config.groups import Group
+from engine.config.norms import LINF
 from engine.config.settings import settings
 from fastadv_tui.dashboard.widgets.form_field import FormField
 from fastadv_tui.dashboard.widgets.form_group import GroupHeading
@@ -139,7 +140,8 @@ class LaunchForm(VerticalScroll, can_focus=False):
             return self.devices.get(self.texts.get(key, "").strip() or "auto", "")
         if key == "seed" and reading.plan and len(reading.plan.seeds) > 1:
             return f"{len(reading.plan.seeds):,} seeds"
-        return reading_of_field(key, self.texts.get(key, "")) or unit_of(key)
+        norm = self.texts.get("norm", "").strip() or LINF
+        return reading_of_field(key, self.texts.get(key, ""), norm) or unit_of(key, norm)
 
     def _summary(self, group: Group, reading: FormReading) -> str:
         """What a closed group changes."""

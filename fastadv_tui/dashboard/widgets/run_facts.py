@@ -6,7 +6,8 @@ from pathlib import PurePath
 from rich.text import Text
 from textual.widgets import Static
 
-from engine.config.units import units
+from engine.config.norms import LINF
+from engine.config.units import eps_text, with_unit
 from fastadv_tui.dashboard.snapshot import Evaluation, LiveRun
 from fastadv_tui.history.columns import COLUMNS, age_text, evaluation_text, reason_text, status_text
 from fastadv_tui.history.evaluations import short_text
@@ -16,7 +17,7 @@ from fastadv_tui.text.quantities import format_duration, format_loss, format_pro
 from fastadv_tui.text.sanitize import one_line
 
 MAX_VALUE_WIDTH = 60
-SHOWN_ABOVE = {"eps", "epochs", "method.name", "method.alpha"}  # settings that have a line of their own
+SHOWN_ABOVE = {"norm", "eps", "epochs", "method.name", "method.alpha"}  # settings that have a line of their own
 
 
 class RunFacts(Static):
@@ -34,8 +35,8 @@ def facts(row: Row, view: LiveRun | None, evaluations: Sequence[Evaluation] = ()
         ("status", status_text(row) if row.live else f"{status_text(row)}, {age_text(row)}"),
         ("", reason_text(row)),
         *[("evaluate", _evaluation_text(evaluation)) for evaluation in evaluations],
-        ("method", f"{row.method} {units(row.alpha)}/255" if row.method != "standard" else "standard"),
-        ("eps", f"{units(row.eps)}/255"),
+        ("method", f"{row.method} {with_unit(row.alpha, row.norm)}" if row.method != "standard" else "standard"),
+        ("eps", with_unit(row.eps) if row.norm == LINF else eps_text(row.eps, row.norm)),
         ("clean", COLUMNS["clean"].text(row)),
         ("robust", COLUMNS["robust"].text(row)),
         ("attack", evaluation_text(row) if row.attack and row.images else ""),
@@ -43,7 +44,7 @@ def facts(row: Row, view: LiveRun | None, evaluations: Sequence[Evaluation] = ()
         ("epoch", f"{row.epochs:.2f} of {row.total_epochs:.4g}"),
         *_pace(view),
         ("data", f"{PurePath(row.dataset).name} {row.data_fingerprint}"),
-        *[(key, as_text(key, value)) for key, value in row.settings.items() if key not in SHOWN_ABOVE],
+        *[(key, as_text(key, value, row.norm)) for key, value in row.settings.items() if key not in SHOWN_ABOVE],
         ("work", COLUMNS["flops"].text(row)),
         ("memory", COLUMNS["peak_memory"].text(row)),
         ("seed", str(row.seed)),

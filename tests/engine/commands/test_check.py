@@ -100,13 +100,13 @@ def test_doctor_reports_the_device_and_what_it_finds_of_each_data_set(tmp_path: 
 def test_a_machine_without_a_folder_for_temporary_files_is_told_what_to_do(
     capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def open_dataset(config: object, fetch: bool) -> None:
+    def open_training_data(config: object, fetch: bool) -> None:
         tempfile.gettempdir()
 
     with monkeypatch.context() as patch:  # pytest needs such a folder, too
         patch.setattr(tempfile, "tempdir", None)
         patch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/nowhere/at/all"])
-        patch.setattr(check, "open_dataset", open_dataset)
+        patch.setattr(check, "open_training_data", open_training_data)
         code, said = answer(capfdbinary, asked("digits", {}))
     assert code == 2
     assert said["message"] == (

@@ -224,3 +224,27 @@ def test_an_evaluation_in_a_folder_that_cannot_be_done_says_why(
     last = list(event_log.read(evaluation.events))[-1]
     assert isinstance(last, events.Finished)
     assert "last.pt" in last.error
+
+
+def with_attack(rundir: RunDir, attack: str) -> EvalRequest:
+    asked = request(rundir, eps=(0.1,))
+    config = structs.replace(asked.config, eval=structs.replace(asked.config.eval, attack=attack, images=30))
+    return structs.replace(asked, config=config)
+
+
+def test_an_attack_of_several_stages_is_recorded_with_what_each_of_them_fooled(rundir: RunDir) -> None:
+    code, (understood, *_, measured) = answers(with_attack(rundir, "pgd-1+apgd-ce"))
+    assert (code, understood["attack"]) == (0, "pgd-1+apgd-ce")
+    (record,) = read(rundir.evaluations)
+    assert [stage for stage, _ in record.fooled_by] == ["pgd-1", "apgd-ce"]
+    assert [list(each) for each in record.fooled_by] == measured["fooled_by"][0]
+    assert sum(count for _, count in record.fooled_by) == round(30 * (record.clean - record.robust))
+
+
+def test_an_attack_of_a_package_that_is_not_installed_is_refused_in_one_line(
+    rundir: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.config.attacks.find_spec", lambda package: None)
+    code, (refused,) = answers(with_attack(rundir, "aa"))
+    assert (code, refused["type"]) == (2, "Refused")
+    assert "pip install pyautoattack" in refused["message"]

@@ -23,7 +23,7 @@ def test_every_data_set_has_a_recipe_for_every_method(dataset: str, method: str)
 def test_a_preset_sets_only_what_exists_and_says_what_it_is(name: str) -> None:
     preset = PRESETS[name]
     assert preset.summary
-    for chosen in (preset.settings, *preset.methods.values()):
+    for chosen in (preset.settings, *({**preset.settings, **own} for own in preset.methods.values())):
         dataset = "imagenet" if "imagenet" in name else "mnist"
         assemble({"model.name": "mnist-cnn", **chosen, "dataset": dataset})
     assert set(preset.methods) <= set(methods())

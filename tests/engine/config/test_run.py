@@ -47,7 +47,7 @@ BAD_VALUES: list[tuple[str, Any]] = [
     ("model.name", "res-net"),
     ("model.width", 0),
     ("method.name", "pgd2"),
-    ("method.alpha", 1.5),
+    ("method.alpha", -0.5),
     ("method.init", "ones"),
     ("method.steps", 0),
     ("method.replays", 0),

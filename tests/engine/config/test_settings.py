@@ -44,7 +44,7 @@ def test_the_defaults_are_those_of_a_run_that_sets_nothing() -> None:
             "method.name",
             {"kind": Kind.CHOICE, "choices": tuple(methods()), "default": "fgsm"},
         ),
-        ("method.alpha", {"kind": Kind.NUMBER, "optional": True, "unit": "1/255", "low": 0, "high": 1}),
+        ("method.alpha", {"kind": Kind.NUMBER, "optional": True, "unit": "1/255", "low": 0, "high": None}),
         ("eps", {"kind": Kind.NUMBER, "optional": False, "unit": "1/255", "default": 8 / 255}),
         ("epochs", {"kind": Kind.INTEGER, "low": 1, "high": 100_000, "above": False, "unit": ""}),
         ("optim.momentum", {"low": 0, "above": False, "high": 1, "below": True}),

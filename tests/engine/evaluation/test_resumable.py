@@ -117,7 +117,7 @@ def test_the_key_of_an_evaluation_depends_on_every_part_of_the_request() -> None
     assert INPUTS.key(model) == INPUTS.key(digits_model(seed=0))
     silu = structs.replace(INPUTS.network, activation="silu")  # a model without weights
     changes = {"network": silu, "data": "e", "size": 4, "crop": 4, "attacks": ((0.1, 3, 1, 0.04),), "seed": 1}
-    changes |= {"limit": 0, "search": "bf16", "loss": "another"}
+    changes |= {"limit": 0, "search": "bf16", "loss": "another", "norm": "l2"}
     asked = {INPUTS.key(model), INPUTS.key(other)}
     asked |= {structs.replace(INPUTS, **{part: value}).key(model) for part, value in changes.items()}
     assert len(asked) == 2 + len(changes) == 2 + len(INPUTS.__struct_fields__)

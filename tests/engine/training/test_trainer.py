@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -52,24 +53,20 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.protocol.files.os.fsync", lambda handle: None)
 
 
+CROPS = {"micro_batch": 16, "model.name": "preact-resnet18", "model.width": 2, "model.depth": 1}  # takes 6 pixels, too
 METHODS: dict[str, dict[str, Any]] = {
     "standard": {"method.name": "standard"},
     "random": {},
     "previous": {"method.init": "previous", "optim.name": "sgd", "optim.lr": 0.05},
     "pgd": {"method.name": "pgd", "method.steps": 2},
     "free": {"method.name": "free", "method.replays": 3},
+    "l2": {"norm": "l2", "eps": 0.8, "method.init": "previous"},
+    "extra": {"extra_data": "extra.npz"},  # of the folder of the test
     "sora": {"method.name": "sora", "micro_batch": 16},
     "nuat": {"method.name": "nuat"},
     "liet": {"method.name": "liet", "method.table_steps": 3},
-    "fgsm-uap": {"method.name": "fgsm-uap", "phases": "0-1:0/6:40 1-2:0/8:30", "micro_batch": 16},
-    "phases": {
-        "phases": "0-1:0/6:40 1-2:0/8:30",
-        "micro_batch": 16,
-        "method.init": "previous",
-        "model.name": "preact-resnet18",
-        "model.width": 2,
-        "model.depth": 1,
-    },
+    "fgsm-uap": {"method.name": "fgsm-uap", "phases": "0-1:0/6:40 1-2:0/8:30", **CROPS},
+    "phases": {"method.init": "previous", "phases": "0-1:0/6:40 1-2:0/8:30", **CROPS},
 }
 FEW = {
     "batch_size": 40,
@@ -102,6 +99,8 @@ DIVERGING = {"optim.name": "sgd", "optim.schedule": "constant", "optim.lr": 100.
 def test_a_run_stopped_at_any_check_ends_with_the_same_numbers(tmp_path: Path, name: str) -> None:
     """The stop checks include those between the replays of free training and those inside both kinds of evaluation."""
     typed = FEW | METHODS[name]
+    if "extra_data" in typed:
+        typed["extra_data"] = str(write_extra(tmp_path / typed["extra_data"]))
     whole = run_folder(tmp_path / "whole", typed)
     looks = train(whole).made
     assert looks >= 2 * (4 * (3 if name == "free" else 1)) + 2
@@ -112,6 +111,30 @@ def test_a_run_stopped_at_any_check_ends_with_the_same_numbers(tmp_path: Path, n
         train(broken, attempt=2)
         assert_same_end(whole, broken)
         assert _trained_twice(broken) == 0
+
+
+def write_extra(path: Path, shade: int = 0) -> Path:
+    """An npz file with 70 images for the digits."""
+    images = np.random.default_rng(shade).integers(0, 256, (70, 8, 8, 1), dtype=np.uint8)
+    np.savez(path, image=images, label=np.arange(70) % 10)
+    return path
+
+
+def test_extra_data_are_named_at_the_start_and_must_be_the_same_after_a_resume(tmp_path: Path) -> None:
+    file = write_extra(tmp_path / "extra.npz")
+    rundir = run_folder(tmp_path / "run", FEW | {"extra_data": str(file), "extra_fraction": 0.5})
+    with pytest.raises(Stopped):
+        train(rundir, 3)
+    (note,) = [event.message for event in of_kind(rundir, events.Note) if "extra.npz" in event.message]
+    assert re.search(r"50% of each minibatch are from the 70 images of .* \(fingerprint [0-9a-f]{12}\)", note)
+    write_extra(file, shade=1)
+    with pytest.raises(ConfigError, match=r"trained with 70 extra images .* restore the file or start a new run"):
+        train(rundir, attempt=2)
+    write_extra(file)
+    train(rundir, attempt=3)
+    file.unlink()
+    with pytest.raises(ConfigError, match=r"extra\.npz: No such file"):
+        train(rundir, attempt=4)
 
 
 def _trained_twice(rundir: RunDir) -> int:

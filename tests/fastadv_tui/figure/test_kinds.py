@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from engine.protocol.evaluations import EvaluationRecord, append
 from engine.protocol.rundir import RunDir
@@ -134,6 +135,15 @@ def test_several_eps_on_the_same_images_make_a_line_that_begins_with_their_clean
     assert (line.xs[-1], line.ys[-1]) == (pytest.approx(51.0), pytest.approx(5.0))  # its final evaluation, at its eps
     with pytest.raises(FigureError, match="b2 has no results of PGD-50-10 for several eps"):
         picture(rows(rundir, trained("b2")), "eps", False)
+
+
+def test_eps_of_norm_l2_are_drawn_as_plain_numbers() -> None:
+    rundir = trained("a1")
+    measured = [result(127.5, 0.4), result(255, 0.1)]
+    append(rundir.evaluations, [replace(each, norm="l2") for each in measured])
+    found = picture(rows(rundir), "eps", False)
+    (line,) = found.lines
+    assert (line.xs, found.x_label) == (pytest.approx([0.0, 0.5, 1.0]), "ε (l2)")
 
 
 def test_a_run_without_a_folder_is_drawn_from_its_row() -> None:

@@ -53,6 +53,20 @@ def test_the_best_epoch_stands_beside_the_last() -> None:
     assert line_of(compare([NARROW, BASE]), "results", "best robust") == []
 
 
+def test_runs_of_another_norm_are_no_competitors_and_show_plain_sizes() -> None:
+    l2 = replace(NARROW, norm="l2", eps=0.5, settings={"norm": "l2", "eps": 0.5, "method.alpha": 0.625}, robust=0.9)
+    table = compare([BASE, l2])
+    assert line_of(table, "results", "robust") == ["45.0 ± 1.6%", "90.0 ± 0.9% (l2 eps 0.5)"]
+    assert line_of(table, "settings", "eps") == ["8/255", "0.5"]
+    assert line_of(table, "settings", "norm") == ["linf", "l2"]
+    assert line_of(table, "settings", "method.alpha") == ["follows eps", "0.625"]
+    assert any("different norms" in warning for warning in table.warnings)
+    assert line_of(compare([l2, BASE]), "results", "robust")[1] == "45.0 ± 1.6% (linf eps 8)"
+    alone = compare([l2])
+    assert line_of(alone, "settings", "eps") == ["0.5"]
+    assert "/255" not in FORMATS["md"](alone) + FORMATS["csv"](alone) + FORMATS["latex"](alone)
+
+
 def test_a_collapsed_run_says_so() -> None:
     table = compare([replace(BASE, alarms=["overfitting"]), NARROW])
     assert line_of(table, "results", "status") == ["collapsed", "done"]

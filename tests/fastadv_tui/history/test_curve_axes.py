@@ -5,7 +5,15 @@ import statistics
 import pytest
 from msgspec.structs import replace
 
-from fastadv_tui.history.curve_axes import CLEAN, against_epochs, against_eps, against_time, against_work, spread
+from fastadv_tui.history.curve_axes import (
+    CLEAN,
+    against_epochs,
+    against_eps,
+    against_time,
+    against_work,
+    norm_of_eps,
+    spread,
+)
 from fastadv_tui.history.row import Row
 from tests.support.evaluations import evaluation
 
@@ -55,3 +63,10 @@ def test_robustness_against_eps_takes_the_attack_with_most_eps_and_begins_at_cle
     assert [y for _, y in points] == pytest.approx([0.6, 0.4, 0.2])
     assert [255 * x for x, _ in points] == pytest.approx([0, 4, 8])
     assert against_eps([replace(RUN, evaluations=sizes[:1])]) == []
+
+
+def test_robustness_against_eps_mixes_no_norms() -> None:
+    sizes = [evaluation(norm="l2", eps=eps, robust=0.5 - eps / 4, clean=0.8) for eps in (0.25, 0.5, 1.5)]
+    run = replace(RUN, norm="l2", evaluations=[*sizes, evaluation(eps=8 / 255)])
+    assert norm_of_eps([run]) == "l2"
+    assert [eps for eps, _ in against_eps([run])] == [0.0, 0.25, 0.5, 1.5]

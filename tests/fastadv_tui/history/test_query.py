@@ -146,3 +146,27 @@ def test_collapsed_runs_are_found_by_the_word_that_the_table_shows() -> None:
     assert [parse("status:collapsed")(row) for row in rows] == [True, False]
     assert [parse("status!=collapsed")(row) for row in rows] == [False, True]
     assert [parse("status:done")(row) for row in rows] == [True, True]
+
+
+L2 = Row(id="l2", norm="l2", eps=0.5, alpha=1.5, settings={"norm": "l2", "eval.step_size": 0.125})
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("norm=l2", True),
+        ("eps=0.5", True),
+        ("eps=8", False),
+        ("eps<8", True),  # the number 8 for this run
+        ("eps>=8", False),
+        ("alpha=1.5", True),
+        ("alpha>1", True),
+        ("eval.step_size=0.125", True),
+        ("eps!=8", True),
+        ("eps<300", True),  # no size for linf
+    ],
+)
+def test_a_typed_size_is_in_the_unit_of_the_norm_of_each_run(text: str, found: bool) -> None:
+    assert parse(text)(L2) is found
+    assert not parse("eps<300")(ROWS[0])
+    assert parse("eps!=300")(ROWS[0])

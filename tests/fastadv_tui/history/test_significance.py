@@ -50,6 +50,8 @@ CASES: dict[str, tuple[list[Row], bool, set[str], str]] = {
     "within noise": ([BASE, replace(OTHER, robust=0.44)], False, set(), "44.0 ± 1.6% +4.0"),
     "worse": ([BASE, replace(OTHER, robust=0.2)], False, set(), "20.0 ± 1.3% -20.0"),
     "other eps": (changed(eps=25 / 255), False, set(), "60.0 ± 1.5% (eps 25)"),
+    "other norm": (changed(norm="l2", eps=0.5), False, set(), "60.0 ± 1.5% (l2 eps 0.5)"),
+    "other norm with the same number": (changed(norm="l2"), False, set(), "60.0 ± 1.5% (l2 eps 0.03137)"),
     "other attack": (changed(attack="pgd-10"), False, set(), "60.0 ± 1.5% (PGD-10)"),
     "while training": (
         changed(attack="pgd-10", final=False, eps=25 / 255), False, set(),

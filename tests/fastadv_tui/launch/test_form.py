@@ -9,6 +9,7 @@ import pytest
 from engine.config.errors import ConfigError
 from engine.config.settings import settings
 from fastadv_tui.launch.form import plan_form, read_form
+from fastadv_tui.launch.form_fields import unit_of
 from fastadv_tui.launch.submission import MAX_RUNS, configure
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -105,3 +106,30 @@ def test_an_error_in_a_combination_is_found_by_the_start() -> None:
 def test_reading_a_form_creates_no_folder(home: Path) -> None:
     assert read_form({"dataset": "mnist"}).plan is not None
     assert not home.exists()
+
+
+def test_a_form_of_norm_l2_reads_plain_numbers_and_names_what_is_missing() -> None:
+    base = {"dataset": "digits", "norm": "l2"}
+    reading = read_form(base | {"eps": "1.5", "method.alpha": "128/255"})
+    assert reading.plan is not None
+    (config,) = reading.plan.variants
+    assert (config.eps, config.alpha, config.eval_step) == (1.5, 128 / 255, 0.375)
+    assert reading.defaults["eval.step_size"] == "0.375"
+    assert reading.plan.command[:7] == ["fastadv", "run", "digits", "--norm", "l2", "--eps", "1.5"]
+    assert "type an eps" in read_form(base).errors["norm"]
+    assert "0.5 or 128/255" in read_form(base | {"eps": "x"}).errors["eps"]
+    both = read_form({"dataset": "digits", "norm": "linf,l2", "eps": "0.3"})
+    assert both.plan is not None
+    assert [config.norm for config in both.plan.variants] == ["linf", "l2"]
+
+
+def test_sizes_have_their_unit_in_the_form_for_linf_alone() -> None:
+    assert unit_of("eps", "") == unit_of("eps", "linf") == "1/255"
+    assert unit_of("eps", "l2") == unit_of("method.alpha", "l2") == unit_of("eval.step_size", "l2") == ""
+    assert unit_of("batch_size", "l2") == "images"
+
+
+def test_the_fraction_of_extra_data_is_asked_only_with_a_file() -> None:
+    assert "extra_fraction" not in read_form({"dataset": "digits"}).shown
+    assert {"extra_data", "extra_fraction"} <= read_form({"dataset": "digits", "extra_data": "a.npz"}).shown
+    assert "extra_data" not in read_form({"dataset": "imagefolder:/data"}).shown

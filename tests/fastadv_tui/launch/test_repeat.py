@@ -29,6 +29,10 @@ CASES: list[tuple[str, dict[str, str], str | None]] = [
         {"model.name": "resnet18", "phases": "0-2:0/64:64:0..0.05 2-3:0/64:64:0.05..0"},
         "wong2020",
     ),
+    ("cifar", {"norm": "l2", "eps": "128/255", "method.name": "pgd", "method.alpha": "15/255"}, None),
+    ("imagenet", {"norm": "l2", "eps": "8/255", "eval.step_size": "1.5"}, None),  # eps as in the preset for linf
+    ("digits", {"norm": "l2", "eps": "0.123456789"}, None),
+    ("digits", {"extra_data": "/data/extra.npz", "extra_fraction": "0.25"}, None),
     ("digits", {"eps": "0.001", "method.alpha": "255", "eval.attack": "none"}, None),
 ]
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from engine.protocol.requests import Understood
-from fastadv_tui.terminal.eval_text import understood
+from engine.protocol.requests import Measured, Understood
+from fastadv_tui.terminal.eval_text import measured, understood
 
 
 def lines(**facts: Any) -> list[str]:
@@ -46,3 +46,18 @@ def test_what_went_where_has_a_line_for_each_tensor() -> None:
         "1.0.weight  <- conv.weight",
         r"1.10.bias   <- fc.bias\x1b[2J",
     ]
+
+
+def test_an_attack_of_several_stages_says_what_each_fooled_and_warns_of_masked_gradients() -> None:
+    answer = Measured(
+        attack="aa",
+        eps=(8 / 255,),
+        clean=0.9,
+        robust=(0.5,),
+        images=100,
+        seconds=1.0,
+        fooled_by=((("apgd-ce", 30), ("apgd-t", 5), ("fab-t", 0), ("square", 5)),),
+    )
+    _, line, warning = measured(answer)
+    assert line == "eps     8/255  AA 50.0%  (APGD-CE fooled 30 images, APGD-T 5, FAB-T 0, SQUARE 5)"
+    assert warning.startswith("warning: Square, which needs no gradients, fooled 5 of 100 images")

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastadv_tui.text.quantities import format_bytes, format_loss, format_progress, known_iso_time, parse_age
+from fastadv_tui.text.quantities import (
+    figure_warnings,
+    format_bytes,
+    format_loss,
+    format_progress,
+    known_iso_time,
+    parse_age,
+    stages_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -96,3 +104,15 @@ def test_progress_is_the_percent_that_is_done(done: int, text: str) -> None:
 
 def test_only_work_that_is_over_is_at_100_percent() -> None:
     assert format_progress(0.9999) == "99%"
+
+
+def test_what_each_stage_fooled_is_said_in_their_order() -> None:
+    assert stages_text([("apgd-ce", 1144), ("apgd-t", 8)]) == "APGD-CE fooled 1,144 images, APGD-T 8"
+    assert stages_text([]) == ""
+
+
+@pytest.mark.parametrize(("count", "warned"), [(0, False), (2, False), (3, True)])
+def test_more_than_a_fifth_of_a_point_by_square_is_a_sign_of_masked_gradients(count: int, warned: bool) -> None:
+    text = " ".join(figure_warnings(0, 1000, 10, [("apgd-ce", 500), ("square", count)]))
+    assert ("masked gradients" in text) is warned
+    assert figure_warnings(0, 1000, 10, [("square", 500), ("apgd-ce", 1)]) == []  # Square came first

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from engine.attacks.threat import Threat
 from engine.config.methods import methods
+from engine.config.norms import Norm
 from engine.config.presets import build
 from engine.config.sections import OptimConfig
 from engine.data.minibatch import Minibatch
@@ -249,9 +250,9 @@ class Spy(Learner):
         )
         self.trained_on: list[Tensor] = []
 
-    def update(self, x: Tensor, y: Tensor, before: Tensor | None = None, input_grad: bool = False) -> Tensor | None:
+    def update(self, x: Tensor, y: Tensor, *rest: Any, **more: Any) -> Tensor | None:
         self.trained_on.append(x.detach().clone())
-        return super().update(x, y, before, input_grad)
+        return super().update(x, y, *rest, **more)
 
 
 class Contrary(Spy):
@@ -270,9 +271,16 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("pgd", {"steps": 2, "restarts": 2}),
     ("pgd", {"steps": 1, "start_in_box": False}),
     ("free", {}),
+    ("trades", {"steps": 2}),
+    ("nuat", {}),
+    ("gat", {}),
+    ("liet", {}),
+    ("fgsm-uap", {}),
+    # N-FGSM and SORA leave the ball on purpose; tests of their own compare them with their formulas
 ]
 
 
+@pytest.mark.parametrize("norm", ["linf", "l2"])
 @pytest.mark.parametrize(("name", "extra"), VARIANTS)
 @given(
     eps=st.floats(0, 1, width=32),
@@ -287,24 +295,64 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
 def test_the_perturbation_of_every_method_stays_in_ball_and_image_range(
     name: str,
     extra: dict[str, Any],
+    norm: Norm,
     eps: float,
     alpha: float,
     pixels: list[float],
     carried: list[float] | None,
     seed: int,
 ) -> None:
+    if norm not in methods()[name].norms:
+        pytest.skip(f"{name} is not defined for {norm}")
     torch.manual_seed(seed)
     learner = Spy(nn.Sequential(nn.Flatten(), nn.Linear(4, 3)))
     x, y = torch.tensor(pixels).view(3, 1, 2, 2), torch.tensor([0, 1, 2])
     delta = None if carried is None else torch.tensor(carried).view(2, 1, 2, 2)
     for step in range(2):
-        delta = methods()[name].step(learner, batch(x, y, delta), Threat(eps), rng(seed + step), alpha=alpha, **extra)
+        spec, noise = methods()[name], rng(seed + step)
+        options = {**spec.defaults, **extra}
+        delta = spec.step(learner, batch(x, y, delta), Threat(eps, norm), noise, alpha=alpha, **options)
         assert delta is not None
         for seen in (x + delta, learner.trained_on[-1]):
             assert seen.min() >= 0
             assert seen.max() <= 1
-            assert (seen - x).abs().max() <= eps + 1e-6
-        assert delta.abs().max() <= eps
+            assert largest(seen - x, norm) <= eps + 1e-6
+        assert largest(delta, norm) <= (eps if norm == "linf" else eps * (1 + 1e-6))
+
+
+def largest(delta: Tensor, norm: Norm) -> float:
+    """The largest pixel for linf, the longest perturbation of an image for l2."""
+    if norm == "linf":
+        return float(delta.abs().max())
+    return max(sum(value**2 for value in image.flatten().tolist()) ** 0.5 for image in delta)
+
+
+def test_methods_in_l2_step_along_the_normalised_gradient() -> None:
+    """N-FGSM, FGSM and PGD from their starts, with the step written out image by image."""
+    x, y = minibatch()
+    model, threat = digits_model(), Threat(0.6, "l2")
+
+    def stepped(start: Tensor, alpha: float, clip_to_ball: bool) -> Tensor:
+        gradient = full_backward(model, x + start, y)[0]
+        found = []
+        for pixels, d, g in zip(x, start, gradient, strict=True):
+            delta = d + alpha * g / g.norm()
+            if clip_to_ball and delta.norm() > 0.6:
+                delta = delta * (0.6 / delta.norm())
+            found.append((pixels + delta).clamp(0, 1) - pixels)
+        return torch.stack(found)
+
+    zero = torch.zeros_like(x)
+    delta = fgsm(make_learner(digits_model(), **SGD), batch(x, y), threat, rng(), alpha=0.75, init="zero")
+    torch.testing.assert_close(delta, stepped(zero, 0.75, clip_to_ball=True), atol=1e-6, rtol=1e-4)
+    noise = threat.uniform(x, rng(), in_box=False, scale=2.0)
+    delta = nfgsm(make_learner(digits_model(), **SGD), batch(x, y), threat, rng(), alpha=0.6, noise=2.0)
+    torch.testing.assert_close(delta, stepped(noise, 0.6, clip_to_ball=False), atol=1e-6, rtol=1e-4)
+    assert delta.flatten(1).norm(dim=1).max() > 0.6
+    start = threat.uniform(x, rng())
+    expected = stepped(stepped(start, 0.15, clip_to_ball=True), 0.15, clip_to_ball=True)
+    delta = pgd(make_learner(digits_model(), **SGD), batch(x, y), threat, rng(), alpha=0.15, steps=2)
+    torch.testing.assert_close(delta, expected, atol=1e-5, rtol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -33,20 +33,22 @@ def linearity_by_hand(g1: Tensor, g2: Tensor) -> float:
     return min(max(sum(ratios) / len(ratios), -1.0), 1.0)
 
 
-def test_sora_agrees_with_its_formula_by_hand() -> None:
+@pytest.mark.parametrize("smoothing", [0.0, 0.4])
+def test_sora_agrees_with_its_formula_by_hand(smoothing: float) -> None:
     model = network()
-    learner, c, alignments = learner_on(model), 0.99, []
+    learner, c, alignments = learner_on(model, label_smoothing=smoothing), 0.99, []
     for seed in range(3):
         batch = images(12 * seed)
         noise = rng(seed)
         eta = clipped(batch.x, torch.empty_like(batch.x).uniform_(-EPS, EPS, generator=noise), EPS)
         r = torch.empty_like(batch.x).uniform_(0, 1, generator=noise)
-        g1 = gradient(cross_entropy(model, batch.y), batch.x + eta)
+        loss = cross_entropy(model, batch.y, smoothing)
+        g1 = gradient(loss, batch.x + eta)
         a = 2 * EPS * min(1.0, 0.02 / (1 - c))
         expected = clipped(batch.x, eta + a * r * g1.sign(), None)
-        g2 = gradient(cross_entropy(model, batch.y), batch.x + expected)
+        g2 = gradient(loss, batch.x + expected)
         alignments.append(float(torch.nn.functional.cosine_similarity(g1.flatten(1), g2.flatten(1)).mean()))
-        descend(model, cross_entropy(model, batch.y)(batch.x + expected) / len(batch))
+        descend(model, loss(batch.x + expected) / len(batch))
         c = 0.95 * c + 0.05 * linearity_by_hand(g1, g2)
         same(sora(learner, batch, Threat(EPS), rng(seed), alpha=2 * EPS), expected)
         same_weights(learner.model, model)

@@ -141,7 +141,7 @@ def test_the_help_begins_with_the_screen_below_is_scrolled_by_key_and_closed_by_
         await until(pilot, lambda: len(app.snapshot.rows) == 4)
         for opening, closing in (("question_mark", "escape"), ("f1", "q"), ("question_mark", "question_mark")):
             await pilot.press(opening)
-            await until(pilot, lambda: isinstance(app.screen, HelpScreen) and "stop the run" in shown(app))
+            await until(pilot, lambda: isinstance(app.screen, HelpScreen) and "stop this run" in shown(app))
             assert text(app).startswith("Runs\n")
             top = shown(app)
             await pilot.press("pagedown")

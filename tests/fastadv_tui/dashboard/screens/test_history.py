@@ -305,7 +305,7 @@ def test_actions_apply_to_all_marked_runs() -> None:
         await pilot.press("n")
         await until(pilot, lambda: isinstance(app.screen, HistoryScreen))
         app.screen.query_one("#query", Input).value = "no such run"
-        await until(pilot, lambda: "0 of " in shown(app))
+        await until(pilot, lambda: "0 of 3 runs" in shown(app))
         await pilot.press("D")
         await until(pilot, lambda: "2 marked runs, 2 of them hidden by the filter" in " ".join(shown(app).split()))
         await pilot.press("y")

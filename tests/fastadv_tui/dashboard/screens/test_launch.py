@@ -284,7 +284,7 @@ def test_the_form_works_at_80_columns_by_keyboard_alone() -> None:
         await open_form(app, pilot)
         await pilot.press("down", "down", "down", "up", "down")
         await until(pilot, lambda: field(app, "holdout").has_focus)
-        await pilot.press("down", "down")
+        await pilot.press("down", "down", "down")
         await until(pilot, lambda: field(app, "method.name").has_focus)
         assert "fastadv run digits" in shown(app)
         for _ in range(8):

@@ -1,0 +1,178 @@
+"""Ours beside the package's AutoAttack: the same networks, images and seeds, in turns, in one thread each.
+
+    OMP_NUM_THREADS=1 python -m tests.benchmarks.autoattack [--only digits-wide] [--seeds 3] [--foreign]
+
+It trains small networks (digits, and MNIST from $FASTADV_TEST_DATA) and prints a table: the images that are left by
+APGD-CE, by the first two attacks, and by all four, and the processor seconds of each side. The package is pyautoattack,
+in its standard version. `--foreign` evaluates three networks that are saved in foreign forms by `fastadv eval`, beside
+the package.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, count, islice
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import torch
+from pyautoattack import AutoAttack
+from torch import Tensor, nn
+
+from engine.attacks.threat import Threat
+from engine.config.presets import build
+from engine.data.dataset import open_dataset
+from engine.data.memory.batches import TestImages
+from engine.evaluation.evaluation import Evaluation
+from engine.evaluation.settings import build_attack
+from engine.models.build import build_network
+from engine.runtime.eval_mode import evaluating
+from engine.runtime.precision import DTYPES
+from engine.training.methods.fgsm import fgsm
+from tests.benchmarks.timing import machine
+from tests.support.networks import CPU, make_learner
+
+BATCH = 500  # of both sides; ours and the package's default is 250
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network to train: updates of FGSM training, and eps of training and attack, in [0,1]."""
+
+    dataset: str
+    settings: dict[str, int]
+    updates: int
+    eps: float
+    seed: int
+
+
+SUBJECTS = {
+    "digits-wide": Subject("digits", {"model.width": 32}, 300, 0.2, 0),
+    "digits-narrow": Subject("digits", {"model.width": 8}, 200, 0.1, 1),
+    "digits-small-eps": Subject("digits", {"model.width": 32}, 300, 16 / 255, 2),
+    "mnist": Subject("mnist", {}, 500, 0.2, 0),
+}
+ATTACKS = ["apgd-ce", "apgd-t", "fab-t", "square"]
+COMPARED = {"apgd-ce": 1, "aa-quick": 2, "aa": 4}  # our attacks, and how many attacks of the package they stand for
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--only", choices=SUBJECTS, help="one of the networks")
+    parser.add_argument("--seeds", type=int, default=3, help="of the attacks")
+    parser.add_argument("--images", type=int, default=360)
+    parser.add_argument("--search", default="bf16", choices=DTYPES)
+    parser.add_argument("--foreign", action="store_true", help="only the networks in foreign forms")
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    print(machine(CPU))
+    print(f"python -m tests.benchmarks.autoattack {' '.join(sys.argv[1:])}".strip())
+    if asked.foreign:
+        return foreign_forms(asked.images)
+    print(
+        "| network | clean | attack | left by ours, by seed | by the package's | means | ours, s | the package's, s |"
+    )
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for name in [asked.only] if asked.only else SUBJECTS:
+        model, test = trained(SUBJECTS[name], asked.images)
+        for line in lines(name, model, test, SUBJECTS[name].eps, range(asked.seeds), asked.search):
+            print(line, flush=True)
+    return None
+
+
+def trained(subject: Subject, images: int) -> tuple[nn.Module, TestImages]:
+    """A network after some updates of FGSM training, in eval mode, and the first test images."""
+    typed = {"data_dir": os.environ.get("FASTADV_TEST_DATA", ""), "device": "cpu", **subject.settings}
+    config = build(subject.dataset, typed)
+    dataset = open_dataset(config)
+    torch.manual_seed(subject.seed)
+    learner = make_learner(build_network(config.model, dataset.facts), name="adam", lr=2e-3, weight_decay=0.0)
+    phase, rng = dataset.filled(config.phase_list[-1]), torch.Generator().manual_seed(subject.seed)
+    batches = dataset.batches(phase, subject.seed, CPU)
+    for batch in islice(chain.from_iterable(batches.epoch(epoch) for epoch in count()), subject.updates):
+        fgsm(learner, batch, Threat(subject.eps), rng, alpha=1.25 * subject.eps)
+    test = dataset.test(phase, CPU)
+    assert isinstance(test, TestImages)
+    return learner.model.eval(), test.first(images)
+
+
+def lines(name: str, model: nn.Module, test: TestImages, eps: float, seeds: range, search: str) -> Iterator[str]:
+    """A line of the table for each of our attacks, beside the attacks of the package that it stands for."""
+    x, y = test[torch.arange(len(test))]
+    with evaluating(model):
+        clean = int((model(x).argmax(1) == y).sum())
+    for ours, number in COMPARED.items():
+        mine, theirs = [], []
+        for seed in seeds:  # in turns, so that a busy machine slows both
+            mine.append(timed(partial(left_by_ours, model, test, eps, ours, seed, search)))
+            theirs.append(timed(partial(left_by_package, model, x, y, eps, ATTACKS[:number], seed)))
+        means = f"{mean(left for left, _ in mine):.1f} / {mean(left for left, _ in theirs):.1f}"
+        counts = [" ".join(str(left) for left, _ in side) for side in (mine, theirs)]
+        seconds = [f"{mean(taken for _, taken in side):.1f}" for side in (mine, theirs)]
+        yield f"| {' | '.join((name, str(clean), ours, *counts, means, *seconds))} |"
+
+
+def timed(work: Callable[[], int]) -> tuple[int, float]:
+    """What a function returns, and the processor seconds that it took."""
+    begun = time.process_time()
+    found = work()
+    return found, time.process_time() - begun
+
+
+def left_by_ours(model: nn.Module, test: TestImages, eps: float, attack: str, seed: int, search: str) -> int:
+    attacks = [(Threat(eps), build_attack(attack, eps / 4, 10))]
+    evaluation = Evaluation(model, test, attacks, seed, DTYPES[search], BATCH)
+    evaluation.run()
+    return int(evaluation.survivors[0].sum())
+
+
+def left_by_package(model: nn.Module, x: Tensor, y: Tensor, eps: float, attacks: list[str], seed: int) -> int:
+    with evaluating(model):
+        attack: Any = AutoAttack(model, attacks=attacks, version="custom", eps=eps, seed=seed)
+        attack.apgd.n_restarts = attack.fab.n_restarts = 1  # as in the standard version; the others are as there
+        adversarial, _ = attack.run_standard_evaluation(x.contiguous(), y, batch_size=BATCH)
+        return int((model(adversarial).argmax(1) == y).sum())
+
+
+def foreign_forms(images: int) -> None:
+    """`fastadv eval --attack aa` of three files, beside the package on the network that was saved."""
+    print("| file | ours, left of the images | the package's |")
+    print("| --- | --- | --- |")
+    subject = SUBJECTS["digits-narrow"]
+    model, test = trained(subject, images)
+    plain = model.state_dict()
+    forms = {
+        "state dict": plain,
+        "dict with state_dict": {"epoch": 3, "state_dict": plain},
+        "DataParallel": {f"module.{key}": value for key, value in plain.items()},
+    }
+    x, y = test[torch.arange(len(test))]
+    theirs = left_by_package(model, x, y, subject.eps, ATTACKS, 0)
+    with tempfile.TemporaryDirectory() as folder:
+        for form, content in forms.items():
+            path = Path(folder) / "weights.pt"
+            torch.save(content, path)
+            robust = evaluated_by_command(path, subject, images, Path(folder) / "home")
+            print(f"| {form} | {round(robust * len(test))} | {theirs} |", flush=True)
+
+
+def evaluated_by_command(path: Path, subject: Subject, images: int, home: Path) -> float:
+    words = ["fastadv", "eval", str(path), "--dataset", subject.dataset, "--eps", str(subject.eps), "--attack", "aa"]
+    words += ["--limit", str(images), "--json", "--again"]
+    words += [word for key, value in subject.settings.items() for word in ("--set", f"{key}={value}")]
+    environment = os.environ | {"FASTADV_HOME": str(home)}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
+    measured = json.loads(done.stdout.splitlines()[-1])
+    return float(measured["robust"][0])
+
+
+if __name__ == "__main__":
+    main()
