@@ -2,10 +2,10 @@
 
 Three tests raise the alarm. The first test reads the overfitting signal during training: the fraction of examples
 whose loss the attack lowers. The signal is near 0 while the loss is locally linear. It reaches THRESHOLD once the
-network has overfitted to the one-step attack. The second test reads PertAlign, of methods that know it: the mean cosine
-of an image's gradients before and after the attack. The third test reads robust accuracy after each evaluation. It
-raises the alarm if robust accuracy fell by more than MAX_DROP plus what chance may explain, or if robust accuracy is far
-below that of a random guess while clean accuracy is far above it, or if robust accuracy is more than MAX_GAP below
+network has overfitted to the one-step attack. The second test reads PertAlign, of methods that know it: the mean
+cosine of an image's gradients before and after the attack. The third test reads robust accuracy after each evaluation.
+It raises the alarm if robust accuracy fell by more than MAX_DROP plus what chance may explain, or if robust accuracy is
+far below that of a random guess while clean accuracy is far above it, or if robust accuracy is more than MAX_GAP below
 accuracy under FGSM.
 """
 
@@ -20,11 +20,11 @@ THRESHOLD = 0.35
 MIN_ALIGNMENT = 0.2
 WARM_UP = 20  # weight updates before the moving average is reliable
 MAX_DROP = 0.2  # of robust accuracy from its best value, in [0,1]: the paper's criterion for early stopping
-# Of accuracy under FGSM above that under PGD-5 with steps of eps/4, on the guard's images, in [0,1]. Measured after each
-# epoch on digits and MNIST, with and without label smoothing: runs that stayed robust had at most 0.24 (most of them
+# Of accuracy under FGSM above that under PGD-5 with steps of eps/4, on the guard's images, in [0,1]. Measured after
+# each epoch on digits and MNIST, with and without label smoothing: robust runs had at most 0.24 (most of them
 # below 0.1), runs that collapsed rose to between 0.45 and 0.97. Between the two lie networks that are robust in part
-# (digits, eps 0.3, FGSM from zero: up to 0.40, with half of the best robust accuracy). More runs are in
-# tests/benchmarks/collapse.md.
+# (digits, eps 0.3, FGSM from zero: up to 0.40, with half of the best robust accuracy). tests/benchmarks/collapse.md has
+# the runs.
 MAX_GAP = 0.3
 GAP_IMAGES = 512  # with fewer images, the gap must be larger
 FALSE_ALARM_RATE = 0.01  # of a healthy network by chance alone: upper bound per evaluation, by Chernoff's inequality
