@@ -88,6 +88,7 @@ CASES = [
     mnist("zero, eps 0.25", ZERO, eps=0.25),
     mnist("zero, double step, eps 0.25", ZERO, eps=0.25, method__alpha=0.5),
     mnist("zero, 20 epochs", ZERO, epochs=20),
+    mnist("zero, low rate", ZERO, optim__lr=1e-3),
     *(digits(f"zero, eps 0.4, seed {seed}", ZERO, eps=0.4, seed=seed) for seed in range(2)),
     digits("zero, eps 0.35, 40 epochs", ZERO, eps=0.35, epochs=40),
     mnist("zero, smoothed labels", ZERO, SMOOTH),
