@@ -88,6 +88,7 @@ CASES = [
     mnist("zero, eps 0.25", ZERO, eps=0.25),
     mnist("zero, double step, eps 0.25", ZERO, eps=0.25, method__alpha=0.5),
     mnist("zero, 20 epochs", ZERO, epochs=20),
+    mnist("zero, low rate", ZERO, optim__lr=1e-3),
     *(digits(f"zero, eps 0.4, seed {seed}", ZERO, eps=0.4, seed=seed) for seed in range(2)),
     digits("zero, eps 0.35, 40 epochs", ZERO, eps=0.35, epochs=40),
     mnist("zero, smoothed labels", ZERO, SMOOTH),
@@ -99,7 +100,7 @@ CASES = [
     mnist("random, smoothed labels", SMOOTH),
     mnist("nfgsm, eps 0.2", method__name="nfgsm", eps=0.2),
     mnist("zero, eps 0.1", ZERO, eps=0.1),
-    mnist("random, eps 0.25", eps=0.25),
+    mnist("random, low rate", optim__lr=1e-3),
     digits("random"),
     digits("zero", ZERO),
     digits("zero, smoothed labels", ZERO, SMOOTH),
@@ -111,7 +112,7 @@ ROLLBACK: dict[str, Any] = {"on_collapse": "rollback"}
 # Runs that collapse, beside the case whose run on the same data with the same eps never collapsed.
 ROLLBACKS: list[tuple[Case, str]] = [
     (mnist("zero, rollback", ZERO, ROLLBACK), "mnist random, seed 0"),
-    (mnist("zero, eps 0.25, rollback", ZERO, ROLLBACK, eps=0.25), "mnist random, eps 0.25"),
+    (mnist("zero, low rate, rollback", ZERO, ROLLBACK, optim__lr=1e-3), "mnist random, low rate"),
 ]
 
 
@@ -171,7 +172,8 @@ def _found(case: Case, folder: Path) -> Found:
     begun = time.monotonic()
     if _ended(rundir):
         return _read(case, rundir)
-    train(rundir)
+    if code := train(rundir):
+        sys.exit(code)  # stopped: the next call continues
     found = _read(case, rundir)
     print(f"{case.name}: {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
     return found
