@@ -4,6 +4,7 @@ import shlex
 import time
 from collections.abc import Mapping
 
+from msgspec import structs
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -33,7 +34,7 @@ from fastadv_tui.launch.device_choices import device_choices
 from fastadv_tui.launch.draft import Draft, load_draft
 from fastadv_tui.launch.estimate import Estimator
 from fastadv_tui.launch.form import FIRST_DATASET, FormReading, LaunchPlan, read_form
-from fastadv_tui.launch.form_fields import help_of
+from fastadv_tui.launch.form_fields import help_of, title_of
 from fastadv_tui.launch.plan_text import Estimates
 from fastadv_tui.launch.start import start_form
 from fastadv_tui.launch.submission import readings
@@ -60,6 +61,10 @@ class LaunchScreen(Screen[None]):
 
     class Refused(Message):
         """The start failed. Runs submitted before the error go on."""
+
+        def __init__(self, why: str) -> None:
+            super().__init__()
+            self.why = why
 
     class Submitted(Message):
         """All runs were submitted: they run or wait in the queue."""
@@ -234,14 +239,12 @@ class LaunchScreen(Screen[None]):
         self.app.push_screen(RunDialog(self.fastadv.snapshot.rows), chosen)
 
     def action_file(self) -> None:
-        def answered(path: str | None) -> None:
-            if path:
-                try:
-                    self._fill(read_toml(typed_path(path)))
-                except UserError as error:
-                    self.notify(one_line(str(error)), severity="error", timeout=20, markup=False)
+        def take(path: str) -> None:
+            if not path.strip():
+                raise UserError("write the path of a file")
+            self._fill(read_toml(typed_path(path)))
 
-        self.app.push_screen(TextDialog("a TOML file with settings", ""), answered)
+        self.app.push_screen(TextDialog("a TOML file with settings", "", enter="opens it", take=take))
 
     def action_empty(self) -> None:
         self._fill(EMPTY_FORM)
@@ -303,7 +306,7 @@ class LaunchScreen(Screen[None]):
         if self._reading is None:
             return
         if self._reading.plan is None:
-            await self._form.focus_first_error()
+            await self._go_to_first_error()
             return
         self._starting = True
         self.notify("checking data and device ...")
@@ -316,7 +319,7 @@ class LaunchScreen(Screen[None]):
             started = start_form(texts, self.fastadv.engine.check)
         except (UserError, OSError) as error:
             self.app.notify(one_line(str(error)), severity="error", timeout=20, markup=False)
-            self.post_message(self.Refused())
+            self.post_message(self.Refused(str(error)))
             return
         self.app.post_message(RunsSubmitted(started))
         self._submitted = True
@@ -324,9 +327,21 @@ class LaunchScreen(Screen[None]):
         self._write_draft()
         self.post_message(self.Submitted())
 
-    def on_launch_screen_refused(self) -> None:
+    async def _go_to_first_error(self) -> None:
+        if (key := await self._form.focus_first_error()) and self._reading:
+            text = f"not started: {title_of(key)}: {self._reading.errors[key]}"
+            self.notify(one_line(text), severity="error", markup=False)
+
+    async def on_launch_screen_refused(self, message: Refused) -> None:
+        """Show the error at its field, if it begins with the name of a setting, as those of the engine do."""
         self._starting = False
         self._read()
+        key, _, error = message.why.partition(" ")
+        if self._reading is not None and key in self._reading.shown:
+            self._reading = structs.replace(self._reading, plan=None, errors={key: error.removeprefix("= ")})
+            self._form.show(self._reading, self._devices())
+            self._show_plan()
+            await self._form.focus_first_error()
 
     def on_launch_screen_submitted(self) -> None:
         self._dismiss_if_submitted()

@@ -100,14 +100,16 @@ class LaunchForm(VerticalScroll, can_focus=False):
             heading.show(group in self._open, self._summary(group, reading), errors)
         self.call_after_refresh(self._keep_focus_in_sight)  # fields that appear above may push it away
 
-    async def focus_first_error(self) -> None:
-        """Put the cursor into the first field with an error. Opens its group."""
+    async def focus_first_error(self) -> str | None:
+        """Put the cursor into the first field with an error, and return its key. Opens its group."""
         reading = self._reading
         key = next((key for keys in LAYOUT.values() for key in keys if reading and key in reading.errors), None)
         if key is not None:
             if group_of(key) not in self._open:
                 await self._toggle(group_of(key))
             self._fields[key].focus()
+            self.call_after_refresh(self._keep_focus_in_sight)  # it may have the focus already, out of sight
+        return key
 
     def on_descendant_focus(self) -> None:
         self.call_after_refresh(self._keep_focus_in_sight)

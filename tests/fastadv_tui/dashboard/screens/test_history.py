@@ -4,8 +4,9 @@ import csv
 from pathlib import Path
 
 import pytest
+from textual.events import Key
 from textual.pilot import Pilot
-from textual.widgets import DataTable, Input, OptionList
+from textual.widgets import DataTable, Input, Label, OptionList
 
 from engine.config.settings import settings
 from fastadv_tui.dashboard.app import Fastadv
@@ -312,6 +313,47 @@ def test_actions_apply_to_all_marked_runs() -> None:
         await until(pilot, lambda: [run.path.exists() for run in runs].count(True) == 1)
         await until(pilot, lambda: "0 of 1 runs" in shown(app) and "marked" not in shown(app))
 
+    play(script)
+
+
+def test_a_new_name_is_for_the_run_under_the_cursor_whatever_is_marked() -> None:
+    runs = [a_run(name) for name in ("a1", "b2", "c3")]
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await opened(app, pilot, 3)
+        await pilot.press("space", "j", "space", "r")
+        await until(pilot, lambda: isinstance(app.screen, TextDialog))
+        await until(pilot, lambda: "(b2): name" in shown(app))
+        assert "marked" not in str(app.screen.query_one(Label).render())
+        await until_focused(pilot, Input)
+        await pilot.press("ctrl+u", *"new", "enter")
+        await until(pilot, lambda: [read_notes(run).name for run in runs] == ["", "new", ""])
+
+    play(script)
+
+
+def test_a_choice_right_after_typing_is_the_one_that_was_typed() -> None:
+    """All keys come at once, as from a terminal on a busy machine."""
+    chosen: list[str | None] = []
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        app.push_screen(ChoiceDialog("which", ["fgsm", "pgd-10", "pgd-20"]), chosen.append)
+        await until_focused(pilot, Input)
+        for key in ("p", "g", "down", "enter"):
+            app.post_message(Key(key, key if len(key) == 1 else None))
+        await until(pilot, lambda: chosen)
+
+    play(script)
+    assert chosen == ["pgd-20"]
+
+
+def test_a_list_of_views_without_a_view_says_what_to_do() -> None:
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await opened(app, pilot, 1)
+        await pilot.press("V")
+        await until(pilot, lambda: "none yet; type a name for a new one" in shown(app))
+
+    a_run("a1")
     play(script)
 
 

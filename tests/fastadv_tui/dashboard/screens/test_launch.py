@@ -107,6 +107,67 @@ def test_all_errors_stand_at_their_fields_and_a_start_goes_to_the_first_one() ->
     assert not [*runs_dir().iterdir()]
 
 
+@pytest.mark.parametrize("key", ["extra_data", "eval.attack"])
+def test_an_error_of_the_engine_stands_at_its_field_which_gets_the_cursor(
+    monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    """Also if the field is out of sight, or in a group that is closed."""
+
+    def check(server: EngineServer, config: RunConfig) -> dict[str, int]:
+        raise ConfigError(f"{key} = /gone.npz: No such file; name an npz file")
+
+    monkeypatch.setattr(EngineServer, "check", check)
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        form = await open_form(app, pilot)
+        form.fill({"dataset": "digits", "extra_data": "/gone.npz"})
+        field(app, "seed").focus()
+        await until(pilot, lambda: field(app, "seed").has_focus)
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: bool(app.screen.query(f"#{field_id(key)}")) and field(app, key).has_focus)
+        await until(pilot, lambda: f"^ {'/gone.npz: No such file'}" in shown(app))
+        assert form.region.contains_region(field(app, key).region)
+
+    play(script, size=(80, 24))
+
+
+def test_a_start_says_what_is_wrong_even_if_the_cursor_is_there_already() -> None:
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        form = await open_form(app, pilot)
+        field(app, "eps").focus()
+        await pilot.press("x")
+        await until(pilot, lambda: "1 field must change" in plan(app))
+        form.scroll_to(y=100, animate=False)
+        await until(pilot, lambda: not form.region.contains_region(field(app, "eps").region))
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "not started: eps: 'x' is not a size" in " ".join(shown(app).split()))
+        await until(pilot, lambda: form.region.contains_region(field(app, "eps").region))
+
+    play(script, size=(80, 24))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+def test_past_runs_stand_in_one_line_each_in_the_middle_of_the_screen(size: tuple[int, int]) -> None:
+    a_run("aaa111", seed=3, name="a name that is longer than its column")
+    a_run("bbb222", seed=4)
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: len(app.snapshot.rows) == 2)
+        await open_form(app, pilot)
+        await pilot.press("f2")
+        await until(pilot, lambda: "seed 4" in shown(app))
+        lines = shown(app).splitlines()
+        first = next(number for number, line in enumerate(lines) if "seed 4" in line)
+        assert "seed 3" in lines[first + 1]
+        dialog = app.screen.query_one("#dialog").region
+        assert abs(dialog.y - (size[1] - dialog.bottom)) <= 1
+        assert "Keep and leave" in shown(app)  # the form shows through
+        await pilot.press(*"nothing", "enter")
+        await until(pilot, lambda: "none of the 2 past runs contains this" in shown(app))
+
+    play(script, size=size)
+
+
 def test_every_setting_is_reachable_and_only_those_with_an_effect_show() -> None:
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await open_form(app, pilot)
@@ -238,7 +299,12 @@ def test_the_form_is_filled_from_a_toml_file_and_shows_the_same_file(tmp_path: P
         app.screen.query_one(Input).value = str(tmp_path / "none.toml")
         await pilot.press("enter")
         await until(pilot, lambda: "cannot read" in shown(app))
-        assert "eps = [4, 8]" in plan(app)  # the form is as it was
+        assert app.screen.query_one(Input).value == str(tmp_path / "none.toml")  # it can be corrected
+        app.screen.query_one(Input).value = str(tmp_path / "mine.toml")
+        await until(pilot, lambda: "cannot read" not in shown(app))
+        assert "enter opens it" in shown(app)
+        await pilot.press("escape")
+        await until(pilot, lambda: "eps = [4, 8]" in plan(app))  # the form is as it was
 
     play(script, (160, 50))
 
