@@ -24,7 +24,7 @@ def test_a_sweep_is_summed_up() -> None:
         "work": "4.2 PFLOP each, 12.6 PFLOP in all of training",
         "time": "about 4 min 48 s in all, as past runs here",
         "memory": "about 2.1 GB of 80.0 GB main memory",
-        "start": "in about 4 min 00 s, 12 runs before it",
+        "start": "in about 4 min 00 s, 12 waiting runs before it",
     }
 
 
@@ -41,8 +41,13 @@ def test_nothing_is_invented() -> None:
     ("place", "said"),
     [
         (Place(0, False, NOW, None), "now"),
-        (Place(1, False, None, None), "unknown, 1 run before it"),
-        (Place(2, True, None, None), "the queue is paused, 2 runs before it; `fastadv queue continue` lets runs start"),
+        (Place(1, False, None, None), "unknown, 1 waiting run before it"),
+        (Place(0, False, None, None), "unknown, after the run that trains now"),
+        (Place(0, False, NOW + 600, None), "in about 10 min 00 s, after the run that trains now"),
+        (
+            Place(2, True, None, None),
+            "the queue is paused, 2 waiting runs before it; `fastadv queue continue` lets runs start",
+        ),
     ],
 )
 def test_the_start_follows_from_the_queue(place: Place, said: str) -> None:

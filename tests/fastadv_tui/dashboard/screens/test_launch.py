@@ -353,6 +353,7 @@ def test_the_form_works_at_80_columns_by_keyboard_alone() -> None:
         await pilot.press("down", "down", "down")
         await until(pilot, lambda: field(app, "method.name").has_focus)
         assert "fastadv run digits" in shown(app)
+        await until(pilot, lambda: "1 run · start now" in shown(app))  # each fact has its name
         for _ in range(8):
             await pilot.press("down")
         assert app.screen.focused is not None
@@ -640,7 +641,7 @@ def test_a_start_says_what_was_submitted_and_the_list_shows_it(monkeypatch: pyte
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await until(pilot, lambda: app.screen.query_one(RunList).chosen == "a1")
         await open_form(app, pilot)
-        await until(pilot, lambda: "start the queue is paused, 0 runs before it" in plan(app))
+        await until(pilot, lambda: "start the queue is paused, 0 waiting runs before it" in plan(app))
         await pilot.press("ctrl+s")
         await until(pilot, lambda: not isinstance(app.screen, LaunchScreen))
         await until(pilot, lambda: app.screen.query_one(RunList).chosen != "a1")
