@@ -12,6 +12,7 @@ from fastadv_tui.text.quantities import format_bytes, format_duration, format_fl
 
 SOON = 1.0  # seconds; a run that starts within them starts now
 DAY = 86400.0
+MAX_KINDS = 4  # of runs with other perturbation sizes, of which a plan shows the sizes
 NO_RUN = "unknown, no similar run yet"
 
 
@@ -45,9 +46,12 @@ def plan_lines(plan: LaunchPlan, found: Estimates, now: float) -> list[tuple[str
 
 
 def plan_details(plan: LaunchPlan) -> list[str]:
-    """The sizes of the perturbation in both units, and the phases, of the first run."""
+    """The sizes of the perturbation in both units, of each kind of run; and the phases of the first run."""
     first = plan.variants[0]
-    lines = understood(first).split(" · ")
+    several = len({config.method.name for config in plan.variants}) > 1
+    kinds = list(dict.fromkeys(f"{c.method.name}: " * several + understood(c) for c in plan.variants))
+    lines = kinds[0].split(" · ") if len(kinds) == 1 else kinds[:MAX_KINDS]
+    lines += [f"... and {len(kinds) - MAX_KINDS:,} more"] if len(kinds) > MAX_KINDS else []
     lines += [*filter(None, [scaled_phases(first)])]
     return lines + ([phase_words(phase) for phase in first.phase_list] if first.phases else [])
 
