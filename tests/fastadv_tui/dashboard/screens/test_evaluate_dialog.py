@@ -78,6 +78,7 @@ def test_a_wrong_value_or_a_run_without_weights_is_told_in_the_dialog() -> None:
         await typed(app, pilot, "attack", "cw")
         await pilot.press("enter")
         await until(pilot, lambda: "! " in shown(app) and "cw" in str(app.screen.query_one("#problem").visual))
+        assert "! unknown attack 'cw'" in " ".join(shown(app).split())
         await pilot.press("escape")
         await until(pilot, lambda: not isinstance(app.screen, EvaluateDialog))
         assert app.snapshot.evaluations == {}

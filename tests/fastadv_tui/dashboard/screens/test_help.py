@@ -183,3 +183,9 @@ def test_every_key_has_a_sentence_that_has_room_in_a_line(section: Section) -> N
     short = [binding.key for binding in bindings if len(binding.tooltip.split()) < 3]
     assert short == []
     assert [binding.tooltip for binding in bindings if len(binding.tooltip) > 57] == []
+
+
+@pytest.mark.parametrize("kind", [Fastadv, *WAYS])
+def test_entries_begin_in_lower_case(kind: type[Any]) -> None:
+    said = [binding.tooltip or binding.description for binding in bindings_of(kind) if binding.description]
+    assert not [words for words in said if words[0].isupper()]
