@@ -113,12 +113,18 @@ class Reporter:
         raise DivergedError(f"diverged: {message}")
 
     def signals_collapse(self) -> bool:
-        """Whether the overfitting signal shows a collapse now. Waits for the device."""
-        return self._has_signal and self.watchdog.signals_collapse(self._learner.step, self._learner.figures()[2])
+        """Whether the overfitting signal or PertAlign shows a collapse now. Waits for the device."""
+        step, alignment = self._learner.step, self._alignment()
+        by_signal = self._has_signal and self.watchdog.signals_collapse(step, self._learner.figures()[2])
+        return by_signal or (alignment is not None and self.watchdog.misaligned(step, alignment))
+
+    def _alignment(self) -> float | None:
+        return self._learner.alignment() if self._has_alignment else None
 
     def _log(self) -> None:
         learner = self._learner
         loss, accuracy, signal = learner.figures()
+        alignment = self._alignment()
         images_per_second = self._images / (time.monotonic() - self._last_log)  # `figures` waited for the device
         self._last_log, self._images = time.monotonic(), 0
         self._check_loss(loss)
@@ -131,11 +137,13 @@ class Reporter:
                 accuracy=accuracy,
                 images_per_second=round(images_per_second, 1),
                 signal=signal if self._has_signal else None,
-                alignment=learner.alignment() if self._has_alignment else None,
+                alignment=alignment,
             )
         )
         if self._has_signal:
             self._alarm("overfitting", self.watchdog.check_signal(learner.step, signal))
+        if alignment is not None:
+            self._alarm("overfitting", self.watchdog.check_alignment(learner.step, alignment))
 
     def accuracy(
         self,

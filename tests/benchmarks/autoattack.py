@@ -1,6 +1,6 @@
 """Ours beside the package's AutoAttack: the same networks, images and seeds, in turns, in one thread each.
 
-    OMP_NUM_THREADS=1 python -m tests.benchmarks.autoattack [--only digits-wide] [--seeds 3] [--foreign]
+    OMP_NUM_THREADS=1 python -m tests.benchmarks.autoattack [--only digits-wide] [--attacks aa-quick] [--foreign]
 
 It trains small networks (digits, and MNIST from $FASTADV_TEST_DATA) and prints a table: the images that are left by
 APGD-CE, by the first two attacks, and by all four, and the processor seconds of each side. The package is pyautoattack,
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, count, islice
@@ -68,6 +68,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", choices=SUBJECTS, help="one of the networks")
     parser.add_argument("--seeds", type=int, default=3, help="of the attacks")
+    parser.add_argument("--attacks", default=",".join(COMPARED), help="of ours: some of " + ", ".join(COMPARED))
     parser.add_argument("--images", type=int, default=360)
     parser.add_argument("--search", default="bf16", choices=DTYPES)
     parser.add_argument("--foreign", action="store_true", help="only the networks in foreign forms")
@@ -83,8 +84,8 @@ def main() -> None:
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for name in [asked.only] if asked.only else SUBJECTS:
         model, test = trained(SUBJECTS[name], asked.images)
-        for line in lines(name, model, test, SUBJECTS[name].eps, range(asked.seeds), asked.search):
-            print(line, flush=True)
+        for attack in asked.attacks.split(","):
+            print(line(name, attack, model, test, range(asked.seeds), asked.search), flush=True)
     return None
 
 
@@ -104,20 +105,22 @@ def trained(subject: Subject, images: int) -> tuple[nn.Module, TestImages]:
     return learner.model.eval(), test.first(images)
 
 
-def lines(name: str, model: nn.Module, test: TestImages, eps: float, seeds: range, search: str) -> Iterator[str]:
-    """A line of the table for each of our attacks, beside the attacks of the package that it stands for."""
-    x, y = test[torch.arange(len(test))]
+def line(name: str, ours: str, model: nn.Module, test: TestImages, seeds: range, search: str) -> str:
+    """A line of the table: one of our attacks, beside the attacks of the package that it stands for."""
+    eps, (x, y) = SUBJECTS[name].eps, test[torch.arange(len(test))]
     with evaluating(model):
         clean = int((model(x).argmax(1) == y).sum())
-    for ours, number in COMPARED.items():
-        mine, theirs = [], []
-        for seed in seeds:  # in turns, so that a busy machine slows both
-            mine.append(timed(partial(left_by_ours, model, test, eps, ours, seed, search)))
-            theirs.append(timed(partial(left_by_package, model, x, y, eps, ATTACKS[:number], seed)))
-        means = f"{mean(left for left, _ in mine):.1f} / {mean(left for left, _ in theirs):.1f}"
-        counts = [" ".join(str(left) for left, _ in side) for side in (mine, theirs)]
-        seconds = [f"{mean(taken for _, taken in side):.1f}" for side in (mine, theirs)]
-        yield f"| {' | '.join((name, str(clean), ours, *counts, means, *seconds))} |"
+    theirs = ATTACKS[: COMPARED[ours]]
+    found = [  # in turns, so that a busy machine slows both
+        (timed(partial(left_by_ours, model, test, eps, ours, seed, search)),
+         timed(partial(left_by_package, model, x, y, eps, theirs, seed)))
+        for seed in seeds
+    ]  # fmt: skip
+    sides = [[*side] for side in zip(*found, strict=True)]
+    counts = [" ".join(str(left) for left, _ in side) for side in sides]
+    means = " / ".join(f"{mean(left for left, _ in side):.1f}" for side in sides)
+    seconds = [f"{mean(taken for _, taken in side):.1f}" for side in sides]
+    return f"| {' | '.join((name, str(clean), ours, *counts, means, *seconds))} |"
 
 
 def timed(work: Callable[[], int]) -> tuple[int, float]:

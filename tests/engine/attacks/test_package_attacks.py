@@ -12,6 +12,7 @@ from engine.attacks.package_attacks import FabTargeted, Square
 from engine.attacks.probe import Probe
 from engine.attacks.stage import Composite
 from engine.attacks.threat import Threat
+from engine.config.norms import L2
 from engine.evaluation.evaluation import Evaluation
 from engine.runtime.eval_mode import evaluating
 from engine.runtime.rng import image_noise
@@ -37,7 +38,8 @@ def left_by(stage: ApgdCe | ApgdTargeted | FabTargeted | Square, model: nn.Modul
     return evaluation.survivors[0]
 
 
-def test_targeted_apgd_from_the_same_start_fools_the_images_that_the_package_fools() -> None:
+@pytest.mark.parametrize(("threat", "norm"), [(Threat(EPS), "Linf"), (Threat(0.7, L2), "L2")])
+def test_targeted_apgd_from_the_same_start_fools_the_images_that_the_package_fools(threat: Threat, norm: str) -> None:
     from pyautoattack.autopgd_base import APGDAttack_targeted
 
     model, (_, _, x, y) = network(), digits()
@@ -46,12 +48,12 @@ def test_targeted_apgd_from_the_same_start_fools_the_images_that_the_package_foo
             right = (model(x).argmax(1) == y).nonzero().flatten()[:40]
             x, y = x[right].contiguous(), y[right]
             target = ranked_target(model(x), y, 1)
-        start = start_noise(Threat(EPS), x, image_noise(0, 0, right, x.shape[1:]))
-        theirs = APGDAttack_targeted(model, eps=EPS, device=x.device)
+        start = start_noise(threat, x, image_noise(0, 0, right, x.shape[1:]))
+        theirs = APGDAttack_targeted(model, eps=threat.eps, norm=norm, device=x.device)
         theirs.init_hyperparam(x)
         theirs.y_target = target
         robust = theirs.attack_single_run(x, y, x_init=x + start)[1]
-        ours, _ = fooled_by_apgd(Probe(model), x, y, start, TargetedDlr(y, target), Threat(EPS), 100)
+        ours, _ = fooled_by_apgd(Probe(model), x, y, start, TargetedDlr(y, target), threat, 100)
     assert int((ours == robust).sum()) <= 1  # the package compares losses in float32
     assert 2 < int(ours.sum()) < 38
 

@@ -61,7 +61,7 @@ def test_later_parts_attack_what_earlier_parts_have_left_and_nothing_else() -> N
     right = round(accuracy.clean * 60)
     assert right - sum(fooled.values()) == round(accuracy.robust * 60) == int(evaluation.survivors[0].sum())
     model = Seen()
-    new(60, Composite("first", (Pgd(2, 2, 0.04), ApgdCe(steps=1))), model).run()
+    new(60, Composite("first", (Pgd(2, 2, 0.04), ApgdCe(steps=1, parts=1))), model).run()
     assert max(model.counts[-4:]) == right - fooled["pgd-2-2"]
 
 
@@ -94,8 +94,8 @@ def test_progress_of_version_0_1_which_knew_no_stages_is_read() -> None:
 
 
 def test_a_data_set_of_few_classes_has_fewer_targets_or_none() -> None:
-    assert [stage.parts for stage in build_attack("aa-quick", 0.1, 10).stages] == [1, 9]
-    assert [stage.parts for stage in build_attack("aa-quick", 0.1, 4).stages] == [1, 3]
+    assert [stage.parts for stage in build_attack("aa-quick", 0.1, 10).stages] == [2, 9]
+    assert [stage.parts for stage in build_attack("aa-quick", 0.1, 4).stages] == [2, 3]
     assert [stage.name for stage in build_attack("aa-quick", 0.1, 3).stages] == ["apgd-ce"]
 
 

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from engine.training.alarm import GAP_IMAGES, MAX_DROP, MAX_GAP, THRESHOLD, WARM_UP, Watchdog, wide_gap
+from engine.training.alarm import GAP_IMAGES, MAX_DROP, MAX_GAP, MIN_ALIGNMENT, THRESHOLD, WARM_UP, Watchdog, wide_gap
 
 MANY = 10**9  # images; enough that chance hardly moves an accuracy
 
@@ -133,8 +133,8 @@ def test_a_network_that_is_robust_to_fgsm_but_not_to_pgd_has_collapsed(
 
 
 def test_with_few_images_the_gap_must_be_wider() -> None:
-    assert wide_gap(0.95, 0.6, GAP_IMAGES)
-    assert not wide_gap(0.95, 0.6, 40)
+    assert wide_gap(0.95, 0.5, GAP_IMAGES)
+    assert not wide_gap(0.95, 0.5, 40)
 
 
 def test_after_a_rollback_each_alarm_can_be_raised_again() -> None:
@@ -142,3 +142,12 @@ def test_after_a_rollback_each_alarm_can_be_raised_again() -> None:
     assert watchdog.check_signal(100, 0.9)
     watchdog.rearm()
     assert watchdog.check_signal(100, 0.9)
+
+
+def test_gradients_that_no_longer_agree_raise_the_alarm_once_and_only_after_the_warm_up() -> None:
+    watchdog = Watchdog(10)
+    assert watchdog.check_alignment(WARM_UP - 1, -0.5) is None
+    assert watchdog.check_alignment(WARM_UP, MIN_ALIGNMENT + 0.01) is None
+    assert "cosine of 0.03" in str(watchdog.check_alignment(WARM_UP, 0.03))
+    assert watchdog.check_alignment(WARM_UP + 1, 0.0) is None
+    assert watchdog.check_signal(WARM_UP + 1, 0.9) is None  # the same kind of alarm

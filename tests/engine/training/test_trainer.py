@@ -275,6 +275,19 @@ def test_early_stopping_restores_the_weights_of_the_epoch_before(
     assert of_kind(rundir, events.Started)[-1].from_step == 12
 
 
+def test_early_stopping_ends_a_run_that_is_robust_to_fgsm_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Smoothed labels hide the collapse from a fall of robust accuracy."""
+    rundir = run_folder(tmp_path / "run", FEW | {"epochs": 3, "on_collapse": "stop"})
+    found = iter([Accuracy(0.9, 0.5, 512, fgsm=0.55), Accuracy(0.9, 0.43, 512, fgsm=0.95)])
+    monkeypatch.setattr(Validation, "guard_accuracy", lambda self, epoch: next(found))
+    train(rundir)
+    (note,) = of_kind(rundir, events.Note)
+    assert "is 43.0%, but 95.0% under FGSM; the weights of the epoch before are kept" in note.message
+    assert_same(weights(rundir)["model"], weights(rundir, "best")["model"])
+
+
 def test_early_stopping_works_after_a_first_epoch_that_looked_collapsed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

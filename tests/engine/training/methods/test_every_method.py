@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from engine.attacks.threat import Threat
 from engine.config.datasets import datasets
 from engine.config.methods import methods
+from engine.config.norms import Norm
 from engine.config.presets import build
 from engine.config.sections import OptimConfig
 from engine.data.minibatch import Minibatch
@@ -38,7 +39,7 @@ class Spy(Learner):
         return super().update(x, *args, **kwargs)
 
 
-@pytest.mark.parametrize("name", PERTURBING)
+@pytest.mark.parametrize(("name", "norm"), [(name, norm) for name in PERTURBING for norm in methods()[name].norms])
 @given(
     eps=st.floats(0, 0.5, width=32),
     pixels=st.lists(st.sampled_from([0.0, 1.0]) | st.floats(0, 1, width=32), min_size=12, max_size=12),
@@ -48,20 +49,21 @@ class Spy(Learner):
 @example(eps=0.5, pixels=[0.0, 1.0, 0.5] * 4, seed=0)
 @settings(max_examples=20, deadline=None)
 def test_the_training_images_stay_where_the_paper_of_the_method_says(
-    name: str, eps: float, pixels: list[float], seed: int
+    name: str, norm: Norm, eps: float, pixels: list[float], seed: int
 ) -> None:
     """Always in the image range [0,1], and in the eps ball unless the method leaves it on purpose."""
     torch.manual_seed(seed)
     learner = Spy(nn.Sequential(nn.Flatten(), nn.Linear(4, 3)))
-    step = step_of(build("digits", {"method.name": name, "eps": eps}))
+    step = step_of(build("digits", {"method.name": name, "eps": eps, "norm": norm}))
     x, y = torch.tensor(pixels).view(3, 1, 2, 2), torch.tensor([0, 1, 2])
     delta: Tensor | None = None
     for number in range(3):
-        delta = step(learner, Minibatch(x, y, torch.arange(3), delta), Threat(eps), rng(seed + number))
+        delta = step(learner, Minibatch(x, y, torch.arange(3), delta), Threat(eps, norm), rng(seed + number))
         seen = learner.trained_on[-1]
         assert seen.min() >= 0
         assert seen.max() <= 1
-        assert (seen - x).abs().max() <= WIDE.get(name, 1.0) * eps + 1e-6
+        length = (seen - x).flatten(1).norm(dim=1) if norm == "l2" else (seen - x).abs()
+        assert length.max() <= WIDE.get(name, 1.0) * eps + 1e-6
 
 
 def train(learner: Learner, name: str, first: int, last: int) -> None:

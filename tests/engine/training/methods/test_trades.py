@@ -74,6 +74,18 @@ def test_trades_has_the_steps_of_its_paper_where_a_preset_sets_those_of_pgd(pres
     assert preset_settings(preset, "trades").get("method.steps", 10) == 10
 
 
+def test_the_steps_in_l2_follow_the_gradient_scaled_to_length_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.training.methods.trades.START", 0.05)  # as above
+    model, batch, start = network(), images(), 0.05 * torch.empty(12, 1, 8, 8).normal_(generator=rng(0))
+    still = copy.deepcopy(model).eval()
+    target = still(batch.x).detach()
+    start = clipped(batch.x, start, None)
+    g = gradient(lambda moved: kl_by_hand(target, still(moved)), batch.x + start)
+    expected = clipped(batch.x, start + torch.stack([0.3 * row / row.norm() for row in g]), None)
+    found = trades(learner_on(model), batch, Threat(1.0, "l2"), rng(0), alpha=0.3, steps=1)
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+
+
 def test_trades_has_the_defaults_of_its_paper() -> None:
     config = build("cifar", {"method.name": "trades"})
     assert config.method.options == {"steps": 10, "beta": 6.0}
