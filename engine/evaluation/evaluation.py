@@ -221,7 +221,7 @@ def attacked_accuracy(
 def fgsm_accuracy(model: nn.Module, x: Tensor, y: Tensor, threat: Threat, dtype: torch.dtype | None = None) -> float:
     """Accuracy, a fraction in [0,1], under FGSM: at x + eps sign(gradient at x), clipped to the image box.
 
-    Goodfellow, Shlens and Szegedy, 2015, arXiv 1412.6572, section 4.
+    Goodfellow, Shlens and Szegedy, 2015, arXiv 1412.6572, section 4. The loss is that of the other evaluation attacks.
     x: images in [0,1], (B, C, H, W); y: labels, (B,); dtype: as for `Evaluation`.
     """
     with evaluating(model):

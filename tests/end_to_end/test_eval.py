@@ -124,7 +124,7 @@ def test_a_stop_while_torch_is_loaded_is_a_stop(home: Path, weights: Path, numbe
 
 
 def test_an_engine_that_was_killed_is_one_line(home: Path, weights: Path) -> None:
-    process = start("eval", str(weights), *DIGITS, "--eps", "0.02", "--attack", "pgd-50-400")
+    process = start("eval", str(weights), *DIGITS, "--eps", "5/255", "--attack", "pgd-50-400")
     wait_until(lambda: psutil.Process(process.pid).children())
     (engine,) = psutil.Process(process.pid).children()
     engine.kill()

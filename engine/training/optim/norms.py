@@ -2,7 +2,7 @@
 
 The running average of the statistics belongs to networks of earlier updates, and in the first epochs it still holds
 the initial statistics: averaged weights with them classified 31% and 48% of the digits, with statistics measured anew
-91% and 88% (N-FGSM, third of 12 epochs, decay 0.98, two seeds). By the end of the training there was no difference.
+91% and 88% (N-FGSM, third of 12 epochs, decay 0.98, two seeds). By the end of these runs there was no difference.
 Statistics of clean images and of FGSM images gave the same accuracies within about a point, clean and under PGD-20, so
 the cheaper clean ones are measured.
 """

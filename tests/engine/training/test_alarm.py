@@ -133,8 +133,8 @@ def test_a_network_that_is_robust_to_fgsm_but_not_to_pgd_has_collapsed(
 
 
 def test_with_few_images_the_gap_must_be_wider() -> None:
-    assert wide_gap(0.95, 0.6, GAP_IMAGES)
-    assert not wide_gap(0.95, 0.6, 40)
+    assert wide_gap(0.95, 0.5, GAP_IMAGES)
+    assert not wide_gap(0.95, 0.5, 40)
 
 
 def test_after_a_rollback_each_alarm_can_be_raised_again() -> None:
