@@ -115,6 +115,11 @@ def _epochs(count: float) -> str:
     return f"{count:.3g}" if count < 999 else f"{count:.0f}"
 
 
+def _trained(row: Row) -> str:
+    """The epochs that were trained, of all; of all is unknown for a published result."""
+    return f"{_epochs(row.epochs)}/{_epochs(row.total_epochs)}" if row.total_epochs else _epochs(row.epochs)
+
+
 def _attack(row: Row) -> str:
     """The attack of the newest evaluation; in parentheses unless this was the final evaluation."""
     name = attack_name(row.attack)
@@ -147,7 +152,7 @@ COLUMNS = {
         _column("started", "time", zero_is_unknown=True),
         _column("ended", "time", zero_is_unknown=True),
         _column("duration", "duration", title="took", zero_is_unknown=True),
-        _column("epochs", "number", lambda row: f"{_epochs(row.epochs)}/{_epochs(row.total_epochs)}"),
+        _column("epochs", "number", _trained),
         _column("total_epochs", "number", lambda row: _epochs(row.total_epochs)),
         _column("clean", "fraction"),
         _column("robust", "fraction"),

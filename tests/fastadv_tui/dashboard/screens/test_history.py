@@ -257,7 +257,7 @@ def test_published_results_stand_beside_runs_of_their_data_set_and_eps_only() ->
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         screen = await opened(app, pilot, 15)
         screen.query_one("#query", Input).value = "eps=8"
-        await until(pilot, lambda: "12 of 15 runs" in shown(app) and shown(app).count("◇ paper") == 2)
+        await until(pilot, lambda: "12 of 15 runs" in shown(app) and shown(app).count("◇ paper") == 4)
         await choose(app, pilot, "o", "robust")
         await until(pilot, lambda: "◇ paper" in shown(app).splitlines()[3])  # 50.69%, the best
         screen.query_one(DataTable).move_cursor(row=0)
@@ -349,7 +349,7 @@ def test_views_are_saved_by_name_and_opened_again() -> None:
         await opened(app, pilot, 15)
         await choose(app, pilot, "V", "best")
         await until(pilot, lambda: "12 of 15 runs" in shown(app) and "sorted by robust" in shown(app))
-        await until(pilot, lambda: app.screen.query_one(DataTable).row_count == 6)  # four groups, two published
+        await until(pilot, lambda: app.screen.query_one(DataTable).row_count == 8)  # four groups, four published
         await choose(app, pilot, "V", "remove")
         await until(pilot, lambda: not load().views)
 
