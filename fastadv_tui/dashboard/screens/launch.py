@@ -110,6 +110,7 @@ class LaunchScreen(Screen[None]):
 
     def begin(self) -> None:
         self._estimator = Estimator(self.fastadv.engine.count_flops)
+        self._kept = self._form.texts  # that the draft has, or that need none
         self.query_one("#form").border_title = "New run"
         self.query_one("#form").border_subtitle = self._subtitle
         self.query_one("#plan").border_title = "Plan"
@@ -141,24 +142,22 @@ class LaunchScreen(Screen[None]):
         self._stop_timer()
         self._read_timer = self.set_timer(READ_DELAY, self._read_and_keep)
 
-    def _stop_timer(self) -> bool:
-        """Whether a change was not read yet."""
+    def _stop_timer(self) -> None:
         timer, self._read_timer = self._read_timer, None
         if timer is not None:
             timer.stop()
-        return timer is not None
 
     def _read_and_keep(self) -> None:
         self._stop_timer()
         self._read()
         self._keep_draft()
 
-    def _read(self) -> None:
-        """Read the form; show what it says, and look for estimates of a plan."""
+    def _read(self, texts: Mapping[str, str] | None = None) -> None:
+        """Read the form; show what it says, and look for estimates of a plan. texts: by default those of the fields."""
         if not self.ready:
             return
         try:
-            self._reading = reading = read_form(self._form.texts)
+            self._reading = reading = read_form(self._form.texts if texts is None else texts)
         except UserError as error:  # such as an unusable home folder
             self.notify(one_line(str(error)), severity="error", timeout=20, markup=False)
             return
@@ -245,14 +244,11 @@ class LaunchScreen(Screen[None]):
         self.app.push_screen(TextDialog("a TOML file with settings", ""), answered)
 
     def action_empty(self) -> None:
-        self._stop_timer()
-        self._form.fill(EMPTY_FORM)
-        self._read()
-        self._draft.forget()
-        self._save_draft()
+        self._fill(EMPTY_FORM)
 
     def action_leave(self) -> None:
-        if self._stop_timer():
+        self._stop_timer()
+        if self._form.texts != self._kept:
             self._keep_draft()
         self.dismiss()
 
@@ -261,7 +257,11 @@ class LaunchScreen(Screen[None]):
 
     def _keep_draft(self) -> None:
         if not self._submitted:
-            self._draft.keep(self._form.texts)
+            self._kept = self._form.texts
+            if self._kept == EMPTY_FORM:
+                self._draft.forget()
+            else:
+                self._draft.keep(self._kept)
             self._save_draft()
 
     def _save_draft(self) -> None:
@@ -283,6 +283,7 @@ class LaunchScreen(Screen[None]):
         self._show_plan()
 
     def action_copy(self) -> None:
+        self._read()  # the last keys may not have been read yet
         if self._reading is None or self._reading.plan is None:
             self.notify("no command yet: the form has errors", severity="warning")
             return
@@ -291,16 +292,22 @@ class LaunchScreen(Screen[None]):
 
     # -- the start --------------------------------------------------------------------------------------------
 
-    async def action_start(self) -> None:
-        self._read()  # the last keys may not have been read yet
-        if self._starting or self._reading is None:
+    def action_start(self) -> None:
+        self._form.when_settled(self._start_texts)
+
+    async def _start_texts(self, texts: Mapping[str, str]) -> None:
+        """Start the runs of these texts, which stood in the fields when the user asked for it."""
+        if self._starting or not self.ready:
+            return
+        self._read(texts)
+        if self._reading is None:
             return
         if self._reading.plan is None:
             await self._form.focus_first_error()
             return
         self._starting = True
         self.notify("checking data and device ...")
-        self.start(dict(self._form.texts))
+        self.start(texts)
 
     @work(thread=True, exclusive=True, group="launch")
     def start(self, texts: Mapping[str, str]) -> None:

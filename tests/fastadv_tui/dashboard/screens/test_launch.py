@@ -3,7 +3,7 @@
 import re
 import textwrap
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -390,6 +390,87 @@ def test_text_that_is_typed_after_an_editing_key_stays() -> None:
         assert eps.value == "25"
 
     play(script)
+
+
+def type_at_once(app: Fastadv, keys: Iterable[str]) -> None:
+    """All keys come at once, as from a terminal on a busy machine."""
+    for key in keys:
+        app.post_message(Key(key, key if len(key) == 1 else None))
+
+
+@pytest.mark.parametrize("then", [(), ("down",), ("tab", "tab")])
+def test_a_start_right_after_typing_takes_what_was_typed(
+    monkeypatch: pytest.MonkeyPatch, then: tuple[str, ...]
+) -> None:
+    """Also while the engine still answers a question about what stood there before, and from another field."""
+    answer, checked = threading.Event(), list[RunConfig]()
+
+    def check(server: EngineServer, config: RunConfig) -> dict[str, int]:
+        checked.append(config)
+        raise ConfigError("not today")
+
+    monkeypatch.setattr(EngineServer, "check", check)
+    monkeypatch.setattr(FlopCounter, "missing", lambda flops, configs: configs)
+    monkeypatch.setattr(FlopCounter, "count", lambda flops, config: answer.wait(seconds(20)))
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await open_form(app, pilot)
+        screen = app.screen
+        assert isinstance(screen, LaunchScreen)
+        for eps in range(20, 40):
+            answer.clear()
+            field(app, "eps").focus()
+            await until(pilot, lambda: field(app, "eps").has_focus)
+            type_at_once(app, ("ctrl+u", *str(eps), *then, "ctrl+s"))
+            await until(pilot, lambda: checked and not screen._starting)
+            answer.set()
+            assert checked.pop().eps == eps / 255
+            assert field(app, "eps").value == str(eps)
+        field(app, "eps").focus()
+        await until(pilot, lambda: field(app, "eps").has_focus)
+        type_at_once(app, (*"0", "ctrl+s"))
+        await until(pilot, lambda: "1 field must change" in plan(app))
+        assert not checked
+
+    play(script)
+
+
+def test_a_letter_right_after_an_arrow_goes_to_the_next_field() -> None:
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await open_form(app, pilot)
+        field(app, "epochs").focus()
+        await until(pilot, lambda: field(app, "epochs").has_focus)
+        type_at_once(app, ("7", "down", "9"))
+        await until(pilot, lambda: field(app, "batch_size").value == "9")
+        assert field(app, "epochs").value == "7"
+
+    play(script)
+
+
+def test_a_draft_keeps_what_was_typed_right_before_the_form_is_left() -> None:
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await open_form(app, pilot)
+        field(app, "epochs").focus()
+        await until(pilot, lambda: field(app, "epochs").has_focus)
+        type_at_once(app, ("7", "escape"))
+        await until(pilot, lambda: load_draft() == {"dataset": "digits", "epochs": "7"})
+
+    play(script)
+
+
+def test_a_command_copied_right_after_typing_has_what_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    copied: list[str] = []
+    monkeypatch.setattr(Fastadv, "copy_to_clipboard", lambda app, text: copied.append(text))
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await open_form(app, pilot)
+        field(app, "epochs").focus()
+        await until(pilot, lambda: field(app, "epochs").has_focus)
+        type_at_once(app, ("7", "f5"))
+        await until(pilot, lambda: copied)
+
+    play(script)
+    assert copied == ["fastadv run digits --epochs 7"]
 
 
 def test_the_form_says_how_to_move_and_how_to_start_several_runs() -> None:
