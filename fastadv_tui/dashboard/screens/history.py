@@ -24,6 +24,7 @@ from fastadv_tui.history.leaderboard import SEEDS, GroupRows, grouped, sorted_li
 from fastadv_tui.history.paper import fitting, is_published
 from fastadv_tui.history.query import QueryError, ordered, parse
 from fastadv_tui.history.row import Row
+from fastadv_tui.history.significance import MIN_SEEDS
 from fastadv_tui.text.sanitize import one_line
 
 MAX_LINES = 500  # lines in the table; the filter searches all runs
@@ -141,7 +142,7 @@ class HistoryScreen(HistoryActions):
         by = "differ only in their seed" if self._group == SEEDS else f"agree in {self._group}"
         parts = [f"{len(self._found):,} of {total:,} runs", f"sorted by {_sort_text(self._sort)}"]
         parts += [f"{marked} marked"] if marked else []
-        parts += [f"{lines:,} lines, mean ± std over runs that {by}"] if self._group else []
+        parts += [f"{lines:,} lines, mean (from {MIN_SEEDS} runs on ± std) over runs that {by}"] if self._group else []
         parts += ["read-only"] if self.fastadv.readonly else []
         parts += [f"the first {MAX_LINES} are shown"] if lines > MAX_LINES else []
         self.query_one("#summary", Static).update("   ".join(parts) if total else NO_RUNS)

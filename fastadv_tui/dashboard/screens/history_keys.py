@@ -9,7 +9,7 @@ _KEYS = (  # key, action, word, id, whether the footer shows the key, help
     ("space", "mark", "Mark", "mark", True, "mark the run under the cursor, for c and for the rest"),
     ("c", "compare", "Compare", "compare", True, "compare the marked runs"),
     ("o", "sort", "Sort", "sort", True, "sort by a column; the same again reverses the order"),
-    ("g", "group", "Group", "group", True, "group by seeds or any setting: mean ± std"),
+    ("g", "group", "Group", "group", True, "group by seeds or any setting: their mean"),
     ("O", "reverse", "Reverse the order", "reverse", False, "reverse the order"),
     ("v", "columns", "Columns", "columns", False, "columns: choose from every setting and figure"),
     ("V", "views", "Views", "views", False, "views: save filter, order and columns under a name"),
