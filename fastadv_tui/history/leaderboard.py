@@ -30,7 +30,7 @@ def grouped(rows: Sequence[Row], by: str) -> list[GroupRows]:
     column = _column(by)
     groups: dict[Hashable, GroupRows] = {}
     for row in rows:
-        groups.setdefault((column.text(row), conditions_of(row) if row.attack else None), []).append(row)
+        groups.setdefault((column.text(row), conditions_of(row)), []).append(row)
     return [*groups.values()]
 
 

@@ -87,9 +87,12 @@ def _group(rows: list[Row]) -> Group:
 
 
 def _all_but_seed(row: Row) -> str:
+    """What runs of one group agree in. A run whose settings nobody knows is alone."""
+    if not row.preset and not row.settings:
+        return row.id
     settings = {key: value for key, value in row.settings.items() if key not in EXCLUDED_SETTINGS}
     measured = (row.attack, row.images, row.final, row.data_fingerprint)
-    return repr((row.dataset, row.preset, row.method, sorted(settings.items()), measured))
+    return repr((row.dataset, row.preset, row.method, row.norm, row.eps, row.alpha, sorted(settings.items()), measured))
 
 
 def _figures(rows: Sequence[Row], key: str) -> list[float]:

@@ -4,9 +4,11 @@ from textual.binding import Binding
 
 TARGETS = "the marked runs, else this one"  # the run under the cursor
 _KEYS = (  # key, action, word, id, whether the footer shows the key, help
-    ("escape,h", "back", "Back", "back", True, "clear the filter, or go back"),
+    ("escape", "back", "Back", "back", True, "clear the filter, or go back"),
+    ("h", "leave", "Back", "leave", False, "go back; h opens the history with this filter again"),
     ("slash", "filter", "Filter", "filter", True, "filter: method=fgsm eps>=8 tag:paper; see below"),
     ("space", "mark", "Mark", "mark", True, "mark the run under the cursor, for c and for the rest"),
+    ("u", "unmark", "Unmark all", "unmark", False, "remove all marks"),
     ("c", "compare", "Compare", "compare", True, "compare the marked runs"),
     ("o", "sort", "Sort", "sort", True, "sort by a column; the same again reverses the order"),
     ("g", "group", "Group", "group", True, "group by seeds or any setting: their mean"),
