@@ -9,6 +9,7 @@ from engine.config.phases import parse
 from engine.protocol.evaluations import EvaluationRecord
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.run_settings import setting_of
+from fastadv_tui.history.significance import std_over_seeds
 
 Point = tuple[float, float]  # x, and an accuracy in [0,1]
 CLEAN, ROBUST = 1, 2  # places in a point of a row's curve
@@ -20,9 +21,9 @@ def against_epochs(rows: Sequence[Row], accuracy: int = ROBUST) -> list[Point]:
 
 
 def spread(rows: Sequence[Row], accuracy: int = ROBUST) -> list[float]:
-    """The sample standard deviation over runs at each point of `against_epochs`; empty for fewer than two runs."""
+    """The sample standard deviation over runs at each point of `against_epochs`; empty for fewer than MIN_SEEDS."""
     values = _by_epoch(rows, accuracy).values()
-    return [statistics.stdev(found) for found in values if len(found) > 1]
+    return [std for found in values if (std := std_over_seeds(found)) is not None]
 
 
 def against_time(rows: Sequence[Row]) -> list[Point]:

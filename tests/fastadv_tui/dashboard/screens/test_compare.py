@@ -1,12 +1,14 @@
 """The comparison of any number of runs, driven by a pilot."""
 
 import pytest
+from msgspec.structs import replace
 from textual.pilot import Pilot
 
 from fastadv_tui.dashboard.app import Fastadv
 from fastadv_tui.dashboard.chart.widget import Chart
 from fastadv_tui.dashboard.screens.compare import CompareScreen
 from fastadv_tui.dashboard.widgets.comparison_view import ComparisonView
+from fastadv_tui.history.index import History
 from tests.support import demo_home
 from tests.support.pilot import play, shown, until
 
@@ -35,7 +37,7 @@ def test_runs_that_do_not_fit_become_rows_and_the_first_column_stays_while_keys_
         await until(pilot, lambda: "clean" in shown(app))
         await pilot.press(*["right"] * 30)
         await until(pilot, lambda: view.scroll_x > 20 and "collapsed  80" not in shown(app))
-        assert all(f"nfgs{seed:02d}" in shown(app) for seed in range(3))
+        assert all(f"nfgsm s{seed}" in shown(app) for seed in range(3))
 
     play(script, size=(120, 60))
 
@@ -110,6 +112,20 @@ def test_where_the_reasons_have_no_room_a_letter_stands_for_each_and_is_explaine
         letters = [str(cell)[-1] for cell in dim if str(cell.style) == "dim"]
         assert sorted(set(letters)) == sorted(view.reasons)
         assert view.get_row_height(view.ordered_rows[0].key) == 1
+
+    play(script, size=(80, 24))
+
+
+def test_every_letter_of_the_notes_stands_in_a_cell_though_the_number_of_images_is_unknown() -> None:
+    rows = demo_home.recipes()[:3]
+    History().upsert([*rows, replace(rows[0], id="old", name="old", attack="pgd-10", images=0, final=False)])
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        view = await opened(app, pilot, "nfgsm", "old")
+        cells = [str(cell) for row in range(view.row_count) for cell in view.get_row_at(row)]
+        assert view.reasons
+        assert all(any(cell.endswith(f"% {letter}") for cell in cells) for letter in view.reasons)
+        assert not any("…" in cell for cell in cells)
 
     play(script, size=(80, 24))
 
