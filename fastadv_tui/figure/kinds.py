@@ -25,11 +25,17 @@ MIN_IN_UNIT = 2.0  # least length of an axis in its unit; a shorter axis gets th
 
 
 class Curve(Struct, frozen=True):
-    """Points of one run, with ascending xs. dashed: as in Line."""
+    """Points of one run, with ascending xs. dashed: as in Line. epochs: of the points, where xs are something else."""
 
     xs: list[float]
     ys: list[float]
     dashed: bool = False
+    epochs: list[float] = []
+
+    @property
+    def places(self) -> list[float]:
+        """What the points of several seeds must share to be averaged."""
+        return self.epochs or self.xs
 
 
 class Curves(Struct, frozen=True):
@@ -71,15 +77,24 @@ def picture(rows: Sequence[Row], kind: str, group: bool) -> Picture:
 
 
 def _line(curves: Sequence[Curve], look: int, label: str, points: bool) -> Line:
-    """One line for the curves of the seeds of a group: over the part of the x axis that all of them have."""
+    """One line for the curves of the seeds of a group: their mean at each epoch, or eps, that all have.
+
+    On an axis of time or work, the place of an epoch is the mean over the seeds, so that no slow or fast seed cuts the
+    line short.
+    """
     first = curves[0]
     if len(curves) == 1:
         kept = _kept(first.ys)
         xs, ys = [first.xs[place] for place in kept], [first.ys[place] for place in kept]
         return Line(look=look, label=label, xs=xs, ys=ys, dashed=first.dashed, points=points)
-    begin, end = max(curve.xs[0] for curve in curves), min(curve.xs[-1] for curve in curves)
-    xs = [x for x in first.xs if begin <= x <= end]
-    found = [[interpolated(curve.xs, curve.ys, x) for curve in curves] for x in xs]
+    begin, end = max(curve.places[0] for curve in curves), min(curve.places[-1] for curve in curves)
+    places = [place for place in first.places if begin <= place <= end]
+    found = [[interpolated(curve.places, curve.ys, place) for curve in curves] for place in places]
+    xs = (
+        [statistics.fmean(interpolated(curve.epochs, curve.xs, place) for curve in curves) for place in places]
+        if first.epochs
+        else places
+    )
     kept = _kept([statistics.fmean(ys) for ys in found])
     xs, found = [xs[place] for place in kept], [found[place] for place in kept]
     means, stds = [statistics.fmean(ys) for ys in found], [statistics.stdev(ys) for ys in found]
@@ -194,10 +209,11 @@ def _against(rows: Sequence[Row], axis: Callable[[Point], float | None], name: s
     """Robust accuracy against a quantity of the points. Raises: FigureError, if it is not known for some run."""
     curves = []
     for row, points in _points(rows):
-        known = [(x, 100 * point.robust) for point in points if (x := axis(point)) is not None]
+        known = [(x, point) for point in points if (x := axis(point)) is not None]
         if not known:
             raise FigureError(f"the {name} of {row.id} is not on record")
-        curves.append(Curve([x for x, _ in known], [y for _, y in known]))
+        xs, ys = [x for x, _ in known], [100 * point.robust for _, point in known]
+        curves.append(Curve(xs, ys, epochs=[point.epoch for _, point in known]))
     return curves
 
 
@@ -205,7 +221,7 @@ def _in_unit(curves: Sequence[Curve], units: Units, name: str, y_label: str) -> 
     """Curves whose x axis has the unit that suits its length. name: of the x axis."""
     longest = max(curve.xs[-1] for curve in curves)
     size, unit = next((unit for unit in units if longest >= MIN_IN_UNIT * unit[0]), units[-1])
-    scaled = [[Curve([x / size for x in curve.xs], curve.ys)] for curve in curves]
+    scaled = [[Curve([x / size for x in curve.xs], curve.ys, epochs=curve.epochs)] for curve in curves]
     return Curves(scaled, f"{name} ({unit})", y_label)
 
 

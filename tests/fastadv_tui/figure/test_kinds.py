@@ -25,14 +25,16 @@ def _home(home: Path) -> None:
     ensure_home()
 
 
-def trained(run_id: str, robust: tuple[float, ...] = (0.2, 0.4), **typed: str) -> RunDir:
-    """A run of 10 steps an epoch and 50 TFLOP a step, evaluated after each epoch, at 3,600 s an epoch."""
+def trained(run_id: str, robust: tuple[float, ...] = (0.2, 0.4), epoch_seconds: float = 3600.0, **typed: str) -> RunDir:
+    """A run of 10 steps an epoch and 50 TFLOP a step, evaluated after each epoch."""
     settings = {"epochs": "10"} | {key.replace("_", "."): text for key, text in typed.items()}
     rundir = make_run(runs_dir() / run_id, chosen=configure("digits", settings))
     write_events(rundir, started(flops=5 * 10**15, total_steps=100))
     for epoch, value in enumerate(robust, 1):
         write_events(
-            rundir, step(10 * epoch, loss=1 / epoch), evaluated(10 * epoch, robust=value, elapsed=3600.0 * epoch)
+            rundir,
+            step(10 * epoch, loss=1 / epoch),
+            evaluated(10 * epoch, robust=value, elapsed=epoch_seconds * epoch),
         )
     return rundir
 
@@ -94,6 +96,12 @@ def test_seeds_become_their_mean_in_a_band_of_one_standard_deviation() -> None:
     assert group.high == pytest.approx([30.0 + 10 * math.sqrt(2), 40.0])
     assert group.low == pytest.approx([30.0 - 10 * math.sqrt(2), 40.0])
     assert (group.label, alone.label, alone.low) == ("ε 51/255 (n = 2)", "ε 4/255", [])
+
+
+def test_the_mean_of_a_fast_and_a_slow_seed_reaches_their_mean_accuracy_at_their_mean_time() -> None:
+    runs = trained("a1", (0.2, 0.5), 3600.0, seed="0"), trained("b2", (0.3, 0.6), 7200.0, seed="1")
+    (line,) = picture(rows(*runs), "time", True).lines
+    assert (line.xs, line.ys) == (pytest.approx([1.5, 3.0]), pytest.approx([25.0, 55.0]))
 
 
 def test_labels_say_the_settings_that_differ_and_the_id_where_none_does() -> None:
