@@ -23,15 +23,15 @@ BASE = Row(
 NARROW = replace(BASE, id="b2", name="narrow", settings={"model.width": 16}, clean=0.7, robust=0.46, duration=30.0)
 
 
+def line_of(table: Table, part: str, label: str) -> list[str]:
+    return [cell.words for name, cells in getattr(table, part) if name == label for cell in cells]
+
+
 def test_the_work_of_stopped_runs_in_a_comparison_is_what_they_did() -> None:
     runs = [
         replace(each, flops=10**12, total_epochs=10.0, epochs=epochs) for each, epochs in ((BASE, 5.0), (NARROW, 10.0))
     ]
     assert line_of(compare(runs), "results", "work") == ["500 GFLOP", "1 TFLOP"]
-
-
-def line_of(table: Table, part: str, label: str) -> list[str]:
-    return [cell.words for name, cells in getattr(table, part) if name == label for cell in cells]
 
 
 def test_a_comparison_shows_results_side_by_side() -> None:
