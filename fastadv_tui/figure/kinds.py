@@ -12,6 +12,7 @@ from fastadv_tui.errors import FigureError
 from fastadv_tui.figure.labels import labels_of
 from fastadv_tui.figure.measured import Point, interpolated, losses_of, points_of
 from fastadv_tui.figure.picture import Line, Picture
+from fastadv_tui.history.evaluations import at_epoch
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.seed_groups import group_by_seed
 from fastadv_tui.text.quantities import attack_name
@@ -25,12 +26,16 @@ MIN_IN_UNIT = 2.0  # least length of an axis in its unit; a shorter axis gets th
 
 
 class Curve(Struct, frozen=True):
-    """Points of one run, with ascending xs. dashed: as in Line. epochs: of the points, where xs are something else."""
+    """Points of one run, with ascending xs. dashed: as in Line. epochs: of the points, where xs are something else.
+
+    note: stands behind the label of the line.
+    """
 
     xs: list[float]
     ys: list[float]
     dashed: bool = False
     epochs: list[float] = []
+    note: str = ""
 
     @property
     def places(self) -> list[float]:
@@ -83,6 +88,7 @@ def _line(curves: Sequence[Curve], look: int, label: str, points: bool) -> Line:
     line short.
     """
     first = curves[0]
+    label = ", ".join(filter(None, (label, *dict.fromkeys(curve.note for curve in curves))))
     if len(curves) == 1:
         kept = _kept(first.ys)
         xs, ys = [first.xs[place] for place in kept], [first.ys[place] for place in kept]
@@ -159,9 +165,9 @@ def _eps(rows: Sequence[Row]) -> Curves:
     scale = 255 if norm == LINF else 1
     curves = []
     for row in rows:
-        records = [record for record in row.evaluations if _kind(record) == measured]
+        records, note = _records_of(row, measured)
         accuracy = {record.eps: record.robust for record in records}
-        if row.final and _kind_of_final(row) == measured and row.robust is not None:
+        if row.final and not note and _kind_of_final(row) == measured and row.robust is not None:
             accuracy.setdefault(row.eps, row.robust)
         if not records or len(accuracy) < 2:
             raise FigureError(
@@ -170,7 +176,7 @@ def _eps(rows: Sequence[Row]) -> Curves:
             )
         accuracy[0.0] = records[-1].clean
         sizes = sorted(accuracy)
-        curves.append([Curve([scale * eps for eps in sizes], [100 * accuracy[eps] for eps in sizes])])
+        curves.append([Curve([scale * eps for eps in sizes], [100 * accuracy[eps] for eps in sizes], note=note)])
     return Curves(
         curves, "ε (1/255)" if norm == LINF else f"ε ({norm})", f"Accuracy under {attack_name(attack)} (%)", points=True
     )
@@ -242,9 +248,19 @@ def _kind_of_final(row: Row) -> Measured:
 
 def _most_measured(rows: Sequence[Row]) -> Measured:
     """The kind with the most results of `fastadv eval`. Raises: FigureError, if there are no results."""
-    kinds = [_kind(record) for row in rows for record in row.evaluations]
+    present = [record for row in rows for record in row.evaluations]
+    kinds = [_kind(record) for record in present or [record for row in rows for _, record in row.replaced]]
     if not kinds:
         raise FigureError(
             "none of these runs has results of `fastadv eval`; `fastadv eval RUN --eps 2,4,8` measures and keeps them"
         )
     return statistics.mode(kinds)
+
+
+def _records_of(row: Row, measured: Measured) -> tuple[list[EvaluationRecord], str]:
+    """The results of a kind; those of earlier weights if the present weights have none, with a note of their epoch."""
+    if present := [record for record in row.evaluations if _kind(record) == measured]:
+        return present, ""
+    earlier = [(epoch, record) for epoch, record in row.replaced if _kind(record) == measured]
+    newest = max((epoch for epoch, _ in earlier), default=0.0)
+    return [record for epoch, record in earlier if epoch == newest], at_epoch(newest)

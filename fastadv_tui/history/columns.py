@@ -185,6 +185,7 @@ FIELDS_WITHOUT_COLUMN = (
     "curve",
     "alarms",
     "rollbacks",
+    "replaced",
     "origin",
     "without_gradient",
     "answers",

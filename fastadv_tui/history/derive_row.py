@@ -2,7 +2,7 @@
 
 from engine.protocol.events import Evaluated, Started
 from engine.protocol.rundir import RunDir, Submission
-from fastadv_tui.history.evaluations import evaluations_of
+from fastadv_tui.history.evaluations import evaluations_of, replaced_evaluations
 from fastadv_tui.history.notes import read_notes
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.run_settings import changed_settings
@@ -30,6 +30,7 @@ def row_of(rundir: RunDir, before: Row | None = None) -> Row:
             setattr(row, name, getattr(before, name))
     _add_progress(row, seen.state)
     row.evaluations = evaluations_of(rundir, seen.state)
+    row.replaced = replaced_evaluations(rundir, seen.state)
     row.submitted = row.submitted or row.started
     row.status, row.stopping, row.host = seen.status.status, seen.status.stopping, seen.status.host
     row.reason = seen.problem or seen.status.reason

@@ -34,7 +34,7 @@ class LogView(RichLog):
             self._follows = self.is_vertical_scroll_end
 
     def on_resize(self, event: Resize) -> None:
-        self._height = event.size.height
+        self._height = self.size.height
         if self._follows:
             self.scroll_end(animate=False)
 

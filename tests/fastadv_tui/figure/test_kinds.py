@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from engine.protocol.evaluations import EvaluationRecord, append
+from engine.protocol.events import Saved
 from engine.protocol.rundir import RunDir
 from fastadv_tui.errors import FigureError
 from fastadv_tui.figure.kinds import picture
@@ -143,6 +144,17 @@ def test_several_eps_on_the_same_images_make_a_line_that_begins_with_their_clean
     assert (line.xs[-1], line.ys[-1]) == (pytest.approx(51.0), pytest.approx(5.0))  # its final evaluation, at its eps
     with pytest.raises(FigureError, match="b2 has no results of PGD-50-10 for several eps"):
         picture(rows(rundir, trained("b2")), "eps", False)
+
+
+def test_results_of_weights_that_were_trained_further_are_drawn_with_their_epoch() -> None:
+    rundir = trained("a1")
+    append(rundir.evaluations, [replace(result(eps, 0.3), step=10) for eps in (2, 4)])
+    write_events(rundir, started(attempt=2, from_step=10), Saved(step=20, file="last.pt", bytes=1))
+    (line,) = picture(rows(rundir), "eps", False).lines
+    assert (line.label, len(line.xs)) == ("at epoch 1", 3)
+    append(rundir.evaluations, [replace(result(eps, 0.2), step=20) for eps in (2, 4)])
+    (line,) = picture(rows(rundir), "eps", False).lines
+    assert (line.label, line.ys[-1]) == ("", pytest.approx(20.0))
 
 
 def test_eps_of_norm_l2_are_drawn_as_plain_numbers() -> None:
