@@ -132,9 +132,9 @@ def _accuracy(rows: Sequence[Row]) -> Curves:
     curves, measured = [], [*_points(rows)]
     for _, points in measured:
         epochs = [point.epoch for point in points]
-        robust = Curve(epochs, [100 * point.robust for point in points])
-        curves.append([robust, Curve(epochs, [100 * point.clean for point in points], dashed=True)])
-    return Curves(curves, EPOCH, "Accuracy (%)", solid=_attack(measured) or "robust", dashed="clean")
+        clean = Curve(epochs, [100 * point.clean for point in points])
+        curves.append([clean, Curve(epochs, [100 * point.robust for point in points], dashed=True)])
+    return Curves(curves, EPOCH, "Accuracy (%)", solid="clean", dashed=_attack(measured) or "robust")
 
 
 def _loss(rows: Sequence[Row]) -> Curves:

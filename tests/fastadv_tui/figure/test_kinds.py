@@ -44,12 +44,12 @@ def rows(*rundirs: RunDir) -> list[Row]:
     return [row_of(rundir) for rundir in rundirs]
 
 
-def test_accuracies_are_in_percent_and_clean_is_dashed() -> None:
+def test_accuracies_are_in_percent_and_robust_is_dashed_as_it_is_dotted_in_the_dashboard() -> None:
     found = picture(rows(trained("a1")), "accuracy", False)
-    robust, clean = found.lines
-    assert (robust.xs, robust.ys, robust.dashed) == ([1.0, 2.0], [20.0, 40.0], False)
-    assert (clean.ys, clean.dashed, clean.look) == ([90.0, 90.0], True, robust.look)
-    assert (found.solid, found.dashed, robust.label) == ("PGD-10", "clean", "")  # one run: nothing to tell apart
+    clean, robust = found.lines
+    assert (robust.xs, robust.ys, robust.dashed) == ([1.0, 2.0], [20.0, 40.0], True)
+    assert (clean.ys, clean.dashed, clean.look) == ([90.0, 90.0], False, robust.look)
+    assert (found.solid, found.dashed, robust.label) == ("clean", "PGD-10", "")  # one run: nothing to tell apart
 
 
 def test_the_attack_is_named_if_all_runs_were_measured_with_the_same_one() -> None:
@@ -57,7 +57,7 @@ def test_the_attack_is_named_if_all_runs_were_measured_with_the_same_one() -> No
     assert picture(rows(*runs), "time", False).y_label == "Accuracy under PGD-10 (%)"
     write_events(runs[1], step(30), evaluated(30, attack="pgd-20", elapsed=9000.0))
     assert picture(rows(*runs), "time", False).y_label == "Robust accuracy (%)"
-    assert picture(rows(*runs), "accuracy", False).solid == "robust"
+    assert picture(rows(*runs), "accuracy", False).dashed == "robust"
 
 
 def test_a_spike_of_a_long_curve_is_drawn() -> None:
