@@ -8,7 +8,7 @@ from itertools import groupby
 from rich.cells import cell_len
 
 from fastadv_tui.dashboard.chart.series import REST, TEXT, Curve, Options, Row, x_unit
-from fastadv_tui.text.labels import shortened
+from fastadv_tui.text.labels import shortened_apart
 from fastadv_tui.text.sanitize import one_line
 
 NAME_WIDTHS = (200, 32, 24, 16, 10)  # of a name in cells, the widest that fits is taken
@@ -43,6 +43,8 @@ def x_text(options: Options, x: float, span: float) -> str:
 def _items(curves: Sequence[Curve], options: Options, name_width: int, cursor: float | None) -> Row:
     """One item for each run. The runs beyond the last colour are counted in one item."""
     items, rest = [], 0
+    names = [*dict.fromkeys(curve.name for curve in curves)]
+    shown = dict(zip(names, shortened_apart(names, name_width), strict=True))
     for (look, glyph, name), of_run in groupby(curves, key=_run):
         found = list(of_run)
         if look >= REST:
@@ -53,7 +55,7 @@ def _items(curves: Sequence[Curve], options: Options, name_width: int, cursor: f
         last = max(curve.xs[-1] for curve in found)
         text = f"ended at {x_text(options, last, last)}" if ended else values
         if text:
-            items.append((" ".join(filter(None, (glyph, shortened(name, name_width), text))), look))
+            items.append((" ".join(filter(None, (glyph, shown[name], text))), look))
     return [*items, *([(f"▪ {rest} more", REST)] if rest else [])]
 
 
