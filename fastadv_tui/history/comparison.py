@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from engine.config.settings import settings
 from fastadv_tui.history.accuracies import accuracy_of, evaluated_accuracy_of, evaluation_kinds
-from fastadv_tui.history.columns import COLUMNS, evaluation_text, rollback_text, status_word
+from fastadv_tui.history.columns import COLUMNS, evaluation_text, rollback_text, status_word, text_of_mean
 from fastadv_tui.history.comparison_notes import cautions_of, notes_of, warnings_of
 from fastadv_tui.history.comparison_table import Cell, Column, Line, Table
 from fastadv_tui.history.paper import is_published
@@ -140,20 +140,20 @@ def _seeds(column: Column) -> str:
 def _epochs(column: Column) -> Cell:
     if is_published(column.first) and not column.first.epochs:
         return Cell(text="-")  # the source does not say
-    return _mean_cell(column, "epochs", lambda row: f"{row.epochs:.4g}")
+    return _mean_cell(column, "epochs", lambda mean: f"{mean:.4g}")
 
 
 def _cost(column: Column, key: str) -> Cell:
-    return _mean_cell(column, key, lambda row: COLUMNS[key].text_or(row, "-"))
+    return _mean_cell(column, key, lambda mean: text_of_mean(COLUMNS[key], column.first, mean))
 
 
-def _mean_cell(column: Column, key: str, text: Callable[[Row], str]) -> Cell:
+def _mean_cell(column: Column, key: str, text: Callable[[float], str]) -> Cell:
     """The mean of a figure over the runs that have it."""
     known = [value for row in column.rows if (value := COLUMNS[key].value(row)) is not None]
     if not known:
         return Cell(text="-")
     mean = known[0] if len(known) == 1 else statistics.fmean(known)
-    return Cell(text=text(replace(column.first, **{key: mean})), value=mean)
+    return Cell(text=text(mean), value=mean)
 
 
 def _status(column: Column) -> str:

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from engine.protocol.events import Evaluated, Started
 from engine.protocol.rundir import RunDir, Submission
-from fastadv_tui.history.evaluations import evaluations_of
+from fastadv_tui.history.evaluations import evaluations_of, replaced_evaluations
 from fastadv_tui.history.notes import read_notes
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.run_settings import changed_settings
@@ -33,6 +33,7 @@ def row_of(rundir: RunDir, before: Row | None = None) -> Row:
             setattr(row, name, getattr(before, name))
     _add_progress(row, seen.state)
     row.evaluations = evaluations_of(rundir, seen.state)
+    row.replaced = replaced_evaluations(rundir, seen.state)
     _add_status(row, seen.status)
     row.reason = seen.problem or row.reason
     row.ended = seen.status.ended or 0.0

@@ -4,10 +4,8 @@ import statistics
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-from msgspec.structs import replace
-
 from fastadv_tui.history.accuracies import conditions_of
-from fastadv_tui.history.columns import Column, column_of
+from fastadv_tui.history.columns import Column, column_of, text_of_mean
 from fastadv_tui.history.query import QueryError, ordered_by
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.seed_groups import group_by_seed, mean_std, seeds_text
@@ -69,7 +67,7 @@ def line_text(rows: Sequence[Row], column: Column) -> str:
     if column.kind == "time":
         return column.text(max(rows, key=column.value))
     if column.kind in ("number", "duration") and column.key in Row.__struct_fields__:
-        return column.text(replace(rows[0], **{column.key: statistics.fmean(known)}))
+        return text_of_mean(column, rows[0], statistics.fmean(known))
     return SEVERAL
 
 
