@@ -25,7 +25,10 @@ def compare(
         str, typer.Option("--format", metavar="[table|csv|md|latex|json]", help="Set the output format.")
     ] = "table",
     seeds: Annotated[
-        bool, typer.Option("--seeds", help="Show runs that differ only in their seed as one: mean ± std.")
+        bool,
+        typer.Option(
+            "--seeds", help="Show runs that differ only in their seed as one: their mean, ± std from 3 seeds on."
+        ),
     ] = False,
     published: Annotated[
         bool,

@@ -52,7 +52,7 @@ def show(
 def facts(row: "Row") -> list[tuple[str, str]]:
     """The lines that `show` prints about a run: label and value."""
     from fastadv_tui.history.columns import COLUMNS, reason_text, status_text
-    from fastadv_tui.history.evaluations import full_texts
+    from fastadv_tui.history.evaluations import full_texts, replaced_text
 
     found = [
         ("run", row.id),
@@ -76,6 +76,7 @@ def facts(row: "Row") -> list[tuple[str, str]]:
     ]
     found += [("warning", text) for text in figure_warnings(row.without_gradient, row.images, row.answers)]
     found += [("evaluated", text) for text in full_texts(row.evaluations)]
+    found += [("evaluated", replaced_text(*each)) for each in row.replaced]
     if row.origin not in ("", row.id):
         found.append(("copy of", f"{row.origin}: the run folder was copied or renamed"))
     found += [("alarms", ", ".join(row.alarms))] if row.alarms else []

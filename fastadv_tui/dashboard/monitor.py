@@ -11,6 +11,7 @@ from typing import Any
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard.evaluation_monitor import EvaluationMonitor
 from fastadv_tui.dashboard.snapshot import EMPTY, LiveRun, Snapshot
+from fastadv_tui.history.derive_row import row_as_now
 from fastadv_tui.history.evaluations import short_text
 from fastadv_tui.history.index import History
 from fastadv_tui.history.row import Row
@@ -95,17 +96,12 @@ class RunMonitor:
         return True
 
     def _update_row(self, run_id: str, view: LiveRun) -> None:
-        """Put the newest figures into the row of a live run, or record a run that has ended in the history."""
+        """Replace the row of a live run by one with the newest figures, or record a run that has ended."""
         if not view.verdict.live:
             if view.rundir.path.exists():
                 self._rows[run_id] = self._history.bring_up_to_date(view.rundir)
             return
-        row, last = self._rows[run_id], view.state.last_accuracy
-        row.status, row.reason, row.epochs = view.verdict.status, view.verdict.reason, view.state.epochs
-        row.stopping = view.verdict.stopping
-        row.total_epochs = view.state.total_epochs or row.total_epochs
-        if last is not None:
-            row.clean, row.robust, row.attack = last.clean, last.robust, last.attack
+        self._rows[run_id] = row_as_now(self._rows[run_id], view.state, view.verdict)
 
 
 class MonitoredRun:

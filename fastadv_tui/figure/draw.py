@@ -4,7 +4,9 @@ This is a process of its own because matplotlib takes a second to load, and the 
 """
 
 import io
+import math
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -14,7 +16,9 @@ from fastadv_tui.figure.picture import Line, Picture
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # Okabe and Ito
 MARKERS = ("o", "s", "^", "D", "v")  # of the lines after the first, second, ... use of all colours
 GREY = "#555555"
-MAX_INSIDE = 6  # legend entries that find room between the lines
+MAX_INSIDE = 6  # legend entries that find room between the lines; more stand below the axes
+MAX_COLUMNS = 3  # of a legend below the axes
+ENTRY_HEIGHT = 0.14  # inches of a row of the legend
 HEADROOM = 1.03  # of the y axis, so that no marker is cut
 ASPECT = 0.7  # height of the figure over its width
 STYLE: dict[str, Any] = {
@@ -30,8 +34,8 @@ STYLE: dict[str, Any] = {
     "legend.frameon": False,
     "legend.fontsize": 7,
     "legend.handlelength": 1.6,
-    "savefig.bbox": "tight",
-    "savefig.pad_inches": 0.02,
+    "figure.constrained_layout.w_pad": 0.02,
+    "figure.constrained_layout.h_pad": 0.02,
     "savefig.dpi": 300,
     "pdf.fonttype": 42,  # fonts as TrueType: some publishers refuse the default
     "svg.fonttype": "path",  # letters as outlines, so that the figure looks the same everywhere
@@ -53,7 +57,7 @@ def draw(picture: Picture, form: str) -> bytes:
     out = io.BytesIO()
     style: Any = {**STYLE, **FONTS[picture.font]}
     with mpl.rc_context(style):
-        figure = Figure(figsize=(picture.width, ASPECT * picture.width))
+        figure = Figure(figsize=(picture.width, ASPECT * picture.width), layout="constrained")
         axes = figure.add_subplot()
         for line in picture.lines:
             _draw_line(axes, line)
@@ -63,7 +67,7 @@ def draw(picture: Picture, form: str) -> bytes:
         axes.locator_params(axis="x", nbins=7, integer=picture.whole_x)
         if picture.from_zero:
             axes.set_ylim(0, HEADROOM * axes.get_ylim()[1])
-        _draw_legend(axes, picture)
+        _draw_legend(figure, axes, picture)
         figure.savefig(out, format=form, metadata=METADATA[form])
     return out.getvalue()
 
@@ -81,8 +85,11 @@ def _draw_line(axes: Any, line: Line) -> None:
         axes.fill_between(line.xs, line.low, line.high, color=_look(line)["color"], alpha=0.18, linewidth=0)
 
 
-def _draw_legend(axes: Any, picture: Picture) -> None:
-    """Entries for what tells the runs apart, and for solid and dashed lines if there are both."""
+def _draw_legend(figure: Any, axes: Any, picture: Picture) -> None:
+    """Entries for what tells the runs apart, and for solid and dashed lines if there are both.
+
+    Many entries stand below the axes: the figure becomes higher, and its width stays as asked for.
+    """
     from matplotlib.lines import Line2D
 
     looks = {line.label: _look(line) for line in picture.lines if line.label}
@@ -92,8 +99,27 @@ def _draw_legend(axes: Any, picture: Picture) -> None:
         handles.append(Line2D([], [], label=picture.dashed, color=GREY, linestyle="--"))
     if not handles:
         return
-    beside = {"loc": "upper left", "bbox_to_anchor": (1.02, 1.0), "borderaxespad": 0.0}
-    axes.legend(handles=handles, **(beside if len(handles) > MAX_INSIDE else {"loc": "best"}))
+    if len(handles) <= MAX_INSIDE:
+        axes.legend(handles=handles, loc="best")
+        return
+    columns = _columns_that_fit(figure, handles)
+    height = ASPECT * picture.width + ENTRY_HEIGHT * math.ceil(len(handles) / columns)
+    figure.set_size_inches(picture.width, height)
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns)
+
+
+def _columns_that_fit(figure: Any, handles: Sequence[Any]) -> int:
+    """The most columns with which a legend is not wider than the figure."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
+    for columns in range(MAX_COLUMNS, 1, -1):
+        legend = figure.legend(handles=handles, ncols=columns)
+        wide = legend.get_window_extent(renderer).width
+        legend.remove()
+        if wide <= figure.bbox.width:
+            return columns
+    return 1
 
 
 def main() -> int:

@@ -12,8 +12,10 @@ from fastadv_tui.errors import FigureError
 from fastadv_tui.figure.labels import labels_of
 from fastadv_tui.figure.measured import Point, interpolated, losses_of, points_of
 from fastadv_tui.figure.picture import Line, Picture
+from fastadv_tui.history.evaluations import at_epoch
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.seed_groups import group_by_seed
+from fastadv_tui.history.significance import std_over_seeds
 from fastadv_tui.text.quantities import attack_name
 
 EPOCH = "Epoch"  # label of an axis
@@ -25,11 +27,21 @@ MIN_IN_UNIT = 2.0  # least length of an axis in its unit; a shorter axis gets th
 
 
 class Curve(Struct, frozen=True):
-    """Points of one run, with ascending xs. dashed: as in Line."""
+    """Points of one run, with ascending xs. dashed: as in Line. epochs: of the points, where xs are something else.
+
+    note: stands behind the label of the line.
+    """
 
     xs: list[float]
     ys: list[float]
     dashed: bool = False
+    epochs: list[float] = []
+    note: str = ""
+
+    @property
+    def places(self) -> list[float]:
+        """What the points of several seeds must share to be averaged."""
+        return self.epochs or self.xs
 
 
 class Curves(Struct, frozen=True):
@@ -45,7 +57,7 @@ class Curves(Struct, frozen=True):
 
 
 def picture(rows: Sequence[Row], kind: str, group: bool) -> Picture:
-    """The figure of a kind. group: seeds become one line, the mean, in a band of ± one standard deviation.
+    """The figure of a kind. group: seeds become one line, the mean, and from three seeds on a band of ± one std.
 
     Raises: FigureError, if there is no such kind, or if a run has not what the kind shows.
     """
@@ -71,25 +83,39 @@ def picture(rows: Sequence[Row], kind: str, group: bool) -> Picture:
 
 
 def _line(curves: Sequence[Curve], look: int, label: str, points: bool) -> Line:
-    """One line for the curves of the seeds of a group: over the part of the x axis that all of them have."""
+    """One line for the curves of the seeds of a group: their mean at each epoch, or eps, that all have.
+
+    On an axis of time or work, the place of an epoch is the mean over the seeds, so that no slow or fast seed cuts the
+    line short.
+    """
     first = curves[0]
+    label = ", ".join(filter(None, (label, *dict.fromkeys(curve.note for curve in curves))))
     if len(curves) == 1:
         kept = _kept(first.ys)
         xs, ys = [first.xs[place] for place in kept], [first.ys[place] for place in kept]
         return Line(look=look, label=label, xs=xs, ys=ys, dashed=first.dashed, points=points)
-    begin, end = max(curve.xs[0] for curve in curves), min(curve.xs[-1] for curve in curves)
-    xs = [x for x in first.xs if begin <= x <= end]
-    found = [[interpolated(curve.xs, curve.ys, x) for curve in curves] for x in xs]
+    begin, end = max(curve.places[0] for curve in curves), min(curve.places[-1] for curve in curves)
+    places = [place for place in first.places if begin <= place <= end]
+    found = [[interpolated(curve.places, curve.ys, place) for curve in curves] for place in places]
+    xs = (
+        [statistics.fmean(interpolated(curve.epochs, curve.xs, place) for curve in curves) for place in places]
+        if first.epochs
+        else places
+    )
     kept = _kept([statistics.fmean(ys) for ys in found])
     xs, found = [xs[place] for place in kept], [found[place] for place in kept]
-    means, stds = [statistics.fmean(ys) for ys in found], [statistics.stdev(ys) for ys in found]
+    means = [statistics.fmean(ys) for ys in found]
+    stds = [std for ys in found if (std := std_over_seeds(ys)) is not None]
+    band = zip(means, stds, strict=True) if stds else ()
+    edges = [(mean - std, mean + std) for mean, std in band]
+    what = "mean ± std" if edges else "mean"
     return Line(
         look=look,
-        label=f"{label} (n = {len(curves)})" if label else f"mean ± std, n = {len(curves)}",
+        label=f"{label} (n = {len(curves)})" if label else f"{what}, n = {len(curves)}",
         xs=xs,
         ys=means,
-        low=[mean - std for mean, std in zip(means, stds, strict=True)],
-        high=[mean + std for mean, std in zip(means, stds, strict=True)],
+        low=[low for low, _ in edges],
+        high=[high for _, high in edges],
         dashed=first.dashed,
         points=points,
     )
@@ -111,9 +137,9 @@ def _accuracy(rows: Sequence[Row]) -> Curves:
     curves, measured = [], [*_points(rows)]
     for _, points in measured:
         epochs = [point.epoch for point in points]
-        robust = Curve(epochs, [100 * point.robust for point in points])
-        curves.append([robust, Curve(epochs, [100 * point.clean for point in points], dashed=True)])
-    return Curves(curves, EPOCH, "Accuracy (%)", solid=_attack(measured) or "robust", dashed="clean")
+        clean = Curve(epochs, [100 * point.clean for point in points])
+        curves.append([clean, Curve(epochs, [100 * point.robust for point in points], dashed=True)])
+    return Curves(curves, EPOCH, "Accuracy (%)", solid="clean", dashed=_attack(measured) or "robust")
 
 
 def _loss(rows: Sequence[Row]) -> Curves:
@@ -144,9 +170,9 @@ def _eps(rows: Sequence[Row]) -> Curves:
     scale = 255 if norm == LINF else 1
     curves = []
     for row in rows:
-        records = [record for record in row.evaluations if _kind(record) == measured]
+        records, note = _records_of(row, measured)
         accuracy = {record.eps: record.robust for record in records}
-        if row.final and _kind_of_final(row) == measured and row.robust is not None:
+        if row.final and not note and _kind_of_final(row) == measured and row.robust is not None:
             accuracy.setdefault(row.eps, row.robust)
         if not records or len(accuracy) < 2:
             raise FigureError(
@@ -155,7 +181,7 @@ def _eps(rows: Sequence[Row]) -> Curves:
             )
         accuracy[0.0] = records[-1].clean
         sizes = sorted(accuracy)
-        curves.append([Curve([scale * eps for eps in sizes], [100 * accuracy[eps] for eps in sizes])])
+        curves.append([Curve([scale * eps for eps in sizes], [100 * accuracy[eps] for eps in sizes], note=note)])
     return Curves(
         curves, "ε (1/255)" if norm == LINF else f"ε ({norm})", f"Accuracy under {attack_name(attack)} (%)", points=True
     )
@@ -194,10 +220,11 @@ def _against(rows: Sequence[Row], axis: Callable[[Point], float | None], name: s
     """Robust accuracy against a quantity of the points. Raises: FigureError, if it is not known for some run."""
     curves = []
     for row, points in _points(rows):
-        known = [(x, 100 * point.robust) for point in points if (x := axis(point)) is not None]
+        known = [(x, point) for point in points if (x := axis(point)) is not None]
         if not known:
             raise FigureError(f"the {name} of {row.id} is not on record")
-        curves.append(Curve([x for x, _ in known], [y for _, y in known]))
+        xs, ys = [x for x, _ in known], [100 * point.robust for _, point in known]
+        curves.append(Curve(xs, ys, epochs=[point.epoch for _, point in known]))
     return curves
 
 
@@ -205,7 +232,7 @@ def _in_unit(curves: Sequence[Curve], units: Units, name: str, y_label: str) -> 
     """Curves whose x axis has the unit that suits its length. name: of the x axis."""
     longest = max(curve.xs[-1] for curve in curves)
     size, unit = next((unit for unit in units if longest >= MIN_IN_UNIT * unit[0]), units[-1])
-    scaled = [[Curve([x / size for x in curve.xs], curve.ys)] for curve in curves]
+    scaled = [[Curve([x / size for x in curve.xs], curve.ys, epochs=curve.epochs)] for curve in curves]
     return Curves(scaled, f"{name} ({unit})", y_label)
 
 
@@ -226,9 +253,19 @@ def _kind_of_final(row: Row) -> Measured:
 
 def _most_measured(rows: Sequence[Row]) -> Measured:
     """The kind with the most results of `fastadv eval`. Raises: FigureError, if there are no results."""
-    kinds = [_kind(record) for row in rows for record in row.evaluations]
+    present = [record for row in rows for record in row.evaluations]
+    kinds = [_kind(record) for record in present or [record for row in rows for _, record in row.replaced]]
     if not kinds:
         raise FigureError(
             "none of these runs has results of `fastadv eval`; `fastadv eval RUN --eps 2,4,8` measures and keeps them"
         )
     return statistics.mode(kinds)
+
+
+def _records_of(row: Row, measured: Measured) -> tuple[list[EvaluationRecord], str]:
+    """The results of a kind; those of earlier weights if the present weights have none, with a note of their epoch."""
+    if present := [record for record in row.evaluations if _kind(record) == measured]:
+        return present, ""
+    earlier = [(epoch, record) for epoch, record in row.replaced if _kind(record) == measured]
+    newest = max((epoch for epoch, _ in earlier), default=0.0)
+    return [record for epoch, record in earlier if epoch == newest], at_epoch(newest)

@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import Any, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from engine.config.norms import Norm
 from engine.config.settings import Kind as SettingKind
@@ -16,6 +17,7 @@ from engine.protocol.evaluations import EvaluationRecord
 from fastadv_tui.history.evaluations import short_text
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.run_settings import setting_of
+from fastadv_tui.history.work import flops_done
 from fastadv_tui.text.quantities import (
     GLYPHS,
     attack_name,
@@ -23,6 +25,7 @@ from fastadv_tui.text.quantities import (
     format_bytes,
     format_duration,
     format_flops,
+    format_part_of_flops,
     format_percent,
     format_time,
 )
@@ -115,10 +118,20 @@ def _epochs(count: float) -> str:
     return f"{count:.3g}" if count < 999 else f"{count:.0f}"
 
 
+def _trained(row: Row) -> str:
+    """The epochs that were trained, of all; of all is unknown for a published result."""
+    return f"{_epochs(row.epochs)}/{_epochs(row.total_epochs)}" if row.total_epochs else _epochs(row.epochs)
+
+
 def _attack(row: Row) -> str:
     """The attack of the newest evaluation; in parentheses unless this was the final evaluation."""
     name = attack_name(row.attack)
     return name if row.final or not name else f"({name})"
+
+
+def _work(row: Row) -> str:
+    """The work that was done: `685 GFLOP`. Of an unfinished run, what is planned as well: `394 of 685 GFLOP`."""
+    return format_part_of_flops(flops_done(row), row.flops) if row.flops else ""
 
 
 def _column(
@@ -147,7 +160,7 @@ COLUMNS = {
         _column("started", "time", zero_is_unknown=True),
         _column("ended", "time", zero_is_unknown=True),
         _column("duration", "duration", title="took", zero_is_unknown=True),
-        _column("epochs", "number", lambda row: f"{_epochs(row.epochs)}/{_epochs(row.total_epochs)}"),
+        _column("epochs", "number", _trained),
         _column("total_epochs", "number", lambda row: _epochs(row.total_epochs)),
         _column("clean", "fraction"),
         _column("robust", "fraction"),
@@ -162,8 +175,7 @@ COLUMNS = {
                 title="memory", zero_is_unknown=True),
         _column("images_per_second", "number", lambda row: f"{row.images_per_second:,.0f}", title="images/s",
                 zero_is_unknown=True),
-        _column("flops", "number", lambda row: format_flops(row.flops) if row.flops else "", title="work",
-                zero_is_unknown=True),
+        Column("flops", "work", "number", lambda row: flops_done(row) if row.flops else None, _work),
         _column("data_fingerprint", "word"),
         _column("code_fingerprint", "word"),
         _column("tags", "list"),
@@ -178,6 +190,7 @@ FIELDS_WITHOUT_COLUMN = (
     "curve",
     "alarms",
     "rollbacks",
+    "replaced",
     "origin",
     "without_gradient",
     "answers",
@@ -210,6 +223,13 @@ def column_of(key: str) -> Column | None:
         value = partial(_evaluated, attack=attack)
         return Column(key, attack_name(attack), "fraction", value, lambda row: format_percent(value(row)))
     return None
+
+
+def text_of_mean(column: Column, row: Row, mean: float) -> str:
+    """The text of a figure that is a mean over runs like `row`."""
+    if column.key == "flops":  # a mean of work that was done, of which no part is left to do
+        return format_flops(mean)
+    return column.text_or(replace(row, **{column.key: mean}), "-")
 
 
 def known_columns(rows: Iterable[Row]) -> list[str]:

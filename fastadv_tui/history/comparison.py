@@ -7,15 +7,15 @@ from msgspec.structs import replace
 
 from engine.config.settings import settings
 from fastadv_tui.history.accuracies import accuracy_of, evaluated_accuracy_of, evaluation_kinds
-from fastadv_tui.history.columns import COLUMNS, evaluation_text, rollback_text, status_word
+from fastadv_tui.history.columns import COLUMNS, evaluation_text, rollback_text, status_word, text_of_mean
 from fastadv_tui.history.comparison_notes import cautions_of, notes_of, warnings_of
 from fastadv_tui.history.comparison_table import Cell, Column, Line, Table
 from fastadv_tui.history.paper import is_published
 from fastadv_tui.history.row import Row
+from fastadv_tui.history.row_names import distinct_names
 from fastadv_tui.history.run_settings import differing_settings, setting_text
 from fastadv_tui.history.seed_groups import group_by_seed, seeds_text
 from fastadv_tui.history.significance import Accuracy
-from fastadv_tui.text.sanitize import distinct_labels
 
 MAX_NAME = 32  # characters of a name in a note
 COSTS = ("duration", "images_per_second", "flops", "peak_memory")
@@ -51,7 +51,7 @@ def _own(rows: Sequence[Row]) -> list[Row]:
 
 
 def _columns(groups: Sequence[Sequence[Row]]) -> list[Column]:
-    names = distinct_labels([(rows[0].name, rows[0].id) for rows in groups], MAX_NAME)
+    names = distinct_names([rows[0] for rows in groups], MAX_NAME, with_seeds=all(len(rows) == 1 for rows in groups))
     return [
         Column(rows[0].id, name, [*rows])
         if len(rows) == 1
@@ -85,7 +85,7 @@ def _accuracies(label: str, columns: Sequence[Column], found: Sequence[Accuracy 
     return label, [
         _published_cell(accuracy, reference)
         if is_published(column.first)
-        else _accuracy_cell(accuracy, reference, place == baseline)
+        else _accuracy_cell(accuracy, reference, place == baseline, len(column.rows))
         for place, (column, accuracy) in enumerate(zip(columns, found, strict=True))
     ]
 
@@ -100,10 +100,12 @@ def _published_cell(accuracy: Accuracy | None, reference: Accuracy | None) -> Ce
     return replace(cell, unlike=", ".join(filter(None, ("published", here.unlike(alike)))))
 
 
-def _accuracy_cell(accuracy: Accuracy | None, reference: Accuracy | None, is_baseline: bool) -> Cell:
+def _accuracy_cell(accuracy: Accuracy | None, reference: Accuracy | None, is_baseline: bool, runs: int) -> Cell:
+    """runs: of the column. A mean over fewer runs says over how many."""
     if accuracy is None:
         return Cell(text="-")
-    cell = Cell(text=accuracy_text(accuracy), value=accuracy.value, plus_minus=accuracy.plus_minus)
+    of = f" (n = {accuracy.runs} of {runs})" if accuracy.runs < runs else ""
+    cell = Cell(text=accuracy_text(accuracy) + of, value=accuracy.value, plus_minus=accuracy.plus_minus)
     if reference is None or is_baseline:
         return cell
     if unlike := accuracy.conditions.unlike(reference.conditions):
@@ -138,20 +140,20 @@ def _seeds(column: Column) -> str:
 def _epochs(column: Column) -> Cell:
     if is_published(column.first) and not column.first.epochs:
         return Cell(text="-")  # the source does not say
-    return _mean_cell(column, "epochs", lambda row: f"{row.epochs:.4g}")
+    return _mean_cell(column, "epochs", lambda mean: f"{mean:.4g}")
 
 
 def _cost(column: Column, key: str) -> Cell:
-    return _mean_cell(column, key, lambda row: COLUMNS[key].text_or(row, "-"))
+    return _mean_cell(column, key, lambda mean: text_of_mean(COLUMNS[key], column.first, mean))
 
 
-def _mean_cell(column: Column, key: str, text: Callable[[Row], str]) -> Cell:
+def _mean_cell(column: Column, key: str, text: Callable[[float], str]) -> Cell:
     """The mean of a figure over the runs that have it."""
     known = [value for row in column.rows if (value := COLUMNS[key].value(row)) is not None]
     if not known:
         return Cell(text="-")
     mean = known[0] if len(known) == 1 else statistics.fmean(known)
-    return Cell(text=text(replace(column.first, **{key: mean})), value=mean)
+    return Cell(text=text(mean), value=mean)
 
 
 def _status(column: Column) -> str:

@@ -10,6 +10,8 @@ import json
 import re
 from collections.abc import Callable, Sequence
 
+from msgspec.structs import replace
+
 from fastadv_tui.history.comparison_table import Cell, Line, Table, Value
 from fastadv_tui.text.sanitize import one_line
 
@@ -18,6 +20,7 @@ LATEX_ESCAPES = {
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}",
 }  # fmt: skip
+NOT_IN_LATEX = ("name", "status", "images/s", "memory")  # labels of lines
 FORMULA_START = re.compile(r"[=+\-@\t\r]")
 PARTS: dict[str, Callable[[Cell], Value]] = {  # of an accuracy, each a line of its own in CSV
     "±": lambda cell: cell.plus_minus,
@@ -51,14 +54,32 @@ def to_markdown(table: Table) -> str:
 
 
 def to_latex(table: Table) -> str:
-    """A LaTeX tabular with the rules of the package booktabs. The footnotes are its last lines."""
-    head, *body = _lines(table, latex_cell)
+    """A LaTeX tabular with the rules of the package booktabs. The footnotes are its last lines.
+
+    It is made for a paper: columns have the names of the runs, differences have lines of their own, and what only
+    tells of the machine is left out.
+    """
+    head = ["", *(latex_cell(one_line(column.name)) for column in table.columns)]
+    shown = [line for line in (*table.results, *table.settings) if line[0] not in NOT_IN_LATEX]
+    body = [row for line in shown for row in _latex_rows(line)]
     columns = len(table.runs) + 1
     lines = [rf"\begin{{tabular}}{{l{'r' * len(table.runs)}}}", r"\toprule", latex_row(head), r"\midrule"]
     notes = [
         rf"\multicolumn{{{columns}}}{{l}}{{\footnotesize {latex_cell(one_line(text))}}} \\" for text in table.footnotes
     ]
     return "\n".join([*lines, *map(latex_row, body), r"\bottomrule", *notes, r"\end{tabular}"]) + "\n"
+
+
+def _latex_rows(line: Line) -> list[list[str]]:
+    """A line as a row of escaped cells, and its differences, if it has any, as a row below."""
+    label, cells = line
+    name = latex_cell(one_line(label))
+    rows = [[name, *(latex_cell(one_line(replace(cell, difference=None).words)) for cell in cells)]]
+    if any(cell.difference is not None for cell in cells):
+        rows.append(
+            [rf"{name} difference", *(f"${cell.difference_text}$" * bool(cell.difference_text) for cell in cells)]
+        )
+    return rows
 
 
 def to_json(table: Table) -> str:

@@ -3,12 +3,11 @@
 import statistics
 from collections.abc import Callable, Sequence
 
-from engine.config.errors import ConfigError
 from engine.config.norms import LINF, Norm
-from engine.config.phases import parse
 from engine.protocol.evaluations import EvaluationRecord
 from fastadv_tui.history.row import Row
-from fastadv_tui.history.run_settings import setting_of
+from fastadv_tui.history.significance import std_over_seeds
+from fastadv_tui.history.work import flops_until, work_until
 
 Point = tuple[float, float]  # x, and an accuracy in [0,1]
 CLEAN, ROBUST = 1, 2  # places in a point of a row's curve
@@ -20,9 +19,9 @@ def against_epochs(rows: Sequence[Row], accuracy: int = ROBUST) -> list[Point]:
 
 
 def spread(rows: Sequence[Row], accuracy: int = ROBUST) -> list[float]:
-    """The sample standard deviation over runs at each point of `against_epochs`; empty for fewer than two runs."""
+    """The sample standard deviation over runs at each point of `against_epochs`; empty for fewer than MIN_SEEDS."""
     values = _by_epoch(rows, accuracy).values()
-    return [statistics.stdev(found) for found in values if len(found) > 1]
+    return [std for found in values if (std := std_over_seeds(found)) is not None]
 
 
 def against_time(rows: Sequence[Row]) -> list[Point]:
@@ -33,7 +32,7 @@ def against_time(rows: Sequence[Row]) -> list[Point]:
 
 def against_work(rows: Sequence[Row]) -> list[Point]:
     """Robust accuracy after so many floating-point operations. Runs of unknown work have no points."""
-    return _mean_curve([row for row in rows if row.flops], _operations, ROBUST)
+    return _mean_curve([row for row in rows if row.flops], flops_until, ROBUST)
 
 
 def against_eps(rows: Sequence[Row]) -> list[Point]:
@@ -80,10 +79,12 @@ def _by_eps(records: Sequence[EvaluationRecord]) -> dict[float, list[float]]:
 
 
 def _mean_curve(rows: Sequence[Row], x: Callable[[Row, float], float], accuracy: int) -> list[Point]:
-    first = next((row for row in rows if row.curve), None)
-    if first is None:
-        return []
-    return [(x(first, epoch), statistics.fmean(values)) for epoch, values in _by_epoch(rows, accuracy).items()]
+    """The mean accuracy at each epoch that all runs have, against the mean of `x` over the same runs."""
+    points = []
+    for epoch, values in _by_epoch(rows, accuracy).items():
+        averaged = [row for row in rows if row.curve][: len(values)]
+        points.append((statistics.fmean(x(row, epoch) for row in averaged), statistics.fmean(values)))
+    return points
 
 
 def _by_epoch(rows: Sequence[Row], accuracy: int) -> dict[float, list[float]]:
@@ -96,20 +97,4 @@ def _by_epoch(rows: Sequence[Row], accuracy: int) -> dict[float, list[float]]:
 
 
 def _seconds(row: Row, epoch: float) -> float:
-    return row.duration * _work_until(row, epoch) / max(_work_until(row, row.epochs), 1e-9)
-
-
-def _operations(row: Row, epoch: float) -> float:
-    return row.flops * _work_until(row, epoch) / max(_work_until(row, row.total_epochs), 1e-9)
-
-
-def _work_until(row: Row, epoch: float) -> float:
-    """The work of the first epochs. Its unit is the work of an epoch, for phases that of an epoch with 1x1 pixels."""
-    try:
-        phases = parse(str(setting_of(row, "phases") or ""))
-    except ConfigError:  # written by another version
-        phases = ()
-    if not all(phase.crop for phase in phases):
-        return epoch
-    done = [max(min(epoch, phase.end) - phase.begin, 0) * phase.crop**2 for phase in phases]
-    return sum(done) if phases else epoch
+    return row.duration * work_until(row, epoch) / max(work_until(row, row.epochs), 1e-9)

@@ -27,6 +27,7 @@ class Row(Struct, kw_only=True):
     rollbacks: the epoch of each collapse after which training was rolled back, and the methods that trained from there.
     settings: by dotted key, the settings that differ from the preset.
     evaluations: results of `fastadv eval` on this run, in order of time.
+    replaced: the epoch and the result of evaluations of earlier weights, which training has replaced since.
     """
 
     id: str
@@ -61,6 +62,7 @@ class Row(Struct, kw_only=True):
     alarms: list[str] = []
     rollbacks: list[tuple[float, str]] = []
     evaluations: list[EvaluationRecord] = []
+    replaced: list[tuple[float, EvaluationRecord]] = []
     peak_memory: int = 0
     images_per_second: float = 0.0
     flops: int = 0

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Iterable
 
-import msgspec
 from msgspec import Struct
 
 from engine.protocol.rundir import RunDir
-from fastadv_tui.history.derive_row import row_of
+from fastadv_tui.history.derive_row import row_as_now, row_of
 from fastadv_tui.history.index import History
 from fastadv_tui.history.row import Row
 from fastadv_tui.paths import history_path, runs_dir
@@ -71,20 +70,10 @@ class TopRuns:
 
 
 def _as_now(row: Row, seen: Observation) -> Row:
-    """The row with the progress that the events tell."""
-    accuracy, step = seen.state.last_accuracy, seen.state.last_step
-    return msgspec.structs.replace(
-        row,
-        status=seen.status.status,
-        stopping=seen.status.stopping,
-        reason=seen.status.reason,
-        epochs=seen.state.epochs,
-        duration=seen.state.elapsed,
-        clean=accuracy.clean if accuracy else None,
-        robust=accuracy.robust if accuracy else None,
-        alarms=[alarm.kind for alarm in seen.state.alarms],
-        images_per_second=step.images_per_second if step else 0.0,
-    )
+    """The row with the progress that the events tell, and the present speed in place of the mean one."""
+    newest, step = row_as_now(row, seen.state, seen.status), seen.state.last_step
+    newest.images_per_second = step.images_per_second if step else 0.0
+    return newest
 
 
 def _place(run: SeenRun) -> tuple[bool, float]:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fastadv_tui.text.sanitize import one_line
 
@@ -34,6 +34,24 @@ def _without_shared(own: Sequence[str], all_words: Sequence[Sequence[str]]) -> s
     if len({len(words) for words in all_words}) > 1:
         return " ".join(own)
     return " ".join(word for place, word in enumerate(own) if len({words[place] for words in all_words}) > 1)
+
+
+def shortened_apart(names: Sequence[str], width: int) -> list[str]:
+    """Names of at most `width` characters. Words that many of the names share are left out first: `…fgsm-eps51 s0`."""
+    counts = Counter(word for name in {*names} for word in {*_WORDS.findall(name)})
+    return [_without_common(name, counts, width) for name in names]
+
+
+def _without_common(name: str, counts: Mapping[str, int], width: int) -> str:
+    words = [*dict.fromkeys(_WORDS.findall(name))]
+    common = sorted((word for word in words if counts[word] > 1), key=lambda word: -counts[word])
+    shown = name
+    for word in common[: len(words) - 1]:  # something must stay
+        if len(shown) <= width:
+            break
+        whole_word = rf"(?<![^\s_…-]){re.escape(word)}(?![^\s_-])[\s_-]?"
+        shown = re.sub(r"…[\s_-]*…", "…", re.sub(whole_word, "…", shown, count=1))
+    return shortened(shown, width)
 
 
 def shortened(name: str, width: int) -> str:

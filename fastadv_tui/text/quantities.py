@@ -15,6 +15,7 @@ AGE = re.compile(r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*(s|min|h|d|w)\s*")
 SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 MASKED_FRACTION = 0.002  # more images that only Square fools are a sign of masked gradients (AutoAttack's own limit)
 FooledBy = Sequence[tuple[str, int]]  # stages of an attack with the number of images that each fooled
+FLOP_UNITS = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"))
 BYTES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"))
 
 
@@ -115,10 +116,18 @@ def format_bytes(count: float) -> str:
 
 def format_flops(flops: float) -> str:
     """Floating-point operations as `4.2 PFLOP`."""
-    for factor, unit in ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G")):
+    for factor, unit in FLOP_UNITS:
         if flops >= factor:
             return f"{flops / factor:.3g} {unit}FLOP"
     return f"{flops:,.0f} FLOP"
+
+
+def format_part_of_flops(done: float, planned: float) -> str:
+    """Work done of the planned one as `394 of 685 GFLOP`; `685 GFLOP` if all is done."""
+    if done >= planned:
+        return format_flops(planned)
+    factor = next((factor for factor, _ in FLOP_UNITS if planned >= factor), 1.0)
+    return f"{done / factor:.3g} of {format_flops(planned)}"
 
 
 def format_time(unix: float) -> str:

@@ -10,6 +10,7 @@ from fastadv_tui.dashboard.chart.scale import BRAILLE, DOTS_HIGH, DOTS_WIDE, LEF
 from fastadv_tui.dashboard.chart.series import AXIS, CURSOR, FAINT, GRID, MARK, THRESHOLD, Curve, Row
 
 BAND_EVERY = 4  # one dot in so many of a band is drawn, so that the band lets its grid through
+LABEL = -1  # the number of all labels among the owners of characters
 DASH = 3  # a threshold is drawn in all characters but every third
 
 
@@ -24,7 +25,8 @@ class Canvas:
         self._width, self._height = x.dots // DOTS_WIDE, y.dots // DOTS_HIGH
         self._rows: list[Row] = [[(" ", GRID)] * self._width for _ in range(self._height)]
         self._dots = [[0] * self._width for _ in range(self._height)]  # of the curves alone
-        self._taken: set[tuple[int, int]] = set()  # characters that belong to a curve or a label: row and column
+        self._owners: dict[tuple[int, int], set[int]] = {}  # of characters by row and column: curves by their number
+        self._grid_rows: set[int] = set()
 
     @property
     def rows(self) -> list[Row]:
@@ -36,6 +38,7 @@ class Canvas:
         for tick in ticks:
             row, bit = divmod(self._y.dot(tick), DOTS_HIGH)
             self._rows[-1 - row] = [(chr(BRAILLE + LEFT[1 << bit]), GRID)] * self._width
+            self._grid_rows.add(self._height - 1 - row)
 
     def vertical(self, at: float) -> None:
         """Draw a dotted line at this x, if the axis has it."""
@@ -78,21 +81,21 @@ class Canvas:
                 yield column, round(low + share * (to_low - low)), round(high + share * (to_high - high))
         yield from points[-1:]
 
-    def curve(self, curve: Curve) -> None:
-        """Draw a curve, or its points alone."""
+    def curve(self, curve: Curve, number: int) -> None:
+        """Draw a curve, or its points alone. number: of the curve, by which `label` knows it."""
         pieces = scale.decimate(curve.xs, curve.drawn, self._x)
         if curve.series.points:
             for column, dot in ((span.column, self._y.dot(span.last)) for piece in pieces for span in piece):
                 for neighbour in (column, column ^ 1):  # two dots, so that the point is seen on a line
-                    self._put(neighbour, 1 << dot, curve.look)
+                    self._put(neighbour, 1 << dot, curve.look, number)
             return
         columns = scale.columns_of_dots(pieces, self._y)
         first, last = min(columns, default=0), max(columns, default=0)
         for column, bits in columns.items():
             if not curve.series.dotted or (column - first) % 2 == 0 or column == last:
-                self._put(column, bits, curve.look)
+                self._put(column, bits, curve.look, number)
 
-    def _put(self, column: int, bits: int, look: int) -> None:
+    def _put(self, column: int, bits: int, look: int, number: int) -> None:
         """Add dots in one column of dots. Bit b is the dot b above the lower border."""
         place, side = divmod(column, DOTS_WIDE)
         parts = RIGHT if side else LEFT
@@ -101,15 +104,32 @@ class Canvas:
             if part:
                 self._dots[-1 - row][place] |= parts[part]
                 self._rows[-1 - row][place] = (chr(BRAILLE + self._dots[-1 - row][place]), look)
-                self._taken.add((self._height - 1 - row, place))
+                self._owners.setdefault((self._height - 1 - row, place), set()).add(number)
 
-    def label(self, at: float, value: float, text: str, look: int) -> None:
-        """Write a text beside a point, at most a row away. Without a free place there is no text."""
+    def label(self, at: float, value: float, texts: Sequence[str], look: int, number: int) -> None:
+        """Write the first of some texts that has a free place beside the point of a curve, at most a row away.
+
+        Off the row of its point, a text stands neither on a grid line, whose value it would seem to have, nor beyond
+        another curve. Without a free place there is no text.
+        """
         column, row = self._x.dot(at) // DOTS_WIDE, self._height - 1 - self._y.dot(value) // DOTS_HIGH
-        width = cell_len(text)
-        right = [(row + by, column + gap) for by in (0, 1, -1) for gap in (2, 1)]
-        left = [(row + by, column - width + shift) for by in (-1, 1) for shift in (1, 0)]
-        self._write(text, look, [*right, *left])
+        for text in texts:
+            width = cell_len(text)
+            right = [(row + by, column + gap) for by in (0, 1, -1) for gap in (2, 1)]
+            left = [(row + by, column - width + shift) for by in (-1, 1) for shift in (1, 0)]
+            places = [
+                (there, start)
+                for there, start in (*right, *left)
+                if there == row
+                or (there not in self._grid_rows and self._alone(row, range(start, start + width), number))
+            ]
+            if self._write(text, look, places):
+                return
+
+    def _alone(self, row: int, columns: Iterable[int], number: int) -> bool:
+        """Whether no other curve than this one stands in a row, at these columns."""
+        own = {number, LABEL}
+        return all(self._owners.get((row, column), own) <= own for column in columns)
 
     def label_threshold(self, value: float, text: str) -> None:
         """Write a text on the line of a threshold, at its right end or where is room."""
@@ -117,16 +137,21 @@ class Canvas:
         end = self._width - cell_len(text)
         self._write(text, THRESHOLD, [(row, end), (row, end // 2), (row, 0), (row - 1, end), (row - 1, 0)])
 
-    def _write(self, text: str, look: int, places: Sequence[tuple[int, int]]) -> None:
-        """Write a text at the first of these places that is free."""
+    def _write(self, text: str, look: int, places: Sequence[tuple[int, int]]) -> bool:
+        """Write a text at the first of these places that is free. Returns whether there was one."""
         if cell_len(text) != len(text):
-            return  # a character of two cells would shift the row
+            return False  # a character of two cells would shift the row
         for row, start in places:
             cells = [(row, column) for column in range(start, start + len(text))]
-            if 0 <= row < self._height and 0 <= start <= self._width - len(text) and self._taken.isdisjoint(cells):
-                self._taken.update(cells)
+            if (
+                0 <= row < self._height
+                and 0 <= start <= self._width - len(text)
+                and self._owners.keys().isdisjoint(cells)
+            ):
+                self._owners.update({cell: {LABEL} for cell in cells})
                 self._rows[row][start : start + len(text)] = [(character, look) for character in text]
-                return
+                return True
+        return False
 
     def cursor(self, at: float) -> None:
         """Highlight the column of characters at this x, if the axis has it."""

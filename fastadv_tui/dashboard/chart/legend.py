@@ -8,7 +8,7 @@ from itertools import groupby
 from rich.cells import cell_len
 
 from fastadv_tui.dashboard.chart.series import REST, TEXT, Curve, Options, Row, x_unit
-from fastadv_tui.text.labels import shortened
+from fastadv_tui.text.labels import shortened_apart
 from fastadv_tui.text.sanitize import one_line
 
 NAME_WIDTHS = (200, 32, 24, 16, 10)  # of a name in cells, the widest that fits is taken
@@ -19,9 +19,10 @@ def legend(curves: Sequence[Curve], options: Options, width: int, max_rows: int,
 
     The values are those at x = `cursor`, or the last ones if `cursor` is None. Grey runs are only counted.
     """
-    head = _head(options, cursor, max(curve.xs[-1] for curve in curves))
+    span = options.x_range[1] if options.x_range else max(curve.xs[-1] for curve in curves)
+    head = _head(options, cursor, span)
     for name_width in NAME_WIDTHS:
-        items = _items(curves, options, name_width, cursor)
+        items = _items(curves, options, name_width, cursor, span)
         rows = _wrapped(head + items, width)
         if len(rows) <= max_rows:
             return rows
@@ -40,9 +41,11 @@ def x_text(options: Options, x: float, span: float) -> str:
     return f"epoch {x:.4g}" if options.x == "epoch" else f"{x / unit:.4g} {name}"
 
 
-def _items(curves: Sequence[Curve], options: Options, name_width: int, cursor: float | None) -> Row:
+def _items(curves: Sequence[Curve], options: Options, name_width: int, cursor: float | None, span: float) -> Row:
     """One item for each run. The runs beyond the last colour are counted in one item."""
     items, rest = [], 0
+    names = [*dict.fromkeys(curve.name for curve in curves)]
+    shown = dict(zip(names, shortened_apart(names, name_width), strict=True))
     for (look, glyph, name), of_run in groupby(curves, key=_run):
         found = list(of_run)
         if look >= REST:
@@ -51,9 +54,9 @@ def _items(curves: Sequence[Curve], options: Options, name_width: int, cursor: f
         values = " / ".join(_value(curve, options, cursor) for curve in found if not curve.series.points)
         ended = cursor is not None and all(curve.xs[-1] < cursor for curve in found)
         last = max(curve.xs[-1] for curve in found)
-        text = f"ended at {x_text(options, last, last)}" if ended else values
+        text = f"ended at {x_text(options, last, span)}" if ended else values
         if text:
-            items.append((" ".join(filter(None, (glyph, shortened(name, name_width), text))), look))
+            items.append((" ".join(filter(None, (glyph, shown[name], text))), look))
     return [*items, *([(f"▪ {rest} more", REST)] if rest else [])]
 
 

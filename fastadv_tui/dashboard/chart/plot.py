@@ -13,7 +13,7 @@ from fastadv_tui.dashboard.chart.scale import DOTS_HIGH, DOTS_WIDE
 from fastadv_tui.dashboard.chart.series import AXIS, LINE, MARK, TEXT, Curve, Options, Row, x_unit
 from fastadv_tui.text.sanitize import one_line
 
-MAX_GUTTER = 8  # cells at the right that are kept free for the values at the ends of the lines
+MAX_GUTTER = 8  # cells at the right that are kept free for the values at the ends of the lines; more in a wide plot
 MIN_PLOT = 24  # a narrower plot keeps no cells free
 
 
@@ -80,19 +80,27 @@ def _x_axis(curves: Sequence[Curve], options: Options, columns: int) -> Axis:
     low, high = min(curve.xs[0] for curve in curves), max(curve.xs[-1] for curve in curves)
     if options.x_range is not None:
         low, high = options.x_range
-    elif 0 < low < high / 10:
-        low = 0.0  # training begins at 0, though its first event comes a little later
+    elif 0 < low < high / 10 or (low > 0 and options.x in ("time", "work")):
+        low = 0.0  # training begins at 0, though its first event comes later
     unit, name = x_unit(options, high - low)
     ends = [cell_len(_end_text(curve, options)) + 1 for curve in curves if curve.xs[curve.end] > 0.9 * high]
     ends += [len(name) + 2] if options.x != "epoch" else []  # the unit of an epoch is known without its name
-    gutter = max((end for end in ends if end <= MAX_GUTTER), default=0) if columns > MIN_PLOT else 0
+    most = max(MAX_GUTTER, columns // 4)
+    gutter = max((end for end in ends if end <= most), default=0) if columns > MIN_PLOT else 0
     return x_axis(low, high, columns, gutter, unit)
 
 
-def _end_text(curve: Curve, options: Options) -> str:
+def _end_texts(curve: Curve, options: Options) -> list[str]:
+    """The texts for the end of a line, of which the first one with room is written: that of a point has its tag."""
+    return [_end_text(curve, options), *([_end_text(curve, options, tagged=False)] if curve.series.tag else [])]
+
+
+def _end_text(curve: Curve, options: Options, tagged: bool = True) -> str:
     """The text at the end of a line: the last value and the glyph of a marked run, or the tag of a point."""
     glyph = "" if curve.series.glyph == LINE else curve.series.glyph
-    return " ".join(filter(None, (value_text(curve.last, options), one_line(curve.series.tag), glyph)))
+    return " ".join(
+        filter(None, (value_text(curve.last, options), one_line(curve.series.tag) if tagged else "", glyph))
+    )
 
 
 def _paint(canvas: Canvas, curves: Sequence[Curve], options: Options, y: Axis, cursor: float | None) -> None:
@@ -103,10 +111,12 @@ def _paint(canvas: Canvas, curves: Sequence[Curve], options: Options, y: Axis, c
         canvas.threshold(height)
     for curve in reversed(curves):
         canvas.band(curve)
-    for curve in reversed(curves):
-        canvas.curve(curve)
-    for curve in sorted(curves, key=lambda curve: -curve.drawn[curve.end]):  # so that labels have the order of values
-        canvas.label(curve.xs[curve.end], curve.drawn[curve.end], _end_text(curve, options), curve.look)
+    numbered = list(enumerate(curves))
+    for number, curve in reversed(numbered):
+        canvas.curve(curve, number)
+    # points first, whose values the legend has not; then so that labels have the order of values
+    for number, curve in sorted(numbered, key=lambda each: (not each[1].series.points, -each[1].drawn[each[1].end])):
+        canvas.label(curve.xs[curve.end], curve.drawn[curve.end], _end_texts(curve, options), curve.look, number)
     if options.threshold is not None:
         for height in _threshold(options):
             canvas.label_threshold(height, one_line(options.threshold.label))

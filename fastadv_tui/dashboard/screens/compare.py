@@ -134,7 +134,7 @@ class CompareScreen(Screen[None]):
 def _counted(table: Table) -> str:
     groups = sum(len(column.rows) > 1 for column in table.columns)
     runs = sum(len(column.rows) for column in table.columns)
-    return f"{runs} runs" + (f" in {len(table.columns)} groups, mean ± std over seeds" if groups else "")
+    return f"{runs} runs" + (f" in {len(table.columns)} groups, mean over seeds" if groups else "")
 
 
 def _below(table: Table, as_rows: bool, reasons: Mapping[str, str]) -> list[str]:

@@ -26,6 +26,7 @@ from fastadv_tui.history.curve_axes import (
 )
 from fastadv_tui.history.row import Row
 
+MIN_WIDTH = 24  # cells of a small chart, with its border; a narrower one would have no axes
 KINDS = (("Robust accuracy while training", ROBUST), ("Clean accuracy while training", CLEAN))
 TIME = Options(x="time", y="percent", empty="no accuracy was measured during training")
 WORK = Options(x="work", y="percent", empty="the work of these runs is unknown")
@@ -40,6 +41,7 @@ class ComparisonCharts(Vertical):
         self._columns: Sequence[Column] = ()
         self._places: Sequence[int] = ()
         self._kind = 0
+        self._with_eps = False
 
     def compose(self) -> ComposeResult:
         yield Chart(id="against-epochs", classes="curve")
@@ -57,7 +59,21 @@ class ComparisonCharts(Vertical):
         self._draw("work", WORK, against_work)
         norm = next((norm_of_eps(column.rows) for column in columns if against_eps(column.rows)), LINF)
         self._draw("eps", EPS if norm == LINF else replace(EPS, x="l2"), partial(_eps_points, norm=norm))
-        self.query_one("#against-eps").display = any(against_eps(column.rows) for column in columns)
+        self._with_eps = any(against_eps(column.rows) for column in columns)
+        self._fit_small()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._fit_small)
+
+    def _fit_small(self) -> None:
+        """Show as many small charts as have room for their axes, and say which have none."""
+        wanted = ["eps", "time", "work"] if self._with_eps else ["time", "work"]  # what is dropped last comes first
+        row = self.query_one("#small-comparisons")
+        shown = wanted[: max(row.size.width // MIN_WIDTH, 1)] if row.size else wanted
+        for name in ("time", "work", "eps"):
+            self.query_one(f"#against-{name}").display = name in shown
+        hidden = [name for name in wanted if name not in shown]
+        self.query_one("#against-epochs").border_subtitle = f"no room for: {', '.join(hidden)}" if hidden else ""
 
     def toggle_accuracy(self) -> None:
         self._kind = 1 - self._kind

@@ -1,6 +1,7 @@
 """The log of a run, followed: lines made from its events, and the output of its process."""
 
 from rich.text import Text
+from textual.events import Resize
 from textual.widgets import RichLog
 
 from fastadv_tui.dashboard.snapshot import LiveRun
@@ -14,13 +15,28 @@ MAX_LENGTH = 400  # characters of a line; the rest is cut off
 
 
 class LogView(RichLog):
-    """Follows one run. Scrolling up stops the automatic scrolling; scrolling to the end starts it again."""
+    """Follows one run. Scrolling up stops the automatic scrolling; scrolling to the end starts it again.
+
+    Another size of the panel, or a panel that was hidden, stops nothing: the log then shows its end again.
+    """
 
     def __init__(self, **options: object) -> None:
         super().__init__(max_lines=MAX_LINES, wrap=False, markup=False, highlight=False, **options)  # type: ignore[arg-type]
         self._run_id: str | None = None
         self._shown: set[str] = set()
         self._output: LineFollower | None = None
+        self._follows = True
+        self._height = 0  # of the panel, as the last resize told it
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        if self.size and self.size.height == self._height:  # otherwise the new size moved the text, not the user
+            self._follows = self.is_vertical_scroll_end
+
+    def on_resize(self, event: Resize) -> None:
+        self._height = self.size.height
+        if self._follows:
+            self.scroll_end(animate=False)
 
     def show(self, view: LiveRun | None) -> None:
         """Append the new lines of a run. Another run than before replaces all lines."""
@@ -28,7 +44,7 @@ class LogView(RichLog):
         if run_id != self._run_id:
             self.clear()
             self._shown.clear()
-            self._run_id, self._output = run_id, None
+            self._run_id, self._output, self._follows = run_id, None, True
         if view is None:
             return
         self._append_new(event_lines(view.state))
@@ -50,4 +66,4 @@ class LogView(RichLog):
                 self._append(text, "bold red" if text.startswith("ALARM") else "")
 
     def _append(self, text: str, style: str) -> None:
-        self.write(Text(one_line(text, MAX_LENGTH), style=style), scroll_end=self.is_vertical_scroll_end)
+        self.write(Text(one_line(text, MAX_LENGTH), style=style), scroll_end=self._follows)

@@ -10,7 +10,7 @@ from engine.config.norms import LINF
 from engine.config.units import eps_text, with_unit
 from fastadv_tui.dashboard.snapshot import Evaluation, LiveRun
 from fastadv_tui.history.columns import COLUMNS, age_text, evaluation_text, reason_text, status_text
-from fastadv_tui.history.evaluations import short_text
+from fastadv_tui.history.evaluations import replaced_text, short_text
 from fastadv_tui.history.row import Row
 from fastadv_tui.launch.command_line import as_text
 from fastadv_tui.text.quantities import format_duration, format_loss, format_progress, phase_words
@@ -41,6 +41,7 @@ def facts(row: Row, view: LiveRun | None, evaluations: Sequence[Evaluation] = ()
         ("robust", COLUMNS["robust"].text(row)),
         ("attack", evaluation_text(row) if row.attack and row.images else ""),
         *[("measured", short_text(record)) for record in reversed(row.evaluations)],
+        *[("measured", replaced_text(*each)) for each in reversed(row.replaced)],
         ("epoch", f"{row.epochs:.2f} of {row.total_epochs:.4g}"),
         *_pace(view),
         ("data", f"{PurePath(row.dataset).name} {row.data_fingerprint}"),

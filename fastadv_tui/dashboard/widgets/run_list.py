@@ -17,7 +17,7 @@ from fastadv_tui.dashboard.widgets.plain_list import PlainList
 from fastadv_tui.history.columns import age_text, status_word
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.row_names import names_with_seeds
-from fastadv_tui.text.labels import shortened
+from fastadv_tui.text.labels import shortened, shortened_apart
 from fastadv_tui.text.quantities import GLYPHS, format_percent, format_progress, ordinal
 from fastadv_tui.text.sanitize import one_line
 
@@ -26,6 +26,7 @@ HEADING = "clean / robust"
 BAR_WIDTH = 8  # of the progress bar, in cells
 NAME_WIDTH = 18  # of a name in a list of the usual width, in cells
 LEAST_NAME, MOST_NAME = 6, 60  # of a name, in cells
+ACCURACIES_WIDTH = 12  # of the accuracies behind a name, with a blank
 BESIDE_NAME = 17  # cells of glyphs, accuracies and blanks beside a name
 LOUD = ("collapsed", "failed", "lost")  # states whose words have their colour, too
 EMPTY_TEXT = "No runs yet.\n\nPress n to start one: the digits\ntake a minute and no download."
@@ -92,8 +93,10 @@ class RunList(PlainList):
         names = names_with_seeds(rows)
         counts = Counter(names.values())
         scheme, width = scheme_of(self.app), self._name_width()
+        short = dict(zip(names, shortened_apart([*names.values()], width), strict=True))
+        short |= {row.id: names[row.id] for row in rows if len(names[row.id]) <= name_room(row, width)}
         prompts = {
-            row.id: prompt(row, snapshot, marks, scheme, names[row.id], counts[names[row.id]] > 1, width)
+            row.id: prompt(row, snapshot, marks, scheme, short[row.id], counts[names[row.id]] > 1, width)
             for row in rows
         }
         self._last, self._drawn_for = (snapshot, marks), width
@@ -183,15 +186,21 @@ def prompt(
     name_width: in cells; the rest of the lines follows.
     """
     accuracy = f"{format_percent(row.clean)[:-1]}/{format_percent(row.robust)[:-1]}" if row.clean is not None else ""
-    name, state_width = set_cell_size(shortened(one_line(shown_name), name_width), name_width), name_width + 12
+    room, state_width = name_room(row, name_width), name_width + ACCURACIES_WIDTH
+    name = set_cell_size(shortened(one_line(shown_name), room), room)
     mark = (f"{marks.glyph(row.id)} ", f"bold {run_colour(marks.place(row.id), scheme)}".strip())
     state_glyph = (f"{GLYPHS[row.state]} ", state_colour(row.state, scheme))
-    first = Text.assemble(mark, state_glyph, (name, "bold"), f" {accuracy:>11}")
+    first = Text.assemble(mark, state_glyph, (name, "bold"), f" {accuracy:>11}" * bool(accuracy))
     state = _fit(_state(row, snapshot), state_width)
     if shares_name and len(state) + len(row.id) < state_width:
         state = f"{state:<{state_width - len(row.id)}}{row.id}"
     word_style = state_colour(row.state, scheme) if row.state in LOUD else "dim"
     return Text("\n").join([first, Text(f"    {state}", style=word_style)])
+
+
+def name_room(row: Row, name_width: int) -> int:
+    """Cells of the name of a run, which has the place of its accuracies, too, as long as there are none."""
+    return name_width + (ACCURACIES_WIDTH if row.clean is None else 0)
 
 
 def _state(row: Row, snapshot: Snapshot) -> str:

@@ -169,10 +169,8 @@ class TrainingCurves(Vertical):
             *self._resumes(chosen),
             *self._phases(chosen),
         )
-        x_range = None
-        if any(run.live for run in self._runs):  # the empty part of the axis is the time to come
-            ends = [self._planned_end(run) for run in self._runs]
-            x_range = (0.0, max(ends)) if max(ends) > 0 else None
+        end = max(map(self._planned_end, self._runs), default=0.0)
+        x_range = (0.0, end) if end > 0 else None  # all charts alike; what is empty is the time to come
         return Options(x="time" if self._time else "epoch", marks=marks, x_range=x_range)
 
     def _draw_accuracy(self, options: Options) -> None:

@@ -1,6 +1,5 @@
 """The lines of a figure are what the events of the runs say, and its legend only what tells the runs apart."""
 
-import math
 import shutil
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from engine.protocol.evaluations import EvaluationRecord, append
+from engine.protocol.events import Saved
 from engine.protocol.rundir import RunDir
 from fastadv_tui.errors import FigureError
 from fastadv_tui.figure.kinds import picture
@@ -25,14 +25,16 @@ def _home(home: Path) -> None:
     ensure_home()
 
 
-def trained(run_id: str, robust: tuple[float, ...] = (0.2, 0.4), **typed: str) -> RunDir:
-    """A run of 10 steps an epoch and 50 TFLOP a step, evaluated after each epoch, at 3,600 s an epoch."""
+def trained(run_id: str, robust: tuple[float, ...] = (0.2, 0.4), epoch_seconds: float = 3600.0, **typed: str) -> RunDir:
+    """A run of 10 steps an epoch and 50 TFLOP a step, evaluated after each epoch."""
     settings = {"epochs": "10"} | {key.replace("_", "."): text for key, text in typed.items()}
     rundir = make_run(runs_dir() / run_id, chosen=configure("digits", settings))
     write_events(rundir, started(flops=5 * 10**15, total_steps=100))
     for epoch, value in enumerate(robust, 1):
         write_events(
-            rundir, step(10 * epoch, loss=1 / epoch), evaluated(10 * epoch, robust=value, elapsed=3600.0 * epoch)
+            rundir,
+            step(10 * epoch, loss=1 / epoch),
+            evaluated(10 * epoch, robust=value, elapsed=epoch_seconds * epoch),
         )
     return rundir
 
@@ -41,12 +43,12 @@ def rows(*rundirs: RunDir) -> list[Row]:
     return [row_of(rundir) for rundir in rundirs]
 
 
-def test_accuracies_are_in_percent_and_clean_is_dashed() -> None:
+def test_accuracies_are_in_percent_and_robust_is_dashed_as_it_is_dotted_in_the_dashboard() -> None:
     found = picture(rows(trained("a1")), "accuracy", False)
-    robust, clean = found.lines
-    assert (robust.xs, robust.ys, robust.dashed) == ([1.0, 2.0], [20.0, 40.0], False)
-    assert (clean.ys, clean.dashed, clean.look) == ([90.0, 90.0], True, robust.look)
-    assert (found.solid, found.dashed, robust.label) == ("PGD-10", "clean", "")  # one run: nothing to tell apart
+    clean, robust = found.lines
+    assert (robust.xs, robust.ys, robust.dashed) == ([1.0, 2.0], [20.0, 40.0], True)
+    assert (clean.ys, clean.dashed, clean.look) == ([90.0, 90.0], False, robust.look)
+    assert (found.solid, found.dashed, robust.label) == ("clean", "PGD-10", "")  # one run: nothing to tell apart
 
 
 def test_the_attack_is_named_if_all_runs_were_measured_with_the_same_one() -> None:
@@ -54,7 +56,7 @@ def test_the_attack_is_named_if_all_runs_were_measured_with_the_same_one() -> No
     assert picture(rows(*runs), "time", False).y_label == "Accuracy under PGD-10 (%)"
     write_events(runs[1], step(30), evaluated(30, attack="pgd-20", elapsed=9000.0))
     assert picture(rows(*runs), "time", False).y_label == "Robust accuracy (%)"
-    assert picture(rows(*runs), "accuracy", False).solid == "robust"
+    assert picture(rows(*runs), "accuracy", False).dashed == "robust"
 
 
 def test_a_spike_of_a_long_curve_is_drawn() -> None:
@@ -87,13 +89,21 @@ def test_the_loss_is_that_of_the_steps() -> None:
 
 
 def test_seeds_become_their_mean_in_a_band_of_one_standard_deviation() -> None:
-    runs = trained("a1", (0.2, 0.4), seed="0"), trained("b2", (0.4, 0.4), seed="1"), trained("c3", eps="4")
-    found = picture(rows(*runs), "time", True)
+    seeds = [trained(f"a{seed}", (first, 0.4), seed=str(seed)) for seed, first in enumerate((0.2, 0.3, 0.4))]
+    found = picture(rows(*seeds, trained("c3", eps="4")), "time", True)
     group, alone = found.lines
     assert group.ys == pytest.approx([30.0, 40.0])
-    assert group.high == pytest.approx([30.0 + 10 * math.sqrt(2), 40.0])
-    assert group.low == pytest.approx([30.0 - 10 * math.sqrt(2), 40.0])
-    assert (group.label, alone.label, alone.low) == ("ε 51/255 (n = 2)", "ε 4/255", [])
+    assert group.high == pytest.approx([40.0, 40.0])
+    assert group.low == pytest.approx([20.0, 40.0])
+    assert (group.label, alone.label, alone.low) == ("ε 51/255 (n = 3)", "ε 4/255", [])
+    (two,) = picture(rows(*seeds[:2]), "time", True).lines
+    assert (two.label, two.ys, two.low) == ("mean, n = 2", pytest.approx([25.0, 40.0]), [])  # too few for a band
+
+
+def test_the_mean_of_a_fast_and_a_slow_seed_reaches_their_mean_accuracy_at_their_mean_time() -> None:
+    runs = trained("a1", (0.2, 0.5), 3600.0, seed="0"), trained("b2", (0.3, 0.6), 7200.0, seed="1")
+    (line,) = picture(rows(*runs), "time", True).lines
+    assert (line.xs, line.ys) == (pytest.approx([1.5, 3.0]), pytest.approx([25.0, 55.0]))
 
 
 def test_labels_say_the_settings_that_differ_and_the_id_where_none_does() -> None:
@@ -135,6 +145,17 @@ def test_several_eps_on_the_same_images_make_a_line_that_begins_with_their_clean
     assert (line.xs[-1], line.ys[-1]) == (pytest.approx(51.0), pytest.approx(5.0))  # its final evaluation, at its eps
     with pytest.raises(FigureError, match="b2 has no results of PGD-50-10 for several eps"):
         picture(rows(rundir, trained("b2")), "eps", False)
+
+
+def test_results_of_weights_that_were_trained_further_are_drawn_with_their_epoch() -> None:
+    rundir = trained("a1")
+    append(rundir.evaluations, [replace(result(eps, 0.3), step=10) for eps in (2, 4)])
+    write_events(rundir, started(attempt=2, from_step=10), Saved(step=20, file="last.pt", bytes=1))
+    (line,) = picture(rows(rundir), "eps", False).lines
+    assert (line.label, len(line.xs)) == ("at epoch 1", 3)
+    append(rundir.evaluations, [replace(result(eps, 0.2), step=20) for eps in (2, 4)])
+    (line,) = picture(rows(rundir), "eps", False).lines
+    assert (line.label, line.ys[-1]) == ("", pytest.approx(20.0))
 
 
 def test_eps_of_norm_l2_are_drawn_as_plain_numbers() -> None:

@@ -1,5 +1,6 @@
 """`fastadv plot` writes a figure, and the process that was asked for it never loads matplotlib."""
 
+import struct
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -42,6 +43,18 @@ def test_a_vector_figure_has_outlined_letters_and_is_the_same_each_time(tmp_path
 def test_the_name_of_the_file_chooses_its_format(name: str, begin: bytes, tmp_path: Path) -> None:
     write.write_figure(History().rows(), "accuracy", tmp_path / name, font="sans")
     assert (tmp_path / name).read_bytes().startswith(begin)
+
+
+@pytest.mark.parametrize("runs", [1, 9])
+def test_a_figure_has_the_width_that_was_asked_for_however_many_runs_it_shows(runs: int, tmp_path: Path) -> None:
+    rows = [
+        Row(id=f"r{number}", dataset="cifar10", settings={"optim.lr": 0.0123 + number}, curve=CURVE)
+        for number in range(runs)
+    ]
+    write.write_figure(rows, "accuracy", tmp_path / "a.png", width=3.0)
+    width, height = struct.unpack(">II", (tmp_path / "a.png").read_bytes()[16:24])
+    assert width == 900  # 300 dots per inch
+    assert (height > 0.71 * width) == (runs == 9)  # the legend below the axes
 
 
 def test_the_process_that_asks_loads_no_matplotlib(tmp_path: Path) -> None:

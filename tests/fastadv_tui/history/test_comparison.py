@@ -27,6 +27,13 @@ def line_of(table: Table, part: str, label: str) -> list[str]:
     return [cell.words for name, cells in getattr(table, part) if name == label for cell in cells]
 
 
+def test_the_work_of_stopped_runs_in_a_comparison_is_what_they_did() -> None:
+    runs = [
+        replace(each, flops=10**12, total_epochs=10.0, epochs=epochs) for each, epochs in ((BASE, 5.0), (NARROW, 10.0))
+    ]
+    assert line_of(compare(runs), "results", "work") == ["500 GFLOP", "1 TFLOP"]
+
+
 def test_a_comparison_shows_results_side_by_side() -> None:
     table = compare([BASE, NARROW])
     assert table.runs == ["a1", "b2"]
@@ -44,6 +51,28 @@ def test_a_comparison_of_seeds_has_a_column_for_each_group() -> None:
     assert line_of(table, "results", "seeds") == ["0,1,2", "0"]
     assert line_of(table, "results", "took") == ["1 min 30 s", "30 s"]
     assert [label for label, _ in table.settings] == ["model.width"]
+
+
+def test_a_mean_over_fewer_runs_than_its_column_says_over_how_many() -> None:
+    record = evaluation(attack="pgd-5", robust=0.4, images=1000)
+    seeds = [replace(BASE, id=f"s{seed}", seed=seed, evaluations=[record] * (seed == 0)) for seed in range(2)]
+    results = dict(compare([*seeds, NARROW], by_seed=True).results)
+    (cells,) = [cells for label, cells in results.items() if label.startswith("PGD-5")]
+    assert [cell.words for cell in cells] == ["40.0 ± 1.5% (n = 1 of 2)", "-"]
+    assert results["robust"][0].words == "45.0 ± 1.6%"
+
+
+def test_two_seeds_are_too_few_for_a_deviation_in_every_table() -> None:
+    """The comparison shows the standard error of the images then; no other table may call it something else."""
+    seeds = [replace(BASE, id=f"s{seed}", seed=seed, robust=0.4 + seed / 10) for seed in range(3)]
+    assert [group.robust_std for group in group_by_seed(seeds[:2])] == [None]
+    assert group_by_seed(seeds)[0].robust_std == pytest.approx(0.1)
+    assert dict(compare(seeds, by_seed=True).results)["robust"][0].plus_minus == pytest.approx(0.1)
+
+
+def test_runs_of_one_name_are_told_apart_by_their_seed() -> None:
+    named = [column.name for column in compare([BASE, replace(BASE, id="c3", seed=1), NARROW]).columns]
+    assert named == ["base s0", "base s1", "narrow"]
 
 
 def test_the_best_epoch_stands_beside_the_last() -> None:
@@ -169,11 +198,20 @@ def test_names_in_a_markdown_comparison_are_no_markup() -> None:
     assert r"| name | \*b\* \_i\_ \~\~s\~\~ \&amp; \<x\> | narrow |" in text
 
 
+def test_a_comparison_in_latex_is_one_for_a_paper() -> None:
+    table = compare([replace(BASE, peak_memory=10**9, images_per_second=99.0), NARROW])
+    rows = [line.removesuffix(r" \\").split(" & ") for line in FORMATS["latex"](table).splitlines() if " & " in line]
+    found = {label: cells for label, *cells in rows}
+    assert found[""] == ["base", "narrow"]
+    assert found["clean"] == [r"80.0 $\pm$ 1.3\%", r"70.0 $\pm$ 1.4\%"]
+    assert found["clean difference"] == ["", "$-10.0$"]
+    assert not {"name", "status", "memory", "images/s"} & {*found}
+
+
 def test_a_comparison_in_latex_escapes_every_special_character() -> None:
     text = FORMATS["latex"](compare([replace(BASE, name=NASTY), NARROW]))
-    (name,) = [line for line in text.splitlines() if line.startswith("name")]
-    assert r"50\% \& \$x\_1\$ \{a\} \textbackslash{}" in name
-    assert r"clean & 80.0 $\pm$ 1.3\% & 70.0 $\pm$ 1.4\% $-$10.0 \\" in text
+    head = text.splitlines()[2]
+    assert r"50\% \& \$x\_1\$ \{a\} \textbackslash{}" in head
     assert text.startswith(r"\begin{tabular}{lrr}")
 
 

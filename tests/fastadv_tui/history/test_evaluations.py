@@ -41,6 +41,17 @@ def test_results_of_weights_that_were_trained_further_are_not_those_of_the_run(r
     assert len(row_of(rundir).evaluations) == 2  # the checkpoint that is there now
 
 
+def test_results_of_weights_that_were_trained_further_are_kept_with_their_epoch(rundir: RunDir) -> None:
+    append(rundir.evaluations, [evaluation(step=50, attack="pgd-10"), evaluation(step=50), evaluation(step=100)])
+    row = History().record(rundir)
+    assert [(epoch, record.attack) for epoch, record in row.replaced] == [(5.0, "pgd-10")]
+    assert [value for label, value in facts(row, None) if label == "measured"] == [
+        "31.0% PGD-20 eps 8/255 on 1,000",
+        "31.0% PGD-10 eps 8/255 on 1,000, at epoch 5",
+    ]
+    assert dict(show_facts(row))["evaluated"].endswith("on 1,000, at epoch 5")
+
+
 def test_a_row_keeps_a_few_results_only(rundir: RunDir) -> None:
     append(rundir.evaluations, [evaluation(attack=f"pgd-{number}") for number in range(1, 2 * MAX_EVALUATIONS)])
     attacks = [record.attack for record in row_of(rundir).evaluations]

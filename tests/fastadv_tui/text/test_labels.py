@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastadv_tui.text.labels import telling_apart
+from fastadv_tui.text.labels import shortened_apart, telling_apart
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,28 @@ from fastadv_tui.text.labels import telling_apart
 )
 def test_labels_of_known_names(names: list[str], labels: list[str]) -> None:
     assert telling_apart([(name, f"id{number}") for number, name in enumerate(names)], 24) == labels
+
+
+@pytest.mark.parametrize(
+    ("names", "width", "wanted"),
+    [
+        (
+            ["digits-pgd-eps51 s1", "digits-fgsm-eps51 s1", "digits-fgsm-eps51 s0"],
+            16,
+            ["…pgd-eps51 s1", "…fgsm-eps51 s1", "…fgsm-eps51 s0"],
+        ),
+        (["digits-pgd-eps51 s1", "digits-fgsm-eps51 s0"], 10, ["…pgd-…s1", "…fgsm-…s0"]),
+        (["digits-pgd", "a-long-name-alone"], 12, ["digits-pgd", "a-long…alone"]),
+        (["the-very-same-name", "the-very-same-name"], 10, ["the-v…name"] * 2),
+    ],
+)
+def test_words_that_names_share_are_the_first_to_go(names: list[str], width: int, wanted: list[str]) -> None:
+    assert shortened_apart(names, width) == wanted
+
+
+@given(st.lists(st.text("ab-_ 1…", max_size=30), min_size=1, max_size=6), st.integers(1, 40))
+def test_shortened_names_fit(names: list[str], width: int) -> None:
+    assert all(len(name) <= width for name in shortened_apart(names, width))
 
 
 @given(st.lists(st.text("ab-_ 1", max_size=30), min_size=1, max_size=6), st.integers(8, 40))

@@ -184,6 +184,32 @@ def test_the_last_value_stands_at_the_end_of_its_line_and_a_point_has_its_tag() 
     assert (shown.x.scale.dot(99.0), shown.y.scale.dot(0.4)) in dots(shown)
 
 
+def test_a_label_stands_neither_beyond_another_curve_nor_on_the_line_of_another_value() -> None:
+    """A point that another curve hides, at 80x24: its label would stand on the grid line of 60%."""
+    upper = Series(name="a", xs=XS, ys=[0.508] * 100, glyph="▣")
+    point = Series(name="a", xs=[99.0], ys=[0.475], points=True, tag="PGD-50-10", glyph="▣")
+    top = Series(name="b", xs=XS, ys=[0.9] * 100, look=1)
+    for height in range(8, 30):
+        shown = picture(upper, point, top, options=Options(y="percent", x_range=(0.0, 99.0)), width=40, height=height)
+        assert shown.y is not None
+        rows = text(shown)[shown.top : -2]
+        for number, row in enumerate(rows):
+            for value in (0.508, 0.475):
+                if f"{100 * value:.1f} " in row:
+                    own = len(rows) - 1 - shown.y.scale.dot(value) // DOTS_HIGH
+                    assert number == own or "┤" not in row
+                    assert abs(number - own) <= 1
+        assert any("47.5 " in row for row in rows), "the legend does not have this value"
+
+
+def test_an_axis_of_time_begins_at_0_and_the_legend_has_one_unit() -> None:
+    long, short = Series(name="long", xs=[13.0, 407.0], ys=[0, 1]), Series(name="short", xs=[13.0, 107.4], ys=[0, 1])
+    shown = text(picture(long, short, options=Options(x="time"), cursor=407.0))
+    assert shown[-1].split()[0] == "0"
+    assert shown[0].split()[:2] == ["6.783", "min"]
+    assert "ended at 1.79 min" in shown[0]
+
+
 def test_a_dotted_curve_has_half_of_the_columns_and_its_last_point() -> None:
     flat = Series(name="a", xs=XS, ys=[0.5] * 100)
     solid, dotted = dots(picture(flat)), dots(picture(replace(flat, dotted=True)))

@@ -1,14 +1,18 @@
 """The comparison of any number of runs, driven by a pilot."""
 
 import pytest
+from msgspec.structs import replace
 from textual.pilot import Pilot
 
+from engine.protocol.evaluations import append
 from fastadv_tui.dashboard.app import Fastadv
 from fastadv_tui.dashboard.chart.widget import Chart
 from fastadv_tui.dashboard.screens.compare import CompareScreen
 from fastadv_tui.dashboard.widgets.comparison_view import ComparisonView
+from fastadv_tui.history.index import History
 from tests.support import demo_home
-from tests.support.pilot import play, shown, until
+from tests.support.evaluations import evaluation
+from tests.support.pilot import a_run, play, shown, until
 
 pytestmark = pytest.mark.usefixtures("quick_home")
 
@@ -35,7 +39,7 @@ def test_runs_that_do_not_fit_become_rows_and_the_first_column_stays_while_keys_
         await until(pilot, lambda: "clean" in shown(app))
         await pilot.press(*["right"] * 30)
         await until(pilot, lambda: view.scroll_x > 20 and "collapsed  80" not in shown(app))
-        assert all(f"nfgs{seed:02d}" in shown(app) for seed in range(3))
+        assert all(f"nfgsm s{seed}" in shown(app) for seed in range(3))
 
     play(script, size=(120, 60))
 
@@ -53,6 +57,27 @@ def test_seed_groups_that_fit_are_columns_with_differences_to_the_pinned_one() -
         await until(pilot, lambda: view.row_count == 6)  # each run alone: rows
 
     play(script, size=(160, 50))
+
+
+def test_a_small_chart_without_room_for_its_axes_is_not_drawn() -> None:
+    runs = [a_run("a1"), a_run("b2", eps=4 / 255)]
+    for rundir in runs:
+        append(rundir.evaluations, [evaluation(eps=eps / 255, robust=0.5 - eps / 40) for eps in (2, 4, 8)])
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: len(app.snapshot.rows) == 2)
+        app.push_screen(CompareScreen([row.id for row in app.snapshot.rows]))
+
+        def drawn() -> list[str | None]:
+            charts = app.screen.query("#small-comparisons Chart").results(Chart)
+            return [chart.id for chart in charts if chart.display and chart.size.width >= 20]
+
+        await until(pilot, lambda: drawn() == ["against-time", "against-eps"])
+        await until(pilot, lambda: "no room for: work" in shown(app))
+        await pilot.resize_terminal(200, 40)
+        await until(pilot, lambda: len(drawn()) == 3 and "no room for" not in shown(app))
+
+    play(script, size=(120, 40))
 
 
 def test_a_marked_run_keeps_its_colour_and_an_unmarked_one_takes_a_free_one() -> None:
@@ -110,6 +135,20 @@ def test_where_the_reasons_have_no_room_a_letter_stands_for_each_and_is_explaine
         letters = [str(cell)[-1] for cell in dim if str(cell.style) == "dim"]
         assert sorted(set(letters)) == sorted(view.reasons)
         assert view.get_row_height(view.ordered_rows[0].key) == 1
+
+    play(script, size=(80, 24))
+
+
+def test_every_letter_of_the_notes_stands_in_a_cell_though_the_number_of_images_is_unknown() -> None:
+    rows = demo_home.recipes()[:3]
+    History().upsert([*rows, replace(rows[0], id="old", name="old", attack="pgd-10", images=0, final=False)])
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        view = await opened(app, pilot, "nfgsm", "old")
+        cells = [str(cell) for row in range(view.row_count) for cell in view.get_row_at(row)]
+        assert view.reasons
+        assert all(any(cell.endswith(f"% {letter}") for cell in cells) for letter in view.reasons)
+        assert not any("…" in cell for cell in cells)
 
     play(script, size=(80, 24))
 

@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, Label, OptionList
@@ -17,6 +18,7 @@ from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
 from fastadv_tui.dashboard.screens.history import HistoryScreen
 from fastadv_tui.dashboard.screens.text_dialog import TextDialog
 from fastadv_tui.dashboard.settings import load
+from fastadv_tui.dashboard.widgets.history_table import HistoryTable
 from fastadv_tui.dashboard.widgets.run_list import RunList
 from fastadv_tui.history.columns import known_columns
 from fastadv_tui.history.index import History
@@ -63,6 +65,11 @@ def test_the_history_filters_marks_compares_and_exports_runs(tmp_path: Path, mon
         await until(pilot, lambda: bool(app.screen.query(RunList)))
 
     play(script)
+
+
+def table_ids(table: HistoryTable) -> list[str]:
+    """The ids of the first three lines."""
+    return [str(row.key.value) for row in table.ordered_rows[:3]]
 
 
 def headings(app: Fastadv) -> list[str]:
@@ -258,7 +265,7 @@ def test_published_results_stand_beside_runs_of_their_data_set_and_eps_only() ->
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         screen = await opened(app, pilot, 15)
         screen.query_one("#query", Input).value = "eps=8"
-        await until(pilot, lambda: "12 of 15 runs" in shown(app) and shown(app).count("◇ paper") == 2)
+        await until(pilot, lambda: "12 of 15 runs" in shown(app) and shown(app).count("◇ paper") == 4)
         await choose(app, pilot, "o", "robust")
         await until(pilot, lambda: "◇ paper" in shown(app).splitlines()[3])  # 50.69%, the best
         screen.query_one(DataTable).move_cursor(row=0)
@@ -391,7 +398,7 @@ def test_views_are_saved_by_name_and_opened_again() -> None:
         await opened(app, pilot, 15)
         await choose(app, pilot, "V", "best")
         await until(pilot, lambda: "12 of 15 runs" in shown(app) and "sorted by robust" in shown(app))
-        await until(pilot, lambda: app.screen.query_one(DataTable).row_count == 6)  # four groups, two published
+        await until(pilot, lambda: app.screen.query_one(DataTable).row_count == 8)  # four groups, four published
         await choose(app, pilot, "V", "remove")
         await until(pilot, lambda: not load().views)
 
@@ -399,3 +406,44 @@ def test_views_are_saved_by_name_and_opened_again() -> None:
     view = load().views["best [x]"]
     assert (view.filter, view.sort, view.group) == ("eps=8", "robust", "seeds")
     play(again)
+
+
+def test_the_keys_u_and_h_unmark_all_and_leave_with_the_filter_kept() -> None:
+    a_run("a1")
+    a_run("b2")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("h")
+        await until(pilot, lambda: isinstance(app.screen, HistoryScreen) and app.screen.query_one(DataTable).row_count)
+        await pilot.press("space", "j", "space")
+        await until(pilot, lambda: "2 marked" in shown(app))
+        await pilot.press("u")
+        await until(pilot, lambda: "marked" not in shown(app) and not len(app.marked))
+        app.screen.query_one("#query", Input).value = "a1"
+        await until(pilot, lambda: "1 of 2 runs" in shown(app))
+        await pilot.press("h")
+        await until(pilot, lambda: bool(app.screen.query(RunList)))
+        await pilot.press("h")
+        await until(pilot, lambda: "1 of 2 runs" in shown(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: "2 of 2 runs" in shown(app))
+        await pilot.press("escape", "h")
+        await until(pilot, lambda: isinstance(app.screen, HistoryScreen) and "2 of 2 runs" in shown(app))
+
+    play(script)
+
+
+def test_a_pinned_run_is_first_in_both_orders_of_time() -> None:
+    rows = demo_home.recipes()[:3]
+    History().upsert([rows[0], replace(rows[1], pinned=True), rows[2]])
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("h")
+        await until(pilot, lambda: isinstance(app.screen, HistoryScreen) and app.screen.query_one(DataTable).row_count)
+        table = app.screen.query_one(HistoryTable)
+        order = [rows[1].id, rows[0].id, rows[2].id]
+        await until(pilot, lambda: table_ids(table) == order)
+        await pilot.press("O")
+        await until(pilot, lambda: table_ids(table) == [order[0], order[2], order[1]])
+
+    play(script)

@@ -72,6 +72,15 @@ def test_a_run_that_diverged_is_not_called_collapsed(
     assert "".join(found).endswith(reason)
 
 
+def test_a_name_has_the_place_of_the_accuracies_as_long_as_there_are_none() -> None:
+    name = "digits-fgsm-eps51 s0"
+    queued, measured = Row(id="a1", name=name, status="queued"), Row(id="b2", name=name, clean=0.5, robust=0.2)
+    for row, shown in ((queued, name), (measured, "digits-fg…eps51 s0")):
+        first = prompt(row, Snapshot([row], {}), Marks(), DARK, name).plain.splitlines()[0]
+        assert first[4:].split("  ")[0].rstrip() == shown
+        assert len(first) == 34
+
+
 def test_a_run_that_waits_shows_its_place_and_what_holds_the_queue_up(home: object) -> None:
     row = Row(id="a1", name="run", status="queued")
     shown = [

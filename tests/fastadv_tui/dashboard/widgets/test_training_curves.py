@@ -72,7 +72,7 @@ def test_the_axis_of_a_live_run_ends_where_the_run_will_end() -> None:
         curves.show([charted(state)])
         assert [chart.options.x_range for chart in curves.charts] == [(0.0, 10.0)] * 4
         curves.show([charted(state, live=False)])
-        assert [chart.options.x_range for chart in curves.charts] == [None] * 4
+        assert [chart.options.x_range for chart in curves.charts] == [(0.0, 3.0)] * 4
 
     watch(scenario)
 
