@@ -138,7 +138,7 @@ def test_chosen_columns_and_theme_are_remembered() -> None:
     play(choose)
     columns = load().columns
     assert columns[0] == "name"
-    assert columns[-1] in settings()  # the last of all settings
+    assert columns[1] in settings()  # the last of all settings, behind the name, where the user sees it
     assert "status" not in columns
 
 
@@ -264,7 +264,7 @@ def test_published_results_stand_beside_runs_of_their_data_set_and_eps_only() ->
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         screen = await opened(app, pilot, 15)
         screen.query_one("#query", Input).value = "eps=8"
-        await until(pilot, lambda: "12 of 15 runs" in shown(app) and shown(app).count("◇ paper") == 2)
+        await until(pilot, lambda: "12 of 15 runs" in shown(app) and shown(app).count("◇ paper") == 4)
         await choose(app, pilot, "o", "robust")
         await until(pilot, lambda: "◇ paper" in shown(app).splitlines()[3])  # 50.69%, the best
         screen.query_one(DataTable).move_cursor(row=0)
@@ -356,7 +356,7 @@ def test_views_are_saved_by_name_and_opened_again() -> None:
         await opened(app, pilot, 15)
         await choose(app, pilot, "V", "best")
         await until(pilot, lambda: "12 of 15 runs" in shown(app) and "sorted by robust" in shown(app))
-        await until(pilot, lambda: app.screen.query_one(DataTable).row_count == 6)  # four groups, two published
+        await until(pilot, lambda: app.screen.query_one(DataTable).row_count == 8)  # four groups, four published
         await choose(app, pilot, "V", "remove")
         await until(pilot, lambda: not load().views)
 
@@ -389,6 +389,18 @@ def test_the_keys_u_and_h_unmark_all_and_leave_with_the_filter_kept() -> None:
         await until(pilot, lambda: isinstance(app.screen, HistoryScreen) and "2 of 2 runs" in shown(app))
 
     play(script)
+
+
+def test_runs_of_one_name_have_their_seed_in_the_name() -> None:
+    demo_home.fill("seeds")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await opened(app, pilot, 15)
+        await until(pilot, lambda: all(f"✓ done       nfgsm s{seed}" in shown(app) for seed in range(3)))
+        await choose(app, pilot, "g", "")
+        await until(pilot, lambda: "nfgsm  " in shown(app) and "nfgsm s" not in shown(app))
+
+    play(script, size=(120, 40))
 
 
 def test_a_pinned_run_is_first_in_both_orders_of_time() -> None:
