@@ -242,6 +242,7 @@ def test_a_draft_survives_leaving_and_goes_when_it_is_emptied() -> None:
         await pilot.press("f6")
         await until(pilot, lambda: not draft_path().exists())
         assert field(app, "epochs").value == ""
+        assert "your draft" not in shown(app)
 
     play(script)
 
