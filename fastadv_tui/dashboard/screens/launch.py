@@ -248,6 +248,7 @@ class LaunchScreen(Screen[None]):
 
     def action_empty(self) -> None:
         self._fill(EMPTY_FORM)
+        self.query_one("#form").border_subtitle = HINT
 
     def action_leave(self) -> None:
         self._stop_timer()

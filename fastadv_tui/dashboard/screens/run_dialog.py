@@ -32,8 +32,8 @@ class RunDialog(ModalScreen[Row | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog"):
-            yield Label("fill the form from a past run (type to filter, enter takes it, escape cancels)", markup=False)
-            yield TextField(placeholder="name, id, data set or method")
+            yield Label("fill the form from a past run (enter takes it, escape cancels)", markup=False)
+            yield TextField(placeholder="type a part of a name, id, data set or method")
             yield PlainList(id="past-runs", markup=False)
 
     def on_mount(self) -> None:
@@ -81,9 +81,9 @@ def _searched(row: Row) -> str:
 
 def _line(row: Row) -> Text:
     accuracy = f"{format_percent(row.clean)} / {format_percent(row.robust)}" if row.clean is not None else ""
-    name = one_line(row.name, 24)
+    name = one_line(row.name, 20)
     return Text(
-        f"{GLYPHS.get(row.status, '?')} {name:24} {f'seed {row.seed}':9} {one_line(row.id, 8):8} {accuracy:14}"
+        f"{GLYPHS.get(row.status, '?')} {name:20} {f'seed {row.seed}':9} {one_line(row.id, 8):8} {accuracy:14}"
         f" {format_age(row.submitted)}",
         no_wrap=True,
         overflow="ellipsis",

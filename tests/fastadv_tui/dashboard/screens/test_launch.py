@@ -33,6 +33,7 @@ from fastadv_tui.launch.start_runs import StartedRuns
 from fastadv_tui.paths import home, runs_dir
 from fastadv_tui.runs.engine_server import EngineServer
 from fastadv_tui.supervise.queue import RunQueue
+from tests.support import demo_home
 from tests.support.pilot import a_run, play, shown, until
 from tests.support.runs import gone
 from tests.support.waiting import seconds, wait_until
@@ -148,22 +149,22 @@ def test_a_start_says_what_is_wrong_even_if_the_cursor_is_there_already() -> Non
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
 def test_past_runs_stand_in_one_line_each_in_the_middle_of_the_screen(size: tuple[int, int]) -> None:
-    a_run("aaa111", seed=3, name="a name that is longer than its column")
-    a_run("bbb222", seed=4)
+    demo_home.fill("seeds")
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
-        await until(pilot, lambda: len(app.snapshot.rows) == 2)
+        await until(pilot, lambda: len(app.snapshot.rows) == 15)
         await open_form(app, pilot)
         await pilot.press("f2")
-        await until(pilot, lambda: "seed 4" in shown(app))
+        await until(pilot, lambda: "seed 2" in shown(app))
         lines = shown(app).splitlines()
-        first = next(number for number, line in enumerate(lines) if "seed 4" in line)
-        assert "seed 3" in lines[first + 1]
+        first = next(number for number, line in enumerate(lines) if "seed 0" in line)
+        assert all(f"seed {seed}" in lines[first + seed] for seed in range(3))
+        assert re.search(r"% / .*% +(\d{4}-\d\d-\d\d|.* ago) ", lines[first])
         dialog = app.screen.query_one("#dialog").region
         assert abs(dialog.y - (size[1] - dialog.bottom)) <= 1
         assert "Keep and leave" in shown(app)  # the form shows through
         await pilot.press(*"nothing", "enter")
-        await until(pilot, lambda: "none of the 2 past runs contains this" in shown(app))
+        await until(pilot, lambda: "none of the 15 past runs contains this" in shown(app))
 
     play(script, size=size)
 
@@ -241,6 +242,7 @@ def test_a_draft_survives_leaving_and_goes_when_it_is_emptied() -> None:
         await pilot.press("f6")
         await until(pilot, lambda: not draft_path().exists())
         assert field(app, "epochs").value == ""
+        assert "your draft" not in shown(app)
 
     play(script)
 
