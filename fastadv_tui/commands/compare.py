@@ -25,7 +25,10 @@ def compare(
         str, typer.Option("--format", metavar="[table|csv|md|latex|json]", help="Set the output format.")
     ] = "table",
     seeds: Annotated[
-        bool, typer.Option("--seeds", help="Show runs that differ only in their seed as one: mean ± std.")
+        bool,
+        typer.Option(
+            "--seeds", help="Show runs that differ only in their seed as one: their mean, ± std from 3 seeds on."
+        ),
     ] = False,
     published: Annotated[
         bool,
@@ -60,8 +63,8 @@ def compare(
 
 def _published(rows: "Sequence[Row]") -> "Sequence[Row]":
     """The published results beside the runs. Raises: UserError, if there are none."""
-    from fastadv_tui.history.paper import fitting
+    from fastadv_tui.history.paper import fitting, why_none_fits
 
     if found := fitting(rows, every=True):
         return found
-    raise UserError("--paper: no published results fit; they are for runs of one data set, eps and norm")
+    raise UserError(f"--paper: {why_none_fits(rows)}")

@@ -34,7 +34,9 @@ def plot(
     ] = "accuracy",
     group: Annotated[
         bool,
-        typer.Option("--group", help="Draw runs that differ only in their seed as one line: mean ± std."),
+        typer.Option(
+            "--group", help="Draw runs that differ only in their seed as one line: mean, ± std from 3 seeds on."
+        ),
     ] = False,
     font: Annotated[str, typer.Option(metavar="[serif|sans]", help="Font of the labels.")] = "serif",
     width: Annotated[float, typer.Option(min=1.0, max=20.0, help="Width of the figure in inches.")] = 3.4,

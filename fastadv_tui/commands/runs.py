@@ -51,7 +51,10 @@ def runs(
         ),
     ] = "",
     seeds: Annotated[
-        bool, typer.Option("--seeds", help="Show runs that differ only in their seed as one row: mean ± std.")
+        bool,
+        typer.Option(
+            "--seeds", help="Show runs that differ only in their seed as one row: mean, ± std from 3 seeds on."
+        ),
     ] = False,
     form: Annotated[
         str,

@@ -10,7 +10,8 @@ from textual.theme import Theme
 
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard import palette, settings, themes
-from fastadv_tui.dashboard.messages import Refreshed, RunsSubmitted, Sampled
+from fastadv_tui.dashboard.announces_runs import AnnouncesRuns
+from fastadv_tui.dashboard.messages import Refreshed, Sampled
 from fastadv_tui.dashboard.opens_screens import OpensScreens
 from fastadv_tui.dashboard.readonly import ReadonlyActions
 from fastadv_tui.dashboard.screens.base import DashboardApp, Screen
@@ -24,7 +25,7 @@ from fastadv_tui.runs import control
 from fastadv_tui.text.sanitize import one_line
 
 
-class Fastadv(DashboardSignals, ReadonlyActions, OpensScreens, DashboardWorkers, themes.ThemedApp):
+class Fastadv(AnnouncesRuns, DashboardSignals, ReadonlyActions, OpensScreens, DashboardWorkers, themes.ThemedApp):
     """Shows the runs of one home folder, live."""
 
     TITLE = "fastadv"
@@ -63,16 +64,6 @@ class Fastadv(DashboardSignals, ReadonlyActions, OpensScreens, DashboardWorkers,
             self.notify(one_line(text), markup=False)
         for screen in self._ready_screens():
             screen.show(message.snapshot)
-
-    def on_runs_submitted(self, message: RunsSubmitted) -> None:
-        started = message.started
-        self.notify(one_line(started.text), markup=False, timeout=10)
-        for warning in started.warnings:
-            self.notify(one_line(warning), severity="warning", timeout=20, markup=False)
-        for screen in self._ready_screens():
-            if isinstance(screen, RunsScreen):
-                screen.expect(started.first)
-        self.refresh_now()
 
     def theme_changed(self, theme: Theme) -> None:
         """Remember the theme, and draw again what has colours of its own. Called at the start, too."""

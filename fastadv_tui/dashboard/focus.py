@@ -10,4 +10,4 @@ def step_focus(screen: Screen[Any], by: int) -> None:
     chain = screen.focus_chain
     place = chain.index(screen.focused) + by if screen.focused in chain else 0
     if 0 <= place < len(chain):
-        chain[place].focus()
+        screen.set_focus(chain[place])  # at once: `focus` would let a letter typed right after the key go elsewhere

@@ -4,6 +4,7 @@ Only one thread may use a monitor. Other threads may read the snapshots.
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard.evaluation_monitor import EvaluationMonitor
 from fastadv_tui.dashboard.snapshot import EMPTY, LiveRun, Snapshot
+from fastadv_tui.history.derive_row import row_as_now
 from fastadv_tui.history.evaluations import short_text
 from fastadv_tui.history.index import History
 from fastadv_tui.history.row import Row
@@ -34,7 +36,7 @@ class RunMonitor:
         self._evaluations = EvaluationMonitor()
         self._snapshot = EMPTY
         self._versions: Any = None
-        self._done: list[str] = []  # runs whose evaluation has ended, for the next snapshot
+        self._done: Counter[str] = Counter()  # by run: results of evaluations that have ended, for the next snapshot
         self._made_at = 0.0
 
     def refresh(self, looked_at: Iterable[str]) -> Snapshot:
@@ -73,11 +75,11 @@ class RunMonitor:
 
     def _news(self) -> list[str]:
         """What to tell the user of evaluations that are done since the last snapshot."""
-        found, self._done = self._done, []
+        found, self._done = self._done, Counter()
         texts = []
-        for run_id in found:
+        for run_id, count in found.items():
             if row := self._rows.get(run_id):
-                results = ", ".join(short_text(record) for record in row.evaluations[-1:])
+                results = ", ".join(short_text(record) for record in row.evaluations[-count:])
                 texts.append(f"{row.name}: evaluated, {results}")
         return texts
 
@@ -95,17 +97,12 @@ class RunMonitor:
         return True
 
     def _update_row(self, run_id: str, view: LiveRun) -> None:
-        """Put the newest figures into the row of a live run, or record a run that has ended in the history."""
+        """Replace the row of a live run by one with the newest figures, or record a run that has ended."""
         if not view.verdict.live:
             if view.rundir.path.exists():
                 self._rows[run_id] = self._history.bring_up_to_date(view.rundir)
             return
-        row, last = self._rows[run_id], view.state.last_accuracy
-        row.status, row.reason, row.epochs = view.verdict.status, view.verdict.reason, view.state.epochs
-        row.stopping = view.verdict.stopping
-        row.total_epochs = view.state.total_epochs or row.total_epochs
-        if last is not None:
-            row.clean, row.robust, row.attack = last.clean, last.robust, last.attack
+        self._rows[run_id] = row_as_now(self._rows[run_id], view.state, view.verdict)
 
 
 class MonitoredRun:

@@ -17,6 +17,7 @@ class OpensScreens(App[str]):
     settings: Settings
     snapshot: Snapshot
     readonly: bool
+    history_filter = ""  # that the history was left with
 
     def open_launch(self, like: RunDir | None = None) -> None:
         """Open the form of a new run. like: an existing run, whose settings fill the form."""
@@ -25,10 +26,10 @@ class OpensScreens(App[str]):
         self.attempt(lambda: self.push_screen(LaunchScreen(like)))
 
     def open_history(self, query: str = "") -> None:
-        """Open the history. query: the filter that it begins with."""
+        """Open the history. query: the filter that it begins with, in place of the one that it was left with."""
         from fastadv_tui.dashboard.screens.history import HistoryScreen
 
-        self.push_screen(HistoryScreen(query))
+        self.push_screen(HistoryScreen(query or self.history_filter))
 
     def open_compare(self, run_ids: Sequence[str], by_seed: bool = False) -> None:
         """Compare runs. by_seed: runs that differ only in their seed are one at first."""

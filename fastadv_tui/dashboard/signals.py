@@ -15,7 +15,15 @@ class DashboardSignals(App[str]):
 
     # with priority, because a dialog hides all other keys of the app
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+z", "suspend_process", "To the shell", id="suspend", show=False, priority=True)
+        Binding(
+            "ctrl+z",
+            "suspend_process",
+            "To the shell",
+            id="suspend",
+            show=False,
+            tooltip="to the shell; fg comes back",
+            priority=True,
+        )
     ]
 
     def end_on_signals(self) -> None:

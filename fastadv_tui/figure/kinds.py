@@ -15,6 +15,7 @@ from fastadv_tui.figure.picture import Line, Picture
 from fastadv_tui.history.evaluations import at_epoch
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.seed_groups import group_by_seed
+from fastadv_tui.history.significance import std_over_seeds
 from fastadv_tui.text.quantities import attack_name
 
 EPOCH = "Epoch"  # label of an axis
@@ -56,7 +57,7 @@ class Curves(Struct, frozen=True):
 
 
 def picture(rows: Sequence[Row], kind: str, group: bool) -> Picture:
-    """The figure of a kind. group: seeds become one line, the mean, in a band of ± one standard deviation.
+    """The figure of a kind. group: seeds become one line, the mean, and from three seeds on a band of ± one std.
 
     Raises: FigureError, if there is no such kind, or if a run has not what the kind shows.
     """
@@ -103,14 +104,18 @@ def _line(curves: Sequence[Curve], look: int, label: str, points: bool) -> Line:
     )
     kept = _kept([statistics.fmean(ys) for ys in found])
     xs, found = [xs[place] for place in kept], [found[place] for place in kept]
-    means, stds = [statistics.fmean(ys) for ys in found], [statistics.stdev(ys) for ys in found]
+    means = [statistics.fmean(ys) for ys in found]
+    stds = [std for ys in found if (std := std_over_seeds(ys)) is not None]
+    band = zip(means, stds, strict=True) if stds else ()
+    edges = [(mean - std, mean + std) for mean, std in band]
+    what = "mean ± std" if edges else "mean"
     return Line(
         look=look,
-        label=f"{label} (n = {len(curves)})" if label else f"mean ± std, n = {len(curves)}",
+        label=f"{label} (n = {len(curves)})" if label else f"{what}, n = {len(curves)}",
         xs=xs,
         ys=means,
-        low=[mean - std for mean, std in zip(means, stds, strict=True)],
-        high=[mean + std for mean, std in zip(means, stds, strict=True)],
+        low=[low for low, _ in edges],
+        high=[high for _, high in edges],
         dashed=first.dashed,
         points=points,
     )

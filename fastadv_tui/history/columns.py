@@ -93,6 +93,11 @@ def age_text(row: Row) -> str:
     return format_age(row.ended or row.submitted)
 
 
+def ended_text(row: Row) -> str:
+    """How long ago a run ended; `-` if it has not, or if nobody knows."""
+    return "-" if row.live or not row.ended else format_age(row.ended)
+
+
 def reason_text(row: Row) -> str:
     """What went wrong in training and why the run ended: `collapsed`, or `diverged: the loss is nan at step 612`.
 
@@ -116,6 +121,11 @@ def evaluation_text(row: Row) -> str:
 def _epochs(count: float) -> str:
     """A number of epochs with three digits at least: `2.22`, `15`, `1000`."""
     return f"{count:.3g}" if count < 999 else f"{count:.0f}"
+
+
+def _trained(row: Row) -> str:
+    """The epochs that were trained, of all; of all is unknown for a published result."""
+    return f"{_epochs(row.epochs)}/{_epochs(row.total_epochs)}" if row.total_epochs else _epochs(row.epochs)
 
 
 def _attack(row: Row) -> str:
@@ -155,7 +165,7 @@ COLUMNS = {
         _column("started", "time", zero_is_unknown=True),
         _column("ended", "time", zero_is_unknown=True),
         _column("duration", "duration", title="took", zero_is_unknown=True),
-        _column("epochs", "number", lambda row: f"{_epochs(row.epochs)}/{_epochs(row.total_epochs)}"),
+        _column("epochs", "number", _trained),
         _column("total_epochs", "number", lambda row: _epochs(row.total_epochs)),
         _column("clean", "fraction"),
         _column("robust", "fraction"),

@@ -12,10 +12,10 @@ from fastadv_tui.history.comparison_notes import cautions_of, notes_of, warnings
 from fastadv_tui.history.comparison_table import Cell, Column, Line, Table
 from fastadv_tui.history.paper import is_published
 from fastadv_tui.history.row import Row
+from fastadv_tui.history.row_names import distinct_names
 from fastadv_tui.history.run_settings import differing_settings, setting_text
 from fastadv_tui.history.seed_groups import group_by_seed, seeds_text
 from fastadv_tui.history.significance import Accuracy
-from fastadv_tui.text.sanitize import distinct_labels
 
 MAX_NAME = 32  # characters of a name in a note
 COSTS = ("duration", "images_per_second", "flops", "peak_memory")
@@ -51,7 +51,7 @@ def _own(rows: Sequence[Row]) -> list[Row]:
 
 
 def _columns(groups: Sequence[Sequence[Row]]) -> list[Column]:
-    names = distinct_labels([(rows[0].name, rows[0].id) for rows in groups], MAX_NAME)
+    names = distinct_names([rows[0] for rows in groups], MAX_NAME, with_seeds=all(len(rows) == 1 for rows in groups))
     return [
         Column(rows[0].id, name, [*rows])
         if len(rows) == 1
@@ -85,7 +85,7 @@ def _accuracies(label: str, columns: Sequence[Column], found: Sequence[Accuracy 
     return label, [
         _published_cell(accuracy, reference)
         if is_published(column.first)
-        else _accuracy_cell(accuracy, reference, place == baseline)
+        else _accuracy_cell(accuracy, reference, place == baseline, len(column.rows))
         for place, (column, accuracy) in enumerate(zip(columns, found, strict=True))
     ]
 
@@ -100,10 +100,12 @@ def _published_cell(accuracy: Accuracy | None, reference: Accuracy | None) -> Ce
     return replace(cell, unlike=", ".join(filter(None, ("published", here.unlike(alike)))))
 
 
-def _accuracy_cell(accuracy: Accuracy | None, reference: Accuracy | None, is_baseline: bool) -> Cell:
+def _accuracy_cell(accuracy: Accuracy | None, reference: Accuracy | None, is_baseline: bool, runs: int) -> Cell:
+    """runs: of the column. A mean over fewer runs says over how many."""
     if accuracy is None:
         return Cell(text="-")
-    cell = Cell(text=accuracy_text(accuracy), value=accuracy.value, plus_minus=accuracy.plus_minus)
+    of = f" (n = {accuracy.runs} of {runs})" if accuracy.runs < runs else ""
+    cell = Cell(text=accuracy_text(accuracy) + of, value=accuracy.value, plus_minus=accuracy.plus_minus)
     if reference is None or is_baseline:
         return cell
     if unlike := accuracy.conditions.unlike(reference.conditions):

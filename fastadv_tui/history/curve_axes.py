@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from engine.config.norms import LINF, Norm
 from engine.protocol.evaluations import EvaluationRecord
 from fastadv_tui.history.row import Row
+from fastadv_tui.history.significance import std_over_seeds
 from fastadv_tui.history.work import flops_until, work_until
 
 Point = tuple[float, float]  # x, and an accuracy in [0,1]
@@ -18,20 +19,20 @@ def against_epochs(rows: Sequence[Row], accuracy: int = ROBUST) -> list[Point]:
 
 
 def spread(rows: Sequence[Row], accuracy: int = ROBUST) -> list[float]:
-    """The sample standard deviation over runs at each point of `against_epochs`; empty for fewer than two runs."""
+    """The sample standard deviation over runs at each point of `against_epochs`; empty for fewer than MIN_SEEDS."""
     values = _by_epoch(rows, accuracy).values()
-    return [statistics.stdev(found) for found in values if len(found) > 1]
+    return [std for found in values if (std := std_over_seeds(found)) is not None]
 
 
-def against_time(rows: Sequence[Row]) -> list[Point]:
-    """Robust accuracy after so many seconds of training. The history keeps the time of the whole run: it is spread
+def against_time(rows: Sequence[Row], accuracy: int = ROBUST) -> list[Point]:
+    """Accuracy after so many seconds of training. The history keeps the time of the whole run: it is spread
     over the epochs by their work. Runs of unknown time have no points."""
-    return _mean_curve([row for row in rows if row.duration], _seconds, ROBUST)
+    return _mean_curve([row for row in rows if row.duration], _seconds, accuracy)
 
 
-def against_work(rows: Sequence[Row]) -> list[Point]:
-    """Robust accuracy after so many floating-point operations. Runs of unknown work have no points."""
-    return _mean_curve([row for row in rows if row.flops], flops_until, ROBUST)
+def against_work(rows: Sequence[Row], accuracy: int = ROBUST) -> list[Point]:
+    """Accuracy after so many floating-point operations. Runs of unknown work have no points."""
+    return _mean_curve([row for row in rows if row.flops], flops_until, accuracy)
 
 
 def against_eps(rows: Sequence[Row]) -> list[Point]:

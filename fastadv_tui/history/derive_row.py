@@ -1,5 +1,7 @@
 """Derives the history row of a run from its run directory."""
 
+from msgspec.structs import replace
+
 from engine.protocol.events import Evaluated, Started
 from engine.protocol.rundir import RunDir, Submission
 from fastadv_tui.history.evaluations import evaluations_of, replaced_evaluations
@@ -8,6 +10,7 @@ from fastadv_tui.history.row import Row
 from fastadv_tui.history.run_settings import changed_settings
 from fastadv_tui.runs.observe import observe
 from fastadv_tui.runs.state import RunState
+from fastadv_tui.runs.status import RunStatus
 
 MAX_CURVE_POINTS = 50
 OF_SUBMISSION = (  # the fields of a row that `config.json` tells
@@ -31,14 +34,25 @@ def row_of(rundir: RunDir, before: Row | None = None) -> Row:
     _add_progress(row, seen.state)
     row.evaluations = evaluations_of(rundir, seen.state)
     row.replaced = replaced_evaluations(rundir, seen.state)
-    row.submitted = row.submitted or row.started
-    row.status, row.stopping, row.host = seen.status.status, seen.status.stopping, seen.status.host
-    row.reason = seen.problem or seen.status.reason
+    _add_status(row, seen.status)
+    row.reason = seen.problem or row.reason
     row.ended = seen.status.ended or 0.0
     row.peak_memory = seen.exit.peak_memory if seen.exit else 0
     notes = read_notes(rundir)
     row.name, row.tags, row.note, row.pinned = notes.name or row.name, notes.tags, notes.note, notes.pinned
     return row
+
+
+def row_as_now(row: Row, state: RunState, status: RunStatus) -> Row:
+    """A new row for a live run: the given row with what the events and the processes tell now.
+
+    Whoever follows a live run takes its row from here, so that every list and comparison shows the same figures.
+    """
+    newest = replace(row)
+    _add_progress(newest, state)
+    newest.total_epochs = row.total_epochs or state.total_epochs
+    _add_status(newest, status)
+    return newest
 
 
 def thinned(points: list[Evaluated], limit: int = MAX_CURVE_POINTS) -> list[tuple[float, float, float]]:
@@ -68,6 +82,11 @@ def _mean_rate(started: Started, run: RunState) -> float:
     """Training images per second over the whole training, evaluations included; 0.0 before the first step."""
     trained = run.last_step.elapsed if run.last_step else 0.0
     return started.train_images * run.epochs / trained if trained > 0 else 0.0
+
+
+def _add_status(row: Row, status: RunStatus) -> None:
+    row.submitted = row.submitted or row.started
+    row.status, row.stopping, row.host, row.reason = status.status, status.stopping, status.host, status.reason
 
 
 def _add_progress(row: Row, run: RunState) -> None:

@@ -9,6 +9,7 @@ from fastadv_tui.history.columns import Column, column_of, text_of_mean
 from fastadv_tui.history.query import QueryError, ordered_by
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.seed_groups import group_by_seed, mean_std, seeds_text
+from fastadv_tui.history.significance import std_over_seeds
 
 SEEDS = "seeds"  # groups of runs that differ only in their seed
 SEVERAL = "several"  # the cell of a group whose runs differ
@@ -27,7 +28,7 @@ def grouped(rows: Sequence[Row], by: str) -> list[GroupRows]:
     column = _column(by)
     groups: dict[Hashable, GroupRows] = {}
     for row in rows:
-        groups.setdefault((column.text(row), conditions_of(row) if row.attack else None), []).append(row)
+        groups.setdefault((column.text(row), conditions_of(row)), []).append(row)
     return [*groups.values()]
 
 
@@ -62,7 +63,7 @@ def line_text(rows: Sequence[Row], column: Column) -> str:
     if not known:
         return "-"
     if column.kind == "fraction":
-        return mean_std(statistics.fmean(known), statistics.stdev(known) if len(known) > 1 else None)
+        return mean_std(statistics.fmean(known), std_over_seeds(known))
     if column.kind == "time":
         return column.text(max(rows, key=column.value))
     if column.kind in ("number", "duration") and column.key in Row.__struct_fields__:

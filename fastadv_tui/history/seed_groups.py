@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.run_settings import EXCLUDED_SETTINGS
+from fastadv_tui.history.significance import std_over_seeds
 from fastadv_tui.text.quantities import format_percent
 
 
@@ -15,7 +16,7 @@ class Group(Struct, frozen=True):
     """Runs that differ only in their seed.
 
     clean, robust: mean accuracies in [0,1]; None if no run has one.
-    clean_std, robust_std: sample standard deviations (divided by n - 1); None for fewer than two accuracies.
+    clean_std, robust_std: sample standard deviations (divided by n - 1); None for fewer than MIN_SEEDS accuracies.
     """
 
     rows: list[Row]
@@ -82,13 +83,16 @@ def _without_copies(rows: Sequence[Row]) -> list[Row]:
 
 def _group(rows: list[Row]) -> Group:
     clean, robust = _figures(rows, "clean"), _figures(rows, "robust")
-    return Group(rows, _mean(clean), _std(clean), _mean(robust), _std(robust))
+    return Group(rows, _mean(clean), std_over_seeds(clean), _mean(robust), std_over_seeds(robust))
 
 
 def _all_but_seed(row: Row) -> str:
+    """What runs of one group agree in. A run whose settings nobody knows is alone."""
+    if not row.preset and not row.settings:
+        return row.id
     settings = {key: value for key, value in row.settings.items() if key not in EXCLUDED_SETTINGS}
     measured = (row.attack, row.images, row.final, row.data_fingerprint)
-    return repr((row.dataset, row.preset, row.method, sorted(settings.items()), measured))
+    return repr((row.dataset, row.preset, row.method, row.norm, row.eps, row.alpha, sorted(settings.items()), measured))
 
 
 def _figures(rows: Sequence[Row], key: str) -> list[float]:
@@ -97,7 +101,3 @@ def _figures(rows: Sequence[Row], key: str) -> list[float]:
 
 def _mean(figures: list[float]) -> float | None:
     return statistics.fmean(figures) if figures else None
-
-
-def _std(figures: list[float]) -> float | None:
-    return statistics.stdev(figures) if len(figures) > 1 else None

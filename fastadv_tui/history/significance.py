@@ -67,13 +67,15 @@ class Conditions(Struct, frozen=True, kw_only=True):
 class Accuracy(Struct, frozen=True, kw_only=True):
     """An accuracy in [0,1] of one run, or the mean of runs that differ only in their seed.
 
-    seeds: number of distinct seeds. std: sample standard deviation over the seeds, None for fewer than MIN_SEEDS.
+    seeds: number of distinct seeds. runs: number of runs in the mean. std: sample standard deviation over the seeds,
+    None for fewer than MIN_SEEDS.
     unmoved: the fraction of the images that count as robust although the attack could not move them.
     """
 
     value: float
     conditions: Conditions
     seeds: int = 1
+    runs: int = 1
     std: float | None = None
     unmoved: float = 0.0
 
@@ -111,5 +113,17 @@ def mean_over_seeds(
     trials = [statistics.fmean(of_seed) for of_seed in values.values() if of_seed]
     if not trials:
         return None
-    std = statistics.stdev(trials) if len(trials) >= MIN_SEEDS else None
-    return Accuracy(value=statistics.fmean(trials), conditions=conditions, seeds=len(trials), std=std, unmoved=unmoved)
+    return Accuracy(
+        value=statistics.fmean(trials),
+        conditions=conditions,
+        seeds=len(trials),
+        runs=sum(map(len, values.values())),
+        std=std_over_seeds(trials),
+        unmoved=unmoved,
+    )
+
+
+def std_over_seeds(trials: Sequence[float]) -> float | None:
+    """The sample standard deviation (divided by n - 1); None for fewer than MIN_SEEDS trials. Every table, chart and
+    figure takes it from here, so that all of them show one from the same number of seeds on."""
+    return statistics.stdev(trials) if len(trials) >= MIN_SEEDS else None

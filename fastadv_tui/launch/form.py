@@ -3,7 +3,8 @@
 import itertools
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from msgspec import Struct, structs
 
@@ -22,6 +23,8 @@ from fastadv_tui.launch.submission import MAX_RUNS, configure, parse_seeds
 from fastadv_tui.paths import data_dir
 
 FIRST_DATASET = "digits"  # needs no download
+MAX_DEFAULTS = 20  # characters of the defaults of several runs in one field
+OWN_DEFAULTS = "each run its own"
 MAX_VARIANTS = 256  # combinations that are checked while the user types; the start checks all
 
 
@@ -70,9 +73,10 @@ def read_form(texts: Mapping[str, str]) -> FormReading:
         errors["dataset"] = f"choose a data set; {FIRST_DATASET} needs no download"
     sound = {key: text for key, text in typed.items() if key not in errors}
     deciding, _ = _sound_variants({key: sound[key] for key in DECIDING if key in sound})
-    shown = frozenset(key for key in settings() if any(applies(key, config) for config in deciding))
+    shown = frozenset(key for key in settings() if _is_offered(key, key in typed, deciding))
     sound = {key: text for key, text in sound.items() if key in shown}
     variants, conflicts = _sound_variants(sound)
+    conflicts |= {key: error for key in conflicts if (error := _of_some_methods(key, deciding))}
     errors = {key: error for key, error in (errors | conflicts).items() if key in shown}
     plan = None
     if not errors:
@@ -80,7 +84,7 @@ def read_form(texts: Mapping[str, str]) -> FormReading:
             plan = _plan(sound, variants)
         except ConfigError as error:
             errors = {next((key for key in sound if is_axis(key, sound[key])), "seed"): str(error)}
-    return FormReading(plan, errors, shown, _defaults(sound, variants[0]))
+    return FormReading(plan, errors, shown, _defaults(sound, variants))
 
 
 def plan_form(texts: Mapping[str, str]) -> LaunchPlan:
@@ -98,18 +102,13 @@ def plan_form(texts: Mapping[str, str]) -> LaunchPlan:
     return structs.replace(reading.plan, variants=_variants(sound, MAX_RUNS))
 
 
-def default_text(config: RunConfig, key: str) -> str:
-    """The value of a setting in a run, as text; where the value follows from other settings, the one that follows."""
-    match key:
-        case "method.alpha":
-            return units(config.alpha, config.norm)
-        case "eval.step_size":
-            return units(config.eval_step, config.norm)
-        case "name":
-            return config.title
-        case "data_dir" if config.data_dir == str(data_dir()):
-            return "$FASTADV_HOME/data"
-    return as_text(key, flatten(config)[key], config.norm).removesuffix(".0")
+def _is_offered(key: str, typed: bool, configs: Sequence[RunConfig]) -> bool:
+    """Whether a form shows a setting. Of the options of methods it offers those that all of its methods have.
+
+    A typed option that only some have stays, with its error: to ignore it would start other runs than those meant.
+    """
+    having = [applies(key, config) for config in configs]
+    return any(having) if typed or not key.startswith("method.") else all(having)
 
 
 # -- errors -------------------------------------------------------------------------------------------------------
@@ -176,6 +175,17 @@ def _sound_variants(typed: Mapping[str, str]) -> tuple[list[RunConfig], dict[str
             del sound[key]
 
 
+def _of_some_methods(key: str, configs: Sequence[RunConfig]) -> str:
+    """The error of an option that only some of the chosen methods have; empty for any other setting."""
+    having, lacking = (
+        list(dict.fromkeys(config.method.name for config in configs if applies(key, config) == has))
+        for has in (True, False)
+    )
+    if not key.startswith("method.") or not having or not lacking:
+        return ""
+    return f"only {', '.join(having)} has it; empty this field, or start {', '.join(lacking)} in a form without it"
+
+
 def _culprit(typed: Mapping[str, str], message: str) -> str:
     """The setting that an error belongs to: without it, the error is gone. Of several, the one that is named first."""
 
@@ -230,13 +240,42 @@ def _plan(typed: Mapping[str, str], variants: list[RunConfig]) -> LaunchPlan:
     return LaunchPlan(variants, numbers, command)
 
 
-def _defaults(typed: Mapping[str, str], config: RunConfig) -> dict[str, str]:
+def _defaults(typed: Mapping[str, str], variants: Sequence[RunConfig]) -> dict[str, str]:
     """By key, the value that an empty field stands for: of a typed setting, the value without it."""
     first = {key: values_of(key, text)[0] for key, text in typed.items() if key != "seed"}
-    found = {key: default_text(config, key) for key in settings() if key not in typed}
+    flats = [(config, flatten(config)) for config in variants]
+    found = {
+        key: _listed(dict.fromkeys(_default_text(config, flat, key) for config, flat in flats))
+        for key in settings()
+        if key not in typed
+    }
     for key in typed:
         (others, *_), _ = _sound_variants({other: text for other, text in first.items() if other != key})
-        found[key] = default_text(others, key)
-    if config.norm != LINF:
+        found[key] = _default_text(others, flatten(others), key)
+    if variants[0].norm != LINF:
         found["eps"] = ""  # a run of this norm has no eps but the typed one
     return found | {"dataset": ""}
+
+
+def _listed(defaults: Iterable[str]) -> str:
+    """The defaults of all runs of a form, which differ if they follow from a setting with several values."""
+    texts = list(defaults)
+    shown = " or ".join(texts)
+    return shown if len(texts) == 1 or len(shown) <= MAX_DEFAULTS else OWN_DEFAULTS
+
+
+def _default_text(config: RunConfig, flat: Mapping[str, Any], key: str) -> str:
+    """The value of a setting in a run, as text; where the value follows from other settings, the one that follows.
+
+    flat: all values of `config`, by key.
+    """
+    match key:
+        case "method.alpha":
+            return units(config.alpha, config.norm)
+        case "eval.step_size":
+            return units(config.eval_step, config.norm)
+        case "name":
+            return config.title
+        case "data_dir" if config.data_dir == str(data_dir()):
+            return "$FASTADV_HOME/data"
+    return as_text(key, flat[key], config.norm).removesuffix(".0")

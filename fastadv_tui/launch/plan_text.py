@@ -12,6 +12,8 @@ from fastadv_tui.text.quantities import format_bytes, format_duration, format_fl
 
 SOON = 1.0  # seconds; a run that starts within them starts now
 DAY = 86400.0
+MAX_KINDS = 4  # of runs with other perturbation sizes, of which a plan shows the sizes
+NO_RUN = "unknown, no similar run yet"
 
 
 class Estimates(Struct, frozen=True):
@@ -44,9 +46,12 @@ def plan_lines(plan: LaunchPlan, found: Estimates, now: float) -> list[tuple[str
 
 
 def plan_details(plan: LaunchPlan) -> list[str]:
-    """The sizes of the perturbation in both units, and the phases, of the first run."""
+    """The sizes of the perturbation in both units, of each kind of run; and the phases of the first run."""
     first = plan.variants[0]
-    lines = understood(first).split(" · ")
+    several = len({config.method.name for config in plan.variants}) > 1
+    kinds = list(dict.fromkeys(f"{c.method.name}: " * several + understood(c) for c in plan.variants))
+    lines = kinds[0].split(" · ") if len(kinds) == 1 else kinds[:MAX_KINDS]
+    lines += [f"... and {len(kinds) - MAX_KINDS:,} more"] if len(kinds) > MAX_KINDS else []
     lines += [*filter(None, [scaled_phases(first)])]
     return lines + ([phase_words(phase) for phase in first.phase_list] if first.phases else [])
 
@@ -74,7 +79,7 @@ def _work(plan: LaunchPlan, found: Estimates) -> str:
 def _times(plan: LaunchPlan, seconds: Sequence[float | None]) -> str:
     known = [second for second in seconds if second is not None]
     if not known or len(known) < len(seconds):
-        return "unknown, no similar run yet"
+        return NO_RUN
     total = sum(known) * plan.count / len(known)
     return f"about {format_duration(total)}{' in all' if plan.count > 1 else ''}, as past runs here"
 
@@ -82,7 +87,7 @@ def _times(plan: LaunchPlan, seconds: Sequence[float | None]) -> str:
 def _memory(found: Estimates) -> str:
     known = [memory for memory in found.memory if memory is not None]
     if not known:
-        return "unknown, no similar run yet"
+        return NO_RUN
     total = f" of {format_bytes(found.memory_total)}" if found.memory_total else ""
     return f"about {format_bytes(max(known))}{total} main memory"
 
@@ -90,11 +95,13 @@ def _memory(found: Estimates) -> str:
 def _start(found: Estimates, now: float) -> str:
     if found.place is None:
         return found.problem or "..."
-    before = f"{found.place.before:,} run{'s' * (found.place.before != 1)} before it"
+    before = f"{found.place.before:,} waiting run{'s' * (found.place.before != 1)} before it"
     if found.place.paused:
         return f"the queue is paused, {before}; `fastadv queue continue` lets runs start"
+    if not found.place.before:
+        before = "after the run that trains now"
     if found.place.start is None:
-        return f"unknown, {before}" if found.place.before else "when the device is free"
+        return f"unknown, {before}"
     if found.place.start - now < SOON:
         return "now"
     return f"in about {format_duration(found.place.start - now)}, {before}"

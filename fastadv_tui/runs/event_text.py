@@ -41,7 +41,7 @@ def _started_line(event: events.Started) -> str:
     other = f"{event.test_images:,} {kind_of_images(event.held_out)}"
     data = f"{event.train_images:,} training and {other}, data {event.data_fingerprint}"
     official = " (not the official files)" if event.official_data is False else ""
-    again = f"attempt {event.attempt} from step {event.from_step:,} · " if event.from_step else ""
+    again = f"resumed from step {event.from_step:,} (attempt {event.attempt}) · " if event.from_step else ""
     size = f"{event.parameters:,} parameters" + (f", {format_flops(event.flops)} of training" if event.flops else "")
     stretches = event.stretches if len(event.stretches) > 1 else ()
     phases = "".join(f" · {phase_words(stretch.phase)}" for stretch in stretches)

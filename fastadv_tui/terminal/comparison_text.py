@@ -29,7 +29,7 @@ def _table_lines(table: Table, width: int) -> list[str]:
 
 
 def _text(cell: Cell, limit: int) -> str:
-    return one_line(cell.words, limit if cell.plus_minus is None else MAX_ACCURACY)
+    return one_line(cell.words, limit if cell.plus_minus is None and not cell.unlike else MAX_ACCURACY)
 
 
 def _footnote_lines(footnotes: Sequence[str], width: int) -> list[str]:

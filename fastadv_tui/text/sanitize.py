@@ -1,8 +1,6 @@
 """Makes foreign text safe to print: names, notes and logs never act as control sequences or markup."""
 
 import unicodedata
-from collections import Counter
-from collections.abc import Sequence
 
 MAX_LINE_LENGTH = 2000  # characters
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # control, format (bidi overrides), surrogates, line separators
@@ -36,9 +34,3 @@ def _joins(character: str) -> bool:
 def run_label(name: str, run_id: str) -> str:
     """A run's name and id, for questions and titles. The runs of a sweep share their name, so the id is needed."""
     return f"{one_line(name, 30)} ({run_id})"
-
-
-def distinct_labels(runs: Sequence[tuple[str, str]], limit: int) -> list[str]:
-    """Distinct labels for runs given as (name, id): the name, or the id if several runs share the name."""
-    shared = Counter(name for name, _ in runs)
-    return [run_id if shared[name] > 1 else one_line(name, limit) for name, run_id in runs]

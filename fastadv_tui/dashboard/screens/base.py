@@ -21,13 +21,15 @@ Result = TypeVar("Result")
 class DashboardApp(Protocol):
     """What screens need of the app. They know only this protocol, because the app imports the screens.
 
-    marked: the runs that the user marked. samples: those of the machine so far. engine: answers questions.
+    marked: the runs that the user marked.
+    history_filter: that the history was left with. samples: those of the machine so far. engine: answers questions.
     """
 
     settings: Settings
     snapshot: Snapshot
     readonly: bool
     marked: Marks
+    history_filter: str
     samples: SampleHistory
     engine: EngineServer
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
+from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label, OptionList
 from textual.widgets.option_list import Option
@@ -19,18 +20,14 @@ MAX_WIDTH = 50  # characters of a choice
 class ChoiceDialog(ModalScreen[str | None]):
     """Returns the chosen text, or None if the user cancels. Typing leaves the choices that contain what was typed."""
 
-    BINDINGS = [
-        Binding("escape", "dismiss(None)", "Cancel"),
-        Binding("down", "cursor('down')", "Down", priority=True),
-        Binding("up", "cursor('up')", "Up", priority=True),
-        Binding("enter", "choose", "Choose", priority=True),
-    ]
+    BINDINGS = [Binding("escape", "dismiss(None)", "Cancel")]
 
     def __init__(self, title: str, choices: Sequence[str], first: str = "", new: bool = False) -> None:
         """first: the choice under the cursor at the start. new: whether the typed text is offered as a new choice."""
         super().__init__()
         self._title, self._choices, self._first, self._new = title, choices, first, new
         self._shown: list[str] = []
+        self._typed: str | None = None  # what the choices contain that are shown
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog"):
@@ -39,26 +36,36 @@ class ChoiceDialog(ModalScreen[str | None]):
             yield PlainList(markup=False)
 
     def on_mount(self) -> None:
-        self._fill("")
+        self._fill()
         if self._first in self._shown:
             self.query_one(OptionList).highlighted = self._shown.index(self._first)
         self.query_one(Input).focus()
 
-    def on_input_changed(self, event: Input.Changed) -> None:
-        self._fill(event.value)
+    def on_input_changed(self) -> None:
+        self._fill()
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         self.dismiss(self._shown[event.option_index])
 
-    def action_cursor(self, way: str) -> None:
-        getattr(self.query_one(OptionList), f"action_cursor_{way}")()
+    def on_key(self, event: Key) -> None:
+        """Move the cursor of the list. A binding would be run after an enter that was typed later."""
+        if event.key in ("up", "down"):
+            event.stop()
+            self._fill()
+            getattr(self.query_one(OptionList), f"action_cursor_{event.key}")()
 
-    def action_choose(self) -> None:
+    def on_input_submitted(self) -> None:
+        self._fill()
         place = self.query_one(OptionList).highlighted
         if place is not None and self._shown:
             self.dismiss(self._shown[place])
 
-    def _fill(self, typed: str) -> None:
+    def _fill(self) -> None:
+        """Show the choices that contain what the field has now; a key may come before the message of its change."""
+        typed = self.query_one(Input).value
+        if typed == self._typed:
+            return
+        self._typed = typed
         self._shown = [choice for choice in self._choices if typed.casefold() in choice.casefold()]
         prompts = [one_line(choice, MAX_WIDTH) for choice in self._shown]
         if self._new and typed.strip() and typed.strip() not in self._choices:
@@ -67,5 +74,11 @@ class ChoiceDialog(ModalScreen[str | None]):
         choices = self.query_one(OptionList)
         choices.set_options(map(Option, prompts))
         if not self._shown:
-            choices.add_option(Option(f"none of the {len(self._choices)} choices contains this", disabled=True))
+            choices.add_option(Option(self._nothing(), disabled=True))
         choices.highlighted = 0 if self._shown else None
+
+    def _nothing(self) -> str:
+        """The line of a list without choices."""
+        if not self._choices:
+            return "none yet; type a name for a new one" if self._new else "none yet"
+        return f"none of the {len(self._choices)} choices contains this"

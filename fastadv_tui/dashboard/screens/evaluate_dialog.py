@@ -26,7 +26,7 @@ from fastadv_tui.text.sanitize import one_line
 FIELDS = {
     "attack": ("attack", "pgd-STEPS[-RESTARTS], aa-quick or aa"),
     "eps": ("eps", "in 1/255, or several: 2,4,8"),
-    "images": ("images", "0 is all, but 1,000 on a CPU with auto"),
+    "images": ("images", "0 for all; auto on a CPU then takes 1,000"),
 }
 EPS_MEANINGS = {L2: "a number, or several: 0.5,1", "": "in the unit of each run"}  # by the norm of the runs; "" mixed
 OWN = "of each run"  # placeholder of a field in which several runs differ
@@ -92,7 +92,7 @@ class EvaluateDialog(ModalScreen[bool]):
         try:
             requests = self._requests()
         except (UserError, OSError) as error:
-            self.query_one("#problem", Static).update(one_line(f"! {error}"))
+            self._show_problem(str(error))
             return
         self._busy = True
         self._submit(requests)
@@ -116,7 +116,11 @@ class EvaluateDialog(ModalScreen[bool]):
 
     def on_evaluate_dialog_refused(self, message: Refused) -> None:
         self._busy = False
-        self.query_one("#problem", Static).update(one_line(f"! {message.why}"))
+        self._show_problem(message.why)
+
+    def _show_problem(self, why: str) -> None:
+        said = why.removeprefix("eval: ").removeprefix("eval.")  # the section of the settings is no news here
+        self.query_one("#problem", Static).update(one_line(f"! {said}"))
 
     def on_evaluate_dialog_submitted(self) -> None:
         self.dismiss(True)

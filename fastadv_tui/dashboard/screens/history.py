@@ -8,7 +8,14 @@ from textual.timer import Timer
 from textual.widgets import DataTable, Input, Label, Static
 
 from fastadv_tui.dashboard.colours import scheme_of
-from fastadv_tui.dashboard.history_lines import LineCells, Style, heading, shown_columns, sticky_columns
+from fastadv_tui.dashboard.history_lines import (
+    LineCells,
+    Style,
+    heading,
+    shown_columns,
+    sticky_columns,
+    with_added_columns,
+)
 from fastadv_tui.dashboard.screens import history_keys
 from fastadv_tui.dashboard.screens.choice_dialog import ChoiceDialog
 from fastadv_tui.dashboard.screens.history_actions import HistoryActions, ShownRuns
@@ -24,6 +31,7 @@ from fastadv_tui.history.leaderboard import SEEDS, GroupRows, grouped, sorted_li
 from fastadv_tui.history.paper import fitting, is_published
 from fastadv_tui.history.query import QueryError, ordered, parse
 from fastadv_tui.history.row import Row
+from fastadv_tui.history.significance import MIN_SEEDS
 from fastadv_tui.text.sanitize import one_line
 
 MAX_LINES = 500  # lines in the table; the filter searches all runs
@@ -32,7 +40,7 @@ PREVIEW_DELAY = 0.05  # seconds without a move of the cursor before the preview 
 NEWEST_FIRST = "submitted"
 NO_GROUPS = "no groups"
 GROUPABLE = ("word", "flag", "size", "number")  # kinds of columns whose values several runs may share
-OWN = ("id", "note")  # columns in which hardly two runs agree
+OWN = ("id", "note", "seed")  # no groups by these: hardly two runs agree, and runs of one seed are no recipe
 SAVE, REMOVE = "save changes to ", "remove "  # entries of the dialog of views
 NO_RUNS = "No runs yet. Press escape, then n to start one."
 
@@ -109,10 +117,14 @@ class HistoryScreen(HistoryActions):
         """The lines in order. Pinned runs come first in the order of time, where nobody looks for the best."""
         published = [[row] for row in fitting(self._found)]
         if self._group:
-            return sorted_lines([*grouped(self._found, self._group), *published], self._sort)
-        if self._sort != NEWEST_FIRST:  # the rows of a snapshot are sorted newest first
-            return [[row] for row in ordered([*self._found, *(rows[0] for rows in published)], self._sort)]
-        return [*([row] for row in sorted(self._found, key=lambda row: not row.pinned)), *published]
+            lines = sorted_lines([*grouped(self._found, self._group), *published], self._sort)
+        elif self._sort == NEWEST_FIRST:  # the rows of a snapshot are sorted newest first
+            lines = [*([row] for row in self._found), *published]
+        else:
+            lines = [[row] for row in ordered([*self._found, *(rows[0] for rows in published)], self._sort)]
+        if self._sort.lstrip("+") == NEWEST_FIRST:
+            lines.sort(key=lambda rows: not any(row.pinned for row in rows))
+        return lines
 
     def _draw_table(self) -> None:
         style = Style(self.fastadv.marked, scheme_of(self.app), self._sort, bool(self._group), self._baseline())
@@ -141,7 +153,7 @@ class HistoryScreen(HistoryActions):
         by = "differ only in their seed" if self._group == SEEDS else f"agree in {self._group}"
         parts = [f"{len(self._found):,} of {total:,} runs", f"sorted by {_sort_text(self._sort)}"]
         parts += [f"{marked} marked"] if marked else []
-        parts += [f"{lines:,} lines, mean ± std over runs that {by}"] if self._group else []
+        parts += [f"{lines:,} lines, mean (from {MIN_SEEDS} runs on ± std) over runs that {by}"] if self._group else []
         parts += ["read-only"] if self.fastadv.readonly else []
         parts += [f"the first {MAX_LINES} are shown"] if lines > MAX_LINES else []
         self.query_one("#summary", Static).update("   ".join(parts) if total else NO_RUNS)
@@ -190,6 +202,11 @@ class HistoryScreen(HistoryActions):
     def on_data_table_row_highlighted(self) -> None:
         self._plan_preview()
 
+    def action_leave(self) -> None:
+        """Leave the screen. The next history begins with the filter of this one."""
+        self.fastadv.history_filter = self._query.value
+        self.app.pop_screen()
+
     def action_back(self) -> None:
         """Clear the filter; without one, leave the filter's field; else leave the screen."""
         if self._query.value:
@@ -198,7 +215,7 @@ class HistoryScreen(HistoryActions):
         elif self._query.has_focus:
             self._table.focus()
         else:
-            self.app.pop_screen()
+            self.action_leave()
 
     def action_filter(self) -> None:
         self._query.focus()
@@ -235,7 +252,7 @@ class HistoryScreen(HistoryActions):
 
         def chosen(columns: tuple[str, ...] | None) -> None:
             if columns:
-                self.fastadv.remember("columns", columns)
+                self.fastadv.remember("columns", with_added_columns(columns, self.columns))
                 self._draw()
 
         others = [key for key in self._known_columns() if key not in self.columns]
@@ -258,6 +275,10 @@ class HistoryScreen(HistoryActions):
         unmarked = [row for row in rows if row.id not in marked]
         for row in unmarked or rows:
             marked.toggle(row.id)
+        self._draw()
+
+    def action_unmark(self) -> None:
+        self.fastadv.marked.clear()
         self._draw()
 
     def action_compare(self) -> None:

@@ -60,8 +60,8 @@ class HistoryActions(Screen[None]):
         def change(notes: Notes, text: str) -> None:
             notes.name = text
 
-        rows = self._shown.under_cursor()[:1]
-        self._ask(rows, "name", rows[0].name if rows else "", change)
+        for row in self._shown.under_cursor()[:1]:  # marks do not count
+            self._ask([row], "name", row.name, change, about=_named([row]))
 
     def action_pin(self) -> None:
         def change(notes: Notes) -> None:
@@ -122,7 +122,11 @@ class HistoryActions(Screen[None]):
         if rows:
             self.app.push_screen(ConfirmDialog(f"{self._about(rows)}\n{question}", yes), answered)
 
-    def _ask(self, rows: Sequence[Row], label: str, text: str, change: Callable[[Notes, str], None]) -> None:
+    def _ask(
+        self, rows: Sequence[Row], label: str, text: str, change: Callable[[Notes, str], None], about: str = ""
+    ) -> None:
+        """Ask for a text, then change the notes of the runs. about: the runs in words, if no mark counts."""
+
         def answered(answer: str | None) -> None:
             if answer is None:
                 return
@@ -130,7 +134,7 @@ class HistoryActions(Screen[None]):
                 self.fastadv.attempt(History().edit, folder(row), lambda notes: change(notes, answer))
 
         if rows:
-            self.app.push_screen(TextDialog(f"{self._about(rows)}: {label}", text), answered)
+            self.app.push_screen(TextDialog(f"{about or self._about(rows)}: {label}", text), answered)
 
     def _about(self, rows: Sequence[Row]) -> str:
         """The runs that a question is about, with a word on marks, of which the filter may hide some."""

@@ -4,12 +4,14 @@ from textual.binding import Binding
 
 TARGETS = "the marked runs, else this one"  # the run under the cursor
 _KEYS = (  # key, action, word, id, whether the footer shows the key, help
-    ("escape,h", "back", "Back", "back", True, "clear the filter, or go back"),
+    ("escape", "back", "Back", "back", True, "clear the filter, or go back"),
+    ("h", "leave", "Back", "leave", False, "go back; h opens the history with this filter again"),
     ("slash", "filter", "Filter", "filter", True, "filter: method=fgsm eps>=8 tag:paper; see below"),
     ("space", "mark", "Mark", "mark", True, "mark the run under the cursor, for c and for the rest"),
+    ("u", "unmark", "Unmark all", "unmark", False, "remove all marks"),
     ("c", "compare", "Compare", "compare", True, "compare the marked runs"),
     ("o", "sort", "Sort", "sort", True, "sort by a column; the same again reverses the order"),
-    ("g", "group", "Group", "group", True, "group by seeds or any setting: mean ± std"),
+    ("g", "group", "Group", "group", True, "group by seeds or any setting: their mean"),
     ("O", "reverse", "Reverse the order", "reverse", False, "reverse the order"),
     ("v", "columns", "Columns", "columns", False, "columns: choose from every setting and figure"),
     ("V", "views", "Views", "views", False, "views: save filter, order and columns under a name"),

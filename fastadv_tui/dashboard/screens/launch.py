@@ -4,6 +4,7 @@ import shlex
 import time
 from collections.abc import Mapping
 
+from msgspec import structs
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -33,7 +34,7 @@ from fastadv_tui.launch.device_choices import device_choices
 from fastadv_tui.launch.draft import Draft, load_draft
 from fastadv_tui.launch.estimate import Estimator
 from fastadv_tui.launch.form import FIRST_DATASET, FormReading, LaunchPlan, read_form
-from fastadv_tui.launch.form_fields import help_of
+from fastadv_tui.launch.form_fields import help_of, title_of
 from fastadv_tui.launch.plan_text import Estimates
 from fastadv_tui.launch.start import start_form
 from fastadv_tui.launch.submission import readings
@@ -60,6 +61,10 @@ class LaunchScreen(Screen[None]):
 
     class Refused(Message):
         """The start failed. Runs submitted before the error go on."""
+
+        def __init__(self, why: str) -> None:
+            super().__init__()
+            self.why = why
 
     class Submitted(Message):
         """All runs were submitted: they run or wait in the queue."""
@@ -110,6 +115,7 @@ class LaunchScreen(Screen[None]):
 
     def begin(self) -> None:
         self._estimator = Estimator(self.fastadv.engine.count_flops)
+        self._kept = self._form.texts  # that the draft has, or that need none
         self.query_one("#form").border_title = "New run"
         self.query_one("#form").border_subtitle = self._subtitle
         self.query_one("#plan").border_title = "Plan"
@@ -141,24 +147,22 @@ class LaunchScreen(Screen[None]):
         self._stop_timer()
         self._read_timer = self.set_timer(READ_DELAY, self._read_and_keep)
 
-    def _stop_timer(self) -> bool:
-        """Whether a change was not read yet."""
+    def _stop_timer(self) -> None:
         timer, self._read_timer = self._read_timer, None
         if timer is not None:
             timer.stop()
-        return timer is not None
 
     def _read_and_keep(self) -> None:
         self._stop_timer()
         self._read()
         self._keep_draft()
 
-    def _read(self) -> None:
-        """Read the form; show what it says, and look for estimates of a plan."""
+    def _read(self, texts: Mapping[str, str] | None = None) -> None:
+        """Read the form; show what it says, and look for estimates of a plan. texts: by default those of the fields."""
         if not self.ready:
             return
         try:
-            self._reading = reading = read_form(self._form.texts)
+            self._reading = reading = read_form(self._form.texts if texts is None else texts)
         except UserError as error:  # such as an unusable home folder
             self.notify(one_line(str(error)), severity="error", timeout=20, markup=False)
             return
@@ -235,24 +239,19 @@ class LaunchScreen(Screen[None]):
         self.app.push_screen(RunDialog(self.fastadv.snapshot.rows), chosen)
 
     def action_file(self) -> None:
-        def answered(path: str | None) -> None:
-            if path:
-                try:
-                    self._fill(read_toml(typed_path(path)))
-                except UserError as error:
-                    self.notify(one_line(str(error)), severity="error", timeout=20, markup=False)
+        def take(path: str) -> None:
+            if not path.strip():
+                raise UserError("write the path of a file")
+            self._fill(read_toml(typed_path(path)))
 
-        self.app.push_screen(TextDialog("a TOML file with settings", ""), answered)
+        self.app.push_screen(TextDialog("a TOML file with settings", "", enter="opens it", take=take))
 
     def action_empty(self) -> None:
-        self._stop_timer()
-        self._form.fill(EMPTY_FORM)
-        self._read()
-        self._draft.forget()
-        self._save_draft()
+        self._fill(EMPTY_FORM)
 
     def action_leave(self) -> None:
-        if self._stop_timer():
+        self._stop_timer()
+        if self._form.texts != self._kept:
             self._keep_draft()
         self.dismiss()
 
@@ -261,7 +260,11 @@ class LaunchScreen(Screen[None]):
 
     def _keep_draft(self) -> None:
         if not self._submitted:
-            self._draft.keep(self._form.texts)
+            self._kept = self._form.texts
+            if self._kept == EMPTY_FORM:
+                self._draft.forget()
+            else:
+                self._draft.keep(self._kept)
             self._save_draft()
 
     def _save_draft(self) -> None:
@@ -283,6 +286,7 @@ class LaunchScreen(Screen[None]):
         self._show_plan()
 
     def action_copy(self) -> None:
+        self._read()  # the last keys may not have been read yet
         if self._reading is None or self._reading.plan is None:
             self.notify("no command yet: the form has errors", severity="warning")
             return
@@ -291,16 +295,22 @@ class LaunchScreen(Screen[None]):
 
     # -- the start --------------------------------------------------------------------------------------------
 
-    async def action_start(self) -> None:
-        self._read()  # the last keys may not have been read yet
-        if self._starting or self._reading is None:
+    def action_start(self) -> None:
+        self._form.when_settled(self._start_texts)
+
+    async def _start_texts(self, texts: Mapping[str, str]) -> None:
+        """Start the runs of these texts, which stood in the fields when the user asked for it."""
+        if self._starting or not self.ready:
+            return
+        self._read(texts)
+        if self._reading is None:
             return
         if self._reading.plan is None:
-            await self._form.focus_first_error()
+            await self._go_to_first_error()
             return
         self._starting = True
         self.notify("checking data and device ...")
-        self.start(dict(self._form.texts))
+        self.start(texts)
 
     @work(thread=True, exclusive=True, group="launch")
     def start(self, texts: Mapping[str, str]) -> None:
@@ -309,7 +319,7 @@ class LaunchScreen(Screen[None]):
             started = start_form(texts, self.fastadv.engine.check)
         except (UserError, OSError) as error:
             self.app.notify(one_line(str(error)), severity="error", timeout=20, markup=False)
-            self.post_message(self.Refused())
+            self.post_message(self.Refused(str(error)))
             return
         self.app.post_message(RunsSubmitted(started))
         self._submitted = True
@@ -317,9 +327,21 @@ class LaunchScreen(Screen[None]):
         self._write_draft()
         self.post_message(self.Submitted())
 
-    def on_launch_screen_refused(self) -> None:
+    async def _go_to_first_error(self) -> None:
+        if (key := await self._form.focus_first_error()) and self._reading:
+            text = f"not started: {title_of(key)}: {self._reading.errors[key]}"
+            self.notify(one_line(text), severity="error", markup=False)
+
+    async def on_launch_screen_refused(self, message: Refused) -> None:
+        """Show the error at its field, if it begins with the name of a setting, as those of the engine do."""
         self._starting = False
         self._read()
+        key, _, error = message.why.partition(" ")
+        if self._reading is not None and key in self._reading.shown:
+            self._reading = structs.replace(self._reading, plan=None, errors={key: error.removeprefix("= ")})
+            self._form.show(self._reading, self._devices())
+            self._show_plan()
+            await self._form.focus_first_error()
 
     def on_launch_screen_submitted(self) -> None:
         self._dismiss_if_submitted()

@@ -23,7 +23,8 @@ class LogScreen(Screen[None]):
     """Shows the lines of the events, then the output of the process. `/` filters the lines; new lines are followed."""
 
     BINDINGS = [
-        Binding("escape,l", "app.pop_screen", "Back", id="log-back", tooltip="back to the screen before"),
+        Binding("escape", "back", "Back", id="log-back", tooltip="clear the search, or go back"),
+        Binding("l", "app.pop_screen", "Back", id="log-leave", show=False, tooltip="back to the screen before"),
         Binding(
             "slash",
             "search",
@@ -59,6 +60,15 @@ class LogScreen(Screen[None]):
         self._draw()
         if at_end:
             scroll.scroll_end(animate=False)
+
+    def action_back(self) -> None:
+        """Clear the search; without one, leave its field; else leave the screen."""
+        field, log = self.query_one("#search", Input), self.query_one("#whole-log")
+        if field.value or field.has_focus:
+            field.value = ""
+            log.focus()
+        else:
+            self.app.pop_screen()
 
     def action_search(self) -> None:
         self.query_one("#search").focus()

@@ -82,8 +82,6 @@ class PanelKeys(Screen[None]):
         if self._zoom.panel is not None:
             self.leave_zoom()
             return
-        if self.has_class("-empty"):
-            return  # the card of an empty home has no panels
         panels = self._panels()
         focused = [panel for panel in panels if panel.has_focus]
         self._zoom.show(focused[0] if focused else panels[0])

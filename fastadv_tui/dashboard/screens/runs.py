@@ -37,6 +37,10 @@ from fastadv_tui.text.labels import telling_apart
 from fastadv_tui.text.sanitize import one_line, run_label
 
 DEMO = "digits"  # the data set of the demo
+ON_RUNS = frozenset(  # actions that need a run
+    {"mark", "unmark", "compare", "log", "stop", "resume", "again", "evaluate", "figure", "filter", "cursor"}
+    | {"zoom", "curves", "metrics", "resize"}  # of panels that an empty home does not show
+)
 
 
 class RunsScreen(PanelKeys):
@@ -258,9 +262,11 @@ class RunsScreen(PanelKeys):
             self.fastadv.open_compare(runs)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """The demo is for a home without runs."""
+        """The demo is for a home without runs. There the keys of runs and panels are disabled; the help has them."""
         if action == "demo" and not self.has_class("-empty"):
             return False
+        if action in ON_RUNS and self.has_class("-empty"):
+            return None
         return super().check_action(action, parameters)
 
     @work(thread=True, exclusive=True, group="demo")

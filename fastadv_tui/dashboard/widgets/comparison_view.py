@@ -121,13 +121,12 @@ def _text(cell: Cell, letters: Mapping[str, str] = MappingProxyType({})) -> Text
 
     letters: by reason; without a letter, the reason stands below in words.
     """
-    if cell.plus_minus is None:
-        return Text(one_line(cell.words, MAX_CELL))
+    shown = cell.text if cell.plus_minus is not None else one_line(cell.text, MAX_CELL)
     if letter := letters.get(cell.unlike):
-        return Text(f"{cell.text} {letter}", "dim")
+        return Text(f"{shown} {letter}", "dim")
     if cell.unlike:
-        return Text(f"{cell.text}\n{cell.unlike_text}", "dim")
-    parts = [Text(cell.text), Text(cell.difference_text), Text("*" * cell.star)]
+        return Text(f"{shown}\n{cell.unlike_text}", "dim")
+    parts = [Text(shown), Text(cell.difference_text), Text("*" * cell.star)]
     return Text(" ", "bold" if cell.star else "").join(part for part in parts if part)
 
 

@@ -1,6 +1,6 @@
 """The fields of the launch form, in groups that are built when they are opened."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from rich.style import Style
 from textual.app import ComposeResult
@@ -29,7 +29,7 @@ LAYOUT = fields_by_group()
 
 
 class LaunchForm(VerticalScroll, can_focus=False):
-    """texts: what stands in the fields, by key, also in those of groups that were never opened."""
+    """texts: what stands in the fields at first, by key. devices: in words, by the value to type."""
 
     COMPONENT_CLASSES = {"form--title", "form--note", "form--arrow", "form--error"}
     DEFAULT_CSS = """
@@ -46,7 +46,7 @@ class LaunchForm(VerticalScroll, can_focus=False):
 
     def __init__(self, texts: Mapping[str, str], devices: Mapping[str, str]) -> None:
         super().__init__(id="form")
-        self.texts = _known(texts)
+        self._seen = _known(texts)  # the texts that the form knows of; a field may have taken a key since
         self.devices = devices
         self._reading: FormReading | None = None
         self._open = set(AT_FIRST)
@@ -60,11 +60,33 @@ class LaunchForm(VerticalScroll, can_focus=False):
             if group in self._open:
                 yield from self._new_fields(group)
 
+    @property
+    def texts(self) -> dict[str, str]:
+        """By key, the texts that stand in the fields now, also those of groups that were never opened."""
+        texts = self._seen | {key: field.value for key, field in self._fields.items()}
+        return {key: text for key, text in texts.items() if text}
+
     def fill(self, texts: Mapping[str, str]) -> None:
         """Replace all texts."""
-        self.texts = _known(texts)
+        self._seen = _known(texts)
         for key, field in self._fields.items():
-            field.value = self.texts.get(key, "")
+            field.value = self._seen.get(key, "")
+
+    def when_settled(self, then: Callable[[dict[str, str]], object]) -> None:
+        """Call `then` with the texts, as soon as every field has taken the keys that were typed before this call.
+
+        A key waits in the queue of its field, and a key with priority overtakes it there.
+        """
+        texts, waiting = self.texts, {*self._fields}
+
+        def settled(key: str) -> None:
+            texts[key] = self._fields[key].value
+            waiting.discard(key)
+            if not waiting:
+                self.call_later(then, texts)
+
+        for key, field in self._fields.items():
+            field.call_later(settled, key)
 
     def show(self, reading: FormReading, devices: Mapping[str, str]) -> None:
         """Draw what the form says: fields that have an effect, defaults, notes and errors. devices: by value."""
@@ -78,14 +100,16 @@ class LaunchForm(VerticalScroll, can_focus=False):
             heading.show(group in self._open, self._summary(group, reading), errors)
         self.call_after_refresh(self._keep_focus_in_sight)  # fields that appear above may push it away
 
-    async def focus_first_error(self) -> None:
-        """Put the cursor into the first field with an error. Opens its group."""
+    async def focus_first_error(self) -> str | None:
+        """Put the cursor into the first field with an error, and return its key. Opens its group."""
         reading = self._reading
         key = next((key for keys in LAYOUT.values() for key in keys if reading and key in reading.errors), None)
         if key is not None:
             if group_of(key) not in self._open:
                 await self._toggle(group_of(key))
             self._fields[key].focus()
+            self.call_after_refresh(self._keep_focus_in_sight)  # it may have the focus already, out of sight
+        return key
 
     def on_descendant_focus(self) -> None:
         self.call_after_refresh(self._keep_focus_in_sight)
@@ -109,8 +133,9 @@ class LaunchForm(VerticalScroll, can_focus=False):
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
         assert isinstance(event.input, FormField)
-        if self.texts.get(event.input.key, "") != event.value:
-            self.texts[event.input.key] = event.value
+        key, text = event.input.key, event.input.value  # the event may be older than what the field shows
+        if self._seen.get(key, "") != text:
+            self._seen[key] = text
             self.post_message(self.Edited())
 
     async def on_group_heading_toggled(self, message: GroupHeading.Toggled) -> None:
@@ -127,7 +152,7 @@ class LaunchForm(VerticalScroll, can_focus=False):
     def _new_fields(self, group: Group) -> Iterator[FormField]:
         for key in LAYOUT[group]:
             choices = choices_of(key, self.devices)
-            field = FormField(key, title_of(key), self.texts.get(key, ""), self._style_of, choices)
+            field = FormField(key, title_of(key), self._seen.get(key, ""), self._style_of, choices)
             field.display = self._reading is None or key in {*self._reading.shown, TAGS}
             self._fields[key] = field
             yield field
@@ -137,16 +162,20 @@ class LaunchForm(VerticalScroll, can_focus=False):
 
     def _note(self, key: str, reading: FormReading) -> str:
         if key == "device":
-            return self.devices.get(self.texts.get(key, "").strip() or "auto", "")
+            return self.devices.get(self._text(key) or "auto", "")
         if key == "seed" and reading.plan and len(reading.plan.seeds) > 1:
             return f"{len(reading.plan.seeds):,} seeds"
-        norm = self.texts.get("norm", "").strip() or LINF
-        return reading_of_field(key, self.texts.get(key, ""), norm) or unit_of(key, norm)
+        norm = self._text("norm") or LINF
+        return reading_of_field(key, self._text(key), norm) or unit_of(key, norm)
+
+    def _text(self, key: str) -> str:
+        """The text of one field, without the blanks around it."""
+        return (self._fields[key].value if key in self._fields else self._seen.get(key, "")).strip()
 
     def _summary(self, group: Group, reading: FormReading) -> str:
         """What a closed group changes."""
-        changed = [key for key in LAYOUT[group] if self.texts.get(key, "").strip() and key in {*reading.shown, TAGS}]
-        return ", ".join(f"{title_of(key)} {self.texts[key].strip()}" for key in changed)
+        changed = [key for key in LAYOUT[group] if self._text(key) and key in {*reading.shown, TAGS}]
+        return ", ".join(f"{title_of(key)} {self._text(key)}" for key in changed)
 
 
 def _known(texts: Mapping[str, str]) -> dict[str, str]:

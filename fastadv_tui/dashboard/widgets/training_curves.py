@@ -159,7 +159,8 @@ class TrainingCurves(Vertical):
         """Show as many small charts as fit, in one row or in two; say how many have no room."""
         grid, charts = self.query_one("#small-charts", Grid), self.charts[1:]
         columns, rows = _raster(self.size, len(charts))
-        if self.screen.has_class("zooming"):
+        zooming = self.screen.has_class("zooming")
+        if zooming:
             columns, rows = 1, 1
         hidden = max(len(charts) - columns * rows, 0)
         grid.set_class(not rows, "no-room")
@@ -167,7 +168,8 @@ class TrainingCurves(Vertical):
         grid.styles.height = f"{rows}fr"
         for number, chart in enumerate(charts):
             chart.set_class(number >= columns * rows, "no-room")
-        self.query_one("#accuracy", Chart).border_subtitle = f"{hidden} more charts: z, tab" if hidden else ""
+        more = f"{hidden} more chart{'s' * (hidden > 1)}: z, tab" if hidden else ""
+        self.query_one("#accuracy", Chart).border_subtitle = "tab: next panel" if zooming else more
         self._entitle()
 
     # -- drawing ----------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ KEYS = (
     ("n", "new run: choose data set, method and eps"),
     ("?", "help: every key"),
 )
-SHELL = "fastadv run cifar --eps 8"
+SHELL = "fastadv run digits"  # a data set that needs no download
 KEYS_READONLY = KEYS[-1:]
 
 

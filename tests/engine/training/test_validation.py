@@ -1,5 +1,7 @@
 """The guard sees augmented training images of the epoch, enough of them, and no others."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,11 @@ from tests.support.engine import run_folder
 from tests.support.training import StopAfter
 
 
-def training(path: Path, typed: dict[str, Any]) -> Training:
+@contextmanager
+def training(path: Path, typed: dict[str, Any]) -> Iterator[Training]:
     rundir = run_folder(path, typed)
-    return Training(rundir.submission().config, rundir, event_log.Writer(rundir.events), StopAfter())
+    with event_log.Writer(rundir.events) as writer:
+        yield Training(rundir.submission().config, rundir, writer, StopAfter())
 
 
 @pytest.mark.parametrize(("batch_size", "minibatches"), [(64, range(14, 22)), (200, range(4, 7)), (600, range(1, 2))])
@@ -24,14 +28,14 @@ def test_the_guard_evaluates_the_last_full_minibatches_of_the_epoch(
     tmp_path: Path, batch_size: int, minibatches: range
 ) -> None:
     """The digits have 1437 training images."""
-    run = training(tmp_path / "run", {"batch_size": batch_size})
-    found = run.validation.guard_accuracy(0)
-    assert found.images == len(minibatches) * batch_size >= GUARD_IMAGES
-    model, right = run.learner.result, 0
-    with torch.no_grad(), evaluating(model):
-        for number in minibatches:
-            batch = run.setup.batches_of(0).batch(0, number)
-            right += int((model(batch.x).argmax(1) == batch.y).sum())
-    assert found.clean == pytest.approx(right / found.images)
-    assert found.fgsm is not None
-    assert 0 <= found.robust <= found.clean
+    with training(tmp_path / "run", {"batch_size": batch_size}) as run:
+        found = run.validation.guard_accuracy(0)
+        assert found.images == len(minibatches) * batch_size >= GUARD_IMAGES
+        model, right = run.learner.result, 0
+        with torch.no_grad(), evaluating(model):
+            for number in minibatches:
+                batch = run.setup.batches_of(0).batch(0, number)
+                right += int((model(batch.x).argmax(1) == batch.y).sum())
+        assert found.clean == pytest.approx(right / found.images)
+        assert found.fgsm is not None
+        assert 0 <= found.robust <= found.clean

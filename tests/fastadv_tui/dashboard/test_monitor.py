@@ -14,11 +14,13 @@ from fastadv_tui.history.index import History
 from fastadv_tui.history.row import Row
 from fastadv_tui.paths import ensure_home, runs_dir
 from fastadv_tui.runs import control
-from fastadv_tui.supervise import records
+from fastadv_tui.supervise import process_identity, records
 from fastadv_tui.supervise.keeper import keeper_alive
 from fastadv_tui.supervise.process_identity import ProcessIdentity
 from fastadv_tui.supervise.queue import RunQueue
+from fastadv_tui.supervise.records import ProcessRecord
 from fastadv_tui.text.tail import LineFollower
+from tests.support.events import evaluated, started, step, write_events
 from tests.support.runs import engine_pid, make_run, submit
 from tests.support.waiting import wait_until
 
@@ -62,6 +64,20 @@ def test_a_notice_of_many_failed_refreshes_is_shown_once(monkeypatch: pytest.Mon
         with pytest.raises(OSError, match="Stale"):
             monitor.refresh([])
     assert monitor.refresh([]).notices == ["the history cannot be read"]
+
+
+def test_the_row_of_a_live_run_has_all_that_its_events_tell() -> None:
+    """The row of the history and the row of the dashboard must not tell different figures."""
+    rundir, me = make_run(runs_dir() / "a1"), process_identity.me()
+    records.write(rundir.process, ProcessRecord(attempt=1, supervisor=me, engine=me, device="cpu"))
+    write_events(rundir, started(flops=10**9), step(10))
+    monitor = RunMonitor()
+    (before,) = monitor.refresh([]).rows
+    write_events(rundir, step(40, elapsed=25.0), evaluated(40, images=360, robust=0.4))
+    (now,) = monitor.refresh([]).rows
+    assert (now.images, now.duration, now.best_robust) == (360, 25.0, 0.4)
+    assert now == History().get("a1")
+    assert before.images == 0  # a screen that keeps the old row sees the change
 
 
 def test_a_log_that_cannot_be_read_has_no_lines(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_the_palette_finds_settings_of_the_run_themes_and_past_commands() -> Non
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await until(pilot, lambda: "[red]x" in shown(app))
-        await choose(app, pilot, "optim.lr = 0", "setting of [red]x: show the runs with it")
+        await choose(app, pilot, "optim.lr = 0.07", "setting of [red]x: show the runs with it")
         await until(pilot, lambda: isinstance(app.screen, HistoryScreen) and "1 of 2 runs" in shown(app))
         assert app.screen.query_one("#query", Input).value == "optim.lr=0.07"
         await choose(app, pilot, "theme fastadv-light", "Theme fastadv-light")
@@ -75,7 +75,7 @@ def test_the_palette_says_what_an_action_does_and_its_key() -> None:
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await until(pilot, lambda: "run a1" in shown(app))
         said = {command.title: command.help for command in app.get_system_commands(app.screen)}
-        assert said["Stop"] == "stop the run; it saves a checkpoint first, key x"
+        assert said["Stop"] == "stop this run after a checkpoint; marks do not count, key x"
         assert said["Evaluate"].endswith("key a")
 
     play(script)
@@ -93,5 +93,7 @@ def test_the_palette_of_a_readonly_dashboard_offers_no_past_command() -> None:
         await pilot.press("ctrl+u", *"fastadvruncifar")
         await until(pilot, lambda: "run a1 (a1)" not in shown(app))
         assert "fill the form" not in shown(app)
+        await pilot.press("escape")  # the palette searches in a thread, which must not outlive the app
+        await until(pilot, lambda: not isinstance(app.screen, CommandPalette))
 
     play(script, readonly=True)

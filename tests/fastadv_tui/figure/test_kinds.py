@@ -1,6 +1,5 @@
 """The lines of a figure are what the events of the runs say, and its legend only what tells the runs apart."""
 
-import math
 import shutil
 from pathlib import Path
 
@@ -90,13 +89,15 @@ def test_the_loss_is_that_of_the_steps() -> None:
 
 
 def test_seeds_become_their_mean_in_a_band_of_one_standard_deviation() -> None:
-    runs = trained("a1", (0.2, 0.4), seed="0"), trained("b2", (0.4, 0.4), seed="1"), trained("c3", eps="4")
-    found = picture(rows(*runs), "time", True)
+    seeds = [trained(f"a{seed}", (first, 0.4), seed=str(seed)) for seed, first in enumerate((0.2, 0.3, 0.4))]
+    found = picture(rows(*seeds, trained("c3", eps="4")), "time", True)
     group, alone = found.lines
     assert group.ys == pytest.approx([30.0, 40.0])
-    assert group.high == pytest.approx([30.0 + 10 * math.sqrt(2), 40.0])
-    assert group.low == pytest.approx([30.0 - 10 * math.sqrt(2), 40.0])
-    assert (group.label, alone.label, alone.low) == ("ε 51/255 (n = 2)", "ε 4/255", [])
+    assert group.high == pytest.approx([40.0, 40.0])
+    assert group.low == pytest.approx([20.0, 40.0])
+    assert (group.label, alone.label, alone.low) == ("ε 51/255 (n = 3)", "ε 4/255", [])
+    (two,) = picture(rows(*seeds[:2]), "time", True).lines
+    assert (two.label, two.ys, two.low) == ("mean, n = 2", pytest.approx([25.0, 40.0]), [])  # too few for a band
 
 
 def test_the_mean_of_a_fast_and_a_slow_seed_reaches_their_mean_accuracy_at_their_mean_time() -> None:

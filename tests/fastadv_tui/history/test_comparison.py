@@ -53,6 +53,38 @@ def test_a_comparison_of_seeds_has_a_column_for_each_group() -> None:
     assert [label for label, _ in table.settings] == ["model.width"]
 
 
+def test_a_mean_over_fewer_runs_than_its_column_says_over_how_many() -> None:
+    record = evaluation(attack="pgd-5", robust=0.4, images=1000)
+    seeds = [replace(BASE, id=f"s{seed}", seed=seed, evaluations=[record] * (seed == 0)) for seed in range(2)]
+    results = dict(compare([*seeds, NARROW], by_seed=True).results)
+    (cells,) = [cells for label, cells in results.items() if label.startswith("PGD-5")]
+    assert [cell.words for cell in cells] == ["40.0 ± 1.5% (n = 1 of 2)", "-"]
+    assert results["robust"][0].words == "45.0 ± 1.6%"
+
+
+def test_two_seeds_are_too_few_for_a_deviation_in_every_table() -> None:
+    """The comparison shows the standard error of the images then; no other table may call it something else."""
+    seeds = [replace(BASE, id=f"s{seed}", seed=seed, robust=0.4 + seed / 10) for seed in range(3)]
+    assert [group.robust_std for group in group_by_seed(seeds[:2])] == [None]
+    assert group_by_seed(seeds)[0].robust_std == pytest.approx(0.1)
+    assert dict(compare(seeds, by_seed=True).results)["robust"][0].plus_minus == pytest.approx(0.1)
+
+
+def test_runs_of_one_name_are_told_apart_by_their_seed() -> None:
+    named = [column.name for column in compare([BASE, replace(BASE, id="c3", seed=1), NARROW]).columns]
+    assert named == ["base s0", "base s1", "narrow"]
+
+
+def test_the_notes_explain_only_signs_that_stand_in_a_cell() -> None:
+    notes = compare([BASE, NARROW]).notes
+    assert any(note.startswith("differences in") for note in notes)
+    assert not any(note.startswith("*") for note in notes)
+    other = replace(NARROW, eps=4 / 255, settings={"eps": 4 / 255}, clean=None)
+    assert not any(note.startswith("differences in") for note in compare([BASE, other]).notes)
+    better = replace(NARROW, robust=0.9)
+    assert any(note.startswith("* better than base") for note in compare([BASE, better]).notes)
+
+
 def test_the_best_epoch_stands_beside_the_last() -> None:
     table = compare([replace(BASE, curve=[(1.0, 0.4, 0.3), (2.0, 0.5, 0.5), (3.0, 0.6, 0.5)]), NARROW])
     assert line_of(table, "results", "best robust") == ["50.0%", "-"]

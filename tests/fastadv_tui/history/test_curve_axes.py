@@ -56,10 +56,10 @@ def test_time_and_work_of_seeds_are_their_means_too() -> None:
 
 def test_the_spread_over_seeds_is_the_sample_deviation_at_the_shared_epochs() -> None:
     other = replace(RUN, curve=[(1.0, 0.7, 0.4), (4.0, 0.8, 0.6)])
-    wanted = [statistics.stdev(pair) for pair in ((0.2, 0.4), (0.4, 0.6))]
-    assert spread([RUN, other]) == pytest.approx(wanted)
-    assert len(against_epochs([RUN, other])) == 2
-    assert spread([RUN]) == spread([]) == []
+    wanted = [statistics.stdev(found) for found in ((0.2, 0.4, 0.4), (0.4, 0.6, 0.6))]
+    assert spread([RUN, other, other]) == pytest.approx(wanted)
+    assert len(against_epochs([RUN, other, other])) == 2
+    assert spread([RUN, other]) == spread([RUN]) == spread([]) == []  # too few seeds, as in the tables
 
 
 def test_robustness_against_eps_takes_the_attack_with_most_eps_and_begins_at_clean_accuracy() -> None:

@@ -45,6 +45,20 @@ def test_runs_that_were_measured_unlike_are_never_in_one_mean() -> None:
     assert len(grouped([BASE, *others], "optim.lr")) == 4
 
 
+@pytest.mark.parametrize("by", ["seeds", "status"])
+def test_runs_that_never_started_are_split_by_eps(by: str) -> None:
+    never = [
+        replace(BASE, id=f"{eps}-{n}", status="cancelled", attack="", images=0, final=False, robust=None, eps=eps / 255)
+        for eps in (20, 24, 51)
+        for n in range(2)
+    ]
+    assert [len(rows) for rows in grouped(never, by)] == [2, 2, 2]
+
+
+def test_runs_whose_settings_are_unknown_are_no_group() -> None:
+    assert len(grouped([Row(id="a", status="lost"), Row(id="b", status="lost")], "seeds")) == 2
+
+
 def test_the_text_of_a_group_is_a_mean_or_what_its_runs_share() -> None:
     robust = [row.robust or 0.0 for row in SEEDS]
     expected = f"{100 * statistics.mean(robust):.1f} ± {100 * statistics.stdev(robust):.1f}%"

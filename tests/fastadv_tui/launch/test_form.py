@@ -133,3 +133,29 @@ def test_the_fraction_of_extra_data_is_asked_only_with_a_file() -> None:
     assert "extra_fraction" not in read_form({"dataset": "digits"}).shown
     assert {"extra_data", "extra_fraction"} <= read_form({"dataset": "digits", "extra_data": "a.npz"}).shown
     assert "extra_data" not in read_form({"dataset": "imagefolder:/data"}).shown
+
+
+def test_of_several_methods_a_form_offers_the_options_that_all_have() -> None:
+    assert "method.steps" in read_form({"dataset": "digits", "method.name": "pgd"}).shown
+    reading = read_form({"dataset": "digits", "method.name": "fgsm,pgd"})
+    assert "method.steps" not in reading.shown
+    assert "method.alpha" in reading.shown
+
+
+def test_an_option_that_some_of_the_methods_lack_is_an_error_with_a_way_out() -> None:
+    reading = read_form({"dataset": "digits", "method.name": "fgsm,pgd", "method.steps": "3"})
+    assert reading.errors == {"method.steps": "only pgd has it; empty this field, or start fgsm in a form without it"}
+    assert "method.steps" in reading.shown
+
+
+@pytest.mark.parametrize(
+    ("texts", "key", "default"),
+    [
+        ({"method.name": "fgsm,pgd"}, "method.alpha", "63.75 or 12.75"),
+        ({"eps": "4,8"}, "method.alpha", "5 or 10"),
+        ({"eps": "4,8"}, "epochs", "30"),
+        ({"eps": "4,8"}, "name", "each run its own"),
+    ],
+)
+def test_defaults_that_differ_between_the_runs_are_all_named(texts: dict[str, str], key: str, default: str) -> None:
+    assert read_form({"dataset": "digits", **texts}).defaults[key] == default

@@ -6,7 +6,7 @@ from fastadv_tui.hardware.nvml import Gpu
 from fastadv_tui.launch.device_choices import device_choices
 from fastadv_tui.launch.form import plan_form
 from fastadv_tui.launch.line import Place
-from fastadv_tui.launch.plan_text import Estimates, plan_lines
+from fastadv_tui.launch.plan_text import Estimates, plan_details, plan_lines
 
 NOW = 1_795_000_000.0
 pytestmark = pytest.mark.usefixtures("home")
@@ -24,8 +24,19 @@ def test_a_sweep_is_summed_up() -> None:
         "work": "4.2 PFLOP each, 12.6 PFLOP in all of training",
         "time": "about 4 min 48 s in all, as past runs here",
         "memory": "about 2.1 GB of 80.0 GB main memory",
-        "start": "in about 4 min 00 s, 12 runs before it",
+        "start": "in about 4 min 00 s, 12 waiting runs before it",
     }
+
+
+def test_the_sizes_of_each_method_are_named() -> None:
+    details = plan_details(plan_form({"dataset": "digits", "method.name": "fgsm,pgd"}))
+    assert [line.partition(" · evaluation")[0] for line in details[:2]] == [
+        "fgsm: eps 51/255 = 0.2 · alpha 63.75/255 = 0.25",
+        "pgd: eps 51/255 = 0.2 · alpha 12.75/255 = 0.05",
+    ]
+    many = plan_details(plan_form({"dataset": "digits", "eps": "1,2,3,4,5,6"}))
+    assert len([line for line in many if line.startswith("eps ")]) == 4
+    assert "... and 2 more" in many
 
 
 def test_nothing_is_invented() -> None:
@@ -41,8 +52,13 @@ def test_nothing_is_invented() -> None:
     ("place", "said"),
     [
         (Place(0, False, NOW, None), "now"),
-        (Place(1, False, None, None), "unknown, 1 run before it"),
-        (Place(2, True, None, None), "the queue is paused, 2 runs before it; `fastadv queue continue` lets runs start"),
+        (Place(1, False, None, None), "unknown, 1 waiting run before it"),
+        (Place(0, False, None, None), "unknown, after the run that trains now"),
+        (Place(0, False, NOW + 600, None), "in about 10 min 00 s, after the run that trains now"),
+        (
+            Place(2, True, None, None),
+            "the queue is paused, 2 waiting runs before it; `fastadv queue continue` lets runs start",
+        ),
     ],
 )
 def test_the_start_follows_from_the_queue(place: Place, said: str) -> None:

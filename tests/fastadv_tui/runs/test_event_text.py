@@ -41,3 +41,7 @@ def test_a_loss_that_grew_beyond_measure_has_few_digits() -> None:
 def test_a_rollback_has_a_line_with_both_methods() -> None:
     event = RolledBack(step=30, epoch=3.0, to_step=20, to_epoch=2.0, number=1, message="pgd with 2 steps, then nfgsm")
     assert event_line(event, RunState()) == "rolled back from epoch 3 to epoch 2: pgd with 2 steps, then nfgsm"
+
+
+def test_a_run_that_goes_on_says_where() -> None:
+    assert "resumed from step 529 (attempt 2) · " in event_line(started(attempt=2, from_step=529), RunState())

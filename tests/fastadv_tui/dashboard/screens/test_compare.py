@@ -1,6 +1,9 @@
 """The comparison of any number of runs, driven by a pilot."""
 
+from pathlib import Path
+
 import pytest
+from msgspec.structs import replace
 from textual.pilot import Pilot
 
 from engine.protocol.evaluations import append
@@ -8,6 +11,7 @@ from fastadv_tui.dashboard.app import Fastadv
 from fastadv_tui.dashboard.chart.widget import Chart
 from fastadv_tui.dashboard.screens.compare import CompareScreen
 from fastadv_tui.dashboard.widgets.comparison_view import ComparisonView
+from fastadv_tui.history.index import History
 from tests.support import demo_home
 from tests.support.evaluations import evaluation
 from tests.support.pilot import a_run, play, shown, until
@@ -37,7 +41,7 @@ def test_runs_that_do_not_fit_become_rows_and_the_first_column_stays_while_keys_
         await until(pilot, lambda: "clean" in shown(app))
         await pilot.press(*["right"] * 30)
         await until(pilot, lambda: view.scroll_x > 20 and "collapsed  80" not in shown(app))
-        assert all(f"nfgs{seed:02d}" in shown(app) for seed in range(3))
+        assert all(f"nfgsm s{seed}" in shown(app) for seed in range(3))
 
     play(script, size=(120, 60))
 
@@ -107,6 +111,49 @@ def test_charts_against_time_work_and_eps() -> None:
     play(script, size=(200, 60))
 
 
+def test_the_key_v_turns_every_chart_of_training() -> None:
+    demo_home.fill("seeds")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await opened(app, pilot, "fgsm", "nfgsm", by_seed=True)
+        charts = [app.screen.query_one(f"#against-{name}", Chart) for name in ("epochs", "time", "work")]
+        robust = [chart.series[0].ys[-1] for chart in charts]
+        await pilot.press("v")
+        await until(pilot, lambda: "Clean · time" in shown(app) and "Clean · work" in shown(app))
+        assert [chart.series[0].ys[-1] > was + 0.2 for chart, was in zip(charts, robust, strict=True)] == [True] * 3
+        assert "Robust · eps" in shown(app)
+
+    play(script, size=(200, 60))
+
+
+def test_a_run_without_an_evaluation_is_left_out_of_the_figure_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = demo_home.recipes()[:2]
+    History().upsert([*rows, replace(rows[0], id="new", name="waits", curve=[], status="cancelled")])
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await opened(app, pilot, "nfgsm", "waits")
+        await pilot.press("E")
+        await until(pilot, lambda: "without an evaluation: waits" in " ".join(shown(app).split()))
+        await until(pilot, lambda: [*tmp_path.glob("fastadv-figure-*.pdf")])
+
+    play(script, size=(120, 40))
+
+
+def test_published_results_that_do_not_exist_are_said_to_be_missing() -> None:
+    rows = [replace(row, dataset="digits", preset="digits") for row in demo_home.recipes()[:2]]
+    History().upsert(rows)
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await opened(app, pilot, "nfgsm")
+        await pilot.press("p")
+        await until(pilot, lambda: "no results are published for digits" in " ".join(shown(app).split()))
+
+    play(script, size=(120, 40))
+
+
 def test_a_narrow_terminal_shows_the_table_and_the_charts_on_request() -> None:
     demo_home.fill("seeds")
 
@@ -133,6 +180,20 @@ def test_where_the_reasons_have_no_room_a_letter_stands_for_each_and_is_explaine
         letters = [str(cell)[-1] for cell in dim if str(cell.style) == "dim"]
         assert sorted(set(letters)) == sorted(view.reasons)
         assert view.get_row_height(view.ordered_rows[0].key) == 1
+
+    play(script, size=(80, 24))
+
+
+def test_every_letter_of_the_notes_stands_in_a_cell_though_the_number_of_images_is_unknown() -> None:
+    rows = demo_home.recipes()[:3]
+    History().upsert([*rows, replace(rows[0], id="old", name="old", attack="pgd-10", images=0, final=False)])
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        view = await opened(app, pilot, "nfgsm", "old")
+        cells = [str(cell) for row in range(view.row_count) for cell in view.get_row_at(row)]
+        assert view.reasons
+        assert all(any(cell.endswith(f"% {letter}") for cell in cells) for letter in view.reasons)
+        assert not any("…" in cell for cell in cells)
 
     play(script, size=(80, 24))
 

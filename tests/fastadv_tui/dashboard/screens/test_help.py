@@ -50,6 +50,7 @@ FIRST = {  # by action: the keys before, without which there is nothing to do
     (CompareScreen, "toggle_accuracy"): ["t"],  # the charts, of whose curves the key speaks
     (HistoryScreen, "compare"): ["space", "down", "space"],
     (HistoryScreen, "cursor"): ["down"],
+    (HistoryScreen, "unmark"): ["space"],
     (HistoryScreen, "sort"): ["right"],
     (HistoryScreen, "resume"): ["down"],
     (MachineScreen, "cursor"): ["down"],
@@ -183,3 +184,9 @@ def test_every_key_has_a_sentence_that_has_room_in_a_line(section: Section) -> N
     short = [binding.key for binding in bindings if len(binding.tooltip.split()) < 3]
     assert short == []
     assert [binding.tooltip for binding in bindings if len(binding.tooltip) > 57] == []
+
+
+@pytest.mark.parametrize("kind", [Fastadv, *WAYS])
+def test_entries_begin_in_lower_case(kind: type[Any]) -> None:
+    said = [binding.tooltip or binding.description for binding in bindings_of(kind) if binding.description]
+    assert not [words for words in said if words[0].isupper()]

@@ -4,8 +4,10 @@ import csv
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
+from textual.events import Key
 from textual.pilot import Pilot
-from textual.widgets import DataTable, Input, OptionList
+from textual.widgets import DataTable, Input, Label, OptionList
 
 from engine.config.settings import settings
 from fastadv_tui.dashboard.app import Fastadv
@@ -16,6 +18,7 @@ from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
 from fastadv_tui.dashboard.screens.history import HistoryScreen
 from fastadv_tui.dashboard.screens.text_dialog import TextDialog
 from fastadv_tui.dashboard.settings import load
+from fastadv_tui.dashboard.widgets.history_table import HistoryTable
 from fastadv_tui.dashboard.widgets.run_list import RunList
 from fastadv_tui.history.columns import known_columns
 from fastadv_tui.history.index import History
@@ -62,6 +65,11 @@ def test_the_history_filters_marks_compares_and_exports_runs(tmp_path: Path, mon
         await until(pilot, lambda: bool(app.screen.query(RunList)))
 
     play(script)
+
+
+def table_ids(table: HistoryTable) -> list[str]:
+    """The ids of the first three lines."""
+    return [str(row.key.value) for row in table.ordered_rows[:3]]
 
 
 def headings(app: Fastadv) -> list[str]:
@@ -131,7 +139,7 @@ def test_chosen_columns_and_theme_are_remembered() -> None:
     play(choose)
     columns = load().columns
     assert columns[0] == "name"
-    assert columns[-1] in settings()  # the last of all settings
+    assert columns[1] in settings()  # the last of all settings, behind the name, where the user sees it
     assert "status" not in columns
 
 
@@ -257,7 +265,7 @@ def test_published_results_stand_beside_runs_of_their_data_set_and_eps_only() ->
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         screen = await opened(app, pilot, 15)
         screen.query_one("#query", Input).value = "eps=8"
-        await until(pilot, lambda: "12 of 15 runs" in shown(app) and shown(app).count("◇ paper") == 2)
+        await until(pilot, lambda: "12 of 15 runs" in shown(app) and shown(app).count("◇ paper") == 4)
         await choose(app, pilot, "o", "robust")
         await until(pilot, lambda: "◇ paper" in shown(app).splitlines()[3])  # 50.69%, the best
         screen.query_one(DataTable).move_cursor(row=0)
@@ -315,6 +323,47 @@ def test_actions_apply_to_all_marked_runs() -> None:
     play(script)
 
 
+def test_a_new_name_is_for_the_run_under_the_cursor_whatever_is_marked() -> None:
+    runs = [a_run(name) for name in ("a1", "b2", "c3")]
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await opened(app, pilot, 3)
+        await pilot.press("space", "j", "space", "r")
+        await until(pilot, lambda: isinstance(app.screen, TextDialog))
+        await until(pilot, lambda: "(b2): name" in shown(app))
+        assert "marked" not in str(app.screen.query_one(Label).render())
+        await until_focused(pilot, Input)
+        await pilot.press("ctrl+u", *"new", "enter")
+        await until(pilot, lambda: [read_notes(run).name for run in runs] == ["", "new", ""])
+
+    play(script)
+
+
+def test_a_choice_right_after_typing_is_the_one_that_was_typed() -> None:
+    """All keys come at once, as from a terminal on a busy machine."""
+    chosen: list[str | None] = []
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        app.push_screen(ChoiceDialog("which", ["fgsm", "pgd-10", "pgd-20"]), chosen.append)
+        await until_focused(pilot, Input)
+        for key in ("p", "g", "down", "enter"):
+            app.post_message(Key(key, key if len(key) == 1 else None))
+        await until(pilot, lambda: chosen)
+
+    play(script)
+    assert chosen == ["pgd-20"]
+
+
+def test_a_list_of_views_without_a_view_says_what_to_do() -> None:
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await opened(app, pilot, 1)
+        await pilot.press("V")
+        await until(pilot, lambda: "none yet; type a name for a new one" in shown(app))
+
+    a_run("a1")
+    play(script)
+
+
 def test_the_marked_runs_are_exported_as_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     demo_home.fill("seeds")
     monkeypatch.chdir(tmp_path)
@@ -349,7 +398,7 @@ def test_views_are_saved_by_name_and_opened_again() -> None:
         await opened(app, pilot, 15)
         await choose(app, pilot, "V", "best")
         await until(pilot, lambda: "12 of 15 runs" in shown(app) and "sorted by robust" in shown(app))
-        await until(pilot, lambda: app.screen.query_one(DataTable).row_count == 6)  # four groups, two published
+        await until(pilot, lambda: app.screen.query_one(DataTable).row_count == 8)  # four groups, four published
         await choose(app, pilot, "V", "remove")
         await until(pilot, lambda: not load().views)
 
@@ -357,3 +406,56 @@ def test_views_are_saved_by_name_and_opened_again() -> None:
     view = load().views["best [x]"]
     assert (view.filter, view.sort, view.group) == ("eps=8", "robust", "seeds")
     play(again)
+
+
+def test_the_keys_u_and_h_unmark_all_and_leave_with_the_filter_kept() -> None:
+    a_run("a1")
+    a_run("b2")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("h")
+        await until(pilot, lambda: isinstance(app.screen, HistoryScreen) and app.screen.query_one(DataTable).row_count)
+        await pilot.press("space", "j", "space")
+        await until(pilot, lambda: "2 marked" in shown(app))
+        await pilot.press("u")
+        await until(pilot, lambda: "marked" not in shown(app) and not len(app.marked))
+        app.screen.query_one("#query", Input).value = "a1"
+        await until(pilot, lambda: "1 of 2 runs" in shown(app))
+        await pilot.press("h")
+        await until(pilot, lambda: bool(app.screen.query(RunList)))
+        await pilot.press("h")
+        await until(pilot, lambda: "1 of 2 runs" in shown(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: "2 of 2 runs" in shown(app))
+        await pilot.press("escape", "h")
+        await until(pilot, lambda: isinstance(app.screen, HistoryScreen) and "2 of 2 runs" in shown(app))
+
+    play(script)
+
+
+def test_runs_of_one_name_have_their_seed_in_the_name() -> None:
+    demo_home.fill("seeds")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await opened(app, pilot, 15)
+        await until(pilot, lambda: all(f"✓ done       nfgsm s{seed}" in shown(app) for seed in range(3)))
+        await choose(app, pilot, "g", "")
+        await until(pilot, lambda: "nfgsm  " in shown(app) and "nfgsm s" not in shown(app))
+
+    play(script, size=(120, 40))
+
+
+def test_a_pinned_run_is_first_in_both_orders_of_time() -> None:
+    rows = demo_home.recipes()[:3]
+    History().upsert([rows[0], replace(rows[1], pinned=True), rows[2]])
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("h")
+        await until(pilot, lambda: isinstance(app.screen, HistoryScreen) and app.screen.query_one(DataTable).row_count)
+        table = app.screen.query_one(HistoryTable)
+        order = [rows[1].id, rows[0].id, rows[2].id]
+        await until(pilot, lambda: table_ids(table) == order)
+        await pilot.press("O")
+        await until(pilot, lambda: table_ids(table) == [order[0], order[2], order[1]])
+
+    play(script)

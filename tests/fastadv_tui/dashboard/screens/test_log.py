@@ -90,3 +90,23 @@ def test_a_flood_in_the_log_does_not_block_keys_and_its_end_is_shown() -> None:
             play(script)
         finally:
             flood.terminate()
+
+
+def test_the_first_escape_clears_the_search_and_the_second_leaves() -> None:
+    a_run("a1").log.write_text("first line\nsecond line\n")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "run a1" in shown(app))
+        await pilot.press("l")
+        await until(pilot, lambda: isinstance(app.screen, LogScreen) and "second line" in shown(app))
+        await pilot.press("slash")
+        await until_focused(pilot, Input)
+        await pilot.press(*"first", "enter")
+        await until(pilot, lambda: "second line" not in shown(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: "second line" in shown(app))
+        assert isinstance(app.screen, LogScreen)
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(app.screen, LogScreen))
+
+    play(script)

@@ -13,6 +13,7 @@ from fastadv_tui.dashboard.app import Fastadv
 from fastadv_tui.dashboard.chart.widget import Chart
 from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
 from fastadv_tui.dashboard.screens.launch import LaunchScreen
+from fastadv_tui.dashboard.screens.runs import RunsScreen
 from fastadv_tui.dashboard.settings import load
 from fastadv_tui.dashboard.widgets.run_list import RunList
 from fastadv_tui.paths import runs_dir
@@ -363,5 +364,24 @@ def test_a_narrow_list_has_two_lines_for_each_run_and_escape_keeps_the_marks() -
         assert len(app.marked) == 1
         await pilot.press("u")
         assert len(app.marked) == 0
+
+    play(script)
+
+
+def test_an_empty_home_offers_no_key_that_acts_on_a_run() -> None:
+    """They would do nothing there. The help names them all the same."""
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "No runs yet" in shown(app))
+        await until(pilot, lambda: "d Demo" in (footer := shown(app).splitlines()[-1]) and "Mark" not in footer)
+        footer = shown(app).splitlines()[-1]
+        assert all(f" {key} " in footer for key in ("n", "?", "q"))
+        assert not any(word in footer for word in ("Mark", "Compare", "Log", "Stop", "Zoom"))
+        assert "fastadv run digits" in shown(app)
+        await pilot.press("x", "z", "space", "a")
+        assert isinstance(app.screen, RunsScreen)
+        assert not app._notifications
+        await pilot.press("question_mark")
+        await until(pilot, lambda: "stop this run" in shown(app))
 
     play(script)
