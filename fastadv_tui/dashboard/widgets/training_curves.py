@@ -187,14 +187,14 @@ class TrainingCurves(Vertical):
         """Write the titles of the charts, with the name of the run if one chart is shown alone."""
         if not self.is_mounted:
             return
-        whose = f"{one_line(self._alone, MAX_NAME).replace('[', '(')} · "  # a title is read as markup
-        head = whose if self._alone and self.screen.has_class("zooming") else ""
+        name = one_line(self._alone, MAX_NAME).replace("[", "(")  # a title is read as markup
+        whose = [name] if name and self.screen.has_class("zooming") else []
         x_name = "training time" if self._time else "epoch"
-        self.query_one("#accuracy").border_title = f"{head}Accuracy · {x_name}"
+        self.query_one("#accuracy").border_title = " · ".join(["Accuracy", x_name, *whose])
         for metric in self._metrics:
             smooth, log = self._smoothed(metric), self._logarithmic(metric)
             states = [text for text, on in (("log", log), (f"smoothed {SMOOTHING}", smooth)) if on]
-            self.query_one(f"#{metric.key}").border_title = head + " · ".join([metric.title, *states])
+            self.query_one(f"#{metric.key}").border_title = " · ".join([metric.title, *states, *whose])
 
     def _smoothed(self, metric: Metric) -> bool:
         return "smooth" in self._on and metric.smooth
