@@ -22,6 +22,7 @@ from fastadv_tui.text.quantities import attack_name
 from fastadv_tui.text.sanitize import one_line
 
 SMOOTHING = 0.9
+SOLID, DOTTED = "─", "┄"  # stand for the lines of the clean and of the robust accuracy
 MAX_NAME = 40  # characters of the name of a run in a title
 CHART_WIDTH, CHART_HEIGHT = 22, 8  # least cells of a small chart
 LEAST_HEIGHT = 24  # with fewer rows, the accuracy alone is shown
@@ -217,7 +218,7 @@ class TrainingCurves(Vertical):
     def _draw_accuracy(self, options: Options) -> None:
         chart = self.query_one("#accuracy", Chart)
         attacks = {run.state.watch[-1].attack for run in self._runs if run.state.watch}
-        pair = f"clean / {attack_name(attacks.pop()) if len(attacks) == 1 else 'robust'}"
+        pair = f"clean {SOLID} / {attack_name(attacks.pop()) if len(attacks) == 1 else 'robust'} {DOTTED}"
         chart.options = replace(options, y="percent", pair=pair, empty=self._no_accuracy)
         chart.series = [series for run in self._runs for series in self._accuracy(run)]
 
