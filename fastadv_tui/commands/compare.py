@@ -63,8 +63,8 @@ def compare(
 
 def _published(rows: "Sequence[Row]") -> "Sequence[Row]":
     """The published results beside the runs. Raises: UserError, if there are none."""
-    from fastadv_tui.history.paper import fitting
+    from fastadv_tui.history.paper import fitting, why_none_fits
 
     if found := fitting(rows, every=True):
         return found
-    raise UserError("--paper: no published results fit; they are for runs of one data set, eps and norm")
+    raise UserError(f"--paper: {why_none_fits(rows)}")

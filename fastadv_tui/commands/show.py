@@ -68,11 +68,11 @@ def facts(row: "Row") -> list[tuple[str, str]]:
         ("epochs", f"{row.epochs:.4g} of {row.total_epochs:.4g}"),
         ("clean", COLUMNS["clean"].text(row)),
         ("robust", f"{COLUMNS['robust'].text(row)}{_measured(row)}"),
-        ("took", f"{COLUMNS['duration'].text(row)}, {COLUMNS['images_per_second'].text(row)} images/s"),
+        ("took", _took(row)),
         ("memory", COLUMNS["peak_memory"].text_or(row, "-")),
         ("submitted", format_time(row.submitted)),
         ("ended", COLUMNS["ended"].text(row)),
-        ("code", row.code_fingerprint),
+        ("code", f"fingerprint {row.code_fingerprint or '-'} of the engine's files"),
     ]
     found += [("warning", text) for text in figure_warnings(row.without_gradient, row.images, row.answers)]
     found += [("evaluated", text) for text in full_texts(row.evaluations)]
@@ -83,6 +83,18 @@ def facts(row: "Row") -> list[tuple[str, str]]:
     found += [("rolled back", f"at epoch {epoch:.4g}: {methods}") for epoch, methods in row.rollbacks]
     found += [("tags", ", ".join(row.tags))] if row.tags else []
     return found + ([("note", row.note)] if row.note else [])
+
+
+def _took(row: "Row") -> str:
+    from fastadv_tui.history.columns import COLUMNS
+
+    if not row.duration:
+        return "-"
+    return f"{COLUMNS['duration'].text(row)}, {COLUMNS['images_per_second'].text_or(row, '-')} images/s"
+
+
+def _version(version: str, commit: str) -> str:
+    return f"{version}, git commit {commit}" if commit else version
 
 
 def _measured(row: "Row") -> str:
@@ -108,7 +120,7 @@ def _files(folder: Path) -> list[tuple[str, str]]:
     if seen.exit and seen.exit.cpu_seconds:
         found.append(("CPU time", f"{format_duration(seen.exit.cpu_seconds)} in attempt {seen.exit.attempt}"))
     if seen.submission:
-        found += [("version", " ".join(part for part in (seen.submission.version, seen.submission.commit) if part))]
+        found += [("version", _version(seen.submission.version, seen.submission.commit))]
         found += [("command", shlex.join(seen.submission.command))]
         found += [("repeat", shlex.join(repeating_command(seen.submission.config)))]
     return [*found, ("folder", str(folder)), ("in Python", f"engine.training.checkpoint.load_model({str(folder)!r})")]

@@ -1,5 +1,7 @@
 """Follows the evaluations that wait in the queue or are under way. Only one thread may use it."""
 
+from collections import Counter
+
 from engine.config.attacks import DEFAULT
 from engine.config.units import threat_text
 from engine.protocol.requests import EvalRequest
@@ -18,7 +20,7 @@ class EvaluationMonitor:
 
     def __init__(self) -> None:
         self._followed: dict[str, _Followed] = {}
-        self._done: list[str] = []
+        self._done: Counter[str] = Counter()
 
     def look(self) -> dict[str, list[Evaluation]]:
         """By run id: the evaluations of each run as they are now, those under way first."""
@@ -26,7 +28,7 @@ class EvaluationMonitor:
         for gone in self._followed.keys() - ids:  # the history has taken its result, or the user has deleted the run
             followed = self._followed.pop(gone)
             if followed.live:
-                self._done.append(followed.run)
+                self._done[followed.run] += followed.results
         for new in ids - self._followed.keys():
             rundir = RunDir(evaluation_jobs_dir() / new)
             if request := read_request(rundir):
@@ -36,22 +38,22 @@ class EvaluationMonitor:
             was_live = followed.live
             evaluation = followed.look()
             if was_live and evaluation.status.status == "done":
-                self._done.append(followed.run)
+                self._done[followed.run] += followed.results
             found.setdefault(followed.run, []).append(evaluation)
         for evaluations in found.values():
             evaluations.sort(key=lambda each: (ORDER.get(each.status.status, len(ORDER)), each.rundir.id))
         return found
 
-    def take_done(self) -> list[str]:
-        """The runs of the evaluations that are done since the last call."""
-        found, self._done = self._done, []
+    def take_done(self) -> Counter[str]:
+        """By run id: the number of results of the evaluations that are done since the last call, one for each eps."""
+        found, self._done = self._done, Counter()
         return found
 
 
 class _Followed:
     def __init__(self, rundir: RunDir, request: EvalRequest) -> None:
         self._observer, self.run = RunObserver(rundir), run_of(request)
-        self._what = in_words(request)
+        self._what, self.results = in_words(request), len(request.eps)
         self._last: Evaluation | None = None
 
     @property

@@ -12,6 +12,8 @@ from fastadv_tui.history.columns import COLUMNS, Column, column_of
 from fastadv_tui.history.leaderboard import SEVERAL, GroupRows, best_lines, line_text
 from fastadv_tui.history.paper import PAPER, is_published
 from fastadv_tui.history.row import Row
+from fastadv_tui.history.row_names import names_with_seeds
+from fastadv_tui.text.labels import shortened
 from fastadv_tui.text.quantities import GLYPHS
 from fastadv_tui.text.sanitize import one_line
 
@@ -46,6 +48,15 @@ def shown_columns(chosen: Sequence[str], style: Style) -> list[str]:
     return keys
 
 
+def with_added_columns(chosen: Sequence[str], before: Sequence[str]) -> tuple[str, ...]:
+    """The chosen columns in their order, with those that were not shown before right behind the name: an added column
+    at the end would stand beyond the edge of the screen, as if nothing had happened."""
+    kept = [key for key in chosen if key in before]
+    added = [key for key in chosen if key not in before]
+    place = kept.index("name") + 1 if "name" in kept else len(kept)
+    return (*kept[:place], *added, *kept[place:])
+
+
 def sticky_columns(keys: Sequence[str]) -> int:
     """The number of columns that stay at the left: the marks, and state and name if they come next."""
     count = 1
@@ -70,6 +81,7 @@ class LineCells:
         self._lines, self._style = lines, style
         self._columns = [(key, column_of(key)) for key in keys]
         own = [rows for rows in lines.values() if not is_published(rows[0])]
+        self._names = names_with_seeds(rows[0] for rows in own if len(rows) == 1)
         self._best = {key: best_lines(own, COLUMNS[key]) for key in keys if key in ACCURACIES}
 
     def of(self, run_id: str) -> list[Text]:
@@ -81,8 +93,11 @@ class LineCells:
         for place, (key, _) in enumerate(self._columns):
             if key == "status":
                 cells[place] = _state(rows, style)
-            elif key == "name" and (colour := run_colour(_place(rows, style.marks), style.scheme)):
-                cells[place].stylize(colour)
+            elif key == "name":
+                name = self._names.get(run_id) or line_text(rows, COLUMNS["name"])
+                cells[place] = Text(
+                    shortened(one_line(name), MAX_CELL_WIDTH), run_colour(_place(rows, style.marks), style.scheme)
+                )
             elif run_id in self._best.get(key, ()):
                 cells[place].stylize("bold")
         return cells

@@ -4,6 +4,7 @@ Only one thread may use a monitor. Other threads may read the snapshots.
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ class RunMonitor:
         self._evaluations = EvaluationMonitor()
         self._snapshot = EMPTY
         self._versions: Any = None
-        self._done: list[str] = []  # runs whose evaluation has ended, for the next snapshot
+        self._done: Counter[str] = Counter()  # by run: results of evaluations that have ended, for the next snapshot
         self._made_at = 0.0
 
     def refresh(self, looked_at: Iterable[str]) -> Snapshot:
@@ -74,11 +75,11 @@ class RunMonitor:
 
     def _news(self) -> list[str]:
         """What to tell the user of evaluations that are done since the last snapshot."""
-        found, self._done = self._done, []
+        found, self._done = self._done, Counter()
         texts = []
-        for run_id in found:
+        for run_id, count in found.items():
             if row := self._rows.get(run_id):
-                results = ", ".join(short_text(record) for record in row.evaluations[-1:])
+                results = ", ".join(short_text(record) for record in row.evaluations[-count:])
                 texts.append(f"{row.name}: evaluated, {results}")
         return texts
 

@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -32,6 +32,7 @@ class Settings(Struct, forbid_unknown_fields=True, kw_only=True):
     """theme: fastadv-dark, fastadv-light, ansi or any theme of Textual. refresh: seconds between reads of the runs.
     keymap: keys by the id of a binding (`stop = "ctrl+x"`). columns: those that the history shows. views: by name.
     metrics: those that the small charts show. panes: sizes of the panes in cells, for those that were resized.
+    curves: what is switched on: time on the x axis, a logarithmic axis of the loss, smoothing.
     """
 
     theme: str = "fastadv-dark"
@@ -40,6 +41,7 @@ class Settings(Struct, forbid_unknown_fields=True, kw_only=True):
     columns: tuple[str, ...] = COLUMNS
     views: dict[str, View] = {}
     metrics: tuple[str, ...] = METRICS
+    curves: tuple[Literal["time", "log", "smooth"], ...] = ()
     panes: dict[str, Annotated[int, Meta(ge=4, le=400)]] = {}
 
 

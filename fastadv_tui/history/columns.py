@@ -93,6 +93,11 @@ def age_text(row: Row) -> str:
     return format_age(row.ended or row.submitted)
 
 
+def ended_text(row: Row) -> str:
+    """How long ago a run ended; `-` if it has not, or if nobody knows."""
+    return "-" if row.live or not row.ended else format_age(row.ended)
+
+
 def reason_text(row: Row) -> str:
     """What went wrong in training and why the run ended: `collapsed`, or `diverged: the loss is nan at step 612`.
 

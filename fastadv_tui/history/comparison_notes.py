@@ -26,8 +26,10 @@ def notes_of(columns: Sequence[Column], baseline: int | None, results: Sequence[
     if baseline is None:
         return found
     name = columns[baseline].name
-    found.append(f"differences in percentage points against {name}")
-    found.append(f"* better than {name} by more than {STANDARD_ERRORS:g} standard errors of the difference")
+    if any(cell.difference is not None for cell in cells):
+        found.append(f"differences in percentage points against {name}")
+    if any(cell.star for cell in cells):
+        found.append(f"* better than {name} by more than {STANDARD_ERRORS:g} standard errors of the difference")
     if any(cell.unlike for cell in cells):
         found.append(f"in parentheses: measured unlike {name}, so without difference and star")
     return found

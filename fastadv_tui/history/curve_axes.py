@@ -24,15 +24,15 @@ def spread(rows: Sequence[Row], accuracy: int = ROBUST) -> list[float]:
     return [std for found in values if (std := std_over_seeds(found)) is not None]
 
 
-def against_time(rows: Sequence[Row]) -> list[Point]:
-    """Robust accuracy after so many seconds of training. The history keeps the time of the whole run: it is spread
+def against_time(rows: Sequence[Row], accuracy: int = ROBUST) -> list[Point]:
+    """Accuracy after so many seconds of training. The history keeps the time of the whole run: it is spread
     over the epochs by their work. Runs of unknown time have no points."""
-    return _mean_curve([row for row in rows if row.duration], _seconds, ROBUST)
+    return _mean_curve([row for row in rows if row.duration], _seconds, accuracy)
 
 
-def against_work(rows: Sequence[Row]) -> list[Point]:
-    """Robust accuracy after so many floating-point operations. Runs of unknown work have no points."""
-    return _mean_curve([row for row in rows if row.flops], flops_until, ROBUST)
+def against_work(rows: Sequence[Row], accuracy: int = ROBUST) -> list[Point]:
+    """Accuracy after so many floating-point operations. Runs of unknown work have no points."""
+    return _mean_curve([row for row in rows if row.flops], flops_until, accuracy)
 
 
 def against_eps(rows: Sequence[Row]) -> list[Point]:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from functools import cache
 
+from engine.config.units import threat_text
 from engine.protocol.evaluations import EvaluationRecord
 from fastadv_tui.history.published_results import PUBLISHED, Published
 from fastadv_tui.history.row import Row
@@ -45,6 +46,17 @@ def fitting(rows: Iterable[Row], every: bool = False) -> Sequence[Row]:
             chosen.append(row)
             seen.add(variant)
     return chosen
+
+
+def why_none_fits(rows: Iterable[Row]) -> str:
+    """Why `fitting` finds nothing for these rows."""
+    rows = list(rows)
+    if len({(row.dataset, row.eps, row.norm) for row in rows}) != 1:
+        return "published results are for runs of one data set, eps and norm, and these runs have several"
+    dataset = rows[0].dataset
+    if all(one.dataset != dataset for one in PUBLISHED):
+        return f"no results are published for {dataset}"
+    return f"no results are published for {dataset} with {threat_text(rows[0].norm, rows[0].eps)}"
 
 
 def _row_of(published: Published) -> Row:

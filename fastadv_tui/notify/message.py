@@ -1,13 +1,18 @@
 """What a notification says about a run."""
 
 import time
+from pathlib import Path
 from typing import Literal
 
 from msgspec import Struct
 
-from engine.protocol.rundir import RunDir
+from engine.protocol.evaluations import read
+from engine.protocol.requests import EvalRequest
+from engine.protocol.rundir import RunDir, SubmissionError
+from fastadv_tui.history.evaluations import short_text
 from fastadv_tui.history.notes import read_notes
 from fastadv_tui.notify.settings import Event
+from fastadv_tui.runs.evaluation_jobs import read_request
 from fastadv_tui.runs.observe import Observation, observe
 from fastadv_tui.supervise.records import STALLED_SECONDS
 from fastadv_tui.text.quantities import attack_name, format_duration, format_percent, known_iso_time
@@ -30,15 +35,20 @@ class Message(Struct, frozen=True, kw_only=True):
 
 
 def message_of(rundir: RunDir, happened: Happened, count: int = 1, text: str = "") -> Message:
-    """The message about what happened to a run. count: number of alarms since the last message; text: of the first."""
-    seen = observe(rundir)
-    name = read_notes(rundir).name or (seen.submission.config.title if seen.submission else rundir.id)
-    label, status = run_label(name, rundir.id), seen.status.status
+    """The message about what happened to a run, or to an evaluation of a run.
+
+    count: number of alarms since the last message; text: of the first.
+    """
+    seen, request = observe(rundir), read_request(rundir)
+    run = RunDir(Path(request.run)) if request else rundir
+    name, status = _name(run), seen.status.status
+    label = f"{'evaluation of ' if request else ''}{run_label(name, run.id)}"
     event: Event
     match happened:
         case "ended":
             event = "fail" if status in ("failed", "lost") else "end"
-            title, body = f"{label} {status if not seen.status.live else 'has ended'}", _outcome(seen)
+            title = f"{label} {status if not seen.status.live else 'has ended'}"
+            body = _results(seen, request, run) if request else _outcome(seen)
             body += f"; {count} alarm(s) before that" * (count > 0)
         case "stall":
             event, title = "stall", f"{label} has stalled"
@@ -51,7 +61,7 @@ def message_of(rundir: RunDir, happened: Happened, count: int = 1, text: str = "
         title=one_line(title, MAX_TEXT),
         text=one_line(body, MAX_TEXT),
         time=known_iso_time(time.time()) or "",
-        run=rundir.id,
+        run=run.id,
         name=one_line(name, MAX_TEXT),
         status=status,
     )
@@ -65,6 +75,20 @@ def sample_message() -> Message:
         text="notifications of this home arrive here",
         time=known_iso_time(time.time()) or "",
     )
+
+
+def _name(run: RunDir) -> str:
+    try:
+        return read_notes(run).name or run.submission().config.title
+    except SubmissionError:
+        return run.id
+
+
+def _results(seen: Observation, request: EvalRequest, run: RunDir) -> str:
+    """Why an evaluation ended, and what it measured: a result for each eps."""
+    if seen.status.status != "done":
+        return seen.status.reason or "it has measured nothing"
+    return "; ".join(short_text(record) for record in read(run.evaluations)[-len(request.eps) :])
 
 
 def _outcome(seen: Observation) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from fastadv_tui.history.columns import COLUMNS, Column, age_text, status_word
+from fastadv_tui.history.columns import COLUMNS, Column, ended_text, status_word
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.row_data import row_as_data
 from fastadv_tui.terminal import colours
@@ -17,7 +17,7 @@ from fastadv_tui.text.quantities import GLYPHS
 from fastadv_tui.text.sanitize import one_line
 
 IMPORTANCE = {"attack": 1, "epochs": 2, "duration": 3}  # of the usual columns that a narrow terminal goes without
-USUAL = ("name", "clean", "robust", "attack", "epochs", "duration")  # between the status and the age
+USUAL = ("name", "clean", "robust", "attack", "epochs", "duration")  # between the status and the time of the end
 WORDS = ("word", "list")  # kinds whose cells may be cut
 NOT_IN_CSV = ("evaluations",)  # several values in one cell
 
@@ -29,7 +29,7 @@ def table(rows: Sequence[Row], columns: Sequence[Column] | None, width: int | No
         chosen = [
             TableColumn(
                 column.title,
-                [column.text(row) for row in rows],
+                [column.text_or(row, "-") for row in rows],
                 cuttable=column.kind in WORDS and column.key not in ("id", "status"),
                 paint=paint if column.key == "status" else None,
             )
@@ -43,13 +43,13 @@ def table(rows: Sequence[Row], columns: Sequence[Column] | None, width: int | No
         *(
             TableColumn(
                 COLUMNS[key].title,
-                [COLUMNS[key].text(row) for row in rows],
+                [COLUMNS[key].text_or(row, "-") for row in rows],
                 importance=IMPORTANCE.get(key),
                 cuttable=key == "name",
             )
             for key in USUAL
         ),
-        TableColumn("when", [age_text(row) for row in rows], importance=4),
+        TableColumn("ended", [ended_text(row) for row in rows], importance=4),
     ]
     return table_lines(usual, width)
 
@@ -84,7 +84,9 @@ def to_csv(rows: Sequence[Row], columns: Sequence[Column] | None) -> str:
 def to_markdown(rows: Sequence[Row], columns: Sequence[Column] | None) -> str:
     """The rows as a Markdown table, with the texts that the table for people has."""
     chosen = [COLUMNS[key] for key in ("id", "status", *USUAL)] if columns is None else columns
-    return markdown_text([column.title for column in chosen], [[column.text(row) for column in chosen] for row in rows])
+    return markdown_text(
+        [column.title for column in chosen], [[column.text_or(row, "-") for column in chosen] for row in rows]
+    )
 
 
 FORMATS: dict[str, Callable[[Sequence[Row], Sequence[Column] | None], str]] = {

@@ -1,6 +1,7 @@
 """The runs that `fastadv top` shows. A look at a live run reads only its new events."""
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Mapping
 
 from msgspec import Struct
 
@@ -11,6 +12,7 @@ from fastadv_tui.history.row import Row
 from fastadv_tui.paths import history_path, runs_dir
 from fastadv_tui.runs.find import run_ids
 from fastadv_tui.runs.observe import Observation, RunObserver
+from fastadv_tui.supervise.queue import RunQueue
 
 
 class SeenRun(Struct, frozen=True):
@@ -26,16 +28,17 @@ class TopRuns:
     """Live runs, and those that ended last."""
 
     def __init__(self, passes: Callable[[Row], bool] = lambda row: True) -> None:
-        self._passes = passes
+        self._passes, self._queue = passes, RunQueue.of_home()
         self._rows: dict[str, Row] = {}
         self._observers: dict[str, RunObserver] = {}
         self._written: int | None = None  # when the history was written last, in ns
 
     def look(self, ended: int) -> list[SeenRun]:
-        """The live runs, the running ones first, and at most `ended` others, the last one that ended first."""
+        """The running runs, then the queue in its order, then at most `ended` others, the last that ended first."""
         self._refresh()
         seen = [self._seen(row) for row in self._rows.values() if self._passes(row)]
-        live = sorted((run for run in seen if run.row.live), key=_place)
+        places = self._queue.places()
+        live = sorted((run for run in seen if run.row.live), key=lambda run: _order(run.row, places))
         over = sorted((run for run in seen if not run.row.live), key=lambda run: run.row.ended or run.row.submitted)
         return [*live, *over[::-1][:ended]]
 
@@ -76,9 +79,9 @@ def _as_now(row: Row, seen: Observation) -> Row:
     return newest
 
 
-def _place(run: SeenRun) -> tuple[bool, float]:
-    """Running runs before queued ones, in the order of their submission."""
-    return run.row.status != "running", run.row.submitted
+def _order(row: Row, places: Mapping[str, int]) -> tuple[bool, float, float]:
+    """Running runs in the order of their submission, then the queue in its order. places: in the queue, by id."""
+    return row.status != "running", places.get(row.id, math.inf), row.submitted
 
 
 def _written() -> int | None:

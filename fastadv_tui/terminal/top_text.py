@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fastadv_tui.hardware.nvml import Gpu
 from fastadv_tui.hardware.sampler import Host, Sample
-from fastadv_tui.history.columns import COLUMNS, age_text, status_word
+from fastadv_tui.history.columns import COLUMNS, ended_text, status_word
 from fastadv_tui.history.row import Row
 from fastadv_tui.terminal import colours
 from fastadv_tui.terminal.fitted_table import TableColumn, table_lines
@@ -70,7 +70,7 @@ def _table(runs: Sequence[SeenRun], gpu_numbers: dict[str, int], width: int | No
         TableColumn("left", [_left(run) for run in runs], importance=6),
         TableColumn("images/s", [_speed(row) for row in rows], importance=1),
         TableColumn("device", [_device(run, gpu_numbers) for run in runs], importance=2),
-        TableColumn("when", [age_text(row) for row in rows], importance=3),
+        TableColumn("ended", [ended_text(row) for row in rows], importance=3),
     ]
     return table_lines([column for column in columns if column.title == "" or any(column.cells)], width)
 

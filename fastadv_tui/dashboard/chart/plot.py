@@ -1,5 +1,6 @@
 """Draws a chart as rows of characters: axes, legend, and the canvas with the curves. Needs no terminal."""
 
+import textwrap
 from collections.abc import Sequence
 
 from msgspec import Struct
@@ -54,8 +55,9 @@ def draw(curves: Sequence[Curve], options: Options, width: int, height: int, cur
 def _empty_chart(text: str, width: int, height: int) -> list[Row]:
     blank: Row = [(" " * width, TEXT)]
     rows = [blank for _ in range(height)]
-    if rows:
-        rows[(height - 1) // 2] = [(set_cell_size(one_line(text).center(width), width), TEXT)]
+    lines = textwrap.wrap(one_line(text), max(width, 1))[:height]
+    for number, line in enumerate(lines, (height - len(lines)) // 2):
+        rows[number] = [(set_cell_size(line.center(width), width), TEXT)]
     return rows
 
 

@@ -17,7 +17,7 @@ from fastadv_tui.dashboard.widgets.top_bar import TopBar
 from fastadv_tui.history.comparison import compare
 from fastadv_tui.history.comparison_formats import FORMATS
 from fastadv_tui.history.comparison_table import Column, Table
-from fastadv_tui.history.paper import fitting, is_published
+from fastadv_tui.history.paper import fitting, is_published, why_none_fits
 from fastadv_tui.history.row import Row
 from fastadv_tui.text.sanitize import one_line
 
@@ -112,7 +112,7 @@ class CompareScreen(Screen[None]):
         self._with_published = not self._with_published
         if self._with_published and not fitting(self._rows):
             self._with_published = False
-            self.notify("no published results fit: they are for runs of one data set, eps and norm")
+            self.notify(why_none_fits(self._rows), markup=False)
         self._draw()
 
     def _table(self) -> Table:
@@ -128,7 +128,11 @@ class CompareScreen(Screen[None]):
         table = self._table()
         tables = {suffix: FORMATS[form](table) for form, suffix in SUFFIXES.items()}
         export(self, "compare", tables)
-        export_figure(self, self._rows, self._by_seed)
+        measured = [row for row in self._rows if row.curve]
+        if left_out := [row.name for row in self._rows if not row.curve]:
+            self.notify(f"not in the figure, without an evaluation: {', '.join(left_out)}", markup=False, timeout=10)
+        if measured:
+            export_figure(self, measured, self._by_seed)
 
 
 def _counted(table: Table) -> str:

@@ -8,7 +8,14 @@ from textual.timer import Timer
 from textual.widgets import DataTable, Input, Label, Static
 
 from fastadv_tui.dashboard.colours import scheme_of
-from fastadv_tui.dashboard.history_lines import LineCells, Style, heading, shown_columns, sticky_columns
+from fastadv_tui.dashboard.history_lines import (
+    LineCells,
+    Style,
+    heading,
+    shown_columns,
+    sticky_columns,
+    with_added_columns,
+)
 from fastadv_tui.dashboard.screens import history_keys
 from fastadv_tui.dashboard.screens.choice_dialog import ChoiceDialog
 from fastadv_tui.dashboard.screens.history_actions import HistoryActions, ShownRuns
@@ -245,7 +252,7 @@ class HistoryScreen(HistoryActions):
 
         def chosen(columns: tuple[str, ...] | None) -> None:
             if columns:
-                self.fastadv.remember("columns", columns)
+                self.fastadv.remember("columns", with_added_columns(columns, self.columns))
                 self._draw()
 
         others = [key for key in self._known_columns() if key not in self.columns]

@@ -12,12 +12,11 @@ from fastadv_tui.dashboard.chart.widget import Chart
 from fastadv_tui.dashboard.colours import scheme_of
 from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.dashboard.widgets.key_bar import KeyBar
-from fastadv_tui.dashboard.widgets.machine_lines import gpu_lines, host_lines, short_name
+from fastadv_tui.dashboard.widgets.machine_lines import gpu_lines, host_lines, short_name, usage_line
 from fastadv_tui.dashboard.widgets.plain_list import PlainList
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
 from fastadv_tui.hardware.sample_history import HOST, Metric, key_of
 from fastadv_tui.hardware.sampler import Sample
-from fastadv_tui.text.quantities import format_bytes
 from fastadv_tui.text.sanitize import one_line
 
 CHARTS: dict[Metric, str] = {
@@ -92,8 +91,7 @@ class MachineScreen(Screen[None]):
         lines = host_lines(sample.host, self.fastadv.samples.recent(HOST), self._width, single=False)
         names = self.fastadv.snapshot.engines()
         for pid, usage in sample.usage.items():
-            share = "" if usage.cpu is None else f"{usage.cpu:.1f} cores, "
-            lines.append(Text(one_line(f"{names.get(pid, str(pid))}: {share}{format_bytes(usage.rss)}", self._width)))
+            lines.append(usage_line(names.get(pid, str(pid)), usage, self._width))
         return Text("\n").join([*lines, *([Text(one_line(sample.no_gpus))] if sample.no_gpus else [])])
 
     def _gpus(self, sample: Sample) -> list[Text]:

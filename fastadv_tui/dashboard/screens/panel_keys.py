@@ -126,4 +126,7 @@ class PanelKeys(Screen[None]):
         self.fastadv.remember("panes", {**settings.panes, str(message.pane.id): message.cells})
 
     def action_curves(self, what: str, *arguments: int) -> None:
-        getattr(self.query_one(TrainingCurves), what)(*arguments)
+        curves = self.query_one(TrainingCurves)
+        getattr(curves, what)(*arguments)
+        if curves.switches != self.fastadv.settings.curves:
+            self.fastadv.remember("curves", curves.switches)

@@ -103,8 +103,10 @@ class RunsScreen(PanelKeys):
                 yield TextField(placeholder="name or id", id="filter", classes="part")
                 yield RunList(id="runs", classes="part")
             with Vertical(id="centre", classes="part"):
-                metrics = known(self.fastadv.settings.metrics)
-                yield TrainingCurves(metrics, self.fastadv.samples, id="curves", classes="part")
+                settings = self.fastadv.settings
+                yield TrainingCurves(
+                    known(settings.metrics), self.fastadv.samples, settings.curves, id="curves", classes="part"
+                )
                 with Pane("top", id="log-pane", classes="part"):
                     yield LogView(id="log", classes="part")
             with Pane("left", id="side", classes="part"):
@@ -166,7 +168,8 @@ class RunsScreen(PanelKeys):
         self.query_one(RunFacts).show(self._snapshot.row(chosen), view, evaluations)
         marked = [self._snapshot.views[run] for run in self.fastadv.marked if run in self._snapshot.views]
         views = [*([view] if view else []), *(other for other in marked if other is not view)]
-        self.query_one(TrainingCurves).show(self._charted(views), _no_accuracy(self._snapshot.row(chosen)))
+        alone = self._name_of(views[0]) if len(views) == 1 else ""
+        self.query_one(TrainingCurves).show(self._charted(views), _no_accuracy(self._snapshot.row(chosen)), alone)
 
     def _charted(self, views: Sequence[LiveRun]) -> list[ChartedRun]:
         """The runs of the charts. A run without a mark has the colour that it would get with one."""

@@ -28,13 +28,14 @@ from fastadv_tui.history.row import Row
 
 MIN_WIDTH = 24  # cells of a small chart, with its border; a narrower one would have no axes
 KINDS = (("Robust accuracy while training", ROBUST), ("Clean accuracy while training", CLEAN))
+SHORT = ("Robust", "Clean")  # the same for a small chart
 TIME = Options(x="time", y="percent", empty="no accuracy was measured during training")
 WORK = Options(x="work", y="percent", empty="the work of these runs is unknown")
 EPS = Options(x="eps", y="percent", empty="no run was evaluated with several eps")
 
 
 class ComparisonCharts(Vertical):
-    """Accuracy against epochs, and robust accuracy against time, work and eps: one curve for each column."""
+    """Accuracy against epochs, time and work, and robust accuracy against eps: one curve for each column."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -47,18 +48,15 @@ class ComparisonCharts(Vertical):
         yield Chart(id="against-epochs", classes="curve")
         with Horizontal(id="small-comparisons"):
             for name in ("time", "work", "eps"):
-                chart = Chart(id=f"against-{name}", classes="curve")
-                chart.border_title = f"Robust · {name}"
-                yield chart
+                yield Chart(id=f"against-{name}", classes="curve")
 
     def show(self, columns: Sequence[Column], places: Sequence[int]) -> None:
         """Draw the columns. places: one for each column, the number of its colour."""
         self._columns, self._places = columns, places
-        self._draw_epochs()
-        self._draw("time", TIME, against_time)
-        self._draw("work", WORK, against_work)
+        self._draw_trained()
         norm = next((norm_of_eps(column.rows) for column in columns if against_eps(column.rows)), LINF)
         self._draw("eps", EPS if norm == LINF else replace(EPS, x="l2"), partial(_eps_points, norm=norm))
+        self.query_one("#against-eps").border_title = "Robust · eps"
         self._with_eps = any(against_eps(column.rows) for column in columns)
         self._fit_small()
 
@@ -76,19 +74,24 @@ class ComparisonCharts(Vertical):
         self.query_one("#against-epochs").border_subtitle = f"no room for: {', '.join(hidden)}" if hidden else ""
 
     def toggle_accuracy(self) -> None:
+        """Draw the clean accuracy in place of the robust one, or back. A chart against eps has only the robust one."""
         self._kind = 1 - self._kind
-        self._draw_epochs()
+        self._draw_trained()
 
     def move(self, by: int) -> None:
         """Move the cursor of the chart that has the focus, else of the first one."""
         focused = next((chart for chart in self.query(Chart) if chart.has_focus), self.query(Chart).first())
         focused.action_move(by)
 
-    def _draw_epochs(self) -> None:
+    def _draw_trained(self) -> None:
+        """Draw the accuracy while training against epochs, time and work."""
         title, accuracy = KINDS[self._kind]
         self.query_one("#against-epochs").border_title = f"{title} · epoch"
         options = Options(y="percent", empty="no accuracy was measured during training")
-        self._draw("epochs", options, lambda rows: against_epochs(rows, accuracy), accuracy)
+        self._draw("epochs", options, partial(against_epochs, accuracy=accuracy), accuracy)
+        for name, small, points_of in (("time", TIME, against_time), ("work", WORK, against_work)):
+            self.query_one(f"#against-{name}").border_title = f"{SHORT[self._kind]} · {name}"
+            self._draw(name, small, partial(points_of, accuracy=accuracy), accuracy)
 
     def _draw(
         self, name: str, options: Options, points_of: Callable[[Sequence[Row]], list[Point]], accuracy: int = ROBUST

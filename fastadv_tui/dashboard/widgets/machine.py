@@ -6,10 +6,9 @@ from textual.message import Message
 from textual.widgets import Static
 
 from fastadv_tui.dashboard.colours import scheme_of
-from fastadv_tui.dashboard.widgets.machine_lines import gpu_lines, host_lines, title
+from fastadv_tui.dashboard.widgets.machine_lines import gpu_lines, host_lines, title, usage_line
 from fastadv_tui.hardware.sample_history import HOST, SampleHistory, key_of
 from fastadv_tui.hardware.sampler import Sample
-from fastadv_tui.text.quantities import format_bytes
 from fastadv_tui.text.sanitize import one_line
 
 MIN_WIDTH = 30  # cells, before the panel has its size
@@ -73,8 +72,7 @@ class Machine(Static, can_focus=True):
         lines = host_lines(sample.host, self._samples.recent(HOST), self._width, single=False)
         lines.append(Text(one_line(sample.no_gpus)))
         for pid, usage in sample.usage.items():
-            share = "" if usage.cpu is None else f"{usage.cpu:.1f} cores, "
-            lines.append(Text(one_line(f"{self._names.get(pid, str(pid))}: {share}{format_bytes(usage.rss)}")))
+            lines.append(usage_line(self._names.get(pid, str(pid)), usage, self._width))
         return lines
 
     @property

@@ -8,8 +8,11 @@ from rich.text import Text
 
 from fastadv_tui.dashboard.colours import state_colour
 from fastadv_tui.hardware.nvml import Gpu
+from fastadv_tui.hardware.process_usage import Usage
 from fastadv_tui.hardware.sample_history import Load
 from fastadv_tui.hardware.sampler import Host, Sample
+from fastadv_tui.text.labels import shortened
+from fastadv_tui.text.quantities import format_bytes
 from fastadv_tui.text.sanitize import one_line
 
 BLOCKS = "▁▂▃▄▅▆▇█"
@@ -60,6 +63,13 @@ def host_lines(host: Host, recent: Sequence[Load], width: int, single: bool) -> 
     of_memory = host.memory_used / host.memory_total if host.memory_total else 0.0
     lines = [label + history(recent, rooms[0]), part + bar(of_memory, min(rooms[1], len(label)))]
     return [_fitted(Text(line.rstrip()), width) for line in lines]
+
+
+def usage_line(name: str, usage: Usage, width: int) -> Text:
+    """What a run uses of the processor and of memory. Its name is shortened so that the figures have room."""
+    share = "" if usage.cpu is None else f"{usage.cpu:.1f} cores, "
+    figures = f": {share}{format_bytes(usage.rss)}"
+    return _fitted(Text(f"{shortened(one_line(name), max(width - len(figures), 3))}{figures}"), width)
 
 
 def summary(sample: Sample) -> str:

@@ -3,12 +3,14 @@
 import shlex
 import time
 from collections.abc import Mapping
+from typing import Any
 
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
+from fastadv_tui.dashboard.widgets.hanging import hanging
 from fastadv_tui.launch.form import FormReading, LaunchPlan
 from fastadv_tui.launch.form_fields import TAGS, title_of
 from fastadv_tui.launch.plan_text import NO_RUN, Estimates, plan_details, plan_lines
@@ -16,6 +18,7 @@ from fastadv_tui.launch.toml_text import toml_text
 from fastadv_tui.text.sanitize import one_line
 
 LABEL = 8  # columns of the labels
+SCROLL_BAR = 1  # its column is kept free, so that the text does not change when it comes
 
 
 class PlanPanel(VerticalScroll, can_focus=False):
@@ -23,27 +26,37 @@ class PlanPanel(VerticalScroll, can_focus=False):
 
     as_toml = False
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._shown: tuple[FormReading, Mapping[str, str], Estimates, bool] | None = None
+
     def compose(self) -> ComposeResult:
         yield Static(id="planned", markup=False)
 
     def show(self, reading: FormReading, texts: Mapping[str, str], found: Estimates, brief: bool) -> None:
         """Draw the plan, or the errors of the form. brief: in as few lines as possible, for a small terminal."""
+        self._shown = (reading, texts, found, brief)
         if reading.plan is None:
             lines = _errors(reading.errors)
         elif self.as_toml:
             lines = _toml(reading, texts)
         else:
-            lines = _plan(reading.plan, found, brief)
+            width = self.scrollable_content_region.width - SCROLL_BAR
+            lines = _plan(reading.plan, found, brief, width)
         self.query_one("#planned", Static).update(Text("\n").join(lines))
 
+    def on_resize(self) -> None:
+        if self._shown is not None:
+            self.show(*self._shown)
 
-def _plan(plan: LaunchPlan, found: Estimates, brief: bool) -> list[Text]:
+
+def _plan(plan: LaunchPlan, found: Estimates, brief: bool, width: int) -> list[Text]:
     facts = plan_lines(plan, found, time.time())
     command = Text(one_line(shlex.join(plan.command)), "bold")
     if brief:
         known = [text if label == "runs" else f"{label} {text}" for label, text in facts if not _unknown(text)]
         return [Text(" · ".join(known)), command]
-    lines = [Text.assemble((f"{label:{LABEL}}", "dim"), text) for label, text in facts]
+    lines = [hanging(label, text, LABEL, width) for label, text in facts]
     details = [Text(one_line(line)) for line in plan_details(plan)]
     return [*lines, Text(), *details, Text(), command]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import PurePath
+from typing import Any
 
 from rich.text import Text
 from textual.widgets import Static
@@ -9,6 +10,7 @@ from textual.widgets import Static
 from engine.config.norms import LINF
 from engine.config.units import eps_text, with_unit
 from fastadv_tui.dashboard.snapshot import Evaluation, LiveRun
+from fastadv_tui.dashboard.widgets.hanging import hanging
 from fastadv_tui.history.columns import COLUMNS, age_text, evaluation_text, reason_text, status_text
 from fastadv_tui.history.evaluations import replaced_text, short_text
 from fastadv_tui.history.row import Row
@@ -16,6 +18,7 @@ from fastadv_tui.launch.command_line import as_text
 from fastadv_tui.text.quantities import format_duration, format_loss, format_progress, phase_words
 from fastadv_tui.text.sanitize import one_line
 
+LABEL = 9  # cells of the labels
 MAX_VALUE_WIDTH = 60
 SHOWN_ABOVE = {"norm", "eps", "epochs", "method.name", "method.alpha"}  # settings that have a line of their own
 
@@ -23,9 +26,24 @@ SHOWN_ABOVE = {"norm", "eps", "epochs", "method.name", "method.alpha"}  # settin
 class RunFacts(Static):
     """Shows the settings, results and progress of one run. The style sheet gives it its size, whatever the text."""
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._facts: list[tuple[str, str]] = []
+
     def show(self, row: Row | None, view: LiveRun | None, evaluations: Sequence[Evaluation] = ()) -> None:
         """Show one run, or say that no run is chosen. evaluations: those of the run that have no result."""
-        text = Text("\n").join(_line(*fact) for fact in facts(row, view, evaluations)) if row else Text("no run chosen")
+        self._facts = facts(row, view, evaluations) if row else []
+        self._draw()
+
+    def on_resize(self) -> None:
+        self._draw()
+
+    def _draw(self) -> None:
+        width = self.scrollable_content_region.width
+        lines = [
+            hanging(one_line(label, 18), one_line(value, MAX_VALUE_WIDTH), LABEL, width) for label, value in self._facts
+        ]
+        text = Text("\n").join(lines) if lines else Text("no run chosen")
         self.update(text, layout=False)  # a layout of the whole screen, twice a second, costs more than all charts
 
 
@@ -83,7 +101,3 @@ def _pace(view: LiveRun | None) -> list[tuple[str, str]]:
     if (evaluated := state.evaluated_fraction) is not None:
         found += [("eval", format_progress(evaluated))]
     return [*starting, *found, ("ETA", format_duration(state.eta_seconds) if state.eta_seconds else "")]
-
-
-def _line(label: str, value: str) -> Text:
-    return Text.assemble((f"{one_line(label, 18):<8} ", "dim"), one_line(value, MAX_VALUE_WIDTH))

@@ -1,7 +1,7 @@
 """The charts of the chosen and the marked runs: accuracy above, the chosen metrics below."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -19,8 +19,11 @@ from fastadv_tui.hardware.sample_history import Metric as LoadFigure
 from fastadv_tui.hardware.sample_history import SampleHistory
 from fastadv_tui.runs.state import RunState
 from fastadv_tui.text.quantities import attack_name
+from fastadv_tui.text.sanitize import one_line
 
 SMOOTHING = 0.9
+SOLID, DOTTED = "─", "┄"  # stand for the lines of the clean and of the robust accuracy
+MAX_NAME = 40  # characters of the name of a run in a title
 CHART_WIDTH, CHART_HEIGHT = 22, 8  # least cells of a small chart
 LEAST_HEIGHT = 24  # with fewer rows, the accuracy alone is shown
 
@@ -42,7 +45,8 @@ class ChartedRun(Struct, frozen=True):
 class TrainingCurves(Vertical):
     """Charts with the same x axis: epochs or training time.
 
-    metrics: those of the small charts. samples: of the machine.
+    metrics: those of the small charts. samples: of the machine. switches: those that are on at first: `time` for the x
+    axis, `log` for the y axis of the loss, `smooth` for the noisy metrics.
     """
 
     DEFAULT_CSS = """
@@ -53,13 +57,16 @@ class TrainingCurves(Vertical):
     }
     """
 
-    def __init__(self, metrics: Sequence[Metric], samples: SampleHistory, **options: Any) -> None:
+    def __init__(
+        self, metrics: Sequence[Metric], samples: SampleHistory, switches: Iterable[str] = (), **options: Any
+    ) -> None:
         super().__init__(**options)
         self._metrics, self._samples = list(metrics), samples
         self._runs: Sequence[ChartedRun] = ()
         self._drawn: Any = None
         self._no_accuracy = ""
-        self._time = self._log = self._smooth = False
+        self._alone = ""
+        self._on = {*switches}
 
     def compose(self) -> ComposeResult:
         yield Chart(id="accuracy", classes="curve part")
@@ -84,11 +91,24 @@ class TrainingCurves(Vertical):
             self.fit_charts()
             self._draw()
 
-    def show(self, runs: Sequence[ChartedRun], no_accuracy: str = "measured after each epoch") -> None:
+    @property
+    def switches(self) -> tuple[str, ...]:
+        """The switches that are on."""
+        return tuple(sorted(self._on))
+
+    @property
+    def _time(self) -> bool:
+        return "time" in self._on
+
+    def show(self, runs: Sequence[ChartedRun], no_accuracy: str = "measured after each epoch", alone: str = "") -> None:
         """Draw the runs if they have changed. runs: the chosen run first.
 
-        no_accuracy: the text of the accuracy chart as long as there is no accuracy.
+        no_accuracy: the text of the accuracy chart as long as there is no accuracy. alone: the name of the only run,
+        which the legend does not have; a chart that is zoomed has it in its title.
         """
+        if alone != self._alone:
+            self._alone = alone
+            self._entitle()
         state = [(replace(run, state=None), _version(run.state)) for run in runs]
         if (state, no_accuracy) != self._drawn:
             self._drawn, self._runs, self._no_accuracy = (state, no_accuracy), list(runs), no_accuracy
@@ -98,17 +118,18 @@ class TrainingCurves(Vertical):
 
     def toggle_x(self) -> None:
         """Switch the x axis between epochs and training time."""
-        self._time = not self._time
-        self._draw()
+        self._switch("time")
 
     def toggle_log(self) -> None:
         """Switch the y axis of the loss between linear and logarithmic."""
-        self._log = not self._log
-        self._draw()
+        self._switch("log")
 
     def toggle_smooth(self) -> None:
         """Switch the smoothing of noisy metrics on or off."""
-        self._smooth = not self._smooth
+        self._switch("smooth")
+
+    def _switch(self, name: str) -> None:
+        self._on ^= {name}
         self._draw()
 
     def move(self, by: int) -> None:
@@ -150,16 +171,37 @@ class TrainingCurves(Vertical):
             chart.set_class(number >= columns * rows, "no-room")
         more = f"{hidden} more chart{'s' * (hidden > 1)}: z, tab" if hidden else ""
         self.query_one("#accuracy", Chart).border_subtitle = "tab: next panel" if zooming else more
+        self._entitle()
 
     # -- drawing ----------------------------------------------------------------------------------------------
 
     def _draw(self) -> None:
         if not self.is_mounted:
             return
+        self._entitle()
         options = self._options()
         self._draw_accuracy(options)
         for metric in self._metrics:
             self._draw_metric(metric, options)
+
+    def _entitle(self) -> None:
+        """Write the titles of the charts, with the name of the run if one chart is shown alone."""
+        if not self.is_mounted:
+            return
+        name = one_line(self._alone, MAX_NAME).replace("[", "(")  # a title is read as markup
+        whose = [name] if name and self.screen.has_class("zooming") else []
+        x_name = "training time" if self._time else "epoch"
+        self.query_one("#accuracy").border_title = " · ".join(["Accuracy", x_name, *whose])
+        for metric in self._metrics:
+            smooth, log = self._smoothed(metric), self._logarithmic(metric)
+            states = [text for text, on in (("log", log), (f"smoothed {SMOOTHING}", smooth)) if on]
+            self.query_one(f"#{metric.key}").border_title = " · ".join([metric.title, *states, *whose])
+
+    def _smoothed(self, metric: Metric) -> bool:
+        return "smooth" in self._on and metric.smooth
+
+    def _logarithmic(self, metric: Metric) -> bool:
+        return "log" in self._on and metric.key == "loss"
 
     def _options(self) -> Options:
         chosen = self._runs[0].state if self._runs else RunState()
@@ -176,17 +218,14 @@ class TrainingCurves(Vertical):
     def _draw_accuracy(self, options: Options) -> None:
         chart = self.query_one("#accuracy", Chart)
         attacks = {run.state.watch[-1].attack for run in self._runs if run.state.watch}
-        pair = f"clean / {attack_name(attacks.pop()) if len(attacks) == 1 else 'robust'}"
-        chart.border_title = f"Accuracy {self._x_name()}"
+        pair = f"clean {SOLID} / {attack_name(attacks.pop()) if len(attacks) == 1 else 'robust'} {DOTTED}"
         chart.options = replace(options, y="percent", pair=pair, empty=self._no_accuracy)
         chart.series = [series for run in self._runs for series in self._accuracy(run)]
 
     def _draw_metric(self, metric: Metric, options: Options) -> None:
         chart = self.query_one(f"#{metric.key}", Chart)
-        smooth, log = self._smooth and metric.smooth, self._log and metric.key == "loss"
-        states = [text for text, on in (("log", log), (f"smoothed {SMOOTHING}", smooth)) if on]
-        chart.border_title = " · ".join([metric.title, *states])
-        options = replace(options, log_y=log, smoothing=SMOOTHING if smooth else 0.0)
+        smoothing = SMOOTHING if self._smoothed(metric) else 0.0
+        options = replace(options, log_y=self._logarithmic(metric), smoothing=smoothing)
         if metric.percent:
             options = replace(options, y="percent")
         if metric.key == "signal" and self._runs:
@@ -196,9 +235,6 @@ class TrainingCurves(Vertical):
                 options = replace(options, empty="method has no signal")
         chart.options = options
         chart.series = [self._figures(run, metric) for run in self._runs]
-
-    def _x_name(self) -> str:
-        return "· training time" if self._time else "· epoch"
 
     def _figures(self, run: ChartedRun, metric: Metric) -> Series:
         if metric.load is not None:

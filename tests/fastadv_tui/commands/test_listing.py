@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from fastadv_tui.paths import ensure_home, runs_dir
 from fastadv_tui.supervise import process_identity, records
 from fastadv_tui.supervise.records import ProcessRecord
 from tests.support.events import evaluated, started, step, write_events
-from tests.support.runs import make_run
+from tests.support.runs import engine_pid, make_run, submit
 from tests.support.shell import FASTADV, fastadv
 from tests.support.waiting import seconds, wait_until
 
@@ -54,8 +55,21 @@ def stopping_run(name: str = "s1") -> RunDir:
 def test_a_run_that_ended_has_the_age_of_its_end() -> None:
     ended_run()
     heading, line = fastadv("runs").stdout.splitlines()
-    assert heading.endswith("when")
+    assert heading.endswith("ended")
     assert line.endswith("2 h ago")
+
+
+@pytest.mark.usefixtures("fake_engine")
+def test_a_run_that_waits_has_neither_taken_time_nor_ended() -> None:
+    engine_pid(submit("forever"))
+    waiting = submit()
+    line = next(line for line in fastadv("runs").stdout.splitlines() if waiting.id in line)
+    assert line.split()[-1] == "-"
+    assert "0 s" not in line
+    shown = fastadv("show", waiting.id).stdout
+    assert re.search(r"^took +-$", shown, re.MULTILINE)
+    assert re.search(r"^code +fingerprint \S+ of the engine's files$", shown, re.MULTILINE)
+    assert re.search(r"^version +\S+(, git commit \S+)?$", shown, re.MULTILINE)
 
 
 def test_a_run_that_was_asked_to_stop_is_stopping_until_it_has_stopped() -> None:
@@ -133,4 +147,4 @@ def test_a_comparison_of_many_runs_fits_the_terminal(monkeypatch: pytest.MonkeyP
     assert max(map(len, lines)) <= 80
     assert [line for line in lines if "PGD-10 on 500" in line] == lines[3:4]  # said once for all runs
     assert [line.split()[0] for line in lines if line.startswith("r")] == names
-    assert any(line.startswith("* better than r00") for line in lines)
+    assert not any(line.startswith("* better than") for line in lines)  # no run is better

@@ -83,11 +83,11 @@ def test_what_is_not_understood_is_refused_in_one_line(words: list[str], said: s
 def test_groups_of_seeds_have_their_figures_in_every_format() -> None:
     (group,) = json.loads(fastadv("runs", "--seeds", "--json").stdout)
     assert (group["runs"], group["seeds"], group["ids"]) == (2, [0, 1], ["a1", "b2"])
-    assert (group["robust"], group["robust_std"]) == (pytest.approx(0.46), pytest.approx(0.01414, abs=1e-5))
+    assert (group["robust"], group["robust_std"]) == (pytest.approx(0.46), None)  # two are too few
     (line,) = table("--seeds")
     assert float(line["clean"]) == pytest.approx(0.81)
-    assert "46.0 ± 1.4%" in fastadv("runs", "--seeds").stdout
-    assert "46.0 ± 1.4%" in fastadv("runs", "--seeds", "--format", "md").stdout
+    assert "46.0%" in fastadv("runs", "--seeds").stdout
+    assert "46.0%" in fastadv("runs", "--seeds", "--format", "md").stdout
 
 
 def test_a_filter_that_nothing_passes_gives_empty_tables() -> None:

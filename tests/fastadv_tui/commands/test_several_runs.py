@@ -114,4 +114,4 @@ def test_published_results_stand_beside_runs_that_they_fit_and_are_refused_for_o
     assert "paper:fgsm-rerun-8" in done.stdout
     refused = fastadv("compare", "d1", "--paper")
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert "--paper: no published results fit" in refused.stderr
+    assert "--paper: no results are published for " in refused.stderr

@@ -75,6 +75,16 @@ def test_runs_of_one_name_are_told_apart_by_their_seed() -> None:
     assert named == ["base s0", "base s1", "narrow"]
 
 
+def test_the_notes_explain_only_signs_that_stand_in_a_cell() -> None:
+    notes = compare([BASE, NARROW]).notes
+    assert any(note.startswith("differences in") for note in notes)
+    assert not any(note.startswith("*") for note in notes)
+    other = replace(NARROW, eps=4 / 255, settings={"eps": 4 / 255}, clean=None)
+    assert not any(note.startswith("differences in") for note in compare([BASE, other]).notes)
+    better = replace(NARROW, robust=0.9)
+    assert any(note.startswith("* better than base") for note in compare([BASE, better]).notes)
+
+
 def test_the_best_epoch_stands_beside_the_last() -> None:
     table = compare([replace(BASE, curve=[(1.0, 0.4, 0.3), (2.0, 0.5, 0.5), (3.0, 0.6, 0.5)]), NARROW])
     assert line_of(table, "results", "best robust") == ["50.0%", "-"]

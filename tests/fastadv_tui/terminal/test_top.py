@@ -18,6 +18,7 @@ from fastadv_tui.history.row import Row
 from fastadv_tui.paths import ensure_home, runs_dir
 from fastadv_tui.runs import control
 from fastadv_tui.supervise import process_identity, records
+from fastadv_tui.supervise.queue import RunQueue
 from fastadv_tui.supervise.records import ProcessRecord
 from fastadv_tui.terminal.top_runs import SeenRun, TopRuns
 from fastadv_tui.terminal.top_text import frame
@@ -108,3 +109,12 @@ def test_in_a_terminal_it_is_refreshed_in_place_until_ctrl_c(monkeypatch: pytest
         assert top.wait(seconds(20)) == 0
     os.close(shown)
     os.close(terminal)
+
+
+@pytest.mark.usefixtures("fake_engine")
+def test_the_queue_is_in_its_order_whatever_was_submitted_first() -> None:
+    first = submit("forever")
+    engine_pid(first)
+    second, third = submit(), submit()
+    RunQueue.of_home().move(third.id, 1)
+    assert [run.row.id for run in TopRuns().look(0)] == [first.id, third.id, second.id]

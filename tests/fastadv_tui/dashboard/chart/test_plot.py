@@ -303,6 +303,11 @@ def test_a_chart_without_data_says_so(series: tuple[Series, ...]) -> None:
     assert [row.strip() for row in text(shown) if row.strip()] == ["No run yet: press n"]
 
 
+def test_the_text_of_a_narrow_chart_without_data_is_in_several_lines() -> None:
+    shown = picture(options=Options(empty="this machine reports none"), width=14, height=6)
+    assert [row.strip() for row in text(shown) if row.strip()] == ["this machine", "reports none"]
+
+
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True) | st.just(0.0)
 
 

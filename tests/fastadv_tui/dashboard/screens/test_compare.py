@@ -1,5 +1,7 @@
 """The comparison of any number of runs, driven by a pilot."""
 
+from pathlib import Path
+
 import pytest
 from msgspec.structs import replace
 from textual.pilot import Pilot
@@ -107,6 +109,49 @@ def test_charts_against_time_work_and_eps() -> None:
         await until(pilot, lambda: "Results" not in shown(app))
 
     play(script, size=(200, 60))
+
+
+def test_the_key_v_turns_every_chart_of_training() -> None:
+    demo_home.fill("seeds")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await opened(app, pilot, "fgsm", "nfgsm", by_seed=True)
+        charts = [app.screen.query_one(f"#against-{name}", Chart) for name in ("epochs", "time", "work")]
+        robust = [chart.series[0].ys[-1] for chart in charts]
+        await pilot.press("v")
+        await until(pilot, lambda: "Clean · time" in shown(app) and "Clean · work" in shown(app))
+        assert [chart.series[0].ys[-1] > was + 0.2 for chart, was in zip(charts, robust, strict=True)] == [True] * 3
+        assert "Robust · eps" in shown(app)
+
+    play(script, size=(200, 60))
+
+
+def test_a_run_without_an_evaluation_is_left_out_of_the_figure_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = demo_home.recipes()[:2]
+    History().upsert([*rows, replace(rows[0], id="new", name="waits", curve=[], status="cancelled")])
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await opened(app, pilot, "nfgsm", "waits")
+        await pilot.press("E")
+        await until(pilot, lambda: "without an evaluation: waits" in " ".join(shown(app).split()))
+        await until(pilot, lambda: [*tmp_path.glob("fastadv-figure-*.pdf")])
+
+    play(script, size=(120, 40))
+
+
+def test_published_results_that_do_not_exist_are_said_to_be_missing() -> None:
+    rows = [replace(row, dataset="digits", preset="digits") for row in demo_home.recipes()[:2]]
+    History().upsert(rows)
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await opened(app, pilot, "nfgsm")
+        await pilot.press("p")
+        await until(pilot, lambda: "no results are published for digits" in " ".join(shown(app).split()))
+
+    play(script, size=(120, 40))
 
 
 def test_a_narrow_terminal_shows_the_table_and_the_charts_on_request() -> None:

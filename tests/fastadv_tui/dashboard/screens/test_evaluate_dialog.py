@@ -57,6 +57,8 @@ def test_a_run_is_evaluated_by_key_and_its_result_is_among_its_facts(size: tuple
         await typed(app, pilot, "eps", "2,4")
         await pilot.press("enter")
         await until(pilot, lambda: any("evaluated, 50.0% PGD-20" in toast.message for toast in app._notifications))
+        (told,) = [toast.message for toast in app._notifications if "evaluated, " in toast.message]
+        assert [eps in told for eps in ("eps 2/255", "eps 4/255")] == [True, True]
         row = app.snapshot.row("a1")
         assert row is not None
         assert [round(255 * record.eps) for record in row.evaluations] == [2, 4]

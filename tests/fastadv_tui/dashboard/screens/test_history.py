@@ -139,7 +139,7 @@ def test_chosen_columns_and_theme_are_remembered() -> None:
     play(choose)
     columns = load().columns
     assert columns[0] == "name"
-    assert columns[-1] in settings()  # the last of all settings
+    assert columns[1] in settings()  # the last of all settings, behind the name, where the user sees it
     assert "status" not in columns
 
 
@@ -431,6 +431,18 @@ def test_the_keys_u_and_h_unmark_all_and_leave_with_the_filter_kept() -> None:
         await until(pilot, lambda: isinstance(app.screen, HistoryScreen) and "2 of 2 runs" in shown(app))
 
     play(script)
+
+
+def test_runs_of_one_name_have_their_seed_in_the_name() -> None:
+    demo_home.fill("seeds")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await opened(app, pilot, 15)
+        await until(pilot, lambda: all(f"✓ done       nfgsm s{seed}" in shown(app) for seed in range(3)))
+        await choose(app, pilot, "g", "")
+        await until(pilot, lambda: "nfgsm  " in shown(app) and "nfgsm s" not in shown(app))
+
+    play(script, size=(120, 40))
 
 
 def test_a_pinned_run_is_first_in_both_orders_of_time() -> None:

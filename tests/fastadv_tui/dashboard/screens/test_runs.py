@@ -266,6 +266,38 @@ def test_z_shows_each_panel_alone_and_escape_shows_all_again(size: tuple[int, in
     play(script, size)
 
 
+def test_a_zoomed_chart_names_its_run_if_no_legend_does() -> None:
+    a_run("a1", name="the [one")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "Accuracy · epoch" in shown(app))
+        assert "· the (one" not in shown(app)
+        await pilot.press("z")
+        await until(pilot, lambda: "Accuracy · epoch · the (one" in shown(app))
+        await pilot.press("tab")
+        await until(pilot, lambda: "Loss · the (one" in shown(app))
+        await pilot.press("z")
+        await until(pilot, lambda: "· the (one" not in shown(app))
+
+    play(script)
+
+
+def test_the_axes_of_the_curves_are_remembered() -> None:
+    a_run("a1")
+
+    async def switch(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "Accuracy · epoch" in shown(app))
+        await pilot.press("t", "y", "s")
+        await until(pilot, lambda: "Accuracy · training time" in shown(app))
+
+    async def look_again(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "Accuracy · training time" in shown(app) and "Loss · log" in shown(app))
+
+    play(switch)
+    assert load().curves == ("log", "smooth", "time")
+    play(look_again, settings=load())
+
+
 def test_panes_change_their_size_by_key_and_mouse_and_keep_it() -> None:
     a_run("a1")
 

@@ -12,8 +12,10 @@ from fastadv_tui.dashboard.widgets.machine_lines import (
     memory,
     summary,
     title,
+    usage_line,
 )
 from fastadv_tui.hardware.nvml import Gpu, MigInstance
+from fastadv_tui.hardware.process_usage import Usage
 from fastadv_tui.hardware.sample_history import Load
 from fastadv_tui.hardware.sampler import Host, Sample
 
@@ -32,6 +34,13 @@ def lines(
 ) -> list[str]:
     recent = [Load(float(n), share) for n, share in enumerate(loads or [0.5])]
     return [line.plain for line in gpu_lines(device, recent, runs, width, DARK, single)]
+
+
+def test_a_long_name_leaves_room_for_what_the_run_uses() -> None:
+    usage = Usage(cpu=0.3, rss=3 * GB, processes=1)
+    line = usage_line("digits-fgsm-eps51", usage, 30).plain
+    assert line.endswith(": 0.3 cores, 3.0 GB")
+    assert len(line) == 30
 
 
 def test_two_lines_have_work_memory_temperature_power_of_its_limit_and_the_run() -> None:

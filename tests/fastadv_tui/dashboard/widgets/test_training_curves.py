@@ -77,6 +77,16 @@ def test_the_axis_of_a_live_run_ends_where_the_run_will_end() -> None:
     watch(scenario)
 
 
+def test_the_legend_says_which_line_is_which() -> None:
+    async def scenario(curves: TrainingCurves, pilot: Pilot[None]) -> None:
+        curves.show([charted(trained(evaluated(10, clean=0.3, robust=0.2)))])
+        accuracy = curves.query_one("#accuracy", Chart)
+        assert accuracy.options.pair == "clean ─ / PGD-10 ┄"
+        assert [series.dotted for series in accuracy.series] == [False, True]
+
+    watch(scenario)
+
+
 def test_the_final_evaluation_is_a_point_of_its_own_with_the_name_of_its_attack() -> None:
     async def scenario(curves: TrainingCurves, pilot: Pilot[None]) -> None:
         last = evaluated(100, "final", clean=0.8, robust=0.4, attack="pgd-50-10")
