@@ -262,11 +262,11 @@ class RunsScreen(PanelKeys):
             self.fastadv.open_compare(runs)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """The demo is for a home without runs. There the keys of runs and panels are disabled; the help has them."""
+        """The demo is for a home without runs. There the keys of runs and panels are hidden, but not in the help."""
         if action == "demo" and not self.has_class("-empty"):
             return False
-        if action in ON_RUNS and self.has_class("-empty"):
-            return None
+        if action in ON_RUNS and self.has_class("-empty") and self.is_active:  # the help above asks, too
+            return False
         return super().check_action(action, parameters)
 
     @work(thread=True, exclusive=True, group="demo")

@@ -69,7 +69,7 @@ class KeyBar(Widget):
             self._keys = {}
             actions = set()
             for key, active in self.screen.active_bindings.items():
-                shown = active.binding.show and active.enabled and active.binding.action not in actions
+                shown = active.binding.show and active.binding.action not in actions
                 if shown or key == self.app.COMMAND_PALETTE_BINDING:
                     self._keys[key] = active
                     actions.add(active.binding.action)
