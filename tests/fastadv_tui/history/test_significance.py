@@ -141,7 +141,7 @@ def test_the_case_that_is_just_beyond_noise_is_so_by_the_formula() -> None:
 @pytest.mark.parametrize("form", ["table", "csv", "md", "latex", "json"])
 def test_every_format_has_the_same_footnotes_inside(form: str) -> None:
     table = compare(changed(eps=25 / 255))
-    assert len(table.footnotes) >= 3  # on ±, on the cells that cannot be compared, and why
+    assert len(table.footnotes) >= 3
     if form == "table":
         text = "\n".join(comparison_lines(table, width=400))
     else:
