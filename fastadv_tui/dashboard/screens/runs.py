@@ -345,7 +345,9 @@ def _no_accuracy(row: Row | None) -> str:
         return "no run chosen"
     if row.settings.get("watch.images") == 0:
         return "not measured: watch.images = 0"
-    return "measured after each epoch" if row.status != "queued" else "this run has not started"
+    if row.status == "queued":
+        return "this run has not started"
+    return "measured after each epoch" if row.live else "no accuracy was measured"
 
 
 def _stop_question(view: LiveRun, now: bool) -> str:

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rich.text import Text
 from textual.containers import Container, VerticalScroll
-from textual.widgets import Static
 
 from fastadv_tui.dashboard.chart.series import Options, Series
 from fastadv_tui.dashboard.chart.widget import Chart
+from fastadv_tui.dashboard.widgets.hanging import HangingFacts
 from fastadv_tui.dashboard.widgets.run_facts import facts
 from fastadv_tui.history.columns import COLUMNS
 from fastadv_tui.history.curve_axes import CLEAN, ROBUST, against_epochs
@@ -17,7 +16,6 @@ from fastadv_tui.history.paper import is_published
 from fastadv_tui.history.row import Row
 from fastadv_tui.text.sanitize import one_line
 
-MAX_VALUE = 60  # characters of a value
 MAX_MEMBERS = 20  # runs of a group that are listed
 OF_GROUP = ("dataset", "method", "eps", "seed", "clean", "robust", "duration", "flops")
 
@@ -34,7 +32,7 @@ class HistoryPreview(Container):
         if (rows, place) == self._shown:
             return
         if self._shown is None:
-            text = Static(id="preview-text", markup=False)
+            text = HangingFacts(id="preview-text", markup=False)
             chart = Chart(id="preview-curves", classes="curve")
             await self.mount_all([chart, VerticalScroll(text, id="preview-facts", can_focus=False)])
         self._shown = [*rows], place
@@ -48,8 +46,7 @@ class HistoryPreview(Container):
             if (points := against_epochs(rows, accuracy))
         ]
         chart.display = bool(chart.series)
-        lines = [_line(label, value) for label, value in _told(rows)]
-        self.query_one("#preview-text", Static).update(Text("\n").join(lines))
+        self.query_one(HangingFacts).show_facts(_told(rows))
 
 
 def _told(rows: Sequence[Row]) -> list[tuple[str, str]]:
@@ -80,7 +77,3 @@ def _best(row: Row) -> list[tuple[str, str]]:
 
 def _accuracies(row: Row) -> str:
     return f"{COLUMNS['clean'].text_or(row, '-')} / {COLUMNS['robust'].text_or(row, '-')}"
-
-
-def _line(label: str, value: str) -> Text:
-    return Text.assemble((f"{one_line(label, 18):<9} ", "dim"), one_line(value, MAX_VALUE))

@@ -2,49 +2,29 @@
 
 from collections.abc import Sequence
 from pathlib import PurePath
-from typing import Any
-
-from rich.text import Text
-from textual.widgets import Static
 
 from engine.config.norms import LINF
 from engine.config.units import eps_text, with_unit
 from fastadv_tui.dashboard.snapshot import Evaluation, LiveRun
-from fastadv_tui.dashboard.widgets.hanging import hanging
+from fastadv_tui.dashboard.widgets.hanging import HangingFacts
 from fastadv_tui.history.columns import COLUMNS, age_text, evaluation_text, reason_text, status_text
 from fastadv_tui.history.evaluations import replaced_text, short_text
 from fastadv_tui.history.row import Row
 from fastadv_tui.launch.command_line import as_text
 from fastadv_tui.text.quantities import format_duration, format_loss, format_progress, phase_words
-from fastadv_tui.text.sanitize import one_line
 
-LABEL = 9  # cells of the labels
-MAX_VALUE_WIDTH = 60
 SHOWN_ABOVE = {"norm", "eps", "epochs", "method.name", "method.alpha"}  # settings that have a line of their own
 
 
-class RunFacts(Static):
-    """Shows the settings, results and progress of one run. The style sheet gives it its size, whatever the text."""
+class RunFacts(HangingFacts):
+    """Shows the settings, results and progress of one run."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._facts: list[tuple[str, str]] = []
+    fixed_size = True
+    nothing = "no run chosen"
 
     def show(self, row: Row | None, view: LiveRun | None, evaluations: Sequence[Evaluation] = ()) -> None:
         """Show one run, or say that no run is chosen. evaluations: those of the run that have no result."""
-        self._facts = facts(row, view, evaluations) if row else []
-        self._draw()
-
-    def on_resize(self) -> None:
-        self._draw()
-
-    def _draw(self) -> None:
-        width = self.scrollable_content_region.width
-        lines = [
-            hanging(one_line(label, 18), one_line(value, MAX_VALUE_WIDTH), LABEL, width) for label, value in self._facts
-        ]
-        text = Text("\n").join(lines) if lines else Text("no run chosen")
-        self.update(text, layout=False)  # a layout of the whole screen, twice a second, costs more than all charts
+        self.show_facts(facts(row, view, evaluations) if row else [])
 
 
 def facts(row: Row, view: LiveRun | None, evaluations: Sequence[Evaluation] = ()) -> list[tuple[str, str]]:

@@ -207,6 +207,16 @@ def test_a_chart_without_accuracy_says_why(settings: dict[str, int], begun: bool
     play(script)
 
 
+def test_the_chart_of_a_run_that_ended_without_accuracy_promises_none() -> None:
+    rundir = make_run(runs_dir() / "r1", chosen=build("cifar"))
+    write_events(rundir, started(), step(1), Finished(status="failed", step=1, error="boom"))
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "no accuracy was measured" in shown(app))
+
+    play(script)
+
+
 def test_a_run_whose_config_cannot_be_read_is_not_offered_again() -> None:
     rundir = a_run("a1")
 

@@ -1,0 +1,34 @@
+"""The facts of the preview: a long value goes on below itself."""
+
+import asyncio
+
+from textual.app import App, ComposeResult
+
+from fastadv_tui.dashboard.widgets.hanging import LABEL
+from fastadv_tui.dashboard.widgets.history_preview import HistoryPreview
+from fastadv_tui.history.row import Row
+from tests.support.pilot import shown, until
+
+
+class Holder(App[str]):
+    CSS = "HistoryPreview { width: 42; }"
+
+    def compose(self) -> ComposeResult:
+        yield HistoryPreview()
+
+
+def test_a_long_reason_hangs_below_its_value() -> None:
+    reason = "the loss is nan at step 612, so lower the learning rate"
+    row = Row(id="a1", name="run", dataset="cifar10", method="fgsm", status="failed", reason=reason)
+
+    async def main() -> None:
+        app = Holder()
+        async with app.run_test(size=(42, 40)) as pilot:
+            await app.query_one(HistoryPreview).show([row], 0)
+            await until(pilot, lambda: "learning rate" in " ".join(shown(app).split()))
+            (begin,) = [place for place, line in enumerate(shown(app).split("\n")) if "the loss is nan" in line]
+            next_line = shown(app).split("\n")[begin + 1]
+            assert not next_line[:LABEL].strip()
+            assert next_line.strip()
+
+    asyncio.run(main())
