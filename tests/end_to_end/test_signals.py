@@ -62,9 +62,9 @@ def run(words: Sequence[str], number: int, moment: int) -> "subprocess.Completed
 @pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])
 def test_ctrl_c_at_any_moment_prints_nothing(words: list[str]) -> None:
     run(words, signal.SIGINT, 0)  # the first command in a home makes the history, which takes calls that others do not
-    whole = run(words, signal.SIGINT, 0)
+    whole, again = (run(words, signal.SIGINT, 0) for _ in range(2))
     assert whole.returncode == 0, whole.stderr
-    calls = int(whole.stdout.splitlines()[-1])
+    calls = min(int(done.stdout.splitlines()[-1]) for done in (whole, again))  # more calls wait for a busy machine
     moments = sorted(random.Random(16).sample(range(2, calls), MOMENTS))
     for moment in moments:
         done = run(words, signal.SIGINT, moment)

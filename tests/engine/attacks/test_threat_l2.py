@@ -25,7 +25,7 @@ def length(delta: Tensor) -> list[float]:
 
 
 def assert_allowed(x: Tensor, delta: Tensor, eps: float) -> None:
-    assert max(length(delta)) <= eps * (1 + 1e-6)
+    assert max(length(delta)) <= eps * (1 + 1e-6) + 1e-44  # lengths below 1e-38 have too few digits in float32
     assert (x + delta).min() >= 0
     assert (x + delta).max() <= 1
 

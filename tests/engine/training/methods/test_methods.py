@@ -280,8 +280,9 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
-@pytest.mark.parametrize(("name", "extra"), VARIANTS)
+@pytest.mark.parametrize(
+    ("name", "extra", "norm"), [(name, extra, norm) for name, extra in VARIANTS for norm in methods()[name].norms]
+)
 @given(
     eps=st.floats(0, 1, width=32),
     alpha=st.floats(0, 1, width=32),
@@ -302,8 +303,6 @@ def test_the_perturbation_of_every_method_stays_in_ball_and_image_range(
     carried: list[float] | None,
     seed: int,
 ) -> None:
-    if norm not in methods()[name].norms:
-        pytest.skip(f"{name} is not defined for {norm}")
     torch.manual_seed(seed)
     learner = Spy(nn.Sequential(nn.Flatten(), nn.Linear(4, 3)))
     x, y = torch.tensor(pixels).view(3, 1, 2, 2), torch.tensor([0, 1, 2])
@@ -317,7 +316,8 @@ def test_the_perturbation_of_every_method_stays_in_ball_and_image_range(
             assert seen.min() >= 0
             assert seen.max() <= 1
             assert largest(seen - x, norm) <= eps + 1e-6
-        assert largest(delta, norm) <= (eps if norm == "linf" else eps * (1 + 1e-6))
+        # A length in float32 is rounded; below 1e-38 the numbers have too few digits for a relative bound.
+        assert largest(delta, norm) <= (eps if norm == "linf" else eps * (1 + 1e-6) + 1e-44)
 
 
 def largest(delta: Tensor, norm: Norm) -> float:

@@ -243,11 +243,11 @@ def test_escape_puts_the_cursor_away_from_the_list_and_another_run_shows_its_new
         await until(pilot, lambda: "80.0 / 45.0" in shown(app))
         await pilot.press("left_square_bracket", "left_square_bracket", "left_square_bracket")
         assert chart.cursor == 1.0
-        assert "epoch 1  clean / PGD-10  ━ 30.0 / 20.0" in shown(app)
+        assert "epoch 1  clean ─ / PGD-10 ┄  ━ 30.0 / 20.0" in shown(app)
         await pilot.press("escape", "j")
         await until(pilot, lambda: app.screen.query_one(RunList).highlighted == 1)
         assert {chart.cursor for chart in app.screen.query(Chart)} == {None}
-        await until(pilot, lambda: "│clean / PGD-10  ━ 80.0 / 45.0" in shown(app))
+        await until(pilot, lambda: "│clean ─ / PGD-10 ┄  ━ 80.0 / 45.0" in shown(app))
 
     play(script)
 
