@@ -66,10 +66,9 @@ def liet(
     of the update, T the number of all updates.
 
     ball() clips to [-eps, eps] and to the image box [0,1]. alpha, eps: fractions in [0,1]. Each micro-batch draws its
-    own s and fraction. The defaults are the paper's for CIFAR-10; it sets weight = 200 on CIFAR-100. The paper smooths
-    labels by random amounts per class; `optim.label_smoothing` is the same for all classes. Its code for eps above
-    8/255 draws noise from U(-2 eps, 2 eps) and clips to the box alone, which is not here. The passes for the table are
-    not in the cost: one image for each class every `table_steps` updates.
+    own s and fraction. The defaults are the paper's for CIFAR-10; it sets weight = 200 on CIFAR-100. Not here: label
+    smoothing by random amounts per class (`optim.label_smoothing` has one amount), and the wider noise of the paper's
+    code for eps above 8/255. The cost leaves out the passes for the table.
     """
     from engine.training.losses import js_divergence  # late: a spec is read before torch is loaded
 
