@@ -66,15 +66,14 @@ def liet(
     of the update, T the number of all updates.
 
     ball() clips to [-eps, eps] and to the image box [0,1]. alpha, eps: fractions in [0,1]. Each micro-batch draws its
-    own s and fraction. The defaults are the paper's for CIFAR-10; it sets weight = 200 on CIFAR-100. Not here: label
-    smoothing by random amounts per class (`optim.label_smoothing` has one amount), and the wider noise of the paper's
-    code for eps above 8/255. The cost leaves out the passes for the table.
+    own s and fraction. The defaults are the paper's for CIFAR-10; on CIFAR-100, weight = 200. Not here: random label
+    smoothing, and the wider noise of the paper's code for eps above 8/255. The cost leaves out the table's passes.
     """
     from engine.training.losses import js_divergence  # late: a spec is read before torch is loaded
 
     x, y = batch.x, batch.y
-    start = _start(_table(learner, batch, threat, table_steps)[y], threat, rng, mask_low, mask_high)
-    start = threat.project(x, start)
+    labelled = _table(learner, batch, threat, table_steps)[y]
+    start = threat.project(x, _start(labelled, threat, rng, mask_low, mask_high))
     gradient, before, logits = learner.traced_input_grad(x + start, y)
     delta = threat.step(x, start, gradient, alpha)
     scale = weight * learner.progress
