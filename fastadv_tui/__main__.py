@@ -13,10 +13,14 @@ STOPPED = 130  # ExitCode.STOPPED, which may not be imported yet
 def main() -> None:
     """Run the command line. A Ctrl-C at any moment ends the process with exit code 130 and without a traceback."""
     try:
-        from fastadv_tui.interrupts import interrupt_quietly
+        from fastadv_tui.interrupts import interrupt_quietly, was_interrupted
 
         interrupt_quietly()
-        _run(sys.argv[1:])
+        try:
+            _run(sys.argv[1:])
+        finally:
+            if was_interrupted():
+                raise KeyboardInterrupt
     except KeyboardInterrupt:
         sys.exit(STOPPED)
 

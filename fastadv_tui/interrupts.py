@@ -4,6 +4,8 @@ import signal
 import sys
 from types import FrameType
 
+_interrupted = False
+
 
 def interrupt_quietly() -> None:
     """From now on the first SIGINT raises KeyboardInterrupt, so that the command cleans up. A second one kills."""
@@ -12,7 +14,17 @@ def interrupt_quietly() -> None:
         sys.unraisablehook = _end_if_interrupted
 
 
+def was_interrupted() -> bool:
+    """Whether a SIGINT came. Its KeyboardInterrupt may be lost: C code of a library may clear any error of a callback.
+
+    One such place is msgspec, which compares types while it prepares to decode a type for the first time.
+    """
+    return _interrupted
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    global _interrupted
+    _interrupted = True
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     raise KeyboardInterrupt
 

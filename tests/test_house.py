@@ -1,6 +1,7 @@
 """The import rules of the packages, and their purpose: commands that start at once."""
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -57,6 +58,12 @@ def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
         TopologicalSorter(imports).prepare()
     except CycleError as error:
         pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_only_one_module_reads_typed_json() -> None:
+    paths = [path for package in ("engine", "fastadv_tui") for path in (ROOT / package).rglob("*.py")]
+    found = {path.stem for path in paths if re.search(r"msgspec\.json\.(decode|Decoder)\(", path.read_text())}
+    assert found == {"typed"}, "elsewhere an interrupt can be lost; see engine/config/typed.py"
 
 
 def test_files_that_are_no_modules_are_packaged() -> None:

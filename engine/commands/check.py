@@ -6,6 +6,7 @@ from engine.config.attacks import check_attack
 from engine.config.errors import UserError
 from engine.config.networks import NETWORKS
 from engine.config.run import RunConfig
+from engine.config.typed import decode
 from engine.data.dataset import open_training_data
 from engine.plan.cost import smallest_part
 from engine.protocol.answers import answer, refuse, refuse_system_error
@@ -19,7 +20,7 @@ def check(request: bytes) -> int:
     `request` is a RunConfig as JSON. Answers Checked or Refused; returns the exit code.
     """
     try:
-        checked = check_run(msgspec.json.decode(request, type=RunConfig))
+        checked = check_run(decode(request, RunConfig))
     except UserError as error:
         return refuse(str(error))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:  # also msgspec.ValidationError

@@ -17,6 +17,7 @@ from engine.attacks.threat import Threat
 from engine.config.attacks import remarks_on
 from engine.config.errors import UserError
 from engine.config.norms import Norm
+from engine.config.typed import decode
 from engine.data.dataset import open_dataset
 from engine.evaluation.evaluation import Accuracy, Evaluation
 from engine.evaluation.resumable import ResumableEvaluation, weights_hash
@@ -44,7 +45,7 @@ def evaluate(request: bytes) -> int:
     stop = StopRequest()
     tune_allocator()
     try:
-        requested = _RequestedEvaluation(msgspec.json.decode(request, type=EvalRequest))
+        requested = _RequestedEvaluation(decode(request, EvalRequest))
         answer(requested.understood())
         measured = _measure(requested, _Ticker(stop, lambda done, total: answer(Working(done=done, total=total))))
         answer(measured)  # before the files are written: a full disk must not hide the result
@@ -66,7 +67,7 @@ def evaluate_in_folder(rundir: RunDir, writer: Writer, stop: StopRequest) -> Non
     Raises: Stopped, with saved progress; UserError; WriteError; OSError.
     """
     writer.write(Starting(phase="loading the data"))
-    requested = _RequestedEvaluation(msgspec.json.decode(rundir.request.read_bytes(), type=EvalRequest))
+    requested = _RequestedEvaluation(decode(rundir.request.read_bytes(), EvalRequest))
 
     def tell(done: int, total: int) -> None:
         writer.write(Progress(attack=requested.attack_name, done=done, total=total))
@@ -220,7 +221,7 @@ def _measured(requested: _RequestedEvaluation, found: list[Accuracy], seconds: f
 
 def _read(path: Path) -> Measured | None:
     try:
-        measured = msgspec.json.decode(path.read_bytes(), type=Measured)
+        measured = decode(path.read_bytes(), Measured)
     except (OSError, msgspec.DecodeError):
         return None
     return structs.replace(measured, stored=True)

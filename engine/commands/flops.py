@@ -1,10 +1,9 @@
 """`engine --flops`: counts the floating-point operations of a network for one image."""
 
-import msgspec
-
 from engine.config.datasets import facts_of
 from engine.config.errors import UserError
 from engine.config.run import RunConfig
+from engine.config.typed import decode
 from engine.data.dataset import open_dataset
 from engine.protocol.answers import answer, refuse
 from engine.protocol.exit_code import ExitCode
@@ -17,7 +16,7 @@ def flops(request: bytes) -> int:
     Answers Counted or Refused; returns the exit code.
     """
     try:
-        answer(count_run(msgspec.json.decode(request, type=RunConfig)))
+        answer(count_run(decode(request, RunConfig)))
     except UserError as error:
         return refuse(str(error))
     return ExitCode.DONE

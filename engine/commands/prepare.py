@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import msgspec
 from filelock import FileLock, Timeout
 
 from engine.config.errors import UserError
 from engine.config.sendable import sendable
+from engine.config.typed import decode
 from engine.data.prepare.copy import CopyError, cannot_write
 from engine.data.prepare.preparation import LOCK, Preparation, check_request
 from engine.data.prepare.source import SourceError
@@ -27,7 +27,7 @@ def prepare(request: bytes) -> int:
 
 def _prepare(request: bytes, stop: StopRequest) -> int:
     try:
-        asked = msgspec.json.decode(request, type=PrepareRequest)
+        asked = decode(request, PrepareRequest)
         check_request(asked)
         with _locked(Path(asked.out)):
             answer(Preparation(asked, stop).run())

@@ -19,6 +19,7 @@ from engine.commands.check import check_run
 from engine.commands.flops import count_run
 from engine.config.errors import UserError
 from engine.config.sendable import sendable
+from engine.config.typed import decode
 from engine.protocol.answers import system_error_text
 from engine.protocol.exit_code import ExitCode
 from engine.protocol.requests import Begun, Checked, Counted, Question, Ready, Refused, Reply, Superseded
@@ -95,7 +96,7 @@ class _Server:
         main = threading.main_thread().ident
         assert main is not None
         for line in self._questions:
-            question = msgspec.json.decode(line, type=Question)
+            question = decode(line, Question)
             with self._changed:
                 self._newest = question
                 self._changed.notify()

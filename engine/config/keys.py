@@ -11,6 +11,7 @@ from engine.config.norms import LINF
 from engine.config.run import RunConfig
 from engine.config.settings import Kind, fields, settings
 from engine.config.suggest import did_you_mean
+from engine.config.typed import convert
 from engine.config.units import parse_size
 
 SHORT_KEYS = {  # for the settings that people type most often
@@ -47,8 +48,8 @@ def parse_value(key: str, text: str, norm: str = LINF) -> Any:
         if setting.is_size:
             return None if text in ("", "auto") and setting.optional else parse_size(text, norm)
         if setting.kind is Kind.LIST:
-            return msgspec.convert([part for part in text.split(",") if part], kind, strict=False)
-        return msgspec.convert(full_name(text) if key == "dataset" else text, kind, strict=False)
+            return convert([part for part in text.split(",") if part], kind, strict=False)
+        return convert(full_name(text) if key == "dataset" else text, kind, strict=False)
     except ConfigError as error:
         raise ConfigError(f"{key}: {error}") from None
     except msgspec.ValidationError as error:
@@ -65,7 +66,7 @@ def assemble(settings: Mapping[str, Any]) -> RunConfig:
         section, _, leaf = key.rpartition(".")
         (nested.setdefault(section, {}) if section else nested)[leaf] = value
     try:
-        return msgspec.convert(nested, RunConfig)
+        return convert(nested, RunConfig)
     except msgspec.ValidationError as error:
         raise ConfigError(_plain_error(error)) from None
 

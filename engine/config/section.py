@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta, Struct, structs
 
 from engine.config.errors import ConfigError
+from engine.config.typed import decoder
 
 PerturbationSize = Annotated[float, Meta(ge=0, extra={"unit": "1/255"})]  # RunConfig checks the bound of its norm
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -47,4 +48,6 @@ class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 @cache
 def _without_post_init(kind: type[Struct]) -> type[Struct]:
     """A struct with the same fields but without `__post_init__`, so that msgspec checks all fields in one call."""
-    return msgspec.defstruct(kind.__name__, [(field.name, field.type) for field in fields_of(kind)], kw_only=True)
+    twin = msgspec.defstruct(kind.__name__, [(field.name, field.type) for field in fields_of(kind)], kw_only=True)
+    decoder(twin)  # prepares the type, so that `convert` may be interrupted
+    return twin

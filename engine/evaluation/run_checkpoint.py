@@ -12,6 +12,7 @@ from engine.attacks.threat import Threat
 from engine.config.errors import ConfigError
 from engine.config.run import RunConfig
 from engine.config.trained_with import check_settings, notes_on_data, notes_on_settings
+from engine.config.typed import decode
 from engine.protocol import evaluations
 from engine.protocol.evaluations import EvaluationRecord
 from engine.protocol.requests import EvalRequest, Measured
@@ -96,7 +97,7 @@ class RunCheckpoint:
 
     def _trained(self) -> RunConfig:
         try:
-            return msgspec.json.decode(self._state["config"], type=RunConfig)
+            return decode(self._state["config"], RunConfig)
         except (msgspec.DecodeError, TypeError) as error:
             raise ConfigError(
                 f"{self._path} was trained with settings that this version cannot read ({error}); use that version"

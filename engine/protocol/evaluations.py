@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from engine.config.norms import LINF, Norm
+from engine.config.typed import decoder
 from engine.protocol.files import WriteError
 
 
@@ -49,7 +50,7 @@ class EvaluationRecord(Struct, frozen=True, kw_only=True):
         )
 
 
-_DECODER = msgspec.json.Decoder(EvaluationRecord)
+_DECODER = decoder(EvaluationRecord)
 
 
 def iso_time(unix: float, timespec: str = "seconds") -> str:

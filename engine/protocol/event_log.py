@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from engine.config.typed import decoder
 from engine.protocol.events import AnyEvent, Event
 from engine.protocol.files import WriteError
 
@@ -16,7 +17,7 @@ TAIL_BYTES = 1 << 20  # a Follower reads slices of this many bytes
 LAST_BYTES = 1 << 16  # `last` reads so many bytes at the end of a file: enough for the last events of any run
 
 Kind = TypeVar("Kind", bound=Event)
-_DECODER = msgspec.json.Decoder(AnyEvent)
+_DECODER: msgspec.json.Decoder[AnyEvent] = decoder(AnyEvent)
 _ENCODER = msgspec.json.Encoder()
 
 

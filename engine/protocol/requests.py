@@ -15,6 +15,7 @@ from msgspec import Struct, field
 from engine.config.norms import LINF, Norm
 from engine.config.plain_file import not_plain
 from engine.config.run import RunConfig
+from engine.config.typed import decode
 from engine.plan.cost import Passes
 
 
@@ -242,7 +243,7 @@ def read_prepared(out: Path) -> Prepared | None:
     try:
         if instead := not_plain(out / PREPARED):
             raise msgspec.DecodeError(f"{PREPARED} is {instead}")
-        return msgspec.json.decode((out / PREPARED).read_bytes(), type=Prepared)
+        return decode((out / PREPARED).read_bytes(), Prepared)
     except FileNotFoundError:
         return None
     except RecursionError:

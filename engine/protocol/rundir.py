@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from engine.config.errors import UserError
 from engine.config.run import RunConfig
+from engine.config.typed import decode
 
 UNKNOWN_FIELD = re.compile(r"unknown field `(?P<name>[^`]*)`(?: - at `\$\.(?:config\.?)?(?P<place>[^`]*)`)?")
 
@@ -63,7 +64,7 @@ class RunDir:
     def submission(self) -> Submission:
         """Read `config.json`. Raises: SubmissionError."""
         try:
-            return msgspec.json.decode(self.config.read_bytes(), type=Submission)
+            return decode(self.config.read_bytes(), Submission)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
             raise SubmissionError(self.id, _why_unreadable(error)) from None
 

@@ -16,6 +16,7 @@ from engine.config.datasets import DatasetFacts, facts_of
 from engine.config.errors import UserError
 from engine.config.run import RunConfig
 from engine.config.trained_with import check_settings
+from engine.config.typed import decode
 from engine.models.build import build_network
 from engine.protocol.files import replacing
 from engine.protocol.rundir import RunDir
@@ -73,7 +74,7 @@ def data_state(
 def trained_config(state: dict[str, Any]) -> RunConfig:
     """The settings that a checkpoint was trained with. Raises: CheckpointError, if this version cannot read them."""
     try:
-        return msgspec.json.decode(state["config"], type=RunConfig)
+        return decode(state["config"], RunConfig)
     except (KeyError, msgspec.DecodeError) as error:
         raise CheckpointError(f"its settings cannot be read ({error}); was it written by another version?") from None
 
@@ -159,7 +160,7 @@ def load_model(run_dir: str | Path, which: Literal["last", "best"] = "last") -> 
             f"{rundir.path} has no {which} checkpoint; a run writes its checkpoints from the end of its first epoch on"
         )
     config = trained_config(state)
-    facts = msgspec.json.decode(state["facts"], type=DatasetFacts) if "facts" in state else facts_of(config.dataset)
+    facts = decode(state["facts"], DatasetFacts) if "facts" in state else facts_of(config.dataset)
     model = build_network(config.model, facts)
     model.load_state_dict(state.get("averaged", state["model"]))
     return model.eval()

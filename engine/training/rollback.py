@@ -12,6 +12,7 @@ from msgspec import structs
 
 from engine.config.method_section import MethodConfig
 from engine.config.run import RunConfig
+from engine.config.typed import decode
 from engine.training.methods.step import Step, step_of
 
 MAX_ROLLBACKS = 3  # in a run; later collapses are only reported
@@ -49,7 +50,7 @@ class MethodInForce:
         return {"method": method, "recovery": self._recovery, "rollbacks": self.rollbacks}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._method = msgspec.json.decode(state["method"], type=MethodConfig)
+        self._method = decode(state["method"], MethodConfig)
         self._recovery, self.rollbacks = state["recovery"], state["rollbacks"]
 
 

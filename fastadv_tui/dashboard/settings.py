@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from engine.config.typed import convert
 from engine.protocol.files import WriteError, write_atomic
 from fastadv_tui.errors import UserError
 from fastadv_tui.paths import ensure_home, home
@@ -92,7 +93,7 @@ def changed(text: str, key: str, value: str | list[str] | dict[str, Any]) -> str
 def load() -> Settings:
     """The user's settings, or the defaults without a file. Raises: UserError, which names the file and the error."""
     try:
-        return msgspec.convert(tomllib.loads(path().read_text()), Settings)
+        return convert(tomllib.loads(path().read_text()), Settings)
     except FileNotFoundError:
         return Settings()
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:

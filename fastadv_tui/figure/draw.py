@@ -9,8 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
+from engine.config.typed import decode
 from fastadv_tui.figure.picture import Line, Picture
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # Okabe and Ito
@@ -123,7 +122,7 @@ def _columns_that_fit(figure: Any, handles: Sequence[Any]) -> int:
 
 
 def main() -> int:
-    picture = msgspec.json.decode(sys.stdin.buffer.read(), type=Picture)
+    picture = decode(sys.stdin.buffer.read(), Picture)
     sys.stdout.buffer.write(draw(picture, sys.argv[1]))
     return 0
 

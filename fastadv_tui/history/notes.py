@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Struct, field
 
+from engine.config.typed import decode
 from engine.protocol.files import write_atomic
 from engine.protocol.rundir import RunDir
 
@@ -32,7 +33,7 @@ def notes_to_change(rundir: RunDir) -> Notes:
     Raises: OSError, msgspec.DecodeError, UnicodeDecodeError.
     """
     try:
-        return msgspec.json.decode(rundir.notes.read_bytes(), type=Notes)
+        return decode(rundir.notes.read_bytes(), Notes)
     except FileNotFoundError:
         return Notes()
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from engine.config.typed import decode
+
 ONE_WORD = re.compile(r"[\w.,:+=@/-]+")  # a name that a shell takes as it stands
 
 
@@ -21,7 +23,7 @@ class _File(Struct):
 def unique_names(path: Path) -> list[str]:
     """The names that only one run has and that need no quotes; none if the file is missing or cannot be read."""
     try:
-        rows = msgspec.json.decode(path.read_bytes(), type=_File).runs
+        rows = decode(path.read_bytes(), _File).runs
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return []
     counts = Counter(row.name for row in rows.values())

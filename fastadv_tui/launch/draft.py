@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from engine.config.typed import decode
 from engine.protocol.files import write_atomic
 from fastadv_tui.paths import home
 
@@ -41,7 +42,7 @@ def load_draft() -> dict[str, str]:
     """The texts of the draft; empty if there is none that can be read."""
     with suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
         if path().is_file() and path().stat().st_size <= MAX_BYTES:
-            return msgspec.json.decode(path().read_bytes(), type=dict[str, str])
+            return decode(path().read_bytes(), dict[str, str])
     return {}
 
 

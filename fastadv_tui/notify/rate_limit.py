@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from engine.config.typed import decode
 from engine.protocol.files import write_atomic
 from fastadv_tui.supervise.locks import try_lock
 
@@ -73,7 +74,7 @@ class RateLimit:
     def _read(self) -> Sent:
         """The counts, without the times before the window and those that a changed clock put into the future."""
         try:
-            sent = msgspec.json.decode(self._path.read_bytes(), type=Sent)
+            sent = decode(self._path.read_bytes(), Sent)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             return Sent()
         now = time.time()

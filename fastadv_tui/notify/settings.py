@@ -8,6 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 from msgspec import Meta, Struct
 
+from engine.config.typed import convert
 from engine.protocol.files import write_atomic
 from fastadv_tui.errors import UserError
 from fastadv_tui.paths import ensure_home, notify_path
@@ -42,7 +43,7 @@ class NotifySettings(Struct, forbid_unknown_fields=True, kw_only=True):
 def load() -> NotifySettings | None:
     """The settings; None if there are none. Raises: UserError, which names the file and no value in it."""
     try:
-        return msgspec.convert(tomllib.loads(notify_path().read_text()), NotifySettings)
+        return convert(tomllib.loads(notify_path().read_text()), NotifySettings)
     except FileNotFoundError:
         return None
     except msgspec.ValidationError as error:

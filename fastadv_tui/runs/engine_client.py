@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from engine.config.run import RunConfig
+from engine.config.typed import decode, decoder
 from engine.protocol.provenance import engine_command
 from engine.protocol.requests import (
     Answer,
@@ -80,7 +81,7 @@ def _ask(command: str, kind: type[OneAnswer], request: bytes, *arguments: str, s
     except OSError as error:  # no more processes are allowed, or there is no memory for a new process
         raise EngineError(f"cannot start the engine's {command}: {error}") from None
     try:
-        answer = msgspec.json.decode(output.splitlines()[-1], type=kind | Refused)
+        answer = decode(output.splitlines()[-1], kind | Refused)
     except (IndexError, msgspec.DecodeError):
         ending = f"the engine's {command} ended without an answer (exit code {code})"
         raise EngineError(f"{ending}; `fastadv doctor` may show the cause") from None
@@ -133,7 +134,7 @@ class EngineStream(Generic[Answers]):
 
     def __init__(self, command: str, request: Struct, answers: Any) -> None:
         self._command, self._request = command, msgspec.json.encode(request)
-        self._decoder = msgspec.json.Decoder(answers)
+        self._decoder = decoder(answers)
 
     def __enter__(self) -> "EngineStream[Answers]":
         """Start the engine and send the request. Raises: EngineError, if the engine cannot start."""

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from engine.config.run import RunConfig
+from engine.config.typed import decode
 from engine.protocol.provenance import engine_command
 from engine.protocol.requests import Answer, Begun, Checked, Counted, Question, Ready, Refused, Reply, Superseded
 from fastadv_tui.errors import UserError
@@ -180,7 +181,7 @@ class _Process:
         assert self._process.stdin is not None
         for line in self._process.stdout:
             try:
-                reply = msgspec.json.decode(line, type=Reply)
+                reply = decode(line, Reply)
             except msgspec.DecodeError:  # a process that was killed while it wrote
                 continue
             with self._changed:

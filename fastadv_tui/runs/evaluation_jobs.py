@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from engine.config.typed import decode
 from engine.protocol.provenance import code_version
 from engine.protocol.requests import EvalRequest
 from engine.protocol.rundir import RunDir, Submission
@@ -79,7 +80,7 @@ def remove(evaluations: Iterable[RunDir]) -> None:
 def read_request(rundir: RunDir) -> EvalRequest | None:
     """What an evaluation measures; None if its file is missing or damaged."""
     with suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
-        return msgspec.json.decode(rundir.request.read_bytes(), type=EvalRequest)
+        return decode(rundir.request.read_bytes(), EvalRequest)
     return None
 
 

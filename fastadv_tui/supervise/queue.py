@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from engine.config.typed import decode
 from engine.protocol.files import write_atomic
 from fastadv_tui.paths import slots_dir
 from fastadv_tui.supervise.locks import try_lock
@@ -100,7 +101,7 @@ class RunQueue:
     def full_ticket(self, run_id: str) -> FullTicket | None:
         """The ticket of a run as its file has it; None if there is none."""
         with suppress(OSError, msgspec.DecodeError):
-            return msgspec.json.decode((self.tickets / run_id).read_bytes(), type=FullTicket)
+            return decode((self.tickets / run_id).read_bytes(), FullTicket)
         return None
 
     def waiting(self) -> list[Ticket]:
@@ -180,7 +181,7 @@ def _places(tickets: list[Ticket]) -> dict[str, int]:
 
 
 def _ticket(path: str) -> Ticket:
-    return msgspec.json.decode(Path(path).read_bytes(), type=Ticket)
+    return decode(Path(path).read_bytes(), Ticket)
 
 
 def _changed(folder: Path) -> int | None:

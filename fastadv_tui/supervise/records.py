@@ -6,6 +6,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
+from engine.config.typed import decode
 from engine.protocol.files import write_atomic
 from fastadv_tui.supervise.process_identity import ProcessIdentity
 
@@ -61,7 +62,7 @@ class ExitRecord(Struct, frozen=True, kw_only=True):
 def read(path: Path, kind: type[Record]) -> Record | None:
     """The record in a file; None if the file is missing or damaged."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        return decode(path.read_bytes(), kind)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 

@@ -66,14 +66,10 @@ def test_ctrl_c_at_any_moment_prints_nothing(words: list[str]) -> None:
     assert whole.returncode == 0, whole.stderr
     calls = min(int(done.stdout.splitlines()[-1]) for done in (whole, again))  # more calls wait for a busy machine
     moments = sorted(random.Random(16).sample(range(2, calls), MOMENTS))
-    lost = []
     for moment in moments:
         done = run(words, signal.SIGINT, moment)
         assert (done.returncode, done.stderr) in ((130, ""), (0, whole.stderr)), (moment, done.stderr)
-        if done.returncode == 0 and moment <= 0.9 * calls:
-            lost.append(moment)
-    # msgspec compares types in C, and loses an exception that arrives then. The command ends as if none had come.
-    assert len(lost) <= 1, lost
+        assert done.returncode == 130 or moment > 0.9 * calls, moment
 
 
 @pytest.mark.usefixtures("_run")

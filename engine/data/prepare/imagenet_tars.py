@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 from msgspec import Struct
 
+from engine.config.typed import decode
 from engine.data.prepare.source import File, ImageClass, Source, SourceError, checked, plain_name
 from engine.protocol.files import write_atomic
 
@@ -56,7 +57,7 @@ def official(source: Path, index: Path, tick: Tick) -> Source | None:
 def _index(source: Path, path: Path, tick: Tick) -> Index:
     stamps = [(stat.st_size, stat.st_mtime_ns) for stat in ((source / name).stat() for name in (TRAIN, VAL))]
     try:
-        known = msgspec.json.decode(path.read_bytes(), type=Index)
+        known = decode(path.read_bytes(), Index)
     except (OSError, msgspec.DecodeError):
         known = None
     if known and known.stamps == stamps:

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from engine.config.errors import ConfigError
+from engine.config.typed import decode
 from engine.data.folder.layout import VAL_NAMES, ignored_remark
 from engine.data.folder.rgb import UnsupportedImageError
 from engine.data.prepare import imagenet_tars
@@ -183,7 +184,7 @@ def check_request(asked: PrepareRequest) -> None:
 
 def _plan(out: Path) -> Manifest | None:
     try:
-        return msgspec.json.decode((out / PLAN).read_bytes(), type=Manifest)
+        return decode((out / PLAN).read_bytes(), Manifest)
     except FileNotFoundError:
         return None
 

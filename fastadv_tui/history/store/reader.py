@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from engine.config.typed import convert, decoder
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.store.migrations import SCHEMA, Tables, migrate, version
 
@@ -20,7 +21,7 @@ class _CurrentFile(Struct):
     runs: dict[str, Row]
 
 
-_CURRENT_FILE = msgspec.json.Decoder(_CurrentFile)
+_CURRENT_FILE = decoder(_CurrentFile)
 _ROWS = list[Row]
 
 
@@ -38,7 +39,7 @@ def read_rows(path: Path) -> list[Row]:
         return []
     except DAMAGED:
         pass  # an older version or a damaged file: `read_tables` finds out which
-    return msgspec.convert(list(read_tables(path).get(RUNS, {}).values()), _ROWS)
+    return convert(list(read_tables(path).get(RUNS, {}).values()), _ROWS)
 
 
 def read_tables(path: Path) -> Tables:

@@ -5,10 +5,11 @@ from pathlib import Path
 import msgspec
 from tinydb.storages import Storage
 
+from engine.config.typed import decoder
 from engine.protocol.files import write_atomic
 from fastadv_tui.history.store.migrations import Tables
 
-_DECODER = msgspec.json.Decoder(Tables)
+_DECODER = decoder(Tables)
 _ENCODER = msgspec.json.Encoder()
 
 

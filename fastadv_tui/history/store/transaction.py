@@ -10,6 +10,7 @@ from tinydb import TinyDB
 from tinydb.storages import MemoryStorage
 from tinydb.table import Document
 
+from engine.config.typed import convert, decode, decoder
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.store.migrations import SCHEMA, Tables, version
 from fastadv_tui.history.store.reader import DAMAGED, META, RUNS, check_keys, read_tables
@@ -23,7 +24,7 @@ class _UndecodedFile(Struct):
     runs: dict[str, Raw]
 
 
-_UNDECODED_FILE = msgspec.json.Decoder(_UndecodedFile)
+_UNDECODED_FILE = decoder(_UndecodedFile)
 
 
 class Transaction:
@@ -50,7 +51,7 @@ class Transaction:
         found = self._tables.get(RUNS, {}).get(str(_document_id(run_id)))
         if found is None:
             return None
-        return msgspec.json.decode(found, type=Row) if isinstance(found, Raw) else msgspec.convert(found, Row)
+        return decode(found, Row) if isinstance(found, Raw) else convert(found, Row)
 
     def put(self, rows: Iterable[Row]) -> None:
         """Insert or replace many rows at once. TinyDB's own upsert reads the whole table for each row."""
