@@ -27,6 +27,8 @@ GIVE_UP = 0.3
 # AutoAttack's APGD-CE has one start. A second one costs half of the first, as it is given up soon where it is far from
 # success. It fooled 2 more of 360 images, which is what one start differs by between seeds.
 CE_STARTS, CE_GIVE_UP = 2, 0.1
+# A search in low precision may end just short of a success. Where its loss is this close to 0, it goes on in fp32.
+FINISH = CLOSE, FINISH_STEPS, FINISH_STEP = 0.1, 20, 0.25  # the last is the first step size in units of eps
 COMPACT_FRACTION = 0.03  # as in PGD: from this fraction of fooled images on, a batch drops them
 
 
@@ -45,7 +47,7 @@ class ApgdCe:
 
     @property
     def inputs(self) -> tuple[float | int | str, ...]:
-        return (self.parts, self.steps, self.give_up)
+        return (self.parts, self.steps, self.give_up, *FINISH)
 
     def attack(
         self, probe: Probe, x: Tensor, y: Tensor, images: Tensor, threat: Threat, seed: int, part: int
@@ -71,7 +73,7 @@ class ApgdTargeted:
 
     @property
     def inputs(self) -> tuple[float | int | str, ...]:
-        return (self.parts, self.steps, self.give_up)
+        return (self.parts, self.steps, self.give_up, *FINISH)
 
     def attack(
         self, probe: Probe, x: Tensor, y: Tensor, images: Tensor, threat: Threat, seed: int, part: int
@@ -113,15 +115,17 @@ def fooled_by_apgd(
     threat: Threat,
     steps: int,
     give_up: float = math.inf,
+    first_step: float = FIRST_STEP,
 ) -> tuple[Tensor, Tensor]:
     """Which images are misclassified at any iterate, and which had a gradient of zero at some iterate.
 
     Both masks: bool, (B,). x: images in [0,1], (B, C, H, W); y: labels, (B,); start: perturbations, (B, C, H, W);
-    give_up: as GIVE_UP, for a loss that is above 0 only where the model misclassifies; inf: never.
+    give_up: as GIVE_UP, for a loss that is above 0 only where the model misclassifies; inf: never. first_step: size of
+    the first step in units of eps.
     """
     fooled, unmoved = torch.zeros_like(y, dtype=torch.bool), torch.zeros_like(y, dtype=torch.bool)
     wrong, values, gradient = probe.fooled_values_and_gradient(x + start, y, loss)
-    state = _State.at_start(x, y, start, loss, values, gradient, threat)
+    state = _State.at_start(x, y, start, loss, values, gradient, first_step * threat.eps)
     ends = period_ends(steps)
     for step in range(1, steps + 1):
         fooled[state.rows[wrong]] = True
@@ -142,7 +146,23 @@ def fooled_by_apgd(
     # The search may be in low precision, which may miss a success: fp32 decides on the last and the best iterate.
     for delta in (state.delta, state.best):
         fooled[state.rows[probe.fooled(state.x + delta, state.y)]] = True
+    if probe.dtype is not None:
+        state = state.where(~fooled[state.rows])
+        fooled[state.rows] = _finish(probe, state, threat)
     return fooled, unmoved
+
+
+def _finish(probe: Probe, state: "_State", threat: Threat) -> Tensor:
+    """Which images of a search in low precision are misclassified after some steps in fp32: bool, (B,)."""
+    close = (state.best_values > -CLOSE) & ~state.given_up
+    found = torch.zeros_like(close)
+    if bool(close.any()):
+        near = state.where(close)
+        with probe.exact():
+            found[close], _ = fooled_by_apgd(
+                probe, near.x, near.y, near.best, near.loss, threat, FINISH_STEPS, first_step=FINISH_STEP
+            )
+    return found
 
 
 @dataclass
@@ -168,7 +188,7 @@ class _State:
 
     @classmethod
     def at_start(
-        cls, x: Tensor, y: Tensor, start: Tensor, loss: Loss, values: Tensor, gradient: Tensor, threat: Threat
+        cls, x: Tensor, y: Tensor, start: Tensor, loss: Loss, values: Tensor, gradient: Tensor, step_size: float
     ) -> "_State":
         return cls(
             rows=torch.arange(len(y), device=y.device),
@@ -182,7 +202,7 @@ class _State:
             best=start,
             best_values=values,
             best_gradient=gradient,
-            step_size=torch.full((len(y), 1, 1, 1), FIRST_STEP * threat.eps, device=x.device),
+            step_size=torch.full((len(y), 1, 1, 1), step_size, device=x.device),
             rises=torch.zeros_like(y),
             halved=torch.ones_like(y, dtype=torch.bool),
             checked_values=values,

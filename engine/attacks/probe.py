@@ -1,6 +1,7 @@
 """Gives an attack the gradients of a model, and decides which images the model misclassifies."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +38,16 @@ class Probe:
         self._compared = dtype is None  # whether the logits in low precision were compared with those in fp32
         self.gradients = 0
         self.tick: Callable[[], None] = lambda: None
+
+    @contextmanager
+    def exact(self) -> Iterator[None]:
+        """Within this context, gradients are in fp32."""
+        searched, dtype = self._searched, self.dtype
+        self._searched, self.dtype = self.model, None
+        try:
+            yield
+        finally:
+            self._searched, self.dtype = searched, dtype
 
     def fooled(self, x: Tensor, y: Tensor) -> Tensor:
         """Which images are misclassified: bool, (B,). x: images in [0,1], (B, C, H, W); y: labels, (B,)."""

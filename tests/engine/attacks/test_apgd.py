@@ -105,6 +105,26 @@ def test_a_saturated_network_loses_the_same_images(dtype: torch.dtype | None) ->
     assert after.clean == before.clean
 
 
+class BlindInLowPrecision(nn.Module):
+    """Class 1 wins over class 0 if both pixels grow. Low precision sees only the first pixel."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, second = x.flatten(1).float().unbind(1)
+        if F.linear(x.flatten(1), torch.eye(2)).dtype == torch.bfloat16:  # under autocast
+            second = torch.zeros_like(second)
+        lead = first + second - 1.15  # at most 0.09 in the ball around 0.5, and -0.53 for a blind search
+        return torch.stack([torch.zeros_like(lead), lead, lead - 90, lead - 91], 1)
+
+
+def test_a_search_in_low_precision_that_ends_just_short_of_a_success_goes_on_in_fp32() -> None:
+    x, y = torch.full((3, 1, 1, 2), 0.5), torch.zeros(3, dtype=torch.long)
+    model = BlindInLowPrecision().eval()
+    loss, start = TargetedDlr(y, torch.ones_like(y)), torch.zeros_like(x)
+    for dtype in (torch.bfloat16, None):
+        fooled, _ = fooled_by_apgd(Probe(model, dtype), x, y, start, loss, THREAT, 100)
+        assert fooled.all(), dtype
+
+
 def test_a_network_in_train_mode_is_refused() -> None:
     for layer in (nn.Dropout(0.5), nn.BatchNorm2d(1)):
         with pytest.raises(ValueError, match="train mode"):
