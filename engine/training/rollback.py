@@ -64,9 +64,12 @@ def recovery(config: RunConfig) -> MethodConfig:
 def safer(method: MethodConfig, config: RunConfig) -> MethodConfig:
     """The method after a collapse of `method`: N-FGSM with noise of 2 eps; after that PGD-2, then twice the steps.
 
-    N-FGSM has its default step size, because a large step may have caused the collapse. More noise is no way out: with
-    eps = 0.3, MNIST networks learn nothing from N-FGSM with noise of 2 eps.
+    FGSM with another start than the random one, or with a larger step than its default, first becomes the FGSM of the
+    paper: those are the causes of collapse that the paper names (Wong et al., 2020, table 1). More noise is no way
+    out: with eps = 0.3, MNIST networks learn nothing from N-FGSM with noise of 2 eps, but from that FGSM they do.
     """
+    if method.name == "fgsm" and _riskier_than_default(method, config):
+        return structs.replace(method, init="random", noise=1.0, alpha=None)
     if method.name == "pgd":
         return structs.replace(method, steps=2 * method.options["steps"])
     if method.name == "nfgsm" and method.options["noise"] >= NOISE:
@@ -75,7 +78,15 @@ def safer(method: MethodConfig, config: RunConfig) -> MethodConfig:
     return MethodConfig(name="nfgsm", **options)
 
 
+def _riskier_than_default(method: MethodConfig, config: RunConfig) -> bool:
+    default = structs.replace(method, alpha=None)
+    long_step = structs.replace(config, method=method).alpha > structs.replace(config, method=default).alpha
+    return long_step or method.options["init"] != "random"
+
+
 def _in_words(method: MethodConfig) -> str:
+    if method.name == "fgsm":
+        return "fgsm with a random start"
     if method.name == "pgd":
         return f"pgd with {method.options['steps']} steps"
     return f"{method.name} with noise {method.options['noise']:g}"

@@ -17,7 +17,6 @@ from engine.protocol.rundir import RunDir
 from engine.protocol.stop import Stopped
 from engine.runtime.rng import generator, seed_of
 from engine.training.methods.fgsm import fgsm
-from engine.training.methods.nfgsm import nfgsm
 from engine.training.methods.pgd import pgd
 from engine.training.rollback import MAX_ROLLBACKS, MethodInForce, safer
 from engine.training.setup import set_up
@@ -72,7 +71,7 @@ def _by_hand(rundir: RunDir, methods: list[Callable[..., Tensor]]) -> dict[str, 
     return learner.model.state_dict()
 
 
-def test_after_a_collapse_pgd_2_trains_one_epoch_from_the_last_good_one_and_n_fgsm_the_rest(
+def test_after_a_collapse_pgd_2_trains_one_epoch_from_the_last_good_one_and_a_safer_method_the_rest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rundir = run_folder(tmp_path / "run", FEW)
@@ -87,12 +86,12 @@ def test_after_a_collapse_pgd_2_trains_one_epoch_from_the_last_good_one_and_n_fg
         return pgd(*batch, alpha=eps / 2, steps=2)
 
     def third(*batch: Any) -> Tensor:
-        return nfgsm(*batch, alpha=eps, noise=2)
+        return fgsm(*batch, alpha=1.25 * eps)
 
     assert_same(weights(rundir)["model"], _by_hand(rundir, [first, first, second, third]))
     (found,) = of_kind(rundir, events.RolledBack)
     assert (found.step, found.to_step, found.epoch, found.to_epoch, found.number) == (9, 6, 3.0, 2.0, 1)
-    assert found.message == "pgd with 2 steps for one epoch, then nfgsm with noise 2"
+    assert found.message == "pgd with 2 steps for one epoch, then fgsm with a random start"
     assert [alarm.kind for alarm in of_kind(rundir, events.Alarm)] == ["collapse"]
     assert not rundir.good.exists()
 
@@ -148,9 +147,9 @@ def test_a_run_is_rolled_back_three_times_at_most_and_says_so(tmp_path: Path, mo
     found = of_kind(rundir, events.RolledBack)
     assert [(event.to_step, event.number) for event in found] == [(3, n + 1) for n in range(MAX_ROLLBACKS)]
     assert [event.message.partition("then ")[2] for event in found] == [
+        "fgsm with a random start",
         "nfgsm with noise 2",
         "pgd with 2 steps",
-        "pgd with 4 steps",
     ]
     assert [n.message for n in of_kind(rundir, events.Note)] == [
         "collapsed after 3 rollbacks; the run is not rolled back again"
@@ -196,7 +195,9 @@ def test_a_run_that_cannot_go_back_says_so_and_goes_on(tmp_path: Path, monkeypat
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ({"name": "fgsm", "alpha": 0.5, "init": "zero"}, {"name": "nfgsm", "noise": 2.0}),
+        ({"name": "fgsm", "alpha": 0.5}, {"name": "fgsm"}),
+        ({"name": "fgsm", "init": "zero", "start_in_box": False}, {"name": "fgsm", "start_in_box": False}),
+        ({"name": "fgsm", "alpha": 0.25}, {"name": "nfgsm", "noise": 2.0}),
         ({"name": "nfgsm", "noise": 0.5}, {"name": "nfgsm", "noise": 2.0}),
         ({"name": "nfgsm", "noise": 2.0}, {"name": "pgd", "alpha": 0.1, "steps": 2}),
         ({"name": "pgd", "alpha": 0.1, "steps": 2}, {"name": "pgd", "alpha": 0.1, "steps": 4}),
