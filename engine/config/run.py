@@ -202,7 +202,7 @@ class RunConfig(Section, frozen=True):
             title="at a collapse",
             extra={"group": Group.EVALUATION},
             description="At catastrophic overfitting. warn: alarm only. stop: end with the weights of the epoch before."
-            " rollback: go back one epoch or more, train one epoch with PGD-2, go on with a safer method; at most 3 times",
+            " rollback: go back to a good epoch, train one epoch with PGD-2, then with a safer method; at most 3 times",
         ),
     ] = "warn"
     checkpoint_minutes: Annotated[

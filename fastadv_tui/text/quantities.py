@@ -50,8 +50,8 @@ def format_duration(seconds: float | None) -> str:
 
 
 def attack_name(name: str) -> str:
-    """The name of an attack as papers spell it: `PGD-50-10`."""
-    return name.upper()
+    """The name of an attack as papers spell it: `PGD-50-10`, `AA-quick`."""
+    return name.upper().replace("QUICK", "quick")
 
 
 def ordinal(number: int) -> str:

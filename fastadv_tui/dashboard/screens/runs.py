@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
+from textual.command import CommandPalette
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Input
 
@@ -13,10 +14,8 @@ from fastadv_tui.dashboard.chart.series import LINE
 from fastadv_tui.dashboard.marks import glyph_at
 from fastadv_tui.dashboard.messages import RunsSubmitted
 from fastadv_tui.dashboard.screens.announcements import Announcement, Announcer
-from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
-from fastadv_tui.dashboard.screens.export import export_figure
-from fastadv_tui.dashboard.screens.panel_keys import PanelKeys
-from fastadv_tui.dashboard.snapshot import EMPTY, LiveRun, Snapshot
+from fastadv_tui.dashboard.screens.run_actions import RunActions
+from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
 from fastadv_tui.dashboard.widgets.key_bar import KeyBar
 from fastadv_tui.dashboard.widgets.log_view import LogView
 from fastadv_tui.dashboard.widgets.machine import Machine
@@ -34,7 +33,7 @@ from fastadv_tui.hardware.sampler import Sample
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.row_names import names_with_seeds
 from fastadv_tui.text.labels import telling_apart
-from fastadv_tui.text.sanitize import one_line, run_label
+from fastadv_tui.text.sanitize import one_line
 
 DEMO = "digits"  # the data set of the demo
 ON_RUNS = frozenset(  # actions that need a run
@@ -43,7 +42,7 @@ ON_RUNS = frozenset(  # actions that need a run
 )
 
 
-class RunsScreen(PanelKeys):
+class RunsScreen(RunActions):
     """Shows the runs, live, with the charts, facts and log of the chosen one."""
 
     AUTO_FOCUS = "#runs"  # and not the card of an empty home, which comes first
@@ -92,7 +91,6 @@ class RunsScreen(PanelKeys):
 
     def __init__(self) -> None:
         super().__init__()
-        self._snapshot = EMPTY
         self._announcer = Announcer()
 
     def compose(self) -> ComposeResult:
@@ -185,13 +183,6 @@ class RunsScreen(PanelKeys):
             charted.append(ChartedRun(name, view.state, look, glyph, view.verdict.live, _device(view)))
         return charted
 
-    def _name_of(self, view: LiveRun) -> str:
-        row = self._snapshot.row(view.rundir.id)
-        return row.name if row else view.rundir.id
-
-    def _chosen_view(self) -> LiveRun | None:
-        return self._snapshot.views.get(self.query_one(RunList).chosen or "")
-
     def _announce(self, said: Announcement) -> None:
         """A toast, and a bell for bad news."""
         if said.bad:
@@ -265,7 +256,8 @@ class RunsScreen(PanelKeys):
         """The demo is for a home without runs. There the keys of runs and panels are hidden, but not in the help."""
         if action == "demo" and not self.has_class("-empty"):
             return False
-        if action in ON_RUNS and self.has_class("-empty") and self.is_active:  # the help above asks, too
+        on_top = self.is_active or isinstance(self.app.screen, CommandPalette)
+        if action in ON_RUNS and self.has_class("-empty") and on_top:
             return False
         return super().check_action(action, parameters)
 
@@ -282,57 +274,6 @@ class RunsScreen(PanelKeys):
         else:
             self.app.post_message(RunsSubmitted(started))
 
-    def action_log(self) -> None:
-        if view := self._chosen_view():
-            self.query_one(RunList).settle()
-            self.fastadv.open_log(view)
-
-    def action_stop(self, now: bool) -> None:
-        view = self._chosen_view()
-        if view is None or not view.verdict.live:
-            self._stop_evaluation(now)
-            return
-        question = ConfirmDialog(
-            f"{run_label(self._name_of(view), view.rundir.id)}\n{_stop_question(view, now)}{self._others()}",
-            "Kill" if now else "Stop",
-        )
-        self.app.push_screen(question, lambda yes: self.fastadv.stop(view.rundir, now) if yes else None)
-
-    def _others(self) -> str:
-        """What becomes of marked runs when the run under the cursor is stopped."""
-        others = {*self.fastadv.marked} - {self.query_one(RunList).chosen}
-        return "\nThe marked runs go on; x in the history stops them." if others else ""
-
-    def _stop_evaluation(self, now: bool) -> None:
-        """Stop the evaluation of a run that has ended."""
-        chosen = self.query_one(RunList).chosen
-        evaluation, row = self._snapshot.evaluation(chosen), self._snapshot.row(chosen)
-        if evaluation is None or row is None:
-            self.notify("this run has ended already")
-            return
-        question = "Stop its evaluation? What is measured is kept, and the next one goes on from there."
-        dialog = ConfirmDialog(f"{run_label(row.name, row.id)}\n{question}", "Stop")
-        self.app.push_screen(dialog, lambda yes: self.fastadv.stop(evaluation.rundir, now) if yes else None)
-
-    def action_evaluate(self) -> None:
-        """Evaluate the marked runs, or the chosen one if none is marked."""
-        chosen = self.query_one(RunList).chosen
-        self.fastadv.open_evaluate([*self.fastadv.marked] or ([chosen] if chosen else []))
-
-    def action_figure(self) -> None:
-        """A figure of the marked runs, or of the chosen one if none is marked."""
-        wanted = [*self.fastadv.marked] or [self.query_one(RunList).chosen]
-        if rows := [row for run_id in wanted if (row := self._snapshot.row(run_id)) is not None]:
-            export_figure(self, rows)
-
-    def action_resume(self) -> None:
-        if view := self._chosen_view():
-            self.fastadv.resume(view.rundir)
-
-    def action_again(self) -> None:
-        if view := self._chosen_view():
-            self.fastadv.open_launch(view.rundir)
-
 
 def _device(view: LiveRun) -> str:
     """The key of the run's device among the samples of this machine."""
@@ -348,9 +289,3 @@ def _no_accuracy(row: Row | None) -> str:
     if row.status == "queued":
         return "this run has not started"
     return "measured after each epoch" if row.live else "no accuracy was measured"
-
-
-def _stop_question(view: LiveRun, now: bool) -> str:
-    if view.verdict.status == "queued":
-        return "Remove it from the queue? It has not started."
-    return "Kill it? Work since the last checkpoint is lost." if now else "Stop it? It saves a checkpoint first."

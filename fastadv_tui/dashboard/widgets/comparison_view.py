@@ -7,11 +7,11 @@ from typing import Any
 
 from rich.cells import cell_len
 from rich.text import Text
-from textual.widgets import DataTable
 
 from fastadv_tui.dashboard.colours import run_colour, scheme_of
 from fastadv_tui.dashboard.marks import glyph_at
 from fastadv_tui.dashboard.widgets.table_paint import paint_again_when_measured
+from fastadv_tui.dashboard.widgets.whole_columns import WholeColumnsTable
 from fastadv_tui.history.comparison_table import Cell, Line, Table
 from fastadv_tui.text.sanitize import one_line
 
@@ -21,7 +21,7 @@ PADDING = 2  # of Textual's cells, both sides together
 OMITTED = ("name",)  # lines that the headings say already
 
 
-class ComparisonView(DataTable[Text]):
+class ComparisonView(WholeColumnsTable):
     """Scrolls by the arrow keys; its first column stays. Cells that cannot be compared are dim, and say why.
 
     Where the reasons would make the table wider than the screen, a letter in the cell stands for each reason.

@@ -10,7 +10,7 @@ from textual.widgets import Static
 from fastadv_tui.text.sanitize import one_line
 
 MIN_VALUE = 12  # cells of a value; with less room, it goes on below the label
-LABEL, MAX_LABEL, MAX_VALUE = 9, 18, 60  # cells of the labels; most characters of a label and of a value
+LABEL, MAX_LABEL, MAX_VALUE = 9, 18, 400  # cells of the labels; most characters of a label and of a value
 
 
 class HangingFacts(Static):

@@ -5,16 +5,16 @@ from collections.abc import Callable, Sequence
 from rich.text import Text
 from textual.binding import Binding
 from textual.timer import Timer
-from textual.widgets import DataTable
 
 from fastadv_tui.dashboard.widgets.table_paint import paint_again_when_measured
+from fastadv_tui.dashboard.widgets.whole_columns import WholeColumnsTable
 
 ROWS_AT_ONCE = 40  # rows added without a pause for keys: Textual takes 40 microseconds to measure a cell
 Heading = tuple[str, Text]  # the key of a column, and its title
 CellsOf = Callable[[str], list[Text]]
 
 
-class HistoryTable(DataTable[Text]):
+class HistoryTable(WholeColumnsTable):
     """One line for each run or group of runs. Its key is the id of its first run. The cursor stays on its line.
 
     The first columns stay while the others scroll.
@@ -25,7 +25,6 @@ class HistoryTable(DataTable[Text]):
     def __init__(self, **options: str) -> None:
         super().__init__(cursor_type="row", cursor_foreground_priority="renderable", **options)  # type: ignore[arg-type]
         self._headings: list[Heading] = []
-        self._sticky = 1
         self._ids: list[str] = []
         self._filled: list[list[Text]] = []  # the cells of the first lines, as far as the table has them
         self._cells_of: CellsOf = lambda run_id: []
@@ -60,13 +59,13 @@ class HistoryTable(DataTable[Text]):
         self._headings = [*headings]
         for key, title in headings:
             self.add_column(title, key=key)
-        self._sticky = sticky
+        self.sticky = sticky
         self.fixed_columns = sticky if self.scroll_x else 0
 
     def watch_scroll_x(self, old_value: float, new_value: float) -> None:
         """Fix the first columns only while the others are scrolled, because Textual draws fixed columns twice."""
         super().watch_scroll_x(old_value, new_value)
-        self.fixed_columns = self._sticky if new_value else 0
+        self.fixed_columns = self.sticky if new_value else 0
 
     def _patch(self) -> None:
         for place, old_cells in enumerate(self._filled):

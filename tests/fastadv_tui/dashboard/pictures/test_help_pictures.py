@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 
-import pytest
 from textual.pilot import Pilot
 
 from fastadv_tui.dashboard.app import Fastadv
 from fastadv_tui.dashboard.screens.evaluate_dialog import EvaluateDialog
 from fastadv_tui.dashboard.screens.help import HelpScreen
-from tests.support.pictures import SIZES, Walk, dashboard, equals_picture, states
+from tests.support.pictures import Walk, at_all_sizes, dashboard, equals_picture, states
 from tests.support.pictures import still as still
 from tests.support.pilot import until
 
@@ -27,7 +26,7 @@ async def evaluate(app: Fastadv, pilot: Pilot[str]) -> None:
     await pilot.pause()
 
 
-@pytest.mark.parametrize("size", SIZES[:2], ids=["80x24", "120x40"])
+@at_all_sizes
 @states(("live", asked), ("live", evaluate))
 def test_the_help_and_the_dialog(
     snap_compare: Callable[..., bool], size: tuple[int, int], state: str, walk: Walk

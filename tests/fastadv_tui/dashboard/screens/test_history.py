@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 from textual.events import Key
 from textual.pilot import Pilot
-from textual.widgets import DataTable, Input, Label, OptionList
+from textual.widgets import DataTable, Input, Label
 
 from engine.config.settings import settings
 from fastadv_tui.dashboard.app import Fastadv
@@ -129,7 +129,7 @@ def test_chosen_columns_and_theme_are_remembered() -> None:
         await until(pilot, lambda: isinstance(app.screen, HistoryScreen))
         await pilot.press("v")
         await until(pilot, lambda: isinstance(app.screen, ColumnsDialog))
-        await until_focused(pilot, OptionList)
+        await until_focused(pilot, Input)
         await pilot.press("space", "end", "space", "enter")  # hides the first column and shows the last one
         await until(pilot, lambda: isinstance(app.screen, HistoryScreen))
         app.theme = "ansi-dark"
@@ -141,6 +141,23 @@ def test_chosen_columns_and_theme_are_remembered() -> None:
     assert columns[0] == "name"
     assert columns[1] in settings()  # the last of all settings, behind the name, where the user sees it
     assert "status" not in columns
+
+
+def test_typing_in_the_columns_dialog_finds_a_column() -> None:
+    a_run("a1")
+
+    async def choose(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("h")
+        await until(pilot, lambda: isinstance(app.screen, HistoryScreen))
+        await pilot.press("v")
+        await until(pilot, lambda: isinstance(app.screen, ColumnsDialog))
+        await until_focused(pilot, Input)
+        await pilot.press(*"schedule", "space", *["backspace"] * 8, *"optim.mome", "space", "enter")
+        await until(pilot, lambda: isinstance(app.screen, HistoryScreen))
+
+    play(choose)
+    columns = load().columns
+    assert {"status", "name", "optim.schedule", "optim.momentum"} <= set(columns)
 
 
 def test_runs_that_share_their_name_are_told_apart_by_their_ids() -> None:

@@ -4,10 +4,12 @@ import subprocess
 import sys
 
 import pytest
+from msgspec.structs import replace
 from textual.pilot import Pilot
 from textual.widgets import Input
 
 from fastadv_tui.dashboard.app import Fastadv
+from fastadv_tui.dashboard.monitor import RunMonitor
 from fastadv_tui.dashboard.screens.history import HistoryScreen
 from fastadv_tui.dashboard.screens.log import LogScreen
 from tests.support.pilot import a_run, play, shown, until, until_focused
@@ -108,5 +110,19 @@ def test_the_first_escape_clears_the_search_and_the_second_leaves() -> None:
         assert isinstance(app.screen, LogScreen)
         await pilot.press("escape")
         await until(pilot, lambda: not isinstance(app.screen, LogScreen))
+
+    play(script)
+
+
+def test_the_log_of_a_run_that_no_snapshot_has_read_yet_opens_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list shows a run before its events are read."""
+    a_run("a1").log.write_text("first line\n")
+    refresh = RunMonitor.refresh
+    monkeypatch.setattr(RunMonitor, "refresh", lambda *given: replace(refresh(*given), views={}))
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "run a1" in shown(app))
+        await pilot.press("l")
+        await until(pilot, lambda: isinstance(app.screen, LogScreen) and "first line" in shown(app))
 
     play(script)

@@ -1,0 +1,88 @@
+"""What the keys do to the run under the cursor, or to the marked runs."""
+
+from engine.protocol.rundir import RunDir
+from fastadv_tui.dashboard.monitor import MonitoredRun
+from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
+from fastadv_tui.dashboard.screens.export import export_figure
+from fastadv_tui.dashboard.screens.panel_keys import PanelKeys
+from fastadv_tui.dashboard.snapshot import EMPTY, LiveRun
+from fastadv_tui.dashboard.widgets.run_list import RunList
+from fastadv_tui.paths import runs_dir
+from fastadv_tui.text.sanitize import run_label
+
+
+class RunActions(PanelKeys):
+    """A screen with a list of runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._snapshot = EMPTY
+
+    def action_log(self) -> None:
+        if view := self._view_to_act_on():
+            self.query_one(RunList).settle()
+            self.fastadv.open_log(view)
+
+    def action_stop(self, now: bool) -> None:
+        view = self._view_to_act_on()
+        if view is None or not view.verdict.live:
+            self._stop_evaluation(now)
+            return
+        question = ConfirmDialog(
+            f"{run_label(self._name_of(view), view.rundir.id)}\n{_stop_question(view, now)}{self._others()}",
+            "Kill" if now else "Stop",
+        )
+        self.app.push_screen(question, lambda yes: self.fastadv.stop(view.rundir, now) if yes else None)
+
+    def _others(self) -> str:
+        """What becomes of marked runs when the run under the cursor is stopped."""
+        others = {*self.fastadv.marked} - {self.query_one(RunList).chosen}
+        return "\nThe marked runs go on; x in the history stops them." if others else ""
+
+    def _stop_evaluation(self, now: bool) -> None:
+        """Stop the evaluation of a run that has ended."""
+        chosen = self.query_one(RunList).chosen
+        evaluation, row = self._snapshot.evaluation(chosen), self._snapshot.row(chosen)
+        if evaluation is None or row is None:
+            self.notify("this run has ended already")
+            return
+        question = "Stop its evaluation? What is measured is kept, and the next one goes on from there."
+        dialog = ConfirmDialog(f"{run_label(row.name, row.id)}\n{question}", "Stop")
+        self.app.push_screen(dialog, lambda yes: self.fastadv.stop(evaluation.rundir, now) if yes else None)
+
+    def action_evaluate(self) -> None:
+        """Evaluate the marked runs, or the chosen one if none is marked."""
+        chosen = self.query_one(RunList).chosen
+        self.fastadv.open_evaluate([*self.fastadv.marked] or ([chosen] if chosen else []))
+
+    def action_figure(self) -> None:
+        """A figure of the marked runs, or of the chosen one if none is marked."""
+        wanted = [*self.fastadv.marked] or [self.query_one(RunList).chosen]
+        if rows := [row for run_id in wanted if (row := self._snapshot.row(run_id)) is not None]:
+            export_figure(self, rows)
+
+    def action_resume(self) -> None:
+        if view := self._view_to_act_on():
+            self.fastadv.resume(view.rundir)
+
+    def action_again(self) -> None:
+        if view := self._view_to_act_on():
+            self.fastadv.open_launch(view.rundir)
+
+    def _name_of(self, view: LiveRun) -> str:
+        row = self._snapshot.row(view.rundir.id)
+        return row.name if row else view.rundir.id
+
+    def _chosen_view(self) -> LiveRun | None:
+        return self._snapshot.views.get(self.query_one(RunList).chosen or "")
+
+    def _view_to_act_on(self) -> LiveRun | None:
+        """As `_chosen_view`, but a run that no snapshot has yet is read now: a key right after a move must act, too."""
+        chosen = self.query_one(RunList).chosen
+        return self._chosen_view() or (MonitoredRun(RunDir(runs_dir() / chosen)).look() if chosen else None)
+
+
+def _stop_question(view: LiveRun, now: bool) -> str:
+    if view.verdict.status == "queued":
+        return "Remove it from the queue? It has not started."
+    return "Kill it? Work since the last checkpoint is lost." if now else "Stop it? It saves a checkpoint first."
