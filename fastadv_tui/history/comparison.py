@@ -18,7 +18,7 @@ from fastadv_tui.history.seed_groups import group_by_seed, seeds_text
 from fastadv_tui.history.significance import Accuracy
 
 MAX_NAME = 32  # characters of a name in a note
-COSTS = ("duration", "images_per_second", "flops", "peak_memory")
+COSTS = ("training_time", "duration", "images_per_second", "flops", "peak_memory")
 
 
 def compare(rows: Sequence[Row], by_seed: bool = False) -> Table:
