@@ -63,7 +63,8 @@ class Starting(Event, tag="starting"):
 class Step(Event, tag="step"):
     """The state after weight update number `step` (from 1). The figures are moving averages over the last minibatches.
 
-    `signal`: the fraction of examples whose loss the attack lowered, in [0,1]; None if the method has no signal.
+    `signal`: the fraction of examples whose loss the attack lowered by more than 0.01, in [0,1]; None if the method has
+    no signal.
     `alignment`: PertAlign, the mean cosine of an image's gradients before and after the attack, in [-1,1]; None if the
     method does not know it, and in files of older versions.
     """

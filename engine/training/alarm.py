@@ -1,12 +1,12 @@
 """The alarm for catastrophic overfitting: FGSM training can collapse within one epoch (Wong et al., 2020, section 5.4).
 
 Three tests raise the alarm. The first test reads the overfitting signal during training: the fraction of examples
-whose loss the attack lowers. The signal is near 0 while the loss is locally linear. It reaches THRESHOLD once the
-network has overfitted to the one-step attack. The second test reads PertAlign, of methods that know it: the mean
-cosine of an image's gradients before and after the attack. The third test reads robust accuracy after each evaluation.
-It raises the alarm if robust accuracy fell by more than MAX_DROP plus what chance may explain, or if robust accuracy is
-far below that of a random guess while clean accuracy is far above it and accuracy under FGSM is above robust accuracy,
-or if robust accuracy is more than MAX_GAP below accuracy under FGSM.
+whose loss the attack lowers, by more than 0.01. The signal is near 0 while the loss is locally linear. It reaches
+THRESHOLD once the network has overfitted to the one-step attack. The second test reads PertAlign, of methods that know
+it: the mean cosine of an image's gradients before and after the attack. The third test reads robust accuracy after
+each evaluation. It raises the alarm if robust accuracy fell by more than MAX_DROP plus what chance may explain, or if
+robust accuracy is far below that of a random guess while clean accuracy is far above it and accuracy under FGSM is
+above robust accuracy, or if robust accuracy is more than MAX_GAP below accuracy under FGSM.
 """
 
 import math
