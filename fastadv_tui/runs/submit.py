@@ -5,7 +5,7 @@ import sys
 import time
 
 from engine.protocol.rundir import RunDir, Submission
-from fastadv_tui.errors import HomeError, UserError
+from fastadv_tui.errors import DeviceError, HomeError, UserError
 from fastadv_tui.supervise import keeper, records
 from fastadv_tui.supervise.locks import try_lock
 from fastadv_tui.supervise.process_identity import hostname
@@ -21,7 +21,7 @@ class RunError(UserError):
 def submit_run(rundir: RunDir) -> None:
     """Put a run into the queue of this host, and start it if its turn has come.
 
-    Raises: RunError, if the run waits or has a supervisor already, or its device does not exist; HomeError, if its
+    Raises: RunError, if the run waits or has a supervisor already, or it cannot use its device; HomeError, if its
     folder or the queue cannot be written; SubmissionError, if its `config.json` cannot be read.
     """
     queue = RunQueue.of_home()
@@ -36,7 +36,7 @@ def put_in_queue(rundir: RunDir, queue: RunQueue) -> None:
         with queue.locked():
             attempt = _new_attempt(rundir, queue)
             _add(rundir, queue, submission, attempt)
-    except LookupError as error:
+    except DeviceError as error:
         raise RunError(f"{rundir.id} cannot be started: {error}") from None
     except OSError as error:
         problem = error.strerror or error
@@ -62,7 +62,7 @@ def _new_attempt(rundir: RunDir, queue: RunQueue) -> int:
 
 
 def _add(rundir: RunDir, queue: RunQueue, submission: Submission, attempt: int) -> None:
-    """Write the ticket. Raises: OSError; LookupError, if the device does not exist, which is then on record."""
+    """Write the ticket. Raises: OSError; DeviceError, if the device cannot be used, which is then on record."""
     try:
         ticket = FullTicket(
             order=submission.submitted if attempt == 1 else time.time(),
@@ -75,7 +75,7 @@ def _add(rundir: RunDir, queue: RunQueue, submission: Submission, attempt: int) 
             environment=list(os.environb.items()),
         )
         queue.add(ticket)
-    except LookupError as error:
+    except DeviceError as error:
         records.write(rundir.exit, ExitRecord(attempt=attempt, t=time.time(), code=None, error=str(error)))
         raise
     except OSError:

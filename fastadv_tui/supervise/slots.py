@@ -1,11 +1,14 @@
 """The slots of a host: one for each GPU and one for the CPU. A slot is a lock on a file, so it ends with its holder."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from fastadv_tui.errors import DeviceError
 from fastadv_tui.hardware import gpus
 from fastadv_tui.supervise.locks import try_lock
 
 CPU = "cpu"
+WAYS_OUT = "see `nvidia-smi`, or train on the CPU: --device cpu"
 
 
 class Slot:
@@ -33,16 +36,34 @@ def free_slot(folder: Path, device: str, slots: int) -> Slot | None:
 
 
 def devices_for(wanted: str) -> tuple[str, ...]:
-    """The devices that a run may take. `auto`: any visible GPU, or the CPU if there is no GPU. `cuda:N`: GPU number N.
+    """The devices that a run may take: `cpu` or UUIDs of GPUs and MIG instances.
 
-    Raises: LookupError, if there is no such GPU.
+    wanted: the setting `device`. `auto`: any visible GPU, or the CPU on a machine without one. `cuda:N`: number N of
+    the visible devices. A GPU that is lost keeps its number. Raises: DeviceError, if there is no such device, or if
+    `auto` finds GPUs and none of them works: a run that was meant for a GPU would take days on the CPU.
     """
-    if wanted == CPU:
+    if wanted == CPU or (wanted == "auto" and gpus.hidden()):
         return (CPU,)
-    visible = gpus.visible(gpus.uuids())
+    found = gpus.read()
+    visible = gpus.visible(found.devices)
+    if found.driver_error and not gpus.hidden():
+        raise DeviceError(f"device = {wanted}: the GPU driver gives an error ({found.driver_error}); {WAYS_OUT}")
     if wanted == "auto":
-        return tuple(visible) or (CPU,)
+        return _all_that_work(visible)
     number = int(wanted.partition(":")[2])
     if number >= len(visible):
-        raise LookupError(f"device = {wanted} does not exist: {len(visible)} GPU(s) are visible")
-    return (visible[number],)
+        count = sum(not device.problem for device in visible)
+        there = f"this machine has {count} usable GPU(s)" if count else "this machine has no usable GPU"
+        raise DeviceError(f"device = {wanted} is not there: {there}; use --device auto or cpu")
+    if visible[number].problem:
+        raise DeviceError(f"device = {wanted}: {visible[number].problem}; use --device auto or another GPU")
+    return (visible[number].uuid,)
+
+
+def _all_that_work(visible: Sequence[gpus.Device]) -> tuple[str, ...]:
+    """The GPUs that work, or the CPU if all GPUs belong to others. Raises: DeviceError."""
+    working = tuple(device.uuid for device in visible if not device.problem)
+    broken = [device.problem for device in visible if device.problem and not device.denied]
+    if not working and broken:
+        raise DeviceError(f"device = auto: no GPU works: {', '.join(broken)}; {WAYS_OUT}")
+    return working or (CPU,)

@@ -98,7 +98,7 @@ class MachineScreen(Screen[None]):
         samples, runs = self.fastadv.samples, self.fastadv.snapshot.devices()
         found = []
         for gpu in sample.gpus:
-            here = runs.get(gpu.uuid or "", [])
+            here = [name for slot in gpu.slots for name in runs.get(slot, ())]
             lines = gpu_lines(gpu, samples.recent(key_of(gpu)), here, self._width, scheme_of(self.app))
             found.append(Text("\n").join([Text(one_line(f"GPU {gpu.index}  {short_name(gpu.name)}"), "bold"), *lines]))
         return found

@@ -64,7 +64,7 @@ class Machine(Static, can_focus=True):
         width, scheme, single = self._width, scheme_of(self.app), len(sample.gpus) > MAX_WITH_TWO_LINES
         found: list[Text] = []
         for gpu in sample.gpus:
-            runs = self._devices.get(gpu.uuid or "", [])
+            runs = [name for slot in gpu.slots for name in self._devices.get(slot, ())]
             found += gpu_lines(gpu, self._samples.recent(key_of(gpu)), runs, width, scheme, single)
         return [*found, *host_lines(sample.host, (), width, single=True)]
 
