@@ -15,22 +15,28 @@ class Device(Struct, frozen=True, kw_only=True):
     """What a number stands for: a whole GPU, or one MIG instance of a partitioned GPU.
 
     number: `2`, or `2:0` for instance 0 of GPU 2; GPUs are counted as nvidia-smi counts them, in the order of the PCI
-    bus. uuid: that CUDA knows the device by; empty if it is not known. parent: UUID of the GPU of an instance. problem:
-    why nothing can run on it, in words; empty if something can. denied: the problem is that it belongs to others.
+    bus. uuid: that CUDA knows the device by; empty if it is not known. parent: UUID of the GPU of an instance.
+    free_memory: in bytes; 0 if unknown. problem: why nothing can run on it, in words; empty if something can. denied:
+    the problem is that it belongs to others.
     """
 
     number: str
     uuid: str = ""
     parent: str = ""
+    free_memory: int = 0
     problem: str = ""
     denied: bool = False
 
 
 class Found(Struct, frozen=True):
-    """The devices of this machine by number. driver_error: of a driver that is installed and does not start."""
+    """The devices of this machine by number. driver_error: of a driver that is installed and does not start.
+
+    driver: its version and the newest CUDA that it runs, in words; empty if unknown.
+    """
 
     devices: list[Device]
     driver_error: str = ""
+    driver: str = ""
 
 
 def read(nvml: Any = None) -> Found:
@@ -38,7 +44,7 @@ def read(nvml: Any = None) -> Found:
     reader = GpuReader(nvml)
     try:
         gpus, _ = reader.read()
-        return Found(listed(gpus), reader.driver_error)
+        return Found(listed(gpus), reader.driver_error, reader.driver() if gpus else "")
     finally:
         reader.close()
 
@@ -58,9 +64,15 @@ def _devices(gpu: Gpu) -> Iterator[Device]:
     elif gpu.partitioned:
         for instance, mig in enumerate(gpu.mig):
             problem = "" if mig.uuid else f"instance {instance} of GPU {number} has no UUID"
-            yield Device(number=f"{number}:{instance}", uuid=mig.uuid or "", parent=uuid, problem=problem)
+            free = _free(mig.memory_used, mig.memory_total)
+            place = f"{number}:{instance}"
+            yield Device(number=place, uuid=mig.uuid or "", parent=uuid, free_memory=free, problem=problem)
     else:
-        yield Device(number=number, uuid=uuid)
+        yield Device(number=number, uuid=uuid, free_memory=_free(gpu.memory_used, gpu.memory_total))
+
+
+def _free(used: int | None, total: int | None) -> int:
+    return 0 if used is None or total is None else total - used
 
 
 def visible(devices: Sequence[Device], environ: Mapping[str, str] = os.environ) -> list[Device]:

@@ -65,6 +65,12 @@ class GpuReader:
             self._reason = self._open()
         return tuple(self._gpu(index) for index in range(len(self._handles))), self._reason
 
+    def driver(self) -> str:
+        """The version of the driver, and the newest CUDA that it runs: `550.90.07, for CUDA 12.4`. `read` first."""
+        version, cuda = self._text("nvmlSystemGetDriverVersion"), self._ask("nvmlSystemGetCudaDriverVersion")
+        newest = f"for CUDA {cuda // 1000}.{cuda % 1000 // 10}" if cuda else ""
+        return ", ".join(filter(None, (version, newest)))
+
     def close(self) -> None:
         if self._reason == "":
             self._ask("nvmlShutdown")
@@ -149,8 +155,8 @@ class GpuReader:
         processes = self._ask("nvmlDeviceGetComputeRunningProcesses", handle)
         return None if processes is None else tuple(sorted(process.pid for process in processes))
 
-    def _text(self, function: str, handle: Any) -> str | None:
-        text = self._ask(function, handle)
+    def _text(self, function: str, *handle: Any) -> str | None:
+        text = self._ask(function, *handle)
         return text.decode(errors="replace") if isinstance(text, bytes) else text
 
     def _ask(self, function: str, *arguments: Any) -> Any:

@@ -11,6 +11,13 @@ CPU = "cpu"
 WAYS_OUT = "see `nvidia-smi`, or train on the CPU: --device cpu"
 
 
+def environment(device: str) -> dict[str, str]:
+    """The environment variables that tell the engine its device: `cpu` or the UUID of a GPU or MIG instance."""
+    if device == CPU:
+        return {"FASTADV_DEVICE": "cpu"}
+    return {"FASTADV_DEVICE": "cuda", gpus.VISIBLE: device}
+
+
 class Slot:
     """A held slot. `handle` is the lock's file descriptor; a child that inherits `handle` holds the slot, too."""
 
@@ -19,9 +26,7 @@ class Slot:
 
     def environment(self) -> dict[str, str]:
         """The environment variables that tell the engine its device."""
-        if self.device == CPU:
-            return {"FASTADV_DEVICE": "cpu"}
-        return {"FASTADV_DEVICE": "cuda", gpus.VISIBLE: self.device}
+        return environment(self.device)
 
 
 def free_slot(folder: Path, device: str, slots: int) -> Slot | None:
@@ -58,6 +63,11 @@ def devices_for(wanted: str) -> tuple[str, ...]:
     if visible[number].problem:
         raise DeviceError(f"device = {wanted}: {visible[number].problem}; use --device auto or another GPU")
     return (visible[number].uuid,)
+
+
+def takes_gpu(wanted: str) -> bool:
+    """Whether a run would get the slot of a GPU. wanted: the setting `device`. Raises: DeviceError."""
+    return CPU not in devices_for(wanted)
 
 
 def _all_that_work(visible: Sequence[gpus.Device]) -> tuple[str, ...]:

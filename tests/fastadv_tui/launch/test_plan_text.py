@@ -84,7 +84,9 @@ def test_devices_are_offered_with_what_is_free(monkeypatch: pytest.MonkeyPatch) 
     assert device_choices([], {"cpu": ["a", "b"]}) == {"auto": "the CPU, 2 runs train", "cpu": "2 runs train"}
 
 
-def test_instances_are_offered_in_place_of_their_gpu_and_a_lost_gpu_is_not_free(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_instances_are_offered_in_place_of_their_gpu_and_a_lost_gpu_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     mig = (MigInstance(uuid="MIG-a"), MigInstance(uuid="MIG-b"))
     gpus = [Gpu(index=0, lost=True), Gpu(index=1, uuid="GPU-b", name="NVIDIA H100 80GB", mig=mig, partitioned=True)]

@@ -76,7 +76,7 @@ def test_a_lost_gpu_is_refused_by_its_number_and_auto_takes_the_others(monkeypat
     machine(monkeypatch, nvml)
     assert devices_for("auto") == ("GPU-0", "GPU-2")
     assert devices_for("cuda:2") == ("GPU-2",)
-    with pytest.raises(DeviceError, match="^device = cuda:1: GPU 1 is lost; use --device auto or another GPU$"):
+    with pytest.raises(DeviceError, match=r"^device = cuda:1: GPU 1 is lost; use --device auto or another GPU$"):
         devices_for("cuda:1")
 
 
@@ -84,7 +84,7 @@ def test_auto_never_takes_the_cpu_in_place_of_gpus_that_fail(monkeypatch: pytest
     nvml = StandInNvml(count=2)
     nvml.broken = {(None, 0), (None, 1)}
     machine(monkeypatch, nvml)
-    with pytest.raises(DeviceError, match="^device = auto: no GPU works: GPU 0 is lost, GPU 1 is lost; .*--device cpu"):
+    with pytest.raises(DeviceError, match=r"^device = auto: no GPU works: GPU 0 is lost, GPU 1 .*--device cpu"):
         devices_for("auto")
     nvml.error = NvmlError("Insufficient Permissions")  # a batch system has given the GPUs to others
     assert devices_for("auto") == (CPU,)
