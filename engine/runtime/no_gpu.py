@@ -19,10 +19,12 @@ def can_use_gpu() -> bool:
 
 
 def why_no_gpu() -> str:
-    """Why torch cannot use the first GPU, with the command that helps, in one line. Empty if torch can use it."""
+    """Why torch can use none of the GPUs, with the command that helps, in one line. Empty if it can use one."""
     version = f"torch {torch.__version__}"
     if can_use_gpu():
-        return _why_no_code(version, torch.cuda.get_arch_list(), torch.cuda.get_device_capability(0))
+        capabilities = [torch.cuda.get_device_capability(number) for number in range(torch.cuda.device_count())]
+        reasons = [_why_no_code(version, torch.cuda.get_arch_list(), capability) for capability in capabilities]
+        return reasons[0] if reasons and all(reasons) else ""
     if torch.version.cuda is None:
         drivers = f"with --index-url {OLDER_WHEELS} if the driver is older than 580"
         return f"{version} is built without CUDA; type `{REINSTALL}`, {drivers}"

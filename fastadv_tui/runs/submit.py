@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Callable
 
 from engine.protocol.rundir import RunDir, Submission
 from fastadv_tui.errors import DeviceError, HomeError, UserError
@@ -29,13 +30,16 @@ def submit_run(rundir: RunDir) -> None:
     serve(queue)
 
 
-def put_in_queue(rundir: RunDir, queue: RunQueue) -> None:
-    """Give a run its place in the queue of this host. `serve` starts the run. Raises: as `submit_run`."""
+def put_in_queue(rundir: RunDir, queue: RunQueue, devices: Callable[[str], tuple[str, ...]] = devices_for) -> None:
+    """Give a run its place in the queue of this host. `serve` starts the run.
+
+    devices: `devices_for`, or what remembers its answers for many runs. Raises: as `submit_run`.
+    """
     submission = rundir.submission()
     try:
         with queue.locked():
             attempt = _new_attempt(rundir, queue)
-            _add(rundir, queue, submission, attempt)
+            _add(rundir, queue, submission, attempt, devices)
     except DeviceError as error:
         raise RunError(f"{rundir.id} cannot be started: {error}") from None
     except OSError as error:
@@ -61,14 +65,20 @@ def _new_attempt(rundir: RunDir, queue: RunQueue) -> int:
     return attempt
 
 
-def _add(rundir: RunDir, queue: RunQueue, submission: Submission, attempt: int) -> None:
+def _add(
+    rundir: RunDir,
+    queue: RunQueue,
+    submission: Submission,
+    attempt: int,
+    devices: Callable[[str], tuple[str, ...]],
+) -> None:
     """Write the ticket. Raises: OSError; DeviceError, if the device cannot be used, which is then on record."""
     try:
         ticket = FullTicket(
             order=submission.submitted if attempt == 1 else time.time(),
             id=rundir.id,
             attempt=attempt,
-            devices=devices_for(submission.config.device),
+            devices=devices(submission.config.device),
             slots=submission.slots,
             folder=rundir.path.parent.name,
             python=sys.executable,

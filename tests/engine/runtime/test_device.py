@@ -105,6 +105,16 @@ def test_a_gpu_that_the_build_has_no_code_for_is_refused(
     assert cure in why
 
 
+@pytest.mark.parametrize(("second", "refused"), [((9, 0), False), ((7, 0), True)])
+def test_an_old_gpu_beside_one_that_torch_can_use_does_no_harm(
+    monkeypatch: pytest.MonkeyPatch, second: tuple[int, int], refused: bool
+) -> None:
+    torch_has(monkeypatch, (6, 1), CUDA_13)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", [(6, 1), second].__getitem__)
+    assert bool(no_gpu.why_no_gpu()) == refused
+
+
 @pytest.mark.parametrize("asked", ["auto", "cuda:3"])
 def test_a_run_with_the_slot_of_a_gpu_never_trains_on_the_cpu(monkeypatch: pytest.MonkeyPatch, asked: str) -> None:
     torch_says(monkeypatch, RuntimeError(TOO_OLD.format(12040)))
