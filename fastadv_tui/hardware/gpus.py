@@ -16,8 +16,7 @@ class Device(Struct, frozen=True, kw_only=True):
 
     number: `2`, or `2:0` for instance 0 of GPU 2; GPUs are counted as nvidia-smi counts them, in the order of the PCI
     bus. uuid: that CUDA knows the device by; empty if it is not known. parent: UUID of the GPU of an instance.
-    free_memory: in bytes; 0 if unknown. problem: why nothing can run on it, in words; empty if something can. denied:
-    the problem is that it belongs to others.
+    free_memory: in bytes; 0 if unknown. problem: why nothing can run on it, in words; empty if something can.
     """
 
     number: str
@@ -25,7 +24,6 @@ class Device(Struct, frozen=True, kw_only=True):
     parent: str = ""
     free_memory: int = 0
     problem: str = ""
-    denied: bool = False
 
 
 class Found(Struct, frozen=True):
@@ -50,15 +48,17 @@ def read(nvml: Any = None) -> Found:
 
 
 def listed(gpus: Sequence[Gpu]) -> list[Device]:
-    """The devices of GPUs. A partitioned GPU gives its instances instead of itself. A lost GPU keeps its number."""
-    return [device for gpu in gpus for device in _devices(gpu)]
+    """The devices of GPUs. A partitioned GPU gives its instances instead of itself. A lost GPU keeps its number.
+
+    A GPU that this user may not use is left out: a batch system has given it to others, and CUDA does not count it.
+    """
+    return [device for gpu in gpus if not gpu.denied for device in _devices(gpu)]
 
 
 def _devices(gpu: Gpu) -> Iterator[Device]:
     number, uuid = str(gpu.index), gpu.uuid or ""
     if gpu.lost or not uuid:
-        problem = f"GPU {number} belongs to others" if gpu.denied else f"GPU {number} is lost"
-        yield Device(number=number, uuid=uuid, problem=problem, denied=gpu.denied)
+        yield Device(number=number, uuid=uuid, problem=f"GPU {number} is lost")
     elif gpu.partitioned and not gpu.mig:
         yield Device(number=number, uuid=uuid, problem=f"GPU {number} has MIG on and no instance")
     elif gpu.partitioned:

@@ -1,5 +1,6 @@
 """The slots of a host: one for each GPU and one for the CPU. A slot is a lock on a file, so it ends with its holder."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -53,6 +54,9 @@ def devices_for(wanted: str) -> tuple[str, ...]:
     visible = gpus.visible(found.devices)
     if found.driver_error and not gpus.hidden():
         raise DeviceError(f"device = {wanted}: the GPU driver gives an error ({found.driver_error}); {WAYS_OUT}")
+    if wanted == "auto" and found.devices and not visible:
+        words = f"{gpus.VISIBLE}={os.environ[gpus.VISIBLE]}"
+        raise DeviceError(f"device = auto: {words} names no GPU of this machine; correct it, or type --device cpu")
     if wanted == "auto":
         return _all_that_work(visible)
     number = int(wanted.partition(":")[2])
@@ -71,9 +75,9 @@ def takes_gpu(wanted: str) -> bool:
 
 
 def _all_that_work(visible: Sequence[gpus.Device]) -> tuple[str, ...]:
-    """The GPUs that work, or the CPU if all GPUs belong to others. Raises: DeviceError."""
+    """The GPUs that work, or the CPU if there is no GPU. Raises: DeviceError, if there are GPUs and none works."""
     working = tuple(device.uuid for device in visible if not device.problem)
-    broken = [device.problem for device in visible if device.problem and not device.denied]
+    broken = [device.problem for device in visible if device.problem]
     if not working and broken:
         raise DeviceError(f"device = auto: no GPU works: {', '.join(broken)}; {WAYS_OUT}")
     return working or (CPU,)

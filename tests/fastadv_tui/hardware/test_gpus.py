@@ -73,9 +73,11 @@ def test_a_partitioned_gpu_without_an_instance_says_so() -> None:
 
 
 @pytest.mark.parametrize("text", ["Insufficient Permissions", "The operating system has blocked the request."])
-def test_a_gpu_of_others_is_told_from_a_lost_one(text: str) -> None:
-    assert [device.denied for device in gpus.read(lost(2, 1, text=text)).devices] == [False, True]
-    assert not gpus.read(lost(1, 0)).devices[0].denied
+def test_a_gpu_of_others_is_not_counted_as_a_lost_one_is(text: str) -> None:
+    nvml = lost(3, 0, 2, text=text)
+    assert [(device.number, device.uuid) for device in gpus.read(nvml).devices] == [("1", "GPU-1")]
+    assert uuids(nvml, "0") == ["GPU-1"]
+    assert uuids(lost(3, 0, 2)) == ["-", "GPU-1", "-"]
 
 
 ERRORS = {

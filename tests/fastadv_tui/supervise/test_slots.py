@@ -95,6 +95,14 @@ def test_auto_never_takes_the_cpu_in_place_of_gpus_that_fail(monkeypatch: pytest
     assert devices_for("auto") == (CPU,)
 
 
+def test_auto_never_takes_the_cpu_because_a_gpu_was_misspelt(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, StandInNvml(count=2), visible="GPU-7")
+    with pytest.raises(DeviceError, match=r"^device = auto: CUDA_VISIBLE_DEVICES=GPU-7 names no GPU .*--device cpu$"):
+        devices_for("auto")
+    machine(monkeypatch, StandInNvml(count=0), visible="0")  # of a shell that is the same on all hosts
+    assert devices_for("auto") == (CPU,)
+
+
 def test_a_machine_without_a_driver_trains_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     nvml = StandInNvml()
     nvml.broken, nvml.error = {("nvmlInit", None)}, NvmlError("NVML Shared Library Not Found")
