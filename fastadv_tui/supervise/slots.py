@@ -35,8 +35,9 @@ def free_slot(folder: Path, device: str, slots: int) -> Slot | None:
 
     folder: the slots folder of this host. Raises: OSError.
     """
+    name = device.replace("/", ":")  # drivers before 470 name an instance MIG-GPU-UUID/1/0
     for number in range(slots):
-        if (handle := try_lock(folder / f"{device}.{number}")) is not None:
+        if (handle := try_lock(folder / f"{name}.{number}")) is not None:
             return Slot(device, handle)
     return None
 

@@ -25,6 +25,14 @@ def test_a_device_has_as_many_slots_as_a_run_allows(tmp_path: Path) -> None:
     assert free_slot(tmp_path, CPU, 1) is not None
 
 
+def test_an_instance_with_slashes_in_its_name_has_a_slot(tmp_path: Path) -> None:
+    slot = free_slot(tmp_path, "MIG-GPU-a/1/0", 1)
+    assert slot is not None
+    assert free_slot(tmp_path, "MIG-GPU-a/1/0", 1) is None
+    assert free_slot(tmp_path, "MIG-GPU-a/2/0", 1) is not None
+    assert slot.environment()["CUDA_VISIBLE_DEVICES"] == "MIG-GPU-a/1/0"
+
+
 def test_a_child_that_inherited_the_slot_holds_it(tmp_path: Path) -> None:
     slot = free_slot(tmp_path, CPU, 1)
     assert slot is not None
