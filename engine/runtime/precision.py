@@ -2,6 +2,7 @@
 
 import torch
 
+NATIVE_BF16 = (8, 0)  # the compute capability from which on a GPU calculates in bf16
 DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -10,12 +11,19 @@ def choose(precision: str, device: torch.device) -> tuple[str, str]:
     if precision != "auto":
         return precision, "as requested"
     if device.type == "cuda":
-        if torch.cuda.get_device_capability(device) >= (8, 0):
+        if torch.cuda.get_device_capability(device) >= NATIVE_BF16:
             return "bf16", "native on this GPU"
         return "fp16", "this GPU has no native bf16"
     if _cpu_has_bf16():
         return "bf16", "native on this processor"
     return "fp32", "this processor has no native bf16"
+
+
+def emulated(key: str, precision: str, device: torch.device) -> list[str]:
+    """A note if a setting asks for bf16 on a GPU without it: torch emulates it there, without an error, slowly."""
+    if precision != "bf16" or device.type != "cuda" or torch.cuda.get_device_capability(device) >= NATIVE_BF16:
+        return []
+    return [f"{key} = bf16: this GPU has no native bf16 and emulates it slowly; `--set {key}=auto` takes fp16"]
 
 
 def _cpu_has_bf16() -> bool:

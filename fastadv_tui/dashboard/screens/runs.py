@@ -187,8 +187,12 @@ class RunsScreen(RunActions):
         for name, view in zip(names, views, strict=False):
             place = marks.place(view.rundir.id)
             look, glyph = (marks.free_place, LINE) if place is None else (place, glyph_at(place))
-            charted.append(ChartedRun(name, view.state, look, glyph, view.verdict.live, _device(view)))
+            charted.append(ChartedRun(name, view.state, look, glyph, view.verdict.live, self._device(view)))
         return charted
+
+    def _device(self, view: LiveRun) -> str:
+        """The key of the run's device among the samples of this machine."""
+        return HOST if view.device == "cpu" else self.fastadv.samples.key_of_slot(view.device)
 
     def _announce(self, said: Announcement) -> None:
         """A toast, and a bell for bad news."""
@@ -280,11 +284,6 @@ class RunsScreen(RunActions):
             self.app.notify(one_line(str(error)), severity="error", timeout=20, markup=False)
         else:
             self.app.post_message(RunsSubmitted(started))
-
-
-def _device(view: LiveRun) -> str:
-    """The key of the run's device among the samples of this machine."""
-    return HOST if view.device == "cpu" else view.device
 
 
 def _no_accuracy(row: Row | None) -> str:

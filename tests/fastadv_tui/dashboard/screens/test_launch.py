@@ -108,7 +108,7 @@ def test_all_errors_stand_at_their_fields_and_a_start_goes_to_the_first_one() ->
     assert not [*runs_dir().iterdir()]
 
 
-@pytest.mark.parametrize("key", ["extra_data", "eval.attack"])
+@pytest.mark.parametrize("key", ["extra_data", "eval.attack", "device"])
 def test_an_error_of_the_engine_stands_at_its_field_which_gets_the_cursor(
     monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
