@@ -41,7 +41,7 @@ def compare(
 ) -> None:
     """Show the results of runs side by side, with differences to the pinned or first run, and the settings that differ.
 
-    A * marks an accuracy that is better by more than noise. Runs that do not fit side by side are rows.
+    A * marks an accuracy that is better or worse by more than noise. Runs that do not fit side by side are rows.
     """
     from fastadv_tui.history.comparison import compare as side_by_side
     from fastadv_tui.history.comparison_formats import FORMATS

@@ -105,12 +105,18 @@ def _accuracy_cell(accuracy: Accuracy | None, reference: Accuracy | None, is_bas
     if accuracy is None:
         return Cell(text="-")
     of = f" (n = {accuracy.runs} of {runs})" if accuracy.runs < runs else ""
-    cell = Cell(text=accuracy_text(accuracy) + of, value=accuracy.value, plus_minus=accuracy.plus_minus)
+    cell = Cell(
+        text=accuracy_text(accuracy) + of,
+        value=accuracy.value,
+        plus_minus=accuracy.plus_minus,
+        runs=accuracy.runs,
+        seeds=0 if accuracy.std is None else accuracy.seeds,
+    )
     if reference is None or is_baseline:
         return cell
     if unlike := accuracy.conditions.unlike(reference.conditions):
         return replace(cell, unlike=unlike)
-    return replace(cell, difference=accuracy.value - reference.value, star=accuracy.exceeds(reference))
+    return replace(cell, difference=accuracy.value - reference.value, star=accuracy.differs_from(reference))
 
 
 def accuracy_text(accuracy: Accuracy) -> str:

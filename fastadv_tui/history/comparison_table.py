@@ -14,8 +14,10 @@ class Cell(Struct, frozen=True, kw_only=True):
 
     text: for people, without the parts below. value: the same for programs: an accuracy or a size in [0,1], seconds,
     bytes or operations. plus_minus, difference: fractions in [0,1]; the difference is that to the baseline.
-    star: whether an accuracy exceeds that of the baseline by more than noise.
+    star: whether an accuracy differs from that of the baseline by more than noise.
     unlike: in what an accuracy was measured unlike that of the baseline. Then it has neither difference nor star.
+    runs: number of runs in an accuracy, 0 in other cells. seeds: number of seeds whose spread is `plus_minus`; 0 if
+    that is the standard error for the number of images.
     """
 
     text: str
@@ -24,6 +26,8 @@ class Cell(Struct, frozen=True, kw_only=True):
     difference: float | None = None
     star: bool = False
     unlike: str = ""
+    runs: int = 0
+    seeds: int = 0
 
     @property
     def words(self) -> str:

@@ -56,7 +56,7 @@ def test_a_value_that_all_runs_share_is_printed_once_and_the_footnotes_come_last
         "± standard error for",
         "  over seeds",
         "differences in perce",
-        "* better than fgsm-e",
+        "* differs from fgsm-",
         "in parentheses: meas",
         "the runs were evalua",
     ]
