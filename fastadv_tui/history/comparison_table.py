@@ -66,7 +66,7 @@ class Table(Struct, frozen=True):
     """A comparison.
 
     baseline: the column that differences refer to; None if there is only one column. pinned: whether the user chose it.
-    settings: the settings that differ, of `known_settings` in total.
+    settings: the settings that differ, of `known_settings` in total. The data set and eps are among the results.
     notes: what the signs in the cells mean. cautions: what a reader must know of the figures of single runs.
     warnings: sentences that say why results might not be comparable.
     """
@@ -80,6 +80,11 @@ class Table(Struct, frozen=True):
     notes: list[str]
     cautions: list[str]
     warnings: list[str]
+
+    @property
+    def grouped(self) -> bool:
+        """Whether some column stands for several runs."""
+        return any(len(column.rows) > 1 for column in self.columns)
 
     @property
     def runs(self) -> list[str]:

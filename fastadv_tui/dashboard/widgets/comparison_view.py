@@ -69,9 +69,9 @@ class ComparisonView(WholeColumnsTable):
         results = [_line(line) for line in _telling(table.results)]
         settings = [_line(line) for line in table.settings]
         empty = [Text("") for _ in table.columns[1:]]
-        what = "differ" if len(table.columns) > 1 else "changed from the preset"
+        what = "differ" if len(table.columns) > 1 else "changed\nfrom the preset"  # one line would be cut
         said = Text(f"{len(settings)} of {table.known_settings} {what}", "dim")
-        return [*results, [Text("settings", "dim"), said, *empty], *settings]
+        return [*results, [Text("other settings", "dim"), said, *empty], *settings]
 
     def _runs_as_rows(self, table: Table, heads: Sequence[Text]) -> list[list[Text]]:
         """A row for each run. Lines that are the same for all runs are left out: `shared_text` has them."""
