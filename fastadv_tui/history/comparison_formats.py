@@ -67,7 +67,13 @@ def to_latex(table: Table) -> str:
     shown = [line for label, line in with_plain_labels(table) if label not in NOT_IN_LATEX]
     body = [row for line in shown for row in _latex_rows(line)]
     columns = len(table.runs) + 1
-    lines = [NEEDS_BOOKTABS, rf"\begin{{tabular}}{{l{'r' * len(table.runs)}}}", r"\toprule", latex_row(head), r"\midrule"]
+    lines = [
+        NEEDS_BOOKTABS,
+        rf"\begin{{tabular}}{{l{'r' * len(table.runs)}}}",
+        r"\toprule",
+        latex_row(head),
+        r"\midrule",
+    ]
     notes = [
         rf"\multicolumn{{{columns}}}{{l}}{{\footnotesize {latex_cell(one_line(text))}}} \\" for text in table.footnotes
     ]

@@ -225,7 +225,7 @@ def test_a_comparison_in_latex_escapes_every_special_character() -> None:
     text = FORMATS["latex"](compare([replace(BASE, name=NASTY), NARROW]))
     head = next(line for line in text.splitlines() if line.startswith(" & "))
     assert r"50\% \& \$x\_1\$ \{a\} \textbackslash{}" in head
-    assert [line[:22] for line in text.splitlines() if line[0] != "%"][0] == r"\begin{tabular}{lrr}"
+    assert next(line[:22] for line in text.splitlines() if line[0] != "%") == r"\begin{tabular}{lrr}"
 
 
 def test_a_copied_run_folder_is_no_second_trial() -> None:
