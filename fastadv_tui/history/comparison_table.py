@@ -1,11 +1,14 @@
 """The parts of a comparison: columns, cells, and the table that they make."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
 from fastadv_tui.history.row import Row
 
+ACCURACIES = ("clean", "robust")  # labels of the lines of a run's own accuracies
+Cells = TypeVar("Cells")
 Value = str | float | bool | list[Any] | None
 
 
@@ -45,6 +48,13 @@ class Cell(Struct, frozen=True, kw_only=True):
 
 
 Line = tuple[str, list[Cell]]  # a label, and one cell for each column
+
+
+def accuracies_first(lines: Sequence[tuple[str, Cells]]) -> list[tuple[str, Cells]]:
+    """Labelled lines, with the attack behind the accuracies: in a table whose rows are runs, it would push them out."""
+    others = [line for line in lines if line[0] != "attack"]
+    behind = max((number + 1 for number, (label, _) in enumerate(others) if label in ACCURACIES), default=0)
+    return [*others[:behind], *(line for line in lines if line[0] == "attack"), *others[behind:]]
 
 
 class Column(Struct, frozen=True):

@@ -88,9 +88,10 @@ def _x_axis(curves: Sequence[Curve], options: Options, columns: int) -> tuple[Ax
     elif 0 < low < high / 10 or (low > 0 and options.x in ("time", "work")):
         low = 0.0  # training begins at 0, though its first event comes later
     unit, name = x_unit(options, high - low)
-    ends = [cell_len(_end_texts(curve, options)[0]) + 1 for curve in curves if curve.xs[curve.end] > 0.9 * high]
     most = max(MAX_GUTTER, columns // 4)
-    gutter = max((end for end in ends if end <= most), default=0) if columns > MIN_PLOT else 0
+    at_end = [_end_texts(curve, options) for curve in curves if curve.xs[curve.end] > 0.9 * high]
+    ends = [next((end for text in texts if (end := cell_len(text) + 1) <= most), 0) for texts in at_end]
+    gutter = max(ends, default=0) if columns > MIN_PLOT else 0
     for_unit = 0 if options.x == "epoch" else len(name) + 1 + HALF_LABEL  # an epoch is known without its unit
     return x_axis(low, high, columns, max(gutter, for_unit), unit), name
 

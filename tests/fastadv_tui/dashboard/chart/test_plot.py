@@ -242,6 +242,16 @@ def test_a_tag_without_room_leaves_its_sign_beside_the_value() -> None:
     assert any("PGD-50-10" in drawn for drawn in found)
 
 
+@pytest.mark.parametrize("width", [36, 43, 47, 55])
+def test_room_is_kept_for_the_sign_of_a_point(width: int) -> None:
+    line = Series(name="a", xs=XS[1:16], ys=[0.472] * 15)
+    point = Series(name="a", xs=[15.0], ys=[0.451], points=True, tag="PGD-50-10", sign="◎")
+    options = Options(y="percent", x_range=(0.0, 15.0))
+    for height in range(10, 24):
+        drawn = text(picture(replace(line, ys=[0.78] * 15), line, point, options=options, width=width, height=height))
+        assert sum("45.1 ◎" in row or "45.1 PGD-50-10" in row for row in drawn) == 1
+
+
 def test_a_dotted_curve_has_half_of_the_columns_and_its_last_point() -> None:
     flat = Series(name="a", xs=XS, ys=[0.5] * 100)
     solid, dotted = dots(picture(flat)), dots(picture(replace(flat, dotted=True)))
