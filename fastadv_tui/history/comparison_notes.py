@@ -43,17 +43,16 @@ def _star_notes(columns: Sequence[Column], baseline: int, results: Sequence[Line
         found.append(f"* differs from {columns[baseline].name} by {errors}")
     elif tested:
         found.append(f"no difference is beyond {STANDARD_ERRORS:g} standard errors")
+    fewer = {min(base.seeds, cell.seeds) for base, cell in tested}
+    found += [
+        f"with {seeds} seeds, chance alone makes such a difference in about {percent}% of comparisons"
+        for seeds, percent in CHANCE_PERCENT.items()
+        if seeds in fewer
+    ]
     if len(tested) < len(pairs):
         found.append("a difference without ± is not tested: the number of images is unknown")
     if tested and any(row.without_gradient for column in columns for row in column.rows):
         found.append("images with zero gradient do not count for the better one of two robust accuracies")
-    fewer = {min(base.seeds, cell.seeds) for base, cell in tested}
-    found += [
-        f"with {seeds} seeds, chance alone makes a difference beyond {STANDARD_ERRORS:g} standard errors in about "
-        f"{percent}% of comparisons"
-        for seeds, percent in CHANCE_PERCENT.items()
-        if seeds in fewer
-    ]
     return found
 
 

@@ -192,9 +192,7 @@ class TrainingCurves(Vertical):
         name = one_line(self._alone, MAX_NAME).replace("[", "(")  # a title is read as markup
         whose = [name] if name and self.screen.has_class("zooming") else []
         x_name = "training time" if self._time else "epoch"
-        self.query_one("#accuracy").border_title = " · ".join(
-            filter(None, ["Accuracy", x_name, *whose, self._attack])
-        )
+        self.query_one("#accuracy").border_title = " · ".join(filter(None, ["Accuracy", x_name, *whose, self._attack]))
         for metric in self._metrics:
             smooth, log = self._smoothed(metric), self._logarithmic(metric)
             states = [text for text, on in (("log", log), (f"smoothed {SMOOTHING}", smooth)) if on]

@@ -182,10 +182,16 @@ def test_differences_of_unknown_noise_are_not_called_small() -> None:
     assert not any("2 standard errors" in note for note in unknown)
 
 
+def test_images_without_gradient_are_said_not_to_count() -> None:
+    said = "images with zero gradient do not count for the better one of two robust accuracies"
+    assert said in compare([BASE, replace(OTHER, robust=0.6, without_gradient=180)]).footnotes
+    assert said not in compare([BASE, replace(OTHER, robust=0.6)]).footnotes
+
+
 def test_with_few_seeds_a_note_says_how_often_chance_alone_makes_such_a_difference() -> None:
     many = (0.40, 0.42, 0.41, 0.43, 0.40, 0.42)
     for count, percent in ((3, 12), (4, 9), (5, 8)):
-        said = f"with {count} seeds, chance alone makes a difference beyond 2 standard errors in about {percent}%"
+        said = f"with {count} seeds, chance alone makes such a difference in about {percent}% of comparisons"
         assert said in notes_on(many[:count], many[:count])
     assert "with 3 seeds, chance alone" in notes_on(many, many[:3])  # the smaller group counts
     for first, second in ((many, many), (many[:2], many[:2]), (many[:3], many[:1])):

@@ -220,7 +220,9 @@ UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "1/255": 1.0, "l2": 
     ("x", "ends"),
     [("time", (3, 7, 59, 110, 6500, 9e4)), ("work", (3e9, 9e11, 9.6e11, 9e14)), ("eps", (2, 8, 16)), ("l2", (0.2, 2))],
 )
-def test_every_axis_but_that_of_epochs_has_its_unit_and_ticks_in_it(x: Any, ends: tuple[float, ...], width: int) -> None:
+def test_every_axis_but_that_of_epochs_has_its_unit_and_ticks_in_it(
+    x: Any, ends: tuple[float, ...], width: int
+) -> None:
     for end in ends:
         line = Series(name="a", xs=[end * share / 99 for share in range(1, 100)], ys=UP[1:], glyph="▣")
         *ticks, unit = text(picture(line, options=Options(x=x, y="percent"), width=width, height=12))[-1].split()
