@@ -217,6 +217,7 @@ def test_where_the_reasons_have_no_room_a_letter_stands_for_each_and_is_explaine
         assert any("while training" in reason for reason in words)
         await until(pilot, lambda: "a  not comparable: " in shown(app))
         robust = headings(view).index("robust")
+        assert robust < headings(view).index("attack")  # whose words would push the accuracies off the screen
         dim = [view.get_row_at(row)[robust] for row in range(view.row_count)]
         letters = [str(cell)[-1] for cell in dim if str(cell.style) == "dim"]
         assert sorted(set(letters)) == sorted(view.reasons)
