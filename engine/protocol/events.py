@@ -1,8 +1,8 @@
 """The events of a run. Each event is one JSON object on a line of `events.jsonl`.
 
 Readers ignore unknown fields and unknown types. Readers treat a torn last line as not yet written.
-Accuracies are fractions in [0,1]. `t` is Unix time in seconds. `elapsed` is the training time over all attempts, in
-seconds.
+Accuracies are fractions in [0,1]. `t` is Unix time in seconds. `elapsed` and `trained` are seconds over all attempts:
+`elapsed` with evaluations, `trained` of the epochs alone. Files of older versions have no `trained`.
 """
 
 from typing import Literal
@@ -17,6 +17,7 @@ class Event(Struct, kw_only=True, omit_defaults=True, tag_field="type"):
 
     t: float = 0.0
     elapsed: float = 0.0
+    trained: float = 0.0
 
 
 Stage = Literal["watch", "guard", "final"]

@@ -22,7 +22,7 @@ from fastadv_tui.text.quantities import attack_name
 
 MAX_NAME = 32  # characters of a name in a note
 AMONG_RESULTS = ("dataset", "eps")  # settings that the results show whether they differ or not
-COSTS = ("duration", "images_per_second", "flops", "peak_memory")
+COSTS = ("training_time", "duration", "images_per_second", "flops", "peak_memory")
 
 
 def compare(rows: Sequence[Row], by_seed: bool = False) -> Table:

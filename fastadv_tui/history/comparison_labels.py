@@ -10,7 +10,8 @@ from fastadv_tui.history.comparison_table import Cell, Line, Table
 RESULTS = {
     "best robust": "best robust while training",
     "at epoch": "epoch of best robust",
-    "took": "training time",
+    "training": "training time",
+    "took": "time with evaluations",
     "images/s": "images per second",
     "work": "training work",
     "memory": "peak memory",

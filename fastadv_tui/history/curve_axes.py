@@ -26,8 +26,8 @@ def spread(rows: Sequence[Row], accuracy: int = ROBUST) -> list[float]:
 
 
 def against_time(rows: Sequence[Row], accuracy: int = ROBUST) -> list[Point]:
-    """Accuracy after so many seconds of training. The history keeps the time of the whole run: it is spread
-    over the epochs by their work. Runs of unknown time have no points."""
+    """Accuracy after so many seconds of training, without evaluations. The history keeps the time of all epochs: it
+    is spread over them by their work. Runs of unknown time have no points."""
     return _mean_curve([row for row in rows if row.duration], _seconds, accuracy)
 
 
@@ -108,4 +108,5 @@ def _by_epoch(rows: Sequence[Row], accuracy: int) -> dict[float, list[float]]:
 
 
 def _seconds(row: Row, epoch: float) -> float:
-    return row.duration * work_until(row, epoch) / max(work_until(row, row.epochs), 1e-9)
+    """Runs of older versions know only the time with evaluations."""
+    return (row.training_time or row.duration) * work_until(row, epoch) / max(work_until(row, row.epochs), 1e-9)

@@ -51,7 +51,8 @@ class RunState(Struct):
     resumed_at: list[int] = field(default_factory=list)  # the step from which each attempt after the first went on
     begun: float = 0.0  # unix time of the first attempt's start
     last_event: float = 0.0  # unix time
-    elapsed: float = 0.0  # seconds of training over all attempts
+    elapsed: float = 0.0  # seconds over all attempts, with evaluations
+    trained: float = 0.0  # seconds of the epochs alone; 0 in files of older versions
     stride: int = 1  # one `step` event out of `stride` events is kept
     merged: int = 0  # number of `step` events that the last entry of `steps` stands for
 
@@ -156,7 +157,7 @@ def apply(state: RunState, event: AnyEvent) -> RunState:
     if event.t > state.last_event:
         state.last_event = event.t
     if event.elapsed > 0:
-        state.elapsed = event.elapsed
+        state.elapsed, state.trained = event.elapsed, event.trained
     if isinstance(event, Step | Evaluated | Progress | Finished):
         state.starting = ""
     match event:

@@ -56,7 +56,7 @@ class MachineScreen(Screen[None]):
             chart.options = Options(
                 x="time", y="percent" if metric in SHARES else "plain", empty="this machine reports none"
             )
-        self.query_one(OptionList).focus()
+        self.set_focus(self.query_one(OptionList))
 
     def take_machine(self, sample: Sample) -> None:
         devices = self.query_one(OptionList)

@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from engine.config.norms import LINF, Norm
+from fastadv_tui.dashboard.after_refresh import after_refresh
 from fastadv_tui.dashboard.chart.series import Options, Series
 from fastadv_tui.dashboard.chart.widget import Chart
 from fastadv_tui.dashboard.marks import glyph_at
@@ -65,7 +66,7 @@ class ComparisonCharts(Vertical):
         self._fit_small()
 
     def on_resize(self) -> None:
-        self.call_after_refresh(self._fit_small)
+        after_refresh(self, self._fit_small)
 
     def _fit_small(self) -> None:
         """Show as many small charts as have room for their axes, and say which have none."""
