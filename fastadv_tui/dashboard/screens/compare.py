@@ -137,9 +137,16 @@ class CompareScreen(Screen[None]):
 
 
 def _counted(table: Table) -> str:
-    groups = sum(len(column.rows) > 1 for column in table.columns)
-    runs = sum(len(column.rows) for column in table.columns)
-    return f"{runs} runs" + (f" in {len(table.columns)} groups, mean over seeds" if groups else "")
+    """How many runs and groups the table shows: `6 runs in 2 groups, mean over seeds · 3 published`."""
+    own = [column for column in table.columns if not is_published(column.first)]
+    words = _number(sum(len(column.rows) for column in own), "run")
+    words += f" in {_number(len(own), 'group')}, mean over seeds" if table.grouped else ""
+    published = len(table.columns) - len(own)
+    return words + (f" · {published} published" if published else "")
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
 
 
 def _below(table: Table, as_rows: bool, reasons: Mapping[str, str]) -> list[str]:
