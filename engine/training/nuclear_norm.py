@@ -15,7 +15,8 @@ def nuclear_norm(matrix: Tensor) -> Tensor:
     It is the inner product of the matrix with its polar factor, which is also its gradient. Where the matrix is zero,
     so is the gradient.
     """
-    return (matrix * polar_factor(matrix.detach()).to(matrix.dtype)).sum()
+    norm: Tensor = (matrix * polar_factor(matrix.detach()).to(matrix.dtype)).sum()
+    return norm
 
 
 def polar_factor(matrix: Tensor) -> Tensor:
@@ -24,7 +25,7 @@ def polar_factor(matrix: Tensor) -> Tensor:
     By the iteration of Nakatsukasa, Bai and Gygi (2010, equation 3.5), whose weights depend on SMALLEST alone.
     """
     wide = matrix.shape[0] < matrix.shape[1]
-    x = (matrix.T if wide else matrix).double()
+    x: Tensor = (matrix.T if wide else matrix).double()
     x = x / torch.linalg.vector_norm(x).clamp_min(1e-300)
     identity = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
     for a, b, c in WEIGHTS:
