@@ -54,14 +54,15 @@ class Probe:
         with torch.no_grad():
             return misclassified(self.model(x), y)
 
-    def fooled_and_gradient(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def fooled_and_gradient(self, x: Tensor, y: Tensor, settled: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Which images are misclassified, and the gradient of PGD's loss with respect to the images.
 
+        settled: images whose answer nobody needs, bool, (B,). They count as classified correctly.
         The gradient of each image is scaled by a positive factor, so that only the direction has a meaning. A gradient
         that low precision computes as zero or not at all is computed again in fp32. So a gradient of zero means that
         the model has no gradient at this image.
         """
-        fooled, _, gradient = self._search(x, y, RescaledCrossEntropy(y))
+        fooled, _, gradient = self._search(x, y, RescaledCrossEntropy(y), settled)
         return fooled, gradient
 
     def fooled_values_and_gradient(self, x: Tensor, y: Tensor, loss: Loss) -> tuple[Tensor, Tensor, Tensor]:
@@ -75,17 +76,23 @@ class Probe:
             found: Tensor = self.model(x)
         return found
 
-    def _search(self, x: Tensor, y: Tensor, objective: Objective) -> tuple[Tensor, Tensor, Tensor]:
+    def _search(
+        self, x: Tensor, y: Tensor, objective: Objective, settled: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Which images are misclassified, the logits, and the gradient of the objective with respect to the images."""
         self.gradients += len(y)
         if not self._compared:
             self._compare_precisions(x)
         logits, gradient = _logits_and_gradient(self._searched, x, objective, self.dtype)
         fooled = misclassified(logits, y)
+        if settled is not None:
+            fooled &= ~settled
         if self.dtype is not None:
             if bool(fooled.any()):  # low precision may misclassify by rounding alone
                 fooled[fooled.clone()] = self.fooled(x.detach()[fooled], y[fooled])
             lost = ~fooled & (without_gradient(gradient) | ~_finite(gradient))
+            if settled is not None:
+                lost &= ~settled
             if bool(lost.any()):
                 exact, found = _logits_and_gradient(self.model, x.detach()[lost], objective[lost], None)
                 logits[lost], gradient[lost] = exact.to(logits.dtype), found.to(gradient.dtype)

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from engine.attacks.pgd import Pgd, fooled_by_restart
+from engine.attacks.pgd import CYCLE, Pgd, fooled_by_restart, rounded_size
 from engine.attacks.probe import Probe
 from engine.attacks.threat import Threat
 from engine.runtime.eval_mode import evaluating, frozen
@@ -78,6 +78,55 @@ def test_pgd_fools_the_images_that_the_textbook_fools() -> None:
         ]
     assert torch.equal(torch.stack(found, 1), expected)
     assert 5 < expected[:, 0].sum() < 45  # the attack fools some images, and not all
+
+
+def test_pgd_that_leaves_out_cycles_fools_the_images_that_the_textbook_fools_in_all_its_steps() -> None:
+    model, (_, _, images, labels), attack = robust_in_double(), digits(), Pgd(40, 1, 0.04)
+    x, y, numbers = images[:40], labels[:40], torch.arange(40)
+    expected = [textbook(model, x[n : n + 1], y[n : n + 1], n, 0.1, attack, seed=3)[0] for n in range(40)]
+    with evaluating(model):
+        probe = Probe(model)
+        found, _ = fooled_by_restart(probe, x, y, numbers, Threat(0.1), attack, 3, 0)
+    assert found.tolist() == expected
+    assert 5 < found.sum() < 35
+    assert probe.gradients < 0.8 * 40 * int((~found).sum())
+
+
+class Valley(nn.Module):
+    """A network for images of one pixel, always right: its loss is highest at 0.5, where the signs of PGD alternate."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        pixel = x.flatten()
+        return torch.stack((1 + (pixel - 0.5).abs(), torch.zeros_like(pixel)), 1)
+
+
+@pytest.mark.parametrize(("eps", "size"), [(0.5, 0.125), (0.125, 0.25)])  # a cycle in the ball, and at its border
+def test_pgd_ends_soon_after_it_comes_back_to_an_iterate(eps: float, size: float) -> None:
+    x, y = torch.full((3, 1, 1, 1), 0.5), torch.zeros(3, dtype=torch.int64)
+    probe = Probe(Valley())
+    fooled, unmoved = fooled_by_restart(probe, x, y, torch.arange(3), Threat(eps), Pgd(100, 1, size), 0, 0)
+    assert not fooled.any()
+    assert not unmoved.any()
+    assert probe.gradients <= 3 * (0.5 / size + 2 * CYCLE)
+
+
+@pytest.mark.parametrize("images", [*range(1, 70), 127, 128, 129, 250, 1000])
+def test_the_size_of_a_batch_is_one_of_few_and_little_above_the_number_of_its_images(images: int) -> None:
+    assert images <= rounded_size(images) <= max(1.25 * images, images + 3)
+    assert len({rounded_size(n) for n in range(1, 257)}) <= 20
+
+
+def test_an_image_that_is_fooled_is_confirmed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Low precision and fp32 agree on all images here, so each fooled image needs one look in fp32."""
+    model, (_, _, images, labels) = trained_digits(), digits()
+    x, y, confirmed = images[:100], labels[:100], []
+    original = Probe.fooled
+    monkeypatch.setattr(Probe, "fooled", lambda probe, x, y: confirmed.append(len(y)) or original(probe, x, y))
+    with evaluating(model):
+        probe = Probe(model, torch.bfloat16)
+        found, _ = fooled_by_restart(probe, x, y, torch.arange(100), Threat(0.1), Pgd(10, 1, 0.04), 0, 0)
+    assert 10 < found.sum() < 90
+    assert sum(confirmed[:-1]) <= int(found.sum()) + 5  # the last call looks at all images that are left
 
 
 def test_pgd_in_float32_fools_the_same_images_in_any_batch_but_for_ties() -> None:
