@@ -1,19 +1,16 @@
 """Projected gradient descent (PGD) as an attack for evaluations."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
-from engine.attacks.probe import Probe, without_gradient
+from engine.attacks.pgd_search import Search
+from engine.attacks.probe import Probe
 from engine.attacks.threat import Threat
 
-SMALLEST_STEP = 4
-
-# Of the images that PGD-50 did not fool on networks for digits, MNIST and CIFAR-10, 96%, 36% and 83% came back to an
-# earlier iterate, bit for bit: the signs of a few pixels alternate at the border of the ball. The period was 2 or 4 in
-# nearly all cases. A cycle of at most CYCLE steps is noticed.
-CYCLE = 4
+ASK_EVERY = {
+    "cuda": 5
+}  # steps between two waits for a device; a CPU makes the host wait anyway, so it is asked in each
 
 
 @dataclass(frozen=True)
@@ -60,52 +57,12 @@ def fooled_by_restart(
     restart: number of the restart, which decides the noise, too. Returns two masks, bool, (B,): the misclassified
     images, and the images whose gradient was exactly zero at some iterate, so that the attack did not move them.
     """
-    fooled, unmoved = torch.zeros_like(y, dtype=torch.bool), torch.zeros_like(y, dtype=torch.bool)
-    search = _Search.at(x, y, threat.image_start(x, images, seed, restart))
-    for step in range(attack.steps):
-        wrong, gradient = probe.fooled_and_gradient(search.x + search.delta, search.y, search.over)
-        fooled[search.rows] |= wrong
-        unmoved[search.rows] |= without_gradient(gradient) & ~search.over
-        search.move(threat, gradient, attack.step_size, step)
-        search.over |= wrong
-        left = len(search.over) - int(search.over.sum())
-        if not left:
-            return fooled, unmoved
-        if (size := rounded_size(left)) < len(search.over):
-            search = search.of(search.over.sort(stable=True).indices[:size])
-    fooled[search.rows] |= probe.fooled(search.x + search.delta, search.y)
-    return fooled, unmoved
-
-
-def rounded_size(images: int) -> int:
-    """The size of the batch that a number of images is attacked in: one of four between a power of 2 and the next."""
-    step = max(1 << max(images.bit_length() - 3, 0), SMALLEST_STEP)
-    return -(-images // step) * step
-
-
-@dataclass
-class _Search:
-    """The search on each of B images. All tensors have B rows."""
-
-    rows: Tensor  # places of the images in the minibatch
-    x: Tensor
-    y: Tensor
-    delta: Tensor
-    kept: Tensor  # an earlier iterate, to notice a cycle
-    over: Tensor  # whether no further iterate matters: the image is fooled, or its iterates are in a cycle
-
-    @classmethod
-    def at(cls, x: Tensor, y: Tensor, start: Tensor) -> "_Search":
-        rows, over = torch.arange(len(y), device=y.device), torch.zeros_like(y, dtype=torch.bool)
-        return cls(rows, x, y, start, start, over)
-
-    def of(self, places: Tensor) -> "_Search":
-        """The search on some of the images."""
-        return _Search(*(getattr(self, field.name)[places] for field in fields(self)))
-
-    def move(self, threat: Threat, gradient: Tensor, step_size: float, step: int) -> None:
-        """Go to the next iterate. From an iterate that was there before, PGD goes the same way again."""
-        if step % CYCLE == 0:
-            self.kept = self.delta
-        self.delta = threat.step(self.x, self.delta, gradient, step_size)
-        self.over = self.over | (self.delta == self.kept).flatten(1).all(1)
+    search = Search(probe, threat, attack.step_size, x, y, threat.image_start(x, images, seed, restart))
+    every, left = ASK_EVERY.get(x.device.type, 1), attack.steps
+    while left:
+        steps = min(every, left)
+        if not search.advance(steps):
+            return search.fooled, search.unmoved
+        left -= steps
+    search.look_at_last()
+    return search.fooled, search.unmoved

@@ -76,21 +76,37 @@ class Probe:
             found: Tensor = self.model(x)
         return found
 
-    def _search(
-        self, x: Tensor, y: Tensor, objective: Objective, settled: Tensor | None = None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Which images are misclassified, the logits, and the gradient of the objective with respect to the images."""
+    def glance(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The same as `fooled_and_gradient`, but the host does not wait for the device, so nothing is done in fp32.
+
+        In low precision, the images in the first mask may be misclassified by rounding alone. Last in the answer: the
+        images whose gradient low precision computes as zero or not at all, bool, (B,).
+        """
+        wrong, _, gradient, lost = self._glance(x, y, RescaledCrossEntropy(y))
+        self.tick()
+        return wrong, gradient.nan_to_num_(), lost
+
+    def _glance(self, x: Tensor, y: Tensor, objective: Objective) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         self.gradients += len(y)
         if not self._compared:
             self._compare_precisions(x)
         logits, gradient = _logits_and_gradient(self._searched, x, objective, self.dtype)
         fooled = misclassified(logits, y)
+        if self.dtype is None:
+            return fooled, logits, gradient, torch.zeros_like(fooled)
+        return fooled, logits, gradient, without_gradient(gradient) | ~_finite(gradient)
+
+    def _search(
+        self, x: Tensor, y: Tensor, objective: Objective, settled: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Which images are misclassified, the logits, and the gradient of the objective with respect to the images."""
+        fooled, logits, gradient, lost = self._glance(x, y, objective)
         if settled is not None:
             fooled &= ~settled
         if self.dtype is not None:
             if bool(fooled.any()):  # low precision may misclassify by rounding alone
                 fooled[fooled.clone()] = self.fooled(x.detach()[fooled], y[fooled])
-            lost = ~fooled & (without_gradient(gradient) | ~_finite(gradient))
+            lost &= ~fooled
             if settled is not None:
                 lost &= ~settled
             if bool(lost.any()):

@@ -1,5 +1,6 @@
 """The threat model, checked pixel by pixel. PGD agrees with a textbook loop that attacks each image alone."""
 
+from collections.abc import Callable
 from functools import cache
 
 import pytest
@@ -8,12 +9,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from engine.attacks.pgd import CYCLE, Pgd, fooled_by_restart, rounded_size
+from engine.attacks.pgd import Pgd, fooled_by_restart
+from engine.attacks.pgd_search import CYCLE, rounded_size
 from engine.attacks.probe import Probe
 from engine.attacks.threat import Threat
 from engine.runtime.eval_mode import evaluating, frozen
 from engine.runtime.rng import image_noise
 from tests.support.networks import InDouble, digits, digits_model, trained_digits
+from tests.support.operations import Operations
 from tests.support.textbook_pgd import textbook
 
 UNIT = st.floats(0, 1, width=32)
@@ -114,6 +117,62 @@ def test_pgd_ends_soon_after_it_comes_back_to_an_iterate(eps: float, size: float
 def test_the_size_of_a_batch_is_one_of_few_and_little_above_the_number_of_its_images(images: int) -> None:
     assert images <= rounded_size(images) <= max(1.25 * images, images + 3)
     assert len({rounded_size(n) for n in range(1, 257)}) <= 20
+
+
+class NoGradientInLow(nn.Module):
+    """A network whose gradient is rounded to zero in low precision for the even digits' images, and never in fp32."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.inner = model
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.inner(x)
+        blind = (x.detach().flatten(1).sum(1) * 8).round() % 2 == 0
+        return torch.where(
+            (blind & torch.is_autocast_enabled("cpu"))[:, None], logits.detach() + 0 * x[:1, 0, 0, 0:1], logits
+        )
+
+
+@pytest.mark.parametrize("dtype", [None, torch.bfloat16])
+@pytest.mark.parametrize("wrapped", [nn.Identity, NoGradientInLow])
+def test_the_results_do_not_depend_on_how_often_the_device_is_asked(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype | None, wrapped: Callable[[nn.Module], nn.Module]
+) -> None:
+    """Where nothing depends on the batch: each image is attacked alone."""
+    network, (_, _, images, labels) = trained_digits(), digits()
+    model = network if wrapped is nn.Identity else wrapped(network)
+
+    def attacked() -> list[list[bool]]:
+        found = []
+        for n in range(60):
+            parts = images[n : n + 1], labels[n : n + 1], torch.tensor([n])
+            masks = fooled_by_restart(Probe(model, dtype), *parts, Threat(0.1), Pgd(13, 1, 0.04), 0, 0)
+            found.append([bool(mask) for mask in masks])
+        return found
+
+    with evaluating(model):
+        one_by_one = attacked()
+        monkeypatch.setattr("engine.attacks.pgd.ASK_EVERY", {"cpu": 5})
+        assert attacked() == one_by_one
+    assert 10 < sum(fooled for fooled, _ in one_by_one) < 50
+
+
+@pytest.mark.parametrize("dtype", [None, torch.bfloat16])
+def test_the_host_waits_for_the_device_once_or_twice_in_five_steps(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype | None
+) -> None:
+    monkeypatch.setattr("engine.attacks.pgd.ASK_EVERY", {"cpu": 5})
+    model, (_, _, images, labels) = trained_digits(), digits()
+    with evaluating(model):
+        probe = Probe(model, dtype)
+        easy = ~probe.fooled(images[:60], labels[:60])
+        x, y = images[:60][easy], labels[:60][easy]
+        probe.fooled_and_gradient(x, y)
+        with Operations() as operations:
+            fooled, _ = fooled_by_restart(probe, x, y, torch.arange(len(y)), Threat(1e-3), Pgd(50, 1, 1e-5), 0, 0)
+    assert not fooled.any()
+    assert operations.waits.total() <= 10 * (1 if dtype is None else 1 + 6)  # tolist reads six flags, one by one
 
 
 def test_an_image_that_is_fooled_is_confirmed_once(monkeypatch: pytest.MonkeyPatch) -> None:
