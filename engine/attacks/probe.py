@@ -65,9 +65,11 @@ class Probe:
         fooled, _, gradient = self._search(x, y, RescaledCrossEntropy(y), settled)
         return fooled, gradient
 
-    def fooled_values_and_gradient(self, x: Tensor, y: Tensor, loss: Loss) -> tuple[Tensor, Tensor, Tensor]:
+    def fooled_values_and_gradient(
+        self, x: Tensor, y: Tensor, loss: Loss, settled: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """As `fooled_and_gradient`, for another loss. Second in the answer: its value for each image, float64, (B,)."""
-        fooled, logits, gradient = self._search(x, y, loss)
+        fooled, logits, gradient = self._search(x, y, loss, settled)
         return fooled, loss.values(logits), gradient
 
     def logits(self, x: Tensor) -> Tensor:

@@ -119,8 +119,8 @@ def test_the_size_of_a_batch_is_one_of_few_and_little_above_the_number_of_its_im
     assert len({rounded_size(n) for n in range(1, 257)}) <= 20
 
 
-class NoGradientInLow(nn.Module):
-    """A network whose gradient is rounded to zero in low precision for the even digits' images, and never in fp32."""
+class Blind(nn.Module):
+    """A network that in low precision has no gradient at every second iterate, as if it were rounded to zero."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -128,14 +128,12 @@ class NoGradientInLow(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.inner(x)
-        blind = (x.detach().flatten(1).sum(1) * 8).round() % 2 == 0
-        return torch.where(
-            (blind & torch.is_autocast_enabled("cpu"))[:, None], logits.detach() + 0 * x[:1, 0, 0, 0:1], logits
-        )
+        blind = (x.detach().flatten(1).sum(1) * 8).round() % 2 == torch.zeros(len(x))  # `len`: torch.fx cannot trace it
+        return torch.where(blind[:, None], logits.detach(), logits) if logits.dtype == torch.bfloat16 else logits
 
 
 @pytest.mark.parametrize("dtype", [None, torch.bfloat16])
-@pytest.mark.parametrize("wrapped", [nn.Identity, NoGradientInLow])
+@pytest.mark.parametrize("wrapped", [nn.Identity, Blind])
 def test_the_results_do_not_depend_on_how_often_the_device_is_asked(
     monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype | None, wrapped: Callable[[nn.Module], nn.Module]
 ) -> None:
@@ -145,7 +143,7 @@ def test_the_results_do_not_depend_on_how_often_the_device_is_asked(
 
     def attacked() -> list[list[bool]]:
         found = []
-        for n in range(60):
+        for n in range(30):
             parts = images[n : n + 1], labels[n : n + 1], torch.tensor([n])
             masks = fooled_by_restart(Probe(model, dtype), *parts, Threat(0.1), Pgd(13, 1, 0.04), 0, 0)
             found.append([bool(mask) for mask in masks])
@@ -155,7 +153,7 @@ def test_the_results_do_not_depend_on_how_often_the_device_is_asked(
         one_by_one = attacked()
         monkeypatch.setattr("engine.attacks.pgd.ASK_EVERY", {"cpu": 5})
         assert attacked() == one_by_one
-    assert 10 < sum(fooled for fooled, _ in one_by_one) < 50
+    assert 5 < sum(fooled for fooled, _ in one_by_one) < 25
 
 
 @pytest.mark.parametrize("dtype", [None, torch.bfloat16])
@@ -175,8 +173,10 @@ def test_the_host_waits_for_the_device_once_or_twice_in_five_steps(
     assert operations.waits.total() <= 10 * (1 if dtype is None else 1 + 6)  # tolist reads six flags, one by one
 
 
-def test_an_image_that_is_fooled_is_confirmed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("every", [1, 5])
+def test_an_image_that_is_fooled_is_confirmed_once(monkeypatch: pytest.MonkeyPatch, every: int) -> None:
     """Low precision and fp32 agree on all images here, so each fooled image needs one look in fp32."""
+    monkeypatch.setattr("engine.attacks.pgd.ASK_EVERY", {"cpu": every})
     model, (_, _, images, labels) = trained_digits(), digits()
     x, y, confirmed = images[:100], labels[:100], []
     original = Probe.fooled
