@@ -105,10 +105,11 @@ def test_reported_progress_rises_until_it_reaches_the_total(restarts: int) -> No
     assert len(ticks) > restarts
 
 
-def test_the_forecast_of_the_total_work_is_near_the_truth_early_on(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("steps", [10, 60])  # in 60 steps, most searches end early in a cycle
+def test_the_forecast_of_the_total_work_is_near_the_truth_early_on(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
     monkeypatch.setattr("engine.evaluation.evaluation.BATCH", 20)
     ticks: list[tuple[int, int]] = []
-    evaluate(model(), images(), THREAT, Pgd(10, 5, 0.025), 0, lambda done, total: ticks.append((done, total)))
+    evaluate(model(), images(), THREAT, Pgd(steps, 5, 0.025), 0, lambda done, total: ticks.append((done, total)))
     truth = ticks[-1][0]
     early = next(place for place, (done, _) in enumerate(ticks) if done > 360 + truth // 5)
     assert all(0.7 * truth < total < 1.4 * truth for _, total in ticks[early:])
