@@ -130,7 +130,7 @@ def fooled_by_apgd(
     for step in range(1, steps + 1):
         fooled[state.rows[wrong]] = True
         unmoved[state.rows[without_gradient(state.gradient)]] = True
-        over = wrong | state.given_up
+        over = fooled[state.rows] | state.given_up
         if bool(over.all()):
             return fooled, unmoved
         if over.sum() >= COMPACT_FRACTION * len(over):
@@ -138,7 +138,8 @@ def fooled_by_apgd(
         state.move(threat, 1.0 if step == 1 else MOMENTUM)
         if step == steps:
             break
-        wrong, values, gradient = probe.fooled_values_and_gradient(state.x + state.delta, state.y, state.loss)
+        known = fooled[state.rows]
+        wrong, values, gradient = probe.fooled_values_and_gradient(state.x + state.delta, state.y, state.loss, known)
         state.judge(values, gradient)
         if step in ends:
             state.given_up = state.hopeless(give_up)

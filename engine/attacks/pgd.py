@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
-from engine.attacks.probe import Probe, without_gradient
+from engine.attacks.pgd_search import Search
+from engine.attacks.probe import Probe
 from engine.attacks.threat import Threat
 
-COMPACT_FRACTION = 0.03  # from this fraction of fooled images on, a batch drops them: copying the rest costs little
+ASK_EVERY = {
+    "cuda": 5
+}  # steps between two waits for a device; a CPU makes the host wait anyway, so it is asked in each
 
 
 @dataclass(frozen=True)
@@ -55,17 +57,12 @@ def fooled_by_restart(
     restart: number of the restart, which decides the noise, too. Returns two masks, bool, (B,): the misclassified
     images, and the images whose gradient was exactly zero at some iterate, so that the attack did not move them.
     """
-    fooled, unmoved = torch.zeros_like(y, dtype=torch.bool), torch.zeros_like(y, dtype=torch.bool)
-    rows = torch.arange(len(y), device=y.device)
-    delta = threat.image_start(x, images, seed, restart)
-    for _ in range(attack.steps):
-        wrong, gradient = probe.fooled_and_gradient(x + delta, y)
-        fooled[rows[wrong]] = True
-        unmoved[rows[without_gradient(gradient)]] = True
-        if bool(wrong.all()):
-            return fooled, unmoved
-        delta = threat.step(x, delta, gradient, attack.step_size)
-        if wrong.sum() >= COMPACT_FRACTION * len(y):
-            x, y, delta, rows = (t[~wrong] for t in (x, y, delta, rows))
-    fooled[rows[probe.fooled(x + delta, y)]] = True
-    return fooled, unmoved
+    search = Search(probe, threat, attack.step_size, x, y, threat.image_start(x, images, seed, restart))
+    every, left = ASK_EVERY.get(x.device.type, 1), attack.steps
+    while left:
+        steps = min(every, left)
+        if not search.advance(steps):
+            return search.fooled, search.unmoved
+        left -= steps
+    search.look_at_last()
+    return search.fooled, search.unmoved

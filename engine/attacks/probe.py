@@ -54,19 +54,22 @@ class Probe:
         with torch.no_grad():
             return misclassified(self.model(x), y)
 
-    def fooled_and_gradient(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def fooled_and_gradient(self, x: Tensor, y: Tensor, settled: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Which images are misclassified, and the gradient of PGD's loss with respect to the images.
 
+        settled: images whose answer nobody needs, bool, (B,). They count as classified correctly.
         The gradient of each image is scaled by a positive factor, so that only the direction has a meaning. A gradient
         that low precision computes as zero or not at all is computed again in fp32. So a gradient of zero means that
         the model has no gradient at this image.
         """
-        fooled, _, gradient = self._search(x, y, RescaledCrossEntropy(y))
+        fooled, _, gradient = self._search(x, y, RescaledCrossEntropy(y), settled)
         return fooled, gradient
 
-    def fooled_values_and_gradient(self, x: Tensor, y: Tensor, loss: Loss) -> tuple[Tensor, Tensor, Tensor]:
+    def fooled_values_and_gradient(
+        self, x: Tensor, y: Tensor, loss: Loss, settled: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """As `fooled_and_gradient`, for another loss. Second in the answer: its value for each image, float64, (B,)."""
-        fooled, logits, gradient = self._search(x, y, loss)
+        fooled, logits, gradient = self._search(x, y, loss, settled)
         return fooled, loss.values(logits), gradient
 
     def logits(self, x: Tensor) -> Tensor:
@@ -75,17 +78,39 @@ class Probe:
             found: Tensor = self.model(x)
         return found
 
-    def _search(self, x: Tensor, y: Tensor, objective: Objective) -> tuple[Tensor, Tensor, Tensor]:
-        """Which images are misclassified, the logits, and the gradient of the objective with respect to the images."""
+    def glance(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The same as `fooled_and_gradient`, but the host does not wait for the device, so nothing is done in fp32.
+
+        In low precision, the images in the first mask may be misclassified by rounding alone. Last in the answer: the
+        images whose gradient low precision computes as zero or not at all, bool, (B,).
+        """
+        wrong, _, gradient, lost = self._glance(x, y, RescaledCrossEntropy(y))
+        self.tick()
+        return wrong, gradient.nan_to_num_(), lost
+
+    def _glance(self, x: Tensor, y: Tensor, objective: Objective) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         self.gradients += len(y)
         if not self._compared:
             self._compare_precisions(x)
         logits, gradient = _logits_and_gradient(self._searched, x, objective, self.dtype)
         fooled = misclassified(logits, y)
+        if self.dtype is None:
+            return fooled, logits, gradient, torch.zeros_like(fooled)
+        return fooled, logits, gradient, without_gradient(gradient) | ~_finite(gradient)
+
+    def _search(
+        self, x: Tensor, y: Tensor, objective: Objective, settled: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Which images are misclassified, the logits, and the gradient of the objective with respect to the images."""
+        fooled, logits, gradient, lost = self._glance(x, y, objective)
+        if settled is not None:
+            fooled &= ~settled
         if self.dtype is not None:
             if bool(fooled.any()):  # low precision may misclassify by rounding alone
                 fooled[fooled.clone()] = self.fooled(x.detach()[fooled], y[fooled])
-            lost = ~fooled & (without_gradient(gradient) | ~_finite(gradient))
+            lost &= ~fooled
+            if settled is not None:
+                lost &= ~settled
             if bool(lost.any()):
                 exact, found = _logits_and_gradient(self.model, x.detach()[lost], objective[lost], None)
                 logits[lost], gradient[lost] = exact.to(logits.dtype), found.to(gradient.dtype)

@@ -167,7 +167,7 @@ class _RequestedEvaluation:
 
     def evaluation(self) -> ResumableEvaluation:
         """The evaluation, with the saved progress of the same inputs."""
-        dtype, batch = precision.DTYPES[self._search], eval_batch(self._config)
+        dtype, batch = precision.DTYPES[self._search], eval_batch(self._config, self._device)
         evaluation = Evaluation(self._model, self.test, self._attacks, self._config.seed, dtype, batch)
         return ResumableEvaluation(evaluation, self.result.with_suffix(".pt"), self._key)
 

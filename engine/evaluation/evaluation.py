@@ -169,20 +169,23 @@ class Evaluation:
         self._unmoved = torch.zeros_like(self._clean)
 
     def _forecast(self, parts: Sequence[tuple[Stage, int]]) -> int:
-        """Estimated gradients in all: the images to come are like those so far, and survivors cost all gradients."""
+        """Estimated gradients in all: the images to come are like those so far."""
         waiting, alive, over = len(self._waiting()), int(self._alive.sum()), len(self.accuracies)
         if not self._here:  # assume the mean of the finished attacks, or that the first attack fools no image
             each = self._before / over if over else alive * _gradients(parts)
             return self._before + round(each * (len(self.attacks) - over))
+        current = parts[self._part : self._part + 1]
+        most = alive * _gradients(parts[: self._part]) + (alive - waiting) * _gradients(current)
+        share = min(self._here / max(most, 1), 1.0)  # of the gradients of each survivor, as attacks may end early
         if self._part:
-            here = self._here + waiting * _gradients(parts[self._part : self._part + 1])
-            survivors = alive
+            here = self._here + share * waiting * _gradients(current)
+            survivors = float(alive)
         else:
             seen = int(self._clean[: self._next].sum())
-            here = self._here + round(waiting * self._here / max(seen, 1))
-            survivors = alive - waiting + round(waiting * (alive - waiting) / max(seen, 1))
-        here += survivors * _gradients(parts[self._part + 1 :])
-        return self._before + here * (len(self.attacks) - over)
+            here = self._here + waiting * self._here / max(seen, 1)
+            survivors = alive - waiting + waiting * (alive - waiting) / max(seen, 1)
+        here += share * survivors * _gradients(parts[self._part + 1 :])
+        return self._before + round(here * (len(self.attacks) - over))
 
 
 def _gradients(parts: Sequence[tuple[Stage, int]]) -> int:

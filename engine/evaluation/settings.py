@@ -15,6 +15,10 @@ from engine.config.run import RunConfig
 from engine.evaluation.evaluation import BATCH
 from engine.evaluation.resumable import EvaluationInputs
 
+BATCH_ON_LARGE_GPU = (
+    1000  # of the images of data sets in memory, which are small; PreActResNet18 takes about 7 GB in fp32
+)
+LARGE_GPU = 15e9  # bytes
 EVAL_IMAGES_ON_CPU = 1000  # for `eval.attack = auto`, unless `eval.images` is set
 
 
@@ -76,6 +80,15 @@ def evaluation_inputs(
     )
 
 
-def eval_batch(config: RunConfig) -> int:
-    """Images evaluated at once. For image folders, no more than are trained at once, which are known to fit."""
-    return min(BATCH, config.micro_batch or config.phase_list[-1].batch_size) if config.in_folder else BATCH
+def eval_batch(config: RunConfig, device: torch.device) -> int:
+    """Images evaluated at once. For image folders, no more than are trained at once, which are known to fit.
+
+    A large GPU needs more images at once to be busy. On a CPU, 1,000 at once saved 16% to 33% of the time on three
+    small networks, but take four times the memory, so a CPU keeps to BATCH.
+    """
+    most = BATCH_ON_LARGE_GPU if _is_large_gpu(device) else BATCH
+    return min(most, config.micro_batch or config.phase_list[-1].batch_size) if config.in_folder else most
+
+
+def _is_large_gpu(device: torch.device) -> bool:
+    return device.type == "cuda" and torch.cuda.get_device_properties(device).total_memory >= LARGE_GPU

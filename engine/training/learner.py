@@ -17,7 +17,8 @@ from engine.config.sections import OptimConfig
 from engine.runtime.compile import compiled, retaining_graphs
 from engine.runtime.eval_mode import evaluating, frozen
 from engine.runtime.precision import DTYPES
-from engine.training.optim.build import averaged_weights, build_optimizer
+from engine.training.optim.averaged import AveragedWeights
+from engine.training.optim.build import build_optimizer
 
 AVERAGE_DECAY = 0.98  # of the moving averages in `figures`, over about the last 50 updates
 # A fall of a loss counts for the overfitting signal from here on. In a robust network whose losses were near 0, 40% of
@@ -66,7 +67,7 @@ class Learner:
         self.dtype = DTYPES[precision]
         self.optimizer = build_optimizer(model, optim, fused=precision != "fp16")
         self._clip_norm = optim.clip_norm
-        self.averaged = averaged_weights(self.model, optim.average)
+        self.averaged = AveragedWeights(self.model, optim.average) if optim.average else None
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
         self.step = 0
         self.last_lr = 0.0
@@ -83,7 +84,7 @@ class Learner:
     @property
     def result(self) -> nn.Module:
         """The network to evaluate and to keep: the model, or the running average of its weights."""
-        return self.model if self.averaged is None else self.averaged.module
+        return self.model if self.averaged is None else self.averaged.network(self.model)
 
     @property
     def progress(self) -> float:
@@ -219,7 +220,7 @@ class Learner:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         if self.averaged is not None:
-            self.averaged.update_parameters(self.model)
+            self.averaged.update(self.model, first=self.step == 0)
         self.step += 1
         self._average.lerp_(self._seen, 1 - AVERAGE_DECAY)
         self._seen.zero_()
@@ -262,7 +263,6 @@ class Learner:
         self.model.load_state_dict(state["model"])
         if self.averaged is not None:
             self.result.load_state_dict(state["averaged"])
-            self.averaged.n_averaged.fill_(state["step"])
         self.optimizer.load_state_dict(state["optimizer"])
         if state["scaler"]:  # empty for a run that was not in fp16 so far
             self.scaler.load_state_dict(state["scaler"])

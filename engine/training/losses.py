@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from engine.training.nuclear_norm import nuclear_norm
+
 
 def js_divergence(logits: Tensor, other: Tensor) -> Tensor:
     """The mean Jensen-Shannon divergence of two softmax outputs, in nats. logits, other: (B, classes)."""
@@ -22,12 +24,10 @@ def kl_divergence(logits: Tensor, other: Tensor) -> Tensor:
 def nuclear_distance(logits: Tensor, other: Tensor) -> Tensor:
     """The nuclear norm of the difference, divided by the number of images. logits, other: (B, classes).
 
-    The nuclear norm is the sum of the singular values of the (B, classes) matrix. It is NaN if a logit is not finite,
-    where the decomposition alone would raise an exception.
+    The nuclear norm is the sum of the singular values of the (B, classes) matrix. It is NaN if a logit is not finite.
     """
     difference = logits - other
-    finite = difference.nan_to_num(0.0, 0.0, 0.0)
-    norm: Tensor = torch.linalg.matrix_norm(finite, "nuc")
+    norm = nuclear_norm(difference.nan_to_num(0.0, 0.0, 0.0))
     return (norm + (difference.detach() - difference.detach()).sum()) / len(logits)
 
 

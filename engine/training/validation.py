@@ -89,7 +89,7 @@ class Validation:
             yield from (batch.part(begin, begin + part) for begin in range(0, size, part))
 
     def _parts(self, batch: Minibatch) -> Iterator[Minibatch]:
-        size = eval_batch(self._config)  # so that an attack fits into memory
+        size = eval_batch(self._config, self._setup.device)  # so that an attack fits into memory
         return (batch.part(begin, begin + size) for begin in range(0, len(batch), size))
 
     def _guard_part(self, batch: Minibatch) -> Accuracy:
@@ -141,7 +141,8 @@ class Validation:
     def _evaluation(self, test: Images, attack: Attack) -> Evaluation:
         dtype = precision.DTYPES[self._setup.search]
         attacks = [(self._threat, attack)]
-        return Evaluation(self._learner.result, test, attacks, self._config.seed, dtype, eval_batch(self._config))
+        batch = eval_batch(self._config, self._setup.device)
+        return Evaluation(self._learner.result, test, attacks, self._config.seed, dtype, batch)
 
     def _report(self, stage: events.Stage, attack: str, accuracy: Accuracy) -> None:
         split: events.Split = "train" if stage == "guard" else "test"

@@ -1,10 +1,9 @@
-"""The optimizer of a run, and the running average of its weights."""
+"""The optimizer of a run."""
 
 from typing import Any
 
 import torch
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from engine.config.sections import OptimConfig
 from engine.training.optim.light import SGD, Adam
@@ -34,11 +33,3 @@ def _groups(model: nn.Module, optim: OptimConfig) -> list[dict[str, Any]]:
     others = [p for p in model.parameters() if id(p) not in known]
     groups = [{"params": others, "weight_decay": optim.weight_decay}, {"params": norms, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]
-
-
-def averaged_weights(model: nn.Module, decay: float) -> AveragedModel | None:
-    """An exponential moving average of weights and BatchNorm statistics; None if `decay` is 0."""
-    if not decay:
-        return None
-    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)  # type: ignore[no-untyped-call]
-    return averaged.requires_grad_(False)

@@ -125,6 +125,22 @@ def test_a_search_in_low_precision_that_ends_just_short_of_a_success_goes_on_in_
         assert fooled.all(), dtype
 
 
+def test_an_image_that_is_fooled_is_confirmed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also while it stays in the batch. Low precision and fp32 agree on all images here."""
+    monkeypatch.setattr("engine.attacks.apgd.COMPACT_FRACTION", 2.0)  # no image leaves the batch
+    monkeypatch.setattr("engine.attacks.apgd._finish", lambda probe, state, threat: torch.zeros_like(state.given_up))
+    model, (_, _, images, labels) = trained_digits(), digits()
+    x, y, confirmed, original = images[:60], labels[:60], [], Probe.fooled
+    monkeypatch.setattr(Probe, "fooled", lambda probe, x, y: confirmed.append(len(y)) or original(probe, x, y))
+    with evaluating(model):
+        probe = Probe(model, torch.bfloat16)
+        start = torch.zeros_like(x)
+        loss = CrossEntropy.at(probe.logits(x), y)
+        found, _ = fooled_by_apgd(probe, x, y, start, loss, THREAT, 20)
+    assert 10 < found.sum() < 50
+    assert sum(confirmed[:-2]) <= int(found.sum()) + 3  # the last two calls look at all images
+
+
 def test_a_network_in_train_mode_is_refused() -> None:
     for layer in (nn.Dropout(0.5), nn.BatchNorm2d(1)):
         with pytest.raises(ValueError, match="train mode"):

@@ -1,5 +1,6 @@
 """The threat model, checked pixel by pixel. PGD agrees with a textbook loop that attacks each image alone."""
 
+from collections.abc import Callable
 from functools import cache
 
 import pytest
@@ -9,11 +10,13 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from engine.attacks.pgd import Pgd, fooled_by_restart
+from engine.attacks.pgd_search import CYCLE, rounded_size
 from engine.attacks.probe import Probe
 from engine.attacks.threat import Threat
 from engine.runtime.eval_mode import evaluating, frozen
 from engine.runtime.rng import image_noise
 from tests.support.networks import InDouble, digits, digits_model, trained_digits
+from tests.support.operations import Operations
 from tests.support.textbook_pgd import textbook
 
 UNIT = st.floats(0, 1, width=32)
@@ -78,6 +81,111 @@ def test_pgd_fools_the_images_that_the_textbook_fools() -> None:
         ]
     assert torch.equal(torch.stack(found, 1), expected)
     assert 5 < expected[:, 0].sum() < 45  # the attack fools some images, and not all
+
+
+def test_pgd_that_leaves_out_cycles_fools_the_images_that_the_textbook_fools_in_all_its_steps() -> None:
+    model, (_, _, images, labels), attack = robust_in_double(), digits(), Pgd(40, 1, 0.04)
+    x, y, numbers = images[:40], labels[:40], torch.arange(40)
+    expected = [textbook(model, x[n : n + 1], y[n : n + 1], n, 0.1, attack, seed=3)[0] for n in range(40)]
+    with evaluating(model):
+        probe = Probe(model)
+        found, _ = fooled_by_restart(probe, x, y, numbers, Threat(0.1), attack, 3, 0)
+    assert found.tolist() == expected
+    assert 5 < found.sum() < 35
+    assert probe.gradients < 0.8 * 40 * int((~found).sum())
+
+
+class Valley(nn.Module):
+    """A network for images of one pixel, always right: its loss is highest at 0.5, where the signs of PGD alternate."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        pixel = x.flatten()
+        return torch.stack((1 + (pixel - 0.5).abs(), torch.zeros_like(pixel)), 1)
+
+
+@pytest.mark.parametrize(("eps", "size"), [(0.5, 0.125), (0.125, 0.25)])  # a cycle in the ball, and at its border
+def test_pgd_ends_soon_after_it_comes_back_to_an_iterate(eps: float, size: float) -> None:
+    x, y = torch.full((3, 1, 1, 1), 0.5), torch.zeros(3, dtype=torch.int64)
+    probe = Probe(Valley())
+    fooled, unmoved = fooled_by_restart(probe, x, y, torch.arange(3), Threat(eps), Pgd(100, 1, size), 0, 0)
+    assert not fooled.any()
+    assert not unmoved.any()
+    assert probe.gradients <= 3 * (0.5 / size + 2 * CYCLE)
+
+
+@pytest.mark.parametrize("images", [*range(1, 70), 127, 128, 129, 250, 1000])
+def test_the_size_of_a_batch_is_one_of_few_and_little_above_the_number_of_its_images(images: int) -> None:
+    assert images <= rounded_size(images) <= max(1.25 * images, images + 3)
+    assert len({rounded_size(n) for n in range(1, 257)}) <= 20
+
+
+class Blind(nn.Module):
+    """A network that in low precision has no gradient at every second iterate, as if it were rounded to zero."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.inner = model
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.inner(x)
+        blind = (x.detach().flatten(1).sum(1) * 8).round() % 2 == torch.zeros(len(x))  # `len`: torch.fx cannot trace it
+        return torch.where(blind[:, None], logits.detach(), logits) if logits.dtype == torch.bfloat16 else logits
+
+
+@pytest.mark.parametrize("dtype", [None, torch.bfloat16])
+@pytest.mark.parametrize("wrapped", [nn.Identity, Blind])
+def test_the_results_do_not_depend_on_how_often_the_device_is_asked(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype | None, wrapped: Callable[[nn.Module], nn.Module]
+) -> None:
+    """Where nothing depends on the batch: each image is attacked alone."""
+    network, (_, _, images, labels) = trained_digits(), digits()
+    model = network if wrapped is nn.Identity else wrapped(network)
+
+    def attacked() -> list[list[bool]]:
+        found = []
+        for n in range(30):
+            parts = images[n : n + 1], labels[n : n + 1], torch.tensor([n])
+            masks = fooled_by_restart(Probe(model, dtype), *parts, Threat(0.1), Pgd(13, 1, 0.04), 0, 0)
+            found.append([bool(mask) for mask in masks])
+        return found
+
+    with evaluating(model):
+        one_by_one = attacked()
+        monkeypatch.setattr("engine.attacks.pgd.ASK_EVERY", {"cpu": 5})
+        assert attacked() == one_by_one
+    assert 5 < sum(fooled for fooled, _ in one_by_one) < 25
+
+
+@pytest.mark.parametrize("dtype", [None, torch.bfloat16])
+def test_the_host_waits_for_the_device_once_or_twice_in_five_steps(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype | None
+) -> None:
+    monkeypatch.setattr("engine.attacks.pgd.ASK_EVERY", {"cpu": 5})
+    model, (_, _, images, labels) = trained_digits(), digits()
+    with evaluating(model):
+        probe = Probe(model, dtype)
+        easy = ~probe.fooled(images[:60], labels[:60])
+        x, y = images[:60][easy], labels[:60][easy]
+        probe.fooled_and_gradient(x, y)
+        with Operations() as operations:
+            fooled, _ = fooled_by_restart(probe, x, y, torch.arange(len(y)), Threat(1e-3), Pgd(50, 1, 1e-5), 0, 0)
+    assert not fooled.any()
+    assert operations.waits.total() <= 10 * (1 if dtype is None else 1 + 6)  # tolist reads six flags, one by one
+
+
+@pytest.mark.parametrize("every", [1, 5])
+def test_an_image_that_is_fooled_is_confirmed_once(monkeypatch: pytest.MonkeyPatch, every: int) -> None:
+    """Low precision and fp32 agree on all images here, so each fooled image needs one look in fp32."""
+    monkeypatch.setattr("engine.attacks.pgd.ASK_EVERY", {"cpu": every})
+    model, (_, _, images, labels) = trained_digits(), digits()
+    x, y, confirmed = images[:100], labels[:100], []
+    original = Probe.fooled
+    monkeypatch.setattr(Probe, "fooled", lambda probe, x, y: confirmed.append(len(y)) or original(probe, x, y))
+    with evaluating(model):
+        probe = Probe(model, torch.bfloat16)
+        found, _ = fooled_by_restart(probe, x, y, torch.arange(100), Threat(0.1), Pgd(10, 1, 0.04), 0, 0)
+    assert 10 < found.sum() < 90
+    assert sum(confirmed[:-1]) <= int(found.sum()) + 5  # the last call looks at all images that are left
 
 
 def test_pgd_in_float32_fools_the_same_images_in_any_batch_but_for_ties() -> None:

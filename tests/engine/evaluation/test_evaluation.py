@@ -105,10 +105,11 @@ def test_reported_progress_rises_until_it_reaches_the_total(restarts: int) -> No
     assert len(ticks) > restarts
 
 
-def test_the_forecast_of_the_total_work_is_near_the_truth_early_on(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("steps", [10, 60])  # in 60 steps, most searches end early in a cycle
+def test_the_forecast_of_the_total_work_is_near_the_truth_early_on(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
     monkeypatch.setattr("engine.evaluation.evaluation.BATCH", 20)
     ticks: list[tuple[int, int]] = []
-    evaluate(model(), images(), THREAT, Pgd(10, 5, 0.025), 0, lambda done, total: ticks.append((done, total)))
+    evaluate(model(), images(), THREAT, Pgd(steps, 5, 0.025), 0, lambda done, total: ticks.append((done, total)))
     truth = ticks[-1][0]
     early = next(place for place, (done, _) in enumerate(ticks) if done > 360 + truth // 5)
     assert all(0.7 * truth < total < 1.4 * truth for _, total in ticks[early:])
@@ -118,8 +119,8 @@ def test_the_forecast_of_the_total_work_is_near_the_truth_early_on(monkeypatch: 
 def test_reported_progress_moves_with_every_step_of_a_batch() -> None:
     """On a CPU a batch of a wide network takes a minute. Meanwhile the bar must move and a stop must be seen."""
     ticks: list[tuple[int, int]] = []
-    attack = Pgd(9, 1, 0.0)  # steps of size 0 fool no image
-    whole = evaluate(model(), images(40), Threat(0.0), attack, 0, lambda done, total: ticks.append((done, total)))
+    attack = Pgd(9, 1, 1e-6)  # steps so small that they fool no image, and lead to no border of the ball
+    whole = evaluate(model(), images(40), Threat(1e-4), attack, 0, lambda done, total: ticks.append((done, total)))
     right = round(whole.clean * 40)
     assert [done for done, _ in ticks] == [40, *(40 + right * step for step in range(1, 10)), 40 + right * 9]
     assert {total for _, total in ticks[:-2]} == {40 + right * 9} == {ticks[-1][1]}
