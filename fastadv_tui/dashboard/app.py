@@ -101,16 +101,19 @@ class Fastadv(AnnouncesRuns, DashboardSignals, ReadonlyActions, OpensScreens, Da
         if not self.readonly:
             self.attempt(settings.remember, key, value)
 
-    def stop(self, rundir: RunDir, now: bool) -> None:
-        self.attempt(control.stop, rundir, now=now)
+    def stop(self, rundir: RunDir, now: bool) -> bool:
+        """Stop a run or an evaluation. Returns whether it was asked to stop."""
+        return self.attempt(control.stop, rundir, now=now)
 
-    def resume(self, rundir: RunDir) -> None:
+    def resume(self, rundir: RunDir) -> bool:
+        """Put a run into the queue again. Returns whether it is there."""
+
         def resume() -> None:
             History().record(rundir)  # raises if the history cannot be written: its row would say "stopped" for ever
             control.resume(rundir)
             History().bring_up_to_date(rundir)
 
-        self.attempt(resume)
+        return self.attempt(resume)
 
     def get_system_commands(self, screen: Any) -> Iterator[SystemCommand]:
         yield from palette.commands(self, screen)
