@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar, cast
 
 from textual import screen
+from textual.binding import Binding
 
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard.marks import Marks
-from fastadv_tui.dashboard.readonly import ReadonlyActions
+from fastadv_tui.dashboard.readonly import CHANGES, READONLY, ReadonlyActions
 from fastadv_tui.dashboard.settings import Settings
 from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
@@ -97,6 +98,14 @@ class Screen(ReadonlyActions, screen.Screen[Result]):
     def chosen_run(self) -> str | None:
         """The id of the run that the user looks at; None if the screen shows no single run."""
         return None
+
+    def why_not(self, action: str) -> str:
+        """Why an action of this screen or of the app is not to be had now, in a line; empty if nobody needs to know."""
+        return READONLY if self.fastadv.readonly and action in CHANGES else ""
+
+    def elsewhere(self) -> dict[str, Sequence[Binding]]:
+        """Keys that users may try here, by the place where they work. By default none."""
+        return {}
 
     def expect(self, run_id: str) -> None:
         """The user has submitted runs, of which this is the first. By default a screen does nothing."""

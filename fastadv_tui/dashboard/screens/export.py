@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.protocol.files import FOR_ALL, WriteError, write_atomic
+from fastadv_tui.dashboard.readonly import READONLY
 from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.errors import FigureError
 from fastadv_tui.history.row import Row
@@ -57,7 +58,7 @@ def export_figure(screen: Screen[Any], rows: Sequence[Row], group: bool = False)
 def _refused(screen: Screen[Any]) -> bool:
     """Whether the dashboard is read-only; the user is told."""
     if screen.fastadv.readonly:
-        screen.notify("this dashboard is read-only", severity="warning")
+        screen.notify(READONLY, severity="warning")
     return screen.fastadv.readonly
 
 

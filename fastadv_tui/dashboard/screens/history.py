@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
+from textual.binding import Binding
 from textual.containers import Container, Horizontal
 from textual.timer import Timer
 from textual.widgets import DataTable, Label, Static
@@ -236,6 +237,15 @@ class HistoryScreen(HistoryViews):
             self._table.focus()
         else:
             self.action_leave()
+
+    def elsewhere(self) -> dict[str, Sequence[Binding]]:
+        from fastadv_tui.dashboard.screens.runs import RunsScreen  # below this screen, so it is loaded
+
+        return {
+            "on the first screen: press h": [
+                key for key in RunsScreen.BINDINGS if isinstance(key, Binding) and key.action != "demo"
+            ]
+        }
 
     def action_filter(self) -> None:
         self._query.focus()

@@ -5,7 +5,7 @@ from textual.events import Resize
 from textual.widgets import RichLog
 
 from fastadv_tui.dashboard.snapshot import LiveRun
-from fastadv_tui.runs.log_lines import end_lines, event_lines
+from fastadv_tui.runs.log_lines import SHORT, end_lines, event_lines, is_alarm, waiting_line
 from fastadv_tui.text.sanitize import one_line
 from fastadv_tui.text.tail import LineFollower, tail
 
@@ -38,8 +38,8 @@ class LogView(RichLog):
         if self._follows:
             self.scroll_end(animate=False)
 
-    def show(self, view: LiveRun | None) -> None:
-        """Append the new lines of a run. Another run than before replaces all lines."""
+    def show(self, view: LiveRun | None, place: int | None = None) -> None:
+        """Append the new lines of a run. Another run than before replaces all lines. place: of the run in the queue."""
         run_id = view.rundir.id if view else None
         if run_id != self._run_id:
             self.clear()
@@ -47,10 +47,12 @@ class LogView(RichLog):
             self._run_id, self._output, self._follows = run_id, None, True
         if view is None:
             return
-        self._append_new(event_lines(view.state))
+        self._append_new(event_lines(view.state, SHORT))
         for text in self._new_output(view):
             self._append(text, "dim")
-        self._append_new(end_lines(view.verdict))
+        self._append_new(end_lines(view.verdict, SHORT))
+        if view.verdict.status == "queued":
+            self._append_new([waiting_line(view.verdict, place)])
 
     def _new_output(self, view: LiveRun) -> list[str]:
         """The newest lines of the output at first, and then the lines that were added since the last call."""
@@ -63,7 +65,7 @@ class LogView(RichLog):
         for text in lines:
             if text not in self._shown:
                 self._shown.add(text)
-                self._append(text, "bold red" if text.startswith("ALARM") else "")
+                self._append(text, "bold red" if is_alarm(text) else "")
 
     def _append(self, text: str, style: str) -> None:
         self.write(Text(one_line(text, MAX_LENGTH), style=style), scroll_end=self._follows)

@@ -101,7 +101,7 @@ class RunList(PlainList):
         }
         self._last, self._drawn_for = (snapshot, marks), width
         ids = list(prompts)
-        if ids != self._shown or not self.option_count:
+        if ids != self._shown or not ids:
             self._refill(ids, prompts)
         else:
             for run_id in ids:
@@ -133,9 +133,14 @@ class RunList(PlainList):
         self._shown = ids
         options = [Option(prompts[run_id], id=run_id) for run_id in ids]
         with self._moving_itself():
-            self.set_options(options or [Option(EMPTY_TEXT, disabled=True)])
+            self.set_options(options or [Option(self._empty_text(), disabled=True)])
             if ids:
                 self.highlighted = ids.index(chosen_before) if chosen_before in ids else min(place_before, len(ids) - 1)
+
+    def _empty_text(self) -> str:
+        """What an empty list says: nothing matches the filter, or there is no run to list."""
+        filtered = f"No run matches {one_line(self.filter, NAME_WIDTH)}.\n\nEscape clears the filter."
+        return filtered if self.filter else EMPTY_TEXT
 
     def on_mount(self) -> None:
         self._entitle()
