@@ -105,12 +105,9 @@ class Fastadv(
             self.attempt(settings.remember, key, value)
 
     def stop(self, rundir: RunDir, now: bool) -> bool:
-        """Stop a run or an evaluation. Returns whether it was asked to stop."""
         return self.attempt(control.stop, rundir, now=now)
 
     def resume(self, rundir: RunDir) -> bool:
-        """Put a run into the queue again. Returns whether it is there."""
-
         def resume() -> None:
             History().record(rundir)  # raises if the history cannot be written: its row would say "stopped" for ever
             control.resume(rundir)

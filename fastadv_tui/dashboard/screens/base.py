@@ -24,6 +24,7 @@ class DashboardApp(Protocol):
 
     marked: the runs that the user marked.
     history_filter: that the history was left with. samples: those of the machine so far. engine: answers questions.
+    attempt, stop, resume: return whether they succeeded; a toast tells of an error.
     """
 
     settings: Settings

@@ -50,6 +50,7 @@ FIRST = {  # by action: the keys before, without which there is nothing to do
     (CompareScreen, "toggle_accuracy"): ["t"],  # the charts, of whose curves the key speaks
     (HistoryScreen, "compare"): ["space", "down", "space"],
     (HistoryScreen, "cursor"): ["down"],
+    (HistoryScreen, "edge"): ["down"],
     (HistoryScreen, "unmark"): ["space"],
     (HistoryScreen, "sort"): ["right"],
     (HistoryScreen, "resume"): ["down"],

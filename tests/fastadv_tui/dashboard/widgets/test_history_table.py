@@ -82,5 +82,5 @@ def test_the_edge_cuts_words_with_an_ellipsis_and_hides_a_number() -> None:
             await until(pilot, lambda: "a run" in shown(app) and table.ordered_columns[2].content_width > 10)
             await until(pilot, lambda: [line.split("run")[1].strip(" ▍") for line in lines(app)[1:3]] == expected)
 
-    asyncio.run(run(["eps"], ["paper old abl…", "paper"]))
+    asyncio.run(run(["eps"], ["paper old ablat…", "paper"]))
     asyncio.run(run([], ["", ""]))
