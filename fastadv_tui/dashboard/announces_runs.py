@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 
-from textual.app import App
-
 from fastadv_tui.dashboard.messages import RunsSubmitted
 from fastadv_tui.dashboard.screens.base import Screen
+from fastadv_tui.dashboard.toasts import SmallToasts
 from fastadv_tui.text.sanitize import one_line
 
 
-class AnnouncesRuns(App[str]):
+class AnnouncesRuns(SmallToasts):
     """An app that is told of submitted runs by the message RunsSubmitted."""
 
     refresh_now: Callable[[], None]
