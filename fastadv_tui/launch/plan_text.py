@@ -55,8 +55,8 @@ def plan_details(plan: LaunchPlan) -> list[str]:
 
 
 def plan_sizes(plan: LaunchPlan) -> list[str]:
-    """The sizes of the perturbation in few words: those of the only kind of run, or of the first and the last kind."""
-    kinds = _kinds(plan)
+    """The sizes of the training attack in few words: of the only kind of run, or of the first and the last kind."""
+    kinds = list(dict.fromkeys(kind.partition(" · evaluation")[0] for kind in _kinds(plan)))
     return [kinds[0]] if len(kinds) == 1 else [f"{kinds[0]} ... {kinds[-1]}"]
 
 

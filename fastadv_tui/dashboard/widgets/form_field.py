@@ -54,7 +54,7 @@ class FormField(TextField):
     ) -> None:
         super().__init__(text, id=field_id(key), highlighter=Printable())
         self._styles_of = styles_of
-        self.key, self.title, self.choices, self._closed = key, title, tuple(choices), closed
+        self.key, self.title, self.choices, self._only_choices = key, title, tuple(choices), closed
         self.error = ""
         self._default = self._note = ""
 
@@ -78,7 +78,7 @@ class FormField(TextField):
     def _turns(self) -> bool:
         """Whether left and right go through the choices. A list of values for a sweep is text to edit."""
         text = self.value.strip()
-        return bool(self.choices) and (text in ("", *self.choices) or (self._closed and "," not in text))
+        return bool(self.choices) and (text in ("", *self.choices) or (self._only_choices and "," not in text))
 
     def _turn(self, step: int) -> None:
         """Go to the next choice. The default leaves the field empty, so that the value follows the other fields."""

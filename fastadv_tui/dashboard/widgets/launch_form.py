@@ -123,7 +123,7 @@ class LaunchForm(VerticalScroll, can_focus=False):
         """Scroll at once to the field or heading that has the focus now, not the one of a moment ago."""
         focused = self.screen.focused
         if focused is not None and self in focused.ancestors:
-            self.scroll_to_widget(focused, animate=False)
+            self.scroll_to_widget(focused, animate=False, immediate=True)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
