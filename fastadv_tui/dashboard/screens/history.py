@@ -19,6 +19,7 @@ from fastadv_tui.dashboard.history_lines import (
     sticky_columns,
     with_added_columns,
 )
+from fastadv_tui.dashboard.history_summary import groups_text, sort_text
 from fastadv_tui.dashboard.screens import history_keys
 from fastadv_tui.dashboard.screens.choice_dialog import ChoiceDialog
 from fastadv_tui.dashboard.screens.history_actions import ShownRuns
@@ -30,11 +31,10 @@ from fastadv_tui.dashboard.widgets.key_bar import KeyBar
 from fastadv_tui.dashboard.widgets.text_field import TextField
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
 from fastadv_tui.history.columns import column_of, known_columns
-from fastadv_tui.history.leaderboard import SEEDS, GroupRows, grouped, sorted_lines, split_by
+from fastadv_tui.history.leaderboard import SEEDS, GroupRows, grouped, sorted_lines
 from fastadv_tui.history.paper import fitting, is_published
 from fastadv_tui.history.query import QueryError, ordered, parse
 from fastadv_tui.history.row import Row
-from fastadv_tui.history.significance import MIN_SEEDS
 from fastadv_tui.text.sanitize import one_line
 
 MAX_LINES = 500  # lines in the table; the filter searches all runs
@@ -172,9 +172,9 @@ class HistoryScreen(HistoryViews):
 
     def _summarise(self, lines: Sequence[GroupRows]) -> None:
         total, marked = len(self._snapshot.rows), len(self.fastadv.marked)
-        parts = [f"{len(self._found):,} of {total:,} runs", f"sorted by {_sort_text(self._sort)}"]
+        parts = [f"{len(self._found):,} of {total:,} runs", f"sorted by {sort_text(self._sort)}"]
         parts += [f"{marked} marked"] if marked else []
-        parts += [_groups_text(lines, self._group)] if self._group else []
+        parts += [groups_text(lines, self._group)] if self._group else []
         parts += ["read-only"] if self.fastadv.readonly else []
         parts += [f"the first {MAX_LINES} are shown"] if len(lines) > MAX_LINES else []
         self.query_one("#summary", Static).update("   ".join(parts) if total else NO_RUNS)
@@ -324,22 +324,6 @@ class HistoryScreen(HistoryViews):
 
     def _known_columns(self) -> list[str]:
         return known_columns(self._found)
-
-
-def _groups_text(lines: Sequence[GroupRows], by: str) -> str:
-    """What the lines of a grouped table are: how many, and what runs of one line agree in."""
-    own = [rows for rows in lines if not is_published(rows[0])]
-    if by == SEEDS:
-        agree = "differ only in their seed"
-    else:
-        split = split_by(own, by)
-        agree = f"agree in {', '.join([by, *split])}"
-    count = f"{len(own):,} line{'s' * (len(own) != 1)}"
-    return f"{count}, mean (from {MIN_SEEDS} runs on ± std) over runs that {agree}"
-
-
-def _sort_text(sort: str) -> str:
-    return f"{sort[1:]}, lowest first" if sort.startswith("+") else sort
 
 
 if TYPE_CHECKING:

@@ -171,7 +171,7 @@ def test_a_grouping_says_by_what_else_its_lines_are_apart_and_names_no_run_of_se
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         screen = await opened(app, pilot, 3)
         await choose(app, pilot, "g", "status")
-        await until(pilot, lambda: "2 lines, mean" in shown(app) and "agree in status, eps" in shown(app))
+        await until(pilot, lambda: "2 lines of runs that agree in status, eps" in shown(app))
         line = next(place for place, rows in enumerate(screen._lines.values()) if len(rows) == 2)
         screen.query_one(DataTable).move_cursor(row=line)
         await until(pilot, lambda: "2 runs, 2 names" in shown(app))
