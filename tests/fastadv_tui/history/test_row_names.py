@@ -1,7 +1,7 @@
 """Runs of one name are told apart by their seeds."""
 
 from fastadv_tui.history.row import Row
-from fastadv_tui.history.row_names import distinct_names, label_among, name_among, names_apart
+from fastadv_tui.history.row_names import distinct_names, label_among, name_among, names_apart, names_with_seeds
 
 
 def test_a_shared_name_has_the_seed_and_other_names_stay() -> None:
