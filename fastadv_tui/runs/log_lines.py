@@ -12,42 +12,46 @@ from fastadv_tui.runs.event_text import accuracy_line, event_line
 from fastadv_tui.runs.state import RunState
 from fastadv_tui.runs.status import RunStatus
 
-SHORT, LONG = "%H:%M", "%m-%d %H:%M:%S"  # forms of a time: in a panel, and where there is room
+LONG, SHORT = "%m-%d %H:%M:%S ", "%H:%M "  # forms of a time; a narrow panel has none
+Told = tuple[float, str]  # the unix time of a line, 0 if unknown, and its text
 
 
-def event_lines(state: RunState, form: str = LONG) -> list[str]:
-    """The lines that describe the events of a run, in order of time. form: of their times."""
+def event_lines(state: RunState) -> list[str]:
+    """The lines that describe the events of a run, in order of time, each with its time."""
+    return [with_time(told, LONG) for told in events_told(state)]
+
+
+def end_lines(status: RunStatus) -> list[str]:
+    """The end of a run that is not done, with its time. Empty if the run goes on or is done."""
+    return [with_time(told, LONG) for told in end_told(status)]
+
+
+def events_told(state: RunState) -> list[Told]:
+    """As `event_lines`, with the times as numbers."""
     events: list[AnyEvent] = [*state.notes, *state.watch, *state.alarms, *state.rollbacks, *state.ends, *state.final]
     if state.started:
         events.append(state.started)
     lines = [(event.t, _line_of(event, state)) for event in sorted(events, key=lambda event: event.t)]
-    return [_timed(when, text, form) for when, text in lines if text]
+    return [(when, text) for when, text in lines if text]
 
 
-def end_lines(status: RunStatus, form: str = LONG) -> list[str]:
-    """The end of a run that is not done, with its reason if it has one. Empty if the run goes on or is done.
-
-    form: of its time.
-    """
+def end_told(status: RunStatus) -> list[Told]:
+    """As `end_lines`, with the time as a number. The text has the reason, if there is one."""
     if status.live or status.status == "done":
         return []
-    return [_timed(status.ended, f"{status.status}: {status.reason}" if status.reason else status.status, form)]
+    return [(status.ended or 0.0, f"{status.status}: {status.reason}" if status.reason else status.status)]
 
 
-def is_alarm(line: str) -> bool:
-    """Whether a line of the log tells of an alarm."""
-    return "ALARM " in line[: len("12-31 23:59:59 ALARM ")]
+def with_time(told: Told, form: str) -> str:
+    """A line with its time in front, if it is known. form: of the time; empty for none."""
+    when, text = told
+    return f"{time.strftime(form, time.localtime(when))}{text}" if when else text
 
 
 def waiting_line(status: RunStatus, place: int | None) -> str:
     """What the log says of a run that waits, as it has no events yet. place: in the queue; None if unknown."""
     where = f", place {place}" if place else ""
     return f"waits in the queue{where}{f': {status.reason}' if status.reason else ''}"
-
-
-def _timed(when: float | None, text: str, form: str) -> str:
-    """A line with its time in front, if it is known."""
-    return f"{time.strftime(form, time.localtime(when))} {text}" if when else text
 
 
 def _line_of(event: AnyEvent, state: RunState) -> str:

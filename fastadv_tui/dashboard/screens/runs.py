@@ -270,7 +270,8 @@ class RunsScreen(RunActions):
         return "the demo is for a home without runs" if action == "demo" else ""
 
     def elsewhere(self) -> dict[str, Sequence[Binding]]:
-        return {"in the history: press h": history_keys.BINDINGS}
+        moves = ("edge", "cursor")  # of no use where the cursor is
+        return {"in the history: press h": [key for key in history_keys.BINDINGS if not key.action.startswith(moves)]}
 
     @work(thread=True, exclusive=True, group="demo")
     def action_demo(self) -> None:

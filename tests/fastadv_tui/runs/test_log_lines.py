@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from engine.protocol.events import Alarm, Finished
-from fastadv_tui.runs.log_lines import LONG, SHORT, end_lines, event_lines, is_alarm, waiting_line
+from engine.protocol.events import Finished
+from fastadv_tui.runs.log_lines import end_lines, event_lines, waiting_line
 from fastadv_tui.runs.state import RunState, apply
 from fastadv_tui.runs.status import RunStatus
 from tests.support.events import started
@@ -24,28 +24,20 @@ def test_a_resumed_run_keeps_the_end_of_each_earlier_attempt_between_its_starts(
     state = RunState()
     for event in (started(t=NOON), finished, started(attempt=2, from_step=20, t=NOON + 120)):
         state = apply(state, event)
-    lines = event_lines(state, SHORT)
-    assert lines[0] == f"12:01 {words}"
-    assert lines[1].startswith("12:02 resumed from step 20 (attempt 2)")
+    lines = event_lines(state)
+    assert lines[0] == f"11-27 12:01:00 {words}"
+    assert lines[1].startswith("11-27 12:02:00 resumed from step 20 (attempt 2)")
 
 
 def test_the_line_of_an_end_is_the_same_before_and_after_the_run_goes_on() -> None:
     """So that a panel, which appends lines, does not tell the same end twice."""
     finished = Finished(status="stopped", step=20, t=NOON)
-    before = end_lines(RunStatus(status="stopped", ended=NOON), LONG)
+    before = end_lines(RunStatus(status="stopped", ended=NOON))
     state = RunState()
     for event in (started(t=NOON - 9), finished, started(attempt=2, from_step=20, t=NOON + 9)):
         state = apply(state, event)
     assert before == ["11-27 12:00:00 stopped"]
-    assert before[0] in event_lines(state, LONG)
-
-
-@pytest.mark.parametrize("form", [SHORT, LONG])
-def test_an_alarm_is_known_behind_its_time(form: str) -> None:
-    alarm = Alarm(kind="collapse", step=3, epoch=0.3, message="the attack lowers the loss", t=NOON)
-    (line,) = event_lines(apply(RunState(), alarm), form)
-    assert is_alarm(line)
-    assert not is_alarm("12:00 the network found no ALARM in the data")
+    assert before[0] in event_lines(state)
 
 
 def test_a_run_that_waits_says_where_and_why() -> None:
