@@ -17,7 +17,7 @@ from fastadv_tui.paths import runs_dir
 from fastadv_tui.runs import control
 from fastadv_tui.text.sanitize import one_line
 
-MAX_NAMED = 5  # runs that a question names
+MAX_NAMED, MAX_TOLD = 5, 2  # runs that a question names, and that a toast names
 NO_RUN = "this line has no run"  # a published result, or an empty table
 
 
@@ -60,7 +60,7 @@ class HistoryActions(Screen[None]):
 
     def _tell(self, what: str, rows: Sequence[Row]) -> None:
         """Say in a toast what was done to runs."""
-        self.notify(f"{what}: {self._named(rows)}", markup=False)
+        self.notify(f"{what}: {self._named(rows, MAX_TOLD)}", markup=False)
 
     def action_tag(self) -> None:
         def change(notes: Notes, text: str) -> None:
@@ -194,10 +194,10 @@ class HistoryActions(Screen[None]):
         more = f", {hidden} of them hidden by the filter" if hidden else ""
         return f"{len(rows)} marked run{'s' * (len(rows) != 1)}{more}: {self._named(rows)}"
 
-    def _named(self, rows: Sequence[Row]) -> str:
+    def _named(self, rows: Sequence[Row], most: int = MAX_NAMED) -> str:
         """The runs that a question or a toast is about: `fgsm s1 (k3f9), pgd (p2x7) and 3 more`."""
-        named = ", ".join(label_among(row, self.fastadv.snapshot.rows) for row in rows[:MAX_NAMED])
-        return f"{named} and {len(rows) - MAX_NAMED} more" if len(rows) > MAX_NAMED else named
+        named = ", ".join(label_among(row, self.fastadv.snapshot.rows) for row in rows[:most])
+        return f"{named} and {len(rows) - most} more" if len(rows) > most else named
 
 
 def folder(row: Row) -> RunDir:
