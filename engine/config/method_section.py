@@ -27,7 +27,7 @@ class MethodSettings(Section, frozen=True):
     name: Annotated[str, _NAME] = DEFAULT_METHOD
     alpha: Annotated[
         PerturbationSize | None,
-        Meta(title="step size", description=f"Step size of the training attack. auto: {step_sizes()}"),
+        Meta(title="step size (alpha)", description=f"Step size of the training attack. auto: {step_sizes()}"),
     ] = None
 
     def __post_init__(self) -> None:

@@ -92,7 +92,7 @@ def parse_size(text: str, norm: str = LINF) -> float:
     except (ValueError, ZeroDivisionError):
         raise ConfigError(f"{text!r} is not a size: {examples}") from None
     if norm == LINF and not 0 <= size <= 1:
-        raise ConfigError(f"{text!r} is {size:.4g}, outside [0,1]: {examples}")
+        raise ConfigError(f"{text!r} is {units(size)} in 1/255, allowed are 0 to 255: {examples}")
     if not (size >= 0 and math.isfinite(size)):
         raise ConfigError(f"{text!r} is {size:.4g}, which is no radius: {examples}")
     return size

@@ -24,7 +24,7 @@ def logs(
 ) -> None:
     """Print the log of a run: its events, then the output of its process."""
     from fastadv_tui.history.selection import find_run
-    from fastadv_tui.runs.log_lines import end_lines, event_lines
+    from fastadv_tui.runs.log_lines import end_lines, event_lines, waiting_line
     from fastadv_tui.runs.observe import RunObserver
     from fastadv_tui.text.tail import LineFollower, tail
 
@@ -33,6 +33,8 @@ def logs(
     seen = observer.look()
     described = event_lines(seen.state)
     whole = [*described, *tail(rundir.log, lines), *end_lines(seen.status)]
+    if seen.status.status == "queued" and not whole:
+        whole = [waiting_line(seen.status, None)]
     _print(whole[-lines:] if lines else [])
     while follow and seen.status.live:
         time.sleep(POLL_SECONDS)

@@ -11,9 +11,10 @@ from textual.theme import Theme
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard import palette, settings, themes
 from fastadv_tui.dashboard.announces_runs import AnnouncesRuns
+from fastadv_tui.dashboard.explains_keys import ExplainsKeys
 from fastadv_tui.dashboard.messages import Refreshed, Sampled
 from fastadv_tui.dashboard.opens_screens import OpensScreens
-from fastadv_tui.dashboard.readonly import ReadonlyActions
+from fastadv_tui.dashboard.readonly import READONLY, ReadonlyActions
 from fastadv_tui.dashboard.screens.base import DashboardApp, Screen
 from fastadv_tui.dashboard.screens.runs import RunsScreen
 from fastadv_tui.dashboard.settings import Settings
@@ -25,7 +26,9 @@ from fastadv_tui.runs import control
 from fastadv_tui.text.sanitize import one_line
 
 
-class Fastadv(AnnouncesRuns, DashboardSignals, ReadonlyActions, OpensScreens, DashboardWorkers, themes.ThemedApp):
+class Fastadv(
+    AnnouncesRuns, ExplainsKeys, DashboardSignals, ReadonlyActions, OpensScreens, DashboardWorkers, themes.ThemedApp
+):
     """Shows the runs of one home folder, live."""
 
     TITLE = "fastadv"
@@ -85,7 +88,7 @@ class Fastadv(AnnouncesRuns, DashboardSignals, ReadonlyActions, OpensScreens, Da
     def attempt(self, what: Callable[..., Any], *arguments: Any, **options: Any) -> bool:
         """Call `what` and return whether the call succeeded; a toast shows a UserError or an OSError."""
         if self.readonly:
-            self.notify("this dashboard is read-only", severity="warning")
+            self.notify(READONLY, severity="warning")
             return False
         try:
             what(*arguments, **options)
@@ -101,16 +104,16 @@ class Fastadv(AnnouncesRuns, DashboardSignals, ReadonlyActions, OpensScreens, Da
         if not self.readonly:
             self.attempt(settings.remember, key, value)
 
-    def stop(self, rundir: RunDir, now: bool) -> None:
-        self.attempt(control.stop, rundir, now=now)
+    def stop(self, rundir: RunDir, now: bool) -> bool:
+        return self.attempt(control.stop, rundir, now=now)
 
-    def resume(self, rundir: RunDir) -> None:
+    def resume(self, rundir: RunDir) -> bool:
         def resume() -> None:
             History().record(rundir)  # raises if the history cannot be written: its row would say "stopped" for ever
             control.resume(rundir)
             History().bring_up_to_date(rundir)
 
-        self.attempt(resume)
+        return self.attempt(resume)
 
     def get_system_commands(self, screen: Any) -> Iterator[SystemCommand]:
         yield from palette.commands(self, screen)

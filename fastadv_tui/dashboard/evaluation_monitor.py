@@ -64,7 +64,8 @@ class _Followed:
         if self._last is None or self._last.status.live:
             seen = self._observer.look()
             done = seen.state.evaluated_fraction
-            self._last = Evaluation(self._observer.rundir, self._what, seen.status, done, seen.state.starting)
+            phase = "ending" if seen.state.finished else seen.state.starting
+            self._last = Evaluation(self._observer.rundir, self._what, seen.status, done, phase)
         return self._last
 
 

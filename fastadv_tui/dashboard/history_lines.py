@@ -12,7 +12,7 @@ from fastadv_tui.history.columns import COLUMNS, Column, column_of
 from fastadv_tui.history.leaderboard import SEVERAL, GroupRows, best_lines, line_text
 from fastadv_tui.history.paper import PAPER, is_published
 from fastadv_tui.history.row import Row
-from fastadv_tui.history.row_names import names_with_seeds
+from fastadv_tui.history.row_names import names_apart
 from fastadv_tui.text.labels import shortened
 from fastadv_tui.text.quantities import GLYPHS
 from fastadv_tui.text.sanitize import one_line
@@ -29,13 +29,15 @@ UP, DOWN = "↑", "↓"
 
 class Style(Struct, frozen=True):
     """What the cells depend on beside the rows. scheme: of the theme, see `colours`. sort: key of the sorted column,
-    with + for the smallest first. baseline: the pinned run, or the runs of its group; may be empty."""
+    with + for the smallest first. baseline: the pinned run, or the runs of its group; may be empty. evaluating: by run
+    id, the words for an evaluation that waits or is under way."""
 
     marks: Marks
     scheme: int
     sort: str
     grouped: bool
     baseline: Sequence[Row]
+    evaluating: Mapping[str, str] = {}
 
 
 def shown_columns(chosen: Sequence[str], style: Style) -> list[str]:
@@ -81,7 +83,7 @@ class LineCells:
         self._lines, self._style = lines, style
         self._columns = [(key, column_of(key)) for key in keys]
         own = [rows for rows in lines.values() if not is_published(rows[0])]
-        self._names = names_with_seeds(rows[0] for rows in own if len(rows) == 1)
+        self._names = names_apart(rows[0] for rows in own if len(rows) == 1)
         self._best = {key: best_lines(own, COLUMNS[key]) for key in keys if key in ACCURACIES}
 
     def of(self, run_id: str) -> list[Text]:
@@ -95,12 +97,16 @@ class LineCells:
                 cells[place] = _state(rows, style)
             elif key == "name":
                 name = self._names.get(run_id) or line_text(rows, COLUMNS["name"])
-                cells[place] = Text(
-                    shortened(one_line(name), MAX_CELL_WIDTH), run_colour(_place(rows, style.marks), style.scheme)
-                )
+                cells[place] = Text(_short_name(name, run_id), run_colour(_place(rows, style.marks), style.scheme))
             elif run_id in self._best.get(key, ()):
                 cells[place].stylize("bold")
         return cells
+
+
+def _short_name(name: str, run_id: str) -> str:
+    """A name that fits its cell. The id at its end stays whole, as it alone tells the run from another one."""
+    own_id = f" {run_id}" if name.endswith(f" {run_id}") else ""
+    return shortened(one_line(name.removesuffix(own_id)), max(MAX_CELL_WIDTH - len(own_id), 3)) + own_id
 
 
 def _published_cells(row: Row, columns: Sequence[tuple[str, Column | None]]) -> list[Text]:
@@ -146,6 +152,8 @@ def _state(rows: GroupRows, style: Style) -> Text:
     states = {row.state for row in rows}
     if len(states) > 1:
         return Text(SEVERAL)
+    if words := next((words for row in rows if (words := style.evaluating.get(row.id))), ""):
+        return Text(f"{GLYPHS[rows[0].state]} {words}", state_colour(rows[0].state, style.scheme))
     return Text.assemble((COLUMNS["status"].text(rows[0]), state_colour(rows[0].state, style.scheme)))
 
 

@@ -16,6 +16,7 @@ from fastadv_tui.history.derive_row import row_as_now
 from fastadv_tui.history.evaluations import short_text
 from fastadv_tui.history.index import History
 from fastadv_tui.history.row import Row
+from fastadv_tui.history.row_names import name_among
 from fastadv_tui.paths import history_path, runs_dir
 from fastadv_tui.runs.observe import Observation, RunObserver, held_up
 from fastadv_tui.supervise.keeper import revive
@@ -80,7 +81,7 @@ class RunMonitor:
         for run_id, count in found.items():
             if row := self._rows.get(run_id):
                 results = ", ".join(short_text(record) for record in row.evaluations[-count:])
-                texts.append(f"{row.name}: evaluated, {results}")
+                texts.append(f"{name_among(row, self._rows.values())}: evaluated, {results}")
         return texts
 
     def revive_queue(self) -> None:

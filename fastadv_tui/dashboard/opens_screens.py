@@ -9,6 +9,7 @@ from textual.screen import Screen
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard.settings import Settings
 from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
+from fastadv_tui.history.row_names import names_apart
 
 Kind = TypeVar("Kind", bound=Screen[Any])
 
@@ -79,7 +80,7 @@ class OpensScreens(App[str]):
         """Ask what to measure on runs, and put the evaluations into the queue."""
         from fastadv_tui.dashboard.screens.evaluate_dialog import EvaluateDialog
 
-        names = {row.id: row.name for row in self.snapshot.rows}
+        names = names_apart(self.snapshot.rows)
         runs = [(run_id, names[run_id]) for run_id in run_ids if run_id in names]
         if runs and not self.readonly:
             self.push_screen(EvaluateDialog(runs), lambda queued: self.refresh_now())

@@ -4,6 +4,8 @@ from typing import Any
 
 CHANGES = frozenset({"launch", "again", "stop", "resume", "pin", "tag", "note", "rename", "delete", "demo", "evaluate"})
 
+READONLY = "this dashboard is read-only"
+
 
 class ReadonlyActions:
     """Base of the app and the screens. Read-only, actions that change runs are not in the footer, help or palette."""

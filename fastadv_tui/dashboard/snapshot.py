@@ -27,7 +27,7 @@ class Evaluation(Struct, frozen=True):
     """One evaluation of a run that is in the queue, under way, or has ended without a result.
 
     what: the attack and the sizes, in words. done: the part that is done, in [0,1]; None before it has begun.
-    starting: what the evaluator does before it begins, in words; empty if it does not start now.
+    starting: what the evaluator does before it begins and at its end, in words; empty while it measures.
     """
 
     rundir: RunDir

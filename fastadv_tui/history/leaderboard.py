@@ -9,9 +9,20 @@ from fastadv_tui.history.columns import Column, column_of, text_of_mean
 from fastadv_tui.history.query import QueryError, ordered_by
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.seed_groups import group_by_seed, mean_std, seeds_text
-from fastadv_tui.history.significance import std_over_seeds
+from fastadv_tui.history.significance import Conditions, std_over_seeds
 
 SEEDS = "seeds"  # groups of runs that differ only in their seed
+SPLITTING = {  # conditions of a measurement in words: runs that differ in one have no mean
+    "dataset": "data set",
+    "data": "data files",
+    "held_out": "held-out images",
+    "attack": "attack",
+    "norm": "norm",
+    "eps": "eps",
+    "step_size": "step size of the attack",
+    "images": "number of images",
+    "final": "final or earlier evaluation",
+}
 SEVERAL = "several"  # the cell of a group whose runs differ
 GroupRows = list[Row]  # the runs of one line
 
@@ -30,6 +41,24 @@ def grouped(rows: Sequence[Row], by: str) -> list[GroupRows]:
     for row in rows:
         groups.setdefault((column.text(row), conditions_of(row)), []).append(row)
     return [*groups.values()]
+
+
+def split_by(lines: Sequence[GroupRows], by: str) -> list[str]:
+    """What keeps lines with the same value of a column apart, in words: `eps`, `attack`. Empty if nothing does.
+
+    by: as in `grouped`.
+    """
+    if not by or by == SEEDS:
+        return []
+    column = _column(by)
+    alike: dict[str, list[Conditions]] = {}
+    for rows in lines:
+        alike.setdefault(column.text(rows[0]), []).append(conditions_of(rows[0]))
+    return [
+        word
+        for field, word in SPLITTING.items()
+        if field != by and any(len({getattr(each, field) for each in found}) > 1 for found in alike.values())
+    ]
 
 
 def sorted_lines(lines: Sequence[GroupRows], key: str) -> list[GroupRows]:

@@ -16,6 +16,28 @@ def names_with_seeds(rows: Iterable[Row]) -> dict[str, str]:
     return {row.id: f"{row.name} s{row.seed}" if len(seeds[row.name]) > 1 else row.name for row in rows}
 
 
+def names_apart(rows: Iterable[Row]) -> dict[str, str]:
+    """As `names_with_seeds`; with the id, too, where runs share name and seed: `fgsm s1 k3f9`."""
+    named = names_with_seeds(rows)
+    shared = Counter(named.values())
+    return {run_id: f"{name} {run_id}" if shared[name] > 1 else name for run_id, name in named.items()}
+
+
+def name_among(row: Row, rows: Iterable[Row]) -> str:
+    """The name that tells a run from all others: `fgsm`, `fgsm s1` or `fgsm s1 k3f9`."""
+    return names_apart(_same_name(row, rows))[row.id]
+
+
+def label_among(row: Row, rows: Iterable[Row]) -> str:
+    """A run for questions: its name, with the seed if runs of other seeds share it, and its id: `fgsm s1 (k3f9)`."""
+    seed = names_with_seeds(_same_name(row, rows))[row.id].removeprefix(row.name)
+    return f"{one_line(row.name, 30)}{seed} ({row.id})"
+
+
+def _same_name(row: Row, rows: Iterable[Row]) -> list[Row]:
+    return [row, *(other for other in rows if other.name == row.name and other.id != row.id)]
+
+
 def distinct_names(rows: Sequence[Row], limit: int, with_seeds: bool = True) -> list[str]:
     """A name of at most `limit` characters for each run: `fgsm`; where several share it, `fgsm s1`, else `fgsm k3f9`.
 

@@ -15,6 +15,7 @@ TAGS = "tags"  # a field of the form that is no setting
 TAGS_TITLE, TAGS_HELP = "tags", "Labels in the history, separated by spaces. A sweep without a tag gets a random one."
 ATTACKS = ("auto", "pgd-50-10", "pgd-10", "aa-quick", "aa", "none")  # that a picker offers; others can be typed
 TORCHVISION = ("resnet18", "resnet50")  # examples; any classifier of torchvision can be typed
+OPEN = ("dataset", "model.name", "device", "eval.attack")  # pickers whose fields take other values, too
 AT_FIRST = (Group.DATA, Group.ATTACK, Group.TRAINING)  # groups that a new form opens
 
 
@@ -52,6 +53,11 @@ def reading_of_field(key: str, text: str, norm: str) -> str:
         return ""
     readings = (reading_of(part, norm) for part in text.split(","))
     return next(filter(None, readings), "")
+
+
+def is_closed(key: str) -> bool:
+    """Whether a picker offers all values that its field takes."""
+    return key == "preset" or (key not in OPEN and key != TAGS and bool(choices_of(key, {})))
 
 
 def choices_of(key: str, devices: Mapping[str, str]) -> tuple[str, ...]:

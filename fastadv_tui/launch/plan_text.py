@@ -47,13 +47,23 @@ def plan_lines(plan: LaunchPlan, found: Estimates, now: float) -> list[tuple[str
 
 def plan_details(plan: LaunchPlan) -> list[str]:
     """The sizes of the perturbation in both units, of each kind of run; and the phases of the first run."""
-    first = plan.variants[0]
-    several = len({config.method.name for config in plan.variants}) > 1
-    kinds = list(dict.fromkeys(f"{c.method.name}: " * several + understood(c) for c in plan.variants))
+    first, kinds = plan.variants[0], _kinds(plan)
     lines = kinds[0].split(" · ") if len(kinds) == 1 else kinds[:MAX_KINDS]
     lines += [f"... and {len(kinds) - MAX_KINDS:,} more"] if len(kinds) > MAX_KINDS else []
     lines += [*filter(None, [scaled_phases(first)])]
     return lines + ([phase_words(phase) for phase in first.phase_list] if first.phases else [])
+
+
+def plan_sizes(plan: LaunchPlan) -> list[str]:
+    """The sizes of the training attack in few words: of the only kind of run, or of the first and the last kind."""
+    kinds = list(dict.fromkeys(kind.partition(" · evaluation")[0] for kind in _kinds(plan)))
+    return [kinds[0]] if len(kinds) == 1 else [f"{kinds[0]} ... {kinds[-1]}"]
+
+
+def _kinds(plan: LaunchPlan) -> list[str]:
+    """The sizes of each kind of run, each kind once."""
+    several = len({config.method.name for config in plan.variants}) > 1
+    return list(dict.fromkeys(f"{c.method.name}: " * several + understood(c) for c in plan.variants))
 
 
 def _runs(plan: LaunchPlan) -> str:

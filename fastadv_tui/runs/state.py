@@ -48,6 +48,7 @@ class RunState(Struct):
     progress: Progress | None = None
     starting: str = ""  # what the process does before its first step, in words; empty once it trains or evaluates
     finished: Finished | None = None
+    ends: list[Finished] = field(default_factory=list)  # of earlier attempts that stopped or failed
     resumed_at: list[int] = field(default_factory=list)  # the step from which each attempt after the first went on
     begun: float = 0.0  # unix time of the first attempt's start
     last_event: float = 0.0  # unix time
@@ -200,6 +201,7 @@ def _start(state: RunState, event: Started) -> None:
     state.alarms = [alarm for alarm in state.alarms if alarm.step <= since]
     state.rollbacks = state.rollbacks[: max(event.rollbacks, 0)]
     state.final = []
+    state.ends += [state.finished] if state.finished and state.finished.status != "done" else []
     state.resumed_at += [since] * (state.started is not None)
     state.started, state.finished, state.progress, state.saved = event, None, None, None
     state.begun = state.begun or event.t

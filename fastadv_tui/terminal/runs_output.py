@@ -49,9 +49,17 @@ def table(rows: Sequence[Row], columns: Sequence[Column] | None, width: int | No
             )
             for key in USUAL
         ),
+        *_seeds(rows),
         TableColumn("ended", [ended_text(row) for row in rows], importance=4),
     ]
     return table_lines(usual, width)
+
+
+def _seeds(rows: Sequence[Row]) -> list[TableColumn]:
+    """The column of seeds, if it tells runs apart: their seeds differ, or several have the same name."""
+    if len({row.seed for row in rows}) < 2 and len({row.name for row in rows}) == len(rows):
+        return []
+    return [TableColumn("seed", [str(row.seed) for row in rows], importance=5)]
 
 
 def _painter(rows: Sequence[Row]) -> Callable[[int, str], str]:

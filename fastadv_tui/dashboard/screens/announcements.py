@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from fastadv_tui.dashboard.snapshot import Snapshot
 from fastadv_tui.history.row import Row
+from fastadv_tui.history.row_names import name_among
 
 
 class Announcement(Struct, frozen=True):
@@ -28,22 +29,23 @@ class Announcer:
         for row in snapshot.rows:
             view = snapshot.views.get(row.id)
             if row.id in self._statuses and row.status != self._statuses[row.id]:
-                yield from _status(row)
+                yield from _status(row, name_among(row, snapshot.rows))
             alarms = view.state.alarms if view else []
             rollbacks = view.state.rollbacks if view else []
             for event in rollbacks[self._rollback_counts.get(row.id, len(rollbacks)) :]:
-                yield Announcement(f"{row.name}: rolled back to epoch {event.to_epoch:.4g}: {event.message}", bad=False)
+                text = f"rolled back to epoch {event.to_epoch:.4g}: {event.message}"
+                yield Announcement(f"{name_among(row, snapshot.rows)}: {text}", bad=False)
             for alarm in alarms[self._alarm_counts.get(row.id, len(alarms)) :]:
-                yield Announcement(f"{row.name}: {alarm.message}", bad=True)
+                yield Announcement(f"{name_among(row, snapshot.rows)}: {alarm.message}", bad=True)
             if view:
                 self._alarm_counts[row.id] = len(alarms)
                 self._rollback_counts[row.id] = len(rollbacks)
             self._statuses[row.id] = row.status
 
 
-def _status(row: Row) -> Iterator[Announcement]:
+def _status(row: Row, name: str) -> Iterator[Announcement]:
     if row.status in ("failed", "lost"):
-        yield Announcement(f"{row.name} {row.status}: {row.reason}", bad=True)
+        yield Announcement(f"{name} {row.status}: {row.reason}", bad=True)
     elif row.status in ("done", "stopped"):
         hint = "; press R to resume it" * (row.status == "stopped")
-        yield Announcement(f"{row.name} is {row.status}{hint}", bad=False)
+        yield Announcement(f"{name} is {row.status}{hint}", bad=False)

@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar, cast
 
 from textual import screen
+from textual.binding import Binding
 from textual.widgets import Input
 
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard.marks import Marks
-from fastadv_tui.dashboard.readonly import ReadonlyActions
+from fastadv_tui.dashboard.readonly import CHANGES, READONLY, ReadonlyActions
 from fastadv_tui.dashboard.settings import Settings
 from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
@@ -25,6 +26,7 @@ class DashboardApp(Protocol):
 
     marked: the runs that the user marked.
     history_filter: that the history was left with. samples: those of the machine so far. engine: answers questions.
+    attempt, stop, resume: return whether they succeeded; a toast tells of an error.
     """
 
     settings: Settings
@@ -37,8 +39,8 @@ class DashboardApp(Protocol):
 
     def attempt(self, what: Callable[..., Any], *arguments: Any, **options: Any) -> bool: ...
     def remember(self, key: str, value: Any) -> None: ...
-    def stop(self, rundir: RunDir, now: bool) -> None: ...
-    def resume(self, rundir: RunDir) -> None: ...
+    def stop(self, rundir: RunDir, now: bool) -> bool: ...
+    def resume(self, rundir: RunDir) -> bool: ...
     def look_at(self, *run_ids: str) -> None: ...
     def open_launch(self, like: RunDir | None = None) -> None: ...
     def open_history(self, query: str = "") -> None: ...
@@ -105,6 +107,17 @@ class Screen(ReadonlyActions, screen.Screen[Result]):
     def chosen_run(self) -> str | None:
         """The id of the run that the user looks at; None if the screen shows no single run."""
         return None
+
+    def why_not(self, action: str) -> str:
+        """Why an action of this screen or of the app is not to be had now, in a line; empty if nobody needs to know."""
+        return READONLY if self.fastadv.readonly and action in CHANGES else ""
+
+    def elsewhere(self) -> dict[str, Sequence[Binding]]:
+        """Keys that users may try here, by the place where they work. By default none."""
+        return {}
+
+    def expect(self, run_id: str) -> None:
+        """The user has submitted runs, of which this is the first. By default a screen does nothing."""
 
     def show_machine(self, sample: Sample) -> None:
         """Show a new sample of the machine, in the top bar if it is narrow."""

@@ -29,6 +29,7 @@ FIELDS = {
     "images": ("images", "0 for all; auto on a CPU then takes 1,000"),
 }
 EPS_MEANINGS = {L2: "a number, or several: 0.5,1", "": "in the unit of each run"}  # by the norm of the runs; "" mixed
+MAX_NAMED = 3  # runs that the dialog names
 OWN = "of each run"  # placeholder of a field in which several runs differ
 
 
@@ -63,10 +64,8 @@ class EvaluateDialog(ModalScreen[bool]):
     def compose(self) -> ComposeResult:
         texts = _defaults([run_id for run_id, _ in self._runs])
         self._norm = texts["norm"]
-        names = ", ".join(name for _, name in self._runs[:3])
-        more = f" and {len(self._runs) - 3} more" if len(self._runs) > 3 else ""
         with Vertical(id="dialog"):
-            yield Label(f"Evaluate {one_line(names, 80)}{more}", markup=False)
+            yield Label(f"Evaluate {_named(self._runs)}", markup=False)
             for key, (label, meaning) in FIELDS.items():
                 with Horizontal(classes="asked"):
                     yield Label(label, classes="key", markup=False)
@@ -123,7 +122,14 @@ class EvaluateDialog(ModalScreen[bool]):
         self.query_one("#problem", Static).update(one_line(f"! {said}"))
 
     def on_evaluate_dialog_submitted(self) -> None:
+        self.app.notify(f"in the queue: evaluation of {_named(self._runs)}", markup=False)
         self.dismiss(True)
+
+
+def _named(runs: Sequence[tuple[str, str]]) -> str:
+    """The runs in words: `fgsm s0, fgsm s1 and 3 more`."""
+    names = one_line(", ".join(name for _, name in runs[:MAX_NAMED]), 80)
+    return names + (f" and {len(runs) - MAX_NAMED} more" if len(runs) > MAX_NAMED else "")
 
 
 def _defaults(run_ids: Sequence[str]) -> dict[str, str]:

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.protocol.files import FOR_ALL, WriteError, write_atomic
+from fastadv_tui.dashboard.readonly import READONLY
 from fastadv_tui.dashboard.screens.base import Screen
+from fastadv_tui.dashboard.toasts import NARROW
 from fastadv_tui.errors import FigureError
 from fastadv_tui.history.row import Row
 
@@ -29,7 +31,8 @@ def export(screen: Screen[Any], what: str, contents: Mapping[str, str]) -> None:
         screen.notify(f"cannot write {name}.*: {error.strerror}", severity="error", markup=False)
     else:
         first, *others = contents
-        screen.notify(f"written: {stem}.{first}{''.join(f', .{s}' for s in others)}", markup=False, timeout=10)
+        where = f"{_where(screen, stem)}.{first}{''.join(f', .{s}' for s in others)}"
+        screen.notify(f"written:{where}", markup=False, timeout=10)
 
 
 def export_figure(screen: Screen[Any], rows: Sequence[Row], group: bool = False) -> None:
@@ -47,7 +50,7 @@ def export_figure(screen: Screen[Any], rows: Sequence[Row], group: bool = False)
         except (FigureError, OSError) as error:
             screen.app.notify(str(error), severity="error", markup=False, timeout=20)
         else:
-            screen.app.notify(f"written: {path}", markup=False, timeout=10)
+            screen.app.notify(f"written:{_where(screen, path)}", markup=False, timeout=10)
 
     if not _refused(screen):
         screen.notify("drawing the figure ...")
@@ -57,8 +60,13 @@ def export_figure(screen: Screen[Any], rows: Sequence[Row], group: bool = False)
 def _refused(screen: Screen[Any]) -> bool:
     """Whether the dashboard is read-only; the user is told."""
     if screen.fastadv.readonly:
-        screen.notify("this dashboard is read-only", severity="warning")
+        screen.notify(READONLY, severity="warning")
     return screen.fastadv.readonly
+
+
+def _where(screen: Screen[Any], path: Path) -> str:
+    """A file in a toast. A narrow toast would break a path in the middle, so it has the name in a line of its own."""
+    return f"\n{path.name}" if screen.app.size.width < NARROW else f" {path}"
 
 
 def _name(what: str) -> str:

@@ -19,6 +19,7 @@ from fastadv_tui.dashboard.screens.launch import LaunchScreen
 from fastadv_tui.dashboard.screens.log import LogScreen
 from fastadv_tui.dashboard.screens.machine import MachineScreen
 from fastadv_tui.dashboard.screens.runs import RunsScreen
+from fastadv_tui.text.quantities import GLYPHS
 
 KEY_WIDTH = 14
 CHART_ACTIONS = ("curves", "charts", "chart")  # actions of the runs screen that belong to the charts
@@ -32,6 +33,12 @@ FILTERS = (
     ("since:7d", "submitted in the last 7 days; before:2026-11-01"),
     ("-status:failed", "the runs that do not match"),
     ('"two words"', "quotes keep a space"),
+)
+
+SIGNS = (
+    ("↻", "on a curve: training was resumed there"),
+    ("⚑", "the pinned run, the baseline of Δ"),
+    *((glyph, state) for state, glyph in GLYPHS.items()),
 )
 
 
@@ -93,6 +100,7 @@ class HelpScreen(ModalScreen[None]):
             if section.of is HistoryScreen:
                 yield from self._section("Filter language", FILTERS)
         yield from self._section("Everywhere", self._keys(bindings_of(type(self.app))))
+        yield from self._section("Signs", SIGNS)
 
     def _section(self, title: str, entries: Iterable[tuple[str, str]]) -> Iterator[Text]:
         yield Text(title, "bold underline")

@@ -1,13 +1,16 @@
 """The history screen: all runs as a leaderboard, to filter, sort, group, mark and annotate."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
+from textual.binding import Binding
 from textual.containers import Container, Horizontal
 from textual.timer import Timer
-from textual.widgets import DataTable, Input, Label, Static
+from textual.widgets import DataTable, Label, Static
 
 from fastadv_tui.dashboard.colours import scheme_of
+from fastadv_tui.dashboard.evaluation_words import evaluation_words
 from fastadv_tui.dashboard.history_lines import (
     LineCells,
     Style,
@@ -16,10 +19,11 @@ from fastadv_tui.dashboard.history_lines import (
     sticky_columns,
     with_added_columns,
 )
+from fastadv_tui.dashboard.history_summary import groups_text, sort_text
 from fastadv_tui.dashboard.screens import history_keys
 from fastadv_tui.dashboard.screens.choice_dialog import ChoiceDialog
-from fastadv_tui.dashboard.screens.history_actions import HistoryActions, ShownRuns
-from fastadv_tui.dashboard.settings import View
+from fastadv_tui.dashboard.screens.history_actions import ShownRuns
+from fastadv_tui.dashboard.screens.history_views import HistoryViews
 from fastadv_tui.dashboard.snapshot import EMPTY, Snapshot
 from fastadv_tui.dashboard.widgets.history_preview import HistoryPreview
 from fastadv_tui.dashboard.widgets.history_table import HistoryTable
@@ -31,7 +35,6 @@ from fastadv_tui.history.leaderboard import SEEDS, GroupRows, grouped, sorted_li
 from fastadv_tui.history.paper import fitting, is_published
 from fastadv_tui.history.query import QueryError, ordered, parse
 from fastadv_tui.history.row import Row
-from fastadv_tui.history.significance import MIN_SEEDS
 from fastadv_tui.text.sanitize import one_line
 
 MAX_LINES = 500  # lines in the table; the filter searches all runs
@@ -40,24 +43,22 @@ PREVIEW_DELAY = 0.05  # seconds without a move of the cursor before the preview 
 NEWEST_FIRST = "submitted"
 NO_GROUPS = "no groups"
 GROUPABLE = ("word", "flag", "size", "number")  # kinds of columns whose values several runs may share
+WORDS = ("word", "list")  # kinds of columns of which the edge of the screen may show a part
 OWN = ("id", "note", "seed")  # no groups by these: hardly two runs agree, and runs of one seed are no recipe
-SAVE, REMOVE = "save changes to ", "remove "  # entries of the dialog of views
 NO_RUNS = "No runs yet. Press escape, then n to start one."
 
 
-class HistoryScreen(HistoryActions):
+class HistoryScreen(HistoryViews):
     """Shows the rows of the history, live."""
 
     BINDINGS = list(history_keys.BINDINGS)
 
     def __init__(self, query: str = "") -> None:
         """query: the filter at the start."""
-        super().__init__()
+        super().__init__(NEWEST_FIRST)
         self._first_query = query
         self._snapshot: Snapshot = EMPTY
-        self._sort = NEWEST_FIRST
-        self._group = ""
-        self._view = ""
+        self._expected: tuple[str, str | None] = "", None  # a new run, and the line of the cursor when it was announced
         self._found: list[Row] = []
         self._lines: dict[str, GroupRows] = {}
         self._filter_timer = Timer(self, 1.0, pause=True)  # these first timers never start
@@ -66,10 +67,6 @@ class HistoryScreen(HistoryActions):
     @property
     def _table(self) -> HistoryTable:
         return self.query_one(HistoryTable)
-
-    @property
-    def _query(self) -> Input:
-        return self.query_one("#query", Input)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -110,8 +107,9 @@ class HistoryScreen(HistoryActions):
             return
         self._lines = {rows[0].id: rows for rows in lines[:MAX_LINES]}
         self._draw_table()
+        self._go_to_expected()
         self._plan_preview()
-        self._summarise(len(lines))
+        self._summarise(lines)
 
     def _sorted_lines(self) -> list[GroupRows]:
         """The lines in order. Pinned runs come first in the order of time, where nobody looks for the best."""
@@ -127,14 +125,38 @@ class HistoryScreen(HistoryActions):
         return lines
 
     def _draw_table(self) -> None:
-        style = Style(self.fastadv.marked, scheme_of(self.app), self._sort, bool(self._group), self._baseline())
+        scheme, evaluating = scheme_of(self.app), self._evaluating()
+        style = Style(self.fastadv.marked, scheme, self._sort, bool(self._group), self._baseline(), evaluating)
         keys = shown_columns(self.columns, style)
         headings = [(key, heading(key, style)) for key in keys]
-        self._table.show(headings, sticky_columns(keys), [*self._lines], LineCells(self._lines, keys, style).of)
+        words = [key for key in keys if (column := column_of(key)) and column.kind in WORDS]
+        cells = LineCells(self._lines, keys, style).of
+        self._table.show(headings, sticky_columns(keys), [*self._lines], cells, words)
         self.set_class(not self._lines, "-empty")
         if not self._lines:
             nothing = f"No run matches {one_line(self._query.value, 60)}. Escape clears the filter."
             self.query_one("#nothing", Static).update(nothing if self._snapshot.rows else NO_RUNS)
+
+    def _evaluating(self) -> dict[str, str]:
+        """By run id, the words for an evaluation that waits or is under way."""
+        snapshot = self._snapshot
+        live = {run_id: evaluation for run_id in snapshot.evaluations if (evaluation := snapshot.evaluation(run_id))}
+        return {run_id: evaluation_words(evaluation, snapshot) for run_id, evaluation in live.items()}
+
+    def expect(self, run_id: str) -> None:
+        """Move the cursor to a new run as soon as there is a line with it, unless the user moves the cursor before."""
+        self._expected = run_id, self._table.chosen
+
+    def _go_to_expected(self) -> None:
+        expected, line_before = self._expected
+        if expected not in (row.id for row in self._snapshot.rows):
+            return
+        self._expected = "", None
+        line = next((line for line, rows in self._lines.items() if any(row.id == expected for row in rows)), None)
+        if line is None:
+            self.notify("the filter hides the new run")
+        elif self._table.chosen == line_before or line_before is None:
+            self._table.go_to(line)
 
     def _plan_preview(self) -> None:
         """Draw the preview soon: neither the table nor a cursor that moves on has to wait for it."""
@@ -148,17 +170,16 @@ class HistoryScreen(HistoryActions):
         places = [place for row in rows if (place := self.fastadv.marked.place(row.id)) is not None]
         await self.query_one(HistoryPreview).show(rows, places[0] if places else self.fastadv.marked.free_place)
 
-    def _summarise(self, lines: int) -> None:
+    def _summarise(self, lines: Sequence[GroupRows]) -> None:
         total, marked = len(self._snapshot.rows), len(self.fastadv.marked)
-        by = "differ only in their seed" if self._group == SEEDS else f"agree in {self._group}"
-        parts = [f"{len(self._found):,} of {total:,} runs", f"sorted by {_sort_text(self._sort)}"]
+        parts = [f"{len(self._found):,} of {total:,} runs", f"sorted by {sort_text(self._sort)}"]
         parts += [f"{marked} marked"] if marked else []
-        parts += [f"{lines:,} lines, mean (from {MIN_SEEDS} runs on ± std) over runs that {by}"] if self._group else []
+        parts += [groups_text(lines, self._group)] if self._group else []
         parts += ["read-only"] if self.fastadv.readonly else []
-        parts += [f"the first {MAX_LINES} are shown"] if lines > MAX_LINES else []
+        parts += [f"the first {MAX_LINES} are shown"] if len(lines) > MAX_LINES else []
         self.query_one("#summary", Static).update("   ".join(parts) if total else NO_RUNS)
         if self._view or str(self.query_one("#view", Static).visual):
-            self.query_one("#view", Static).update(f"view: {one_line(self._view, 24)}" if self._view else "")
+            self.query_one("#view", Static).update(self.view_text())
 
     def _baseline(self) -> GroupRows:
         """The first line with a pinned run; if no line has one, a pinned run that the filter hides."""
@@ -221,11 +242,24 @@ class HistoryScreen(HistoryActions):
         else:
             self.action_leave()
 
+    def elsewhere(self) -> dict[str, Sequence[Binding]]:
+        from fastadv_tui.dashboard.screens.runs import RunsScreen  # below this screen, so it is loaded
+
+        return {
+            "on the first screen: press h": [
+                key for key in RunsScreen.BINDINGS if isinstance(key, Binding) and key.action != "demo"
+            ]
+        }
+
     def action_filter(self) -> None:
         self.set_focus(self._query)
 
     def action_cursor(self, by: int) -> None:
         self._table.move_cursor(row=self._table.cursor_row + by)
+
+    def action_edge(self, where: str) -> None:
+        """Go to the first or the last line. where: `top` or `bottom`."""
+        getattr(self._table, f"action_scroll_{where}")()
 
     def action_open(self) -> None:
         """Open the run under the cursor, or the comparison of a group."""
@@ -294,41 +328,6 @@ class HistoryScreen(HistoryActions):
 
     def _known_columns(self) -> list[str]:
         return known_columns(self._found)
-
-    # -- views ------------------------------------------------------------------------------------------------
-
-    def action_views(self) -> None:
-        views = self.fastadv.settings.views
-        present = [f"{SAVE}{self._view}", f"{REMOVE}{self._view}"] if self._view in views else []
-        title = "Open a view, or type a new name to save the filter, order, groups and columns"
-        self.app.push_screen(ChoiceDialog(title, [*views, *present], self._view, new=True), self._choose_view)
-
-    def _choose_view(self, chosen: str | None) -> None:
-        views = self.fastadv.settings.views
-        if chosen is None:
-            return
-        if chosen in views:
-            self._open_view(chosen, views[chosen])
-            return
-        if chosen == f"{REMOVE}{self._view}":
-            remembered = {name: view for name, view in views.items() if name != self._view}
-            self._view = ""
-        else:
-            self._view = chosen.removeprefix(SAVE) if chosen == f"{SAVE}{self._view}" else chosen
-            view = View(filter=self._query.value, sort=self._sort, group=self._group, columns=self.columns)
-            remembered = {**views, self._view: view}
-        self.fastadv.remember("views", remembered)
-        self._draw()
-
-    def _open_view(self, name: str, view: View) -> None:
-        self._view, self._sort, self._group, self._query.value = name, view.sort, view.group, view.filter
-        if view.columns:
-            self.fastadv.remember("columns", view.columns)
-        self._draw()
-
-
-def _sort_text(sort: str) -> str:
-    return f"{sort[1:]}, lowest first" if sort.startswith("+") else sort
 
 
 if TYPE_CHECKING:

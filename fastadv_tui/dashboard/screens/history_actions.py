@@ -8,14 +8,17 @@ from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
 from fastadv_tui.dashboard.screens.export import export
 from fastadv_tui.dashboard.screens.text_dialog import TextDialog
+from fastadv_tui.dashboard.snapshot import Evaluation
 from fastadv_tui.history.index import History
 from fastadv_tui.history.notes import Notes, changed_tags
 from fastadv_tui.history.row import Row
+from fastadv_tui.history.row_names import label_among
 from fastadv_tui.paths import runs_dir
 from fastadv_tui.runs import control
-from fastadv_tui.text.sanitize import one_line, run_label
+from fastadv_tui.text.sanitize import one_line
 
-MAX_NAMED = 5  # runs that a question names
+MAX_NAMED, MAX_TOLD = 5, 2  # runs that a question names, and that a toast names
+NO_RUN = "this line has no run"  # a published result, or an empty table
 
 
 class ShownRuns(Protocol):
@@ -39,7 +42,25 @@ class HistoryActions(Screen[None]):
         return cast(ShownRuns, self)
 
     def _targets(self) -> list[Row]:
-        return self._shown.marked_rows() or self._shown.under_cursor()
+        """The marked runs, else those under the cursor. Without any, the user is told."""
+        rows = self._shown.marked_rows() or self._shown.under_cursor()
+        if not rows:
+            self.notify(NO_RUN)
+        return rows
+
+    def _first(self) -> list[Row]:
+        """The first run under the cursor. Without one, the user is told."""
+        rows = self._shown.under_cursor()[:1]
+        if not rows:
+            self.notify(NO_RUN)
+        return rows
+
+    def _evaluation(self, row: Row) -> Evaluation | None:
+        return self.fastadv.snapshot.evaluation(row.id)
+
+    def _tell(self, what: str, rows: Sequence[Row]) -> None:
+        """Say in a toast what was done to runs."""
+        self.notify(f"{what}: {self._named(rows, MAX_TOLD)}", markup=False)
 
     def action_tag(self) -> None:
         def change(notes: Notes, text: str) -> None:
@@ -47,47 +68,55 @@ class HistoryActions(Screen[None]):
 
         rows = self._targets()
         present = one_line(", ".join(dict.fromkeys(tag for row in rows for tag in row.tags))) or "none"
-        self._ask(rows, f"tags now: {present}\ntype tags to add; -TAG takes a tag off", "", change)
+        self._ask(rows, f"tags now: {present}\ntype tags to add; -TAG takes a tag off", "", change, "tags kept")
 
     def action_note(self) -> None:
         def change(notes: Notes, text: str) -> None:
             notes.note = text
 
         rows = self._targets()
-        self._ask(rows, "note", rows[0].note if len(rows) == 1 else "", change)
+        self._ask(rows, "note", rows[0].note if len(rows) == 1 else "", change, "note kept")
 
     def action_rename(self) -> None:
         def change(notes: Notes, text: str) -> None:
             notes.name = text
 
-        for row in self._shown.under_cursor()[:1]:  # marks do not count
-            self._ask([row], "name", row.name, change, about=_named([row]))
+        for row in self._first():  # marks do not count
+            self._ask([row], "name", row.name, change, "renamed", about=self._named([row]))
 
     def action_pin(self) -> None:
         def change(notes: Notes) -> None:
             notes.pinned = not notes.pinned
 
-        for row in self._shown.under_cursor()[:1]:
-            self.fastadv.attempt(History().edit, folder(row), change)
+        for row in self._first():
+            if self.fastadv.attempt(History().edit, folder(row), change):
+                self._tell("no longer pinned" if row.pinned else "pinned", [row])
 
     def action_stop(self) -> None:
-        live = [row for row in self._targets() if row.live]
-        if not live:
-            self.notify("these runs have ended already")
-        else:
+        """Stop the runs that have not ended; if all have, their evaluations."""
+        rows = self._targets()
+        live = [row for row in rows if row.live]
+        measured = [row for row in rows if self._evaluation(row)]
+        if live:
             self._confirm(live, "Stop? A run that trains saves a checkpoint first.", "Stop", self._stop)
+        elif measured:
+            question = "Stop the evaluation? What is measured is kept, and the next one goes on from there."
+            self._confirm(measured, question, "Stop", self._stop_evaluation)
+        elif rows:
+            self._tell("ended already", rows)
 
     def action_resume(self) -> None:
-        for row in self._targets():
-            self.fastadv.resume(folder(row))
+        if resumed := [row for row in self._targets() if self.fastadv.resume(folder(row))]:
+            self._tell("resumed", resumed)
 
     def action_again(self) -> None:
-        for row in self._shown.under_cursor()[:1]:
+        for row in self._first():
             self.fastadv.open_launch(folder(row))
 
     def action_delete(self) -> None:
-        what = "it with its folder" if len(self._targets()) == 1 else "them with their folders"
-        self._confirm(self._targets(), f"Delete {what}? This cannot be undone.", "Delete", self._delete)
+        rows = self._targets()
+        what = "it with its folder" if len(rows) == 1 else "them with their folders"
+        self._confirm(rows, f"Delete {what}? This cannot be undone.", "Delete", self._delete, "deleted")
 
     def action_evaluate(self) -> None:
         if rows := self._targets():
@@ -102,36 +131,56 @@ class HistoryActions(Screen[None]):
         else:
             self.notify("no run matches the filter")
 
-    def _stop(self, row: Row) -> None:
-        self.fastadv.stop(folder(row), now=False)
+    def _stop(self, row: Row) -> bool:
+        return self.fastadv.stop(folder(row), now=False)
 
-    def _delete(self, row: Row) -> None:
+    def _stop_evaluation(self, row: Row) -> bool:
+        evaluation = self._evaluation(row)
+        return evaluation is not None and self.fastadv.stop(evaluation.rundir, now=False)
+
+    def _delete(self, row: Row) -> bool:
         def delete() -> None:
             if folder(row).path.exists():
                 control.delete(folder(row))
             History().remove(row.id)
 
-        if self.fastadv.attempt(delete) and row.id in self.fastadv.marked:
+        deleted = self.fastadv.attempt(delete)
+        if deleted and row.id in self.fastadv.marked:
             self.fastadv.marked.toggle(row.id)
+        return deleted
 
-    def _confirm(self, rows: Sequence[Row], question: str, yes: str, action: Callable[[Row], None]) -> None:
+    def _confirm(
+        self, rows: Sequence[Row], question: str, yes: str, action: Callable[[Row], bool], done: str = "asked to stop"
+    ) -> None:
+        """Ask, then act on each run. action: returns whether it was done. done: what it was, in words."""
+
         def answered(sure: bool | None) -> None:
-            for row in rows if sure else ():
-                action(row)
+            if acted := [row for row in (rows if sure else ()) if action(row)]:
+                self._tell(done, acted)
 
         if rows:
             self.app.push_screen(ConfirmDialog(f"{self._about(rows)}\n{question}", yes), answered)
 
     def _ask(
-        self, rows: Sequence[Row], label: str, text: str, change: Callable[[Notes, str], None], about: str = ""
+        self,
+        rows: Sequence[Row],
+        label: str,
+        text: str,
+        change: Callable[[Notes, str], None],
+        done: str,
+        about: str = "",
     ) -> None:
-        """Ask for a text, then change the notes of the runs. about: the runs in words, if no mark counts."""
+        """Ask for a text, then change the notes of the runs. done: what a toast says then. about: the runs in words,
+        if no mark counts."""
+
+        def edited(row: Row, answer: str) -> bool:
+            return self.fastadv.attempt(History().edit, folder(row), lambda notes: change(notes, answer))
 
         def answered(answer: str | None) -> None:
             if answer is None:
                 return
-            for row in rows:  # those that the dialog names, even if the cursor has moved
-                self.fastadv.attempt(History().edit, folder(row), lambda notes: change(notes, answer))
+            if changed := [row for row in rows if edited(row, answer)]:  # those that the dialog names
+                self._tell(done, changed)
 
         if rows:
             self.app.push_screen(TextDialog(f"{about or self._about(rows)}: {label}", text), answered)
@@ -139,19 +188,18 @@ class HistoryActions(Screen[None]):
     def _about(self, rows: Sequence[Row]) -> str:
         """The runs that a question is about, with a word on marks, of which the filter may hide some."""
         if not all(row.id in self.fastadv.marked for row in rows):
-            return _named(rows)
+            return self._named(rows)
         shown = {row.id for row in self._shown.matching_rows()}
         hidden = sum(row.id not in shown for row in rows)
         more = f", {hidden} of them hidden by the filter" if hidden else ""
-        return f"{len(rows)} marked run{'s' * (len(rows) != 1)}{more}: {_named(rows)}"
+        return f"{len(rows)} marked run{'s' * (len(rows) != 1)}{more}: {self._named(rows)}"
+
+    def _named(self, rows: Sequence[Row], most: int = MAX_NAMED) -> str:
+        """The runs that a question or a toast is about: `fgsm s1 (k3f9), pgd (p2x7) and 3 more`."""
+        named = ", ".join(label_among(row, self.fastadv.snapshot.rows) for row in rows[:most])
+        return f"{named} and {len(rows) - most} more" if len(rows) > most else named
 
 
 def folder(row: Row) -> RunDir:
     """The folder of a run."""
     return RunDir(runs_dir() / row.id)
-
-
-def _named(rows: Sequence[Row]) -> str:
-    """The runs that a question is about: `fgsm (k3f9), pgd (p2x7) and 3 more`."""
-    named = ", ".join(run_label(row.name, row.id) for row in rows[:MAX_NAMED])
-    return f"{named} and {len(rows) - MAX_NAMED} more" if len(rows) > MAX_NAMED else named

@@ -41,6 +41,8 @@ BINDINGS = [
         )
         for key, action, word, name, shown, told in _KEYS
     ),
+    Binding("home", "edge('top')", "First", show=False, tooltip="go to the first line"),
+    Binding("end", "edge('bottom')", "Last", show=False, tooltip="go to the last line"),
     Binding("j", "cursor(1)", "Down", show=False, tooltip="go to the next line"),
     Binding("k", "cursor(-1)", "Up", show=False, tooltip="go to the previous line"),
 ]

@@ -213,7 +213,8 @@ class LaunchScreen(Screen[None]):
             self._show_help()
 
     def action_step(self, by: int) -> None:
-        step_focus(self, by)
+        step_focus(self, by, scroll=False)  # an animation would leave the field out of sight for a moment
+        self._form.keep_focus_in_sight()
 
     def _show_help(self) -> None:
         """One line about the focused field; its error first, because the line below the field may be too short."""

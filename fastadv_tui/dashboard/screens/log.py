@@ -12,7 +12,8 @@ from fastadv_tui.dashboard.widgets.key_bar import KeyBar
 from fastadv_tui.dashboard.widgets.log_view import MAX_LENGTH
 from fastadv_tui.dashboard.widgets.text_field import TextField
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
-from fastadv_tui.runs.log_lines import end_lines, event_lines
+from fastadv_tui.history.row_names import label_among
+from fastadv_tui.runs.log_lines import end_lines, event_lines, waiting_line
 from fastadv_tui.text.sanitize import one_line
 from fastadv_tui.text.tail import tail
 
@@ -49,7 +50,10 @@ class LogScreen(Screen[None]):
         yield KeyBar()
 
     def begin(self) -> None:
-        self.query_one("#whole-log").border_title = f"Log of {self._view.rundir.id}"
+        run_id, snapshot = self._view.rundir.id, self.fastadv.snapshot
+        row = snapshot.row(run_id)
+        title = label_among(row, snapshot.rows) if row else run_id
+        self.query_one("#whole-log").border_title = Text(f"Log of {title}")
         self.set_focus(self.query_one("#whole-log"))
 
     def take(self, snapshot: Snapshot) -> None:
@@ -89,6 +93,9 @@ class LogScreen(Screen[None]):
         output = tail(self._view.rundir.log, MAX_LINES)
         lines = [(text, "") for text in event_lines(self._view.state)] + [(text, "dim") for text in output]
         lines += [(text, "") for text in end_lines(self._view.verdict)]
+        if self._view.verdict.status == "queued":
+            place = self.fastadv.snapshot.places.get(self._view.rundir.id)
+            lines.append((waiting_line(self._view.verdict, place), ""))
         found = [(one_line(text, MAX_LENGTH), style) for text, style in lines if self._search in text.casefold()]
         empty = Text("nothing logged yet" if not self._search else "no line contains this text", style="dim")
         text = Text("\n").join(Text(shown, style=style) for shown, style in found) if found else empty

@@ -7,8 +7,10 @@ from fastadv_tui.dashboard.screens.export import export_figure
 from fastadv_tui.dashboard.screens.panel_keys import PanelKeys
 from fastadv_tui.dashboard.snapshot import EMPTY, LiveRun
 from fastadv_tui.dashboard.widgets.run_list import RunList
+from fastadv_tui.history.row_names import label_among, name_among
 from fastadv_tui.paths import runs_dir
-from fastadv_tui.text.sanitize import run_label
+
+NO_RUN = "no run is chosen"
 
 
 class RunActions(PanelKeys):
@@ -25,14 +27,21 @@ class RunActions(PanelKeys):
 
     def action_stop(self, now: bool) -> None:
         view = self._view_to_act_on()
-        if view is None or not view.verdict.live:
+        if view is None:
+            return
+        if not view.verdict.live:
             self._stop_evaluation(now)
             return
         question = ConfirmDialog(
-            f"{run_label(self._name_of(view), view.rundir.id)}\n{_stop_question(view, now)}{self._others()}",
+            f"{self._label_of(view.rundir.id)}\n{_stop_question(view, now)}{self._others()}",
             "Kill" if now else "Stop",
         )
-        self.app.push_screen(question, lambda yes: self.fastadv.stop(view.rundir, now) if yes else None)
+        self.app.push_screen(question, lambda yes: self._stop(view.rundir, view.rundir.id, now) if yes else None)
+
+    def _stop(self, rundir: RunDir, run_id: str, now: bool) -> None:
+        """Stop a run or its evaluation, and say so. rundir: the folder of the run or of the evaluation."""
+        if self.fastadv.stop(rundir, now):
+            self.notify(f"asked to stop: {self._label_of(run_id)}", markup=False)
 
     def _others(self) -> str:
         """What becomes of marked runs when the run under the cursor is stopped."""
@@ -44,11 +53,11 @@ class RunActions(PanelKeys):
         chosen = self.query_one(RunList).chosen
         evaluation, row = self._snapshot.evaluation(chosen), self._snapshot.row(chosen)
         if evaluation is None or row is None:
-            self.notify("this run has ended already")
+            self.notify(f"{self._label_of(row.id)} has ended already" if row else NO_RUN, markup=False)
             return
         question = "Stop its evaluation? What is measured is kept, and the next one goes on from there."
-        dialog = ConfirmDialog(f"{run_label(row.name, row.id)}\n{question}", "Stop")
-        self.app.push_screen(dialog, lambda yes: self.fastadv.stop(evaluation.rundir, now) if yes else None)
+        dialog = ConfirmDialog(f"{self._label_of(row.id)}\n{question}", "Stop")
+        self.app.push_screen(dialog, lambda yes: self._stop(evaluation.rundir, row.id, now) if yes else None)
 
     def action_evaluate(self) -> None:
         """Evaluate the marked runs, or the chosen one if none is marked."""
@@ -62,23 +71,34 @@ class RunActions(PanelKeys):
             export_figure(self, rows)
 
     def action_resume(self) -> None:
-        if view := self._view_to_act_on():
-            self.fastadv.resume(view.rundir)
+        if (view := self._view_to_act_on()) and self.fastadv.resume(view.rundir):
+            self.notify(f"resumed: {self._label_of(view.rundir.id)}", markup=False)
 
     def action_again(self) -> None:
         if view := self._view_to_act_on():
             self.fastadv.open_launch(view.rundir)
 
     def _name_of(self, view: LiveRun) -> str:
+        """The name that tells the run from all others."""
         row = self._snapshot.row(view.rundir.id)
-        return row.name if row else view.rundir.id
+        return name_among(row, self._snapshot.rows) if row else view.rundir.id
+
+    def _label_of(self, run_id: str) -> str:
+        """The name and the id of a run, for questions."""
+        row = self._snapshot.row(run_id)
+        return label_among(row, self._snapshot.rows) if row else run_id
 
     def _chosen_view(self) -> LiveRun | None:
         return self._snapshot.views.get(self.query_one(RunList).chosen or "")
 
     def _view_to_act_on(self) -> LiveRun | None:
-        """As `_chosen_view`, but a run that no snapshot has yet is read now: a key right after a move must act, too."""
+        """As `_chosen_view`, but a run that no snapshot has yet is read now: a key right after a move must act, too.
+
+        Without a run under the cursor, the user is told.
+        """
         chosen = self.query_one(RunList).chosen
+        if chosen is None:
+            self.notify(NO_RUN)
         return self._chosen_view() or (MonitoredRun(RunDir(runs_dir() / chosen)).look() if chosen else None)
 
 

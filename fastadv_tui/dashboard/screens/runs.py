@@ -13,6 +13,7 @@ from engine.config.presets import build
 from fastadv_tui.dashboard.chart.series import LINE
 from fastadv_tui.dashboard.marks import glyph_at
 from fastadv_tui.dashboard.messages import RunsSubmitted
+from fastadv_tui.dashboard.screens import history_keys
 from fastadv_tui.dashboard.screens.announcements import Announcement, Announcer
 from fastadv_tui.dashboard.screens.run_actions import RunActions
 from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
@@ -167,8 +168,8 @@ class RunsScreen(RunActions):
 
     def _show_chosen(self) -> None:
         view = self._chosen_view()
-        self.query_one(LogView).show(view)
         chosen = self.query_one(RunList).chosen
+        self.query_one(LogView).show(view, self._snapshot.places.get(chosen or ""))
         evaluations = self._snapshot.evaluations.get(chosen or "", [])
         self.query_one(RunFacts).show(self._snapshot.row(chosen), view, evaluations)
         marked = [self._snapshot.views[run] for run in self.fastadv.marked if run in self._snapshot.views]
@@ -271,6 +272,17 @@ class RunsScreen(RunActions):
         if action in ON_RUNS and self.has_class("-empty") and on_top:
             return False
         return super().check_action(action, parameters)
+
+    def why_not(self, action: str) -> str:
+        if why := super().why_not(action):
+            return why
+        if self.has_class("-empty"):
+            return "there is no run yet" if action in ON_RUNS else ""
+        return "the demo is for a home without runs" if action == "demo" else ""
+
+    def elsewhere(self) -> dict[str, Sequence[Binding]]:
+        moves = ("edge", "cursor")  # of no use where the cursor is
+        return {"in the history: press h": [key for key in history_keys.BINDINGS if not key.action.startswith(moves)]}
 
     @work(thread=True, exclusive=True, group="demo")
     def action_demo(self) -> None:

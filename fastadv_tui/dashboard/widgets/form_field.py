@@ -27,7 +27,8 @@ class Printable(Highlighter):
 class FormField(TextField):
     """An input that draws its own title and notes, because one widget opens faster than four.
 
-    A field with choices is a picker: left and right go through them. Other values can be typed, too.
+    A field with choices is a picker: left and right go through them. Other values can be typed, too. In a `closed`
+    field such a value is an error, so left and right replace it. Elsewhere they move the cursor in it.
 
     styles_of: the style of a part: `title`, `note`, `arrow` or `error`. The form has these styles for all of its
     fields, because styles in each field would take a third of the time in which the form opens.
@@ -43,11 +44,17 @@ class FormField(TextField):
     """
 
     def __init__(
-        self, key: str, title: str, text: str, styles_of: Callable[[str], Style], choices: Sequence[str] = ()
+        self,
+        key: str,
+        title: str,
+        text: str,
+        styles_of: Callable[[str], Style],
+        choices: Sequence[str] = (),
+        closed: bool = False,
     ) -> None:
         super().__init__(text, id=field_id(key), highlighter=Printable())
         self._styles_of = styles_of
-        self.key, self.title, self.choices = key, title, tuple(choices)
+        self.key, self.title, self.choices, self._only_choices = key, title, tuple(choices), closed
         self.error = ""
         self._default = self._note = ""
 
@@ -61,12 +68,17 @@ class FormField(TextField):
         self.refresh()
 
     async def on_key(self, event: Key) -> None:
-        if event.key in ("left", "right") and self.choices and self.value.strip() in ("", *self.choices):
+        if event.key in ("left", "right") and self._turns():
             event.stop()
             event.prevent_default()
             self._turn(1 if event.key == "right" else -1)
         else:
             await super().on_key(event)
+
+    def _turns(self) -> bool:
+        """Whether left and right go through the choices. A list of values for a sweep is text to edit."""
+        text = self.value.strip()
+        return bool(self.choices) and (text in ("", *self.choices) or (self._only_choices and "," not in text))
 
     def _turn(self, step: int) -> None:
         """Go to the next choice. The default leaves the field empty, so that the value follows the other fields."""
@@ -102,8 +114,9 @@ class FormField(TextField):
         return Strip.join(parts)
 
     def _second(self, width: int) -> Strip:
-        style = self._styles_of("error")
-        return _cell(f"{' ' * (TITLE + ARROW)}^ {one_line(self.error)}", width, style)
+        """The error, below the value; further left if it would be cut there."""
+        style, text = self._styles_of("error"), f"^ {one_line(self.error)}"
+        return _cell(f"{' ' * max(min(TITLE + ARROW, width - len(text)), 0)}{text}", width, style)
 
 
 def field_id(key: str) -> str:

@@ -38,7 +38,7 @@ class HistoryPreview(Container):
             await self.mount_all([chart, VerticalScroll(text, id="preview-facts", can_focus=False)])
         self._shown = [*rows], place
         chart = self.query_one("#preview-curves", Chart)
-        chart.border_title = one_line(rows[0].name, 30) if rows else "no run"
+        chart.border_title = _title(rows)
         chart.options = Options(y="percent")
         curves = (("clean", CLEAN), (_attack(rows), ROBUST))
         chart.series = [
@@ -56,6 +56,12 @@ def _attack(rows: Sequence[Row]) -> str:
     """The attack of the curve, which is not that of the final evaluation; `robust` if the runs have several."""
     attacks = {attack_of_curve(row) for row in rows if row.curve}
     return attack_name(attacks.pop()) if len(attacks) == 1 else "robust"
+
+
+def _title(rows: Sequence[Row]) -> str:
+    """The name that the runs share; of runs with several names only their number."""
+    names = {row.name for row in rows}
+    return f"{len(rows)} runs, {len(names)} names" if len(names) > 1 else one_line(next(iter(names), "no run"), 30)
 
 
 def _told(rows: Sequence[Row]) -> list[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """The table of past runs. It updates single cells if it can. Otherwise it is rebuilt, a few rows at a time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from rich.text import Text
 from textual.binding import Binding
@@ -20,7 +20,11 @@ class HistoryTable(WholeColumnsTable):
     The first columns stay while the others scroll.
     """
 
-    BINDINGS = [Binding("enter", "select_cursor", "Open", id="history-open")]
+    BINDINGS = [
+        Binding("enter", "select_cursor", "Open", id="history-open"),
+        Binding("home", "scroll_top", show=False),
+        Binding("end", "scroll_bottom", show=False),
+    ]
 
     def __init__(self, **options: str) -> None:
         super().__init__(cursor_type="row", cursor_foreground_priority="renderable", **options)  # type: ignore[arg-type]
@@ -36,12 +40,20 @@ class HistoryTable(WholeColumnsTable):
         """The id of the line under the cursor."""
         return self._ids[self.cursor_row] if 0 <= self.cursor_row < len(self._ids) else None
 
-    def show(self, headings: Sequence[Heading], sticky: int, ids: Sequence[str], cells_of: CellsOf) -> None:
+    def show(
+        self,
+        headings: Sequence[Heading],
+        sticky: int,
+        ids: Sequence[str],
+        cells_of: CellsOf,
+        cuttable: Collection[str] = (),
+    ) -> None:
         """Update single cells if columns and lines are the same in the same order; otherwise rebuild the table.
 
         sticky: the number of columns that stay at the left. ids: of the lines. cells_of: the cells of a line.
+        cuttable: the keys of the columns of words, which the edge of the table may cut.
         """
-        self._cells_of = cells_of
+        self._cells_of, self.cuttable = cells_of, cuttable
         if [*headings] == self._headings and [*ids] == self._ids:
             self._patch()
             return
@@ -51,8 +63,24 @@ class HistoryTable(WholeColumnsTable):
                 self._set_columns(headings, sticky)
             else:
                 self.clear()
+                self._forget_widths()
             self._ids, self._filled = [*ids], []
             self._fill()
+
+    def go_to(self, line_id: str) -> None:
+        """Move the cursor to a line, as soon as the table has it."""
+        if line_id in self._ids[: len(self._filled)]:
+            self.move_cursor(row=self._ids.index(line_id))
+        else:
+            self._return_to = line_id
+
+    def action_scroll_bottom(self) -> None:
+        """Go to the last line. Lines that were not added yet are added now."""
+        if not self._ids:
+            return
+        while len(self._filled) < len(self._ids):
+            self._fill()
+        super().action_scroll_bottom()
 
     def _set_columns(self, headings: Sequence[Heading], sticky: int) -> None:
         self.clear(columns=True)
@@ -61,6 +89,11 @@ class HistoryTable(WholeColumnsTable):
             self.add_column(title, key=key)
         self.sticky = sticky
         self.fixed_columns = sticky if self.scroll_x else 0
+
+    def _forget_widths(self) -> None:
+        """Let each column become as wide as its heading and its new cells. Textual keeps the width of old cells."""
+        for column, (_, title) in zip(self.ordered_columns, self._headings, strict=True):
+            column.content_width = title.cell_len
 
     def watch_scroll_x(self, old_value: float, new_value: float) -> None:
         """Fix the first columns only while the others are scrolled, because Textual draws fixed columns twice."""

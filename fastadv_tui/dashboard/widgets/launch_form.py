@@ -21,6 +21,7 @@ from fastadv_tui.launch.form_fields import (
     choices_of,
     fields_by_group,
     group_of,
+    is_closed,
     reading_of_field,
     title_of,
     unit_of,
@@ -99,7 +100,7 @@ class LaunchForm(VerticalScroll, can_focus=False):
         for group, heading in self._headings.items():
             errors = sum(key in reading.errors for key in LAYOUT[group])
             heading.show(group in self._open, self._summary(group, reading), errors)
-        after_refresh(self, self._keep_focus_in_sight)  # fields that appear above may push it away
+        after_refresh(self, self.keep_focus_in_sight)  # fields that appear above may push it away
 
     async def focus_first_error(self) -> str | None:
         """Put the cursor into the first field with an error, and return its key. Opens its group."""
@@ -109,17 +110,21 @@ class LaunchForm(VerticalScroll, can_focus=False):
             if group_of(key) not in self._open:
                 await self._toggle(group_of(key))
             self.screen.set_focus(self._fields[key])
-            after_refresh(self, self._keep_focus_in_sight)  # it may have the focus already, out of sight
+            after_refresh(self, self.keep_focus_in_sight)  # it may have the focus already, out of sight
         return key
 
     def on_descendant_focus(self) -> None:
-        after_refresh(self, self._keep_focus_in_sight)
+        self.keep_focus_in_sight()
+        after_refresh(self, self.keep_focus_in_sight)
 
-    def _keep_focus_in_sight(self) -> None:
-        """Scroll to the field or heading that has the focus now, which may be another one than a moment ago."""
+    def on_resize(self) -> None:
+        self.keep_focus_in_sight()  # a longer help below the form takes lines from it
+
+    def keep_focus_in_sight(self) -> None:
+        """Scroll at once to the field or heading that has the focus now, not the one of a moment ago."""
         focused = self.screen.focused
         if focused is not None and self in focused.ancestors:
-            self.scroll_to_widget(focused, animate=False)
+            self.scroll_to_widget(focused, animate=False, immediate=True)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
@@ -153,7 +158,8 @@ class LaunchForm(VerticalScroll, can_focus=False):
     def _new_fields(self, group: Group) -> Iterator[FormField]:
         for key in LAYOUT[group]:
             choices = choices_of(key, self.devices)
-            field = FormField(key, title_of(key), self._seen.get(key, ""), self._style_of, choices)
+            text, closed = self._seen.get(key, ""), is_closed(key)
+            field = FormField(key, title_of(key), text, self._style_of, choices, closed)
             field.display = self._reading is None or key in {*self._reading.shown, TAGS}
             self._fields[key] = field
             yield field

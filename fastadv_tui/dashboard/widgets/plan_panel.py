@@ -13,7 +13,7 @@ from textual.widgets import Static
 from fastadv_tui.dashboard.widgets.hanging import hanging
 from fastadv_tui.launch.form import FormReading, LaunchPlan
 from fastadv_tui.launch.form_fields import TAGS, title_of
-from fastadv_tui.launch.plan_text import NO_RUN, Estimates, plan_details, plan_lines
+from fastadv_tui.launch.plan_text import NO_RUN, Estimates, plan_details, plan_lines, plan_sizes
 from fastadv_tui.launch.toml_text import toml_text
 from fastadv_tui.text.sanitize import one_line
 
@@ -55,7 +55,7 @@ def _plan(plan: LaunchPlan, found: Estimates, brief: bool, width: int) -> list[T
     command = Text(one_line(shlex.join(plan.command)), "bold")
     if brief:
         known = [text if label == "runs" else f"{label} {text}" for label, text in facts if not _unknown(text)]
-        return [Text(" · ".join(known)), command]
+        return [Text(" · ".join([*known[:1], *plan_sizes(plan), *known[1:]])), command]
     lines = [hanging(label, text, LABEL, width) for label, text in facts]
     details = [Text(one_line(line)) for line in plan_details(plan)]
     return [*lines, Text(), *details, Text(), command]

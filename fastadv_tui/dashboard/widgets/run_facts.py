@@ -13,6 +13,7 @@ from fastadv_tui.history.row import Row
 from fastadv_tui.launch.command_line import as_text
 from fastadv_tui.text.quantities import format_duration, format_loss, format_progress, phase_words
 
+STOPPING = "stopping ..."  # as `status_word` says of a run
 SHOWN_ABOVE = {"norm", "eps", "epochs", "method.name", "method.alpha"}  # settings that have a line of their own
 
 
@@ -57,6 +58,8 @@ def facts(row: Row, view: LiveRun | None, evaluations: Sequence[Evaluation] = ()
 def _evaluation_text(evaluation: Evaluation) -> str:
     """What an evaluation measures, and how far it is or how it ended."""
     status, done = evaluation.status, evaluation.done
+    if status.stopping:
+        return f"{STOPPING}, {evaluation.what}"
     share = f" {format_progress(done)}" if status.status == "running" and done is not None else ""
     reason = f": {evaluation.starting or status.reason}" if evaluation.starting or status.reason else ""
     return f"{status.status}{share}{reason if not share else ''}, {evaluation.what}"

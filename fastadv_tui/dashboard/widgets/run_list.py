@@ -11,8 +11,9 @@ from textual.message import Message
 from textual.widgets.option_list import Option
 
 from fastadv_tui.dashboard.colours import run_colour, scheme_of, state_colour
+from fastadv_tui.dashboard.evaluation_words import bar, evaluation_words
 from fastadv_tui.dashboard.marks import Marks
-from fastadv_tui.dashboard.snapshot import Evaluation, LiveRun, Snapshot
+from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
 from fastadv_tui.dashboard.widgets.plain_list import PlainList
 from fastadv_tui.history.columns import age_text, status_word
 from fastadv_tui.history.row import Row
@@ -23,7 +24,6 @@ from fastadv_tui.text.sanitize import one_line
 
 MAX_QUEUED, MAX_ENDED = 40, 60  # the history has the others
 HEADING = "clean / robust"
-BAR_WIDTH = 8  # of the progress bar, in cells
 NAME_WIDTH = 18  # of a name in a list of the usual width, in cells
 LEAST_NAME, MOST_NAME = 6, 60  # of a name, in cells
 ACCURACIES_WIDTH = 12  # of the accuracies behind a name, with a blank
@@ -101,7 +101,7 @@ class RunList(PlainList):
         }
         self._last, self._drawn_for = (snapshot, marks), width
         ids = list(prompts)
-        if ids != self._shown or not self.option_count:
+        if ids != self._shown or not ids:
             self._refill(ids, prompts)
         else:
             for run_id in ids:
@@ -133,9 +133,14 @@ class RunList(PlainList):
         self._shown = ids
         options = [Option(prompts[run_id], id=run_id) for run_id in ids]
         with self._moving_itself():
-            self.set_options(options or [Option(EMPTY_TEXT, disabled=True)])
+            self.set_options(options or [Option(self._empty_text(), disabled=True)])
             if ids:
                 self.highlighted = ids.index(chosen_before) if chosen_before in ids else min(place_before, len(ids) - 1)
+
+    def _empty_text(self) -> str:
+        """What an empty list says: nothing matches the filter, or there is no run to list."""
+        filtered = f"No run matches {one_line(self.filter, NAME_WIDTH)}.\n\nEscape clears the filter."
+        return filtered if self.filter else EMPTY_TEXT
 
     def on_mount(self) -> None:
         self._entitle()
@@ -207,42 +212,26 @@ def _state(row: Row, snapshot: Snapshot) -> str:
     view = snapshot.views.get(row.id)
     done = view.state.evaluated_fraction if view else None
     if row.status == "running" and not row.stopping and done is not None:
-        return f"evaluating {_bar(done)} {format_progress(done):>4}"
+        return f"evaluating {bar(done)} {format_progress(done):>4}"
     if view and view.state.starting and row.status == "running" and not row.stopping:
         return view.state.starting
     if row.status == "running":
         trained = min(row.epochs / row.total_epochs, 1.0) if row.total_epochs else 0.0
-        return f"{_activity(row, view)} {_bar(trained)} {trained:4.0%}"
+        return f"{_activity(row, view)} {bar(trained)} {trained:4.0%}"
     if row.status == "queued":
         place = snapshot.places.get(row.id)
         return f"{snapshot.held_up or 'queued'}, {ordinal(place)} in line" if place else "queued"
     if evaluation := snapshot.evaluation(row.id):
-        return _evaluation(evaluation, snapshot)
+        return evaluation_words(evaluation, snapshot, with_bar=True)
     outcome = "" if row.state == "collapsed" else row.outcome
     word = "ended" if row.state == "done" and not outcome else row.state
     return f"{', '.join(filter(None, [word, outcome]))} {age_text(row)}"
-
-
-def _evaluation(evaluation: Evaluation, snapshot: Snapshot) -> str:
-    """Where the evaluation of a run is that has ended: in line, or how far."""
-    if place := snapshot.places.get(evaluation.rundir.id):
-        return f"evaluation {snapshot.held_up or 'queued'}, {ordinal(place)} in line"
-    if evaluation.status.stopping:
-        return "evaluation stops ..."
-    if evaluation.done is None:
-        return f"evaluation: {evaluation.starting or 'starting'}"
-    return f"evaluating {_bar(evaluation.done)} {format_progress(evaluation.done):>4}"
 
 
 def _activity(row: Row, view: LiveRun | None) -> str:
     """What a run that trains does."""
     stalled = view and view.verdict.stalled and not row.stopping
     return "stalled" if stalled else status_word(row)
-
-
-def _bar(share: float) -> str:
-    """A progress bar. share: the part that is done, in [0,1]."""
-    return f"{'━' * round(share * BAR_WIDTH):╌<{BAR_WIDTH}}"
 
 
 def _fit(text: str, width: int) -> str:

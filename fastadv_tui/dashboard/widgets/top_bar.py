@@ -24,6 +24,7 @@ class TopBar(Static):
         super().__init__(markup=False)
         self._tab = tab
         self._counts: list[tuple[str, int]] = []
+        self._evaluating = 0  # runs with an evaluation that waits or is under way
         self._readonly = False
         self._machine = ""
 
@@ -31,6 +32,7 @@ class TopBar(Static):
         """Show the counts of a snapshot."""
         counts = Counter(row.state for row in snapshot.rows)
         self._counts, self._readonly = [(state, counts[state]) for state in STATES if state in counts], readonly
+        self._evaluating = sum(snapshot.evaluation(run_id) is not None for run_id in snapshot.evaluations)
         self._draw()
 
     def show_machine(self, sample: Sample) -> None:
@@ -68,4 +70,8 @@ class TopBar(Static):
             Text(f"{GLYPHS[state]} {count:,}{f' {state}' * words}", state_colour(state, scheme))
             for state, count in self._counts
         ] or [Text("no runs yet")]
+        if self._evaluating:
+            parts.append(
+                Text(f"{self._evaluating:,} {'evaluating' if words else 'eval'}", state_colour("running", scheme))
+            )
         return Text("  ").join([*parts, *([Text("read-only")] if self._readonly else [])]) + Text(" ")

@@ -163,7 +163,7 @@ def test_a_typed_value_is_read_as_people_mean_it(key: str, text: str, value: Any
     ("key", "text", "said"),
     [
         ("eps", "", "eps: '' is not a size"),
-        ("eps", "300", "eps: '300' is 1.176, outside"),
+        ("eps", "300", "eps: '300' is 300 in 1/255, allowed are 0 to 255"),
         ("epochs", "0", "epochs = '0': expected `int` >= 1"),
         ("method", "fast", "method = 'fast': use standard, fgsm, nfgsm, pgd, free"),
         ("optim.lr", "nan", "optim.lr = 'nan'"),

@@ -1,6 +1,7 @@
 """Commands lose nothing that a user wrote or a run left: notes, rows, weights, and runs that share a prefix."""
 
 import os
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -106,7 +107,7 @@ def test_logs_prints_the_events_and_then_the_output_of_the_process() -> None:
     write_events(rundir, *events)
     shown = fastadv("logs", "a").stdout.splitlines()
     assert "training and" in shown[0]
-    assert "a note" in shown
+    assert any(re.fullmatch(r"\d\d-\d\d \d\d:\d\d:\d\d a note", line) for line in shown)
     assert any("clean  30.0%" in line and "20.0%" in line for line in shown)
     assert shown[-2:] == ["one", "two"]
     assert fastadv("logs", "a", "-n", "1").stdout == "two\n"
@@ -117,8 +118,9 @@ def test_logs_of_a_failed_run_ends_with_its_traceback_and_reason_however_long_it
     events = [evaluated(number, t=time.time()) for number in range(1, 301)]
     write_events(rundir, started(), *events, Finished(status="failed", step=300, error="ValueError: boom"))
     rundir.log.write_text("Traceback (most recent call last):\nValueError: boom\n")
-    end = ["Traceback (most recent call last):", "ValueError: boom", "failed: ValueError: boom"]
-    assert fastadv("logs", "a").stdout.splitlines()[-3:] == end
+    *traceback, reason = fastadv("logs", "a").stdout.splitlines()[-3:]
+    assert traceback == ["Traceback (most recent call last):", "ValueError: boom"]
+    assert reason.endswith(" failed: ValueError: boom")
 
 
 def test_logs_with_follow_prints_each_new_line_once_until_the_run_ends(tmp_path: Path) -> None:
@@ -134,7 +136,7 @@ def test_logs_with_follow_prints_each_new_line_once_until_the_run_ends(tmp_path:
         rundir.process.unlink()
         assert follower.wait(seconds(20)) == 0
     lines = said.read_text().splitlines()
-    assert (len(lines), lines[-1]) == (4, "stopped")
+    assert (len(lines), lines[-1].split()[-1]) == (4, "stopped")
 
 
 def test_a_run_whose_history_cannot_be_written_starts_and_the_command_says_so() -> None:

@@ -14,6 +14,7 @@ import pytest
 from fastadv_tui.history.index import History
 from fastadv_tui.history.row import Row
 from fastadv_tui.paths import ensure_home
+from fastadv_tui.terminal import runs_output
 from tests.support.shell import FASTADV, fastadv
 from tests.support.waiting import seconds
 
@@ -123,3 +124,14 @@ def test_colours_are_for_terminals_that_want_them(
     monkeypatch.setenv("TERM", "xterm")
     assert "\x1b" not in fastadv("runs").stdout
     assert ("\x1b[" in in_a_terminal("runs")) == coloured
+
+
+def test_the_table_has_the_seeds_where_they_differ_or_names_repeat() -> None:
+    one = msgspec.structs.replace(ROWS[0], name="one")
+    cases = {
+        "seeds differ": [one, msgspec.structs.replace(ROWS[1], name="two")],
+        "names repeat": [one, msgspec.structs.replace(one, id="c3")],
+        "neither": [one, msgspec.structs.replace(one, id="c3", name="two")],
+    }
+    headings = {case: runs_output.table(rows, None, None, False)[0].split() for case, rows in cases.items()}
+    assert ["seed" in heading for heading in headings.values()] == [True, True, False]

@@ -50,6 +50,7 @@ FIRST = {  # by action: the keys before, without which there is nothing to do
     (CompareScreen, "toggle_accuracy"): ["t"],  # the charts, of whose curves the key speaks
     (HistoryScreen, "compare"): ["space", "down", "space"],
     (HistoryScreen, "cursor"): ["down"],
+    (HistoryScreen, "edge"): ["down"],
     (HistoryScreen, "unmark"): ["space"],
     (HistoryScreen, "sort"): ["right"],
     (HistoryScreen, "resume"): ["down"],
@@ -190,3 +191,13 @@ def test_every_key_has_a_sentence_that_has_room_in_a_line(section: Section) -> N
 def test_entries_begin_in_lower_case(kind: type[Any]) -> None:
     said = [binding.tooltip or binding.description for binding in bindings_of(kind) if binding.description]
     assert not [words for words in said if words[0].isupper()]
+
+
+def test_the_help_explains_the_signs_of_the_charts() -> None:
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await pilot.press("question_mark")
+        await until(pilot, lambda: "Help" in shown(app))
+        await pilot.press("end")
+        await until(pilot, lambda: "↻" in shown(app) and "training was resumed there" in shown(app))
+
+    play(script)

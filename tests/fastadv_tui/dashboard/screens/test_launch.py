@@ -355,7 +355,7 @@ def test_the_form_works_at_80_columns_by_keyboard_alone() -> None:
         await pilot.press("down", "down", "down")
         await until(pilot, lambda: field(app, "method.name").has_focus)
         assert "fastadv run digits" in shown(app)
-        await until(pilot, lambda: "1 run · start now" in shown(app))  # each fact has its name
+        await until(pilot, lambda: "1 run · eps 51/255" in shown(app) and " · start now" in shown(app))
         for _ in range(8):
             await pilot.press("down")
         assert app.screen.focused is not None
@@ -676,3 +676,67 @@ def test_a_size_whose_unit_is_in_doubt_says_at_its_field_how_it_was_read(size: t
         await until(pilot, lambda: "of 1 =" not in shown(app))
 
     play(script, size)
+
+
+def test_an_arrow_replaces_a_value_that_a_closed_picker_does_not_know() -> None:
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await open_form(app, pilot)
+        norm, attack = field(app, "norm"), "eval.attack"
+        norm.value = "abc"
+        norm.focus()
+        await pilot.press("right")
+        await until(pilot, lambda: norm.value in ("", *settings()["norm"].choices))
+        await open_all_groups(app, pilot)
+        field(app, attack).value = "pgd-20"  # it can be typed, so the arrows move in it
+        field(app, attack).focus()
+        await pilot.press("end", "left")
+        await until(pilot, lambda: field(app, attack).cursor_position == len("pgd-2"))
+        assert field(app, attack).value == "pgd-20"
+
+    play(script, (120, 50))
+
+
+def test_each_field_is_in_sight_as_soon_as_an_arrow_goes_to_it() -> None:
+    """The field is looked for right after its key, before anything that waits for a paint or an animation."""
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        form = await open_form(app, pilot)
+        screen = app.screen
+        assert isinstance(screen, LaunchScreen)
+        for _ in range(14):
+            screen.action_step(1)
+            focused = screen.focused
+            assert focused is not None
+            top = focused.virtual_region.y - form.scroll_offset.y
+            assert 0 <= top < form.scrollable_content_region.height
+            await pilot.pause()
+
+    play(script, (80, 24))
+
+
+def test_an_error_in_a_row_is_whole_at_80_columns_and_speaks_as_the_help_does() -> None:
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await open_form(app, pilot)
+        eps = field(app, "eps")
+        eps.value = "300"
+        eps.focus()
+        await until(pilot, lambda: "allowed are 0 to 255" in eps.error)
+        row = next(line for line in shown(app).splitlines() if "^ " in line)
+        assert eps.error in row
+        assert "Allowed: 0 to 255, in 1/255" in help_of("eps")
+
+    play(script, (100, 30))
+
+
+def test_the_plan_of_a_small_terminal_has_the_sizes_of_the_perturbation() -> None:
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await open_form(app, pilot)
+        field(app, "eps").value = "8"
+        await until(pilot, lambda: "eps 8/255 = 0.03137" in plan(app) and "alpha 10/255" in plan(app))
+        shown_plan = shown(app)
+        assert "eps 8/255" in shown_plan
+        assert "alpha 10/255" in shown_plan
+        field(app, "eps").value = "4,8"
+        await until(pilot, lambda: "eps 4/255" in plan(app) and "eps 8/255" in plan(app))
+
+    play(script, (80, 24))

@@ -2,17 +2,23 @@
 
 import subprocess
 import sys
+import time
 
 import pytest
 from msgspec.structs import replace
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from engine.config.presets import build
 from fastadv_tui.dashboard.app import Fastadv
 from fastadv_tui.dashboard.monitor import RunMonitor
 from fastadv_tui.dashboard.screens.history import HistoryScreen
 from fastadv_tui.dashboard.screens.log import LogScreen
+from fastadv_tui.paths import runs_dir
+from fastadv_tui.supervise import process_identity, records
+from fastadv_tui.supervise.records import QueueRecord
 from tests.support.pilot import a_run, play, shown, until, until_focused
+from tests.support.runs import make_run
 
 pytestmark = pytest.mark.usefixtures("quick_home")
 
@@ -124,5 +130,18 @@ def test_the_log_of_a_run_that_no_snapshot_has_read_yet_opens_at_once(monkeypatc
         await until(pilot, lambda: "run a1" in shown(app))
         await pilot.press("l")
         await until(pilot, lambda: isinstance(app.screen, LogScreen) and "first line" in shown(app))
+
+    play(script)
+
+
+def test_a_queued_run_says_that_it_waits_and_the_page_names_the_run() -> None:
+    rundir = make_run(runs_dir() / "a1", chosen=build("digits", {"name": "mine"}))
+    records.write(rundir.queued, QueueRecord(attempt=1, host=process_identity.hostname(), t=time.time()))
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "waits in the queue" in shown(app))
+        await pilot.press("l")
+        await until(pilot, lambda: isinstance(app.screen, LogScreen) and "Log of mine (a1)" in shown(app))
+        assert "waits in the queue" in shown(app)
 
     play(script)

@@ -380,7 +380,7 @@ def test_a_narrow_list_has_two_lines_for_each_run_and_escape_keeps_the_marks() -
 
 
 def test_an_empty_home_offers_no_key_that_acts_on_a_run() -> None:
-    """They would do nothing there. The help names them all the same."""
+    """Pressed all the same, they say why. The help names them."""
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await until(pilot, lambda: "No runs yet" in shown(app))
@@ -391,7 +391,7 @@ def test_an_empty_home_offers_no_key_that_acts_on_a_run() -> None:
         assert "fastadv run digits" in shown(app)
         await pilot.press("x", "z", "space", "a")
         assert isinstance(app.screen, RunsScreen)
-        assert not app._notifications
+        assert {toast.message for toast in app._notifications} == {"there is no run yet"}
         await pilot.press("question_mark")
         await until(pilot, lambda: "stop this run" in shown(app))
 

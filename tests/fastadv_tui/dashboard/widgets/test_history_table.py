@@ -44,7 +44,7 @@ def test_the_first_columns_stay_while_keys_scroll_the_others() -> None:
         app = OneTable()
         async with app.run_test(size=(80, 20)) as pilot:
             table = app.query_one(HistoryTable)
-            table.show([*HEADINGS, ("last", Text("last"))], 2, [*wide], wide.__getitem__)
+            table.show([*HEADINGS, ("last", Text("last"))], 2, [*wide], wide.__getitem__, ["eps"])
             table.focus()
             await until(pilot, lambda: "xxx" in shown(app))
             await pilot.press(*["right"] * 40)
@@ -52,3 +52,35 @@ def test_the_first_columns_stay_while_keys_scroll_the_others() -> None:
             assert all(cells[1].plain in shown(app) for cells in wide.values())
 
     asyncio.run(run())
+
+
+def test_a_column_is_narrow_again_when_its_wide_cells_are_gone() -> None:
+    def cells(seeds: str) -> list[Text]:
+        return [Text(""), Text("a run"), Text(seeds)]
+
+    async def run() -> None:
+        app = OneTable()
+        async with app.run_test(size=(80, 20)) as pilot:
+            table = app.query_one(HistoryTable)
+            table.show(HEADINGS, 1, ["r1"], lambda run_id: cells("0 (2 runs),1,2"))
+            await until(pilot, lambda: table.ordered_columns[2].content_width == len("0 (2 runs),1,2"))
+            table.show(HEADINGS, 1, ["r1", "r2"], lambda run_id: cells("1"))
+            await until(pilot, lambda: table.ordered_columns[2].content_width == len("eps"))
+
+    asyncio.run(run())
+
+
+def test_the_edge_cuts_words_with_an_ellipsis_and_hides_a_number() -> None:
+    """One more tag must not make the column of tags vanish."""
+    wide = {"r1": [Text(""), Text("a run"), Text("paper old ablation")], "r2": [Text(""), Text("run"), Text("paper")]}
+
+    async def run(words: list[str], expected: list[str]) -> None:
+        app = OneTable()
+        async with app.run_test(size=(26, 8)) as pilot:
+            table = app.query_one(HistoryTable)
+            table.show(HEADINGS, 1, [*wide], wide.__getitem__, words)
+            await until(pilot, lambda: "a run" in shown(app) and table.ordered_columns[2].content_width > 10)
+            await until(pilot, lambda: [line.split("run")[1].strip(" ▍") for line in lines(app)[1:3]] == expected)
+
+    asyncio.run(run(["eps"], ["paper old ablat…", "paper"]))
+    asyncio.run(run([], ["", ""]))

@@ -1,9 +1,11 @@
 """The log of a run in its panel: it shows its end, whatever the size of the panel was in between."""
 
+import re
+
 import pytest
 from textual.pilot import Pilot
 
-from engine.protocol.events import Note
+from engine.protocol.events import Finished, Note
 from fastadv_tui.dashboard.app import Fastadv
 from fastadv_tui.dashboard.widgets.log_view import LogView
 from fastadv_tui.paths import runs_dir
@@ -56,3 +58,20 @@ def test_the_log_stays_where_the_user_scrolled_to() -> None:
         assert "line 33." not in shown(app)
 
     play(script)
+
+
+@pytest.mark.parametrize(("size", "with_times"), [((120, 40), False), ((200, 50), True)])
+def test_a_wide_panel_has_times_and_each_end_of_a_run_that_stops_twice(size: tuple[int, int], with_times: bool) -> None:
+    rundir = make_run(runs_dir() / "a1")
+    write_events(rundir, started(), Finished(status="stopped", step=10))
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        def ends() -> list[str]:
+            return [line.text.strip() for line in app.screen.query_one(LogView).lines if "stopped" in line.text]
+
+        await until(pilot, lambda: len(ends()) == 1)
+        write_events(rundir, started(attempt=2, from_step=10), Finished(status="stopped", step=20))
+        await until(pilot, lambda: len(ends()) == 2)
+        assert all((re.match(r"\d\d:\d\d ", end) is not None) == with_times for end in ends())
+
+    play(script, size)

@@ -1,23 +1,30 @@
 """The two lines of a run in the list, beside the facts of the same run."""
 
 import asyncio
+from pathlib import Path
 
+import msgspec
 import pytest
 from textual.app import App, ComposeResult
 
-from engine.protocol.events import Progress
+from engine.protocol.events import Finished, Progress
+from engine.protocol.requests import EvalRequest
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard.colours import DARK
+from fastadv_tui.dashboard.evaluation_monitor import EvaluationMonitor
 from fastadv_tui.dashboard.marks import Marks
-from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
+from fastadv_tui.dashboard.snapshot import Evaluation, LiveRun, Snapshot
 from fastadv_tui.dashboard.widgets.run_facts import facts
 from fastadv_tui.dashboard.widgets.run_list import MAX_ENDED, MAX_QUEUED, RunList, in_order, prompt
 from fastadv_tui.history.columns import age_text
 from fastadv_tui.history.row import Row
-from fastadv_tui.paths import runs_dir
+from fastadv_tui.paths import evaluation_jobs_dir, runs_dir
 from fastadv_tui.runs.state import RunState, apply
 from fastadv_tui.runs.status import RunStatus
-from tests.support.events import started, step
+from fastadv_tui.supervise import process_identity, records
+from fastadv_tui.supervise.records import ProcessRecord
+from tests.support.events import started, step, write_events
+from tests.support.runs import config, make_run
 
 ROW = Row(id="a1", name="run", status="running", epochs=10.0, total_epochs=10.0)
 
@@ -144,3 +151,31 @@ def test_the_cursor_goes_to_a_submitted_run_until_the_user_moves_it_and_stays_at
             assert runs.chosen == "1"
 
     asyncio.run(script())
+
+
+@pytest.mark.parametrize("progress", [0.36, None])
+def test_an_evaluation_that_stops_says_so_whether_its_progress_is_known_or_not(
+    home: object, progress: float | None
+) -> None:
+    stopping = RunStatus(status="running", stopping=True)
+    evaluation = Evaluation(RunDir(runs_dir() / "e1"), "PGD-50-10, eps 8/255", stopping, progress, "ending")
+    row = Row(id="a1", name="run", status="done")
+    snapshot = Snapshot([row], {}, evaluations={"a1": [evaluation]})
+    line = prompt(row, snapshot, Marks(), DARK, row.name).plain.splitlines()[1].strip()
+    assert line == "evaluation stops ..."
+    assert dict(facts(row, None, [evaluation]))["evaluate"] == "stopping ..., PGD-50-10, eps 8/255"
+
+
+def test_an_evaluation_that_has_told_its_end_does_not_start(home: Path) -> None:
+    """Between its last event and the end of its process."""
+    me = process_identity.me()
+    folder = make_run(evaluation_jobs_dir() / "e1")
+    request = EvalRequest(config=config(), weights="w", folder="", run="a1", eps=(8 / 255,))
+    folder.request.write_bytes(msgspec.json.encode(request))
+    records.write(folder.process, ProcessRecord(attempt=1, supervisor=me, engine=me))
+    write_events(folder, Progress(attack="pgd-50-10", done=36, total=100))
+    monitor = EvaluationMonitor()
+    assert monitor.look()["a1"][0].done == 0.36
+    write_events(folder, Finished(status="done"))
+    (evaluation,) = monitor.look()["a1"]
+    assert (evaluation.status.live, evaluation.done, evaluation.starting) == (True, None, "ending")

@@ -1,0 +1,276 @@
+"""What the history tells the user: the new run, groups, views, actions, evaluations, and keys without effect."""
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+from textual.pilot import Pilot
+from textual.widgets import DataTable, Input
+
+from engine.config.attacks import DEFAULT
+from engine.protocol.rundir import RunDir
+from fastadv_tui.dashboard.app import Fastadv
+from fastadv_tui.dashboard.evaluation_monitor import EvaluationMonitor
+from fastadv_tui.dashboard.messages import RunsSubmitted
+from fastadv_tui.dashboard.screens.choice_dialog import ChoiceDialog
+from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
+from fastadv_tui.dashboard.screens.history import HistoryScreen
+from fastadv_tui.dashboard.screens.text_dialog import TextDialog
+from fastadv_tui.dashboard.snapshot import Evaluation
+from fastadv_tui.dashboard.widgets.history_table import HistoryTable
+from fastadv_tui.dashboard.widgets.run_list import RunList
+from fastadv_tui.history.index import History
+from fastadv_tui.launch.start_runs import StartedRuns
+from fastadv_tui.runs.status import RunStatus
+from tests.support import demo_home
+from tests.support.pilot import a_run, play, shown, until, until_focused
+
+pytestmark = pytest.mark.usefixtures("quick_home")
+
+
+async def opened(app: Fastadv, pilot: Pilot[str], runs: int) -> HistoryScreen:
+    """Open the history, and wait until it shows so many runs."""
+    await until(pilot, lambda: app.snapshot.loaded)
+    await pilot.press("h")
+    await until(pilot, lambda: f"{runs} of {runs} runs" in shown(app))
+    assert isinstance(app.screen, HistoryScreen)
+    await until_focused(pilot, DataTable)
+    return app.screen
+
+
+async def choose(app: Fastadv, pilot: Pilot[str], key: str, typed: str) -> None:
+    """Open a dialog by its key, and choose what is typed."""
+    await pilot.press(key)
+    await until(pilot, lambda: isinstance(app.screen, ChoiceDialog))
+    await until_focused(pilot, Input)
+    await pilot.press(*typed, "enter")
+    await until(pilot, lambda: isinstance(app.screen, HistoryScreen))
+
+
+def told(app: Fastadv) -> str:
+    """The toasts that are on the screen."""
+    return "\n".join(toast.message for toast in app._notifications)
+
+
+def under_cursor(screen: HistoryScreen) -> list[str]:
+    return [row.id for row in screen.under_cursor()]
+
+
+def submitted(run_id: str) -> RunsSubmitted:
+    return RunsSubmitted(StartedRuns(run_id, f"submitted: {run_id}", []))
+
+
+def test_the_cursor_goes_to_a_run_that_is_started_from_the_history_unless_it_was_moved() -> None:
+    a_run("a1")
+    a_run("b2")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        screen = await opened(app, pilot, 2)
+        a_run("c3")
+        app.post_message(submitted("c3"))
+        await until(pilot, lambda: under_cursor(screen) == ["c3"])
+        screen.expect("d4")
+        await pilot.press("end")
+        await until(pilot, lambda: under_cursor(screen) != ["c3"])
+        before = under_cursor(screen)
+        a_run("d4")
+        app.refresh_now()
+        await until(pilot, lambda: "4 of 4 runs" in shown(app))
+        assert under_cursor(screen) == before
+
+    play(script)
+
+
+def test_a_new_run_that_the_filter_hides_is_told() -> None:
+    a_run("a1")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        screen = await opened(app, pilot, 1)
+        screen.query_one("#query", Input).value = "a1"
+        await until(pilot, lambda: "1 of 1 runs" in shown(app))
+        a_run("b2")
+        app.post_message(submitted("b2"))
+        await until(pilot, lambda: "the filter hides the new run" in told(app))
+
+    play(script)
+
+
+def test_home_and_end_go_to_the_first_and_the_last_of_many_lines() -> None:
+    rows = [replace(row, id=f"r{place:03}") for place, row in enumerate(demo_home.recipes() * 12)][:150]
+    History().upsert(rows)
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        screen = await opened(app, pilot, len(rows))
+        table = screen.query_one(HistoryTable)
+        await pilot.press("end")
+        await until(pilot, lambda: table.cursor_row == len(screen._lines) - 1)
+        await pilot.press("home")
+        await until(pilot, lambda: table.cursor_row == 0)
+
+    play(script)
+
+
+def test_stop_and_resume_name_the_runs_on_which_they_cannot_act() -> None:
+    a_run("a1")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await opened(app, pilot, 1)
+        await pilot.press("x")
+        await until(pilot, lambda: "ended already: run a1 (a1)" in told(app))
+
+    play(script)
+
+
+def test_notes_tags_pins_views_and_deletions_are_answered_by_a_toast() -> None:
+    rundir = a_run("a1")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await opened(app, pilot, 1)
+        for key, word in (("T", "tags kept"), ("N", "note kept")):
+            await pilot.press(key)
+            await until(pilot, lambda: isinstance(app.screen, TextDialog))
+            await until_focused(pilot, Input)
+            await pilot.press(*"paper", "enter")
+            await until(pilot, lambda word=word: f"{word}: run a1 (a1)" in told(app))  # type: ignore[misc]
+            await until_focused(pilot, DataTable)
+        await pilot.press("P")
+        await until(pilot, lambda: "pinned: run a1 (a1)" in told(app))
+        await choose(app, pilot, "V", "mine")
+        await until(pilot, lambda: "view saved: mine" in told(app))
+        await pilot.press("D")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
+        await pilot.press("y")
+        await until(pilot, lambda: "deleted: run a1 (a1)" in told(app))
+
+    play(script)
+    assert not rundir.path.exists()
+
+
+def test_a_view_that_was_left_by_a_filter_or_a_grouping_is_marked_as_changed() -> None:
+    demo_home.fill("seeds")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        screen = await opened(app, pilot, 15)
+        await choose(app, pilot, "V", "best")
+        await until(pilot, lambda: "view: best" in shown(app) and "changed" not in shown(app))
+        screen.query_one("#query", Input).value = "eps=8"
+        await until(pilot, lambda: "view: best, changed" in shown(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: "view: best" in shown(app) and "changed" not in shown(app))
+        await choose(app, pilot, "g", "")
+        await until(pilot, lambda: "view: best, changed" in shown(app))
+
+    play(script, (160, 50))
+
+
+def test_a_grouping_says_by_what_else_its_lines_are_apart_and_names_no_run_of_several() -> None:
+    a_run("a1", eps=8 / 255)
+    a_run("b2", eps=8 / 255)
+    a_run("c3", eps=4 / 255)
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        screen = await opened(app, pilot, 3)
+        await choose(app, pilot, "g", "status")
+        await until(pilot, lambda: "2 lines of runs that agree in status, eps" in shown(app))
+        line = next(place for place, rows in enumerate(screen._lines.values()) if len(rows) == 2)
+        screen.query_one(DataTable).move_cursor(row=line)
+        await until(pilot, lambda: "2 runs, 2 names" in shown(app))
+
+    play(script, (200, 50))
+
+
+def test_lines_of_one_name_and_seed_have_their_ids() -> None:
+    for run_id, seed in (("a1", 0), ("b2", 1), ("c3", 1)):
+        a_run(run_id, name="digits-pgd-eps51", seed=seed)
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await opened(app, pilot, 3)
+        await until(pilot, lambda: "digits-pgd-eps51 s1 b2" in shown(app) and "digits-pgd-eps51 s1 c3" in shown(app))
+        assert "digits-pgd-eps51 s0 a1" not in shown(app)
+        await pilot.press("D")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
+        assert "digits-pgd-eps51 s1 (c3)" in shown(app)
+
+    play(script, (80, 24))
+
+
+def test_an_evaluation_is_seen_in_the_history_and_in_the_counts_and_is_stopped_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_run("a1")
+    evaluation = Evaluation(RunDir(tmp_path), DEFAULT, RunStatus(status="running"), 0.09)
+    monkeypatch.setattr(EvaluationMonitor, "look", lambda self: {"a1": [evaluation]})
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await opened(app, pilot, 1)
+        await until(pilot, lambda: "✓ evaluating   9%" in shown(app) and "1 evaluating" in shown(app))
+        await pilot.press("x")
+        await until(pilot, lambda: "Stop the evaluation?" in shown(app))
+
+    play(script)
+
+
+@pytest.mark.parametrize(
+    ("in_history", "key", "why"),
+    [
+        (False, "T", "T (tag) works in the history: press h"),
+        (False, "D", "D (delete) works in the history: press h"),
+        (True, "X", "X (kill) works on the first screen: press h"),
+    ],
+)
+def test_a_key_of_another_screen_says_where_it_works(in_history: bool, key: str, why: str) -> None:
+    a_run("a1")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "run a1" in shown(app))
+        if in_history:
+            await opened(app, pilot, 1)
+        await pilot.press(key)
+        await until(pilot, lambda: why in told(app))
+
+    play(script)
+
+
+def test_a_key_that_changes_runs_says_that_the_dashboard_is_read_only() -> None:
+    a_run("a1")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "run a1" in shown(app))
+        await pilot.press("n")
+        await until(pilot, lambda: told(app).count("this dashboard is read-only") == 1)
+        await opened(app, pilot, 1)
+        await pilot.press("D")
+        await until(pilot, lambda: told(app).count("this dashboard is read-only") == 2)
+
+    play(script, readonly=True)
+
+
+def test_a_letter_in_a_field_is_no_key_without_effect() -> None:
+    a_run("a1")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        screen = await opened(app, pilot, 1)
+        await pilot.press("slash")
+        await until_focused(pilot, Input)
+        await pilot.press("X", "T")
+        await until(pilot, lambda: screen.query_one("#query", Input).value == "XT")
+        assert "works" not in told(app)
+
+    play(script)
+
+
+def test_a_list_whose_filter_matches_nothing_says_so() -> None:
+    a_run("a1")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "run a1" in shown(app))
+        await pilot.press("slash")
+        await until_focused(pilot, Input)
+        await pilot.press(*"zzz")
+        await until(pilot, lambda: "No run matches zzz" in " ".join(shown(app).split()))
+        assert "No runs yet" not in shown(app)
+        app.screen.query_one(RunList).focus()
+        await pilot.press("l")
+        await until(pilot, lambda: "no run is chosen" in told(app))
+
+    play(script)
