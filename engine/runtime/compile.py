@@ -2,7 +2,7 @@
 
 import shutil
 from contextlib import AbstractContextManager
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -36,9 +36,17 @@ def compiled(model: nn.Module, or_fail: bool) -> nn.Module:
     if not or_fail:
         torch._dynamo.config.suppress_errors = True
     # Beyond this limit torch runs the network uncompiled. A resumed run counts anew, and would compute other numbers.
-    torch._dynamo.config.recompile_limit = MAX_GRAPHS
+    allow_graphs(torch._dynamo.config)
     fast: nn.Module = torch.compile(model, dynamic=False)  # type: ignore[assignment]  # a module, if given one
     return fast
+
+
+def allow_graphs(config: Any) -> None:
+    """Let torch compile one function up to MAX_GRAPHS times. config: that of `torch._dynamo`.
+
+    torch 2.5 and 2.6 call the limit `cache_size_limit`, and refuse the later name with an error.
+    """
+    setattr(config, "recompile_limit" if hasattr(config, "recompile_limit") else "cache_size_limit", MAX_GRAPHS)
 
 
 def retaining_graphs() -> AbstractContextManager[None]:
