@@ -36,6 +36,7 @@ from engine.protocol.stop import Stopped, StopRequest
 from engine.runtime import precision
 from engine.runtime.allocator import tune_allocator
 from engine.runtime.device import pick
+from engine.runtime.fp32 import check_fp32
 
 ANSWER_EVERY = 0.5  # seconds between two answers with the progress
 
@@ -102,6 +103,7 @@ class _RequestedEvaluation:
     def __init__(self, asked: EvalRequest) -> None:
         self._asked, self._config = asked, asked.config
         self._device = pick(self._config.device)
+        check_fp32(self._device)
         self._dataset = open_dataset(self._config, fetch=True)
         self._search, _ = precision.choose(self._config.eval.search, self._device)
         weights = pretrained.read(Path(asked.weights))

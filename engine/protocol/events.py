@@ -28,6 +28,7 @@ class Started(Event, tag="started"):
 
     Ignore the steps of earlier attempts whose number is greater than `from_step`.
     `flops`: floating-point operations of the whole training, with its attacks, without its evaluations.
+    `precision`: in words, such as `fp32 (tf32 convolutions)`.
     `signal_threshold`: the alarm is raised when the overfitting signal reaches this value, a fraction in [0,1]. None if
     the method has no signal, and in files of older versions.
     """

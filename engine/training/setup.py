@@ -20,6 +20,7 @@ from engine.protocol import events
 from engine.runtime import precision
 from engine.runtime.compile import should_compile
 from engine.runtime.device import pick
+from engine.runtime.fp32 import check_fp32
 from engine.training.alarm import THRESHOLD
 from engine.training.checkpoint import data_state
 from engine.training.learner import Learner
@@ -74,7 +75,7 @@ class Setup:
             steps_per_epoch=self.timeline.stretches[0].steps_per_epoch,
             stretches=self.timeline.stretches,
             device=_device_name(self.device),
-            precision=self.precision,
+            precision=precision.in_words(self.precision, self.device),
             threads=torch.get_num_threads(),
             parameters=sum(p.numel() for p in self.learner.model.parameters()),
             train_images=self.dataset.train_images,
@@ -106,6 +107,7 @@ def set_up(config: RunConfig, tell: Callable[[str], None] = lambda phase: None) 
     """
     tell("loading the data")
     device = pick(config.device)
+    check_fp32(device)
     chosen, _ = precision.choose(config.precision, device)
     search, _ = precision.choose(config.eval.search, device)
     dataset = open_training_data(config)

@@ -10,9 +10,13 @@ import pytest
 import torch
 from torch import backends
 
+from engine.commands.evaluate import _RequestedEvaluation
 from engine.config.errors import ConfigError
+from engine.config.presets import build
+from engine.protocol.requests import EvalRequest
 from engine.runtime import fp32
 from engine.runtime.fp32 import check_fp32, full_fp32, tf32_uses
+from engine.training.setup import set_up
 
 CUDA = torch.device("cuda")
 NEW = hasattr(backends.cudnn, "conv")
@@ -136,3 +140,14 @@ def test_what_a_gpu_computes_in_tf32(
     turn_on()
     assert tf32_uses(CUDA) == uses
     assert tf32_uses(torch.device("cpu")) == []
+
+
+def test_a_training_and_an_evaluation_on_a_gpu_refuse_that_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")
+    for user in ("training.setup", "commands.evaluate"):
+        monkeypatch.setattr(f"engine.{user}.pick", lambda name: CUDA)
+    config = build("digits", {})
+    with pytest.raises(ConfigError, match="NVIDIA_TF32_OVERRIDE"):
+        set_up(config)
+    with pytest.raises(ConfigError, match="NVIDIA_TF32_OVERRIDE"):
+        _RequestedEvaluation(EvalRequest(config=config, weights="", eps=(0.1,), folder=""))
