@@ -19,6 +19,7 @@ from engine.runtime.eval_mode import evaluating, frozen
 from engine.runtime.precision import DTYPES
 from engine.training.optim.build import averaged_weights, build_optimizer
 
+KERNELS = ("fused", "foreach")  # what the groups of an optimizer say about its kernels
 AVERAGE_DECAY = 0.98  # of the moving averages in `figures`, over about the last 50 updates
 Loss = Callable[[Tensor], Tensor]  # from logits in float32, (B, classes), to the mean loss of the images, a scalar
 
@@ -256,17 +257,31 @@ class Learner:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Load a state of `state_dict`, whose tensors may be on another device, from a training in any precision."""
         self.model.load_state_dict(state["model"])
         if self.averaged is not None:
             self.result.load_state_dict(state["averaged"])
             self.averaged.n_averaged.fill_(state["step"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.optimizer.load_state_dict(self._with_own_kernels(state["optimizer"]))
         if state["scaler"]:  # empty for a run that was not in fp16 so far
             self.scaler.load_state_dict(state["scaler"])
         self._average.copy_(state["average"])
-        self.memory = dict(state.get("memory", {}))
-        self._alignment = state.get("alignment")
+        self.memory = {name: value.to(self.device) for name, value in state.get("memory", {}).items()}
+        alignment = state.get("alignment")
+        self._alignment = None if alignment is None else alignment.to(self.device)
         self.step = state["step"]
+
+    def _with_own_kernels(self, saved: dict[str, Any]) -> dict[str, Any]:
+        """The state of an optimizer with the kernels of this process in place of those of the process that saved it.
+
+        fp16 has other kernels than the rest, and they want the counters of Adam on another device. torch places the
+        counters by what the groups say.
+        """
+        groups = [
+            {**group, **{name: own[name] for name in KERNELS if name in own}}
+            for group, own in zip(saved["param_groups"], self.optimizer.param_groups, strict=True)
+        ]
+        return {**saved, "param_groups": groups}
 
     def _observe(self, logits: Tensor, mean: Tensor, y: Tensor, before: Tensor | None) -> None:
         correct = (logits.argmax(1) == y).float().mean()

@@ -120,7 +120,7 @@ class Training:
         if self._method.rollbacks == MAX_ROLLBACKS:
             self.reporter.remarks([f"collapsed after {MAX_ROLLBACKS} rollbacks; the run is not rolled back again"])
             return
-        good = checkpoint.load_good(self.rundir, self.setup.device, self._check)
+        good = checkpoint.load_good(self.rundir, self._check)
         if good is None:  # on_collapse was changed after a collapse
             self.reporter.remarks(["no epoch without a collapse was kept, so the run is not rolled back"])
             return
@@ -179,7 +179,7 @@ class Training:
         Raises: ConfigError, if the checkpoint was trained on other data or with other settings; CheckpointError.
         """
         setup = self.setup
-        state, problem = checkpoint.load_latest(self.rundir, setup.device, self._check)
+        state, problem = checkpoint.load_latest(self.rundir, self._check)
         notes = [f"{problem}; continuing from the previous checkpoint"] if problem else []
         if state is None:
             return notes
@@ -198,7 +198,8 @@ class Training:
     def _load(self, state: dict[str, Any]) -> None:
         """Load the part of a checkpoint that a rollback restores, too."""
         self.learner.load_state_dict(state)
-        self._delta, self._epochs_ended = state["delta"], state["epochs_ended"]
+        delta, self._epochs_ended = state["delta"], state["epochs_ended"]
+        self._delta = None if delta is None else delta.to(self.setup.device)
         self.validation.ended_early, self.validation.guarded = state["ended_early"], state["guarded"]
         self.reporter.watchdog.load_state_dict(state["watchdog"])
 

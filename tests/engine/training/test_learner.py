@@ -297,3 +297,32 @@ def test_a_gradient_above_the_limit_is_scaled_down_to_it_and_a_smaller_one_is_le
     )
     norm = float(moved.norm()) / 0.1  # of the gradient: the learning rate is 0.1
     torch.testing.assert_close(moved_less, moved * min(1.0, limit / norm), rtol=1e-3, atol=1e-7)
+
+
+@pytest.mark.parametrize(("before", "now", "fused"), [("fp32", "fp16", False), ("fp16", "fp32", True)])
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+def test_a_resumed_training_keeps_the_kernels_of_its_own_precision(
+    x: Tensor, y: Tensor, name: str, before: str, now: str, fused: bool
+) -> None:
+    """In fp16 a fused kernel would write momentum in an update that must be skipped."""
+    saved, learner = (make_learner(precision=precision, name=name, lr=0.01) for precision in (before, now))
+    saved.update(x, y)
+    learner.load_state_dict(saved.state_dict())
+    (group,) = learner.optimizer.param_groups
+    assert (bool(group["fused"]), bool(group["foreach"])) == (fused, not fused)
+    weights = [p.detach().clone() for p in learner.model.parameters()]
+    learner.update(x, y)
+    assert any(not torch.equal(p, old) for p, old in zip(learner.model.parameters(), weights, strict=True))
+    assert learner.finite()
+
+
+def test_a_state_from_main_memory_is_placed_on_the_device(x: Tensor, y: Tensor) -> None:
+    saved, learner = make_learner(), make_learner()
+    gradient, _ = saved.input_grad(x, y)
+    saved.update(x, y, input_grad=True, gradient_before=gradient)
+    saved.memory["uap"] = torch.zeros(1, 8, 8)
+    learner.device = torch.device("meta")  # any device but the one of the state
+    learner.load_state_dict(saved.state_dict())
+    kept = learner.state_dict()
+    assert kept["memory"]["uap"].is_meta
+    assert kept["alignment"].is_meta

@@ -1,5 +1,6 @@
 """Whole runs in this process on a tenth of the digits: an interruption anywhere leaves the same numbers at the end."""
 
+import dataclasses
 import re
 import shutil
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from engine.training import checkpoint
 from engine.training.alarm import THRESHOLD
 from engine.training.learner import Learner
 from engine.training.reporter import DivergedError
+from engine.training.trainer import Training
 from engine.training.validation import Validation
 from tests.support.engine import assert_same, assert_same_end, of_kind, run_folder, weights, without_clock
 from tests.support.official_data import write_mnist
@@ -486,3 +488,21 @@ def test_an_events_file_that_cannot_be_written_still_gives_an_exit_code(
     monkeypatch.setattr(event_log.Writer, "write", full)
     assert main.train(run_folder(tmp_path / "run", FEW)) == 1
     assert "cannot write the last event" in capsys.readouterr().err
+
+
+def test_a_checkpoint_is_read_into_main_memory_and_then_placed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read onto a GPU, it would take the memory of a second training there."""
+    rundir = run_folder(tmp_path / "run", FEW | {"method.init": "previous"})
+    with pytest.raises(Stopped):
+        train(rundir, 3)
+    with event_log.Writer(rundir.events) as writer:
+        training = Training(rundir.submission().config, rundir, writer, StopAfter())
+    training.setup = dataclasses.replace(training.setup, device=torch.device("meta"))  # any device but the CPU
+    read: list[str] = []
+    monkeypatch.setattr(
+        training.learner, "load_state_dict", lambda state: read.extend(v.device.type for v in state["model"].values())
+    )
+    training._restore()
+    assert {*read} == {"cpu"}
+    assert training._delta is not None
+    assert training._delta.is_meta
