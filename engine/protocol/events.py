@@ -66,6 +66,7 @@ class Step(Event, tag="step"):
     `signal`: the fraction of examples whose loss the attack lowered, in [0,1]; None if the method has no signal.
     `alignment`: PertAlign, the mean cosine of an image's gradients before and after the attack, in [-1,1]; None if the
     method does not know it, and in files of older versions.
+    `skipped`: the number of weight updates so far that fp16 skipped, because their gradients overflowed.
     """
 
     step: int
@@ -76,6 +77,7 @@ class Step(Event, tag="step"):
     images_per_second: float
     signal: float | None = None
     alignment: float | None = None
+    skipped: int = 0
 
 
 class Progress(Event, tag="progress"):

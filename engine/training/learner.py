@@ -39,10 +39,10 @@ class MicroBatch:
 class Learner:
     """Model, optimizer and precision of a run.
 
-    `figures` and `alignment` are the only methods that synchronise with the device. In fp16, the end of a weight update
-    does so, too. lr_at: gives the learning rate for the number of an update; compile_for: the minibatch sizes that the
-    compiled network is used for. Minibatches of other sizes use the uncompiled network. total_steps: weight updates of
-    the whole training, 0 if unknown.
+    `figures`, `alignment`, `skipped_updates` and `finite` are the only methods that synchronise with the device. In
+    fp16, the end of a weight update does so, too. lr_at: gives the learning rate for the number of an update;
+    compile_for: the minibatch sizes that the compiled network is used for. Minibatches of other sizes use the
+    uncompiled network. total_steps: weight updates of the whole training, 0 if unknown.
 
     memory: what a method remembers from one update to the next, by name. Checkpoints hold the memory. Tensors are on
     the device, and a method replaces them and never changes them in place.
@@ -75,6 +75,8 @@ class Learner:
         self._seen = torch.zeros(3, device=device)
         self._alignment: Tensor | None = None
         self._seen_alignment: Tensor | None = None
+        self._skipped = torch.zeros((), dtype=torch.int64, device=device)
+        self._overflowed = torch.zeros((), dtype=torch.bool, device=device)  # an input gradient of this update
         self._compile_for = compile_for
         self._compiled = compiled(self.model, compile_or_fail) if compile_for else self.model
 
@@ -192,6 +194,7 @@ class Learner:
     def _of_each_example(self, gradient: Tensor, count: float) -> Tensor:
         """The gradients of each example's loss, from the scaled gradient of the mean loss of `count` examples."""
         if self.scaler.is_enabled():
+            self._overflowed |= ~gradient.isfinite().all()
             return gradient * (count / self.scaler.scale(torch.ones((), device=gradient.device)))
         return gradient * count
 
@@ -214,8 +217,10 @@ class Learner:
         if self._clip_norm:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), self._clip_norm)
+        scale = self._scale()
         self.scaler.step(self.optimizer)
         self.scaler.update()
+        self._adapt_scale(scale)
         if self.averaged is not None:
             self.averaged.update_parameters(self.model)
         self.step += 1
@@ -224,6 +229,33 @@ class Learner:
         seen, average = self._seen_alignment, self._alignment
         self._alignment = seen if seen is None or average is None else average.lerp(seen, 1 - AVERAGE_DECAY)
         self._seen_alignment = None
+
+    def _scale(self) -> Tensor:
+        """The factor of the loss in fp16, a scalar; 1 in other precisions. Does not wait for the device."""
+        scale: Tensor = self.scaler.scale(torch.ones((), device=self.device))
+        return scale
+
+    def _adapt_scale(self, before: Tensor) -> None:
+        """Count an update that was skipped, and lower the scale if input gradients alone have overflowed.
+
+        before: the scale of this update. The scaler looks at the gradients of weights only. An attack whose gradient
+        has overflowed trains on its start, because the sign of NaN is 0, and nothing else would tell. Does not wait
+        for the device.
+        """
+        if not self.scaler.is_enabled():
+            return
+        now = self._scale()
+        skipped = now < before  # the scaler lowers the scale when it has skipped an update
+        self._skipped += skipped
+        self.scaler.update(torch.where(self._overflowed & ~skipped, now * self.scaler.get_backoff_factor(), now))
+        self._overflowed.zero_()
+
+    def skipped_updates(self) -> int:
+        """Number of weight updates that fp16 has skipped, because their gradients overflowed. Waits for the device.
+
+        A skipped update counts as a step all the same.
+        """
+        return int(self._skipped) if self.scaler.is_enabled() else 0
 
     def figures(self) -> tuple[float, float, float]:
         """Moving averages of loss, accuracy (fraction in [0,1]) and overfitting signal. Waits for the device."""
@@ -251,6 +283,7 @@ class Learner:
             **({"averaged": self.result.state_dict()} if self.averaged else {}),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
+            **({"skipped": self._skipped} if self.scaler.is_enabled() else {}),
             "average": self._average,
             **({"memory": dict(self.memory)} if self.memory else {}),
             **({} if self._alignment is None else {"alignment": self._alignment}),
@@ -265,6 +298,8 @@ class Learner:
         self.optimizer.load_state_dict(self._with_own_kernels(state["optimizer"]))
         if state["scaler"]:  # empty for a run that was not in fp16 so far
             self.scaler.load_state_dict(state["scaler"])
+        if "skipped" in state:
+            self._skipped.copy_(state["skipped"])
         self._average.copy_(state["average"])
         self.memory = {name: value.to(self.device) for name, value in state.get("memory", {}).items()}
         alignment = state.get("alignment")

@@ -50,6 +50,7 @@ class Reporter:
         self._unreadable: set[str] = set()
         self._reported_count = MAX_NAMED_FILES
         self._remarks: set[str] = set()
+        self._reported_skipped = 0
 
     @property
     def elapsed(self) -> float:
@@ -94,6 +95,15 @@ class Reporter:
         if self._images:
             self._log()
         self.check_finite()
+        self._report_skipped()
+
+    def _report_skipped(self) -> None:
+        """Report the updates that fp16 has skipped: the first time, and at each doubling of their number."""
+        skipped = self._learner.skipped_updates()
+        if skipped >= max(2 * self._reported_skipped, 1):
+            self._reported_skipped = skipped
+            total = f"{skipped:,} of {self._learner.step:,} weight updates"
+            self.emit(events.Note(message=f"fp16 has skipped {total} so far, because their gradients overflowed"))
 
     def check_finite(self) -> None:
         """Raises: DivergedError, after an alarm, if the loss or a weight is not finite."""
@@ -138,6 +148,7 @@ class Reporter:
                 images_per_second=round(images_per_second, 1),
                 signal=signal if self._has_signal else None,
                 alignment=alignment,
+                skipped=learner.skipped_updates(),
             )
         )
         if self._has_signal:

@@ -4,7 +4,7 @@ import dataclasses
 import re
 import shutil
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -488,6 +488,17 @@ def test_an_events_file_that_cannot_be_written_still_gives_an_exit_code(
     monkeypatch.setattr(event_log.Writer, "write", full)
     assert main.train(run_folder(tmp_path / "run", FEW)) == 1
     assert "cannot write the last event" in capsys.readouterr().err
+
+
+def test_a_run_in_fp16_says_how_many_updates_it_has_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.amp.GradScaler", partial(torch.amp.GradScaler, init_scale=2.0**40))
+    rundir = run_folder(tmp_path / "run", FEW | {"precision": "fp16"})
+    train(rundir)
+    skipped = of_kind(rundir, events.Step)[-1].skipped
+    assert 4 < skipped <= 8  # 4 updates in each of 2 epochs
+    assert [event.message for event in of_kind(rundir, events.Note) if "skipped" in event.message] == [
+        "fp16 has skipped 4 of 4 weight updates so far, because their gradients overflowed"
+    ] + ["fp16 has skipped 8 of 8 weight updates so far, because their gradients overflowed"] * (skipped == 8)
 
 
 def test_a_checkpoint_is_read_into_main_memory_and_then_placed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
