@@ -37,6 +37,7 @@ from engine.runtime import precision
 from engine.runtime.allocator import tune_allocator
 from engine.runtime.device import pick
 from engine.runtime.fp32 import check_fp32
+from engine.runtime.gpu_memory import OTHERS, explaining_full_memory
 
 ANSWER_EVERY = 0.5  # seconds between two answers with the progress
 
@@ -46,9 +47,10 @@ def evaluate(request: bytes) -> int:
     stop = StopRequest()
     tune_allocator()
     try:
-        requested = _RequestedEvaluation(decode(request, EvalRequest))
-        answer(requested.understood())
-        measured = _measure(requested, _Ticker(stop, lambda done, total: answer(Working(done=done, total=total))))
+        with explaining_full_memory(OTHERS):
+            requested = _RequestedEvaluation(decode(request, EvalRequest))
+            answer(requested.understood())
+            measured = _measure(requested, _Ticker(stop, lambda done, total: answer(Working(done=done, total=total))))
         answer(measured)  # before the files are written: a full disk must not hide the result
         return _store(requested, measured)
     except UserError as error:

@@ -66,6 +66,7 @@ class Step(Event, tag="step"):
     `signal`: the fraction of examples whose loss the attack lowered, in [0,1]; None if the method has no signal.
     `alignment`: PertAlign, the mean cosine of an image's gradients before and after the attack, in [-1,1]; None if the
     method does not know it, and in files of older versions.
+    `gpu_memory`: most bytes of the GPU's memory that this attempt has held at once; 0 on a CPU.
     `skipped`: the number of weight updates so far that fp16 skipped, because their gradients overflowed.
     """
 
@@ -78,6 +79,7 @@ class Step(Event, tag="step"):
     signal: float | None = None
     alignment: float | None = None
     skipped: int = 0
+    gpu_memory: int = 0
 
 
 class Progress(Event, tag="progress"):
@@ -160,12 +162,14 @@ class Finished(Event, tag="finished"):
     """The outcome of an attempt. Always the last event of the attempt.
 
     `resumable` is false if the run has failed, and fails again unless the user changes something first.
+    `gpu_memory`: as in `step`, with the memory of the final evaluation.
     """
 
     status: Literal["done", "stopped", "failed"]
     step: int = 0
     error: str = ""
     resumable: bool = True
+    gpu_memory: int = 0
 
 
 AnyEvent = Started | Starting | Step | Progress | Evaluated | Alarm | RolledBack | Saved | Note | Finished

@@ -10,6 +10,7 @@ from engine.config.sendable import sendable
 from engine.evaluation.evaluation import Accuracy
 from engine.plan.timeline import Timeline
 from engine.protocol import event_log, events
+from engine.runtime import gpu_memory
 from engine.training.alarm import Watchdog
 from engine.training.learner import Learner
 
@@ -149,6 +150,7 @@ class Reporter:
                 signal=signal if self._has_signal else None,
                 alignment=alignment,
                 skipped=learner.skipped_updates(),
+                gpu_memory=gpu_memory.peak(learner.device),
             )
         )
         if self._has_signal:

@@ -3,6 +3,7 @@
 import itertools
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -12,9 +13,11 @@ from engine.attacks.threat import Threat
 from engine.config.run import RunConfig
 from engine.config.trained_with import check_extra_images, notes_on_data, notes_on_settings
 from engine.data.minibatch import Minibatch
+from engine.evaluation.settings import eval_batch
 from engine.protocol import event_log, events
 from engine.protocol.rundir import RunDir
 from engine.protocol.stop import StopRequest
+from engine.runtime.gpu_memory import explaining_full_memory, smaller_evaluation, smaller_part
 from engine.runtime.rng import generator, seed_of
 from engine.training import checkpoint
 from engine.training.alarm import Watchdog
@@ -58,7 +61,8 @@ class Training:
             self._train_epoch(self._epochs_ended)
             self._end_epoch(self._epochs_ended)
         self.rundir.good.unlink(missing_ok=True)  # only a training that goes on is rolled back
-        self.validation.final(self.stop.check)  # needs no checkpoint: the end of training has been saved
+        with self._fitting_evaluation():
+            self.validation.final(self.stop.check)  # needs no checkpoint: the end of training has been saved
 
     def _train_epoch(self, epoch: int) -> None:
         """Train the rest of an epoch."""
@@ -82,13 +86,14 @@ class Training:
         batch = batch.with_delta(self._delta)
         size, total = self.config.micro_batch or len(batch), len(batch)
         made: list[Tensor] = []
-        for begin in range(0, total, size):
-            part = batch.part(begin, begin + size)
-            micro_batch = MicroBatch(len(part) / total, first=not begin, last=begin + size >= total)
-            with self.learner.part(micro_batch):
-                delta = step(self.learner, part, self._threat, rng)
-            made += [] if delta is None else [delta]
-        self._delta = torch.cat(made) if made else None
+        with explaining_full_memory(smaller_part(min(size, total))):
+            for begin in range(0, total, size):
+                part = batch.part(begin, begin + size)
+                micro_batch = MicroBatch(len(part) / total, first=not begin, last=begin + size >= total)
+                with self.learner.part(micro_batch):
+                    delta = step(self.learner, part, self._threat, rng)
+                made += [] if delta is None else [delta]
+            self._delta = torch.cat(made) if made else None
 
     def _minibatches(self, epoch: int) -> Iterator[Minibatch]:
         """The minibatches of an epoch from the current step on, each repeated for each of its weight updates."""
@@ -99,13 +104,17 @@ class Training:
 
     def _end_epoch(self, epoch: int) -> None:
         self._save_if_older(self.config.grace_seconds)  # the evaluation may outlast the grace period of a stop
-        self.validation.after_epoch(epoch, self._check_stop)  # after a stop, a resumed run evaluates again
+        with self._fitting_evaluation():
+            self.validation.after_epoch(epoch, self._check_stop)  # after a stop, a resumed run evaluates again
         self._epochs_ended = epoch + 1
         if not self.validation.collapsed:
             self._keep_good()
         elif self.config.on_collapse == "rollback":
             self._roll_back()
         self._save()
+
+    def _fitting_evaluation(self) -> AbstractContextManager[None]:
+        return explaining_full_memory(smaller_evaluation(eval_batch(self.config), self.config.in_folder))
 
     def _keep_good(self) -> None:
         """Keep the training for a rollback, if the run may be rolled back."""

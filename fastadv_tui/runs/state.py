@@ -52,12 +52,17 @@ class RunState(Struct):
     begun: float = 0.0  # unix time of the first attempt's start
     last_event: float = 0.0  # unix time
     elapsed: float = 0.0  # seconds of training over all attempts
+    gpu_memory: int = 0  # most bytes of a GPU's memory that an attempt has held; 0 on a CPU, and if unknown
     stride: int = 1  # one `step` event out of `stride` events is kept
     merged: int = 0  # number of `step` events that the last entry of `steps` stands for
 
     @property
     def attempt(self) -> int:
         return self.started.attempt if self.started else 0
+
+    @property
+    def on_gpu(self) -> bool:
+        return self.started is not None and not self.started.device.startswith("cpu")
 
     @property
     def total_steps(self) -> int:
@@ -157,6 +162,8 @@ def apply(state: RunState, event: AnyEvent) -> RunState:
         state.last_event = event.t
     if event.elapsed > 0:
         state.elapsed = event.elapsed
+    if isinstance(event, Step | Finished) and event.gpu_memory > state.gpu_memory:
+        state.gpu_memory = event.gpu_memory
     if isinstance(event, Step | Evaluated | Progress | Finished):
         state.starting = ""
     match event:

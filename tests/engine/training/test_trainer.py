@@ -501,6 +501,41 @@ def test_a_run_in_fp16_says_how_many_updates_it_has_skipped(tmp_path: Path, monk
     ] + ["fp16 has skipped 8 of 8 weight updates so far, because their gradients overflowed"] * (skipped == 8)
 
 
+def full_gpu(*_: Any, **__: Any) -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.20 GiB")
+
+
+@pytest.mark.parametrize(
+    ("place", "typed", "advice"),
+    [
+        ("engine.training.learner.Learner.update", {}, "40 images at once .* --set micro_batch=20$"),
+        ("engine.training.learner.Learner.update", {"micro_batch": 16}, "16 images at once .* --set micro_batch=8$"),
+        ("engine.training.validation.attacked_accuracy", {}, "an evaluation of 250 images at once does not fit; close"),
+        ("engine.training.trainer.set_up", {}, "close other programs that use the GPU"),
+    ],
+)
+def test_a_full_gpu_ends_a_run_with_what_to_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, typed: dict[str, Any], advice: str
+) -> None:
+    monkeypatch.setattr(main, "StopRequest", lambda file: StopAfter())
+    monkeypatch.setattr(place, full_gpu)
+    rundir = run_folder(tmp_path / "run", FEW | typed)
+    assert main.train(rundir) == 1
+    finished = of_kind(rundir, events.Finished)[-1]
+    assert re.search(f"^out of GPU memory: .*{advice}", finished.error)
+    assert not finished.resumable
+
+
+def test_the_peak_of_the_gpu_is_in_the_steps_and_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(main, "StopRequest", lambda file: StopAfter())
+    held = iter(range(10**9, 2 * 10**9))
+    monkeypatch.setattr("engine.runtime.gpu_memory.peak", lambda device: next(held))
+    rundir = run_folder(tmp_path / "run", FEW)
+    assert main.train(rundir) == 0
+    told = [event.gpu_memory for event in of_kind(rundir, events.Step) + of_kind(rundir, events.Finished)]
+    assert told == list(range(10**9, 10**9 + len(told)))
+
+
 def test_a_checkpoint_is_read_into_main_memory_and_then_placed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Read onto a GPU, it would take the memory of a second training there."""
     rundir = run_folder(tmp_path / "run", FEW | {"method.init": "previous"})
