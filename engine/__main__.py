@@ -71,7 +71,6 @@ def train(rundir: RunDir) -> int:
             stop.check()
             writer.write(events.Starting(phase="loading torch"))
             from engine.runtime.allocator import tune_allocator
-
             from engine.runtime.gpu_memory import OTHERS, explaining_full_memory, peak
 
             tune_allocator()

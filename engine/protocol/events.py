@@ -19,6 +19,7 @@ class Event(Struct, kw_only=True, omit_defaults=True, tag_field="type"):
     elapsed: float = 0.0
 
 
+COMPILING = "compiling the network"  # the phase of a `starting` event; its end is the next event
 Stage = Literal["watch", "guard", "final"]
 Split = Literal["train", "test"]
 
@@ -55,7 +56,10 @@ class Started(Event, tag="started"):
 
 
 class Starting(Event, tag="starting"):
-    """What the process does before it trains: `loading torch`, `loading the data`, `building the network`."""
+    """What the process does before it trains.
+
+    `phase`: `loading torch`, `loading the data`, `building the network`, or COMPILING.
+    """
 
     phase: str
 

@@ -34,7 +34,7 @@ def explaining_full_memory(advice: str) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if not _is_full(error):
+        if not is_full(error):
             raise
         raise GpuMemoryError(f"out of GPU memory{_size()}: {advice}") from error
 
@@ -53,7 +53,8 @@ def smaller_evaluation(images: int, follows_micro_batch: bool) -> str:
     return f"an evaluation of {images} images at once does not fit; {OTHERS}"
 
 
-def _is_full(error: RuntimeError) -> bool:
+def is_full(error: RuntimeError) -> bool:
+    """Whether an error says that the memory of a GPU is full."""
     return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in FULL)
 
 

@@ -17,6 +17,7 @@ from engine.config.sections import OptimConfig
 from engine.runtime.compile import compiled, retaining_graphs
 from engine.runtime.eval_mode import evaluating, frozen
 from engine.runtime.precision import DTYPES
+from engine.training.loss_scaler import LossScaler
 from engine.training.optim.build import averaged_weights, build_optimizer
 
 KERNELS = ("fused", "foreach")  # what the groups of an optimizer say about its kernels
@@ -39,8 +40,8 @@ class MicroBatch:
 class Learner:
     """Model, optimizer and precision of a run.
 
-    `figures`, `alignment`, `skipped_updates` and `finite` are the only methods that synchronise with the device. In
-    fp16, the end of a weight update does so, too. lr_at: gives the learning rate for the number of an update;
+    `figures`, `alignment` and `finite` are the only methods that synchronise with the device. In fp16, the end of a
+    weight update does so, too. lr_at: gives the learning rate for the number of an update;
     compile_for: the minibatch sizes that the compiled network is used for. Minibatches of other sizes use the
     uncompiled network. total_steps: weight updates of the whole training, 0 if unknown.
 
@@ -65,7 +66,7 @@ class Learner:
         self.optimizer = build_optimizer(model, optim, fused=precision != "fp16")
         self._clip_norm = optim.clip_norm
         self.averaged = averaged_weights(self.model, optim.average)
-        self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
+        self.scaler = LossScaler(device, enabled=precision == "fp16")
         self.step = 0
         self.last_lr = 0.0
         self.memory: dict[str, Tensor] = {}
@@ -75,10 +76,17 @@ class Learner:
         self._seen = torch.zeros(3, device=device)
         self._alignment: Tensor | None = None
         self._seen_alignment: Tensor | None = None
-        self._skipped = torch.zeros((), dtype=torch.int64, device=device)
-        self._overflowed = torch.zeros((), dtype=torch.bool, device=device)  # an input gradient of this update
         self._compile_for = compile_for
         self._compiled = compiled(self.model, compile_or_fail) if compile_for else self.model
+
+    @property
+    def compiled(self) -> bool:
+        """Whether minibatches of some size go through the compiled network."""
+        return bool(self._compile_for)
+
+    def run_uncompiled(self) -> None:
+        """Use the uncompiled network from now on."""
+        self._compile_for, self._compiled = (), self.model
 
     @property
     def result(self) -> nn.Module:
@@ -194,8 +202,8 @@ class Learner:
     def _of_each_example(self, gradient: Tensor, count: float) -> Tensor:
         """The gradients of each example's loss, from the scaled gradient of the mean loss of `count` examples."""
         if self.scaler.is_enabled():
-            self._overflowed |= ~gradient.isfinite().all()
-            return gradient * (count / self.scaler.scale(torch.ones((), device=gradient.device)))
+            self.scaler.watch(gradient)
+            return gradient * (count / self.scaler.factor(gradient.device))
         return gradient * count
 
     @contextmanager
@@ -210,6 +218,13 @@ class Learner:
         finally:
             self._part = MicroBatch()
 
+    def forget_part(self) -> None:
+        """Forget the parts of a weight update that is never finished: their gradients and what was observed."""
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.forget_part()
+        self._seen.zero_()
+        self._seen_alignment = None
+
     def _step(self) -> None:
         self.last_lr = self._lr_at(self.step)
         for group in self.optimizer.param_groups:
@@ -217,10 +232,7 @@ class Learner:
         if self._clip_norm:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), self._clip_norm)
-        scale = self._scale()
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        self._adapt_scale(scale)
+        self.scaler.finish_update(self.optimizer)
         if self.averaged is not None:
             self.averaged.update_parameters(self.model)
         self.step += 1
@@ -229,33 +241,6 @@ class Learner:
         seen, average = self._seen_alignment, self._alignment
         self._alignment = seen if seen is None or average is None else average.lerp(seen, 1 - AVERAGE_DECAY)
         self._seen_alignment = None
-
-    def _scale(self) -> Tensor:
-        """The factor of the loss in fp16, a scalar; 1 in other precisions. Does not wait for the device."""
-        scale: Tensor = self.scaler.scale(torch.ones((), device=self.device))
-        return scale
-
-    def _adapt_scale(self, before: Tensor) -> None:
-        """Count an update that was skipped, and lower the scale if input gradients alone have overflowed.
-
-        before: the scale of this update. The scaler looks at the gradients of weights only. An attack whose gradient
-        has overflowed trains on its start, because the sign of NaN is 0, and nothing else would tell. Does not wait
-        for the device.
-        """
-        if not self.scaler.is_enabled():
-            return
-        now = self._scale()
-        skipped = now < before  # the scaler lowers the scale when it has skipped an update
-        self._skipped += skipped
-        self.scaler.update(torch.where(self._overflowed & ~skipped, now * self.scaler.get_backoff_factor(), now))
-        self._overflowed.zero_()
-
-    def skipped_updates(self) -> int:
-        """Number of weight updates that fp16 has skipped, because their gradients overflowed. Waits for the device.
-
-        A skipped update counts as a step all the same.
-        """
-        return int(self._skipped) if self.scaler.is_enabled() else 0
 
     def figures(self) -> tuple[float, float, float]:
         """Moving averages of loss, accuracy (fraction in [0,1]) and overfitting signal. Waits for the device."""
@@ -283,7 +268,7 @@ class Learner:
             **({"averaged": self.result.state_dict()} if self.averaged else {}),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
-            **({"skipped": self._skipped} if self.scaler.is_enabled() else {}),
+            **({"skipped": self.scaler.skipped} if self.scaler.is_enabled() else {}),
             "average": self._average,
             **({"memory": dict(self.memory)} if self.memory else {}),
             **({} if self._alignment is None else {"alignment": self._alignment}),
@@ -299,7 +284,7 @@ class Learner:
         if state["scaler"]:  # empty for a run that was not in fp16 so far
             self.scaler.load_state_dict(state["scaler"])
         if "skipped" in state:
-            self._skipped.copy_(state["skipped"])
+            self.scaler.skipped.copy_(state["skipped"])
         self._average.copy_(state["average"])
         self.memory = {name: value.to(self.device) for name, value in state.get("memory", {}).items()}
         alignment = state.get("alignment")

@@ -100,7 +100,7 @@ class Reporter:
 
     def _report_skipped(self) -> None:
         """Report the updates that fp16 has skipped: the first time, and at each doubling of their number."""
-        skipped = self._learner.skipped_updates()
+        skipped = self._learner.scaler.skipped_updates()
         if skipped >= max(2 * self._reported_skipped, 1):
             self._reported_skipped = skipped
             total = f"{skipped:,} of {self._learner.step:,} weight updates"
@@ -149,7 +149,7 @@ class Reporter:
                 images_per_second=round(images_per_second, 1),
                 signal=signal if self._has_signal else None,
                 alignment=alignment,
-                skipped=learner.skipped_updates(),
+                skipped=learner.scaler.skipped_updates(),
                 gpu_memory=gpu_memory.peak(learner.device),
             )
         )

@@ -27,6 +27,7 @@ from engine.training.reporter import Reporter
 from engine.training.rollback import MAX_ROLLBACKS, MethodInForce
 from engine.training.setup import set_up
 from engine.training.validation import Validation
+from engine.training.warm_up import warm_up
 
 
 class Training:
@@ -48,10 +49,11 @@ class Training:
     def run(self, attempt: int) -> None:
         """Train to the end, from the last checkpoint if there is one, and evaluate.
 
-        Raises: Stopped, after a checkpoint; DivergedError; CheckpointError; DataError, if images are gone or a process
-        that decodes images was killed; OSError, if a file cannot be written.
+        Raises: Stopped, after a checkpoint; DivergedError; CompileError; GpuMemoryError; CheckpointError; DataError, if
+        images are gone or a process that decodes images was killed; OSError, if a file cannot be written.
         """
         notes = self._restore()
+        notes += self._compile()
         self.reporter.emit(self.setup.started(attempt, self._method.rollbacks))
         for note in [*self.setup.dataset.remarks, *notes, *self.setup.notes()]:
             self.reporter.emit(events.Note(message=note))
@@ -63,6 +65,18 @@ class Training:
         self.rundir.good.unlink(missing_ok=True)  # only a training that goes on is rolled back
         with self._fitting_evaluation():
             self.validation.final(self.stop.check)  # needs no checkpoint: the end of training has been saved
+
+    def _compile(self) -> list[str]:
+        """Compile the network, if the run is compiled. Returns a note if the run goes on uncompiled.
+
+        Raises: Stopped; CompileError, if the run must be compiled.
+        """
+        if not self.learner.compiled:
+            return []
+        self.reporter.emit(events.Starting(phase=events.COMPILING))
+        part = self.config.micro_batch or max(phase.batch_size for phase in self.setup.phases)
+        with explaining_full_memory(smaller_part(part)):
+            return warm_up(self.setup, self._method, self._epochs_ended, self.stop.check)
 
     def _train_epoch(self, epoch: int) -> None:
         """Train the rest of an epoch."""

@@ -209,7 +209,7 @@ def _start(state: RunState, event: Started) -> None:
     state.resumed_at += [since] * (state.started is not None)
     state.started, state.finished, state.progress, state.saved = event, None, None, None
     state.begun = state.begun or event.t
-    state.starting = "compiling, first step" if event.compiled else "first step"
+    state.starting = "first step"
 
 
 def _roll_back(state: RunState, event: RolledBack) -> None:

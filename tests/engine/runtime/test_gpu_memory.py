@@ -45,7 +45,7 @@ def test_a_full_gpu_is_one_line_with_its_size_and_what_to_do(
 
 
 def test_a_device_that_does_not_tell_its_size_does_not_hide_that_it_is_full() -> None:
-    with pytest.raises(GpuMemoryError, match="^out of GPU memory: 3 images"), explaining_full_memory(smaller_part(3)):
+    with pytest.raises(GpuMemoryError, match=r"^out of GPU memory: 3 images"), explaining_full_memory(smaller_part(3)):
         raise torch.OutOfMemoryError(TORCHS_OWN)
 
 

@@ -25,6 +25,7 @@ from engine.protocol.stop import Stopped
 from engine.training import checkpoint
 from engine.training.alarm import THRESHOLD
 from engine.training.learner import Learner
+from engine.training.loss_scaler import LossScaler
 from engine.training.reporter import DivergedError
 from engine.training.trainer import Training
 from engine.training.validation import Validation
@@ -491,7 +492,7 @@ def test_an_events_file_that_cannot_be_written_still_gives_an_exit_code(
 
 
 def test_a_run_in_fp16_says_how_many_updates_it_has_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("torch.amp.GradScaler", partial(torch.amp.GradScaler, init_scale=2.0**40))
+    monkeypatch.setattr("engine.training.learner.LossScaler", partial(LossScaler, init_scale=2.0**40))
     rundir = run_folder(tmp_path / "run", FEW | {"precision": "fp16"})
     train(rundir)
     skipped = of_kind(rundir, events.Step)[-1].skipped
