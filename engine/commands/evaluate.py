@@ -35,6 +35,7 @@ from engine.protocol.rundir import RunDir
 from engine.protocol.stop import Stopped, StopRequest
 from engine.runtime import precision
 from engine.runtime.allocator import tune_allocator
+from engine.runtime.determinism import compute_deterministically
 from engine.runtime.device import pick
 from engine.runtime.fp32 import check_fp32
 from engine.runtime.gpu_memory import OTHERS, explaining_full_memory
@@ -106,6 +107,8 @@ class _RequestedEvaluation:
         self._asked, self._config = asked, asked.config
         self._device = pick(self._config.device)
         check_fp32(self._device)
+        if self._config.deterministic == "on":
+            compute_deterministically(self._device)
         self._dataset = open_dataset(self._config, fetch=True)
         self._search, _ = precision.choose(self._config.eval.search, self._device)
         weights = pretrained.read(Path(asked.weights))

@@ -19,6 +19,7 @@ from engine.plan.timeline import Timeline
 from engine.protocol import events
 from engine.runtime import precision
 from engine.runtime.compile import missing_for_compiling, should_compile
+from engine.runtime.determinism import compute_deterministically
 from engine.runtime.device import pick
 from engine.runtime.fp32 import check_fp32
 from engine.training.alarm import THRESHOLD
@@ -109,6 +110,8 @@ def set_up(config: RunConfig, tell: Callable[[str], None] = lambda phase: None) 
     tell("loading the data")
     device = pick(config.device)
     check_fp32(device)
+    if config.deterministic == "on":
+        compute_deterministically(device)
     chosen, _ = precision.choose(config.precision, device)
     search, _ = precision.choose(config.eval.search, device)
     dataset = open_training_data(config)
