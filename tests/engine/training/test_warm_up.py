@@ -1,6 +1,7 @@
 """A network is compiled before its first update, changes nothing by it, and a failure is met while nothing is lost."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 import engine.__main__ as main
+from engine.data.memory import digits
+from engine.data.memory.arrays import Arrays
 from engine.models.build import build_network
 from engine.protocol import event_log, events
 from engine.protocol.rundir import RunDir
@@ -17,13 +20,14 @@ from engine.runtime.compile import MIN_FLOPS
 from tests.support.engine import assert_same, of_kind, run_folder, weights
 from tests.support.training import StopAfter, train
 
-FEW = {"epochs": 2, "batch_size": 479, "watch.images": 0}  # three updates an epoch
+FEW = {"epochs": 2, "batch_size": 50, "watch.images": 0}  # three updates an epoch
 METHODS: dict[str, dict[str, Any]] = {
     "standard": {"method.name": "standard"},
     "fgsm": {},
+    "batchnorm": {"model.name": "preact-resnet18", "model.width": 2, "model.depth": 1},
     "previous": {"method.init": "previous"},
     "free": {"method.name": "free", "method.replays": 2},
-    "micro-batches": {"micro_batch": 200},
+    "micro-batches": {"micro_batch": 20},
     "pgd": {"method.name": "pgd", "method.steps": 2},
     "sora": {"method.name": "sora"},
     "fgsm-uap": {"method.name": "fgsm-uap"},
@@ -53,9 +57,21 @@ def as_it_is(model: nn.Module, or_fail: bool) -> nn.Module:
     return model
 
 
+READ = digits.read
+
+
+@cache
+def few_digits() -> Arrays:
+    """150 training and 60 test images."""
+    whole = READ(Path())
+    train, test = (whole.train_images[:150], whole.train_labels[:150]), (whole.test_images[:60], whole.test_labels[:60])
+    return Arrays(*train, *test, True)
+
+
 @pytest.fixture(autouse=True)
 def _here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compiling always pays, and is quick."""
+    """Compiling always pays, and is quick; there are 150 training images."""
+    monkeypatch.setattr(digits, "read", lambda folder: few_digits())
     monkeypatch.setitem(MIN_FLOPS, "cpu", 0.0)
     monkeypatch.setattr("engine.training.learner.compiled", as_it_is)
     monkeypatch.setattr("engine.protocol.files.os.fsync", lambda handle: None)
@@ -187,7 +203,7 @@ def test_a_gpu_that_is_full_while_the_network_is_compiled_is_no_failed_compilati
     monkeypatch.setattr("engine.training.learner.Learner.input_grad", full)
     rundir = run_folder(tmp_path / "run", FEW | {"compile": "auto"})
     assert main.train(rundir) == 1
-    assert "micro_batch=239" in of_kind(rundir, events.Finished)[0].error
+    assert "micro_batch=25" in of_kind(rundir, events.Finished)[0].error
 
 
 def test_a_stop_is_seen_right_after_the_compilation(tmp_path: Path) -> None:
