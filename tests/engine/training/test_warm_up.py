@@ -204,6 +204,7 @@ def test_a_gpu_that_is_full_while_the_network_is_compiled_is_no_failed_compilati
     rundir = run_folder(tmp_path / "run", FEW | {"compile": "auto"})
     assert main.train(rundir) == 1
     assert "micro_batch=25" in of_kind(rundir, events.Finished)[0].error
+    assert of_kind(rundir, events.Started) == []  # it does not begin uncompiled
 
 
 def test_a_stop_is_seen_right_after_the_compilation(tmp_path: Path) -> None:
