@@ -18,6 +18,7 @@ from engine.protocol.exit_code import ExitCode
 from engine.protocol.files import WriteError
 from engine.protocol.rundir import RunDir
 from engine.protocol.stop import Stopped, StopRequest, ignore_stops
+from engine.runtime.gpu_order import count_gpus_by_bus
 from engine.runtime.openmp import let_waiting_threads_sleep
 
 FIXABLE = (UserError, WriteError)  # errors whose text says what to do
@@ -34,8 +35,9 @@ def main(arguments: list[str]) -> int:
 def _command(arguments: list[str]) -> int:
     if arguments[:1] == ["--check"]:
         from engine.commands.check import check
+        from engine.protocol.requests import ON_GPU
 
-        return check(sys.stdin.buffer.read())
+        return check(sys.stdin.buffer.read(), on_gpu=arguments[1:] == [ON_GPU])
     if arguments[:1] == ["--doctor"]:
         from engine.commands.doctor import doctor
 
@@ -124,6 +126,7 @@ def _one_line(error: BaseException) -> str:
 
 if __name__ == "__main__":
     let_waiting_threads_sleep()
+    count_gpus_by_bus()
     exit_code = main(sys.argv[1:])
     ignore_stops()
     sys.exit(exit_code)

@@ -7,6 +7,7 @@ Exception
             FileKindError       a file is no file of weights that can be read
             SourceError         the source of `fastadv prepare` (a folder or tar files) cannot be prepared as it is
         CheckpointError         no checkpoint of the run can be used
+        DeviceError             a run cannot use the device that it asks for; also a LookupError
         DivergedError           the loss or a weight of a training is NaN or infinite
         EngineError             the engine's process cannot start, or gives no answer
         FigureError             a figure of runs cannot be drawn or written
@@ -23,6 +24,10 @@ Exception
 """
 
 from engine.config.errors import UserError as UserError
+
+
+class DeviceError(UserError, LookupError):
+    """A device does not exist or does not work. The message begins with `device = `, the setting."""
 
 
 class FigureError(UserError):

@@ -14,13 +14,14 @@ from engine.protocol.exit_code import ExitCode
 from engine.protocol.requests import Checked
 
 
-def check(request: bytes) -> int:
+def check(request: bytes, on_gpu: bool = False) -> int:
     """Check whether a run can start: data (downloaded if missing), device and network.
 
-    `request` is a RunConfig as JSON. Answers Checked or Refused; returns the exit code.
+    `request` is a RunConfig as JSON. on_gpu: whether the run will have the slot of a GPU. Answers Checked or Refused;
+    returns the exit code.
     """
     try:
-        checked = check_run(decode(request, RunConfig))
+        checked = check_run(decode(request, RunConfig), on_gpu)
     except UserError as error:
         return refuse(str(error))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:  # also msgspec.ValidationError
@@ -31,12 +32,12 @@ def check(request: bytes) -> int:
     return ExitCode.DONE
 
 
-def check_run(config: RunConfig) -> Checked:
+def check_run(config: RunConfig, on_gpu: bool) -> Checked:
     """As `check`, for a configuration. Raises: UserError, OSError."""
-    if config.device.startswith("cuda"):
+    if on_gpu or config.device.startswith("cuda"):  # only then: on a CPU the check need not load torch
         from engine.runtime import device
 
-        device.check(config.device)
+        device.check_gpu(config.device) if on_gpu else device.check(config.device)
     source = open_training_data(config, fetch=True)
     check_attack(config.eval.attack, source.facts.classes)
     phases = [source.filled(phase) for phase in config.phase_list]

@@ -18,18 +18,20 @@ def doctor(data_dir: str) -> int:
     """
     import torch
 
-    from engine.runtime import device as devices
-    from engine.runtime import precision
+    from engine.runtime import no_gpu, precision
 
-    device = devices.pick("auto")
+    no_gpu_because = no_gpu.why_no_gpu()
+    device = torch.device("cpu" if no_gpu_because else "cuda:0")
     chosen, why = precision.choose("auto", device)
     answer(
         MachineReport(
             python=platform.python_version(),
             torch=str(torch.__version__),
+            cuda=torch.version.cuda or "",
             platform=platform.platform(),
             cpu=f"{os.cpu_count()} cores, {torch.get_num_threads()} threads",
-            gpus=[torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())],
+            gpus=[] if no_gpu_because else _gpu_names(),
+            no_gpu=no_gpu_because,
             device=str(device),
             precision=chosen,
             precision_reason=why,
@@ -37,6 +39,12 @@ def doctor(data_dir: str) -> int:
         )
     )
     return ExitCode.DONE
+
+
+def _gpu_names() -> list[str]:
+    import torch
+
+    return [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
 
 
 def _found(dataset: str, data_dir: str) -> str:

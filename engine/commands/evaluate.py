@@ -115,6 +115,7 @@ class _RequestedEvaluation:
         self._of_run = RunCheckpoint(asked, weights.content) if asked.run else None
         self._data = self._dataset.fingerprint()
         self._notes = self._of_run.notes((self._dataset.shape, self._data)) if self._of_run else []
+        self._notes += precision.emulated("eval.search", self._config.eval.search, self._device)
         self._notes += remarks_on(self._config.eval.attack, self._dataset.facts.classes)
         self._model, self._loaded = self._network(weights)
         self._phase = self._dataset.filled(self._config.phase_list[-1])

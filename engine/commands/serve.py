@@ -127,7 +127,8 @@ def _importing(frame: FrameType | None) -> bool:
 
 def _answer(question: Question) -> Checked | Counted | Refused:
     try:
-        return check_run(question.config) if question.command == "check" else count_run(question.config)
+        config, check = question.config, question.command == "check"
+        return check_run(config, question.on_gpu) if check else count_run(config)
     except UserError as error:
         return Refused(message=sendable(str(error)))
     except OSError as error:

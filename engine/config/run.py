@@ -158,7 +158,8 @@ class RunConfig(Section, frozen=True):
         Meta(
             title="device",
             extra={"group": Group.DEVICE},
-            description="Device: auto, cpu or cuda:N. auto: a GPU if there is one, else the CPU. cuda:N: GPU number N",
+            description="Device: auto, cpu or cuda:N. auto: a GPU if there is one, else the CPU. cuda:N: GPU number N "
+            "of nvidia-smi, or of CUDA_VISIBLE_DEVICES",
         ),
     ] = "auto"
     padding: Annotated[

@@ -1,8 +1,8 @@
 """The events of a run. Each event is one JSON object on a line of `events.jsonl`.
 
 Readers ignore unknown fields and unknown types. Readers treat a torn last line as not yet written.
-Accuracies are fractions in [0,1]. `t` is Unix time in seconds. `elapsed` is the training time over all attempts, in
-seconds.
+Accuracies are fractions in [0,1]. `t` is Unix time in seconds. `elapsed` and `trained` are seconds over all attempts:
+`elapsed` with evaluations, `trained` of the epochs alone. Files of older versions have no `trained`.
 """
 
 from typing import Literal
@@ -17,6 +17,7 @@ class Event(Struct, kw_only=True, omit_defaults=True, tag_field="type"):
 
     t: float = 0.0
     elapsed: float = 0.0
+    trained: float = 0.0
 
 
 COMPILING = "compiling the network"  # the phase of a `starting` event; its end is the next event
@@ -67,7 +68,8 @@ class Starting(Event, tag="starting"):
 class Step(Event, tag="step"):
     """The state after weight update number `step` (from 1). The figures are moving averages over the last minibatches.
 
-    `signal`: the fraction of examples whose loss the attack lowered, in [0,1]; None if the method has no signal.
+    `signal`: the fraction of examples whose loss the attack lowered by more than 0.01, in [0,1]; None if the method has
+    no signal.
     `alignment`: PertAlign, the mean cosine of an image's gradients before and after the attack, in [-1,1]; None if the
     method does not know it, and in files of older versions.
     `gpu_memory`: most bytes of the GPU's memory that this attempt has held at once; 0 on a CPU.

@@ -1,9 +1,9 @@
 """The requests to the engine's commands, and their answers.
 
 A request is one JSON object on standard input. Answers are one JSON object per line on standard output. `--check` and
-`--flops` take a RunConfig. `--doctor` takes the folder of the data sets as its argument. The other commands take a
-request from this file. Every command but `--doctor` may answer Refused instead. `--serve` takes many requests, one
-Question per line, and answers each with several lines.
+`--flops` take a RunConfig; `--check gpu` is for a run that will have the slot of a GPU. `--doctor` takes the folder of
+the data sets as its argument. The other commands take a request from this file. Every command but `--doctor` may answer
+Refused instead. `--serve` takes many requests, one Question per line, and answers each with several lines.
 """
 
 from pathlib import Path
@@ -17,6 +17,8 @@ from engine.config.plain_file import not_plain
 from engine.config.run import RunConfig
 from engine.config.typed import decode
 from engine.plan.cost import Passes
+
+ON_GPU = "gpu"  # the argument of `--check` for a run that will have the slot of a GPU
 
 
 class Answer(Struct, tag_field="type", kw_only=True):
@@ -51,15 +53,19 @@ class Checked(Answer, tag="Checked"):
 class MachineReport(Answer, tag="MachineReport"):
     """The hardware, software and data on this machine. python, torch, platform: versions; cpu: cores and threads.
 
-    gpus: names of the usable GPUs. device: the device that trains. precision, precision_reason: the arithmetic that
-    `auto` chooses on this device, and why. data: the files found of each data set, in words.
+    cuda: the version that torch is built for, empty for a build without CUDA. gpus: names of the usable GPUs. no_gpu:
+    why torch can use no GPU, and what helps; empty if it can use one. device: the device that trains. precision,
+    precision_reason: the arithmetic that `auto` chooses on this device, and why. data: the files found of each data
+    set, in words.
     """
 
     python: str
     torch: str
+    cuda: str
     platform: str
     cpu: str
     gpus: list[str]
+    no_gpu: str
     device: str
     precision: str
     precision_reason: str
@@ -83,11 +89,15 @@ class Counted(Answer, tag="Counted"):
 
 
 class Question(Struct, frozen=True, kw_only=True):
-    """One line to `--serve`. number: higher than that of every earlier question. command: what to do with `config`."""
+    """One line to `--serve`. number: higher than that of every earlier question. command: what to do with `config`.
+
+    on_gpu: whether the run will have the slot of a GPU.
+    """
 
     number: int
     command: Literal["check", "flops"]
     config: RunConfig
+    on_gpu: bool = False
 
 
 class Ready(Answer, tag="Ready"):

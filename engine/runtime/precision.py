@@ -4,6 +4,7 @@ import torch
 
 from engine.runtime.fp32 import tf32_uses
 
+NATIVE_BF16 = (8, 0)  # the compute capability from which on a GPU calculates in bf16
 DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -12,7 +13,7 @@ def choose(precision: str, device: torch.device) -> tuple[str, str]:
     if precision != "auto":
         return precision, "as requested"
     if device.type == "cuda":
-        if torch.cuda.get_device_capability(device) >= (8, 0):
+        if torch.cuda.get_device_capability(device) >= NATIVE_BF16:
             return "bf16", "native on this GPU"
         return "fp16", "this GPU has no native bf16"
     if _cpu_has_bf16():
@@ -28,6 +29,13 @@ def in_words(precision: str, device: torch.device) -> str:
     """
     uses = tf32_uses(device) if precision == "fp32" else []
     return f"{precision} (tf32 {' and '.join(uses)})" if uses else precision
+
+
+def emulated(key: str, precision: str, device: torch.device) -> list[str]:
+    """A note if a setting asks for bf16 on a GPU without it: torch emulates it there, without an error, slowly."""
+    if precision != "bf16" or device.type != "cuda" or torch.cuda.get_device_capability(device) >= NATIVE_BF16:
+        return []
+    return [f"{key} = bf16: this GPU has no native bf16 and emulates it slowly; `--set {key}=auto` takes fp16"]
 
 
 def _cpu_has_bf16() -> bool:

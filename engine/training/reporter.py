@@ -45,7 +45,8 @@ class Reporter:
     ) -> None:
         self._writer, self._learner, self._timeline = writer, learner, timeline
         self.watchdog, self._has_signal, self._has_alignment = watchdog, has_signal, has_alignment
-        self._elapsed_before = 0.0
+        self._elapsed_before = self._trained_before = 0.0
+        self._training_since: float | None = None  # None between the epochs
         self._start = self._last_log = time.monotonic()
         self._images = 0
         self._unreadable: set[str] = set()
@@ -55,29 +56,37 @@ class Reporter:
 
     @property
     def elapsed(self) -> float:
-        """Seconds of training over all attempts."""
+        """Seconds over all attempts, with evaluations."""
         return self._elapsed_before + time.monotonic() - self._start
+
+    @property
+    def trained(self) -> float:
+        """Seconds of training over all attempts, without the evaluations between the epochs."""
+        since = self._training_since
+        return self._trained_before + (0.0 if since is None else time.monotonic() - since)
 
     @property
     def _interval(self) -> float:
         """Seconds between two events: often in the first minutes, but only 18,000 events in 12 hours."""
         return min(max(MIN_INTERVAL, INTERVAL_FRACTION * self.elapsed), MAX_INTERVAL)
 
-    def continue_from(self, elapsed: float) -> None:
-        """Continue from the training time of a checkpoint, in seconds."""
+    def continue_from(self, elapsed: float, trained: float) -> None:
+        """Continue from the times of a checkpoint, in seconds: those of `elapsed` and `trained`."""
         self._elapsed_before, self._start = elapsed, time.monotonic()
+        self._trained_before, self._training_since = trained, None
 
     @property
     def epoch(self) -> float:
         return self._timeline.epochs_at(self._learner.step)
 
     def emit(self, event: events.AnyEvent) -> None:
-        event.elapsed = round(self.elapsed, 3)
+        event.elapsed, event.trained = round(self.elapsed, 3), round(self.trained, 3)
         self._writer.write(event)
 
     def start_epoch(self) -> None:
-        """Restart the measurement of images per second, so that the time of an evaluation does not count."""
+        """Restart the measurements of time, so that the time of an evaluation does not count as training."""
         self._last_log, self._images = time.monotonic(), 0
+        self._training_since = self._last_log
 
     def updated(self, images: int) -> None:
         """Count a weight update on `images` images. Writes a step event, at most twice a second.
@@ -95,6 +104,7 @@ class Reporter:
         """
         if self._images:
             self._log()
+        self._trained_before, self._training_since = self.trained, None
         self.check_finite()
         self._report_skipped()
 

@@ -94,7 +94,8 @@ class Setup:
 
     def notes(self) -> list[str]:
         """Notes for the reader of the log, without the remarks on the data."""
-        notes = []
+        notes = precision.emulated("precision", self.config.precision, self.device)
+        notes += precision.emulated("eval.search", self.config.eval.search, self.device)
         if self.config.method.spec.signals and not self.signals:
             notes.append("no overfitting signal: dropout changes with each forward pass and would hide the signal")
         if self.not_compiled:

@@ -191,6 +191,7 @@ class Training:
             "ended_early": self.validation.ended_early,
             "guarded": self.validation.guarded,
             "elapsed": self.reporter.elapsed,
+            "trained": self.reporter.trained,
             "watchdog": self.reporter.watchdog.state_dict(),
             "precision": self.setup.precision,
             "method_in_force": self._method.state_dict(),
@@ -213,10 +214,19 @@ class Training:
         if (before := state.get("precision", setup.precision)) != setup.precision:
             notes.append(f"trained in {before} so far, on another machine; training in {setup.precision} from here on")
         self._load(state)
-        self.reporter.continue_from(state["elapsed"])
+        self.reporter.continue_from(self._elapsed_before(state["elapsed"]), state.get("trained", 0.0))
         if "method_in_force" in state:  # not in older checkpoints
             self._method.load_state_dict(state["method_in_force"])
         return notes
+
+    def _elapsed_before(self, elapsed: float) -> float:
+        """The time over all attempts before this one. elapsed: that of the checkpoint.
+
+        A final evaluation goes on where it was stopped, so its time counts, too. The events have it.
+        """
+        if self._epochs_ended < self.config.epochs and not self.validation.ended_early:
+            return elapsed
+        return max([elapsed, *(event.elapsed for event in event_log.read(self.rundir.events))])
 
     def _load(self, state: dict[str, Any]) -> None:
         """Load the part of a checkpoint that a rollback restores, too."""

@@ -40,6 +40,7 @@ Slots = Annotated[
         help="Number of runs that may use the device at the same time. Give all of these runs the same number.",
     ),
 ]
+SameAsSeeds = Annotated[bool, typer.Option("--group", hidden=True)]  # a second word for --seeds of another command
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 

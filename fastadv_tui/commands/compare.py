@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fastadv_tui.commands.arguments import Filter, Runs
+from fastadv_tui.commands.arguments import Filter, Runs, SameAsSeeds
 from fastadv_tui.errors import UserError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def compare(
             "--seeds", help="Show runs that differ only in their seed as one: their mean, ± std from 3 seeds on."
         ),
     ] = False,
+    group: SameAsSeeds = False,
     published: Annotated[
         bool,
         typer.Option(
@@ -41,7 +42,7 @@ def compare(
 ) -> None:
     """Show the results of runs side by side, with differences to the pinned or first run, and the settings that differ.
 
-    A * marks an accuracy that is better by more than noise. Runs that do not fit side by side are rows.
+    A * marks an accuracy that is better or worse by more than noise. Runs that do not fit side by side are rows.
     """
     from fastadv_tui.history.comparison import compare as side_by_side
     from fastadv_tui.history.comparison_formats import FORMATS
@@ -54,7 +55,7 @@ def compare(
     rows = selected_rows(runs or (), filter_)
     if published:
         rows += _published(rows)
-    table = side_by_side(rows, by_seed=seeds)
+    table = side_by_side(rows, by_seed=seeds or group)
     if form != "table":
         sys.stdout.write(FORMATS[form](table))
         return

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from fastadv_tui.commands.arguments import Filter, Runs
+from fastadv_tui.commands.arguments import Filter, Runs, SameAsSeeds
 from fastadv_tui.errors import UserError
 
 EXAMPLES = (
-    "Examples: fastadv plot last -o curve.pdf · fastadv plot --filter tag:sweep-1 --group -o seeds.svg · "
+    "Examples: fastadv plot last -o curve.pdf · fastadv plot --filter tag:sweep-1 --seeds -o seeds.svg · "
     "fastadv plot k3f9 p2x7 --kind eps -o eps.pdf"
 )
 
@@ -32,12 +32,13 @@ def plot(
             "against training time, against work in FLOPs, or against eps as `fastadv eval` measured it.",
         ),
     ] = "accuracy",
-    group: Annotated[
+    seeds: Annotated[
         bool,
         typer.Option(
-            "--group", help="Draw runs that differ only in their seed as one line: mean, ± std from 3 seeds on."
+            "--seeds", help="Draw runs that differ only in their seed as one line: mean, ± std from 3 seeds on."
         ),
     ] = False,
+    group: SameAsSeeds = False,
     font: Annotated[str, typer.Option(metavar="[serif|sans]", help="Font of the labels.")] = "serif",
     width: Annotated[float, typer.Option(min=1.0, max=20.0, help="Width of the figure in inches.")] = 3.4,
 ) -> None:
@@ -52,5 +53,5 @@ def plot(
     if font not in ("serif", "sans"):
         raise UserError(f"--font {font!r}: use serif or sans")
     rows, path = selected_rows(runs or (), filter_), typed_path(out)
-    write_figure(rows, kind, path, group, "serif" if font == "serif" else "sans", width)
-    print(f"{path}: {len(rows)} run(s)", file=sys.stderr)
+    write_figure(rows, kind, path, seeds or group, "serif" if font == "serif" else "sans", width)
+    print(f"{path}: {len(rows)} run{'s' * (len(rows) != 1)}", file=sys.stderr)

@@ -134,8 +134,7 @@ class Fastadv(AnnouncesRuns, DashboardSignals, ReadonlyActions, OpensScreens, Da
             self.open_history(run_id)
 
     def action_history(self) -> None:
-        if self.screen.id != "history":
-            self.open_history()
+        self.open_history()
 
     def action_leave(self) -> None:
         live = self.snapshot.count("running", "queued")

@@ -1,4 +1,8 @@
-"""Moves the focus up and down a form."""
+"""Moves the focus up and down a form.
+
+Everywhere in the dashboard the focus moves by `set_focus`, at once. `Widget.focus` waits for the next turn of the event
+loop: keys that were typed or pasted right after would go to the old focus, and run as commands.
+"""
 
 from typing import Any
 
@@ -10,4 +14,4 @@ def step_focus(screen: Screen[Any], by: int) -> None:
     chain = screen.focus_chain
     place = chain.index(screen.focused) + by if screen.focused in chain else 0
     if 0 <= place < len(chain):
-        screen.set_focus(chain[place])  # at once: `focus` would let a letter typed right after the key go elsewhere
+        screen.set_focus(chain[place])

@@ -1,12 +1,16 @@
 """Opens the screens of the dashboard. A screen is imported when it is opened, so that the first paint does not wait."""
 
 from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from textual.app import App
+from textual.screen import Screen
 
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard.settings import Settings
 from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
+
+Kind = TypeVar("Kind", bound=Screen[Any])
 
 
 class OpensScreens(App[str]):
@@ -20,16 +24,34 @@ class OpensScreens(App[str]):
     history_filter = ""  # that the history was left with
 
     def open_launch(self, like: RunDir | None = None) -> None:
-        """Open the form of a new run. like: an existing run, whose settings fill the form."""
+        """Open the form of a new run. like: an existing run, whose settings fill the form.
+
+        Without one, a form that stands below other screens comes back with what was typed.
+        """
         from fastadv_tui.dashboard.screens.launch import LaunchScreen
 
-        self.attempt(lambda: self.push_screen(LaunchScreen(like)))
+        if like or not self._go_back_to(LaunchScreen):
+            self.attempt(lambda: self.push_screen(LaunchScreen(like)))
 
     def open_history(self, query: str = "") -> None:
-        """Open the history. query: the filter that it begins with, in place of the one that it was left with."""
+        """Open the history, or go back to the one that stands below other screens.
+
+        query: the filter that it begins with, in place of the one that it was left with.
+        """
         from fastadv_tui.dashboard.screens.history import HistoryScreen
 
-        self.push_screen(HistoryScreen(query or self.history_filter))
+        if open_already := self._go_back_to(HistoryScreen):
+            if query:
+                open_already.filter_by(query)
+        else:
+            self.push_screen(HistoryScreen(query or self.history_filter))
+
+    def _go_back_to(self, kind: type[Kind]) -> Kind | None:
+        """Close the screens above the one of this kind. Returns that screen, or None if there is none."""
+        found = next((screen for screen in self.screen_stack if isinstance(screen, kind)), None)
+        while found is not None and self.screen is not found:
+            self.pop_screen()
+        return found
 
     def open_compare(self, run_ids: Sequence[str], by_seed: bool = False) -> None:
         """Compare runs. by_seed: runs that differ only in their seed are one at first."""

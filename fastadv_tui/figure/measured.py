@@ -50,9 +50,9 @@ def state_of(row: Row) -> RunState:
 
 
 def _seconds(state: RunState, event: Evaluated) -> float | None:
-    """Seconds of training until an evaluation; those of its step if the file of an older version has none."""
+    """Seconds of training until an evaluation. Files of older versions know the time with evaluations, or none."""
     if event.elapsed or not state.steps:
-        return event.elapsed or None
+        return event.trained or event.elapsed or None
     place = bisect_left(state.steps, event.step, key=lambda step: step.step)
     return state.steps[min(place, len(state.steps) - 1)].elapsed or None
 

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 TEMPERATURE_GPU = 0  # NVML_TEMPERATURE_GPU
 NO_DRIVER = ("Library Not Found", "Shared Library", "Driver Not Loaded")  # NVML's texts on a machine without a GPU
+DENIED = ("Insufficient Permissions", "operating system has blocked")  # NVML's texts if the GPU belongs to others
 
 
 class MigInstance(Struct, frozen=True, kw_only=True):
@@ -22,7 +23,8 @@ class MigInstance(Struct, frozen=True, kw_only=True):
 class Gpu(Struct, frozen=True, kw_only=True):
     """One GPU, by its index on the PCI bus. Utilisation in [0,1], memory in bytes, temperature in °C, power in watts.
 
-    pids: processes that compute on the GPU or on one of its MIG instances. lost: the GPU reports nothing any more.
+    pids: processes that compute on the GPU or on one of its MIG instances. partitioned: MIG is on, so only the MIG
+    instances compute. lost: the GPU reports nothing any more. denied: it is lost because this user may not use it.
     """
 
     index: int
@@ -36,7 +38,14 @@ class Gpu(Struct, frozen=True, kw_only=True):
     power_limit: float | None = None
     pids: tuple[int, ...] | None = None
     mig: tuple[MigInstance, ...] = ()
+    partitioned: bool = False
     lost: bool = False
+    denied: bool = False
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """The devices that a run on this GPU may have: the UUIDs of the GPU and of its instances."""
+        return tuple(uuid for uuid in (self.uuid, *(instance.uuid for instance in self.mig)) if uuid)
 
 
 class GpuReader:
@@ -44,6 +53,8 @@ class GpuReader:
 
     def __init__(self, nvml: Any = None) -> None:
         self._nvml = nvml
+        self.driver_error = ""  # of a driver that is installed and does not start
+        self._denied: set[int] = set()  # indices of the GPUs that this user may not use
         self._reason: str | None = None  # why NVML gives no GPU; None: NVML is not opened yet; empty: NVML is open
         self._handles: list[Any] = []  # None for a GPU without a handle so far
         self._facts: dict[int, tuple[str | None, str | None]] = {}  # name and UUID by index, also of a lost GPU
@@ -53,6 +64,12 @@ class GpuReader:
         if self._reason is None:
             self._reason = self._open()
         return tuple(self._gpu(index) for index in range(len(self._handles))), self._reason
+
+    def driver(self) -> str:
+        """The version of the driver, and the newest CUDA that it runs: `550.90.07, for CUDA 12.4`. `read` first."""
+        version, cuda = self._text("nvmlSystemGetDriverVersion"), self._ask("nvmlSystemGetCudaDriverVersion")
+        newest = f"for CUDA {cuda // 1000}.{cuda % 1000 // 10}" if cuda else ""
+        return ", ".join(filter(None, (version, newest)))
 
     def close(self) -> None:
         if self._reason == "":
@@ -66,6 +83,8 @@ class GpuReader:
             self._nvml.nvmlInit()
             count = self._nvml.nvmlDeviceGetCount()
         except Exception as error:  # NVML, ctypes or a broken installation may raise anything
+            missing = isinstance(error, ImportError) or _says(error, NO_DRIVER) or _says(error, DENIED)
+            self.driver_error = "" if missing else str(error).rstrip(".") or type(error).__name__
             return _in_words(error)
         self._handles = [None] * count
         return "" if count else "no GPU: the driver finds none"
@@ -76,7 +95,8 @@ class GpuReader:
             return self._lost(index)
         name, uuid = self._named(index, handle)
         rates, memory = self._ask("nvmlDeviceGetUtilizationRates", handle), self._memory(handle)
-        mig = tuple(self._mig_instances(handle))
+        partitioned = bool((self._ask("nvmlDeviceGetMigMode", handle) or (0,))[0])
+        mig = tuple(self._mig_instances(handle)) if partitioned else ()
         gpu = Gpu(
             index=index,
             name=name,
@@ -89,17 +109,23 @@ class GpuReader:
             power_limit=self._watts("nvmlDeviceGetEnforcedPowerLimit", handle),
             pids=merged(self._pids(handle), *(instance.pids for instance in mig)),
             mig=mig,
+            partitioned=partitioned,
         )
         return self._lost(index) if gpu == Gpu(index=index, name=name, uuid=uuid) else gpu
 
     def _lost(self, index: int) -> Gpu:
         name, uuid = self._facts.get(index, (None, None))
-        return Gpu(index=index, name=name, uuid=uuid, lost=True)
+        return Gpu(index=index, name=name, uuid=uuid, lost=True, denied=index in self._denied)
 
     def _handle(self, index: int) -> Any:
         """The handle of a GPU. A handle is kept; a missing handle is requested again each time."""
         if self._handles[index] is None:
-            self._handles[index] = self._ask("nvmlDeviceGetHandleByIndex", index)
+            self._denied.discard(index)
+            try:
+                self._handles[index] = self._nvml.nvmlDeviceGetHandleByIndex(index)
+            except Exception as error:  # as in `_ask`
+                if _says(error, DENIED):
+                    self._denied.add(index)
         return self._handles[index]
 
     def _named(self, index: int, handle: Any) -> tuple[str | None, str | None]:
@@ -110,9 +136,6 @@ class GpuReader:
         return name, uuid
 
     def _mig_instances(self, handle: Any) -> Iterator[MigInstance]:
-        mode = self._ask("nvmlDeviceGetMigMode", handle)
-        if not mode or not mode[0]:
-            return
         for slot in range(self._ask("nvmlDeviceGetMaxMigDeviceCount", handle) or 0):
             instance = self._ask("nvmlDeviceGetMigDeviceHandleByIndex", handle, slot)
             if instance is not None:  # NVML reports an error for an empty slot
@@ -132,8 +155,8 @@ class GpuReader:
         processes = self._ask("nvmlDeviceGetComputeRunningProcesses", handle)
         return None if processes is None else tuple(sorted(process.pid for process in processes))
 
-    def _text(self, function: str, handle: Any) -> str | None:
-        text = self._ask(function, handle)
+    def _text(self, function: str, *handle: Any) -> str | None:
+        text = self._ask(function, *handle)
         return text.decode(errors="replace") if isinstance(text, bytes) else text
 
     def _ask(self, function: str, *arguments: Any) -> Any:
@@ -146,10 +169,13 @@ class GpuReader:
 
 def _in_words(error: Exception) -> str:
     """Why NVML could not be opened, in words for a user who may never have had a GPU."""
-    cause = str(error)
-    if any(word in cause for word in NO_DRIVER):
+    if _says(error, NO_DRIVER):
         return "no GPU: runs train on the CPU"
-    return f"no GPU: its driver gives an error ({cause})"
+    return f"no GPU: its driver gives an error ({error})"
+
+
+def _says(error: Exception, texts: tuple[str, ...]) -> bool:
+    return any(text in str(error) for text in texts)
 
 
 def merged(*groups: tuple[int, ...] | None) -> tuple[int, ...] | None:

@@ -55,6 +55,11 @@ class SampleHistory:
         """The keys of the devices, in the order in which they were seen: HOST, and each GPU by `key_of`."""
         return list(self._loads)
 
+    def key_of_slot(self, slot: str) -> str:
+        """The key of the GPU that a run has, or has an instance of. slot: UUID of the GPU or the MIG instance."""
+        gpus = self.last.gpus if self.last else ()
+        return next((key_of(gpu) for gpu in gpus if slot in gpu.slots), slot)
+
     def recent(self, device: str) -> Sequence[Load]:
         """The last RECENT loads of a device, the newest last."""
         return self._recent.get(device, ())

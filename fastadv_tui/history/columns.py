@@ -176,6 +176,7 @@ COLUMNS = {
         _column("started", "time", zero_is_unknown=True),
         _column("ended", "time", zero_is_unknown=True),
         _column("duration", "duration", title="took", zero_is_unknown=True),
+        _column("training_time", "duration", title="training", zero_is_unknown=True),
         _column("epochs", "number", _trained),
         _column("total_epochs", "number", lambda row: _epochs(row.total_epochs)),
         _column("clean", "fraction"),
@@ -219,8 +220,8 @@ OF_COLUMNS = ("method.name", "method.alpha", "epochs")  # the settings that colu
 # The columns of the row that the history screen can show, in the order of its dialog for choosing columns.
 SHOWABLE = (
     "id", "status", "name", "dataset", "method", "preset", "norm", "eps", "alpha", "seed", "clean", "robust",
-    "best_robust", "best_epoch", "attack", "images", "evaluations", "epochs", "duration", "images_per_second",
-    "peak_memory", "flops", "submitted", "tags", "note",
+    "best_robust", "best_epoch", "attack", "images", "evaluations", "epochs", "training_time", "duration",
+    "images_per_second", "peak_memory", "flops", "submitted", "tags", "note",
 )  # fmt: skip
 
 

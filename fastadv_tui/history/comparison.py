@@ -5,9 +5,11 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
+from engine.config.norms import LINF
 from engine.config.settings import settings
-from fastadv_tui.history.accuracies import accuracy_of, evaluated_accuracy_of, evaluation_kinds
-from fastadv_tui.history.columns import COLUMNS, evaluation_text, rollback_text, status_word, text_of_mean
+from engine.config.units import eps_text, with_unit
+from fastadv_tui.history.accuracies import accuracy_of, conditions_of, evaluated_accuracy_of, evaluation_kinds
+from fastadv_tui.history.columns import COLUMNS, rollback_text, status_word, text_of_mean
 from fastadv_tui.history.comparison_notes import cautions_of, notes_of, warnings_of
 from fastadv_tui.history.comparison_table import Cell, Column, Line, Table
 from fastadv_tui.history.paper import is_published
@@ -16,9 +18,11 @@ from fastadv_tui.history.row_names import distinct_names
 from fastadv_tui.history.run_settings import differing_settings, setting_text
 from fastadv_tui.history.seed_groups import group_by_seed, seeds_text
 from fastadv_tui.history.significance import Accuracy
+from fastadv_tui.text.quantities import attack_name
 
 MAX_NAME = 32  # characters of a name in a note
-COSTS = ("duration", "images_per_second", "flops", "peak_memory")
+AMONG_RESULTS = ("dataset", "eps")  # settings that the results show whether they differ or not
+COSTS = ("training_time", "duration", "images_per_second", "flops", "peak_memory")
 
 
 def compare(rows: Sequence[Row], by_seed: bool = False) -> Table:
@@ -39,7 +43,7 @@ def compare(rows: Sequence[Row], by_seed: bool = False) -> Table:
         pinned=pinned is not None and baseline is not None,
         results=results,
         settings=_settings(columns),
-        known_settings=len(settings()),
+        known_settings=len(settings()) - len(AMONG_RESULTS),
         notes=notes_of(columns, baseline, results),
         cautions=cautions_of(columns),
         warnings=warnings_of(columns),
@@ -66,10 +70,12 @@ def _results(columns: Sequence[Column], baseline: int | None) -> list[Line]:
     return [
         ("name", [_word(column.first.name) for column in columns]),
         ("status", [_word(_status(column)) for column in columns]),
+        ("data set", [_word(column.first.dataset) for column in columns]),
+        ("eps", [Cell(text=_eps(column.first), value=column.first.eps) for column in columns]),
+        ("attack", [_word(_attack(column.first)) for column in columns]),
         *([("seeds", [_word(_seeds(column)) for column in columns])] if grouped else []),
         _accuracies("clean", columns, [accuracy_of(column.rows, "clean") for column in columns], baseline),
         _accuracies("robust", columns, [accuracy_of(column.rows, "robust") for column in columns], baseline),
-        ("attack", [_word(evaluation_text(column.first) if column.first.attack else "") for column in columns]),
         *(
             _accuracies(kind, columns, [evaluated_accuracy_of(column.rows, kind) for column in columns], baseline)
             for kind in kinds
@@ -105,12 +111,18 @@ def _accuracy_cell(accuracy: Accuracy | None, reference: Accuracy | None, is_bas
     if accuracy is None:
         return Cell(text="-")
     of = f" (n = {accuracy.runs} of {runs})" if accuracy.runs < runs else ""
-    cell = Cell(text=accuracy_text(accuracy) + of, value=accuracy.value, plus_minus=accuracy.plus_minus)
+    cell = Cell(
+        text=accuracy_text(accuracy) + of,
+        value=accuracy.value,
+        plus_minus=accuracy.plus_minus,
+        runs=accuracy.runs,
+        seeds=0 if accuracy.std is None else accuracy.seeds,
+    )
     if reference is None or is_baseline:
         return cell
     if unlike := accuracy.conditions.unlike(reference.conditions):
         return replace(cell, unlike=unlike)
-    return replace(cell, difference=accuracy.value - reference.value, star=accuracy.exceeds(reference))
+    return replace(cell, difference=accuracy.value - reference.value, star=accuracy.differs_from(reference))
 
 
 def accuracy_text(accuracy: Accuracy) -> str:
@@ -131,6 +143,20 @@ def _figure_of_one_run(column: Column, key: str) -> Cell:
     if len(column.rows) > 1:  # the best epoch of each seed is another one
         return Cell(text="-")
     return Cell(text=shown.text_or(column.first, "-"), value=shown.value(column.first))
+
+
+def _eps(row: Row) -> str:
+    """The eps of clean and robust accuracy: `8/255`, `l2 0.5`."""
+    return with_unit(row.eps) if row.norm == LINF else eps_text(row.eps, row.norm)
+
+
+def _attack(row: Row) -> str:
+    """The attack of the robust accuracy and its images: `PGD-50-10 on 1,000`, `PGD-10 on 500, while training`."""
+    if not row.attack:
+        return ""
+    conditions = conditions_of(row)
+    images = f" on {row.images:,}{' held-out' * conditions.held_out}" if row.images else ""
+    return f"{attack_name(row.attack)}{images}{', while training' * (not row.final)}"
 
 
 def _seeds(column: Column) -> str:
@@ -174,7 +200,10 @@ def _word(text: str) -> Cell:
 
 
 def _settings(columns: Sequence[Column]) -> list[Line]:
-    """The settings that differ; of one run alone, those that it changed. The seeds of groups are among the results."""
+    """The settings that differ; of one run alone, those that it changed.
+
+    Left out are those that are among the results: AMONG_RESULTS, and the seeds of groups.
+    """
     own = [column for column in columns if not is_published(column.first)]
     if len(own) == 1:
         found = [(key, [value]) for key, value in own[0].first.settings.items()]
@@ -196,4 +225,5 @@ def _settings(columns: Sequence[Column]) -> list[Line]:
             ],
         )
         for key, values in found
+        if key not in AMONG_RESULTS
     ]

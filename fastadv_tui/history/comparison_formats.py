@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
+from fastadv_tui.history.comparison_labels import with_plain_labels
 from fastadv_tui.history.comparison_table import Cell, Line, Table, Value
 from fastadv_tui.text.sanitize import one_line
 
@@ -20,14 +21,17 @@ LATEX_ESCAPES = {
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}",
 }  # fmt: skip
+NEEDS_BOOKTABS = r"% The rules of this table need \usepackage{booktabs} in the preamble."
 NOT_IN_LATEX = ("name", "status", "images/s", "memory")  # labels of lines
 FORMULA_START = re.compile(r"[=+\-@\t\r]")
-PARTS: dict[str, Callable[[Cell], Value]] = {  # of an accuracy, each a line of its own in CSV
+PARTS: dict[str, Callable[[Cell], Value]] = {  # of an accuracy, each a line of its own in CSV; n: runs in a mean
     "±": lambda cell: cell.plus_minus,
+    "n": lambda cell: cell.runs or None,
     "difference": lambda cell: cell.difference,
     "star": lambda cell: "*" if cell.star else None,
     "measured unlike": lambda cell: cell.unlike or None,
 }
+JSON_PARTS = {"plus_minus": "±", "n": "n", "differences": "difference", "measured_unlike": "measured unlike"}
 
 
 def to_csv(table: Table) -> str:
@@ -35,7 +39,7 @@ def to_csv(table: Table) -> str:
     lines: list[list[Value]] = [["", *table.runs]]
     for label, cells in (*table.results, *table.settings):
         lines.append([label, *(cell.value for cell in cells)])
-        lines += [[f"{label} {part}", *values] for part, values in _parts(cells)]
+        lines += [[f"{label} {part}", *values] for part, values in _parts(table, cells)]
     lines += [["note", text] for text in table.footnotes]
     width = max(map(len, lines))
     out = io.StringIO()
@@ -46,8 +50,8 @@ def to_csv(table: Table) -> str:
 
 
 def to_markdown(table: Table) -> str:
-    """A table, and its footnotes below."""
-    head, *body = _lines(table, markdown_cell)
+    """A table with plain labels, and its footnotes below."""
+    head, *body = _markdown_lines(table)
     rows = [head, ["---"] * len(head), *body]
     notes = "\n".join(f"- {markdown_cell(one_line(text))}" for text in table.footnotes)
     return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n" + (f"\n{notes}\n" if notes else "")
@@ -56,14 +60,20 @@ def to_markdown(table: Table) -> str:
 def to_latex(table: Table) -> str:
     """A LaTeX tabular with the rules of the package booktabs. The footnotes are its last lines.
 
-    It is made for a paper: columns have the names of the runs, differences have lines of their own, and what only
-    tells of the machine is left out.
+    It is made for a paper: columns have the names of the runs, lines have plain labels, differences have lines of their
+    own, and what only tells of the machine is left out.
     """
     head = ["", *(latex_cell(one_line(column.name)) for column in table.columns)]
-    shown = [line for line in (*table.results, *table.settings) if line[0] not in NOT_IN_LATEX]
+    shown = [line for label, line in with_plain_labels(table) if label not in NOT_IN_LATEX]
     body = [row for line in shown for row in _latex_rows(line)]
     columns = len(table.runs) + 1
-    lines = [rf"\begin{{tabular}}{{l{'r' * len(table.runs)}}}", r"\toprule", latex_row(head), r"\midrule"]
+    lines = [
+        NEEDS_BOOKTABS,
+        rf"\begin{{tabular}}{{l{'r' * len(table.runs)}}}",
+        r"\toprule",
+        latex_row(head),
+        r"\midrule",
+    ]
     notes = [
         rf"\multicolumn{{{columns}}}{{l}}{{\footnotesize {latex_cell(one_line(text))}}} \\" for text in table.footnotes
     ]
@@ -89,11 +99,11 @@ def to_json(table: Table) -> str:
         name: {label: _by_run(table, [cell.value for cell in cells]) for label, cells in found}
         for name, found in lines.items()
     }
-    parts: dict[str, dict[str, dict[str, Value]]] = {"plus_minus": {}, "differences": {}, "measured_unlike": {}}
+    parts: dict[str, dict[str, dict[str, Value]]] = {name: {} for name in JSON_PARTS}
     stars: dict[str, list[str]] = {}
     for label, cells in table.results:
-        found = dict(_parts(cells))
-        for name, part in zip(parts, ("±", "difference", "measured unlike"), strict=True):
+        found = dict(_parts(table, cells))
+        for name, part in JSON_PARTS.items():
             if part in found:
                 known = _by_run(table, found[part])
                 parts[name][label] = {run: value for run, value in known.items() if value is not None}
@@ -115,9 +125,10 @@ FORMATS: dict[str, Callable[[Table], str]] = {
 }
 
 
-def _parts(cells: Sequence[Cell]) -> list[tuple[str, list[Value]]]:
-    """The parts that some cell of a line has, and one value for each cell."""
-    found = [(name, [part(cell) for cell in cells]) for name, part in PARTS.items()]
+def _parts(table: Table, cells: Sequence[Cell]) -> list[tuple[str, list[Value]]]:
+    """The parts that some cell of a line has, and one value for each cell. Single runs have no n."""
+    parts = {name: part for name, part in PARTS.items() if table.grouped or name != "n"}
+    found = [(name, [part(cell) for cell in cells]) for name, part in parts.items()]
     return [(name, values) for name, values in found if any(value is not None for value in values)]
 
 
@@ -125,17 +136,15 @@ def _by_run(table: Table, values: Sequence[Value]) -> dict[str, Value]:
     return dict(zip(table.runs, values, strict=True))
 
 
-def _lines(table: Table, escaped: Callable[[str], str]) -> list[list[str]]:
+def _markdown_lines(table: Table) -> list[list[str]]:
     """The table as lines of escaped cells, the head first."""
 
     def shown(text: str) -> str:
-        return escaped(one_line(text))
+        return markdown_cell(one_line(text))
 
-    def line(each: Line) -> list[str]:
-        label, cells = each
-        return [shown(label), *(shown(cell.words) for cell in cells)]
-
-    return [["", *map(shown, table.runs)], *map(line, (*table.results, *table.settings))]
+    lines = [line for _, line in with_plain_labels(table)]
+    body = [[shown(label), *(shown(cell.words) for cell in cells)] for label, cells in lines]
+    return [["", *map(shown, table.runs)], *body]
 
 
 def csv_value(value: Value) -> Value:

@@ -8,7 +8,7 @@ from fastadv_tui.history.evaluations import kind_of
 from fastadv_tui.history.paper import is_published
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.seed_groups import counted_twice, group_by_seed
-from fastadv_tui.history.significance import MIN_SEEDS, STANDARD_ERRORS
+from fastadv_tui.history.significance import CHANCE_PERCENT, MIN_SEEDS, STANDARD_ERRORS
 from fastadv_tui.text.quantities import figure_warnings
 
 
@@ -27,11 +27,32 @@ def notes_of(columns: Sequence[Column], baseline: int | None, results: Sequence[
         return found
     name = columns[baseline].name
     if any(cell.difference is not None for cell in cells):
-        found.append(f"differences in percentage points against {name}")
-    if any(cell.star for cell in cells):
-        found.append(f"* better than {name} by more than {STANDARD_ERRORS:g} standard errors of the difference")
+        found += [f"differences in percentage points against {name}", *_star_notes(columns, baseline, results)]
     if any(cell.unlike for cell in cells):
         found.append(f"in parentheses: measured unlike {name}, so without difference and star")
+    return found
+
+
+def _star_notes(columns: Sequence[Column], baseline: int, results: Sequence[Line]) -> list[str]:
+    """What a star says, or that there is none, and how often chance alone makes one."""
+    pairs = [(line[baseline], cell) for _, line in results for cell in line if cell.difference is not None]
+    tested = [(base, cell) for base, cell in pairs if cell.plus_minus is not None]
+    found = []
+    if any(cell.star for _, cell in tested):
+        errors = f"more than {STANDARD_ERRORS:g} standard errors of the difference"
+        found.append(f"* differs from {columns[baseline].name} by {errors}")
+    elif tested:
+        found.append(f"no difference is beyond {STANDARD_ERRORS:g} standard errors")
+    fewer = {min(base.seeds, cell.seeds) for base, cell in tested}
+    found += [
+        f"with {seeds} seeds, chance alone makes such a difference in about {percent}% of comparisons"
+        for seeds, percent in CHANCE_PERCENT.items()
+        if seeds in fewer
+    ]
+    if len(tested) < len(pairs):
+        found.append("a difference without ± is not tested: the number of images is unknown")
+    if tested and any(row.without_gradient for column in columns for row in column.rows):
+        found.append("images with zero gradient do not count for the better one of two robust accuracies")
     return found
 
 

@@ -1,11 +1,14 @@
 """The parts of a comparison: columns, cells, and the table that they make."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
 from fastadv_tui.history.row import Row
 
+ACCURACIES = ("clean", "robust")  # labels of the lines of a run's own accuracies
+Cells = TypeVar("Cells")
 Value = str | float | bool | list[Any] | None
 
 
@@ -14,8 +17,10 @@ class Cell(Struct, frozen=True, kw_only=True):
 
     text: for people, without the parts below. value: the same for programs: an accuracy or a size in [0,1], seconds,
     bytes or operations. plus_minus, difference: fractions in [0,1]; the difference is that to the baseline.
-    star: whether an accuracy exceeds that of the baseline by more than noise.
+    star: whether an accuracy differs from that of the baseline by more than noise.
     unlike: in what an accuracy was measured unlike that of the baseline. Then it has neither difference nor star.
+    runs: number of runs in an accuracy, 0 in other cells. seeds: number of seeds whose spread is `plus_minus`; 0 if
+    that is the standard error for the number of images.
     """
 
     text: str
@@ -24,6 +29,8 @@ class Cell(Struct, frozen=True, kw_only=True):
     difference: float | None = None
     star: bool = False
     unlike: str = ""
+    runs: int = 0
+    seeds: int = 0
 
     @property
     def words(self) -> str:
@@ -41,6 +48,13 @@ class Cell(Struct, frozen=True, kw_only=True):
 
 
 Line = tuple[str, list[Cell]]  # a label, and one cell for each column
+
+
+def accuracies_first(lines: Sequence[tuple[str, Cells]]) -> list[tuple[str, Cells]]:
+    """Labelled lines, with the attack behind the accuracies: in a table whose rows are runs, it would push them out."""
+    others = [line for line in lines if line[0] != "attack"]
+    behind = max((number + 1 for number, (label, _) in enumerate(others) if label in ACCURACIES), default=0)
+    return [*others[:behind], *(line for line in lines if line[0] == "attack"), *others[behind:]]
 
 
 class Column(Struct, frozen=True):
@@ -62,7 +76,7 @@ class Table(Struct, frozen=True):
     """A comparison.
 
     baseline: the column that differences refer to; None if there is only one column. pinned: whether the user chose it.
-    settings: the settings that differ, of `known_settings` in total.
+    settings: the settings that differ, of `known_settings` in total. The data set and eps are among the results.
     notes: what the signs in the cells mean. cautions: what a reader must know of the figures of single runs.
     warnings: sentences that say why results might not be comparable.
     """
@@ -76,6 +90,11 @@ class Table(Struct, frozen=True):
     notes: list[str]
     cautions: list[str]
     warnings: list[str]
+
+    @property
+    def grouped(self) -> bool:
+        """Whether some column stands for several runs."""
+        return any(len(column.rows) > 1 for column in self.columns)
 
     @property
     def runs(self) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from engine.config.norms import LINF, Norm
 from engine.protocol.evaluations import EvaluationRecord
 from fastadv_tui.history.row import Row
+from fastadv_tui.history.run_settings import setting_of
 from fastadv_tui.history.significance import std_over_seeds
 from fastadv_tui.history.work import flops_until, work_until
 
@@ -25,8 +26,8 @@ def spread(rows: Sequence[Row], accuracy: int = ROBUST) -> list[float]:
 
 
 def against_time(rows: Sequence[Row], accuracy: int = ROBUST) -> list[Point]:
-    """Accuracy after so many seconds of training. The history keeps the time of the whole run: it is spread
-    over the epochs by their work. Runs of unknown time have no points."""
+    """Accuracy after so many seconds of training, without evaluations. The history keeps the time of all epochs: it
+    is spread over them by their work. Runs of unknown time have no points."""
     return _mean_curve([row for row in rows if row.duration], _seconds, accuracy)
 
 
@@ -52,6 +53,16 @@ def against_eps(rows: Sequence[Row]) -> list[Point]:
 def norm_of_eps(rows: Sequence[Row]) -> Norm:
     """The norm of the curve that `against_eps` returns."""
     return next((record.norm for record in _most_measured(rows)), LINF)
+
+
+def attack_of_eps(rows: Sequence[Row]) -> str:
+    """The attack of the curve that `against_eps` returns; empty without one."""
+    return next((record.attack for record in _most_measured(rows)), "")
+
+
+def attack_of_curve(row: Row) -> str:
+    """The attack of the robust accuracy while training: `pgd-10`. The final evaluation mostly has a stronger one."""
+    return row.attack if row.attack and not row.final else f"pgd-{setting_of(row, 'watch.steps')}"
 
 
 def _most_measured(rows: Sequence[Row]) -> list[EvaluationRecord]:
@@ -97,4 +108,5 @@ def _by_epoch(rows: Sequence[Row], accuracy: int) -> dict[float, list[float]]:
 
 
 def _seconds(row: Row, epoch: float) -> float:
-    return row.duration * work_until(row, epoch) / max(work_until(row, row.epochs), 1e-9)
+    """Runs of older versions know only the time with evaluations."""
+    return (row.training_time or row.duration) * work_until(row, epoch) / max(work_until(row, row.epochs), 1e-9)

@@ -79,8 +79,12 @@ def _add_submission(row: Row, submission: Submission) -> None:
 
 
 def _mean_rate(started: Started, run: RunState) -> float:
-    """Training images per second over the whole training, evaluations included; 0.0 before the first step."""
-    trained = run.last_step.elapsed if run.last_step else 0.0
+    """Training images per second over all epochs; 0.0 before the first step.
+
+    Files of older versions know no time without evaluations.
+    """
+    last = run.last_step
+    trained = (last.trained or last.elapsed) if last else 0.0
     return started.train_images * run.epochs / trained if trained > 0 else 0.0
 
 
@@ -90,7 +94,8 @@ def _add_status(row: Row, status: RunStatus) -> None:
 
 
 def _add_progress(row: Row, run: RunState) -> None:
-    row.started, row.duration, row.epochs = run.begun, run.elapsed, round(run.epochs, 3)
+    row.started, row.epochs = run.begun, round(run.epochs, 3)
+    row.duration, row.training_time = run.elapsed, run.trained
     row.curve, row.alarms = thinned(run.watch), [alarm.kind for alarm in run.alarms]
     row.rollbacks = [(event.epoch, event.message) for event in run.rollbacks]
     if run.started:

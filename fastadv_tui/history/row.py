@@ -52,6 +52,7 @@ class Row(Struct, kw_only=True):
     started: float = 0.0
     ended: float = 0.0
     duration: float = 0.0
+    training_time: float = 0.0
     epochs: float = 0.0
     total_epochs: float = 0.0
     clean: float | None = None

@@ -49,9 +49,12 @@ def mean_std(mean: float | None, std: float | None) -> str:
 
 
 def seeds_text(rows: Sequence[Row]) -> str:
-    """The seeds of a group, as `0,1,2`. A seed that several runs have is no independent trial: `0 (2 runs),1`."""
+    """The seeds of a group in ascending order, as `0,1,2`.
+
+    A seed that several runs have is no independent trial: `0 (2 runs),1`.
+    """
     counts = Counter(row.seed for row in rows)
-    return ",".join(f"{seed} ({count} runs)" if count > 1 else str(seed) for seed, count in counts.items())
+    return ",".join(f"{seed} ({count} runs)" if count > 1 else str(seed) for seed, count in sorted(counts.items()))
 
 
 def counted_twice(groups: Sequence[Group]) -> list[str]:

@@ -11,22 +11,26 @@ CPU = "cpu"
 def device_choices(found: Sequence[Gpu], busy: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """By the value to type: what is free, in words.
 
-    found: the GPUs of this machine. busy: by GPU UUID, or `cpu`, the names of the runs that train there.
+    found: the GPUs of this machine. busy: by UUID of a GPU or MIG instance, or `cpu`, the names of the runs that train
+    there.
     """
-    by_uuid = {gpu.uuid: gpu for gpu in found if gpu.uuid}
-    visible = gpus.visible(list(by_uuid))
-    free = [uuid for uuid in visible if not busy.get(uuid)]
+    names = {str(gpu.index): gpu.name for gpu in found}
+    visible = gpus.visible(gpus.listed(found))
+    usable = [device for device in visible if not device.problem]
+    free = [device for device in usable if not busy.get(device.uuid)]
     numbered = {
-        f"cuda:{number}": _in_words(by_uuid.get(uuid), busy.get(uuid, ())) for number, uuid in enumerate(visible)
+        f"cuda:{number}": device.problem or _in_words(device, names, busy.get(device.uuid, ()))
+        for number, device in enumerate(visible)
     }
     cpu = _users(busy.get(CPU, ()))
-    auto = f"{len(free)} of {len(visible)} GPUs free" if visible else f"the CPU, {cpu}"
+    auto = f"{len(free)} of {len(usable)} GPUs free" if visible else f"the CPU, {cpu}"
     return {"auto": auto, CPU: cpu, **numbered}
 
 
-def _in_words(gpu: Gpu | None, names: Sequence[str]) -> str:
-    name = (gpu.name or "").removeprefix("NVIDIA ").partition(" ")[0] if gpu else ""
-    return ", ".join(filter(None, (name, _users(names))))
+def _in_words(device: gpus.Device, gpu_names: Mapping[str, str | None], runs: Sequence[str]) -> str:
+    gpu, _, instance = device.number.partition(":")
+    name = (gpu_names.get(gpu) or "").removeprefix("NVIDIA ").partition(" ")[0]
+    return ", ".join(filter(None, (f"{name} MIG {device.number}".strip() if instance else name, _users(runs))))
 
 
 def _users(names: Sequence[str]) -> str:

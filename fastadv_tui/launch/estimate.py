@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 from engine.config.run import RunConfig
 from engine.protocol.requests import Counted
+from fastadv_tui.errors import DeviceError
 from fastadv_tui.history.row import Row
 from fastadv_tui.launch.cost import FlopCounter, PastPaces
 from fastadv_tui.launch.form import LaunchPlan
@@ -58,7 +59,7 @@ class Estimator:
         configs = plan.configs if plan.count <= MAX_RUNS else plan.variants[:1]
         try:
             place = place_of_new(configs, rows, self._paces, self._queue)
-        except LookupError as error:
+        except DeviceError as error:
             self._place, self._problem = None, str(error)
         else:
             self._place, self._problem = place, ""

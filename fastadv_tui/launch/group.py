@@ -1,6 +1,7 @@
 """Submitting several runs at once, such as the runs of a sweep."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 
 from engine.config.run import RunConfig
 from engine.protocol.provenance import code_version
@@ -12,6 +13,7 @@ from fastadv_tui.runs.create import create_run
 from fastadv_tui.runs.submit import put_in_queue, serve
 from fastadv_tui.supervise.keeper import keeper_alive
 from fastadv_tui.supervise.queue import RunQueue
+from fastadv_tui.supervise.slots import devices_for
 
 
 def submit_group(
@@ -27,6 +29,7 @@ def submit_group(
     same. Raises: HomeError, RunError. The runs that `queued` was called with keep their places.
     """
     queue, code, submitted = RunQueue.of_home(), code_version(), list[RunDir]()
+    devices = cache(devices_for)  # to open NVML for each run would take longer than all the rest
     warnings = []
     for config in configs:
         rundir = create_run(config, command, slots, code)
@@ -34,7 +37,7 @@ def submit_group(
             write_notes(rundir, Notes(tags=list(tags)))
         except OSError as error:
             warnings = [f"not every tag was written ({error}); `fastadv tag RUN {' '.join(tags)}` adds them"]
-        put_in_queue(rundir, queue)
+        put_in_queue(rundir, queue, devices)
         if not keeper_alive(queue):
             serve(queue)
         submitted.append(rundir)

@@ -41,7 +41,7 @@ def waiting_runs(queue: RunQueue) -> list[WaitingRun]:
     paces = PastPaces(rows.values())
     seconds = {ticket.id: _seconds(ticket.id, paces) for ticket in tickets}
     expected = forecast(tickets, seconds, _busy(rows.values(), paces), time.time())
-    numbers = {uuid: str(number) for number, uuid in enumerate(gpus.uuids())}
+    numbers = {device.uuid: str(number) for number, device in enumerate(gpus.read().devices) if device.uuid}
     return [
         WaitingRun(
             id=ticket.id,
@@ -78,11 +78,12 @@ class Place(Struct, frozen=True):
 def place_of_new(configs: Sequence[RunConfig], rows: Iterable[Row], paces: PastPaces, queue: RunQueue) -> Place:
     """When new runs would start and end if they were submitted now. rows: of the history.
 
-    Raises: LookupError, if a run wants a device that does not exist.
+    Raises: DeviceError, if a run wants a device that it cannot use.
     """
     now, waiting = time.time(), queue.waiting()
+    devices = {wanted: devices_for(wanted) for wanted in {config.device for config in configs}}
     new = [
-        Ticket(order=now, id=f"new {number}", attempt=1, devices=devices_for(config.device))
+        Ticket(order=now, id=f"new {number}", attempt=1, devices=devices[config.device])
         for number, config in enumerate(configs)
     ]
     seconds = {ticket.id: _seconds(ticket.id, paces) for ticket in waiting}

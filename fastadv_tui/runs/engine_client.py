@@ -17,6 +17,7 @@ from engine.config.run import RunConfig
 from engine.config.typed import decode, decoder
 from engine.protocol.provenance import engine_command
 from engine.protocol.requests import (
+    ON_GPU,
     Answer,
     Checked,
     Counted,
@@ -29,6 +30,7 @@ from engine.protocol.requests import (
 )
 from engine.protocol.stop import STOP_SIGNALS
 from fastadv_tui.errors import UserError
+from fastadv_tui.supervise.slots import takes_gpu
 
 OneAnswer = TypeVar("OneAnswer", bound=Answer)
 Answers = TypeVar("Answers")
@@ -46,7 +48,8 @@ def check(config: RunConfig) -> Checked:
 
     Raises: UserError, if the run could not start; EngineError.
     """
-    return _ask("check", Checked, msgspec.json.encode(config))
+    on_gpu = [ON_GPU] if takes_gpu(config.device) else []
+    return _ask("check", Checked, msgspec.json.encode(config), *on_gpu)
 
 
 def doctor(data_dir: str) -> MachineReport:

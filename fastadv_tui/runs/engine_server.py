@@ -17,6 +17,7 @@ from engine.protocol.provenance import engine_command
 from engine.protocol.requests import Answer, Begun, Checked, Counted, Question, Ready, Refused, Reply, Superseded
 from fastadv_tui.errors import UserError
 from fastadv_tui.runs.engine_client import EngineError
+from fastadv_tui.supervise.slots import takes_gpu
 
 YIELD_SECONDS = 0.5  # that the process may take to leave an older question
 
@@ -44,12 +45,13 @@ class EngineServer:
 
         Raises: UserError, if the run could not start; SupersededError, if the dashboard ends; EngineError.
         """
+        on_gpu = takes_gpu(config.device)
         with self._changed:
             self._changed.wait_for(lambda: not self._checking or self._closed)
             self._checking = True
             self._cancel_count()
             try:
-                answer = self._ask("check", config, lambda: not self._closed)
+                answer = self._ask("check", config, lambda: not self._closed, on_gpu)
             finally:
                 self._checking = False
                 self._changed.notify_all()
@@ -91,10 +93,12 @@ class EngineServer:
         self._count += 1
         self._changed.notify_all()
 
-    def _ask(self, command: Literal["check", "flops"], config: RunConfig, wanted: Callable[[], bool]) -> Answer:
+    def _ask(
+        self, command: Literal["check", "flops"], config: RunConfig, wanted: Callable[[], bool], on_gpu: bool = False
+    ) -> Answer:
         """The answer to a question. `self._changed` is held, and released while this waits."""
         self._number += 1
-        question = Question(number=self._number, command=command, config=config)
+        question = Question(number=self._number, command=command, config=config, on_gpu=on_gpu)
         process = self._give(question, wanted)
         begins = self._wait(process, lambda: process.begun >= question.number, wanted, YIELD_SECONDS)
         if not begins and not process.ended:

@@ -5,39 +5,36 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from engine.protocol.rundir import RunDir
+from fastadv_tui.hardware import gpus
 from fastadv_tui.paths import ensure_home, runs_dir
 from fastadv_tui.runs.find import run_ids
 from fastadv_tui.supervise import process_identity, records
 from fastadv_tui.supervise.queue import RunQueue
 from fastadv_tui.supervise.records import ProcessRecord
-from fastadv_tui.supervise.slots import Slot, devices_for, free_slot
+from fastadv_tui.supervise.slots import Slot, devices_for, environment, free_slot
 
 
 @contextmanager
 def evaluation_slot(device: str) -> Iterator[str]:
     """Hold a free slot of a device, and let the engine use this device, until the block ends. Never waits.
 
-    device: the setting `device`. Yields: a line that says which runs hold the device; empty if a slot was free, or if
-    there is no such device, which the engine will refuse. Raises: HomeError, if the home folder cannot be used.
+    Without a free slot the engine uses the device with the most free memory. device: the setting `device`. Yields: a
+    line that says which runs hold the device; empty if a slot was free. Raises: DeviceError, if there is no such
+    device; HomeError, if the home folder cannot be used.
     """
     ensure_home()
-    try:
-        devices = devices_for(device)
-    except LookupError:
-        yield ""
-        return
+    devices = devices_for(device)
     slot = _free(devices)
-    if slot is None:
-        yield f"{_names(devices)}; the evaluation shares the device, and both are slower"
-        return
+    in_use = "" if slot else f"{_names(devices)}; the evaluation shares the device, and both are slower"
     before = dict(os.environ)
-    os.environ.update(slot.environment())
+    os.environ.update(environment(slot.device if slot else _with_most_memory(devices)))
     try:
-        yield ""
+        yield in_use
     finally:
         os.environ.clear()
         os.environ.update(before)
-        os.close(slot.handle)
+        if slot:
+            os.close(slot.handle)
 
 
 def _free(devices: Sequence[str]) -> Slot | None:
@@ -49,6 +46,12 @@ def _free(devices: Sequence[str]) -> Slot | None:
             if (slot := free_slot(folder, device, slots=1)) is not None:
                 return slot
     return None
+
+
+def _with_most_memory(devices: Sequence[str]) -> str:
+    """The device with the most free memory; the first one if the driver does not say."""
+    free = {device.uuid: device.free_memory for device in gpus.read().devices} if len(devices) > 1 else {}
+    return max(devices, key=lambda device: free.get(device, 0))
 
 
 def _names(devices: Sequence[str]) -> str:

@@ -51,8 +51,9 @@ class RunState(Struct):
     resumed_at: list[int] = field(default_factory=list)  # the step from which each attempt after the first went on
     begun: float = 0.0  # unix time of the first attempt's start
     last_event: float = 0.0  # unix time
-    elapsed: float = 0.0  # seconds of training over all attempts
     gpu_memory: int = 0  # most bytes of a GPU's memory that an attempt has held; 0 on a CPU, and if unknown
+    elapsed: float = 0.0  # seconds over all attempts, with evaluations
+    trained: float = 0.0  # seconds of the epochs alone; 0 in files of older versions
     stride: int = 1  # one `step` event out of `stride` events is kept
     merged: int = 0  # number of `step` events that the last entry of `steps` stands for
 
@@ -161,7 +162,7 @@ def apply(state: RunState, event: AnyEvent) -> RunState:
     if event.t > state.last_event:
         state.last_event = event.t
     if event.elapsed > 0:
-        state.elapsed = event.elapsed
+        state.elapsed, state.trained = event.elapsed, event.trained
     if isinstance(event, Step | Finished) and event.gpu_memory > state.gpu_memory:
         state.gpu_memory = event.gpu_memory
     if isinstance(event, Step | Evaluated | Progress | Finished):

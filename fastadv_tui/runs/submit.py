@@ -3,9 +3,10 @@
 import os
 import sys
 import time
+from collections.abc import Callable
 
 from engine.protocol.rundir import RunDir, Submission
-from fastadv_tui.errors import HomeError, UserError
+from fastadv_tui.errors import DeviceError, HomeError, UserError
 from fastadv_tui.supervise import keeper, records
 from fastadv_tui.supervise.locks import try_lock
 from fastadv_tui.supervise.process_identity import hostname
@@ -21,7 +22,7 @@ class RunError(UserError):
 def submit_run(rundir: RunDir) -> None:
     """Put a run into the queue of this host, and start it if its turn has come.
 
-    Raises: RunError, if the run waits or has a supervisor already, or its device does not exist; HomeError, if its
+    Raises: RunError, if the run waits or has a supervisor already, or it cannot use its device; HomeError, if its
     folder or the queue cannot be written; SubmissionError, if its `config.json` cannot be read.
     """
     queue = RunQueue.of_home()
@@ -29,14 +30,17 @@ def submit_run(rundir: RunDir) -> None:
     serve(queue)
 
 
-def put_in_queue(rundir: RunDir, queue: RunQueue) -> None:
-    """Give a run its place in the queue of this host. `serve` starts the run. Raises: as `submit_run`."""
+def put_in_queue(rundir: RunDir, queue: RunQueue, devices: Callable[[str], tuple[str, ...]] = devices_for) -> None:
+    """Give a run its place in the queue of this host. `serve` starts the run.
+
+    devices: `devices_for`, or what remembers its answers for many runs. Raises: as `submit_run`.
+    """
     submission = rundir.submission()
     try:
         with queue.locked():
             attempt = _new_attempt(rundir, queue)
-            _add(rundir, queue, submission, attempt)
-    except LookupError as error:
+            _add(rundir, queue, submission, attempt, devices)
+    except DeviceError as error:
         raise RunError(f"{rundir.id} cannot be started: {error}") from None
     except OSError as error:
         problem = error.strerror or error
@@ -61,21 +65,27 @@ def _new_attempt(rundir: RunDir, queue: RunQueue) -> int:
     return attempt
 
 
-def _add(rundir: RunDir, queue: RunQueue, submission: Submission, attempt: int) -> None:
-    """Write the ticket. Raises: OSError; LookupError, if the device does not exist, which is then on record."""
+def _add(
+    rundir: RunDir,
+    queue: RunQueue,
+    submission: Submission,
+    attempt: int,
+    devices: Callable[[str], tuple[str, ...]],
+) -> None:
+    """Write the ticket. Raises: OSError; DeviceError, if the device cannot be used, which is then on record."""
     try:
         ticket = FullTicket(
             order=submission.submitted if attempt == 1 else time.time(),
             id=rundir.id,
             attempt=attempt,
-            devices=devices_for(submission.config.device),
+            devices=devices(submission.config.device),
             slots=submission.slots,
             folder=rundir.path.parent.name,
             python=sys.executable,
             environment=list(os.environb.items()),
         )
         queue.add(ticket)
-    except LookupError as error:
+    except DeviceError as error:
         records.write(rundir.exit, ExitRecord(attempt=attempt, t=time.time(), code=None, error=str(error)))
         raise
     except OSError:

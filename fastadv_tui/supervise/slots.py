@@ -1,11 +1,22 @@
 """The slots of a host: one for each GPU and one for the CPU. A slot is a lock on a file, so it ends with its holder."""
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
+from fastadv_tui.errors import DeviceError
 from fastadv_tui.hardware import gpus
 from fastadv_tui.supervise.locks import try_lock
 
 CPU = "cpu"
+WAYS_OUT = "see `nvidia-smi`, or train on the CPU: --device cpu"
+
+
+def environment(device: str) -> dict[str, str]:
+    """The environment variables that tell the engine its device: `cpu` or the UUID of a GPU or MIG instance."""
+    if device == CPU:
+        return {"FASTADV_DEVICE": "cpu"}
+    return {"FASTADV_DEVICE": "cuda", gpus.VISIBLE: device}
 
 
 class Slot:
@@ -16,9 +27,7 @@ class Slot:
 
     def environment(self) -> dict[str, str]:
         """The environment variables that tell the engine its device."""
-        if self.device == CPU:
-            return {"FASTADV_DEVICE": "cpu"}
-        return {"FASTADV_DEVICE": "cuda", gpus.VISIBLE: self.device}
+        return environment(self.device)
 
 
 def free_slot(folder: Path, device: str, slots: int) -> Slot | None:
@@ -26,23 +35,50 @@ def free_slot(folder: Path, device: str, slots: int) -> Slot | None:
 
     folder: the slots folder of this host. Raises: OSError.
     """
+    name = device.replace("/", ":")  # drivers before 470 name an instance MIG-GPU-UUID/1/0
     for number in range(slots):
-        if (handle := try_lock(folder / f"{device}.{number}")) is not None:
+        if (handle := try_lock(folder / f"{name}.{number}")) is not None:
             return Slot(device, handle)
     return None
 
 
 def devices_for(wanted: str) -> tuple[str, ...]:
-    """The devices that a run may take. `auto`: any visible GPU, or the CPU if there is no GPU. `cuda:N`: GPU number N.
+    """The devices that a run may take: `cpu` or UUIDs of GPUs and MIG instances.
 
-    Raises: LookupError, if there is no such GPU.
+    wanted: the setting `device`. `auto`: any visible GPU, or the CPU on a machine without one. `cuda:N`: number N of
+    the visible devices. A GPU that is lost keeps its number. Raises: DeviceError, if there is no such device, or if
+    `auto` finds GPUs and none of them works: a run that was meant for a GPU would take days on the CPU.
     """
-    if wanted == CPU:
+    if wanted == CPU or (wanted == "auto" and gpus.hidden()):
         return (CPU,)
-    visible = gpus.visible(gpus.uuids())
+    found = gpus.read()
+    visible = gpus.visible(found.devices)
+    if found.driver_error and not gpus.hidden():
+        raise DeviceError(f"device = {wanted}: the GPU driver gives an error ({found.driver_error}); {WAYS_OUT}")
+    if wanted == "auto" and found.devices and not visible:
+        words = f"{gpus.VISIBLE}={os.environ[gpus.VISIBLE]}"
+        raise DeviceError(f"device = auto: {words} names no GPU of this machine; correct it, or type --device cpu")
     if wanted == "auto":
-        return tuple(visible) or (CPU,)
+        return _all_that_work(visible)
     number = int(wanted.partition(":")[2])
     if number >= len(visible):
-        raise LookupError(f"device = {wanted} does not exist: {len(visible)} GPU(s) are visible")
-    return (visible[number],)
+        count = sum(not device.problem for device in visible)
+        there = f"this machine has {count} usable GPU(s)" if count else "this machine has no usable GPU"
+        raise DeviceError(f"device = {wanted} is not there: {there}; use --device auto or cpu")
+    if visible[number].problem:
+        raise DeviceError(f"device = {wanted}: {visible[number].problem}; use --device auto or another GPU")
+    return (visible[number].uuid,)
+
+
+def takes_gpu(wanted: str) -> bool:
+    """Whether a run would get the slot of a GPU. wanted: the setting `device`. Raises: DeviceError."""
+    return CPU not in devices_for(wanted)
+
+
+def _all_that_work(visible: Sequence[gpus.Device]) -> tuple[str, ...]:
+    """The GPUs that work, or the CPU if there is no GPU. Raises: DeviceError, if there are GPUs and none works."""
+    working = tuple(device.uuid for device in visible if not device.problem)
+    broken = [device.problem for device in visible if device.problem]
+    if not working and broken:
+        raise DeviceError(f"device = auto: no GPU works: {', '.join(broken)}; {WAYS_OUT}")
+    return working or (CPU,)

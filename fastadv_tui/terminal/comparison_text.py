@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from fastadv_tui.history.comparison_table import Cell, Table
+from fastadv_tui.history.comparison_table import Cell, Table, accuracies_first
 from fastadv_tui.text.sanitize import one_line
 from fastadv_tui.text.table import MAX_CELL_LENGTH, aligned, cell_width
 
@@ -52,7 +52,7 @@ def _wrapped(text: str, width: int) -> list[str]:
 def _runs_as_rows(runs: Sequence[str], lines: Sequence[Line], width: int) -> list[str]:
     """First the values that all runs share, then a row for each run. Columns that do not fit are in further tables."""
     shared = [(label, texts[0]) for label, texts in lines if len(set(texts)) == 1]
-    differing = [(label, texts) for label, texts in lines if len(set(texts)) > 1]
+    differing = accuracies_first([(label, texts) for label, texts in lines if len(set(texts)) > 1])
     found = aligned([("", "all runs"), *(each for each in shared if each[1] not in NOTHING)], width // 2)
     columns_of_runs = [(one_line(label, MAX_CELL_LENGTH), texts) for label, texts in differing]
     for columns in _tables(("", list(runs)), columns_of_runs, width):

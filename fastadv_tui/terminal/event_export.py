@@ -11,7 +11,7 @@ from engine.protocol.rundir import RunDir
 from fastadv_tui.terminal.event_data import event_as_data
 
 COLUMNS = (
-    "run", "type", "t", "step", "epoch", "elapsed", "loss", "accuracy", "lr", "images_per_second", "signal",
+    "run", "type", "t", "step", "epoch", "elapsed", "trained", "loss", "accuracy", "lr", "images_per_second", "signal",
     "alignment", "stage", "split", "attack", "clean", "robust", "images",
 )  # fmt: skip
 

@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
+from fastadv_tui.hardware.gpus import listed
 from fastadv_tui.hardware.nvml import Gpu
 from fastadv_tui.hardware.sampler import Host, Sample
 from fastadv_tui.history.columns import COLUMNS, ended_text, status_word
@@ -20,7 +21,7 @@ def frame(sample: Sample, runs: Sequence[SeenRun], paused: bool, width: int | No
     devices = [_gpu(gpu) for gpu in sample.gpus] + [_host(sample.host)]
     lines = [*devices, "", _counts([run.row for run in runs], sample.t, paused)]
     if runs:
-        lines += _table(runs, {gpu.uuid: gpu.index for gpu in sample.gpus if gpu.uuid}, width, coloured)
+        lines += _table(runs, _gpu_numbers(sample), width, coloured)
     else:
         lines.append("no run to show; `fastadv run digits` starts one")
     return lines
@@ -56,7 +57,7 @@ def _counts(rows: Sequence[Row], now: float, paused: bool) -> str:
     return f"{time.strftime('%H:%M:%S', time.localtime(now))}  {said}"
 
 
-def _table(runs: Sequence[SeenRun], gpu_numbers: dict[str, int], width: int | None, coloured: bool) -> list[str]:
+def _table(runs: Sequence[SeenRun], gpu_numbers: dict[str, str], width: int | None, coloured: bool) -> list[str]:
     rows = [run.row for run in runs]
     paint = (lambda number, cell: colours.of_state(rows[number].state, cell)) if coloured else None
     columns = [
@@ -91,5 +92,10 @@ def _speed(row: Row) -> str:
     return COLUMNS["images_per_second"].text(row) if row.status == "running" and row.images_per_second else ""
 
 
-def _device(run: SeenRun, gpu_numbers: dict[str, int]) -> str:
+def _gpu_numbers(sample: Sample) -> dict[str, str]:
+    """By UUID of a GPU or MIG instance: its number, such as `2`, or `2:0` for an instance."""
+    return {device.uuid: device.number for device in listed(sample.gpus) if device.uuid}
+
+
+def _device(run: SeenRun, gpu_numbers: dict[str, str]) -> str:
     return f"GPU {gpu_numbers[run.device]}" if run.device in gpu_numbers else one_line(run.device, 12)

@@ -5,9 +5,9 @@ Trains small runs, some of which collapse, and prints a table for each question:
     OMP_NUM_THREADS=1 nice -n 10 python -m tests.benchmarks.collapse --folder FOLDER
 
 The judge knows nothing of the alarm: PGD-50 on test images after each epoch. A run has collapsed if its last robust
-accuracy is below a third of the best in its group, the runs on the same data with the same eps. The collapse begins
-with the epoch from which on robust accuracy stays below that, with clean accuracy above 50%. The alarm is what the
-watchdog of the engine says to the overfitting signal and to the guard alone, which see no test image.
+accuracy is below a third of the best in its group, the runs on the same data with the same eps and learning rate. The
+collapse begins with the epoch from which on robust accuracy stays below that, with clean accuracy above 50%. The alarm
+is what the watchdog of the engine says to the overfitting signal and to the guard alone, which see no test image.
 
 FOLDER keeps the runs: a second call continues what was stopped, and trains no finished run again. Real images come from
 $FASTADV_TEST_DATA.
@@ -60,8 +60,8 @@ class Case:
         return build(self.dataset, {**JUDGE, "data_dir": data, **self.typed})
 
     @property
-    def group(self) -> tuple[str, float]:
-        return self.dataset, round(self.config.eps, 4)
+    def group(self) -> tuple[str, float, float]:
+        return self.dataset, round(self.config.eps, 4), self.config.optim.lr
 
     @property
     def known(self) -> bool:

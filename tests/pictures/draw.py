@@ -11,6 +11,7 @@ from textual.widgets import DataTable
 
 from fastadv_tui.dashboard.app import Fastadv
 from fastadv_tui.dashboard.chart.widget import Chart
+from fastadv_tui.dashboard.screens.history import HistoryScreen
 from fastadv_tui.dashboard.settings import Settings
 from tests.support.pilot import until
 
@@ -31,7 +32,9 @@ async def main() -> None:
         await pilot.pause(SAMPLES)
         save(app, "dashboard")
         await pilot.press("h")
-        await until(pilot, lambda: app.screen.id == "history" and app.screen.query_one(DataTable).row_count > 0)
+        await until(
+            pilot, lambda: isinstance(app.screen, HistoryScreen) and app.screen.query_one(DataTable).row_count > 0
+        )
         await pilot.press("g")
         await pilot.pause(0.5)
         save(app, "history")

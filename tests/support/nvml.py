@@ -40,6 +40,14 @@ class StandInNvml:
         self.check("nvmlDeviceGetCount", None)
         return self.count
 
+    def nvmlSystemGetDriverVersion(self) -> str:  # noqa: N802
+        self.check("nvmlSystemGetDriverVersion", None)
+        return "550.90.07"
+
+    def nvmlSystemGetCudaDriverVersion(self) -> int:  # noqa: N802
+        self.check("nvmlSystemGetCudaDriverVersion", None)
+        return 12040
+
     def nvmlDeviceGetHandleByIndex(self, index: int) -> int:  # noqa: N802
         self.check("nvmlDeviceGetHandleByIndex", index)
         return index

@@ -1,10 +1,12 @@
 """The dashboard under a pilot, and runs for it to show."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from textual.app import App
+from textual.events import Key
+from textual.keys import _character_to_key
 from textual.pilot import Pilot
 from textual.widget import Widget
 
@@ -38,6 +40,12 @@ def play(
             await script(app, pilot)
 
     asyncio.run(run())
+
+
+def type_at_once(app: Fastadv, keys: Iterable[str]) -> None:
+    """All keys come at once, as from a terminal on a busy machine, or when text is pasted."""
+    for key in keys:
+        app.post_message(Key(_character_to_key(key), key) if len(key) == 1 else Key(key, None))
 
 
 async def until(pilot: Pilot[Any], condition: Callable[[], object], timeout: float = 20.0) -> None:

@@ -15,7 +15,9 @@ from fastadv_tui.dashboard.chart.series import AXIS, LINE, MARK, TEXT, Curve, Op
 from fastadv_tui.text.sanitize import one_line
 
 MAX_GUTTER = 8  # cells at the right that are kept free for the values at the ends of the lines; more in a wide plot
-MIN_PLOT = 24  # a narrower plot keeps no cells free
+MIN_PLOT = 24  # a narrower plot keeps no cells free for values
+HALF_LABEL = 2  # cells of the last tick's label at the right of its tick
+FEWEST_LABELS = 2  # of the x axis: with fewer, nobody could read its scale
 
 
 class Drawing(Struct):
@@ -43,12 +45,12 @@ def draw(curves: Sequence[Curve], options: Options, width: int, height: int, cur
     rows = height - len(head) - (2 if framed else 0)
     y = _y_axis(curves, options, rows)
     left = 1 + max(map(len, y.texts), default=0) if framed else 0
-    x = _x_axis(curves, options, width - left)
+    x, unit = _x_axis(curves, options, width - left)
     canvas = Canvas(x.scale, y.scale)
     _paint(canvas, curves, options, y, cursor)
     body = canvas.rows
     if framed:
-        body = _with_y_axis(body, y, left) + _under(options, x, left, width)
+        body = _with_y_axis(body, y, left) + _under(options, x, unit, left, width)
     return Drawing([*head, *body], x, y, left, len(head))
 
 
@@ -78,31 +80,32 @@ def _threshold(options: Options) -> list[float]:
     return scale.finite_values(scale.log10([options.threshold.y]) if options.log_y else [options.threshold.y])
 
 
-def _x_axis(curves: Sequence[Curve], options: Options, columns: int) -> Axis:
+def _x_axis(curves: Sequence[Curve], options: Options, columns: int) -> tuple[Axis, str]:
+    """The x axis, and the name of its unit."""
     low, high = min(curve.xs[0] for curve in curves), max(curve.xs[-1] for curve in curves)
     if options.x_range is not None:
         low, high = options.x_range
     elif 0 < low < high / 10 or (low > 0 and options.x in ("time", "work")):
         low = 0.0  # training begins at 0, though its first event comes later
     unit, name = x_unit(options, high - low)
-    ends = [cell_len(_end_text(curve, options)) + 1 for curve in curves if curve.xs[curve.end] > 0.9 * high]
-    ends += [len(name) + 2] if options.x != "epoch" else []  # the unit of an epoch is known without its name
     most = max(MAX_GUTTER, columns // 4)
-    gutter = max((end for end in ends if end <= most), default=0) if columns > MIN_PLOT else 0
-    return x_axis(low, high, columns, gutter, unit)
+    at_end = [_end_texts(curve, options) for curve in curves if curve.xs[curve.end] > 0.9 * high]
+    ends = [next((end for text in texts if (end := cell_len(text) + 1) <= most), 0) for texts in at_end]
+    gutter = max(ends, default=0) if columns > MIN_PLOT else 0
+    for_unit = 0 if options.x == "epoch" else len(name) + 1 + HALF_LABEL  # an epoch is known without its unit
+    return x_axis(low, high, columns, max(gutter, for_unit), unit), name
 
 
 def _end_texts(curve: Curve, options: Options) -> list[str]:
-    """The texts for the end of a line, of which the first one with room is written: that of a point has its tag."""
-    return [_end_text(curve, options), *([_end_text(curve, options, tagged=False)] if curve.series.tag else [])]
+    """The texts for the end of a line, of which the first one with room is written: with a tag, or its sign."""
+    shorter = [_end_text(curve, options, curve.series.sign)] if curve.series.tag else []
+    return [_end_text(curve, options, curve.series.tag), *shorter]
 
 
-def _end_text(curve: Curve, options: Options, tagged: bool = True) -> str:
-    """The text at the end of a line: the last value and the glyph of a marked run, or the tag of a point."""
+def _end_text(curve: Curve, options: Options, tag: str) -> str:
+    """The text at the end of a line: the last value, a tag if it has one, and the glyph of a marked run."""
     glyph = "" if curve.series.glyph == LINE else curve.series.glyph
-    return " ".join(
-        filter(None, (value_text(curve.last, options), one_line(curve.series.tag) if tagged else "", glyph))
-    )
+    return " ".join(filter(None, (value_text(curve.last, options), one_line(tag), glyph)))
 
 
 def _paint(canvas: Canvas, curves: Sequence[Curve], options: Options, y: Axis, cursor: float | None) -> None:
@@ -136,21 +139,34 @@ def _with_y_axis(body: list[Row], y: Axis, left: int) -> list[Row]:
     return rows
 
 
-def _under(options: Options, x: Axis, left: int, width: int) -> list[Row]:
-    """Two rows: the axis with ticks and the glyphs of marks; the labels, with the unit behind the last one."""
+def _under(options: Options, x: Axis, unit: str, left: int, width: int) -> list[Row]:
+    """Two rows: the axis with ticks and the glyphs of marks; the labels, with the unit behind the last one.
+
+    Where the unit has no room behind the label of the last tick, it stands in its place.
+    """
     columns = [x.scale.dot(tick) // DOTS_WIDE for tick in x.ticks]
-    axis, under = [("─", AXIS)] * (width - left), [" "] * width
-    for column, text in zip(columns, x.texts, strict=True):
+    axis = [("─", AXIS)] * (width - left)
+    for column in columns:
         axis[column] = ("┬", AXIS)
-        _put_label(under, text, left + column - (len(text) - 1) // 2)
-    unit = x_unit(options, x.scale.high - x.scale.low)[1]
-    end = len("".join(under).rstrip()) + 1
-    if end + len(unit) <= width:
-        _put_label(under, unit, end)
+    labels = [(text, left + column - (len(text) - 1) // 2) for column, text in zip(columns, x.texts, strict=True)]
+    under = _labelled(labels, unit, width)
+    if options.x != "epoch" and unit not in "".join(under) and len(labels) > FEWEST_LABELS:
+        under = _labelled(labels[:-1], unit, width)
     for mark in options.marks:
         if x.scale.low <= mark.x <= x.scale.high:
             axis[x.scale.dot(mark.x) // DOTS_WIDE] = (mark.glyph, MARK)
     return [[(" ", AXIS)] * (left - 1) + [("└", AXIS)] + axis, [(character, TEXT) for character in under]]
+
+
+def _labelled(labels: Sequence[tuple[str, int]], unit: str, width: int) -> list[str]:
+    """The characters of a row with labels at their places, and the unit behind them if it has room."""
+    under = [" "] * width
+    for text, start in labels:
+        _put_label(under, text, start)
+    end = len("".join(under).rstrip()) + 1
+    if end + len(unit) <= width:
+        _put_label(under, unit, end)
+    return under
 
 
 def _put_label(under: list[str], text: str, start: int) -> None:

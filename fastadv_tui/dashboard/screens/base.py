@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar, cast
 
 from textual import screen
+from textual.widgets import Input
 
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard.marks import Marks
@@ -16,6 +17,7 @@ from fastadv_tui.hardware.sampler import Sample
 from fastadv_tui.runs.engine_server import EngineServer
 
 Result = TypeVar("Result")
+SEARCHES = ("filter", "search")  # actions of `/`, which go to a field
 
 
 class DashboardApp(Protocol):
@@ -54,6 +56,12 @@ class Screen(ReadonlyActions, screen.Screen[Result]):
     """
 
     _composed = False
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """In a field, `/` is a letter. Elsewhere its binding has priority, so that the next letters are typed there."""
+        if action in SEARCHES and isinstance(self.focused, Input):
+            return None
+        return super().check_action(action, parameters)
 
     @property
     def fastadv(self) -> DashboardApp:

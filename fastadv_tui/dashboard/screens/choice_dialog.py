@@ -39,7 +39,7 @@ class ChoiceDialog(ModalScreen[str | None]):
         self._fill()
         if self._first in self._shown:
             self.query_one(OptionList).highlighted = self._shown.index(self._first)
-        self.query_one(Input).focus()
+        self.set_focus(self.query_one(Input))
 
     def on_input_changed(self) -> None:
         self._fill()

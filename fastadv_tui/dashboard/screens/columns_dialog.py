@@ -55,7 +55,7 @@ class ColumnsDialog(ModalScreen[tuple[str, ...] | None]):
 
     def on_mount(self) -> None:
         self._list_names()
-        self.query_one(_Search).focus()
+        self.set_focus(self.query_one(_Search))
 
     def on_input_changed(self) -> None:
         self._list_names()

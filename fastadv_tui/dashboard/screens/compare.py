@@ -7,6 +7,7 @@ from textual.binding import Binding
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.widgets import Static
 
+from fastadv_tui.dashboard.after_refresh import after_refresh
 from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.dashboard.screens.export import export, export_figure
 from fastadv_tui.dashboard.snapshot import Snapshot
@@ -61,7 +62,7 @@ class CompareScreen(Screen[None]):
         yield KeyBar()
 
     def begin(self) -> None:
-        self.query_one("#results").focus()
+        self.set_focus(self.query_one("#results"))
 
     def take(self, snapshot: Snapshot) -> None:
         """Draw everything again if a row of the compared runs has changed, which is rare."""
@@ -72,7 +73,7 @@ class CompareScreen(Screen[None]):
 
     def on_resize(self) -> None:
         """Decide again whether the runs fit side by side."""
-        self.call_after_refresh(self._draw)
+        after_refresh(self, self._draw)
 
     def _draw(self) -> None:
         if not self.ready or not self._rows:
@@ -136,9 +137,16 @@ class CompareScreen(Screen[None]):
 
 
 def _counted(table: Table) -> str:
-    groups = sum(len(column.rows) > 1 for column in table.columns)
-    runs = sum(len(column.rows) for column in table.columns)
-    return f"{runs} runs" + (f" in {len(table.columns)} groups, mean over seeds" if groups else "")
+    """How many runs and groups the table shows: `6 runs in 2 groups, mean over seeds · 3 published`."""
+    own = [column for column in table.columns if not is_published(column.first)]
+    words = _number(sum(len(column.rows) for column in own), "run")
+    words += f" in {_number(len(own), 'group')}, mean over seeds" if table.grouped else ""
+    published = len(table.columns) - len(own)
+    return words + (f" · {published} published" if published else "")
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
 
 
 def _below(table: Table, as_rows: bool, reasons: Mapping[str, str]) -> list[str]:

@@ -77,7 +77,7 @@ class EvaluateDialog(ModalScreen[bool]):
             yield Label("enter puts it into the queue, escape cancels", markup=False)
 
     def on_mount(self) -> None:
-        self.query_one("#attack").focus()
+        self.set_focus(self.query_one("#attack"))
 
     def action_step(self, by: int) -> None:
         step_focus(self, by)

@@ -52,7 +52,7 @@ class HistoryScreen(HistoryActions):
 
     def __init__(self, query: str = "") -> None:
         """query: the filter at the start."""
-        super().__init__(id="history")
+        super().__init__()
         self._first_query = query
         self._snapshot: Snapshot = EMPTY
         self._sort = NEWEST_FIRST
@@ -92,7 +92,7 @@ class HistoryScreen(HistoryActions):
         yield KeyBar()
 
     def begin(self) -> None:
-        self._table.focus()
+        self.set_focus(self._table)
 
     def take(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
@@ -191,7 +191,7 @@ class HistoryScreen(HistoryActions):
         self._filter_timer = self.set_timer(FILTER_DELAY, self._draw)
 
     def on_input_submitted(self) -> None:
-        self._table.focus()
+        self.set_focus(self._table)
 
     def on_data_table_header_selected(self, event: DataTable.HeaderSelected) -> None:
         self._sort_by(str(event.column_key.value))
@@ -202,6 +202,10 @@ class HistoryScreen(HistoryActions):
     def on_data_table_row_highlighted(self) -> None:
         self._plan_preview()
 
+    def filter_by(self, query: str) -> None:
+        """Show the runs that match a filter."""
+        self._query.value = query
+
     def action_leave(self) -> None:
         """Leave the screen. The next history begins with the filter of this one."""
         self.fastadv.history_filter = self._query.value
@@ -211,14 +215,14 @@ class HistoryScreen(HistoryActions):
         """Clear the filter; without one, leave the filter's field; else leave the screen."""
         if self._query.value:
             self._query.value = ""
-            self._table.focus()
+            self.set_focus(self._table)
         elif self._query.has_focus:
-            self._table.focus()
+            self.set_focus(self._table)
         else:
             self.action_leave()
 
     def action_filter(self) -> None:
-        self._query.focus()
+        self.set_focus(self._query)
 
     def action_cursor(self, by: int) -> None:
         self._table.move_cursor(row=self._table.cursor_row + by)

@@ -37,6 +37,7 @@ BINDINGS = [
             id=f"history-{name}",
             tooltip=told,
             key_display="/" if key == "slash" else None,
+            priority=key == "slash",
         )
         for key, action, word, name, shown, told in _KEYS
     ),

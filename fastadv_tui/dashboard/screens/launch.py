@@ -119,7 +119,7 @@ class LaunchScreen(Screen[None]):
         self.query_one("#form").border_title = "New run"
         self.query_one("#form").border_subtitle = self._subtitle
         self.query_one("#plan").border_title = "Plan"
-        self.query_one(FormField).focus()
+        self.set_focus(self.query_one(FormField))
         self._read()
 
     @property

@@ -32,6 +32,7 @@ class LogScreen(Screen[None]):
             id="log-search",
             tooltip="show only the lines that contain a text",
             key_display="/",
+            priority=True,
         ),
         Binding("p", "pause", "Pause", id="log-pause", tooltip="stop following new lines, or follow them again"),
     ]
@@ -49,7 +50,7 @@ class LogScreen(Screen[None]):
 
     def begin(self) -> None:
         self.query_one("#whole-log").border_title = f"Log of {self._view.rundir.id}"
-        self.query_one("#whole-log").focus()
+        self.set_focus(self.query_one("#whole-log"))
 
     def take(self, snapshot: Snapshot) -> None:
         if self._paused:
@@ -66,12 +67,12 @@ class LogScreen(Screen[None]):
         field, log = self.query_one("#search", Input), self.query_one("#whole-log")
         if field.value or field.has_focus:
             field.value = ""
-            log.focus()
+            self.set_focus(log)
         else:
             self.app.pop_screen()
 
     def action_search(self) -> None:
-        self.query_one("#search").focus()
+        self.set_focus(self.query_one("#search"))
 
     def action_pause(self) -> None:
         self._paused = not self._paused
@@ -82,7 +83,7 @@ class LogScreen(Screen[None]):
         self._draw()
 
     def on_input_submitted(self) -> None:
-        self.query_one("#whole-log").focus()
+        self.set_focus(self.query_one("#whole-log"))
 
     def _draw(self) -> None:
         output = tail(self._view.rundir.log, MAX_LINES)

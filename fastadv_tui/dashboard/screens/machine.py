@@ -12,7 +12,7 @@ from fastadv_tui.dashboard.chart.widget import Chart
 from fastadv_tui.dashboard.colours import scheme_of
 from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.dashboard.widgets.key_bar import KeyBar
-from fastadv_tui.dashboard.widgets.machine_lines import gpu_lines, host_lines, short_name, usage_line
+from fastadv_tui.dashboard.widgets.machine_lines import gpu_lines, host_lines, runs_on, short_name, usage_line
 from fastadv_tui.dashboard.widgets.plain_list import PlainList
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
 from fastadv_tui.hardware.sample_history import HOST, Metric, key_of
@@ -56,7 +56,7 @@ class MachineScreen(Screen[None]):
             chart.options = Options(
                 x="time", y="percent" if metric in SHARES else "plain", empty="this machine reports none"
             )
-        self.query_one(OptionList).focus()
+        self.set_focus(self.query_one(OptionList))
 
     def take_machine(self, sample: Sample) -> None:
         devices = self.query_one(OptionList)
@@ -98,7 +98,7 @@ class MachineScreen(Screen[None]):
         samples, runs = self.fastadv.samples, self.fastadv.snapshot.devices()
         found = []
         for gpu in sample.gpus:
-            here = runs.get(gpu.uuid or "", [])
+            here = runs_on(gpu, runs)
             lines = gpu_lines(gpu, samples.recent(key_of(gpu)), here, self._width, scheme_of(self.app))
             found.append(Text("\n").join([Text(one_line(f"GPU {gpu.index}  {short_name(gpu.name)}"), "bold"), *lines]))
         return found

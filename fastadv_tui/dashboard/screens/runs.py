@@ -74,7 +74,14 @@ class RunsScreen(RunActions):
         Binding("M", "machine", "Machine", id="machine", show=False, tooltip="machine: GPUs and host, with curves"),
         Binding("d", "demo", "Demo", id="demo", tooltip="demo: train a robust network on digits"),
         Binding(
-            "slash", "filter", "Filter", id="filter", key_display="/", show=False, tooltip="filter the list by name"
+            "slash",
+            "filter",
+            "Filter",
+            id="filter",
+            key_display="/",
+            show=False,
+            tooltip="filter the list by name",
+            priority=True,
         ),
         Binding(
             "escape",
@@ -116,7 +123,7 @@ class RunsScreen(RunActions):
         for name, title in (("log", "Log"), ("machine", "Machine"), ("facts", "Run")):
             self.query_one(f"#{name}").border_title = title
         self.restore_panes()
-        self.query_one(RunList).focus()
+        self.set_focus(self.query_one(RunList))
 
     # -- what comes in ----------------------------------------------------------------------------------------
 
@@ -143,9 +150,9 @@ class RunsScreen(RunActions):
             self.refresh_bindings()
             if empty:
                 self.query_one(Welcome).show(self.fastadv.samples.last, self.fastadv.readonly)
-                self.query_one(Welcome).focus()
+                self.set_focus(self.query_one(Welcome))
             else:
-                self.query_one(RunList).focus()
+                self.set_focus(self.query_one(RunList))
 
     def chosen_run(self) -> str | None:
         return self.query_one(RunList).chosen
@@ -180,8 +187,12 @@ class RunsScreen(RunActions):
         for name, view in zip(names, views, strict=False):
             place = marks.place(view.rundir.id)
             look, glyph = (marks.free_place, LINE) if place is None else (place, glyph_at(place))
-            charted.append(ChartedRun(name, view.state, look, glyph, view.verdict.live, _device(view)))
+            charted.append(ChartedRun(name, view.state, look, glyph, view.verdict.live, self._device(view)))
         return charted
+
+    def _device(self, view: LiveRun) -> str:
+        """The key of the run's device among the samples of this machine."""
+        return HOST if view.device == "cpu" else self.fastadv.samples.key_of_slot(view.device)
 
     def _announce(self, said: Announcement) -> None:
         """A toast, and a bell for bad news."""
@@ -211,11 +222,11 @@ class RunsScreen(RunActions):
         runs.show(self._snapshot, self.fastadv.marked)
 
     def on_input_submitted(self) -> None:
-        self.query_one(RunList).focus()
+        self.set_focus(self.query_one(RunList))
 
     def action_filter(self) -> None:
         self.query_one("#left").add_class("filtering")
-        self.query_one("#filter").focus()
+        self.set_focus(self.query_one("#filter"))
 
     def action_back(self) -> None:
         """Undo the last thing that is open: the cursor of the charts, the zoom, or the filter. The marks stay."""
@@ -223,11 +234,11 @@ class RunsScreen(RunActions):
         if self.query_one(TrainingCurves).clear_cursor():
             return
         if self.leave_zoom():
-            self.query_one(RunList).focus()
+            self.set_focus(self.query_one(RunList))
         elif left.has_class("filtering"):
             left.remove_class("filtering")
             self.query_one("#filter", Input).value = ""
-            self.query_one(RunList).focus()
+            self.set_focus(self.query_one(RunList))
 
     def action_unmark(self) -> None:
         """Remove all marks."""
@@ -273,11 +284,6 @@ class RunsScreen(RunActions):
             self.app.notify(one_line(str(error)), severity="error", timeout=20, markup=False)
         else:
             self.app.post_message(RunsSubmitted(started))
-
-
-def _device(view: LiveRun) -> str:
-    """The key of the run's device among the samples of this machine."""
-    return HOST if view.device == "cpu" else view.device
 
 
 def _no_accuracy(row: Row | None) -> str:

@@ -1,6 +1,6 @@
 """The curves of compared runs, drawn from their rows, so that deleted run folders do not matter."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from engine.config.norms import LINF, Norm
+from fastadv_tui.dashboard.after_refresh import after_refresh
 from fastadv_tui.dashboard.chart.series import Options, Series
 from fastadv_tui.dashboard.chart.widget import Chart
 from fastadv_tui.dashboard.marks import glyph_at
@@ -21,10 +22,13 @@ from fastadv_tui.history.curve_axes import (
     against_eps,
     against_time,
     against_work,
+    attack_of_curve,
+    attack_of_eps,
     norm_of_eps,
     spread,
 )
 from fastadv_tui.history.row import Row
+from fastadv_tui.text.quantities import attack_name
 
 MIN_WIDTH = 24  # cells of a small chart, with its border; a narrower one would have no axes
 KINDS = (("Robust accuracy while training", ROBUST), ("Clean accuracy while training", CLEAN))
@@ -56,12 +60,13 @@ class ComparisonCharts(Vertical):
         self._draw_trained()
         norm = next((norm_of_eps(column.rows) for column in columns if against_eps(column.rows)), LINF)
         self._draw("eps", EPS if norm == LINF else replace(EPS, x="l2"), partial(_eps_points, norm=norm))
-        self.query_one("#against-eps").border_title = "Robust · eps"
-        self._with_eps = any(against_eps(column.rows) for column in columns)
+        drawn = [column.rows for column in columns if against_eps(column.rows)]
+        self.query_one("#against-eps").border_title = f"{_one_name(map(attack_of_eps, drawn)) or 'Robust'} · eps"
+        self._with_eps = bool(drawn)
         self._fit_small()
 
     def on_resize(self) -> None:
-        self.call_after_refresh(self._fit_small)
+        after_refresh(self, self._fit_small)
 
     def _fit_small(self) -> None:
         """Show as many small charts as have room for their axes, and say which have none."""
@@ -71,7 +76,9 @@ class ComparisonCharts(Vertical):
         for name in ("time", "work", "eps"):
             self.query_one(f"#against-{name}").display = name in shown
         hidden = [name for name in wanted if name not in shown]
-        self.query_one("#against-epochs").border_subtitle = f"no room for: {', '.join(hidden)}" if hidden else ""
+        several = len(hidden) > 1
+        needed = f"chart{'s' * several} against {', '.join(hidden)}: need{'' if several else 's'} a wider terminal"
+        self.query_one("#against-epochs").border_subtitle = needed if hidden else ""
 
     def toggle_accuracy(self) -> None:
         """Draw the clean accuracy in place of the robust one, or back. A chart against eps has only the robust one."""
@@ -86,11 +93,13 @@ class ComparisonCharts(Vertical):
     def _draw_trained(self) -> None:
         """Draw the accuracy while training against epochs, time and work."""
         title, accuracy = KINDS[self._kind]
-        self.query_one("#against-epochs").border_title = f"{title} · epoch"
+        curves = [row for column in self._columns for row in column.rows if row.curve]
+        attack = _one_name(map(attack_of_curve, curves)) if accuracy == ROBUST else ""
+        self.query_one("#against-epochs").border_title = f"{', '.join(filter(None, (title, attack)))} · epoch"
         options = Options(y="percent", empty="no accuracy was measured during training")
         self._draw("epochs", options, partial(against_epochs, accuracy=accuracy), accuracy)
         for name, small, points_of in (("time", TIME, against_time), ("work", WORK, against_work)):
-            self.query_one(f"#against-{name}").border_title = f"{SHORT[self._kind]} · {name}"
+            self.query_one(f"#against-{name}").border_title = f"{attack or SHORT[self._kind]} · {name}"
             self._draw(name, small, partial(points_of, accuracy=accuracy), accuracy)
 
     def _draw(
@@ -104,6 +113,12 @@ class ComparisonCharts(Vertical):
             for column, place in zip(self._columns, self._places, strict=True)
             if (points := points_of(column.rows))
         ]
+
+
+def _one_name(attacks: Iterable[str]) -> str:
+    """The name of the attack of all curves; empty if they have several."""
+    found = {*attacks}
+    return attack_name(found.pop()) if len(found) == 1 else ""
 
 
 def _series(column: Column, place: int, points: Sequence[Point], accuracy: int) -> Series:

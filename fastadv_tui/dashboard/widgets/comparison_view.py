@@ -12,7 +12,7 @@ from fastadv_tui.dashboard.colours import run_colour, scheme_of
 from fastadv_tui.dashboard.marks import glyph_at
 from fastadv_tui.dashboard.widgets.table_paint import paint_again_when_measured
 from fastadv_tui.dashboard.widgets.whole_columns import WholeColumnsTable
-from fastadv_tui.history.comparison_table import Cell, Line, Table
+from fastadv_tui.history.comparison_table import Cell, Line, Table, accuracies_first
 from fastadv_tui.text.sanitize import one_line
 
 MAX_CELL = 32  # characters of a word in a cell
@@ -69,13 +69,14 @@ class ComparisonView(WholeColumnsTable):
         results = [_line(line) for line in _telling(table.results)]
         settings = [_line(line) for line in table.settings]
         empty = [Text("") for _ in table.columns[1:]]
-        what = "differ" if len(table.columns) > 1 else "changed from the preset"
+        what = "differ" if len(table.columns) > 1 else "changed\nfrom the preset"  # one line would be cut
         said = Text(f"{len(settings)} of {table.known_settings} {what}", "dim")
-        return [*results, [Text("settings", "dim"), said, *empty], *settings]
+        return [*results, [Text("other settings", "dim"), said, *empty], *settings]
 
     def _runs_as_rows(self, table: Table, heads: Sequence[Text]) -> list[list[Text]]:
         """A row for each run. Lines that are the same for all runs are left out: `shared_text` has them."""
-        lines = [line for line in (*_telling(table.results), *table.settings) if not _shared(line)]
+        lines = accuracies_first([*_telling(table.results), *table.settings])
+        lines = [line for line in lines if not _shared(line)]
         titles = [Text(""), *(Text(_title(label)) for label, _ in lines)]
         letters = {reason: letter for letter, reason in self.reasons.items()}
         rows = zip(heads, *([_text(cell, letters) for cell in cells] for _, cells in lines), strict=True)

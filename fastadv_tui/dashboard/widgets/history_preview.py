@@ -10,10 +10,11 @@ from fastadv_tui.dashboard.chart.widget import Chart
 from fastadv_tui.dashboard.widgets.hanging import HangingFacts
 from fastadv_tui.dashboard.widgets.run_facts import facts
 from fastadv_tui.history.columns import COLUMNS
-from fastadv_tui.history.curve_axes import CLEAN, ROBUST, against_epochs
+from fastadv_tui.history.curve_axes import CLEAN, ROBUST, against_epochs, attack_of_curve
 from fastadv_tui.history.leaderboard import line_text
 from fastadv_tui.history.paper import is_published
 from fastadv_tui.history.row import Row
+from fastadv_tui.text.quantities import attack_name
 from fastadv_tui.text.sanitize import one_line
 
 MAX_MEMBERS = 20  # runs of a group that are listed
@@ -39,14 +40,22 @@ class HistoryPreview(Container):
         chart = self.query_one("#preview-curves", Chart)
         chart.border_title = one_line(rows[0].name, 30) if rows else "no run"
         chart.options = Options(y="percent")
-        curves = (("clean", CLEAN), ("robust", ROBUST))
+        curves = (("clean", CLEAN), (_attack(rows), ROBUST))
         chart.series = [
-            Series(name=name, xs=[x for x, _ in points], ys=[y for _, y in points], look=place, dotted=name == "robust")
+            Series(
+                name=name, xs=[x for x, _ in points], ys=[y for _, y in points], look=place, dotted=accuracy == ROBUST
+            )
             for name, accuracy in curves
             if (points := against_epochs(rows, accuracy))
         ]
         chart.display = bool(chart.series)
         self.query_one(HangingFacts).show_facts(_told(rows))
+
+
+def _attack(rows: Sequence[Row]) -> str:
+    """The attack of the curve, which is not that of the final evaluation; `robust` if the runs have several."""
+    attacks = {attack_of_curve(row) for row in rows if row.curve}
+    return attack_name(attacks.pop()) if len(attacks) == 1 else "robust"
 
 
 def _told(rows: Sequence[Row]) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ from textual.widgets import Input
 from engine.config.groups import Group
 from engine.config.norms import LINF
 from engine.config.settings import settings
+from fastadv_tui.dashboard.after_refresh import after_refresh
 from fastadv_tui.dashboard.widgets.form_field import FormField
 from fastadv_tui.dashboard.widgets.form_group import GroupHeading
 from fastadv_tui.launch.form import FormReading
@@ -98,7 +99,7 @@ class LaunchForm(VerticalScroll, can_focus=False):
         for group, heading in self._headings.items():
             errors = sum(key in reading.errors for key in LAYOUT[group])
             heading.show(group in self._open, self._summary(group, reading), errors)
-        self.call_after_refresh(self._keep_focus_in_sight)  # fields that appear above may push it away
+        after_refresh(self, self._keep_focus_in_sight)  # fields that appear above may push it away
 
     async def focus_first_error(self) -> str | None:
         """Put the cursor into the first field with an error, and return its key. Opens its group."""
@@ -107,12 +108,12 @@ class LaunchForm(VerticalScroll, can_focus=False):
         if key is not None:
             if group_of(key) not in self._open:
                 await self._toggle(group_of(key))
-            self._fields[key].focus()
-            self.call_after_refresh(self._keep_focus_in_sight)  # it may have the focus already, out of sight
+            self.screen.set_focus(self._fields[key])
+            after_refresh(self, self._keep_focus_in_sight)  # it may have the focus already, out of sight
         return key
 
     def on_descendant_focus(self) -> None:
-        self.call_after_refresh(self._keep_focus_in_sight)
+        after_refresh(self, self._keep_focus_in_sight)
 
     def _keep_focus_in_sight(self) -> None:
         """Scroll to the field or heading that has the focus now, which may be another one than a moment ago."""
@@ -122,7 +123,7 @@ class LaunchForm(VerticalScroll, can_focus=False):
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
-        self.call_after_refresh(self._place_cursor)
+        after_refresh(self, self._place_cursor)
 
     def _place_cursor(self) -> None:
         """Move the cursor of the terminal along with the field, as a focused input does only when the focus comes."""

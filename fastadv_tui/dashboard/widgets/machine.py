@@ -6,7 +6,7 @@ from textual.message import Message
 from textual.widgets import Static
 
 from fastadv_tui.dashboard.colours import scheme_of
-from fastadv_tui.dashboard.widgets.machine_lines import gpu_lines, host_lines, title, usage_line
+from fastadv_tui.dashboard.widgets.machine_lines import gpu_lines, host_lines, runs_on, title, usage_line
 from fastadv_tui.hardware.sample_history import HOST, SampleHistory, key_of
 from fastadv_tui.hardware.sampler import Sample
 from fastadv_tui.text.sanitize import one_line
@@ -64,7 +64,7 @@ class Machine(Static, can_focus=True):
         width, scheme, single = self._width, scheme_of(self.app), len(sample.gpus) > MAX_WITH_TWO_LINES
         found: list[Text] = []
         for gpu in sample.gpus:
-            runs = self._devices.get(gpu.uuid or "", [])
+            runs = runs_on(gpu, self._devices)
             found += gpu_lines(gpu, self._samples.recent(key_of(gpu)), runs, width, scheme, single)
         return [*found, *host_lines(sample.host, (), width, single=True)]
 

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.text import Text
 
@@ -49,6 +49,11 @@ def gpu_lines(
         for each in gpu.mig
     ]
     return [_fitted(line, width) for line in (first, second + names, *mig)]
+
+
+def runs_on(gpu: Gpu, runs: Mapping[str, Sequence[str]]) -> list[str]:
+    """The names of the runs on a GPU and on its MIG instances. runs: names by the device of their slot, as a UUID."""
+    return [name for slot in gpu.slots for name in runs.get(slot, ())]
 
 
 def host_lines(host: Host, recent: Sequence[Load], width: int, single: bool) -> list[Text]:

@@ -5,6 +5,8 @@ from typing import Any
 from textual.coordinate import Coordinate
 from textual.widgets import DataTable
 
+from fastadv_tui.dashboard.after_refresh import after_refresh
+
 
 def paint_again_when_measured(table: DataTable[Any]) -> None:
     """Call this after rows were added.
@@ -12,7 +14,7 @@ def paint_again_when_measured(table: DataTable[Any]) -> None:
     Textual measures new cells when it is idle, and may paint them before, as narrow as the heading. It keeps what it
     painted until a cell changes.
     """
-    table.call_after_refresh(_touch_first_cell, table)
+    after_refresh(table, lambda: _touch_first_cell(table))
 
 
 def _touch_first_cell(table: DataTable[Any]) -> None:

@@ -23,6 +23,7 @@ from fastadv_tui.text.sanitize import one_line
 
 SMOOTHING = 0.9
 SOLID, DOTTED = "─", "┄"  # stand for the lines of the clean and of the robust accuracy
+FINAL = "◎"  # stands for the point of the final evaluation
 MAX_NAME = 40  # characters of the name of a run in a title
 CHART_WIDTH, CHART_HEIGHT = 22, 8  # least cells of a small chart
 LEAST_HEIGHT = 24  # with fewer rows, the accuracy alone is shown
@@ -191,7 +192,7 @@ class TrainingCurves(Vertical):
         name = one_line(self._alone, MAX_NAME).replace("[", "(")  # a title is read as markup
         whose = [name] if name and self.screen.has_class("zooming") else []
         x_name = "training time" if self._time else "epoch"
-        self.query_one("#accuracy").border_title = " · ".join(["Accuracy", x_name, *whose])
+        self.query_one("#accuracy").border_title = " · ".join(filter(None, ["Accuracy", x_name, *whose, self._attack]))
         for metric in self._metrics:
             smooth, log = self._smoothed(metric), self._logarithmic(metric)
             states = [text for text, on in (("log", log), (f"smoothed {SMOOTHING}", smooth)) if on]
@@ -215,10 +216,17 @@ class TrainingCurves(Vertical):
         x_range = (0.0, end) if end > 0 else None  # all charts alike; what is empty is the time to come
         return Options(x="time" if self._time else "epoch", marks=marks, x_range=x_range)
 
+    @property
+    def _attack(self) -> str:
+        """The attack of the curves of the robust accuracy; empty if there is none, or if the runs have several."""
+        attacks = {run.state.watch[-1].attack for run in self._runs if run.state.watch}
+        return attack_name(attacks.pop()) if len(attacks) == 1 else ""
+
     def _draw_accuracy(self, options: Options) -> None:
         chart = self.query_one("#accuracy", Chart)
-        attacks = {run.state.watch[-1].attack for run in self._runs if run.state.watch}
-        pair = f"clean {SOLID} / {attack_name(attacks.pop()) if len(attacks) == 1 else 'robust'} {DOTTED}"
+        pair = f"clean {SOLID} / {self._attack or 'robust'} {DOTTED}"
+        if finals := {run.state.final[-1].attack for run in self._runs if run.state.final}:
+            pair += f", {FINAL} {attack_name(finals.pop()) if len(finals) == 1 else 'final'}"
         chart.options = replace(options, y="percent", pair=pair, empty=self._no_accuracy)
         chart.series = [series for run in self._runs for series in self._accuracy(run)]
 
@@ -261,7 +269,7 @@ class TrainingCurves(Vertical):
         robust = replace(plain, ys=[point.robust for point in watch], dotted=True)
         final = run.state.final[-1:]
         marks = [
-            replace(plain, xs=[self._x(last)], ys=[last.robust], points=True, tag=attack_name(last.attack))
+            replace(plain, xs=[self._x(last)], ys=[last.robust], points=True, tag=attack_name(last.attack), sign=FINAL)
             for last in final
         ]
         return [plain, robust, *marks]

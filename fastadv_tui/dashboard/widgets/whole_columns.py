@@ -10,7 +10,7 @@ from textual.widgets import DataTable
 
 
 class WholeColumnsTable(DataTable[Text]):
-    """The arrow keys scroll by a column. A column that is wider than the table is cut, as there is no other way.
+    """The arrow keys scroll by a column. A column that has no room at all is cut: there is no other way.
 
     sticky: the number of columns that stay at the left while the others scroll.
     """
@@ -45,8 +45,11 @@ class WholeColumnsTable(DataTable[Text]):
         widths, right = self._widths(), self.size.width
         left = sum(widths[: self.fixed_columns])
         ends = [end - int(self.scroll_x) for end in accumulate(widths)]
+        room = right - sum(widths[: self.sticky])
         for end, width in [*zip(ends, widths, strict=True)][self.fixed_columns :]:
             start = end - width
+            if width > room:
+                continue
             if start < left < end:
                 yield left, min(end, right)
             elif left < start < right < end:

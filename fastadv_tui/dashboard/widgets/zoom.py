@@ -26,7 +26,7 @@ class Zoom:
             if isinstance(widget, Pane):
                 widget.let_go()
         self._screen.add_class("zooming")
-        panel.focus()
+        panel.screen.set_focus(panel)
 
     def leave(self) -> None:
         """Show all panels again."""

@@ -86,6 +86,13 @@ def test_the_check_process_answers_with_one_json_line_on_standard_output() -> No
     assert err == b""
 
 
+def test_the_check_of_a_run_that_takes_a_gpu_looks_at_torch() -> None:
+    code, out, err = ask("--check", "gpu", stdin=asked("digits", {}))
+    assert code == 2
+    assert msgspec.json.decode(out)["message"].startswith("device = auto: torch cannot use this machine's GPU: ")
+    assert err == b""
+
+
 def test_doctor_reports_the_device_and_what_it_finds_of_each_data_set(tmp_path: Path) -> None:
     write_cifar10(tmp_path)
     code, out, _ = ask("--doctor", str(tmp_path))

@@ -14,6 +14,7 @@ from engine.protocol import event_log, events
 from engine.protocol.evaluations import read
 from engine.protocol.requests import EvalRequest, Measured, Unsaved
 from engine.protocol.rundir import RunDir
+from engine.runtime import precision
 from tests.support.engine import ask_here, run_folder
 from tests.support.runs import edit_config, make_run
 from tests.support.small_disk import full_disk, small_disk
@@ -120,6 +121,14 @@ def test_a_harmless_difference_is_a_note(rundir: RunDir) -> None:
     code, (understood, *_) = answers(request(rundir))
     assert code == 0
     assert understood["notes"] == ["watch.images has changed since the checkpoint: it was 40 and is now 20"]
+
+
+def test_a_search_that_the_gpu_only_emulates_is_a_note(rundir: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "emulated", lambda key, asked, device: [f"{key} = {asked} on {device}"])
+    asked = request(rundir)
+    in_bf16 = structs.replace(asked.config.eval, search="bf16")
+    _, (understood, *_) = answers(structs.replace(asked, config=structs.replace(asked.config, eval=in_bf16)))
+    assert understood["notes"] == ["eval.search = bf16 on cpu"]
 
 
 def test_data_that_changed_since_the_training_is_said_or_refused(rundir: RunDir) -> None:

@@ -151,3 +151,15 @@ def test_gradients_that_no_longer_agree_raise_the_alarm_once_and_only_after_the_
     assert "cosine of 0.03" in str(watchdog.check_alignment(WARM_UP, 0.03))
     assert watchdog.check_alignment(WARM_UP + 1, 0.0) is None
     assert watchdog.check_signal(WARM_UP + 1, 0.9) is None  # the same kind of alarm
+
+
+@pytest.mark.parametrize(("fgsm", "collapsed"), [(0.14, False), (0.20, False), (0.35, True), (None, True)])
+def test_robust_accuracy_below_chance_is_a_collapse_only_where_fgsm_fools_less(
+    fgsm: float | None, collapsed: bool
+) -> None:
+    """Early in training, a network may be fooled by every attack: it has not learned to be robust yet."""
+    watchdog = Watchdog(10)
+    assert bool(watchdog.check_accuracy("guard", 0.57, 0.01, MANY, fgsm)) is collapsed
+    other = Watchdog(10)
+    other.load_state_dict(watchdog.state_dict() | {"raised": []})
+    assert bool(other.check_accuracy("watch", 0.57, 0.0, MANY)) is collapsed  # the same network on other images

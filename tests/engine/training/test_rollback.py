@@ -22,7 +22,7 @@ from engine.training.rollback import MAX_ROLLBACKS, MethodInForce, safer
 from engine.training.setup import set_up
 from engine.training.trainer import Training
 from engine.training.validation import Validation
-from tests.support.engine import assert_same, evaluations, of_kind, run_folder, weights
+from tests.support.engine import TIMES, assert_same, evaluations, of_kind, run_folder, weights
 from tests.support.training import train
 
 FEW = {
@@ -112,7 +112,7 @@ def test_a_run_stopped_at_any_check_before_during_and_after_a_rollback_ends_with
 
 def _assert_same_end(one: RunDir, other: RunDir) -> None:
     """Weights, optimizer, carried perturbation, alarm and method; not the evaluations that the rollback has undone."""
-    assert_same(weights(one) | {"elapsed": 0}, weights(other) | {"elapsed": 0})
+    assert_same(weights(one) | TIMES, weights(other) | TIMES)
     assert_same(weights(one, "best")["model"], weights(other, "best")["model"])
 
 

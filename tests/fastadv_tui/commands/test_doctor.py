@@ -7,8 +7,8 @@ from pathlib import Path
 from tests.support.shell import fastadv
 
 KEYS = [
-    "fastadv", "python", "torch", "platform", "cpu", "gpus", "device", "precision", "precision_reason", "data", "home",
-    "data_dir",
+    "fastadv", "python", "torch", "cuda", "platform", "cpu", "gpus", "no_gpu", "device", "precision",
+    "precision_reason", "data", "driver", "numbers", "refused", "home", "data_dir",
 ]  # fmt: skip
 
 

@@ -14,9 +14,10 @@ from fastadv_tui.dashboard.monitor import RunMonitor
 from fastadv_tui.dashboard.screens.compare import CompareScreen
 from fastadv_tui.dashboard.screens.history import HistoryScreen
 from fastadv_tui.dashboard.screens.launch import LaunchScreen
+from fastadv_tui.dashboard.screens.runs import RunsScreen
 from fastadv_tui.dashboard.settings import path
 from fastadv_tui.dashboard.snapshot import Snapshot
-from tests.support.pilot import a_run, play, shown, until, until_focused
+from tests.support.pilot import a_run, play, shown, type_at_once, until, until_focused
 from tests.support.small_disk import full_disk
 
 pytestmark = pytest.mark.usefixtures("quick_home")
@@ -144,5 +145,41 @@ def test_a_home_that_cannot_be_read_for_a_while_is_reported_and_read_again(monke
         a_run("one")
         away.clear()
         await until(pilot, lambda: "run one" in shown(app))
+
+    play(script)
+
+
+@pytest.mark.parametrize(
+    "keys", ["h n up h", "h enter h", "h n up h n up h", "h space down space c h", "n up h n", "h escape h"]
+)
+def test_a_screen_that_is_open_already_comes_back_whichever_screens_stand_above(keys: str) -> None:
+    """Else equal screens pile up, and have to be left one by one."""
+    for name in ("a1", "b2"):
+        a_run(name)
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "run a1" in shown(app))
+        await pilot.press(*keys.split())
+        await pilot.pause()
+        kinds = [type(screen) for screen in app.screen_stack]
+        assert len(kinds) == len({*kinds})
+        assert kinds[-1] in (HistoryScreen, LaunchScreen, RunsScreen)
+
+    play(script)
+
+
+def test_a_filter_that_is_pasted_with_its_slash_runs_no_key() -> None:
+    a_run("a1")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "run a1" in shown(app))
+        await pilot.press("h")
+        await until(pilot, lambda: isinstance(app.screen, HistoryScreen) and "run a1" in shown(app))
+        type_at_once(app, "/eps=8 epochs=15")
+        await until(pilot, lambda: app.screen.query_one("#query", Input).value == "eps=8 epochs=15")
+        await pilot.press("escape", "escape")
+        await until(pilot, lambda: isinstance(app.screen, RunsScreen))
+        type_at_once(app, "/hello")
+        await until(pilot, lambda: app.screen.query_one("#filter", Input).value == "hello")
 
     play(script)

@@ -32,7 +32,7 @@ def test_a_vector_figure_has_outlined_letters_and_is_the_same_each_time(tmp_path
     paths = [tmp_path / f"{number}.svg" for number in range(2)]
     for path in paths:
         done = fastadv("plot", "a1", "b2", "-o", str(path))
-        assert (done.returncode, done.stderr) == (0, f"{path}: 2 run(s)\n")
+        assert (done.returncode, done.stderr) == (0, f"{path}: 2 runs\n")
     assert paths[0].read_bytes() == paths[1].read_bytes()
     tree = ElementTree.parse(paths[0])
     assert not [*tree.iter(f"{SVG}text")], "letters are outlines, or the figure would need our fonts"

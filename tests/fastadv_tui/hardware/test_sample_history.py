@@ -3,7 +3,7 @@
 import itertools
 import math
 
-from fastadv_tui.hardware.nvml import Gpu
+from fastadv_tui.hardware.nvml import Gpu, MigInstance
 from fastadv_tui.hardware.sample_history import HOST, MAX_POINTS, RECENT, SampleHistory
 from fastadv_tui.hardware.sampler import Host, Sample
 
@@ -23,6 +23,15 @@ def test_the_figures_of_a_gpu_are_kept_by_its_uuid() -> None:
     assert history.series("GPU 1", "memory") == ([2.0], [0.5])
     assert history.series("GPU-a", "power", begin=1.5)[0] == [2.0]
     assert history.series("unknown", "power") == ([], [])
+
+
+def test_a_run_on_an_instance_has_the_figures_of_the_whole_gpu() -> None:
+    history = SampleHistory()
+    assert history.key_of_slot("GPU-a") == "GPU-a"
+    mig = (MigInstance(uuid="MIG-0"), MigInstance(uuid="MIG-1"))
+    history.add(sample(1.0, Gpu(index=0, uuid="GPU-a", mig=mig, partitioned=True), Gpu(index=1, uuid="GPU-b")))
+    slots = "MIG-1", "GPU-b", "GPU-gone"
+    assert [history.key_of_slot(slot) for slot in slots] == ["GPU-a", "GPU-b", "GPU-gone"]
 
 
 def test_of_many_samples_a_bounded_number_is_kept_evenly_spread() -> None:

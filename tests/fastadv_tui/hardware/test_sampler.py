@@ -66,6 +66,7 @@ def test_mig_instances_are_listed_under_their_gpu() -> None:
         MigInstance(uuid="MIG-1-1", memory_used=10, memory_total=20, pids=(201,)),
     )
     assert partitioned.pids == (200, 201)
+    assert (plain.slots, partitioned.slots) == (("GPU-0",), ("GPU-1", "MIG-1-0", "MIG-1-1"))
 
 
 FIELDS = {

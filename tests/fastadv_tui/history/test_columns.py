@@ -13,7 +13,8 @@ from tests.support.evaluations import evaluation
 
 FULL = Row(
     id="a1", name="try", dataset="cifar10", method="fgsm", eps=8 / 255, alpha=10 / 255, preset="wong2020", seed=3,
-    status="done", host="h", submitted=1e9, started=1e9, ended=1e9, duration=60.0, epochs=4.0, total_epochs=15.0,
+    status="done", host="h", submitted=1e9, started=1e9, ended=1e9, duration=60.0, training_time=50.0,
+    epochs=4.0, total_epochs=15.0,
     clean=0.8, robust=0.4, attack="pgd-10", images=1000, final=True, peak_memory=10**9, images_per_second=1234.0,
     flops=10**15, data_fingerprint="d", code_fingerprint="c", tags=["x", "y"], note="n", pinned=True,
     curve=[(1.0, 0.5, 0.2), (2.0, 0.6, 0.45), (4.0, 0.8, 0.4)],

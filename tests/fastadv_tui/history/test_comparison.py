@@ -37,7 +37,7 @@ def test_the_work_of_stopped_runs_in_a_comparison_is_what_they_did() -> None:
 def test_a_comparison_shows_results_side_by_side() -> None:
     table = compare([BASE, NARROW])
     assert table.runs == ["a1", "b2"]
-    assert line_of(table, "results", "clean") == ["80.0 ± 1.3%", "70.0 ± 1.4% -10.0"]
+    assert line_of(table, "results", "clean") == ["80.0 ± 1.3%", "70.0 ± 1.4% -10.0 *"]
     assert line_of(table, "results", "robust") == ["45.0 ± 1.6%", "46.0 ± 1.6% +1.0"]
     assert line_of(table, "results", "took") == ["1 min 00 s", "30 s"]
     assert line_of(table, "results", "memory") == ["-", "-"]
@@ -49,6 +49,8 @@ def test_a_comparison_of_seeds_has_a_column_for_each_group() -> None:
     table = compare([seeds[0], NARROW, *seeds[1:]], by_seed=True)
     assert table.runs == ["s0 (3 runs)", "b2"]
     assert line_of(table, "results", "seeds") == ["0,1,2", "0"]
+    newest_first = compare([*reversed(seeds), NARROW], by_seed=True)
+    assert line_of(newest_first, "results", "seeds") == ["0,1,2", "0"]
     assert line_of(table, "results", "took") == ["1 min 30 s", "30 s"]
     assert [label for label, _ in table.settings] == ["model.width"]
 
@@ -76,13 +78,13 @@ def test_runs_of_one_name_are_told_apart_by_their_seed() -> None:
 
 
 def test_the_notes_explain_only_signs_that_stand_in_a_cell() -> None:
-    notes = compare([BASE, NARROW]).notes
+    notes = compare([BASE, replace(NARROW, clean=0.81)]).notes
     assert any(note.startswith("differences in") for note in notes)
     assert not any(note.startswith("*") for note in notes)
     other = replace(NARROW, eps=4 / 255, settings={"eps": 4 / 255}, clean=None)
     assert not any(note.startswith("differences in") for note in compare([BASE, other]).notes)
     better = replace(NARROW, robust=0.9)
-    assert any(note.startswith("* better than base") for note in compare([BASE, better]).notes)
+    assert any(note.startswith("* differs from base") for note in compare([BASE, better]).notes)
 
 
 def test_the_best_epoch_stands_beside_the_last() -> None:
@@ -96,13 +98,13 @@ def test_runs_of_another_norm_are_no_competitors_and_show_plain_sizes() -> None:
     l2 = replace(NARROW, norm="l2", eps=0.5, settings={"norm": "l2", "eps": 0.5, "method.alpha": 0.625}, robust=0.9)
     table = compare([BASE, l2])
     assert line_of(table, "results", "robust") == ["45.0 ± 1.6%", "90.0 ± 0.9% (l2 eps 0.5)"]
-    assert line_of(table, "settings", "eps") == ["8/255", "0.5"]
+    assert line_of(table, "results", "eps") == ["8/255", "l2 0.5"]
     assert line_of(table, "settings", "norm") == ["linf", "l2"]
     assert line_of(table, "settings", "method.alpha") == ["follows eps", "0.625"]
     assert any("different norms" in warning for warning in table.warnings)
     assert line_of(compare([l2, BASE]), "results", "robust")[1] == "45.0 ± 1.6% (linf eps 8)"
     alone = compare([l2])
-    assert line_of(alone, "settings", "eps") == ["0.5"]
+    assert line_of(alone, "results", "eps") == ["l2 0.5"]
     assert "/255" not in FORMATS["md"](alone) + FORMATS["csv"](alone) + FORMATS["latex"](alone)
 
 
@@ -119,10 +121,11 @@ def test_a_run_that_was_rolled_back_says_so_and_is_not_called_collapsed() -> Non
 
 
 def test_a_comparison_lists_only_the_settings_that_differ() -> None:
-    other = replace(NARROW, id="c3", method="pgd", settings={"eps": 4 / 255, "method.name": "pgd", "epochs": 15})
+    changes = {"eps": 4 / 255, "method.name": "pgd", "epochs": 15}
+    other = replace(NARROW, id="c3", method="pgd", eps=4 / 255, settings=changes)
     table = compare([BASE, other])
-    assert {label for label, _ in table.settings} == {"eps", "method.name"}  # 15 epochs are the preset's own
-    assert line_of(table, "settings", "eps") == ["8/255", "4/255"]
+    assert {label for label, _ in table.settings} == {"method.name"}  # 15 epochs are the preset's own
+    assert line_of(table, "results", "eps") == ["8/255", "4/255"]  # with the accuracies, and only there
 
 
 def test_settings_do_not_differ_between_a_derived_row_and_the_stored_row() -> None:
@@ -199,7 +202,7 @@ def test_a_comparison_in_markdown_keeps_its_columns_whatever_the_names() -> None
     lines = FORMATS["md"](compare([replace(BASE, name=NASTY), NARROW])).splitlines()
     rows = lines[: lines.index("")]
     assert all(line.replace(r"\|", "").count("|") == 4 for line in rows)
-    assert "| clean | 80.0 ± 1.3% | 70.0 ± 1.4% -10.0 |" in rows
+    assert r"| clean | 80.0 ± 1.3% | 70.0 ± 1.4% -10.0 \* |" in rows
     assert all(line.startswith("- ") for line in lines[len(rows) + 1 :])  # the footnotes
 
 
@@ -213,7 +216,7 @@ def test_a_comparison_in_latex_is_one_for_a_paper() -> None:
     rows = [line.removesuffix(r" \\").split(" & ") for line in FORMATS["latex"](table).splitlines() if " & " in line]
     found = {label: cells for label, *cells in rows}
     assert found[""] == ["base", "narrow"]
-    assert found["clean"] == [r"80.0 $\pm$ 1.3\%", r"70.0 $\pm$ 1.4\%"]
+    assert found["clean"] == [r"80.0 $\pm$ 1.3\%", r"70.0 $\pm$ 1.4\% *"]
     assert found["clean difference"] == ["", "$-10.0$"]
     assert not {"name", "status", "memory", "images/s"} & {*found}
 
@@ -228,9 +231,9 @@ def test_main_memory_and_memory_of_a_gpu_have_no_mean() -> None:
 
 def test_a_comparison_in_latex_escapes_every_special_character() -> None:
     text = FORMATS["latex"](compare([replace(BASE, name=NASTY), NARROW]))
-    head = text.splitlines()[2]
+    head = next(line for line in text.splitlines() if line.startswith(" & "))
     assert r"50\% \& \$x\_1\$ \{a\} \textbackslash{}" in head
-    assert text.startswith(r"\begin{tabular}{lrr}")
+    assert next(line[:22] for line in text.splitlines() if line[0] != "%") == r"\begin{tabular}{lrr}"
 
 
 def test_a_copied_run_folder_is_no_second_trial() -> None:
@@ -286,3 +289,62 @@ def test_no_row_of_a_comparison_has_the_name_of_another() -> None:
     labels = [label for label, _ in (*table.results, *table.settings)]
     assert "epochs" in labels
     assert len(labels) == len(set(labels))
+
+
+def rows_of(text: str, form: str) -> dict[str, list[str]]:
+    """The cells of a printed comparison by label. A reader of each format that knows nothing of the code."""
+    if form == "csv":
+        return {row[0]: row[1:] for row in csv.reader(io.StringIO(text))}
+    if form == "md":
+        lines = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")]
+    else:
+        lines = [line.removesuffix(r" \\").split(" & ") for line in text.splitlines() if " & " in line]
+    return {label: cells for label, *cells in lines}
+
+
+@pytest.mark.parametrize("form", ["csv", "md", "latex"])
+def test_every_format_says_data_set_eps_and_attack_of_the_accuracies_above_them(form: str) -> None:
+    trains = replace(NARROW, attack="pgd-10", images=500, final=False)
+    rows = rows_of(FORMATS[form](compare([BASE, trains])), form)
+    assert rows["data set"] == ["cifar10", "cifar10"]
+    assert rows["attack"] == ["PGD-50-10 on 1,000", "PGD-10 on 500, while training"]
+    assert [f"{float(eps) * 255:g}/255" if form == "csv" else eps for eps in rows["eps"]] == ["8/255", "8/255"]
+    labels = [*rows]
+    assert max(map(labels.index, ("data set", "eps", "attack"))) < labels.index("clean")
+    assert "while training" not in " ".join(rows_of(FORMATS[form](compare([BASE, NARROW])), form)["attack"])
+
+
+def test_held_out_images_are_said_beside_the_attack() -> None:
+    held_out = [replace(row, settings={"holdout": 1000}) for row in (BASE, NARROW)]
+    assert line_of(compare(held_out), "results", "attack") == ["PGD-50-10 on 1,000 held-out"] * 2
+
+
+@pytest.mark.parametrize("form", ["md", "latex"])
+def test_tables_for_papers_have_words_in_place_of_keys(form: str) -> None:
+    changes = {"method.name": "nfgsm", "optim.lr": 0.1, "eval.attack": "pgd-10", "epochs": 30}
+    other = replace(NARROW, method="nfgsm", settings=changes, flops=10**12, epochs=30.0, total_epochs=30.0)
+    rows = rows_of(FORMATS[form](compare([replace(BASE, flops=10**12, epochs=15.0), other])), form)
+    assert rows["method"] == ["FGSM", "N-FGSM"]
+    assert rows["learning rate"][1] == "0.1"
+    assert rows["attack (eval.attack)"][1] == "pgd-10"  # the attack of the accuracies has the plain word
+    assert (rows["epochs"][1], rows["epochs trained"][1]) == ("30", "30")
+    assert {"training time", "time with evaluations", "training work"} <= {*rows}
+    assert not {"training", "took", "work", "method.name", "optim.lr"} & {*rows}
+
+
+def test_the_latex_table_names_the_package_that_it_needs_in_a_comment() -> None:
+    lines = FORMATS["latex"](compare([BASE, NARROW])).splitlines()
+    assert [line for line in lines if line.startswith("%")] == lines[:1]
+    assert r"\usepackage{booktabs}" in lines[0]
+    rules = {line for line in lines[1:] if line.endswith("rule")}
+    assert rules == {r"\toprule", r"\midrule", r"\bottomrule"}  # of booktabs, all of them
+
+
+def test_csv_and_json_of_grouped_seeds_say_over_how_many_runs_each_mean_is() -> None:
+    record = evaluation(attack="pgd-20", robust=0.4, images=1000)
+    seeds = [replace(BASE, id=f"s{seed}", seed=seed, evaluations=[record] * (seed == 0)) for seed in range(2)]
+    table = compare([*seeds, NARROW], by_seed=True)
+    rows, read = rows_of(FORMATS["csv"](table), "csv"), json.loads(FORMATS["json"](table))
+    assert (rows["robust n"], rows[f"{PGD20} n"]) == (["2", "1"], ["1", ""])
+    assert read["n"][PGD20] == {"s0 (2 runs)": 1}
+    assert "robust n" not in rows_of(FORMATS["csv"](compare(seeds)), "csv")

@@ -11,6 +11,8 @@ from fastadv_tui.history.curve_axes import (
     against_eps,
     against_time,
     against_work,
+    attack_of_curve,
+    attack_of_eps,
     norm_of_eps,
     spread,
 )
@@ -76,3 +78,17 @@ def test_robustness_against_eps_mixes_no_norms() -> None:
     run = replace(RUN, norm="l2", evaluations=[*sizes, evaluation(eps=8 / 255)])
     assert norm_of_eps([run]) == "l2"
     assert [eps for eps, _ in against_eps([run])] == [0.0, 0.25, 0.5, 1.5]
+
+
+def test_the_attack_of_the_curve_is_that_of_the_evaluations_while_training() -> None:
+    """Not that of the final evaluation, which is stronger."""
+    assert attack_of_curve(replace(RUN, attack="pgd-50-10", final=True)) == "pgd-10"
+    assert attack_of_curve(replace(RUN, attack="pgd-7", final=False)) == "pgd-7"
+    assert attack_of_curve(replace(RUN, attack="aa", final=True, settings={"watch.steps": 20})) == "pgd-20"
+
+
+def test_the_attack_of_the_curve_against_eps_is_the_one_that_measured_most_of_them() -> None:
+    measured = [evaluation(attack="pgd-20", eps=eps / 255) for eps in (2, 4)]
+    run = replace(RUN, evaluations=[evaluation(attack="aa", eps=8 / 255), *measured])
+    assert attack_of_eps([run]) == "pgd-20"
+    assert attack_of_eps([RUN]) == ""

@@ -15,7 +15,7 @@ from fastadv_tui.history.comparison import compare
 from fastadv_tui.history.comparison_formats import FORMATS
 from fastadv_tui.history.comparison_table import Table
 from fastadv_tui.history.row import Row
-from fastadv_tui.history.significance import Accuracy, Conditions, binomial_error, mean_over_seeds
+from fastadv_tui.history.significance import CHANCE_PERCENT, Accuracy, Conditions, binomial_error, mean_over_seeds
 from fastadv_tui.terminal.comparison_text import comparison_lines
 from tests.support.evaluations import evaluation
 
@@ -48,7 +48,9 @@ CASES: dict[str, tuple[list[Row], bool, set[str], str]] = {
     "beyond noise": (changed(), False, {"clean", "robust"}, "60.0 ± 1.5% +20.0 *"),
     "just beyond noise": ([BASE, replace(OTHER, robust=0.45)], False, {"robust"}, "45.0 ± 1.6% +5.0 *"),
     "within noise": ([BASE, replace(OTHER, robust=0.44)], False, set(), "44.0 ± 1.6% +4.0"),
-    "worse": ([BASE, replace(OTHER, robust=0.2)], False, set(), "20.0 ± 1.3% -20.0"),
+    "worse": ([BASE, replace(OTHER, robust=0.2)], False, {"robust"}, "20.0 ± 1.3% -20.0 *"),
+    "just worse beyond noise": ([BASE, replace(OTHER, robust=0.355)], False, {"robust"}, "35.5 ± 1.5% -4.5 *"),
+    "worse within noise": ([BASE, replace(OTHER, robust=0.36)], False, set(), "36.0 ± 1.5% -4.0"),
     "other eps": (changed(eps=25 / 255), False, set(), "60.0 ± 1.5% (eps 25)"),
     "other norm": (changed(norm="l2", eps=0.5), False, set(), "60.0 ± 1.5% (l2 eps 0.5)"),
     "other norm with the same number": (changed(norm="l2"), False, set(), "60.0 ± 1.5% (l2 eps 0.03137)"),
@@ -72,17 +74,28 @@ CASES: dict[str, tuple[list[Row], bool, set[str], str]] = {
     "images that the attack could not move": (
         [BASE, replace(OTHER, robust=0.6, without_gradient=180)], False, set(), "60.0 ± 1.5% +20.0",
     ),
+    "images of the baseline that the attack could not move": (
+        [replace(BASE, robust=0.6, without_gradient=180), replace(OTHER, robust=0.4)], False, set(),
+        "40.0 ± 1.5% -20.0",
+    ),
+    "worse in spite of images that the attack could not move": (
+        [BASE, replace(OTHER, robust=0.2, without_gradient=180)], False, {"robust"}, "20.0 ± 1.3% -20.0 *",
+    ),
     "two seeds are too few": (
         [*seeds(BASE, 0.4, 0.4), *seeds(OTHER, 0.43, 0.43)], True, set(), "43.0 ± 1.6% +3.0",
     ),
     "three seeds": (
         [*seeds(BASE, *STEADY), *seeds(OTHER, 0.43, 0.431, 0.432)], True, {"clean", "robust"}, "43.1 ± 0.1% +3.0 *",
     ),
+    "three seeds that are worse": (
+        [*seeds(BASE, 0.521, 0.524, 0.518), *seeds(OTHER, 0.485, 0.509, 0.461)], True, {"clean", "robust"},
+        "48.5 ± 2.4% -3.6 *",
+    ),
     "three seeds that scatter": (
         [*seeds(BASE, 0.3, 0.4, 0.5), *seeds(OTHER, 0.33, 0.43, 0.53)], True, set(), "43.0 ± 10.0% +3.0",
     ),
     "three seeds against one": (
-        [BASE, *seeds(OTHER, 0.43, 0.431, 0.432)], True, set(), "43.1 ± 0.1% +3.1",
+        [BASE, *seeds(OTHER, 0.43, 0.431, 0.432)], True, {"clean"}, "43.1 ± 0.1% +3.1",
     ),
 }  # fmt: skip
 
@@ -136,6 +149,62 @@ def test_a_cell_says_its_noise_its_difference_and_how_it_was_measured_if_unlike_
 
 def test_the_case_that_is_just_beyond_noise_is_so_by_the_formula() -> None:
     assert 0.04 < NOISE < 0.05
+    assert 0.04 < 2 * math.sqrt((0.4 * 0.6 + 0.355 * 0.645) / N) < 0.045  # of the case that is just worse
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_star_does_not_depend_on_which_of_two_columns_is_the_baseline(case: str) -> None:
+    rows, grouped, wanted, _ = CASES[case]
+    turned = compare(rows[::-1], by_seed=grouped)
+    assert {label for label, cells in turned.results if any(cell.star for cell in cells)} == wanted
+
+
+def notes_on(*figures: Sequence[float]) -> str:
+    """The footnotes of a comparison of two groups of seeds with these accuracies."""
+    first, second = figures
+    return "\n".join(compare([*seeds(BASE, *first), *seeds(OTHER, *second)], by_seed=True).footnotes)
+
+
+def test_a_legend_stands_wherever_differences_are_shown() -> None:
+    none, worse = "no difference is beyond 2 standard errors", compare([BASE, replace(OTHER, robust=0.2)]).footnotes
+    assert "* differs from base by more than 2 standard errors of the difference" in worse
+    assert none not in worse
+    equal = compare([BASE, OTHER]).footnotes
+    assert none in equal
+    assert not any(note.startswith("*") for note in equal)
+    unlike = compare(changed(eps=4 / 255)).footnotes  # nothing but what cannot be compared
+    assert not any("2 standard errors" in note for note in unlike)
+
+
+def test_differences_of_unknown_noise_are_not_called_small() -> None:
+    unknown = compare([replace(BASE, images=0), replace(OTHER, robust=0.9, images=0)]).footnotes
+    assert "a difference without ± is not tested: the number of images is unknown" in unknown
+    assert not any("2 standard errors" in note for note in unknown)
+
+
+def test_images_without_gradient_are_said_not_to_count() -> None:
+    said = "images with zero gradient do not count for the better one of two robust accuracies"
+    assert said in compare([BASE, replace(OTHER, robust=0.6, without_gradient=180)]).footnotes
+    assert said not in compare([BASE, replace(OTHER, robust=0.6)]).footnotes
+
+
+def test_with_few_seeds_a_note_says_how_often_chance_alone_makes_such_a_difference() -> None:
+    many = (0.40, 0.42, 0.41, 0.43, 0.40, 0.42)
+    for count, percent in ((3, 12), (4, 9), (5, 8)):
+        said = f"with {count} seeds, chance alone makes such a difference in about {percent}% of comparisons"
+        assert said in notes_on(many[:count], many[:count])
+    assert "with 3 seeds, chance alone" in notes_on(many, many[:3])  # the smaller group counts
+    for first, second in ((many, many), (many[:2], many[:2]), (many[:3], many[:1])):
+        assert "chance alone" not in notes_on(first, second)
+
+
+@pytest.mark.parametrize("count", CHANCE_PERCENT)
+def test_the_frequency_of_chance_is_the_tail_of_the_t_distribution(count: int) -> None:
+    """By adding up its density from 2 on."""
+    free, step = 2 * count - 2, 1e-3
+    norm = math.gamma((free + 1) / 2) / (math.sqrt(free * math.pi) * math.gamma(free / 2))
+    tail = sum(norm * (1 + t * t / free) ** (-(free + 1) / 2) * step for t in (2 + step * k for k in range(200_000)))
+    assert CHANCE_PERCENT[count] == round(100 * 2 * tail)
 
 
 @pytest.mark.parametrize("form", ["table", "csv", "md", "latex", "json"])
@@ -156,7 +225,7 @@ def test_the_difference_is_to_the_pinned_run_wherever_it_stands() -> None:
     assert (table.baseline, table.pinned) == (1, True)
     (robust,) = [cells for label, cells in table.results if label == "robust"]
     assert [cell.difference_text for cell in robust] == ["+10.0", ""]
-    assert "* better than base by more than 2 standard errors of the difference" in table.footnotes
+    assert "* differs from base by more than 2 standard errors of the difference" in table.footnotes
 
 
 def test_times_have_no_star_and_no_difference() -> None:

@@ -62,5 +62,5 @@ def test_without_a_similar_run_the_end_is_unknown(queue: RunQueue) -> None:
     place = place_of_new([CPU], [], PastPaces([]), queue)
     assert place.start is not None
     assert place.end is None
-    with pytest.raises(LookupError, match="cuda:99 does not exist"):
+    with pytest.raises(LookupError, match="cuda:99 is not there"):
         place_of_new([build("digits", {"device": "cuda:99"})], [], PastPaces([]), queue)

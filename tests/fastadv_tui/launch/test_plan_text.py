@@ -2,7 +2,7 @@
 
 import pytest
 
-from fastadv_tui.hardware.nvml import Gpu
+from fastadv_tui.hardware.nvml import Gpu, MigInstance
 from fastadv_tui.launch.device_choices import device_choices
 from fastadv_tui.launch.form import plan_form
 from fastadv_tui.launch.line import Place
@@ -66,7 +66,7 @@ def test_the_start_follows_from_the_queue(place: Place, said: str) -> None:
 
 
 def test_a_device_that_does_not_exist_is_named() -> None:
-    problem = "device = cuda:9 does not exist: 0 GPU(s) are visible"
+    problem = "device = cuda:9 is not there: this machine has no usable GPU; use --device auto or cpu"
     assert lines(Estimates(problem=problem), device="cuda:9")["start"] == problem
 
 
@@ -82,3 +82,18 @@ def test_devices_are_offered_with_what_is_free(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
     assert device_choices(gpus, {})["cuda:0"] == "L4, free"
     assert device_choices([], {"cpu": ["a", "b"]}) == {"auto": "the CPU, 2 runs train", "cpu": "2 runs train"}
+
+
+def test_instances_are_offered_in_place_of_their_gpu_and_a_lost_gpu_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    mig = (MigInstance(uuid="MIG-a"), MigInstance(uuid="MIG-b"))
+    gpus = [Gpu(index=0, lost=True), Gpu(index=1, uuid="GPU-b", name="NVIDIA H100 80GB", mig=mig, partitioned=True)]
+    assert device_choices(gpus, {"MIG-b": ["mine"]}) == {
+        "auto": "1 of 2 GPUs free",
+        "cpu": "free",
+        "cuda:0": "GPU 0 is lost",
+        "cuda:1": "H100 MIG 1:0, free",
+        "cuda:2": "H100 MIG 1:1, mine trains",
+    }

@@ -1,5 +1,7 @@
 """Submissions, and what the user is told about them."""
 
+from pathlib import Path
+
 import pytest
 
 from engine.config.presets import build
@@ -8,6 +10,7 @@ from fastadv_tui.launch.line import waiting_runs
 from fastadv_tui.launch.start_runs import start_runs
 from fastadv_tui.paths import ensure_home, runs_dir
 from fastadv_tui.supervise.queue import RunQueue
+from tests.support.gpu_machine import show_gpus
 from tests.support.runs import wait_for_status
 
 CONFIG = build("digits", {"name": "mine", "device": "cpu"})
@@ -32,3 +35,14 @@ def test_places_in_the_queue_are_told_and_a_pause_has_no_times() -> None:
     more = start_runs([CONFIG] * 3, COMMAND, ["mine"])
     assert more.text == f"submitted 3 runs, tagged mine: the first, mine ({more.first}), is 2nd {paused}"
     assert {run.expected.start for run in waiting_runs(RunQueue.of_home())} == {None}
+
+
+@pytest.mark.usefixtures("fake_engine")
+def test_many_runs_look_for_gpus_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    nvml = show_gpus(monkeypatch, tmp_path / "nvml", count=2)
+    ensure_home()
+    queue = RunQueue.of_home()
+    queue.pause()
+    start_runs([build("digits", {"seed": seed}) for seed in range(3)], COMMAND, [])
+    assert [ticket.devices for ticket in queue.waiting()] == [("GPU-0", "GPU-1")] * 3
+    assert nvml.calls.count("nvmlInit") == 1

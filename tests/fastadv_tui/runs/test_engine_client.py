@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from fastadv_tui.errors import UserError
 from fastadv_tui.launch.cost import FlopCounter
 from fastadv_tui.runs import engine_client
 from fastadv_tui.runs.engine_client import EngineError
+from tests.support.gpu_machine import show_gpus
 from tests.support.runs import config
 
 CHECKED = Checked(train_images=7, test_images=3, official_data=None, data_fingerprint="abc")
@@ -42,6 +44,28 @@ def test_the_check_answers_with_facts(monkeypatch: pytest.MonkeyPatch, before: s
     asked = engine_does(monkeypatch, before + says(CHECKED))
     assert engine_client.check(config()) == CHECKED
     assert asked == [("--check",)]
+
+
+@pytest.mark.parametrize(
+    ("device", "question"), [("auto", ("--check", "gpu")), ("cuda:1", ("--check", "gpu")), ("cpu", ("--check",))]
+)
+def test_the_check_of_a_run_that_takes_a_gpu_is_asked_about_the_gpu(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, device: str, question: tuple[str, ...]
+) -> None:
+    show_gpus(monkeypatch, tmp_path)
+    asked = engine_does(monkeypatch, says(CHECKED))
+    engine_client.check(build("digits", {"device": device}))
+    assert asked == [question]
+
+
+def test_a_device_that_does_not_exist_is_refused_without_the_engine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    show_gpus(monkeypatch, tmp_path)
+    asked = engine_does(monkeypatch, says(CHECKED))
+    with pytest.raises(UserError, match=r"^device = cuda:2 is not there"):
+        engine_client.check(build("digits", {"device": "cuda:2"}))
+    assert asked == []
 
 
 def test_the_engine_is_asked_with_the_whole_configuration(monkeypatch: pytest.MonkeyPatch) -> None:

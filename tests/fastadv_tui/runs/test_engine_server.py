@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 
 from engine.config.presets import build
 from engine.protocol.requests import Checked, Counted
@@ -16,6 +17,7 @@ from fastadv_tui.errors import UserError
 from fastadv_tui.runs import engine_client, engine_server
 from fastadv_tui.runs.engine_client import EngineError
 from fastadv_tui.runs.engine_server import EngineServer, SupersededError
+from tests.support.gpu_machine import show_gpus
 from tests.support.runs import config, gone
 from tests.support.waiting import wait_until
 
@@ -75,6 +77,26 @@ def test_one_process_answers_many_questions_and_leaves_an_old_one_for_a_new_one(
     assert processes() == [pid]
     server.close()
     wait_until(lambda: gone(pid))
+
+
+@pytest.mark.parametrize(("device", "on_gpu"), [("auto", True), ("cpu", False)])
+def test_the_check_of_a_run_that_takes_a_gpu_is_asked_about_the_gpu(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, server: EngineServer, device: str, on_gpu: bool
+) -> None:
+    show_gpus(monkeypatch, tmp_path / "nvml")
+    code = "asked = json.loads(sys.stdin.readline()); reply(asked['number'], 'Begun')\n"
+    scripted(monkeypatch, tmp_path, code + "reply(asked['number'], 'Refused', message=str(asked['on_gpu'])); asked()")
+    with pytest.raises(UserError, match=f"^{on_gpu}$"):
+        server.check(build("digits", {"device": device}))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="torch can use the GPU of this machine")
+def test_the_server_refuses_a_gpu_that_torch_cannot_use(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, server: EngineServer
+) -> None:
+    show_gpus(monkeypatch, tmp_path / "nvml")
+    with pytest.raises(UserError, match=r"^device = auto: torch cannot use this machine's GPU: "):
+        server.check(build("digits", {"model.width": 4}))
 
 
 def test_a_process_that_does_not_leave_an_old_question_is_replaced(

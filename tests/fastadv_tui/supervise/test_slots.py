@@ -3,15 +3,14 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from fastadv_tui.hardware import gpus
+from fastadv_tui.errors import DeviceError
 from fastadv_tui.supervise.locks import try_lock
 from fastadv_tui.supervise.slots import CPU, Slot, devices_for, free_slot
+from tests.support.nvml import NvmlError, StandInNvml
 
 
 def test_a_device_has_as_many_slots_as_a_run_allows(tmp_path: Path) -> None:
@@ -24,6 +23,14 @@ def test_a_device_has_as_many_slots_as_a_run_allows(tmp_path: Path) -> None:
     assert free_slot(tmp_path, CPU, 2) is None
     os.close(first.handle)
     assert free_slot(tmp_path, CPU, 1) is not None
+
+
+def test_an_instance_with_slashes_in_its_name_has_a_slot(tmp_path: Path) -> None:
+    slot = free_slot(tmp_path, "MIG-GPU-a/1/0", 1)
+    assert slot is not None
+    assert free_slot(tmp_path, "MIG-GPU-a/1/0", 1) is None
+    assert free_slot(tmp_path, "MIG-GPU-a/2/0", 1) is not None
+    assert slot.environment()["CUDA_VISIBLE_DEVICES"] == "MIG-GPU-a/1/0"
 
 
 def test_a_child_that_inherited_the_slot_holds_it(tmp_path: Path) -> None:
@@ -46,63 +53,73 @@ def test_a_lock_file_is_held_once(tmp_path: Path) -> None:
     assert try_lock(tmp_path / "lock") is not None
 
 
-UUIDS = ["GPU-aaa1", "GPU-bbb2", "GPU-bbb3"]
-VISIBLE = {
-    None: UUIDS,
-    "": [],
-    "-1": [],
-    "1": ["GPU-bbb2"],
-    "2,0": ["GPU-bbb3", "GPU-aaa1"],
-    " 0 , 1": ["GPU-aaa1", "GPU-bbb2"],
-    "GPU-a,2": ["GPU-aaa1", "GPU-bbb3"],
-    "GPU-bbb": [],
-    "0,9,1": ["GPU-aaa1"],
-    "0,nonsense,1": ["GPU-aaa1"],
-    "MIG-77": ["MIG-77"],
-}
-
-
-@pytest.mark.parametrize(("value", "expected"), VISIBLE.items(), ids=map(str, VISIBLE))
-def test_visible_devices_are_read_as_cuda_reads_them(value: str | None, expected: list[str]) -> None:
-    assert gpus.visible(UUIDS, {} if value is None else {"CUDA_VISIBLE_DEVICES": value}) == expected
+def machine(monkeypatch: pytest.MonkeyPatch, nvml: StandInNvml, visible: str | None = None) -> None:
+    """Let this process see the GPUs of a stand-in."""
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)  # type: ignore[arg-type]
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
 
 
 def test_the_devices_of_a_run_follow_its_setting_and_the_visible_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gpus, "uuids", lambda: UUIDS)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,0")
+    machine(monkeypatch, StandInNvml(count=3), visible="1,0")
     assert devices_for("cpu") == (CPU,)
-    assert devices_for("auto") == ("GPU-bbb2", "GPU-aaa1")
-    assert devices_for("cuda:1") == ("GPU-aaa1",)
-    with pytest.raises(LookupError, match="cuda:2"):
+    assert devices_for("auto") == ("GPU-1", "GPU-0")
+    assert devices_for("cuda:1") == ("GPU-0",)
+    with pytest.raises(DeviceError, match=r"cuda:2 is not there: this machine has 2 usable GPU"):
         devices_for("cuda:2")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert devices_for("auto") == (CPU,)
 
 
+def test_each_instance_of_a_partitioned_gpu_is_a_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, StandInNvml(count=2, mig={0: 2}))
+    assert devices_for("auto") == ("MIG-0-0", "MIG-0-1", "GPU-1")
+    assert devices_for("cuda:2") == ("GPU-1",)
+
+
+def test_a_lost_gpu_is_refused_by_its_number_and_auto_takes_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    nvml = StandInNvml(count=3)
+    nvml.broken = {(None, 1)}
+    machine(monkeypatch, nvml)
+    assert devices_for("auto") == ("GPU-0", "GPU-2")
+    assert devices_for("cuda:2") == ("GPU-2",)
+    with pytest.raises(DeviceError, match=r"^device = cuda:1: GPU 1 is lost; use --device auto or another GPU$"):
+        devices_for("cuda:1")
+
+
+def test_auto_never_takes_the_cpu_in_place_of_gpus_that_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    nvml = StandInNvml(count=2)
+    nvml.broken = {(None, 0), (None, 1)}
+    machine(monkeypatch, nvml)
+    with pytest.raises(DeviceError, match=r"^device = auto: no GPU works: GPU 0 is lost, GPU 1 .*--device cpu"):
+        devices_for("auto")
+    nvml.error = NvmlError("Insufficient Permissions")  # a batch system has given the GPUs to others
+    assert devices_for("auto") == (CPU,)
+    nvml.broken, nvml.error = {("nvmlInit", None)}, NvmlError("Unknown Error")
+    with pytest.raises(DeviceError, match=r"the GPU driver gives an error \(Unknown Error\); .*--device cpu"):
+        devices_for("auto")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert devices_for("auto") == (CPU,)
+
+
+def test_auto_never_takes_the_cpu_because_a_gpu_was_misspelt(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, StandInNvml(count=2), visible="GPU-7")
+    with pytest.raises(DeviceError, match=r"^device = auto: CUDA_VISIBLE_DEVICES=GPU-7 names no GPU .*--device cpu$"):
+        devices_for("auto")
+    machine(monkeypatch, StandInNvml(count=0), visible="0")  # of a shell that is the same on all hosts
+    assert devices_for("auto") == (CPU,)
+
+
+def test_a_machine_without_a_driver_trains_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    nvml = StandInNvml()
+    nvml.broken, nvml.error = {("nvmlInit", None)}, NvmlError("NVML Shared Library Not Found")
+    machine(monkeypatch, nvml)
+    assert devices_for("auto") == (CPU,)
+    with pytest.raises(DeviceError, match="no usable GPU; use --device auto or cpu"):
+        devices_for("cuda:0")
+
+
 def test_a_slot_gives_the_engine_its_device_by_the_environment() -> None:
     assert Slot(CPU, 0).environment() == {"FASTADV_DEVICE": "cpu"}
     assert Slot("GPU-a", 0).environment() == {"FASTADV_DEVICE": "cuda", "CUDA_VISIBLE_DEVICES": "GPU-a"}
-
-
-def stand_in_nvml(count: int, name: Callable[[int], object]) -> SimpleNamespace:
-    """A stand-in for pynvml with the functions that we use."""
-    return SimpleNamespace(
-        NVMLError=RuntimeError,
-        nvmlInit=lambda: None,
-        nvmlShutdown=lambda: None,
-        nvmlDeviceGetCount=lambda: count,
-        nvmlDeviceGetHandleByIndex=lambda index: index,
-        nvmlDeviceGetUUID=name,
-    )
-
-
-def test_uuids_of_gpus_come_from_nvml(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(
-        sys.modules, "pynvml", stand_in_nvml(2, lambda index: f"GPU-{index}".encode() if index else "GPU-0")
-    )  # type: ignore[arg-type]
-    assert gpus.uuids() == ["GPU-0", "GPU-1"]
-
-
-def test_a_machine_without_a_driver_has_no_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pynvml", None)
-    assert gpus.uuids() == []

@@ -252,7 +252,7 @@ def test_a_run_on_a_gpu_that_does_not_exist_says_so() -> None:
     submission = json.loads(rundir.config.read_text())
     submission["config"]["device"] = "cuda:7"
     rundir.config.write_text(json.dumps(submission))
-    with pytest.raises(control.RunError, match="cannot be started: device = cuda:7 does not exist"):
+    with pytest.raises(control.RunError, match="cannot be started: device = cuda:7 is not there"):
         submit_run(rundir)
     found = verdict(rundir)
     assert (found.status, "cuda:7" in found.reason) == ("lost", True)

@@ -56,11 +56,21 @@ def test_a_value_that_all_runs_share_is_printed_once_and_the_footnotes_come_last
         "± standard error for",
         "  over seeds",
         "differences in perce",
-        "* better than fgsm-e",
+        "* differs from fgsm-",
         "in parentheses: meas",
         "the runs were evalua",
     ]
     assert lines[-1] == "the runs were evaluated with different eps"
+
+
+def test_where_runs_are_rows_the_accuracies_stand_before_the_attack() -> None:
+    """The words on the attack would push them off a narrow screen."""
+    rows = [replace(row, attack=f"pgd-{10 + n}", robust=0.4 + n / 50) for n, row in enumerate(sweep(12))]
+    text = "\n".join(comparison_lines(compare(rows), width=60))
+    assert -1 < text.index("clean") < text.index("robust") < text.index("attack")
+    alike = [line.split() for line in comparison_lines(compare(sweep(3)), width=200)]
+    labels = [line[0] for line in alike if line]
+    assert labels.index("attack") < labels.index("clean")  # side by side, what was measured comes first
 
 
 def test_wide_characters_count_twice() -> None:

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from engine.protocol.events import Finished
+from fastadv_tui.hardware.nvml import Gpu, MigInstance
 from fastadv_tui.history.index import History
 from fastadv_tui.history.query import parse
 from fastadv_tui.history.row import Row
@@ -69,6 +71,14 @@ def test_a_frame_fits_sixty_columns_and_has_colours_only_if_asked() -> None:
     assert "\x1b" not in "".join(plain)
     assert "GPU 1" in frame(sample, runs, False, None, False)[6]
     assert "\x1b[33m" in "".join(frame(sample, runs, False, 60, True))
+
+
+def test_a_run_on_an_instance_of_a_gpu_is_shown_by_its_number() -> None:
+    mig = (MigInstance(uuid="MIG-0"), MigInstance(uuid="MIG-1"))
+    partitioned = Gpu(index=3, uuid="GPU-a", mig=mig, partitioned=True)
+    sample = structs.replace(StillSampler().sample(), gpus=(partitioned,))
+    row = Row(id="k3f9aa", status="running")
+    assert "GPU 3:1" in frame(sample, [SeenRun(row, None, None, "MIG-1")], False, None, False)[-1]
 
 
 @pytest.mark.usefixtures("fake_engine")

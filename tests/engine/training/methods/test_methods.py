@@ -217,13 +217,13 @@ def test_free_training_makes_one_backward_pass_a_step() -> None:
     assert len(passes) == 1
 
 
-def test_the_overfitting_signal_is_the_fraction_of_losses_that_the_attack_lowered() -> None:
+def test_the_overfitting_signal_is_the_fraction_of_losses_that_the_attack_lowered_by_more_than_a_hundredth() -> None:
     x, y = minibatch(count=40)
     model = digits_model()
     start = projected(x, uniform(x))
     gradient, before = full_backward(model, x + start, y)
     after = full_backward(model, x + moved(x, start, gradient, ALPHA), y)[1]
-    share = sum(a < b for a, b in zip(after.tolist(), before.tolist(), strict=True)) / len(y)
+    share = sum(a < b - 0.01 for a, b in zip(after.tolist(), before.tolist(), strict=True)) / len(y)
     learner = make_learner(model)
     fgsm(learner, batch(x, y), Threat(EPS), rng(), alpha=ALPHA)
     assert learner.figures()[2] == pytest.approx(share)
@@ -234,8 +234,8 @@ def test_the_overfitting_signal_is_near_1_for_an_attack_that_lowers_losses_and_0
     extras: dict[str, dict[str, Any]] = {"fgsm": {}, "pgd": {"steps": 2}}
     for name, extra in extras.items():
         contrary = Contrary()
-        methods()[name].step(contrary, batch(x, y), Threat(EPS), rng(), alpha=ALPHA, **extra)
-        assert contrary.figures()[2] > 0.9
+        methods()[name].step(contrary, batch(x, y), Threat(5 * EPS), rng(), alpha=5 * ALPHA, **extra)
+        assert contrary.figures()[2] > 0.8
     without = make_learner()
     free(without, batch(x, y), Threat(EPS), rng(), alpha=ALPHA)
     assert without.figures()[2] == 0

@@ -3,6 +3,7 @@
 import math
 import random
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -208,6 +209,49 @@ def test_an_axis_of_time_begins_at_0_and_the_legend_has_one_unit() -> None:
     assert shown[-1].split()[0] == "0"
     assert shown[0].split()[:2] == ["6.783", "min"]
     assert "ended at 1.79 min" in shown[0]
+
+
+UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "1/255": 1.0, "l2": 1.0, "GFLOP": 1e9, "TFLOP": 1e12,
+         "PFLOP": 1e15}  # fmt: skip
+
+
+@pytest.mark.parametrize("width", range(20, 101, 4))
+@pytest.mark.parametrize(
+    ("x", "ends"),
+    [("time", (3, 7, 59, 110, 6500, 9e4)), ("work", (3e9, 9e11, 9.6e11, 9e14)), ("eps", (2, 8, 16)), ("l2", (0.2, 2))],
+)
+def test_every_axis_but_that_of_epochs_has_its_unit_and_ticks_in_it(
+    x: Any, ends: tuple[float, ...], width: int
+) -> None:
+    for end in ends:
+        line = Series(name="a", xs=[end * share / 99 for share in range(1, 100)], ys=UP[1:], glyph="▣")
+        *ticks, unit = text(picture(line, options=Options(x=x, y="percent"), width=width, height=12))[-1].split()
+        assert unit in UNITS
+        assert 0.3 * end <= float(ticks[-1]) * UNITS[unit] <= 1.02 * end
+
+
+def test_a_tag_without_room_leaves_its_sign_beside_the_value() -> None:
+    """So that the value of a final evaluation never looks like one of the curve."""
+    upper = Series(name="a", xs=XS, ys=[0.508] * 100, glyph="▣")
+    point = Series(name="a", xs=[99.0], ys=[0.475], points=True, tag="PGD-50-10", sign="◎", glyph="▣")
+    options = Options(y="percent", x_range=(0.0, 99.0))
+    found = [
+        "\n".join(text(picture(upper, point, options=options, width=width, height=height)))
+        for width in (40, 80) for height in range(8, 30)
+    ]  # fmt: skip
+    assert all(("47.5 PGD-50-10 ▣" in drawn) != ("47.5 ◎ ▣" in drawn) for drawn in found)
+    assert any("◎" in drawn for drawn in found)
+    assert any("PGD-50-10" in drawn for drawn in found)
+
+
+@pytest.mark.parametrize("width", [36, 43, 47, 55])
+def test_room_is_kept_for_the_sign_of_a_point(width: int) -> None:
+    line = Series(name="a", xs=XS[1:16], ys=[0.472] * 15)
+    point = Series(name="a", xs=[15.0], ys=[0.451], points=True, tag="PGD-50-10", sign="◎")
+    options = Options(y="percent", x_range=(0.0, 15.0))
+    for height in range(10, 24):
+        drawn = text(picture(replace(line, ys=[0.78] * 15), line, point, options=options, width=width, height=height))
+        assert sum("45.1 ◎" in row or "45.1 PGD-50-10" in row for row in drawn) == 1
 
 
 def test_a_dotted_curve_has_half_of_the_columns_and_its_last_point() -> None:

@@ -75,9 +75,9 @@ def test_a_small_chart_without_room_for_its_axes_is_not_drawn() -> None:
             return [chart.id for chart in charts if chart.display and chart.size.width >= 20]
 
         await until(pilot, lambda: drawn() == ["against-time", "against-eps"])
-        await until(pilot, lambda: "no room for: work" in shown(app))
+        await until(pilot, lambda: "chart against work: needs a wider terminal" in shown(app))
         await pilot.resize_terminal(200, 40)
-        await until(pilot, lambda: len(drawn()) == 3 and "no room for" not in shown(app))
+        await until(pilot, lambda: len(drawn()) == 3 and "wider terminal" not in shown(app))
 
     play(script, size=(120, 40))
 
@@ -121,9 +121,50 @@ def test_the_key_v_turns_every_chart_of_training() -> None:
         await pilot.press("v")
         await until(pilot, lambda: "Clean · time" in shown(app) and "Clean · work" in shown(app))
         assert [chart.series[0].ys[-1] > was + 0.2 for chart, was in zip(charts, robust, strict=True)] == [True] * 3
-        assert "Robust · eps" in shown(app)
+        assert "PGD-20 · eps" in shown(app)
 
     play(script, size=(200, 60))
+
+
+def test_titles_name_the_attack_of_the_curves_unless_the_runs_have_several() -> None:
+    demo_home.fill("seeds")
+    other = replace(demo_home.recipes()[0], id="other", name="other", settings={"watch.steps": 20})
+    History().upsert([other])
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await opened(app, pilot, "fgsm", "pgd", by_seed=True)
+        await until(pilot, lambda: "Robust accuracy while training, PGD-10 · epoch" in shown(app))
+        assert "PGD-10 · time" in shown(app)
+        await pilot.press("v")
+        await until(pilot, lambda: "Clean accuracy while training · epoch" in shown(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(app.screen, CompareScreen))
+        await opened(app, pilot, "fgsm", "other", by_seed=True)
+        await until(pilot, lambda: "Robust accuracy while training · epoch" in shown(app))
+        assert "Robust · time" in shown(app)
+
+    play(script, size=(200, 60))
+
+
+def test_one_run_is_counted_as_one_and_no_word_beside_it_is_cut() -> None:
+    demo_home.fill("seeds")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: app.snapshot.loaded)
+        rows = [row for row in app.snapshot.rows if row.name == "nfgsm"]
+        app.push_screen(CompareScreen([rows[0].id]))
+        await until(pilot, lambda: "Results · 1 run ─" in shown(app))
+        await until(pilot, lambda: "from the preset" in shown(app))
+        assert "changed" in shown(app)
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(app.screen, CompareScreen))
+        app.push_screen(CompareScreen([row.id for row in rows], by_seed=True))
+        await until(pilot, lambda: "Results · 3 runs in 1 group, mean over seeds" in shown(app))
+        await pilot.press("p")
+        await until(pilot, lambda: "3 runs in 1 group, mean over seeds · " in shown(app))
+        assert " published" in shown(app)
+
+    play(script, size=(120, 40))
 
 
 def test_a_run_without_an_evaluation_is_left_out_of_the_figure_and_named(
@@ -176,6 +217,7 @@ def test_where_the_reasons_have_no_room_a_letter_stands_for_each_and_is_explaine
         assert any("while training" in reason for reason in words)
         await until(pilot, lambda: "a  not comparable: " in shown(app))
         robust = headings(view).index("robust")
+        assert robust < headings(view).index("attack")  # whose words would push the accuracies off the screen
         dim = [view.get_row_at(row)[robust] for row in range(view.row_count)]
         letters = [str(cell)[-1] for cell in dim if str(cell.style) == "dim"]
         assert sorted(set(letters)) == sorted(view.reasons)

@@ -3,7 +3,7 @@
 import re
 import textwrap
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from fastadv_tui.paths import home, runs_dir
 from fastadv_tui.runs.engine_server import EngineServer
 from fastadv_tui.supervise.queue import RunQueue
 from tests.support import demo_home
-from tests.support.pilot import a_run, play, shown, until
+from tests.support.pilot import a_run, play, shown, type_at_once, until
 from tests.support.runs import gone
 from tests.support.waiting import seconds, wait_until
 
@@ -108,7 +108,7 @@ def test_all_errors_stand_at_their_fields_and_a_start_goes_to_the_first_one() ->
     assert not [*runs_dir().iterdir()]
 
 
-@pytest.mark.parametrize("key", ["extra_data", "eval.attack"])
+@pytest.mark.parametrize("key", ["extra_data", "eval.attack", "device"])
 def test_an_error_of_the_engine_stands_at_its_field_which_gets_the_cursor(
     monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
@@ -459,12 +459,6 @@ def test_text_that_is_typed_after_an_editing_key_stays() -> None:
         assert eps.value == "25"
 
     play(script)
-
-
-def type_at_once(app: Fastadv, keys: Iterable[str]) -> None:
-    """All keys come at once, as from a terminal on a busy machine."""
-    for key in keys:
-        app.post_message(Key(key, key if len(key) == 1 else None))
 
 
 @pytest.mark.parametrize("then", [(), ("down",), ("tab", "tab")])

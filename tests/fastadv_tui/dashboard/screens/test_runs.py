@@ -12,6 +12,7 @@ from engine.protocol.events import Alarm, Finished
 from fastadv_tui.dashboard.app import Fastadv
 from fastadv_tui.dashboard.chart.widget import Chart
 from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
+from fastadv_tui.dashboard.screens.history import HistoryScreen
 from fastadv_tui.dashboard.screens.launch import LaunchScreen
 from fastadv_tui.dashboard.screens.runs import RunsScreen
 from fastadv_tui.dashboard.settings import load
@@ -226,10 +227,10 @@ def test_a_run_whose_config_cannot_be_read_is_not_offered_again() -> None:
         await pilot.press("e")
         await until(pilot, lambda: any("config.json is" in toast.message for toast in app._notifications))
         await pilot.press("h")
-        await until(pilot, lambda: app.screen.id == "history")
+        await until(pilot, lambda: isinstance(app.screen, HistoryScreen))
         await pilot.press("e")
         await pilot.pause()
-        assert app.screen.id == "history"
+        assert isinstance(app.screen, HistoryScreen)
 
     play(script)
 

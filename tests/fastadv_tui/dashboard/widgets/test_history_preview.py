@@ -2,8 +2,10 @@
 
 import asyncio
 
+from msgspec.structs import replace
 from textual.app import App, ComposeResult
 
+from fastadv_tui.dashboard.chart.widget import Chart
 from fastadv_tui.dashboard.widgets.hanging import LABEL
 from fastadv_tui.dashboard.widgets.history_preview import HistoryPreview
 from fastadv_tui.history.row import Row
@@ -30,5 +32,24 @@ def test_a_long_reason_hangs_below_its_value() -> None:
             next_line = shown(app).split("\n")[begin + 1]
             assert not next_line[:LABEL].strip()
             assert next_line.strip()
+
+    asyncio.run(main())
+
+
+def test_the_robust_curve_has_the_name_of_its_attack() -> None:
+    """The figure of the final evaluation, which is also called robust, is another one."""
+    curve = [(1.0, 0.5, 0.3), (2.0, 0.6, 0.4)]
+    row = Row(id="a1", name="run", dataset="cifar10", preset="wong2020", method="fgsm", curve=curve, attack="pgd-50-10",
+              final=True)  # fmt: skip
+
+    async def main() -> None:
+        app = Holder()
+        async with app.run_test(size=(42, 40)):
+            preview = app.query_one(HistoryPreview)
+            await preview.show([row], 0)
+            clean, robust = app.query_one(Chart).series
+            assert (clean.name, clean.dotted, robust.name, robust.dotted) == ("clean", False, "PGD-10", True)
+            await preview.show([row, replace(row, id="b2", settings={"watch.steps": 20})], 0)
+            assert app.query_one(Chart).series[1].name == "robust"
 
     asyncio.run(main())

@@ -10,6 +10,7 @@ from fastadv_tui.dashboard.widgets.machine_lines import (
     history,
     host_lines,
     memory,
+    runs_on,
     summary,
     title,
     usage_line,
@@ -55,6 +56,14 @@ def test_no_line_is_wider_than_the_panel(width: int, single: bool) -> None:
     mig = (MigInstance(uuid="MIG-0-1", memory_used=GB, memory_total=20 * GB),)
     for device in (gpu(), gpu(index=15, temperature=101, utilisation=1.0, mig=mig), gpu(lost=True)):
         assert max(map(len, lines(device, "a run with a long name", width=width, single=single))) <= width
+
+
+def test_the_runs_on_the_instances_of_a_gpu_are_runs_on_the_gpu() -> None:
+    mig = (MigInstance(uuid="MIG-0"), MigInstance(uuid=None), MigInstance(uuid="MIG-1"))
+    runs = {"MIG-1": ["b", "c"], "MIG-0": ["a"], "GPU-b": ["d"], "cpu": ["e"]}
+    assert runs_on(gpu(mig=mig, partitioned=True), runs) == ["a", "b", "c"]
+    assert runs_on(gpu(uuid="GPU-b"), runs) == ["d"]
+    assert runs_on(gpu(uuid=None), runs) == []
 
 
 def test_one_line_keeps_the_run() -> None:

@@ -87,6 +87,25 @@ def test_the_legend_says_which_line_is_which() -> None:
     watch(scenario)
 
 
+def test_the_heading_and_the_title_name_the_attacks_of_the_curve_and_of_the_final_evaluation() -> None:
+    """Both accuracies are called robust elsewhere, and they differ by some points."""
+
+    async def scenario(curves: TrainingCurves, pilot: Pilot[None]) -> None:
+        accuracy = curves.query_one("#accuracy", Chart)
+        last = evaluated(100, "final", clean=0.8, robust=0.4, attack="pgd-50-10")
+        one = charted(trained(evaluated(50, robust=0.45), last))
+        curves.show([one])
+        assert accuracy.options.pair == "clean ─ / PGD-10 ┄, ◎ PGD-50-10"
+        assert accuracy.border_title == "Accuracy · epoch · PGD-10"
+        assert accuracy.series[-1].sign == "◎"
+        others = evaluated(50, attack="pgd-20"), evaluated(100, "final", attack="aa-quick")
+        curves.show([one, charted(trained(*others), look=1)])
+        assert accuracy.options.pair == "clean ─ / robust ┄, ◎ final"
+        assert accuracy.border_title == "Accuracy · epoch"
+
+    watch(scenario)
+
+
 def test_the_final_evaluation_is_a_point_of_its_own_with_the_name_of_its_attack() -> None:
     async def scenario(curves: TrainingCurves, pilot: Pilot[None]) -> None:
         last = evaluated(100, "final", clean=0.8, robust=0.4, attack="pgd-50-10")
