@@ -73,17 +73,19 @@ def train(rundir: RunDir) -> int:
             stop.check()
             writer.write(events.Starting(phase="loading torch"))
             from engine.runtime.allocator import tune_allocator
+            from engine.runtime.gpu_memory import OTHERS, explaining_full_memory, peak
 
             tune_allocator()
-            if rundir.request.exists():
-                from engine.commands.evaluate import evaluate_in_folder
+            with explaining_full_memory(OTHERS):
+                if rundir.request.exists():
+                    from engine.commands.evaluate import evaluate_in_folder
 
-                evaluate_in_folder(rundir, writer, stop)
-            else:
-                from engine.training.trainer import Training
+                    evaluate_in_folder(rundir, writer, stop)
+                else:
+                    from engine.training.trainer import Training
 
-                training = Training(rundir.submission().config, rundir, writer, stop)
-                training.run(attempt)
+                    training = Training(rundir.submission().config, rundir, writer, stop)
+                    training.run(attempt)
             finished, code = events.Finished(status="done"), ExitCode.DONE
         except Stopped:
             finished, code = events.Finished(status="stopped"), ExitCode.STOPPED
@@ -95,6 +97,7 @@ def train(rundir: RunDir) -> int:
             code = ExitCode.FAILED
         with contextlib.suppress(NameError):
             finished.step, finished.elapsed = training.learner.step, round(training.reporter.elapsed, 3)
+            finished.gpu_memory = peak(training.setup.device)
         return _finish(writer, finished, code)
 
 

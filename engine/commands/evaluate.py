@@ -35,7 +35,10 @@ from engine.protocol.rundir import RunDir
 from engine.protocol.stop import Stopped, StopRequest
 from engine.runtime import precision
 from engine.runtime.allocator import tune_allocator
+from engine.runtime.determinism import compute_deterministically
 from engine.runtime.device import pick
+from engine.runtime.fp32 import check_fp32
+from engine.runtime.gpu_memory import OTHERS, explaining_full_memory
 
 ANSWER_EVERY = 0.5  # seconds between two answers with the progress
 
@@ -45,9 +48,10 @@ def evaluate(request: bytes) -> int:
     stop = StopRequest()
     tune_allocator()
     try:
-        requested = _RequestedEvaluation(decode(request, EvalRequest))
-        answer(requested.understood())
-        measured = _measure(requested, _Ticker(stop, lambda done, total: answer(Working(done=done, total=total))))
+        with explaining_full_memory(OTHERS):
+            requested = _RequestedEvaluation(decode(request, EvalRequest))
+            answer(requested.understood())
+            measured = _measure(requested, _Ticker(stop, lambda done, total: answer(Working(done=done, total=total))))
         answer(measured)  # before the files are written: a full disk must not hide the result
         return _store(requested, measured)
     except UserError as error:
@@ -102,6 +106,9 @@ class _RequestedEvaluation:
     def __init__(self, asked: EvalRequest) -> None:
         self._asked, self._config = asked, asked.config
         self._device = pick(self._config.device)
+        check_fp32(self._device)
+        if self._config.deterministic == "on":
+            compute_deterministically(self._device)
         self._dataset = open_dataset(self._config, fetch=True)
         self._search, _ = precision.choose(self._config.eval.search, self._device)
         weights = pretrained.read(Path(asked.weights))

@@ -14,7 +14,7 @@ from engine.config.run import RunConfig
 # The settings whose values decide which other settings have an effect.
 DECIDING = (
     "dataset", "preset", "method.name", "model.name", "phases", "optim.name", "optim.schedule", "optim.average",
-    "eval.attack", "watch.images", "on_collapse", "extra_data",
+    "eval.attack", "watch.images", "on_collapse", "extra_data", "device",
 )  # fmt: skip
 
 
@@ -49,6 +49,8 @@ def applies(key: str, config: RunConfig) -> bool:
     if key == "padding":
         facts = spec_of(config.dataset).facts
         return facts is not None and facts.padding > 0
+    if key == "deterministic":
+        return config.device != "cpu"
     return key != "data_dir" or not config.dataset.startswith(FOLDER)
 
 

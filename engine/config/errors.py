@@ -8,6 +8,8 @@ Exception
             SourceError         the source of `fastadv prepare` (a folder or tar files) cannot be prepared as it is
         CheckpointError         no checkpoint of the run can be used
         DivergedError           the loss or a weight is NaN or infinite
+        CompileError            the network of a run with `compile = on` cannot be compiled
+        GpuMemoryError          the memory of the GPU is full
         SubmissionError         the `config.json` of a run cannot be read
     Stopped                     not an error: the process was asked to stop
     CopyError                   `fastadv prepare` cannot go on; finished copies are kept

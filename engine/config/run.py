@@ -144,6 +144,15 @@ class RunConfig(Section, frozen=True):
             description="Use torch.compile, which takes about a minute. auto: only in runs long enough to gain time",
         ),
     ] = "auto"
+    deterministic: Annotated[
+        Literal["on", "off"],
+        Meta(
+            title="deterministic",
+            extra={"group": Group.DEVICE},
+            description="On a GPU, use algorithms that give the same bits each time, where torch has them; slower."
+            " A CPU is deterministic anyway",
+        ),
+    ] = "off"
     device: Annotated[
         str,
         Meta(

@@ -44,9 +44,10 @@ class Evaluation:
     Once one part of an attack (a restart or a target of one of its stages) has fooled an image, the later parts skip
     the image. The image counts as wrong.
 
-    The noise of an image depends on (seed, image, part) alone. An evaluation that was saved between two batches
-    therefore ends with the same accuracies as an uninterrupted evaluation. dtype: precision of the search for
-    perturbations, None for fp32; batch: images at once, which changes no accuracy.
+    The noise of an image depends on (seed, image, part) alone. On a CPU, an evaluation that was saved between two
+    batches therefore ends with the same accuracies as an uninterrupted one. A GPU may add in another order each time,
+    so that an image near the border may change sides; see the setting `deterministic`. dtype: precision of the search
+    for perturbations, None for fp32; batch: images at once. Kernels for another number may round otherwise, too.
     """
 
     def __init__(

@@ -14,6 +14,7 @@ from engine.config.norms import LINF
 from engine.config.sections import ModelConfig
 from engine.evaluation.evaluation import Accuracy, Evaluation, Tick
 from engine.protocol.files import replacing
+from engine.protocol.stop import Stopped
 from engine.runtime.zip_checksums import verify_checksums
 
 SAVE_EVERY = 60.0  # seconds between two saves of the progress
@@ -83,8 +84,12 @@ class ResumableEvaluation:
         self._restore()
         try:
             accuracies = self.evaluation.run(lambda done, total: self._tick(tick, done, total))
-        except Exception:  # a stop or an error: the progress up to here is right
+        except Stopped:
             self._save()
+            raise
+        except Exception:  # the progress up to here is right; a broken device or a full disk may refuse to save it
+            with contextlib.suppress(Exception):  # a second error must not hide the first
+                self._save()
             raise
         self.path.unlink(missing_ok=True)
         return accuracies

@@ -109,6 +109,20 @@ def read(path: Path) -> Iterator[AnyEvent]:
 
 def last(path: Path, kind: type[Kind], since: int = 0) -> list[Kind]:
     """The events of one kind in the last LAST_BYTES of a file. since: skip the file's first `since` bytes."""
+    tag = str(kind.__struct_config__.tag).encode()
+    return [event for line in _last_lines(path, since) if tag in line and isinstance(event := decode(line), kind)]
+
+
+def newest(path: Path, since: int = 0) -> AnyEvent | None:
+    """The last whole event of a file. None if there is none. since: skip the file's first `since` bytes."""
+    for line in reversed(_last_lines(path, since)):
+        if (event := decode(line)) is not None:
+            return event
+    return None
+
+
+def _last_lines(path: Path, since: int) -> list[bytes]:
+    """The whole lines in the last LAST_BYTES of a file, without its first `since` bytes."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, io.SEEK_END)
@@ -116,8 +130,7 @@ def last(path: Path, kind: type[Kind], since: int = 0) -> list[Kind]:
             whole, _, _ = file.read().rpartition(b"\n")
     except OSError:
         return []
-    tag = str(kind.__struct_config__.tag).encode()
-    return [event for line in whole.split(b"\n") if tag in line and isinstance(event := decode(line), kind)]
+    return whole.split(b"\n")
 
 
 def _ends_a_line(path: Path) -> bool:

@@ -20,6 +20,7 @@ class Event(Struct, kw_only=True, omit_defaults=True, tag_field="type"):
     trained: float = 0.0
 
 
+COMPILING = "compiling the network"  # the phase of a `starting` event; its end is the next event
 Stage = Literal["watch", "guard", "final"]
 Split = Literal["train", "test"]
 
@@ -29,6 +30,7 @@ class Started(Event, tag="started"):
 
     Ignore the steps of earlier attempts whose number is greater than `from_step`.
     `flops`: floating-point operations of the whole training, with its attacks, without its evaluations.
+    `precision`: in words, such as `fp32 (tf32 convolutions)`.
     `signal_threshold`: the alarm is raised when the overfitting signal reaches this value, a fraction in [0,1]. None if
     the method has no signal, and in files of older versions.
     """
@@ -55,7 +57,10 @@ class Started(Event, tag="started"):
 
 
 class Starting(Event, tag="starting"):
-    """What the process does before it trains: `loading torch`, `loading the data`, `building the network`."""
+    """What the process does before it trains.
+
+    `phase`: `loading torch`, `loading the data`, `building the network`, or COMPILING.
+    """
 
     phase: str
 
@@ -67,6 +72,8 @@ class Step(Event, tag="step"):
     no signal.
     `alignment`: PertAlign, the mean cosine of an image's gradients before and after the attack, in [-1,1]; None if the
     method does not know it, and in files of older versions.
+    `gpu_memory`: most bytes of the GPU's memory that this attempt has held at once; 0 on a CPU.
+    `skipped`: the number of weight updates so far that fp16 skipped, because their gradients overflowed.
     """
 
     step: int
@@ -77,6 +84,8 @@ class Step(Event, tag="step"):
     images_per_second: float
     signal: float | None = None
     alignment: float | None = None
+    skipped: int = 0
+    gpu_memory: int = 0
 
 
 class Progress(Event, tag="progress"):
@@ -159,12 +168,14 @@ class Finished(Event, tag="finished"):
     """The outcome of an attempt. Always the last event of the attempt.
 
     `resumable` is false if the run has failed, and fails again unless the user changes something first.
+    `gpu_memory`: as in `step`, with the memory of the final evaluation.
     """
 
     status: Literal["done", "stopped", "failed"]
     step: int = 0
     error: str = ""
     resumable: bool = True
+    gpu_memory: int = 0
 
 
 AnyEvent = Started | Starting | Step | Progress | Evaluated | Alarm | RolledBack | Saved | Note | Finished

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
 from torch import nn
+
+from engine.runtime.fp32 import full_fp32
 
 
 @contextmanager
@@ -22,16 +23,11 @@ def frozen(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Inside the block the model is in eval mode and frozen, and fp32 has its full precision.
-
-    Otherwise GPUs round the inputs of convolutions to TF32, which has 10 bits.
-    """
-    was_training, allowed_tf32 = model.training, torch.backends.cudnn.allow_tf32
+    """Inside the block the model is in eval mode and frozen, and fp32 is IEEE fp32 (see `full_fp32`)."""
+    was_training = model.training
     model.eval()
-    torch.backends.cudnn.allow_tf32 = False
     try:
-        with frozen(model):
+        with full_fp32(), frozen(model):
             yield
     finally:
-        torch.backends.cudnn.allow_tf32 = allowed_tf32
         model.train(was_training)

@@ -2,6 +2,8 @@
 
 import torch
 
+from engine.runtime.fp32 import tf32_uses
+
 NATIVE_BF16 = (8, 0)  # the compute capability from which on a GPU calculates in bf16
 DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -17,6 +19,16 @@ def choose(precision: str, device: torch.device) -> tuple[str, str]:
     if _cpu_has_bf16():
         return "bf16", "native on this processor"
     return "fp32", "this processor has no native bf16"
+
+
+def in_words(precision: str, device: torch.device) -> str:
+    """A precision as users read it: `bf16`, or `fp32 (tf32 convolutions)` on a GPU that rounds so.
+
+    Training in fp32 keeps torch's own choice, TF32 convolutions on GPUs that have them: IEEE convolutions are several
+    times slower there. So the name says it. Evaluations are in IEEE fp32 (see `full_fp32`).
+    """
+    uses = tf32_uses(device) if precision == "fp32" else []
+    return f"{precision} (tf32 {' and '.join(uses)})" if uses else precision
 
 
 def emulated(key: str, precision: str, device: torch.device) -> list[str]:

@@ -46,14 +46,17 @@ def save(path: Path, config: RunConfig, state: dict[str, Any], keep: Path | None
     return size
 
 
-def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """Read a checkpoint.
+def load(path: Path) -> dict[str, Any]:
+    """Read a checkpoint into main memory. Whoever loads it into a network and an optimizer places its tensors.
+
+    Read onto a GPU, a checkpoint would need the memory of a second training, and all counters of an optimizer would
+    lie on the GPU, although some kernels want them in main memory and wait for the GPU in each step otherwise.
 
     Raises: FileNotFoundError; CheckpointError, if the file is damaged or of another version.
     """
     try:
         verify_checksums(path)
-        state = torch.load(path, map_location=device, weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise
     except Exception as error:  # a damaged file can raise nearly any exception
@@ -79,9 +82,7 @@ def trained_config(state: dict[str, Any]) -> RunConfig:
         raise CheckpointError(f"its settings cannot be read ({error}); was it written by another version?") from None
 
 
-def load_latest(
-    rundir: RunDir, device: torch.device | str = "cpu", check: Check = lambda state: None
-) -> tuple[dict[str, Any] | None, str]:
+def load_latest(rundir: RunDir, check: Check = lambda state: None) -> tuple[dict[str, Any] | None, str]:
     """The last usable checkpoint of a run, and a line about a later checkpoint that cannot be used, or "".
 
     The checkpoint is None if the run has none yet. Raises: UserError, if the run has checkpoints and none can be used.
@@ -89,7 +90,7 @@ def load_latest(
     problems: dict[str, UserError] = {}
     for path in (rundir.last, rundir.previous):
         try:
-            return load_checked(path, device, check), "; ".join(problems)
+            return load_checked(path, check), "; ".join(problems)
         except FileNotFoundError:
             continue
         except UserError as error:
@@ -100,9 +101,9 @@ def load_latest(
     return None, ""
 
 
-def load_checked(path: Path, device: torch.device | str, check: Check) -> dict[str, Any]:
+def load_checked(path: Path, check: Check) -> dict[str, Any]:
     """Read a checkpoint and check it. Raises: FileNotFoundError; UserError, whose message begins with the file."""
-    state = load(path, device)
+    state = load(path)
     try:
         check(state)
     except UserError as error:
@@ -110,13 +111,13 @@ def load_checked(path: Path, device: torch.device | str, check: Check) -> dict[s
     return state
 
 
-def load_good(rundir: RunDir, device: torch.device | str, check: Check) -> dict[str, Any] | None:
+def load_good(rundir: RunDir, check: Check) -> dict[str, Any] | None:
     """The training after the last epoch without a collapse, which a rollback restores. None if none was kept.
 
     Raises: UserError, if `good.pt` cannot be used.
     """
     try:
-        return load_checked(rundir.good, device, check)
+        return load_checked(rundir.good, check)
     except FileNotFoundError:
         return None
     except UserError as error:

@@ -17,9 +17,11 @@ from engine.config.sections import OptimConfig
 from engine.runtime.compile import compiled, retaining_graphs
 from engine.runtime.eval_mode import evaluating, frozen
 from engine.runtime.precision import DTYPES
+from engine.training.loss_scaler import LossScaler
 from engine.training.optim.averaged import AveragedWeights
 from engine.training.optim.build import build_optimizer
 
+KERNELS = ("fused", "foreach")  # what the groups of an optimizer say about its kernels
 AVERAGE_DECAY = 0.98  # of the moving averages in `figures`, over about the last 50 updates
 # A fall of a loss counts for the overfitting signal from here on. In a robust network whose losses were near 0, 40% of
 # them fell by less (a residual network on digits); in networks that collapsed, nearly all falls were larger.
@@ -42,10 +44,10 @@ class MicroBatch:
 class Learner:
     """Model, optimizer and precision of a run.
 
-    `figures` and `alignment` are the only methods that synchronise with the device. In fp16, the end of a weight update
-    does so, too. lr_at: gives the learning rate for the number of an update; compile_for: the minibatch sizes that the
-    compiled network is used for. Minibatches of other sizes use the uncompiled network. total_steps: weight updates of
-    the whole training, 0 if unknown.
+    `figures`, `alignment` and `finite` are the only methods that synchronise with the device. In fp16, the end of a
+    weight update does so, too. lr_at: gives the learning rate for the number of an update;
+    compile_for: the minibatch sizes that the compiled network is used for. Minibatches of other sizes use the
+    uncompiled network. total_steps: weight updates of the whole training, 0 if unknown.
 
     memory: what a method remembers from one update to the next, by name. Checkpoints hold the memory. Tensors are on
     the device, and a method replaces them and never changes them in place.
@@ -68,7 +70,7 @@ class Learner:
         self.optimizer = build_optimizer(model, optim, fused=precision != "fp16")
         self._clip_norm = optim.clip_norm
         self.averaged = AveragedWeights(self.model, optim.average) if optim.average else None
-        self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
+        self.scaler = LossScaler(device, enabled=precision == "fp16")
         self.step = 0
         self.last_lr = 0.0
         self.memory: dict[str, Tensor] = {}
@@ -80,6 +82,15 @@ class Learner:
         self._seen_alignment: Tensor | None = None
         self._compile_for = compile_for
         self._compiled = compiled(self.model, compile_or_fail) if compile_for else self.model
+
+    @property
+    def compiled(self) -> bool:
+        """Whether minibatches of some size go through the compiled network."""
+        return bool(self._compile_for)
+
+    def run_uncompiled(self) -> None:
+        """Use the uncompiled network from now on."""
+        self._compile_for, self._compiled = (), self.model
 
     @property
     def result(self) -> nn.Module:
@@ -195,7 +206,8 @@ class Learner:
     def _of_each_example(self, gradient: Tensor, count: float) -> Tensor:
         """The gradients of each example's loss, from the scaled gradient of the mean loss of `count` examples."""
         if self.scaler.is_enabled():
-            return gradient * (count / self.scaler.scale(torch.ones((), device=gradient.device)))
+            self.scaler.watch(gradient)
+            return gradient * (count / self.scaler.factor(gradient.device))
         return gradient * count
 
     @contextmanager
@@ -210,6 +222,13 @@ class Learner:
         finally:
             self._part = MicroBatch()
 
+    def forget_part(self) -> None:
+        """Forget the parts of a weight update that is never finished: their gradients and what was observed."""
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.forget_part()
+        self._seen.zero_()
+        self._seen_alignment = None
+
     def _step(self) -> None:
         self.last_lr = self._lr_at(self.step)
         for group in self.optimizer.param_groups:
@@ -217,8 +236,7 @@ class Learner:
         if self._clip_norm:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), self._clip_norm)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
+        self.scaler.finish_update(self.optimizer)
         if self.averaged is not None:
             self.averaged.update(self.model, first=self.step == 0)
         self.step += 1
@@ -254,22 +272,39 @@ class Learner:
             **({"averaged": self.result.state_dict()} if self.averaged else {}),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
+            **({"skipped": self.scaler.skipped} if self.scaler.is_enabled() else {}),
             "average": self._average,
             **({"memory": dict(self.memory)} if self.memory else {}),
             **({} if self._alignment is None else {"alignment": self._alignment}),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Load a state of `state_dict`, whose tensors may be on another device, from a training in any precision."""
         self.model.load_state_dict(state["model"])
         if self.averaged is not None:
             self.result.load_state_dict(state["averaged"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.optimizer.load_state_dict(self._with_own_kernels(state["optimizer"]))
         if state["scaler"]:  # empty for a run that was not in fp16 so far
             self.scaler.load_state_dict(state["scaler"])
+        if "skipped" in state:
+            self.scaler.skipped.copy_(state["skipped"])
         self._average.copy_(state["average"])
-        self.memory = dict(state.get("memory", {}))
-        self._alignment = state.get("alignment")
+        self.memory = {name: value.to(self.device) for name, value in state.get("memory", {}).items()}
+        alignment = state.get("alignment")
+        self._alignment = None if alignment is None else alignment.to(self.device)
         self.step = state["step"]
+
+    def _with_own_kernels(self, saved: dict[str, Any]) -> dict[str, Any]:
+        """The state of an optimizer with the kernels of this process in place of those of the process that saved it.
+
+        fp16 has other kernels than the rest, and they want the counters of Adam on another device. torch places the
+        counters by what the groups say.
+        """
+        groups = [
+            {**group, **{name: own[name] for name in KERNELS if name in own}}
+            for group, own in zip(saved["param_groups"], self.optimizer.param_groups, strict=True)
+        ]
+        return {**saved, "param_groups": groups}
 
     def _observe(self, logits: Tensor, mean: Tensor, y: Tensor, before: Tensor | None) -> None:
         correct = (logits.argmax(1) == y).float().mean()

@@ -10,6 +10,7 @@ from engine.config.sendable import sendable
 from engine.evaluation.evaluation import Accuracy
 from engine.plan.timeline import Timeline
 from engine.protocol import event_log, events
+from engine.runtime import gpu_memory
 from engine.training.alarm import Watchdog
 from engine.training.learner import Learner
 
@@ -51,6 +52,7 @@ class Reporter:
         self._unreadable: set[str] = set()
         self._reported_count = MAX_NAMED_FILES
         self._remarks: set[str] = set()
+        self._reported_skipped = 0
 
     @property
     def elapsed(self) -> float:
@@ -104,6 +106,15 @@ class Reporter:
             self._log()
         self._trained_before, self._training_since = self.trained, None
         self.check_finite()
+        self._report_skipped()
+
+    def _report_skipped(self) -> None:
+        """Report the updates that fp16 has skipped: the first time, and at each doubling of their number."""
+        skipped = self._learner.scaler.skipped_updates()
+        if skipped >= max(2 * self._reported_skipped, 1):
+            self._reported_skipped = skipped
+            total = f"{skipped:,} of {self._learner.step:,} weight updates"
+            self.emit(events.Note(message=f"fp16 has skipped {total} so far, because their gradients overflowed"))
 
     def check_finite(self) -> None:
         """Raises: DivergedError, after an alarm, if the loss or a weight is not finite."""
@@ -148,6 +159,8 @@ class Reporter:
                 images_per_second=round(images_per_second, 1),
                 signal=signal if self._has_signal else None,
                 alignment=alignment,
+                skipped=learner.scaler.skipped_updates(),
+                gpu_memory=gpu_memory.peak(learner.device),
             )
         )
         if self._has_signal:

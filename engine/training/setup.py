@@ -18,8 +18,10 @@ from engine.plan.learning_rate import learning_rate
 from engine.plan.timeline import Timeline
 from engine.protocol import events
 from engine.runtime import precision
-from engine.runtime.compile import should_compile
+from engine.runtime.compile import missing_for_compiling, should_compile
+from engine.runtime.determinism import compute_deterministically
 from engine.runtime.device import pick
+from engine.runtime.fp32 import check_fp32
 from engine.training.alarm import THRESHOLD
 from engine.training.checkpoint import data_state
 from engine.training.learner import Learner
@@ -30,7 +32,8 @@ class Setup:
     """The parts of a training.
 
     precision: of training; search: precision of evaluation attacks; fingerprint: a hash of the data; phases: with their
-    sizes filled in; batches: the minibatches of each phase; test: the images of the final evaluation.
+    sizes filled in; batches: the minibatches of each phase; test: the images of the final evaluation; not_compiled: why
+    a network is not compiled although that would pay, in words.
     """
 
     config: RunConfig
@@ -44,7 +47,7 @@ class Setup:
     test: Images
     timeline: Timeline
     learner: Learner
-    compiled: bool
+    not_compiled: str = ""
 
     @property
     def signals(self) -> bool:
@@ -74,7 +77,7 @@ class Setup:
             steps_per_epoch=self.timeline.stretches[0].steps_per_epoch,
             stretches=self.timeline.stretches,
             device=_device_name(self.device),
-            precision=self.precision,
+            precision=precision.in_words(self.precision, self.device),
             threads=torch.get_num_threads(),
             parameters=sum(p.numel() for p in self.learner.model.parameters()),
             train_images=self.dataset.train_images,
@@ -83,7 +86,7 @@ class Setup:
             official_data=self.dataset.official,
             held_out=bool(self.config.holdout),
             flops=self.timeline.flops,
-            compiled=self.compiled,
+            compiled=self.learner.compiled,
             signal_threshold=THRESHOLD if self.signals else None,
             rollbacks=rollbacks,
             versions={"python": platform.python_version(), "torch": str(torch.__version__)},
@@ -95,8 +98,8 @@ class Setup:
         notes += precision.emulated("eval.search", self.config.eval.search, self.device)
         if self.config.method.spec.signals and not self.signals:
             notes.append("no overfitting signal: dropout changes with each forward pass and would hide the signal")
-        if self.compiled:
-            notes.append("compiling the network: about a minute before the first step")
+        if self.not_compiled:
+            notes.append(self.not_compiled)
         return notes
 
 
@@ -107,12 +110,16 @@ def set_up(config: RunConfig, tell: Callable[[str], None] = lambda phase: None) 
     """
     tell("loading the data")
     device = pick(config.device)
+    check_fp32(device)
+    if config.deterministic == "on":
+        compute_deterministically(device)
     chosen, _ = precision.choose(config.precision, device)
     search, _ = precision.choose(config.eval.search, device)
     dataset = open_training_data(config)
     phases = [dataset.filled(phase) for phase in config.phase_list]
     timeline = _timeline(config, dataset, phases)
-    compiled = should_compile(config.compile, device, timeline.flops)
+    pays = should_compile(config.compile, device, timeline.flops)
+    missing = missing_for_compiling(device) if pays and config.compile == "auto" else ""
     tell("building the network")
     return Setup(
         config=config,
@@ -125,8 +132,8 @@ def set_up(config: RunConfig, tell: Callable[[str], None] = lambda phase: None) 
         batches=[dataset.batches(phase, config.seed, device) for phase in phases],
         test=dataset.test(phases[-1], device),
         timeline=timeline,
-        learner=_learner(config, dataset, phases, timeline, device, chosen, compiled),
-        compiled=compiled,
+        learner=_learner(config, dataset, phases, timeline, device, chosen, pays and not missing),
+        not_compiled=f"not compiled: {missing} is missing" if missing else "",
     )
 
 

@@ -3,6 +3,7 @@
 import itertools
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -12,9 +13,11 @@ from engine.attacks.threat import Threat
 from engine.config.run import RunConfig
 from engine.config.trained_with import check_extra_images, notes_on_data, notes_on_settings
 from engine.data.minibatch import Minibatch
+from engine.evaluation.settings import eval_batch
 from engine.protocol import event_log, events
 from engine.protocol.rundir import RunDir
 from engine.protocol.stop import StopRequest
+from engine.runtime.gpu_memory import explaining_full_memory, smaller_evaluation, smaller_part
 from engine.runtime.rng import generator, seed_of
 from engine.training import checkpoint
 from engine.training.alarm import Watchdog
@@ -24,6 +27,7 @@ from engine.training.reporter import Reporter
 from engine.training.rollback import MAX_ROLLBACKS, MethodInForce
 from engine.training.setup import set_up
 from engine.training.validation import Validation
+from engine.training.warm_up import warm_up
 
 
 class Training:
@@ -45,10 +49,11 @@ class Training:
     def run(self, attempt: int) -> None:
         """Train to the end, from the last checkpoint if there is one, and evaluate.
 
-        Raises: Stopped, after a checkpoint; DivergedError; CheckpointError; DataError, if images are gone or a process
-        that decodes images was killed; OSError, if a file cannot be written.
+        Raises: Stopped, after a checkpoint; DivergedError; CompileError; GpuMemoryError; CheckpointError; DataError, if
+        images are gone or a process that decodes images was killed; OSError, if a file cannot be written.
         """
         notes = self._restore()
+        notes += self._compile()
         self.reporter.emit(self.setup.started(attempt, self._method.rollbacks))
         for note in [*self.setup.dataset.remarks, *notes, *self.setup.notes()]:
             self.reporter.emit(events.Note(message=note))
@@ -58,7 +63,20 @@ class Training:
             self._train_epoch(self._epochs_ended)
             self._end_epoch(self._epochs_ended)
         self.rundir.good.unlink(missing_ok=True)  # only a training that goes on is rolled back
-        self.validation.final(self.stop.check)  # needs no checkpoint: the end of training has been saved
+        with self._fitting_evaluation():
+            self.validation.final(self.stop.check)  # needs no checkpoint: the end of training has been saved
+
+    def _compile(self) -> list[str]:
+        """Compile the network, if the run is compiled. Returns a note if the run goes on uncompiled.
+
+        Raises: Stopped; CompileError, if the run must be compiled.
+        """
+        if not self.learner.compiled:
+            return []
+        self.reporter.emit(events.Starting(phase=events.COMPILING))
+        part = self.config.micro_batch or max(phase.batch_size for phase in self.setup.phases)
+        with explaining_full_memory(smaller_part(part)):
+            return warm_up(self.setup, self._method, self._epochs_ended, self.stop.check)
 
     def _train_epoch(self, epoch: int) -> None:
         """Train the rest of an epoch."""
@@ -82,13 +100,14 @@ class Training:
         batch = batch.with_delta(self._delta)
         size, total = self.config.micro_batch or len(batch), len(batch)
         made: list[Tensor] = []
-        for begin in range(0, total, size):
-            part = batch.part(begin, begin + size)
-            micro_batch = MicroBatch(len(part) / total, first=not begin, last=begin + size >= total)
-            with self.learner.part(micro_batch):
-                delta = step(self.learner, part, self._threat, rng)
-            made += [] if delta is None else [delta]
-        self._delta = torch.cat(made) if made else None
+        with explaining_full_memory(smaller_part(min(size, total))):
+            for begin in range(0, total, size):
+                part = batch.part(begin, begin + size)
+                micro_batch = MicroBatch(len(part) / total, first=not begin, last=begin + size >= total)
+                with self.learner.part(micro_batch):
+                    delta = step(self.learner, part, self._threat, rng)
+                made += [] if delta is None else [delta]
+            self._delta = torch.cat(made) if made else None
 
     def _minibatches(self, epoch: int) -> Iterator[Minibatch]:
         """The minibatches of an epoch from the current step on, each repeated for each of its weight updates."""
@@ -99,13 +118,17 @@ class Training:
 
     def _end_epoch(self, epoch: int) -> None:
         self._save_if_older(self.config.grace_seconds)  # the evaluation may outlast the grace period of a stop
-        self.validation.after_epoch(epoch, self._check_stop)  # after a stop, a resumed run evaluates again
+        with self._fitting_evaluation():
+            self.validation.after_epoch(epoch, self._check_stop)  # after a stop, a resumed run evaluates again
         self._epochs_ended = epoch + 1
         if not self.validation.collapsed:
             self._keep_good()
         elif self.config.on_collapse == "rollback":
             self._roll_back()
         self._save()
+
+    def _fitting_evaluation(self) -> AbstractContextManager[None]:
+        return explaining_full_memory(smaller_evaluation(eval_batch(self.config), self.config.in_folder))
 
     def _keep_good(self) -> None:
         """Keep the training for a rollback, if the run may be rolled back."""
@@ -120,7 +143,7 @@ class Training:
         if self._method.rollbacks == MAX_ROLLBACKS:
             self.reporter.remarks([f"collapsed after {MAX_ROLLBACKS} rollbacks; the run is not rolled back again"])
             return
-        good = checkpoint.load_good(self.rundir, self.setup.device, self._check)
+        good = checkpoint.load_good(self.rundir, self._check)
         if good is None:  # on_collapse was changed after a collapse
             self.reporter.remarks(["no epoch without a collapse was kept, so the run is not rolled back"])
             return
@@ -180,7 +203,7 @@ class Training:
         Raises: ConfigError, if the checkpoint was trained on other data or with other settings; CheckpointError.
         """
         setup = self.setup
-        state, problem = checkpoint.load_latest(self.rundir, setup.device, self._check)
+        state, problem = checkpoint.load_latest(self.rundir, self._check)
         notes = [f"{problem}; continuing from the previous checkpoint"] if problem else []
         if state is None:
             return notes
@@ -208,7 +231,8 @@ class Training:
     def _load(self, state: dict[str, Any]) -> None:
         """Load the part of a checkpoint that a rollback restores, too."""
         self.learner.load_state_dict(state)
-        self._delta, self._epochs_ended = state["delta"], state["epochs_ended"]
+        delta, self._epochs_ended = state["delta"], state["epochs_ended"]
+        self._delta = None if delta is None else delta.to(self.setup.device)
         self.validation.ended_early, self.validation.guarded = state["ended_early"], state["guarded"]
         self.reporter.watchdog.load_state_dict(state["watchdog"])
 

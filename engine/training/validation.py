@@ -174,7 +174,7 @@ class Validation:
 
         best = self._rundir.best
         try:
-            weights: dict[str, Tensor] = checkpoint.load_checked(best, self._setup.device, check)["model"]
+            weights: dict[str, Tensor] = checkpoint.load_checked(best, check)["model"]
         except FileNotFoundError:
             raise CheckpointError(f"{best} is missing, which early stopping restores; start a new run") from None
         except UserError as error:

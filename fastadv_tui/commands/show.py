@@ -10,7 +10,7 @@ import typer
 
 from engine.config.units import both_units
 from fastadv_tui.commands.arguments import Run
-from fastadv_tui.text.quantities import figure_warnings, format_duration, format_time, kind_of_images
+from fastadv_tui.text.quantities import figure_warnings, format_bytes, format_duration, format_time, kind_of_images
 from fastadv_tui.text.table import aligned
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def facts(row: "Row") -> list[tuple[str, str]]:
         ("robust", f"{COLUMNS['robust'].text(row)}{_measured(row)}"),
         ("took", _took(row)),
         ("memory", COLUMNS["peak_memory"].text_or(row, "-")),
+        *([("main memory", format_bytes(row.peak_memory))] if row.gpu_memory is not None and row.peak_memory else []),
         ("submitted", format_time(row.submitted)),
         ("ended", COLUMNS["ended"].text(row)),
         ("code", f"fingerprint {row.code_fingerprint or '-'} of the engine's files"),

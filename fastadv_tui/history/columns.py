@@ -139,6 +139,17 @@ def _work(row: Row) -> str:
     return format_part_of_flops(flops_done(row), row.flops) if row.flops else ""
 
 
+def _memory(row: Row) -> float | None:
+    """The memory of the device that the run trained on, in bytes; of a GPU, or main memory. None if unknown."""
+    return (row.peak_memory if row.gpu_memory is None else row.gpu_memory) or None
+
+
+def _memory_text(row: Row) -> str:
+    """`3.0 GB`, and `3.0 GB GPU` for memory of a GPU."""
+    memory = _memory(row)
+    return "" if memory is None else format_bytes(memory) + (" GPU" if row.gpu_memory is not None else "")
+
+
 def _column(
     key: str, kind: Kind, text: Callable[[Row], str] | None = None, title: str = "", zero_is_unknown: bool = False
 ) -> Column:
@@ -177,8 +188,7 @@ COLUMNS = {
         _column("evaluations", "list", lambda row: "; ".join(map(short_text, reversed(row.evaluations)))),
         _column("images", "number", lambda row: f"{row.images:,}"),
         _column("final", "flag"),
-        _column("peak_memory", "number", lambda row: format_bytes(row.peak_memory) if row.peak_memory else "",
-                title="memory", zero_is_unknown=True),
+        Column("peak_memory", "memory", "number", _memory, _memory_text),
         _column("images_per_second", "number", lambda row: f"{row.images_per_second:,.0f}", title="images/s",
                 zero_is_unknown=True),
         Column("flops", "work", "number", lambda row: flops_done(row) if row.flops else None, _work),
@@ -200,6 +210,7 @@ FIELDS_WITHOUT_COLUMN = (
     "origin",
     "without_gradient",
     "answers",
+    "gpu_memory",  # the column peak_memory shows it
 )  # the fields of Row that have no column
 
 COMPUTED = ("best_robust", "best_epoch")  # the columns that follow from fields of Row
@@ -235,6 +246,8 @@ def text_of_mean(column: Column, row: Row, mean: float) -> str:
     """The text of a figure that is a mean over runs like `row`."""
     if column.key == "flops":  # a mean of work that was done, of which no part is left to do
         return format_flops(mean)
+    if column.key == "peak_memory" and row.gpu_memory is not None:
+        return column.text_or(replace(row, gpu_memory=mean), "-")
     return column.text_or(replace(row, **{column.key: mean}), "-")
 
 

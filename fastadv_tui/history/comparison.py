@@ -170,6 +170,8 @@ def _epochs(column: Column) -> Cell:
 
 
 def _cost(column: Column, key: str) -> Cell:
+    if key == "peak_memory" and len({row.gpu_memory is None for row in column.rows}) > 1:
+        return Cell(text="-")  # main memory and memory of a GPU have no mean
     return _mean_cell(column, key, lambda mean: text_of_mean(COLUMNS[key], column.first, mean))
 
 

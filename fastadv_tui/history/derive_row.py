@@ -101,6 +101,7 @@ def _add_progress(row: Row, run: RunState) -> None:
     if run.started:
         row.data_fingerprint, row.flops = run.started.data_fingerprint, run.started.flops
         row.images_per_second = _mean_rate(run.started, run)
+        row.gpu_memory = run.gpu_memory if run.on_gpu else None
     last = run.last_accuracy
     if last is not None:
         row.clean, row.robust, row.attack, row.images = last.clean, last.robust, last.attack, last.images

@@ -13,8 +13,11 @@ class Row(Struct, kw_only=True):
     """One run.
 
     Accuracies are fractions in [0,1]; so are eps and alpha, but plain numbers for norm l2. submitted, started and ended
-    are unix times, 0.0 if unknown. duration is in seconds of training, peak_memory in bytes. flops counts the
+    are unix times, 0.0 if unknown. duration is in seconds of training, memory in bytes. flops counts the
     floating-point operations of the whole training.
+
+    peak_memory: most main memory that the last attempt has held, 0 if unknown.
+    gpu_memory: most memory of its GPU, 0 if unknown; None if the run was not on a GPU.
 
     origin: the id under which the run was created. It differs from `id` if the folder was copied or renamed. Empty in
     rows of version 0.1.
@@ -65,6 +68,7 @@ class Row(Struct, kw_only=True):
     evaluations: list[EvaluationRecord] = []
     replaced: list[tuple[float, EvaluationRecord]] = []
     peak_memory: int = 0
+    gpu_memory: int | None = None
     images_per_second: float = 0.0
     flops: int = 0
     data_fingerprint: str = ""

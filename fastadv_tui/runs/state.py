@@ -52,6 +52,7 @@ class RunState(Struct):
     resumed_at: list[int] = field(default_factory=list)  # the step from which each attempt after the first went on
     begun: float = 0.0  # unix time of the first attempt's start
     last_event: float = 0.0  # unix time
+    gpu_memory: int = 0  # most bytes of a GPU's memory that an attempt has held; 0 on a CPU, and if unknown
     elapsed: float = 0.0  # seconds over all attempts, with evaluations
     trained: float = 0.0  # seconds of the epochs alone; 0 in files of older versions
     stride: int = 1  # one `step` event out of `stride` events is kept
@@ -60,6 +61,10 @@ class RunState(Struct):
     @property
     def attempt(self) -> int:
         return self.started.attempt if self.started else 0
+
+    @property
+    def on_gpu(self) -> bool:
+        return self.started is not None and not self.started.device.startswith("cpu")
 
     @property
     def total_steps(self) -> int:
@@ -159,6 +164,8 @@ def apply(state: RunState, event: AnyEvent) -> RunState:
         state.last_event = event.t
     if event.elapsed > 0:
         state.elapsed, state.trained = event.elapsed, event.trained
+    if isinstance(event, Step | Finished) and event.gpu_memory > state.gpu_memory:
+        state.gpu_memory = event.gpu_memory
     if isinstance(event, Step | Evaluated | Progress | Finished):
         state.starting = ""
     match event:
@@ -205,7 +212,7 @@ def _start(state: RunState, event: Started) -> None:
     state.resumed_at += [since] * (state.started is not None)
     state.started, state.finished, state.progress, state.saved = event, None, None, None
     state.begun = state.begun or event.t
-    state.starting = "compiling, first step" if event.compiled else "first step"
+    state.starting = "first step"
 
 
 def _roll_back(state: RunState, event: RolledBack) -> None:

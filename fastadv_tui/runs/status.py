@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from engine.protocol.events import Finished
+from engine.protocol.events import COMPILING, Finished
 from engine.protocol.rundir import Submission
 from fastadv_tui.runs.state import RunState
 from fastadv_tui.supervise import process_identity
@@ -111,6 +111,8 @@ def _live(process: ProcessRecord, state: RunState, stopping: bool) -> RunStatus:
     if process.engine is None:
         return RunStatus(status="queued")
     quiet = time.time() - state.last_event if state.last_event else 0.0
+    if state.starting == COMPILING:  # minutes without an event are usual
+        quiet = 0.0
     return RunStatus(
         status="running",
         stalled=quiet > STALLED_SECONDS,
@@ -128,7 +130,7 @@ def _on_other_host(process: ProcessRecord, state: RunState, stopping: bool) -> R
     return RunStatus(
         status="running",
         host=host,
-        stalled=age > STALLED_SECONDS,
+        stalled=age > STALLED_SECONDS and state.starting != COMPILING,
         stopping=stopping,
         reason=f"on {host}, last event {age:.0f} s ago",
     )

@@ -18,8 +18,8 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from engine.protocol.event_log import Writer, last
-from engine.protocol.events import Note, Step
+from engine.protocol.event_log import Writer, last, newest
+from engine.protocol.events import COMPILING, Note, Starting, Step
 from engine.protocol.exit_code import ExitCode
 from engine.protocol.provenance import code_fingerprint, engine_command
 from engine.protocol.rundir import RunDir, Submission, SubmissionError
@@ -133,6 +133,8 @@ class Supervisor:
     def _wait(self, pid: int) -> tuple[int, resource.struct_rusage]:
         """Wait for the engine's end; kill the engine after the grace period of a stop request.
 
+        The period counts from the end of a compilation.
+
         Returns: the exit code, negative for a signal, and the resource usage.
         """
         while True:
@@ -140,10 +142,11 @@ class Supervisor:
             if ended:
                 return os.waitstatus_to_exitcode(status), usage
             if self._asked_to_stop():
-                if self.stop_seen_at is None:
+                first = self.stop_seen_at is None
+                if self.stop_seen_at is None or self._compiling():  # which takes minutes, and cannot be interrupted
                     self.stop_seen_at = time.monotonic()
-                    if self.signalled:  # the engine checks for the stop file itself, so only a signal is passed on
-                        os.kill(pid, signal.SIGTERM)
+                if first and self.signalled:  # the engine checks for the stop file itself: only a signal is passed on
+                    os.kill(pid, signal.SIGTERM)
                 if time.monotonic() - self.stop_seen_at >= self._grace() and not self.killed:
                     self.killed = True
                     os.kill(pid, signal.SIGKILL)
@@ -152,6 +155,11 @@ class Supervisor:
 
     def _asked_to_stop(self) -> bool:
         return self.signalled or self.rundir.stop_asked()
+
+    def _compiling(self) -> bool:
+        """Whether the engine compiles the network now. It looks for a stop as soon as that is done."""
+        newest_event = newest(self.rundir.events, self.events_before)
+        return isinstance(newest_event, Starting) and newest_event.phase == COMPILING
 
     def _grace(self) -> float:
         """Seconds from a stop request to the kill: the configured period, or three minibatches if these take longer."""

@@ -16,6 +16,7 @@ from engine.data.memory.batches import TestImages
 from engine.data.memory.datasets import open_arrays
 from engine.evaluation.evaluation import Accuracy, Evaluation
 from engine.evaluation.resumable import EvaluationInputs, ResumableEvaluation
+from engine.protocol.stop import Stopped
 from tests.support.networks import CPU, InDouble, digits_model, trained_digits
 
 ATTACK = Pgd(3, 2, 0.04)
@@ -98,6 +99,26 @@ def test_a_progress_file_that_cannot_be_used_is_overwritten(tmp_path: Path, what
         flipped[whole_file.index(b"PK", 1) - 200] ^= 1
         path.write_bytes({"damaged": whole_file[:100], "a flipped bit": flipped, "no zip": b"x"}[what])
     assert run(new(tmp_path)) == (whole, first)
+
+
+def test_a_save_that_fails_does_not_hide_why_the_evaluation_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broken GPU gives the first error, and another one when the masks are copied from it."""
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("the second error")
+
+    one = new(tmp_path)
+    monkeypatch.setattr(one.evaluation, "state_dict", broken)
+    with pytest.raises(ZeroDivisionError):
+        run(one, stop_after=CLEAN + 6, how=ZeroDivisionError)
+
+
+def test_a_stop_whose_progress_cannot_be_saved_says_so(tmp_path: Path) -> None:
+    one = new(tmp_path / "gone")
+    with pytest.raises(FileNotFoundError):
+        run(one, stop_after=CLEAN + 6, how=Stopped)
 
 
 INPUTS = EvaluationInputs(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.protocol import events
-from engine.protocol.event_log import Follower, Writer, decode, last, read
+from engine.protocol.event_log import Follower, Writer, decode, last, newest, read
 from engine.protocol.events import Evaluated, Finished, Note, Progress, Started, Step
 from engine.protocol.files import WriteError
 from tests.support.small_disk import small_disk
@@ -204,6 +204,21 @@ def test_the_last_events_after_a_given_size_of_the_file_are_found(path: Path) ->
     assert messages(last(path, Note, size)) == ["number 2"]
     assert messages(last(path, Note, 10**9)) == ["number 1", "number 2"]
     assert last(path, Finished, 0) == [] == last(path.with_name("none"), Note)
+
+
+def test_the_newest_event_is_the_last_whole_line_that_is_an_event(path: Path) -> None:
+    assert newest(path) is None
+    with Writer(path) as writer:
+        writer.write(note(1))
+        size = path.stat().st_size
+        assert newest(path, size) is None
+        writer.write(Finished(status="done"))
+        writer.write(note(2))
+    with path.open("ab") as file:
+        file.write(b'no event\n{"type":"note","mess')
+    found = newest(path, size)
+    assert isinstance(found, Note)
+    assert found.message == "number 2"
 
 
 def test_a_full_disk_is_an_error_and_the_events_written_before_stay_readable(tmp_path: Path) -> None:

@@ -34,3 +34,19 @@ def test_bf16_on_a_gpu_that_only_emulates_it_is_said(
     if said:
         assert "no native bf16" in notes[0]
         assert "--set precision=auto" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "uses", "words"),
+    [
+        ("fp32", ["convolutions"], "fp32 (tf32 convolutions)"),
+        ("fp32", ["convolutions", "matrix products"], "fp32 (tf32 convolutions and matrix products)"),
+        ("fp32", [], "fp32"),
+        ("bf16", ["convolutions"], "bf16"),
+    ],
+)
+def test_fp32_on_a_gpu_says_what_is_rounded_to_tf32(
+    monkeypatch: pytest.MonkeyPatch, asked: str, uses: list[str], words: str
+) -> None:
+    monkeypatch.setattr(precision, "tf32_uses", lambda device: uses)
+    assert precision.in_words(asked, GPU) == words

@@ -47,12 +47,15 @@ def test_a_run_whose_config_was_edited_is_not_resumed_as_another_run(tmp_path: P
         train(rundir, attempt=2)
 
 
-def test_a_setting_that_does_not_decide_the_weights_may_change_while_a_run_is_stopped(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("key", "before", "now"), [("watch.images", 40, 20), ("deterministic", "off", "on")])
+def test_a_setting_that_does_not_decide_the_weights_may_change_while_a_run_is_stopped(
+    tmp_path: Path, key: str, before: object, now: object
+) -> None:
     rundir = stopped_run(tmp_path)
-    edit_config(rundir, "watch.images", 20)
+    edit_config(rundir, key, now)
     train(rundir, attempt=2)
     notes = [note.message for note in of_kind(rundir, events.Note)]
-    assert "watch.images has changed since the checkpoint: it was 40 and is now 20" in notes
+    assert f"{key} has changed since the checkpoint: it was {before} and is now {now}" in notes
 
 
 def notes_of(rundir: RunDir) -> list[str]:

@@ -1,9 +1,10 @@
 """Whole runs in this process on a tenth of the digits: an interruption anywhere leaves the same numbers at the end."""
 
+import dataclasses
 import re
 import shutil
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,9 @@ from engine.protocol.stop import Stopped
 from engine.training import checkpoint
 from engine.training.alarm import THRESHOLD
 from engine.training.learner import Learner
+from engine.training.loss_scaler import LossScaler
 from engine.training.reporter import DivergedError
+from engine.training.trainer import Training
 from engine.training.validation import Validation
 from tests.support.engine import assert_same, assert_same_end, of_kind, run_folder, weights, without_clock
 from tests.support.official_data import write_mnist
@@ -486,3 +489,67 @@ def test_an_events_file_that_cannot_be_written_still_gives_an_exit_code(
     monkeypatch.setattr(event_log.Writer, "write", full)
     assert main.train(run_folder(tmp_path / "run", FEW)) == 1
     assert "cannot write the last event" in capsys.readouterr().err
+
+
+def test_a_run_in_fp16_says_how_many_updates_it_has_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.training.learner.LossScaler", partial(LossScaler, init_scale=2.0**40))
+    rundir = run_folder(tmp_path / "run", FEW | {"precision": "fp16"})
+    train(rundir)
+    skipped = of_kind(rundir, events.Step)[-1].skipped
+    assert 4 < skipped <= 8  # 4 updates in each of 2 epochs
+    assert [event.message for event in of_kind(rundir, events.Note) if "skipped" in event.message] == [
+        "fp16 has skipped 4 of 4 weight updates so far, because their gradients overflowed"
+    ] + ["fp16 has skipped 8 of 8 weight updates so far, because their gradients overflowed"] * (skipped == 8)
+
+
+def full_gpu(*_: Any, **__: Any) -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.20 GiB")
+
+
+@pytest.mark.parametrize(
+    ("place", "typed", "advice"),
+    [
+        ("engine.training.learner.Learner.update", {}, "40 images at once .* --set micro_batch=20$"),
+        ("engine.training.learner.Learner.update", {"micro_batch": 16}, "16 images at once .* --set micro_batch=8$"),
+        ("engine.training.validation.attacked_accuracy", {}, "an evaluation of 250 images at once does not fit; close"),
+        ("engine.training.trainer.set_up", {}, "close other programs that use the GPU"),
+    ],
+)
+def test_a_full_gpu_ends_a_run_with_what_to_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, typed: dict[str, Any], advice: str
+) -> None:
+    monkeypatch.setattr(main, "StopRequest", lambda file: StopAfter())
+    monkeypatch.setattr(place, full_gpu)
+    rundir = run_folder(tmp_path / "run", FEW | typed)
+    assert main.train(rundir) == 1
+    finished = of_kind(rundir, events.Finished)[-1]
+    assert re.search(f"^out of GPU memory: .*{advice}", finished.error)
+    assert not finished.resumable
+
+
+def test_the_peak_of_the_gpu_is_in_the_steps_and_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(main, "StopRequest", lambda file: StopAfter())
+    held = iter(range(10**9, 2 * 10**9))
+    monkeypatch.setattr("engine.runtime.gpu_memory.peak", lambda device: next(held))
+    rundir = run_folder(tmp_path / "run", FEW)
+    assert main.train(rundir) == 0
+    told = [event.gpu_memory for event in of_kind(rundir, events.Step) + of_kind(rundir, events.Finished)]
+    assert told == list(range(10**9, 10**9 + len(told)))
+
+
+def test_a_checkpoint_is_read_into_main_memory_and_then_placed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read onto a GPU, it would take the memory of a second training there."""
+    rundir = run_folder(tmp_path / "run", FEW | {"method.init": "previous"})
+    with pytest.raises(Stopped):
+        train(rundir, 3)
+    with event_log.Writer(rundir.events) as writer:
+        training = Training(rundir.submission().config, rundir, writer, StopAfter())
+    training.setup = dataclasses.replace(training.setup, device=torch.device("meta"))  # any device but the CPU
+    read: list[str] = []
+    monkeypatch.setattr(
+        training.learner, "load_state_dict", lambda state: read.extend(v.device.type for v in state["model"].values())
+    )
+    training._restore()
+    assert {*read} == {"cpu"}
+    assert training._delta is not None
+    assert training._delta.is_meta

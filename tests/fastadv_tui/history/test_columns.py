@@ -5,7 +5,7 @@ import pytest
 from msgspec.structs import replace
 
 from fastadv_tui.dashboard.settings import COLUMNS as SHOWN_AT_FIRST
-from fastadv_tui.history.columns import COLUMNS, COMPUTED, FIELDS_WITHOUT_COLUMN, SHOWABLE
+from fastadv_tui.history.columns import COLUMNS, COMPUTED, FIELDS_WITHOUT_COLUMN, SHOWABLE, text_of_mean
 from fastadv_tui.history.query import QueryError, ordered, parse
 from fastadv_tui.history.row import Row
 from fastadv_tui.terminal.runs_output import USUAL
@@ -91,6 +91,17 @@ def test_an_unknown_figure_has_no_value_and_is_shown_as_unknown(key: str) -> Non
     assert COLUMNS[key].value(EMPTY) is None
     assert COLUMNS[key].text_or(EMPTY, "-") == "-"
     assert COLUMNS[key].text_or(FULL, "-") == COLUMNS[key].text(FULL)
+
+
+@pytest.mark.parametrize(
+    ("gpu_memory", "value", "text"),
+    [(None, 3e9, "3.0 GB"), (9_200_000_000, 9.2e9, "9.2 GB GPU"), (0, None, "")],
+)
+def test_the_memory_of_a_run_is_that_of_its_device(gpu_memory: int | None, value: float | None, text: str) -> None:
+    """Main memory is not taken for that of a GPU, also where an older version recorded none of a GPU."""
+    row = replace(FULL, peak_memory=3 * 10**9, gpu_memory=gpu_memory)
+    assert (COLUMNS["peak_memory"].value(row), COLUMNS["peak_memory"].text(row)) == (value, text)
+    assert text_of_mean(COLUMNS["peak_memory"], row, 4e9) == ("4.0 GB" if gpu_memory is None else "4.0 GB GPU")
 
 
 @pytest.mark.parametrize("key", COLUMNS)

@@ -221,6 +221,14 @@ def test_a_comparison_in_latex_is_one_for_a_paper() -> None:
     assert not {"name", "status", "memory", "images/s"} & {*found}
 
 
+def test_main_memory_and_memory_of_a_gpu_have_no_mean() -> None:
+    rows = [replace(BASE, id=f"r{seed}", seed=seed, peak_memory=10**9, gpu_memory=None) for seed in range(2)]
+    for gpu_memory, text in ((None, "1.0 GB"), (3 * 10**9, "-")):
+        rows[1] = replace(rows[1], gpu_memory=gpu_memory)
+        cells = dict(compare(rows, by_seed=True).results)["memory"]
+        assert [cell.text for cell in cells] == [text]
+
+
 def test_a_comparison_in_latex_escapes_every_special_character() -> None:
     text = FORMATS["latex"](compare([replace(BASE, name=NASTY), NARROW]))
     head = next(line for line in text.splitlines() if line.startswith(" & "))

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from engine.config.phases import Phase
 from engine.plan.timeline import ScheduledPhase, Timeline
@@ -32,7 +33,8 @@ def test_a_run_of_twelve_hours_writes_at_most_20_000_steps_and_many_in_its_first
 ) -> None:
     clock, lines = Clock(), []
     monkeypatch.setattr(reporter, "time", clock)
-    learner: Any = SimpleNamespace(step=0, last_lr=0.1, figures=lambda: (1.0, 0.5, 0.01))
+    figures = {"figures": lambda: (1.0, 0.5, 0.01), "scaler": SimpleNamespace(skipped_updates=lambda: 0)}
+    learner: Any = SimpleNamespace(step=0, last_lr=0.1, device=torch.device("cpu"), **figures)
     writer: Any = SimpleNamespace(write=lambda event: lines.append(event))
     told = reporter.Reporter(writer, learner, ONE_PHASE, Watchdog(10), has_signal=True)
     first_minute = 0

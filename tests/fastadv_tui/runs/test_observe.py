@@ -117,6 +117,17 @@ def test_a_row_derived_while_its_run_ends_holds_the_final_figures(
     assert (row.status, row.final, row.robust, row.peak_memory) == ("done", True, 0.4, 5)
 
 
+@pytest.mark.parametrize(("device", "gpu_memory"), [("NVIDIA H100 80GB HBM3", 9 * 10**9), ("cpu (2 cores)", None)])
+def test_a_row_has_the_most_memory_of_a_gpu_over_steps_and_attempts(
+    rundir: RunDir, device: str, gpu_memory: int | None
+) -> None:
+    held = 10**9 if gpu_memory else 0
+    for number, times in ((1, 8), (2, 9), (3, 7)):
+        write_events(rundir, started(number, number - 1, device=device), step(number, gpu_memory=times * held))
+    write_events(rundir, Finished(status="done", step=3, gpu_memory=6 * held))
+    assert row_of(rundir).gpu_memory == gpu_memory
+
+
 WRITER = """
 import sys
 from pathlib import Path

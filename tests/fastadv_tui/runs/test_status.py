@@ -12,7 +12,7 @@ import msgspec
 import psutil
 import pytest
 
-from engine.protocol.events import Finished
+from engine.protocol.events import COMPILING, Finished, Starting
 from engine.protocol.rundir import RunDir
 from fastadv_tui.supervise import process_identity, records
 from fastadv_tui.supervise.process_identity import ProcessIdentity
@@ -109,6 +109,15 @@ def test_a_run_that_says_nothing_is_stalled_and_still_running(rundir: RunDir) ->
     found = verdict(rundir)
     assert (found.status, found.stalled) == ("running", True)
     assert "1000 s" in found.reason
+
+
+def test_a_run_that_compiles_for_minutes_is_not_stalled(rundir: RunDir) -> None:
+    supervised(rundir, process_identity.me(), process_identity.me())
+    write_events(rundir, Starting(phase=COMPILING, t=time.time() - 1000))
+    found = verdict(rundir)
+    assert (found.status, found.stalled, found.reason) == ("running", False, "")
+    write_events(rundir, started(t=time.time() - 500))
+    assert verdict(rundir).stalled
 
 
 @pytest.mark.parametrize("ending", ["done", "stopped", "failed"])

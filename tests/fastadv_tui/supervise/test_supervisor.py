@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from engine.protocol.event_log import newest
 from fastadv_tui.runs import control, state
 from fastadv_tui.runs.create import create_run
 from fastadv_tui.runs.submit import submit_run
@@ -113,6 +114,24 @@ def test_an_engine_that_does_not_stop_is_killed_after_the_grace_period() -> None
     assert 1.5 <= time.monotonic() - asked < seconds(6)
     assert exit_record(rundir).killed
     assert gone(engine)
+
+
+def test_the_grace_period_of_a_stop_counts_from_the_end_of_a_compilation() -> None:
+    """The stand-in compiles for 3 s after the request, and then stops as it should."""
+    rundir = submit("compiling", grace=0.5)
+    wait_until(lambda: newest(rundir.events))
+    control.stop(rundir)
+    assert wait_for_status(rundir, "stopped").reason == ""
+    record = exit_record(rundir)
+    assert (record.code, record.killed) == (130, False)
+
+
+def test_stop_now_kills_an_engine_that_compiles() -> None:
+    rundir = submit("compiling", grace=600)
+    wait_until(lambda: newest(rundir.events))
+    control.stop(rundir, now=True)
+    wait_for_status(rundir, "stopped")
+    assert exit_record(rundir).code == -signal.SIGKILL
 
 
 def test_stop_now_kills_the_engine_without_a_grace_period() -> None:

@@ -2,7 +2,8 @@
 
 What else it does is told by the words in the run's name: `forever`, `deaf` (obeys no stop), `crash`, `fail`,
 `segfault`, `family` (children in groups and sessions of their own), `hog` (takes all the memory it can get), `worker`
-(ends well, and leaves a child behind), `alarms` (raises fifty alarms at once).
+(ends well, and leaves a child behind), `alarms` (raises fifty alarms at once), `compiling` (compiles until 3 s
+after a stop request).
 """
 
 import os
@@ -16,7 +17,7 @@ import msgspec
 
 from engine.protocol.evaluations import EvaluationRecord, append, iso_time
 from engine.protocol.event_log import Writer
-from engine.protocol.events import Alarm, Finished, Progress, Saved, Started, Step
+from engine.protocol.events import COMPILING, Alarm, Finished, Progress, Saved, Started, Starting, Step
 from engine.protocol.requests import EvalRequest
 from engine.protocol.rundir import RunDir
 from engine.protocol.stop import StopRequest
@@ -75,6 +76,8 @@ def train(rundir: RunDir, stop: StopRequest, behaviour: list[str], writer: Write
     if "crash" in behaviour:
         raise RuntimeError("no last word")
     attempt, done = _before(rundir)
+    if "compiling" in behaviour:
+        _compile(rundir, stop, writer)
     writer.write(_started(attempt, done))
     if "family" in behaviour or "worker" in behaviour:
         _have_children(rundir)
@@ -117,6 +120,13 @@ def _started(attempt: int, done: int) -> Started:
         official_data=True,
         versions={name: value for name, value in os.environ.items() if name.startswith(("MALLOC", "CUDA"))},
     )
+
+
+def _compile(rundir: RunDir, stop: StopRequest, writer: Writer) -> None:
+    writer.write(Starting(phase=COMPILING))
+    while not stop.requested():
+        time.sleep(PAUSE)
+    time.sleep(3.0)
 
 
 def _have_children(rundir: RunDir) -> None:
