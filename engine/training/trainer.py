@@ -128,7 +128,9 @@ class Training:
         self._save()
 
     def _fitting_evaluation(self) -> AbstractContextManager[None]:
-        return explaining_full_memory(smaller_evaluation(eval_batch(self.config), self.config.in_folder))
+        return explaining_full_memory(
+            smaller_evaluation(eval_batch(self.config, self.setup.device), self.config.in_folder)
+        )
 
     def _keep_good(self) -> None:
         """Keep the training for a rollback, if the run may be rolled back."""
