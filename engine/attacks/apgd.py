@@ -144,13 +144,20 @@ def fooled_by_apgd(
         if step in ends:
             state.given_up = state.hopeless(give_up)
             state.check_step_sizes(ends[0] if step == ends[0] else step - ends[ends.index(step) - 1])
-    # The search may be in low precision, which may miss a success: fp32 decides on the last and the best iterate.
-    for delta in (state.delta, state.best):
-        fooled[state.rows[probe.fooled(state.x + delta, state.y)]] = True
-    if probe.dtype is not None:
-        state = state.where(~fooled[state.rows])
-        fooled[state.rows] = _finish(probe, state, threat)
+    found = _fooled_at_the_end(probe, state, threat)
+    fooled[state.rows[found]] = True
     return fooled, unmoved
+
+
+def _fooled_at_the_end(probe: Probe, state: "_State", threat: Threat) -> Tensor:
+    """Which images fp32 misclassifies at the last or the best iterate: bool, (B,). Low precision may miss a success.
+
+    After a search in low precision, those that are close to a success get some more steps in fp32.
+    """
+    found = probe.fooled(state.x + state.delta, state.y) | probe.fooled(state.x + state.best, state.y)
+    if probe.dtype is not None:
+        found[~found] = _finish(probe, state.where(~found), threat)
+    return found
 
 
 def _finish(probe: Probe, state: "_State", threat: Threat) -> Tensor:
