@@ -7,10 +7,12 @@ Exception
             FileKindError       a file is no file of weights that can be read
             SourceError         the source of `fastadv prepare` (a folder or tar files) cannot be prepared as it is
         CheckpointError         no checkpoint of the run can be used
+        CompileError            a network cannot be compiled, though the run asks for it
         DeviceError             a run cannot use the device that it asks for; also a LookupError
         DivergedError           the loss or a weight of a training is NaN or infinite
         EngineError             the engine's process cannot start, or gives no answer
         FigureError             a figure of runs cannot be drawn or written
+        GpuMemoryError          a minibatch or an evaluation does not fit into the memory of a GPU
         HistoryError            the history cannot be written
         HomeError               the home folder cannot be used
         QueryError              a filter or a sort key that cannot be understood

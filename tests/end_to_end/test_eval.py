@@ -155,7 +155,7 @@ def test_the_engine_of_an_eval_command_ends_when_the_command_is_killed(home: Pat
         (["FILE"], "--dataset"),
         (["FILE", *DIGITS, "--attack", "fgsm"], "unknown attack"),
         (["FILE", *DIGITS, "--eps", ","], "no values"),
-        (["FILE", *DIGITS, "--eps", "300"], "outside"),
+        (["FILE", *DIGITS, "--eps", "300"], "allowed are 0 to 255"),
         (["FILE", *DIGITS, "--normalize", "twice"], "--normalize"),
         (["FILE", "--dataset", "digits"], "fits"),
         (["FILE", *DIGITS, "--device", "cuda:7"], "not there"),

@@ -93,7 +93,12 @@ class FormField(TextField):
     # -- drawing ----------------------------------------------------------------------------------------------
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """The lines of the input, with title and notes in place of its padding."""
+        """The lines of the input, with title and notes in place of its padding.
+
+        The terminal's cursor is placed here. Textual places it when the focus comes, before the form scrolls.
+        """
+        if self.has_focus:
+            self.app.cursor_position = self.cursor_screen_offset
         width = self.outer_size.width
         lines = super().render_lines(Region(0, crop.y, width, crop.height))
         drawn = [self._first(line, width) if y == 0 else self._second(width) for y, line in enumerate(lines, crop.y)]

@@ -126,16 +126,6 @@ class LaunchForm(VerticalScroll, can_focus=False):
         if focused is not None and self in focused.ancestors:
             self.scroll_to_widget(focused, animate=False, immediate=True)
 
-    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        super().watch_scroll_y(old_value, new_value)
-        after_refresh(self, self._place_cursor)
-
-    def _place_cursor(self) -> None:
-        """Move the cursor of the terminal along with the field, as a focused input does only when the focus comes."""
-        field = self.screen.focused
-        if isinstance(field, FormField):
-            self.app.cursor_position = field.cursor_screen_offset
-
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
         assert isinstance(event.input, FormField)
