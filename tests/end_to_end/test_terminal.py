@@ -169,9 +169,7 @@ def cursor_shows(tmux: Tmux, word: str) -> None:
     try:
         wait_until(lambda: f" {word} " in tmux.cursor_line("d"))
     except AssertionError:
-        raise AssertionError(
-            f"no {word!r} at the cursor of\n{tmux.screen('d')}"
-        ) from None
+        raise AssertionError(f"no {word!r} at the cursor of\n{tmux.screen('d')}") from None
 
 
 def test_a_draft_is_there_after_the_dashboard_was_killed(tmux: Tmux, home: Path) -> None:
