@@ -3,11 +3,12 @@
 A column of words is cut at the right edge, with an ellipsis, so that it does not vanish when one word is added.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from itertools import accumulate
 
 from rich.segment import Segment
 from rich.text import Text
+from textual.geometry import Region
 from textual.strip import Strip
 from textual.widgets import DataTable
 
@@ -22,17 +23,24 @@ class WholeColumnsTable(DataTable[Text]):
 
     sticky = 1
     cuttable: Collection[str] = ()
+    _hidden: Sequence[tuple[int, int]] = ()  # of the present paint, as `_cut`
+    _shortened: tuple[int | None, int] = None, 0  # as `_cut_words`
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Look once for what the edges cut, and not for each line."""
+        self._hidden, self._shortened = [*self._cut()], self._cut_words()
+        return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
         strip = super().render_line(y)
-        for start, end in self._cut():
+        for start, end in self._hidden:
             middle = [Segment(" " * piece.cell_length, piece.style) for piece in strip.crop(start, end)]
             strip = Strip.join([strip.crop(0, start), Strip(middle), strip.crop(end)])
         return self._with_ellipsis(strip, y)
 
     def _with_ellipsis(self, strip: Strip, y: int) -> Strip:
         """The line with an ellipsis at its end if the edge of the table cuts the words of a cell."""
-        place, room = self._cut_words()
+        place, room = self._shortened
         if place is None or self._length(place, y) <= room:
             return strip
         last = strip.crop(self.size.width - 1)

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from rich.text import Text
 from textual.app import App, ComposeResult
+from textual.geometry import Region
 
 from fastadv_tui.dashboard.widgets.whole_columns import WholeColumnsTable
 
@@ -23,7 +24,8 @@ class _App(App[None]):
 
 
 def _shown(app: _App) -> str:
-    return app.query_one(WholeColumnsTable).render_line(1).text
+    table = app.query_one(WholeColumnsTable)
+    return table.render_lines(Region(0, 1, table.size.width, 1))[0].text
 
 
 @pytest.mark.parametrize("width", [22, 24, 30, 41, 60, 120])
