@@ -187,7 +187,7 @@ def _seeds(line: _Line) -> int:
 
 
 def _seconds_of(line: _Line) -> float | None:
-    """Mean seconds of the training, in units of one data set: evaluations after epochs included, the final one not."""
+    """Mean seconds of the training without evaluations, in units of one data set."""
     known = [run.epochs / run.images_per_second for run in line.runs if run.images_per_second]
     return statistics.fmean(known) if known else None
 
@@ -227,7 +227,7 @@ def _notes(table: PaperTable, lines: Sequence[_Line], unfinished: int) -> list[s
     if any(line.runs for line in lines):
         found = [
             f"size: {'width x epochs' if table.width else 'x epochs'}; n: number of seeds; time: of training, as a "
-            f"multiple of {table.timed_by}, evaluations after epochs included",
+            f"multiple of {table.timed_by}, without evaluations",
             f"±: from {MIN_SEEDS} seeds on the standard deviation over seeds, else the standard error for the number "
             "of images",
         ]
