@@ -123,7 +123,9 @@ class LaunchForm(VerticalScroll, can_focus=False):
     def keep_focus_in_sight(self) -> None:
         """Scroll at once to the field or heading that has the focus now, not the one of a moment ago."""
         focused = self.screen.focused
-        if focused is not None and self in focused.ancestors:
+        if focused is self.query(FormField).first():
+            self.scroll_home(animate=False, immediate=True)  # its heading is in sight, too
+        elif focused is not None and self in focused.ancestors:
             self.scroll_to_widget(focused, animate=False, immediate=True)
 
     def on_input_changed(self, event: Input.Changed) -> None:
