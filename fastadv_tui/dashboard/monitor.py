@@ -17,6 +17,7 @@ from fastadv_tui.history.evaluations import short_text
 from fastadv_tui.history.index import History
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.row_names import name_among
+from fastadv_tui.history.store.file_version import FileVersion, file_version
 from fastadv_tui.paths import history_path, runs_dir
 from fastadv_tui.runs.observe import Observation, RunObserver, held_up
 from fastadv_tui.supervise.keeper import revive
@@ -32,7 +33,7 @@ class RunMonitor:
     def __init__(self) -> None:
         self._history, self._queue = History(), RunQueue.of_home()
         self._rows: dict[str, Row] = {}
-        self._modified: tuple[int, int] | None = None
+        self._read: tuple[FileVersion | None, FileVersion | None] | None = None  # what `_rows` was read from
         self._followed: dict[str, MonitoredRun] = {}
         self._evaluations = EvaluationMonitor()
         self._snapshot = EMPTY
@@ -49,7 +50,7 @@ class RunMonitor:
         self._history.notices = []  # those of a refresh that failed; this refresh makes them again
         if done := self._evaluations.take_done():
             self._done += done
-            self._modified = None  # the history reads their results
+            self._read = None  # the history reads their results
         if self._read_rows():
             self._made_at = OUTDATED
         places = self._queue.places()
@@ -90,11 +91,11 @@ class RunMonitor:
 
     def _read_rows(self) -> bool:
         """Read the rows if the history file or the folder of runs has changed. Returns whether rows were read."""
-        modified = (_modified(history_path()), _modified(runs_dir()))
-        if modified == self._modified:
+        versions = file_version(history_path()), file_version(runs_dir())
+        if versions == self._read:
             return False
         self._rows = {row.id: row for row in self._history.sync()}
-        self._modified = (_modified(history_path()), modified[1])
+        self._read = self._history.version, versions[1]
         return True
 
     def _update_row(self, run_id: str, view: LiveRun) -> None:
@@ -138,12 +139,5 @@ def _versions(views: dict[str, LiveRun]) -> dict[str, Any]:
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
-    except OSError:
-        return 0
-
-
-def _modified(path: Path) -> int:
-    try:
-        return path.stat().st_mtime_ns
     except OSError:
         return 0

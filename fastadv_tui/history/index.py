@@ -19,6 +19,7 @@ from fastadv_tui.history.derive_row import row_of
 from fastadv_tui.history.find_rows import RowFinder, find_rows
 from fastadv_tui.history.notes import Notes, notes_to_change, write_notes
 from fastadv_tui.history.row import Row
+from fastadv_tui.history.store.file_version import FileVersion, file_version
 from fastadv_tui.history.store.migrations import NewerSchemaError
 from fastadv_tui.history.store.reader import DAMAGED, read_rows
 from fastadv_tui.paths import ensure_home, history_path, runs_dir
@@ -46,11 +47,15 @@ class HistoryError(UserError):
 
 
 class History:
-    """The history of one home folder. `notices` collects lines for the user, such as "the file was rebuilt"."""
+    """The history of one home folder. `notices` collects lines for the user, such as "the file was rebuilt".
+
+    `version` is that of the file whose rows the last `sync` returned: while the file has it, they are all rows.
+    """
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or history_path()
         self.notices: list[str] = []
+        self.version: FileVersion | None = None
 
     # -- reading ----------------------------------------------------------------------------------------------
 
@@ -84,6 +89,7 @@ class History:
 
     def sync(self) -> list[Row]:
         """All rows, up to date. Derives live rows again, adds rows of new runs, and writes the changes if possible."""
+        self.version = file_version(self.path)  # before the read: who writes after this is noticed the next time
         rows = self._read_or_rebuild()
         known = {row.id: row for row in rows}
         queued, measured = _still_queued(rows), measured_runs()
@@ -221,6 +227,8 @@ class History:
         try:
             with self._writing() as transaction:
                 transaction.put([newest for row in rows if (newest := _newest(transaction, row))])
+            if transaction.read == self.version:  # else somebody has written rows that the caller does not have
+                self.version = transaction.written
         except UserError as error:
             self.notices.append(str(error))
             return False

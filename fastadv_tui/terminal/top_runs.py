@@ -9,6 +9,7 @@ from engine.protocol.rundir import RunDir
 from fastadv_tui.history.derive_row import row_as_now, row_of
 from fastadv_tui.history.index import History
 from fastadv_tui.history.row import Row
+from fastadv_tui.history.store.file_version import FileVersion, file_version
 from fastadv_tui.paths import history_path, runs_dir
 from fastadv_tui.runs.find import run_ids
 from fastadv_tui.runs.observe import Observation, RunObserver
@@ -31,7 +32,7 @@ class TopRuns:
         self._passes, self._queue = passes, RunQueue.of_home()
         self._rows: dict[str, Row] = {}
         self._observers: dict[str, RunObserver] = {}
-        self._written: int | None = None  # when the history was written last, in ns
+        self._read: FileVersion | None = None  # of the history file that `_rows` was read from
 
     def look(self, ended: int) -> list[SeenRun]:
         """The running runs, then the queue in its order, then at most `ended` others, the last that ended first."""
@@ -44,10 +45,11 @@ class TopRuns:
 
     def _refresh(self) -> None:
         """Read the history anew if somebody has written it: a run was resumed, tagged or deleted."""
-        written = _written()
-        if written is None or written != self._written:
-            self._take(History().rows())
-            self._written = _written()  # reading may have written it
+        version = file_version(history_path())
+        if version is None or version != self._read:
+            history = History()
+            self._take(history.rows())
+            self._read = history.version
         for run_id in {*run_ids()} - self._rows.keys():
             self._rows[run_id] = row_of(RunDir(runs_dir() / run_id))
 
@@ -82,10 +84,3 @@ def _as_now(row: Row, seen: Observation) -> Row:
 def _order(row: Row, places: Mapping[str, int]) -> tuple[bool, float, float]:
     """Running runs in the order of their submission, then the queue in its order. places: in the queue, by id."""
     return row.status != "running", places.get(row.id, math.inf), row.submitted
-
-
-def _written() -> int | None:
-    try:
-        return history_path().stat().st_mtime_ns
-    except OSError:
-        return None

@@ -12,6 +12,7 @@ from tinydb.table import Document
 
 from engine.config.typed import convert, decode, decoder
 from fastadv_tui.history.row import Row
+from fastadv_tui.history.store.file_version import file_version
 from fastadv_tui.history.store.migrations import SCHEMA, Tables, version
 from fastadv_tui.history.store.reader import DAMAGED, META, RUNS, check_keys, read_tables
 from fastadv_tui.history.store.storage import AtomicStorage
@@ -35,6 +36,7 @@ class Transaction:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.read = self.written = file_version(path)  # the versions of the file that this one has read and written
         self._buffer = MemoryStorage()  # type: ignore[no-untyped-call]
         self._buffer.memory = _undecoded_tables(path)
         self._runs = TinyDB(storage=lambda: self._buffer).table(RUNS, cache_size=0)
@@ -66,6 +68,7 @@ class Transaction:
     def save(self) -> None:
         """Write the tables to the file. Raises: OSError; the old file is then unchanged."""
         AtomicStorage(self._path).write({**self._tables, META: {"1": {"schema": SCHEMA}}})
+        self.written = file_version(self._path)
 
 
 def _undecoded_tables(path: Path) -> Tables:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard.monitor import MonitoredRun, RunMonitor
 from fastadv_tui.dashboard.snapshot import LiveRun
+from fastadv_tui.history import index
 from fastadv_tui.history.index import History
 from fastadv_tui.history.row import Row
 from fastadv_tui.paths import ensure_home, runs_dir
@@ -64,6 +66,51 @@ def test_a_notice_of_many_failed_refreshes_is_shown_once(monkeypatch: pytest.Mon
         with pytest.raises(OSError, match="Stale"):
             monitor.refresh([])
     assert monitor.refresh([]).notices == ["the history cannot be read"]
+
+
+@pytest.mark.parametrize("found", [0, 1])
+def test_a_run_that_is_forgotten_while_the_rows_are_read_does_not_stay(
+    found: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen in the list of a busy machine: the ghost of a deleted run. found: runs that the reader writes itself."""
+    make_run(runs_dir() / "stays")
+    make_run(runs_dir() / "goes")
+    monitor, read = RunMonitor(), index.read_rows
+    assert len(monitor.refresh([]).rows) == 2
+
+    def read_then_forget(path: Path) -> list[Row]:
+        rows = read(path)
+        if any(row.id == "goes" for row in rows):
+            History().remove("goes")
+        return rows
+
+    shutil.rmtree(runs_dir() / "goes")
+    for number in range(found):
+        make_run(runs_dir() / f"new{number}")
+    History().edit(RunDir(runs_dir() / "stays"), lambda notes: notes.tags.append("new"))
+    with monkeypatch.context() as patch:
+        patch.setattr(index, "read_rows", read_then_forget)
+        monitor.refresh([])
+    assert {row.id for row in monitor.refresh([]).rows} == {"stays", *(f"new{number}" for number in range(found))}
+
+
+def test_the_history_is_read_once_for_what_the_monitor_writes_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A live run changes its row with each step. Were its own writes news, each refresh would read all rows."""
+    make_run(runs_dir() / "first")
+    monitor, reads = RunMonitor(), 0
+    monitor.refresh([])
+    make_run(runs_dir() / "second")
+    read = index.read_rows
+
+    def counted(path: Path) -> list[Row]:
+        nonlocal reads
+        reads += 1
+        return read(path)
+
+    monkeypatch.setattr(index, "read_rows", counted)
+    for _ in range(3):
+        monitor.refresh([])
+    assert reads == 1
 
 
 def test_the_row_of_a_live_run_has_all_that_its_events_tell() -> None:

@@ -635,16 +635,20 @@ def test_a_start_says_what_was_submitted_and_the_list_shows_it(monkeypatch: pyte
     RunQueue.of_home().pause()
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        def told() -> list[str]:
+            return [notice.message for notice in app._notifications if "submitted" in notice.message]
+
         await until(pilot, lambda: app.screen.query_one(RunList).chosen == "a1")
         await open_form(app, pilot)
         await until(pilot, lambda: "start the queue is paused, 0 waiting runs before it" in plan(app))
         await pilot.press("ctrl+s")
+        await until(pilot, told)
+        (toast,) = told()
         await until(pilot, lambda: not isinstance(app.screen, LaunchScreen))
         await until(pilot, lambda: app.screen.query_one(RunList).chosen != "a1")
         (new,) = {row.id for row in app.snapshot.rows} - {"a1"}
         assert app.screen.query_one(RunList).chosen == new
-        (told,) = [notice.message for notice in app._notifications if "submitted" in notice.message]
-        assert f"({new}) is 1st in the queue, which is paused" in told
+        assert f"({new}) is 1st in the queue, which is paused" in toast
 
     play(script)
 
