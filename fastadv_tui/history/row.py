@@ -16,7 +16,7 @@ class Row(Struct, kw_only=True):
     are unix times, 0.0 if unknown. duration is in seconds of training, memory in bytes. flops counts the
     floating-point operations of the whole training.
 
-    peak_memory: most main memory that the last attempt has held, 0 if unknown.
+    peak_memory: most main memory that an attempt has held, 0 if unknown.
     gpu_memory: most memory of its GPU, 0 if unknown; None if the run was not on a GPU.
 
     origin: the id under which the run was created. It differs from `id` if the folder was copied or renamed. Empty in

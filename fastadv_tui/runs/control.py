@@ -51,7 +51,7 @@ def _cancel(rundir: RunDir, queued: QueueRecord) -> bool:
         if not queue.holds(rundir.id) or keeper.begun(rundir, queued.attempt):
             return False
         cancelled = ExitRecord(attempt=queued.attempt, t=time.time(), code=None, cancelled=True)
-        records.write(rundir.exit, cancelled)  # before the ticket goes: a reader finds one of the two
+        records.write_exit(rundir.exit, cancelled)  # before the ticket goes: a reader finds one of the two
         queue.remove(rundir.id)
     return True
 

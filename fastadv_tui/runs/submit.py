@@ -86,7 +86,7 @@ def _add(
         )
         queue.add(ticket)
     except DeviceError as error:
-        records.write(rundir.exit, ExitRecord(attempt=attempt, t=time.time(), code=None, error=str(error)))
+        records.write_exit(rundir.exit, ExitRecord(attempt=attempt, t=time.time(), code=None, error=str(error)))
         raise
     except OSError:
         rundir.queued.unlink(missing_ok=True)

@@ -100,7 +100,7 @@ def _start(queue: RunQueue, ticket: Ticket, slot: Slot) -> None:
             return
         if problem:
             failed = ExitRecord(attempt=ticket.attempt, t=time.time(), code=None, error=problem)
-            records.write(rundir.exit, failed)
+            records.write_exit(rundir.exit, failed)
             Notices(rundir).ended()  # there is no supervisor that could tell
         queue.remove(ticket.id)
     finally:

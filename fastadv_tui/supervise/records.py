@@ -44,7 +44,7 @@ class ExitRecord(Struct, frozen=True, kw_only=True):
 
     The supervisor writes this record. Whoever cancels a queued run writes the record under the lock of the queue.
 
-    t: unix time of the end. peak_memory: bytes.
+    t: unix time of the end. peak_memory: most bytes of main memory that this or an earlier attempt has held.
     code: exit code; negative for a signal; None if no engine was started (cancelled in the queue, or an `error`).
     """
 
@@ -70,3 +70,10 @@ def read(path: Path, kind: type[Record]) -> Record | None:
 def write(path: Path, record: Struct) -> None:
     """Replace a record atomically. Raises: OSError."""
     write_atomic(path, msgspec.json.encode(record) + b"\n")
+
+
+def write_exit(path: Path, ending: ExitRecord) -> None:
+    """Replace the exit record of a run. The new one keeps the memory of earlier attempts. Raises: OSError."""
+    earlier = read(path, ExitRecord)
+    peak = max(ending.peak_memory, earlier.peak_memory if earlier else 0)
+    write(path, msgspec.structs.replace(ending, peak_memory=peak))

@@ -89,7 +89,7 @@ class Supervisor:
     def record(self, ending: ExitRecord) -> None:
         """Write `exit.json`. On a full disk there is no record: the events and the dead processes tell the status."""
         try:
-            records.write(self.rundir.exit, ending)
+            records.write_exit(self.rundir.exit, ending)
         except OSError as error:
             print(f"cannot write {self.rundir.exit.name} ({error}): {ending}", file=sys.stderr, flush=True)
 

@@ -9,11 +9,13 @@ from textual.events import Key
 from textual.keys import _character_to_key
 from textual.pilot import Pilot
 from textual.widget import Widget
+from textual.widgets import Input
 
 from engine.config.presets import build
 from engine.protocol.events import Finished
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard.app import Fastadv
+from fastadv_tui.dashboard.screens.choice_dialog import ChoiceDialog
 from fastadv_tui.dashboard.settings import Settings
 from fastadv_tui.dashboard.widgets.run_list import RunList
 from fastadv_tui.paths import runs_dir
@@ -59,6 +61,14 @@ async def until(pilot: Pilot[Any], condition: Callable[[], object], timeout: flo
 async def until_focused(pilot: Pilot[str], kind: type[Widget]) -> None:
     """Wait until a widget of this kind has the focus: a key that comes earlier goes elsewhere or is lost."""
     await until(pilot, lambda: isinstance(pilot.app.screen.focused, kind))
+
+
+async def export(app: Fastadv, pilot: Pilot[str], form: str = "") -> None:
+    """Export by key. form: what to type in the dialog; without it, the form that the screen proposes is taken."""
+    await pilot.press("E")
+    await until(pilot, lambda: isinstance(app.screen, ChoiceDialog))
+    await until_focused(pilot, Input)
+    await pilot.press(*form, "enter")
 
 
 def shown(app: App[Any]) -> str:

@@ -9,14 +9,13 @@ from textual.widgets import Static
 
 from fastadv_tui.dashboard.after_refresh import after_refresh
 from fastadv_tui.dashboard.screens.base import Screen
-from fastadv_tui.dashboard.screens.export import export, export_figure
+from fastadv_tui.dashboard.screens.export import COMPARISON, Exported, offer_export
 from fastadv_tui.dashboard.snapshot import Snapshot
 from fastadv_tui.dashboard.widgets.comparison_chart import ComparisonCharts
 from fastadv_tui.dashboard.widgets.comparison_view import ComparisonView, shared_text
 from fastadv_tui.dashboard.widgets.key_bar import KeyBar
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
 from fastadv_tui.history.comparison import compare
-from fastadv_tui.history.comparison_formats import FORMATS
 from fastadv_tui.history.comparison_table import Column, Table
 from fastadv_tui.history.paper import fitting, is_published, why_none_fits
 from fastadv_tui.history.row import Row
@@ -24,7 +23,6 @@ from fastadv_tui.text.sanitize import one_line
 
 MIN_BESIDE = 110  # width of a terminal, in characters, in which charts and table stand side by side
 BORDERS = 4  # width of the border and the scroll bar of the table
-SUFFIXES = {"csv": "csv", "md": "md", "latex": "tex"}
 
 
 class CompareScreen(Screen[None]):
@@ -34,7 +32,7 @@ class CompareScreen(Screen[None]):
         Binding(key, action, words, id=f"compare-{name}", show=shown, tooltip=told)
         for key, action, words, name, shown, told in (
             ("escape,c", "app.pop_screen", "Back", "back", True, "back to the screen before"),
-            ("E", "export", "Export", "export", True, "export: the table, and a figure for a paper"),
+            ("E", "export", "Export", "export", True, "export this comparison, numbers or a figure"),
             ("g", "group", "Seeds", "seeds", True, "the seeds of a recipe as one column, or each run"),
             ("p", "toggle_published", "Published", "published", False, "published results beside the runs, or not"),
             ("v", "toggle_accuracy", "Robust or clean", "turn", True, "curves of the robust or of the clean accuracy"),
@@ -125,15 +123,7 @@ class CompareScreen(Screen[None]):
         self.toggle_class("-charts")
 
     def action_export(self) -> None:
-        """The table as CSV, Markdown and LaTeX, and a figure as PDF, in the current folder."""
-        table = self._table()
-        tables = {suffix: FORMATS[form](table) for form, suffix in SUFFIXES.items()}
-        export(self, "compare", tables)
-        measured = [row for row in self._rows if row.curve]
-        if left_out := [row.name for row in self._rows if not row.curve]:
-            self.notify(f"not in the figure, without an evaluation: {', '.join(left_out)}", markup=False, timeout=10)
-        if measured:
-            export_figure(self, measured, self._by_seed)
+        offer_export(self, Exported(self._rows, self._by_seed, self._table), COMPARISON)
 
 
 def _counted(table: Table) -> str:

@@ -1,67 +1,121 @@
-"""Writes what a screen shows into the current folder."""
+"""Asks in which form runs are to be exported, and writes that into the current folder."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from engine.protocol.files import FOR_ALL, WriteError, write_atomic
 from fastadv_tui.dashboard.readonly import READONLY
 from fastadv_tui.dashboard.screens.base import Screen
+from fastadv_tui.dashboard.screens.choice_dialog import ChoiceDialog
 from fastadv_tui.dashboard.toasts import NARROW
 from fastadv_tui.errors import FigureError
 from fastadv_tui.history.row import Row
 
+if TYPE_CHECKING:
+    from fastadv_tui.history.comparison_table import Table
 
-def export(screen: Screen[Any], what: str, contents: Mapping[str, str]) -> None:
-    """Write one file for each suffix, and say where or why not. what: the second part of their common name.
+COMPARISON = "comparison: csv, md and tex"
+NUMBERS = "all numbers of each run: csv"
+FIGURE = "figure of accuracy: pdf"
+SUFFIXES = {"csv": "csv", "md": "md", "latex": "tex"}  # of the forms of a comparison
+
+
+class Exported(Struct, frozen=True):
+    """What is exported. by_seed: the seeds of a recipe are one column, or one line. table: the comparison on screen."""
+
+    rows: Sequence[Row]
+    by_seed: bool = False
+    table: "Callable[[], Table] | None" = None
+
+    def comparison(self) -> "Table":
+        from fastadv_tui.history.comparison import compare  # few people export, and the screens open sooner
+
+        return self.table() if self.table else compare(self.rows, self.by_seed)
+
+
+def offer_export(screen: Screen[Any], what: Exported, first: str) -> None:
+    """Let the user choose a form, and write it. first: the form under the cursor at the start.
 
     A read-only dashboard writes no files, because its reader may sit at another machine.
     """
-    if _refused(screen):
-        return
-    name = _name(what)
-    try:
-        stem = Path.cwd() / name  # fails if the current folder was deleted
-        for suffix, text in contents.items():
-            write_atomic(stem.with_suffix(f".{suffix}"), text.encode(), FOR_ALL)
-    except WriteError as error:
-        screen.notify(str(error), severity="error", markup=False)
-    except OSError as error:
-        screen.notify(f"cannot write {name}.*: {error.strerror}", severity="error", markup=False)
-    else:
-        first, *others = contents
-        where = f"{_where(screen, stem)}.{first}{''.join(f', .{s}' for s in others)}"
-        screen.notify(f"written:{where}", markup=False, timeout=10)
+    from fastadv_tui.figure.kinds import KINDS
+    from fastadv_tui.figure.write import FORMATS as FIGURES
 
+    figures = {f"figure of {kind}: {form}": (kind, form) for form in FIGURES for kind in KINDS}
 
-def export_figure(screen: Screen[Any], rows: Sequence[Row], group: bool = False) -> None:
-    """Draw the accuracy of runs as a figure for a paper, a PDF, in a thread; say where the file is, or why not.
+    def chosen(choice: str | None) -> None:
+        if choice in figures:
+            screen.notify("drawing the figure ...")
+            screen.run_worker(lambda: _write_figure(screen, what, *figures[choice]), thread=True, group="export")
+        elif choice:
+            screen.run_worker(lambda: _write_text(screen, what, choice), thread=True, group="export")
 
-    group: one line for the seeds of each recipe.
-    """
-
-    def write() -> None:
-        from fastadv_tui.figure.write import write_figure  # few people export, and the screen opens sooner
-
-        try:
-            path = Path.cwd() / f"{_name('figure')}.pdf"
-            write_figure(rows, "accuracy", path, group)
-        except (FigureError, OSError) as error:
-            screen.app.notify(str(error), severity="error", markup=False, timeout=20)
-        else:
-            screen.app.notify(f"written:{_where(screen, path)}", markup=False, timeout=10)
-
-    if not _refused(screen):
-        screen.notify("drawing the figure ...")
-        screen.run_worker(write, thread=True, group="figure", exclusive=True)
-
-
-def _refused(screen: Screen[Any]) -> bool:
-    """Whether the dashboard is read-only; the user is told."""
     if screen.fastadv.readonly:
         screen.notify(READONLY, severity="warning")
-    return screen.fastadv.readonly
+        return
+    count = f"{len(what.rows):,} run{'s' * (len(what.rows) != 1)}"
+    title = f"Export {count} into the current folder, as"
+    screen.app.push_screen(ChoiceDialog(title, [COMPARISON, NUMBERS, *figures], first), chosen)
+
+
+def _write_text(screen: Screen[Any], what: Exported, choice: str) -> None:
+    """Write the comparison or the numbers, and say where the files are, or why not."""
+    from fastadv_tui.history.comparison_formats import FORMATS
+    from fastadv_tui.history.rows_csv import rows_as_csv
+
+    if choice == NUMBERS:
+        name, contents = _name("runs"), {"csv": rows_as_csv(what.rows)}
+    else:
+        table = what.comparison()
+        name, contents = _name("compare"), {suffix: FORMATS[form](table) for form, suffix in SUFFIXES.items()}
+    try:
+        stem = Path.cwd() / name  # fails if the current folder was deleted
+        _write_all(stem, contents)
+    except WriteError as error:
+        _refuse(screen, str(error))
+    except OSError as error:
+        _refuse(screen, f"cannot write {name}.*: {error.strerror}")
+    else:
+        first, *others = contents
+        _tell(screen, f"{_where(screen, stem)}.{first}{''.join(f', .{suffix}' for suffix in others)}")
+
+
+def _write_all(stem: Path, contents: Mapping[str, str]) -> None:
+    """Write one file for each suffix."""
+    for suffix, text in contents.items():
+        write_atomic(stem.with_suffix(f".{suffix}"), text.encode(), FOR_ALL)
+
+
+def _write_figure(screen: Screen[Any], what: Exported, kind: str, form: str) -> None:
+    """Draw the runs that have an evaluation. Say where the file is and which runs are not in it, or why there is none.
+
+    kind: as in `figure.kinds`. form: the suffix of the file.
+    """
+    from fastadv_tui.figure.write import write_figure
+
+    measured = [row for row in what.rows if row.curve] or what.rows
+    if left_out := [row.name for row in what.rows if row not in measured]:
+        words = f"not in the figure, without an evaluation: {', '.join(left_out)}"
+        screen.app.notify(words, markup=False, timeout=10)
+    try:
+        path = Path.cwd() / f"{_name('figure')}.{form}"
+        write_figure(measured, kind, path, what.by_seed)
+    except (FigureError, OSError) as error:
+        _refuse(screen, str(error))
+    else:
+        _tell(screen, _where(screen, path))
+
+
+def _tell(screen: Screen[Any], where: str) -> None:
+    screen.app.notify(f"written:{where}", markup=False, timeout=10)
+
+
+def _refuse(screen: Screen[Any], why: str) -> None:
+    screen.app.notify(why, severity="error", markup=False, timeout=20)
 
 
 def _where(screen: Screen[Any], path: Path) -> str:

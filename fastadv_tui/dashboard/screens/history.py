@@ -205,6 +205,10 @@ class HistoryScreen(HistoryViews):
     def matching_rows(self) -> list[Row]:
         return self._found
 
+    @property
+    def by_seed(self) -> bool:
+        return self._group == SEEDS
+
     # -- what the user does -----------------------------------------------------------------------------------
 
     def on_input_changed(self) -> None:
@@ -324,7 +328,7 @@ class HistoryScreen(HistoryViews):
         if len(runs) < 2:
             self.notify("mark two runs or more with space, then press c")
         else:
-            self.fastadv.open_compare(runs, by_seed=self._group == SEEDS)
+            self.fastadv.open_compare(runs, by_seed=self.by_seed)
 
     def _known_columns(self) -> list[str]:
         return known_columns(self._found)

@@ -6,7 +6,7 @@ from typing import Protocol, cast
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
-from fastadv_tui.dashboard.screens.export import export
+from fastadv_tui.dashboard.screens.export import NUMBERS, Exported, offer_export
 from fastadv_tui.dashboard.screens.text_dialog import TextDialog
 from fastadv_tui.dashboard.snapshot import Evaluation
 from fastadv_tui.history.index import History
@@ -32,6 +32,10 @@ class ShownRuns(Protocol):
 
     def matching_rows(self) -> list[Row]:
         """The runs that match the filter."""
+
+    @property
+    def by_seed(self) -> bool:
+        """Whether the seeds of a recipe are one line."""
 
 
 class HistoryActions(Screen[None]):
@@ -123,11 +127,9 @@ class HistoryActions(Screen[None]):
             self.fastadv.open_evaluate([row.id for row in rows])
 
     def action_export(self) -> None:
-        """Write the marked runs, or all that match the filter, as CSV."""
-        from fastadv_tui.history.rows_csv import rows_as_csv  # few people export, and the history opens sooner
-
+        """Export the marked runs, or all that match the filter."""
         if rows := self._shown.marked_rows() or self._shown.matching_rows():
-            export(self, "runs", {"csv": rows_as_csv(rows)})
+            offer_export(self, Exported(rows, self._shown.by_seed), NUMBERS)
         else:
             self.notify("no run matches the filter")
 

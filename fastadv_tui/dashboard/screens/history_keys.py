@@ -16,7 +16,7 @@ _KEYS = (  # key, action, word, id, whether the footer shows the key, help
     ("v", "columns", "Columns", "columns", False, "columns: choose from every setting and figure"),
     ("V", "views", "Views", "views", False, "views: save filter, order and columns under a name"),
     ("a", "evaluate", "Evaluate", "evaluate", False, f"evaluate {TARGETS}"),
-    ("E", "export", "Export", "export", False, "export the marked runs, else all that match, as CSV"),
+    ("E", "export", "Export", "export", False, "export the marked runs, else all that match"),
     ("P", "pin", "Pin", "pin", False, "pin this run: the baseline of differences"),
     ("T", "tag", "Tag", "tag", False, f"tag {TARGETS}; -TAG takes a tag off"),
     ("N", "note", "Note", "note", False, f"note on {TARGETS}"),

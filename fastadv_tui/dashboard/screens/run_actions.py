@@ -3,7 +3,7 @@
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard.monitor import MonitoredRun
 from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
-from fastadv_tui.dashboard.screens.export import export_figure
+from fastadv_tui.dashboard.screens.export import FIGURE, Exported, offer_export
 from fastadv_tui.dashboard.screens.panel_keys import PanelKeys
 from fastadv_tui.dashboard.snapshot import EMPTY, LiveRun
 from fastadv_tui.dashboard.widgets.run_list import RunList
@@ -64,11 +64,13 @@ class RunActions(PanelKeys):
         chosen = self.query_one(RunList).chosen
         self.fastadv.open_evaluate([*self.fastadv.marked] or ([chosen] if chosen else []))
 
-    def action_figure(self) -> None:
-        """A figure of the marked runs, or of the chosen one if none is marked."""
+    def action_export(self) -> None:
+        """Export the marked runs, or the chosen one if none is marked."""
         wanted = [*self.fastadv.marked] or [self.query_one(RunList).chosen]
         if rows := [row for run_id in wanted if (row := self._snapshot.row(run_id)) is not None]:
-            export_figure(self, rows)
+            offer_export(self, Exported(rows), FIGURE)
+        else:
+            self.notify(NO_RUN)
 
     def action_resume(self) -> None:
         if (view := self._view_to_act_on()) and self.fastadv.resume(view.rundir):

@@ -38,7 +38,7 @@ from fastadv_tui.text.sanitize import one_line
 
 DEMO = "digits"  # the data set of the demo
 ON_RUNS = frozenset(  # actions that need a run
-    {"mark", "unmark", "compare", "log", "stop", "resume", "again", "evaluate", "figure", "filter", "cursor"}
+    {"mark", "unmark", "compare", "log", "stop", "resume", "again", "evaluate", "export", "filter", "cursor"}
     | {"zoom", "curves", "metrics", "resize"}  # of panels that an empty home does not show
 )
 
@@ -66,11 +66,11 @@ class RunsScreen(RunActions):
         ),
         Binding(
             "E",
-            "figure",
-            "Figure",
-            id="figure",
+            "export",
+            "Export",
+            id="export",
             show=False,
-            tooltip="figure of the marked runs, else of this one",
+            tooltip="export the marked runs, else this one",
         ),
         Binding("M", "machine", "Machine", id="machine", show=False, tooltip="machine: GPUs and host, with curves"),
         Binding("d", "demo", "Demo", id="demo", tooltip="demo: train a robust network on digits"),

@@ -17,7 +17,7 @@ from fastadv_tui.dashboard.screens.launch import LaunchScreen
 from fastadv_tui.dashboard.screens.runs import RunsScreen
 from fastadv_tui.dashboard.settings import path
 from fastadv_tui.dashboard.snapshot import Snapshot
-from tests.support.pilot import a_run, play, shown, type_at_once, until, until_focused
+from tests.support.pilot import a_run, export, play, shown, type_at_once, until, until_focused
 from tests.support.small_disk import full_disk
 
 pytestmark = pytest.mark.usefixtures("quick_home")
@@ -66,7 +66,7 @@ def test_a_comparison_exported_to_a_full_disk_says_so_and_leaves_no_half_file(
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         app.open_compare(["a1", "b2"])
         await until(pilot, lambda: isinstance(app.screen, CompareScreen) and "run b2" in shown(app))
-        await pilot.press("E")
+        await export(app, pilot)
         await until(pilot, lambda: any("No space left on device" in toast.message for toast in app._notifications))
 
     with full_disk(tmp_path / "full") as folder:

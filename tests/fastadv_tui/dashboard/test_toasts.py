@@ -8,7 +8,7 @@ from textual.pilot import Pilot
 
 from fastadv_tui.dashboard.app import Fastadv
 from fastadv_tui.dashboard.screens.history import HistoryScreen
-from tests.support.pilot import a_run, play, shown, until
+from tests.support.pilot import a_run, export, play, shown, until
 
 pytestmark = pytest.mark.usefixtures("quick_home")
 
@@ -47,7 +47,7 @@ def test_the_name_of_a_written_file_is_not_broken(
         await until(pilot, lambda: app.snapshot.loaded)
         await pilot.press("h")
         await until(pilot, lambda: isinstance(app.screen, HistoryScreen) and "1 of 1 runs" in shown(app))
-        await pilot.press("E")
+        await export(app, pilot)
         await until(pilot, lambda: any("written:" in toast.message for toast in toasts(app)))
         (path,) = tmp_path.glob("fastadv-runs-*.csv")
         said = next(toast.message for toast in toasts(app) if "written:" in toast.message)

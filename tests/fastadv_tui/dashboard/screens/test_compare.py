@@ -14,7 +14,7 @@ from fastadv_tui.dashboard.widgets.comparison_view import ComparisonView
 from fastadv_tui.history.index import History
 from tests.support import demo_home
 from tests.support.evaluations import evaluation
-from tests.support.pilot import a_run, play, shown, until
+from tests.support.pilot import a_run, export, play, shown, until
 
 pytestmark = pytest.mark.usefixtures("quick_home")
 
@@ -176,7 +176,7 @@ def test_a_run_without_an_evaluation_is_left_out_of_the_figure_and_named(
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await opened(app, pilot, "nfgsm", "waits")
-        await pilot.press("E")
+        await export(app, pilot, "accuracy: pdf")
         await until(pilot, lambda: "without an evaluation: waits" in " ".join(shown(app).split()))
         await until(pilot, lambda: [*tmp_path.glob("fastadv-figure-*.pdf")])
 

@@ -24,7 +24,7 @@ from fastadv_tui.history.columns import known_columns
 from fastadv_tui.history.index import History
 from fastadv_tui.history.notes import read_notes
 from tests.support import demo_home
-from tests.support.pilot import a_run, play, shown, until, until_focused
+from tests.support.pilot import a_run, export, play, shown, until, until_focused
 
 pytestmark = pytest.mark.usefixtures("quick_home")
 
@@ -52,8 +52,13 @@ def test_the_history_filters_marks_compares_and_exports_runs(tmp_path: Path, mon
         await until(pilot, lambda: "model.width" in shown(app))
         assert "8/255" in shown(app)
         await until(pilot, lambda: "different eps" in shown(app))
-        await pilot.press("E")
+        await export(app, pilot)
         await until(pilot, lambda: len([*tmp_path.glob("fastadv-compare-*")]) == 3)
+        await until(pilot, lambda: isinstance(app.screen, CompareScreen))
+        await export(app, pilot, "eps")
+        await until(pilot, lambda: any("eps" in notice.message for notice in app._notifications))
+        await until(pilot, lambda: isinstance(app.screen, CompareScreen))
+        await export(app, pilot, "accuracy: pdf")
         await until(
             pilot, lambda: [path.read_bytes()[:5] for path in tmp_path.glob("fastadv-figure-*.pdf")] == [b"%PDF-"]
         )
@@ -387,7 +392,8 @@ def test_the_marked_runs_are_exported_as_numbers(tmp_path: Path, monkeypatch: py
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await opened(app, pilot, 15)
-        await pilot.press("j", "space", "E")
+        await pilot.press("j", "space")
+        await export(app, pilot)
         await until(pilot, lambda: any(path.read_text() for path in tmp_path.glob("fastadv-runs-*.csv")))
 
     play(script)
