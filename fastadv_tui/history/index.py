@@ -26,7 +26,7 @@ from fastadv_tui.paths import ensure_home, history_path, runs_dir
 from fastadv_tui.runs.evaluation_jobs import measured_runs, remove
 from fastadv_tui.runs.find import run_ids
 from fastadv_tui.runs.observe import held_up
-from fastadv_tui.runs.status import NO_SUPERVISOR
+from fastadv_tui.runs.status import NO_FOLDER, NO_SUPERVISOR
 from fastadv_tui.supervise.queue import RunQueue
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from fastadv_tui.history.store.transaction import Transaction
 
 LOCK_SECONDS = 60.0  # longest wait for the lock of the history file
-NO_FOLDER = "the run folder is missing"
 MISSING_FILE_REASONS = (  # the last three are the texts of earlier versions, which history files still hold
     NO_FOLDER, NO_SUPERVISOR,
     "its folder is gone", "its config.json cannot be read", "it was never started",

@@ -109,6 +109,7 @@ class RunObserver:
             exit=exit_record,
             finished=finished,
             stop_asked=self.rundir.stop_asked(),
+            folder=self.rundir.path.exists(),
         )
         status = derive(evidence, self._state)
         return Observation(self._submission, self._state, status, process, exit_record, queued, self._problem)

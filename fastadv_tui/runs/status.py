@@ -15,6 +15,7 @@ from fastadv_tui.supervise.records import STALLED_SECONDS, ExitRecord, ProcessRe
 Status = Literal["queued", "running", "done", "stopped", "cancelled", "failed", "lost"]
 LIVE: tuple[Status, ...] = ("queued", "running")
 NO_CONFIG, NO_SUPERVISOR = "config.json cannot be read", "the run was never started"
+NO_FOLDER = "the run folder is missing"
 NO_PLACE = "its place in the queue is gone"
 NO_KEEPER = "no keeper is alive"  # of the queue; any command of fastadv on that host starts one
 START_SECONDS = 15.0  # how long a new run may have neither a place in the queue nor a supervisor
@@ -47,6 +48,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     exit: the newest exit record, which may belong to an earlier attempt.
     finished: the `finished` event of the present attempt. It is read only after the processes have ended.
     stop_asked: whether the run was asked to stop; true for a run that has stopped, too, until it is resumed.
+    folder: whether the run has a folder.
     """
 
     submission: Submission | None = None
@@ -58,6 +60,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     exit: ExitRecord | None = None
     finished: Finished | None = None
     stop_asked: bool = False
+    folder: bool = True
 
 
 def derive(evidence: Evidence, state: RunState) -> RunStatus:
@@ -66,7 +69,7 @@ def derive(evidence: Evidence, state: RunState) -> RunStatus:
     if evidence.queued is not None and evidence.queued.attempt > (process.attempt if process else 0):
         return _queued(evidence, evidence.queued)
     if process is None:
-        return _unsupervised(evidence.submission, state)
+        return _unsupervised(evidence, state)
     ended = attempt_ended(process, evidence.exit)
     if alive and not ended:
         return _live(process, state, evidence.stop_asked)
@@ -95,13 +98,13 @@ def _queued(evidence: Evidence, queued: QueueRecord) -> RunStatus:
     return RunStatus(status="lost", reason=NO_PLACE, ended=queued.t)
 
 
-def _unsupervised(submission: Submission | None, state: RunState) -> RunStatus:
+def _unsupervised(evidence: Evidence, state: RunState) -> RunStatus:
     """The status of a run without a supervisor: just submitted, started by hand, or never started."""
     if state.finished is not None:
         return _status_of_event(state.finished)
-    if submission is None:
-        return RunStatus(status="lost", reason=NO_CONFIG)
-    submitted = submission.submitted
+    if evidence.submission is None:
+        return RunStatus(status="lost", reason=NO_CONFIG if evidence.folder else NO_FOLDER)
+    submitted = evidence.submission.submitted
     if abs(time.time() - submitted) < START_SECONDS:  # a clock may have been set back
         return RunStatus(status="queued", reason="starting")
     return RunStatus(status="lost", reason=NO_SUPERVISOR, ended=submitted)

@@ -73,7 +73,7 @@ class Options(Struct, frozen=True, kw_only=True):
     threshold: Threshold | None = None
     marks: tuple[Mark, ...] = ()
     pair: str = ""
-    empty: str = "Nothing to draw yet"
+    empty: str = "nothing to draw"
 
 
 class Curve(Struct):

@@ -33,6 +33,7 @@ from fastadv_tui.hardware.sample_history import HOST
 from fastadv_tui.hardware.sampler import Sample
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.row_names import names_with_seeds
+from fastadv_tui.runs.status import NO_FOLDER
 from fastadv_tui.text.labels import telling_apart
 from fastadv_tui.text.sanitize import one_line
 
@@ -175,7 +176,7 @@ class RunsScreen(RunActions):
         marked = [self._snapshot.views[run] for run in self.fastadv.marked if run in self._snapshot.views]
         views = [*([view] if view else []), *(other for other in marked if other is not view)]
         alone = self._name_of(views[0]) if len(views) == 1 else ""
-        self.query_one(TrainingCurves).show(self._charted(views), _no_accuracy(self._snapshot.row(chosen)), alone)
+        self.query_one(TrainingCurves).show(self._charted(views), _no_curves(self._snapshot.row(chosen), view), alone)
 
     def _charted(self, views: Sequence[LiveRun]) -> list[ChartedRun]:
         """The runs of the charts. A run without a mark has the colour that it would get with one."""
@@ -298,7 +299,7 @@ class RunsScreen(RunActions):
             self.app.post_message(RunsSubmitted(started))
 
 
-def _no_accuracy(row: Row | None) -> str:
+def _no_curves(row: Row | None, view: LiveRun | None) -> str:
     """The text of an accuracy chart without curves: the reason."""
     if row is None:
         return "no run chosen"
@@ -306,4 +307,6 @@ def _no_accuracy(row: Row | None) -> str:
         return "not measured: watch.images = 0"
     if row.status == "queued":
         return "this run has not started"
+    if view and view.verdict.reason == NO_FOLDER:
+        return f"{NO_FOLDER}; the history (h) keeps its figures"
     return "measured after each epoch" if row.live else "no accuracy was measured"

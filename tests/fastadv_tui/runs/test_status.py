@@ -270,3 +270,11 @@ def test_a_process_is_identified_without_proc(
     os.kill(live_process.pid, signal.SIGKILL)
     wait_until(lambda: gone(live_process.pid))
     assert process_identity.alive(found) is False
+
+
+def test_a_run_whose_folder_was_deleted_says_so(tmp_path: Path) -> None:
+    """Its `config.json` cannot be read either, but that would send the user to look for a damaged file."""
+    found = verdict(RunDir(tmp_path / "gone"))
+    assert (found.status, found.reason) == ("lost", "the run folder is missing")
+    (tmp_path / "torn").mkdir()
+    assert verdict(RunDir(tmp_path / "torn")).reason == "config.json cannot be read"

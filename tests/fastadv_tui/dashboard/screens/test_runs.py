@@ -180,7 +180,7 @@ def test_a_method_without_a_signal_differs_from_a_run_that_has_not_started() -> 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         signal = app.screen.query_one("#signal", Chart)
         await until(pilot, lambda: app.screen.query_one(RunList).chosen == "a1")
-        await until(pilot, lambda: signal.options.empty == "Nothing to draw yet")
+        await until(pilot, lambda: signal.options.empty == "nothing to draw")
         await pilot.press("j")
         await until(pilot, lambda: signal.options.empty == "method has no signal")
 
