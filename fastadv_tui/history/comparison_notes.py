@@ -11,6 +11,8 @@ from fastadv_tui.history.seed_groups import counted_twice, group_by_seed
 from fastadv_tui.history.significance import CHANCE_PERCENT, MIN_SEEDS, STANDARD_ERRORS
 from fastadv_tui.text.quantities import figure_warnings
 
+PARENTHESES = "in parentheses"  # how the note on them begins, which is of no use where cells have none
+
 
 def notes_of(columns: Sequence[Column], baseline: int | None, results: Sequence[Line]) -> list[str]:
     """What the signs in the cells mean. baseline: the column that differences refer to."""
@@ -29,7 +31,7 @@ def notes_of(columns: Sequence[Column], baseline: int | None, results: Sequence[
     if any(cell.difference is not None for cell in cells):
         found += [f"differences in percentage points against {name}", *_star_notes(columns, baseline, results)]
     if any(cell.unlike for cell in cells):
-        found.append(f"in parentheses: measured unlike {name}, so without difference and star")
+        found.append(f"{PARENTHESES}: measured unlike {name}, so without difference and star")
     return found
 
 

@@ -16,6 +16,7 @@ from fastadv_tui.dashboard.widgets.comparison_view import ComparisonView, shared
 from fastadv_tui.dashboard.widgets.key_bar import KeyBar
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
 from fastadv_tui.history.comparison import compare
+from fastadv_tui.history.comparison_notes import PARENTHESES
 from fastadv_tui.history.comparison_table import Column, Table
 from fastadv_tui.history.paper import fitting, is_published, why_none_fits
 from fastadv_tui.history.row import Row
@@ -148,4 +149,5 @@ def _below(table: Table, as_rows: bool, reasons: Mapping[str, str]) -> list[str]
     shared = shared_text(table) if as_rows else ""
     cautions = [f"! {text}" for text in table.cautions]
     letters = [f"{letter}  not comparable: {reason}" for letter, reason in reasons.items()]
-    return [*letters, *filter(None, (shared, " · ".join(table.notes))), *cautions, *warnings]
+    notes = [note for note in table.notes if not (letters and note.startswith(PARENTHESES))]
+    return [*letters, *filter(None, (shared, " · ".join(notes))), *cautions, *warnings]
