@@ -40,6 +40,7 @@ class ApgdCe:
     parts: int = CE_STARTS
     give_up: float = CE_GIVE_UP
     name: str = "apgd-ce"
+    together: bool = False  # the first start is not given up
 
     @property
     def gradients(self) -> int:
@@ -50,9 +51,10 @@ class ApgdCe:
         return (self.parts, self.steps, self.give_up, *FINISH)
 
     def attack(
-        self, probe: Probe, x: Tensor, y: Tensor, images: Tensor, threat: Threat, seed: int, part: int
+        self, probe: Probe, x: Tensor, y: Tensor, images: Tensor, threat: Threat, seed: int, parts: range
     ) -> tuple[Tensor, Tensor]:
         """As `Stage.attack`."""
+        (part,) = parts
         start = start_noise(threat, x, image_noise(seed, part, images, x.shape[1:]))
         loss, give_up = CrossEntropy.at(probe.logits(x), y), self.give_up if part else math.inf
         return fooled_by_apgd(probe, x, y, start, loss, threat, self.steps, give_up)
@@ -66,6 +68,7 @@ class ApgdTargeted:
     steps: int = STEPS
     give_up: float = GIVE_UP
     name: str = "apgd-t"
+    together: bool = True
 
     @property
     def gradients(self) -> int:
@@ -76,12 +79,16 @@ class ApgdTargeted:
         return (self.parts, self.steps, self.give_up, *FINISH)
 
     def attack(
-        self, probe: Probe, x: Tensor, y: Tensor, images: Tensor, threat: Threat, seed: int, part: int
+        self, probe: Probe, x: Tensor, y: Tensor, images: Tensor, threat: Threat, seed: int, parts: range
     ) -> tuple[Tensor, Tensor]:
         """As `Stage.attack`, with the targets as parts."""
-        start = start_noise(threat, x, image_noise(seed, CE_STARTS + part, images, x.shape[1:]))
-        loss = TargetedDlr(y, ranked_target(probe.logits(x), y, part))
-        return fooled_by_apgd(probe, x, y, start, loss, threat, self.steps, self.give_up)
+        noise = torch.cat([image_noise(seed, CE_STARTS + part, images, x.shape[1:]) for part in parts])
+        logits = probe.logits(x)
+        targets = torch.cat([ranked_target(logits, y, part) for part in parts])
+        rows = torch.arange(len(y), device=y.device).repeat(len(parts))
+        x, y = x[rows], y[rows]
+        start, loss = start_noise(threat, x, noise), TargetedDlr(y, targets)
+        return fooled_by_apgd(probe, x, y, start, loss, threat, self.steps, self.give_up, rows=rows)
 
 
 @cache
@@ -116,16 +123,20 @@ def fooled_by_apgd(
     steps: int,
     give_up: float = math.inf,
     first_step: float = FIRST_STEP,
+    rows: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Which images are misclassified at any iterate, and which had a gradient of zero at some iterate.
 
-    Both masks: bool, (B,). x: images in [0,1], (B, C, H, W); y: labels, (B,); start: perturbations, (B, C, H, W);
-    give_up: as GIVE_UP, for a loss that is above 0 only where the model misclassifies; inf: never. first_step: size of
-    the first step in units of eps.
+    x: images in [0,1], (B, C, H, W); y: labels, (B,); start: perturbations, (B, C, H, W); give_up: as GIVE_UP, for a
+    loss that is above 0 only where the model misclassifies; inf: never. first_step: size of the first step in units of
+    eps. rows: for several searches of an image, the place of each row's image among the N images, (B,); the searches
+    of an image end when one of them succeeds. Both masks: bool, (N,), where N = B without `rows`.
     """
-    fooled, unmoved = torch.zeros_like(y, dtype=torch.bool), torch.zeros_like(y, dtype=torch.bool)
+    rows = torch.arange(len(y), device=y.device) if rows is None else rows
+    fooled = torch.zeros(int(rows.max()) + 1, dtype=torch.bool, device=y.device)
+    unmoved = torch.zeros_like(fooled)
     wrong, values, gradient = probe.fooled_values_and_gradient(x + start, y, loss)
-    state = _State.at_start(x, y, start, loss, values, gradient, first_step * threat.eps)
+    state = _State.at_start(rows, x, y, start, loss, values, gradient, first_step * threat.eps)
     ends = period_ends(steps)
     for step in range(1, steps + 1):
         fooled[state.rows[wrong]] = True
@@ -196,10 +207,18 @@ class _State:
 
     @classmethod
     def at_start(
-        cls, x: Tensor, y: Tensor, start: Tensor, loss: Loss, values: Tensor, gradient: Tensor, step_size: float
+        cls,
+        rows: Tensor,
+        x: Tensor,
+        y: Tensor,
+        start: Tensor,
+        loss: Loss,
+        values: Tensor,
+        gradient: Tensor,
+        step_size: float,
     ) -> "_State":
         return cls(
-            rows=torch.arange(len(y), device=y.device),
+            rows=rows,
             x=x,
             y=y,
             loss=loss,

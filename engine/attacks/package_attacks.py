@@ -21,6 +21,7 @@ class FabTargeted:
     targets: int
     name: str = "fab-t"
     parts: int = 1
+    together: bool = False
 
     @property
     def gradients(self) -> int:
@@ -31,7 +32,7 @@ class FabTargeted:
         return (self.targets, FAB_STEPS)
 
     def attack(
-        self, probe: Probe, x: Tensor, y: Tensor, images: Tensor, threat: Threat, seed: int, part: int
+        self, probe: Probe, x: Tensor, y: Tensor, images: Tensor, threat: Threat, seed: int, parts: range
     ) -> tuple[Tensor, Tensor]:
         """As `Stage.attack`. Without restarts, FAB draws no random numbers."""
         from pyautoattack.fab_pt import FABAttack_PT
@@ -57,6 +58,7 @@ class Square:
     queries: int = SQUARE_QUERIES
     name: str = "square"
     parts: int = 1
+    together: bool = False
 
     @property
     def gradients(self) -> int:
@@ -67,7 +69,7 @@ class Square:
         return (self.queries,)
 
     def attack(
-        self, probe: Probe, x: Tensor, y: Tensor, images: Tensor, threat: Threat, seed: int, part: int
+        self, probe: Probe, x: Tensor, y: Tensor, images: Tensor, threat: Threat, seed: int, parts: range
     ) -> tuple[Tensor, Tensor]:
         """As `Stage.attack`."""
         attack = _square_class()(

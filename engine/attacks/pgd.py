@@ -34,6 +34,10 @@ class Pgd:
         return self.restarts
 
     @property
+    def together(self) -> bool:
+        return False
+
+    @property
     def gradients(self) -> int:
         return self.steps
 
@@ -42,10 +46,11 @@ class Pgd:
         return (self.steps, self.restarts, self.step_size)
 
     def attack(
-        self, probe: Probe, x: Tensor, y: Tensor, images: Tensor, threat: Threat, seed: int, part: int
+        self, probe: Probe, x: Tensor, y: Tensor, images: Tensor, threat: Threat, seed: int, parts: range
     ) -> tuple[Tensor, Tensor]:
         """As `Stage.attack`, with the restarts as parts."""
-        return fooled_by_restart(probe, x, y, images, threat, self, seed, part)
+        (restart,) = parts
+        return fooled_by_restart(probe, x, y, images, threat, self, seed, restart)
 
 
 def fooled_by_restart(

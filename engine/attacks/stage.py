@@ -19,6 +19,11 @@ class Stage(Protocol):
     def parts(self) -> int: ...
 
     @property
+    def together(self) -> bool:
+        """Whether `attack` takes several parts at once, as rows of one minibatch."""
+        ...
+
+    @property
     def gradients(self) -> int:
         """Gradients of each part for an image that is not fooled; an estimate, for the progress."""
         ...
@@ -29,13 +34,14 @@ class Stage(Protocol):
         ...
 
     def attack(
-        self, probe: Probe, x: Tensor, y: Tensor, images: Tensor, threat: Threat, seed: int, part: int
+        self, probe: Probe, x: Tensor, y: Tensor, images: Tensor, threat: Threat, seed: int, parts: range
     ) -> tuple[Tensor, Tensor]:
-        """Attack a minibatch with one part.
+        """Attack a minibatch with one part, or with several if the stage takes them `together`.
 
-        x: images in [0,1], (B, C, H, W); y: labels, (B,); images: indices in the data set, (B,), which decide the
-        noise with the seed and the part. Returns two masks, bool, (B,): the misclassified images, and the images whose
-        gradient was exactly zero at some iterate, so that the attack did not move them.
+        x: images in [0,1], (B, C, H, W); y: labels, (B,); images: indices in the data set, (B,); parts: the numbers of
+        the parts. The noise follows from the seed, the index of the image and the part. Returns two masks, bool, (B,):
+        the misclassified images, and the images whose gradient was exactly zero at some iterate, so that the attack
+        did not move them.
         """
         ...
 

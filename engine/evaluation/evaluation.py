@@ -129,13 +129,25 @@ class Evaluation:
         parts = parts_of(attack)
         while self._part < len(parts) and bool(self._alive.any()):
             waiting = self._waiting()
+            count = self._parts_at_once(parts, len(waiting))
             for images in torch.split(waiting, self._batch) if len(waiting) else ():
-                self._attack_batch(probe, threat, parts, images, tick)
-            self._part, self._next = self._part + 1, 0
+                self._attack_batch(probe, threat, parts, count, images, tick)
+            self._part, self._next = self._part + count, 0
+
+    def _parts_at_once(self, parts: Sequence[tuple[Stage, int]], waiting: int) -> int:
+        """How many parts of the current stage to try at once on `waiting` images.
+
+        Where few images are left, a step takes as long as for a full batch, or nearly.
+        """
+        stage, part = parts[self._part]
+        if not stage.together or self._next:
+            return 1
+        return max(1, min(self._batch // max(waiting, 1), stage.parts - part))
 
     def _attack_batch(
-        self, probe: Probe, threat: Threat, parts: Sequence[tuple[Stage, int]], images: Tensor, tick: Tick
+        self, probe: Probe, threat: Threat, parts: Sequence[tuple[Stage, int]], count: int, images: Tensor, tick: Tick
     ) -> None:
+        """Attack a batch with the current part, or with `count` parts from there on."""
         begin, total = self._here - probe.gradients, self._seen + self._forecast(parts)
 
         def report() -> None:
@@ -145,7 +157,7 @@ class Evaluation:
         x, y = self.data[images]
         probe.tick = report
         stage, part = parts[self._part]
-        fooled, unmoved = stage.attack(probe, x, y, images, threat, self.seed, part)
+        fooled, unmoved = stage.attack(probe, x, y, images, threat, self.seed, range(part, part + count))
         self._here = begin + probe.gradients
         self._alive[images[fooled]] = False
         self._unmoved[images[unmoved]] = True
@@ -218,7 +230,7 @@ def attacked_accuracy(
         alive = ~probe.fooled(x, y)
         clean = alive.float().mean()
         for stage, part in parts_of(attack):
-            alive &= ~stage.attack(probe, x, y, images, threat, seed, part)[0]
+            alive &= ~stage.attack(probe, x, y, images, threat, seed, range(part, part + 1))[0]
     return Accuracy(float(clean), float(alive.float().mean()), len(y))
 
 

@@ -88,11 +88,30 @@ def test_a_search_that_is_given_up_loses_no_image_here_and_saves_more_than_half(
             probe, stage = Probe(network()), ApgdTargeted(9, give_up=give_up)
             left = torch.ones_like(y, dtype=torch.bool)
             for part in range(3):
-                left[left.clone()] = ~stage.attack(probe, x[left], y[left], numbers[left], THREAT, 0, part)[0]
+                left[left.clone()] = ~stage.attack(
+                    probe, x[left], y[left], numbers[left], THREAT, 0, range(part, part + 1)
+                )[0]
             counts.append(probe.gradients)
             fooled.append(left)
     assert torch.equal(*fooled)
     assert counts[1] < counts[0] / 2
+
+
+def test_targets_at_once_fool_the_images_that_they_fool_one_after_the_other() -> None:
+    """The searches of an image end with its first success, so they take hardly more gradients."""
+    x, y, numbers = right_images(60)
+    with evaluating(network()):
+        probe, stage = Probe(network()), ApgdTargeted(9)
+        left = torch.ones_like(y, dtype=torch.bool)
+        for part in range(9):
+            left[left.clone()] = ~stage.attack(
+                probe, x[left], y[left], numbers[left], THREAT, 0, range(part, part + 1)
+            )[0]
+        one_by_one, probe = probe.gradients, Probe(network())
+        fooled, _ = stage.attack(probe, x, y, numbers, THREAT, 0, range(9))
+    assert torch.equal(fooled, ~left)
+    assert 3 < int(fooled.sum()) < 57
+    assert probe.gradients < 1.5 * one_by_one
 
 
 @pytest.mark.parametrize("dtype", [None, torch.bfloat16])
