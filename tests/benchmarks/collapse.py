@@ -18,7 +18,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,10 @@ class Case:
     @property
     def group(self) -> tuple[str, float, float]:
         return self.dataset, round(self.config.eps, 4), self.config.optim.lr
+
+    def later(self, seeds: int) -> "Case":
+        """The case with another seed, under the same name."""
+        return replace(self, typed={**self.typed, "seed": self.typed.get("seed", 0) + seeds})
 
     @property
     def known(self) -> bool:
@@ -150,13 +154,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--folder", type=Path, required=True, help="keeps the runs")
     parser.add_argument("--only", default="", help="only the runs whose names contain this")
+    parser.add_argument("--later", type=int, default=0, metavar="N", help="all seeds N later: runs never seen before")
     parser.add_argument("--report", action="store_true", help="train nothing; report the runs that have ended")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     print(machine(torch.device("cpu")))
     print(f"python -m tests.benchmarks.collapse {' '.join(sys.argv[1:])}")
-    cases = [case for case in CASES if case.known and asked.only in case.name]
-    rollbacks = [(case, reference) for case, reference in ROLLBACKS if case.known and asked.only in case.name]
+    wanted = [case for case in CASES if case.known and asked.only in case.name]
+    cases = [case.later(asked.later) for case in wanted]
+    rolling = [(case, reference) for case, reference in ROLLBACKS if case.known and asked.only in case.name]
+    rollbacks = [(case.later(asked.later), reference) for case, reference in rolling]
     if asked.report:
         cases = [case for case in cases if _ended(_rundir(case, asked.folder))]
         rollbacks = [(case, reference) for case, reference in rollbacks if _ended(_rundir(case, asked.folder))]
