@@ -113,3 +113,9 @@ def test_a_data_set_has_aliases_and_a_preset_that_no_longer_exists_sets_nothing(
     assert check_dataset("cifar") == "cifar10"
     assert preset_settings("long gone", "fgsm") == {}
     assert build("cifar") == build("cifar10", {"dataset": "mnist"})
+
+
+def test_strong_is_speed_at_the_size_of_the_papers_recipe() -> None:
+    strong, speed, paper = (flatten(build("cifar", preset=name)) for name in ("strong", "speed", "wong2020"))
+    assert {key for key in strong if strong[key] != speed[key]} == {"preset", "model.width", "epochs"}
+    assert [strong[key] for key in ("model.width", "epochs")] == [paper[key] for key in ("model.width", "epochs")]
