@@ -23,6 +23,7 @@ from engine.protocol.events import COMPILING, Note, Starting, Step
 from engine.protocol.exit_code import ExitCode
 from engine.protocol.provenance import code_fingerprint, engine_command
 from engine.protocol.rundir import RunDir, Submission, SubmissionError
+from fastadv_tui.paths import HOME
 from fastadv_tui.supervise import keeper, process_identity, records
 from fastadv_tui.supervise.detach import detach
 from fastadv_tui.supervise.locks import try_lock
@@ -108,7 +109,7 @@ class Supervisor:
                 stdout=log,
                 stderr=log,
                 cwd="/",
-                env={**os.environ, **self.slot.environment()},
+                env={**os.environ, **self.slot.environment(), HOME: str(self.rundir.path.parent.parent)},
                 pass_fds=(self.slot.handle, run_lock),
                 process_group=0,
                 preexec_fn=partial(end_with_parent, self.me.pid),

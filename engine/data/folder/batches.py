@@ -11,6 +11,7 @@ from torch import Tensor
 
 from engine.config.errors import DataError
 from engine.data.folder.decode import DecodeError, GoneError, eval_crop, train_crop
+from engine.data.folder.file_facts import KnownFiles, changed_remark
 from engine.data.folder.workers import MAX_WORKERS, Room, WorkerPool, WorkersError, decoded_here, workers_for
 from engine.data.memory.batches import to_images
 from engine.data.minibatch import Minibatch
@@ -23,7 +24,8 @@ UNREADABLE = -1  # label of a test image that cannot be decoded; no class has it
 CACHE_BYTES = 2 * 10**9
 TEST_ORDER_SEED = 0
 
-IMAGE_READ, IMAGE_UNREADABLE, IMAGE_GONE = 0, 1, 2  # how the decoding of an image ended
+# How the decoding of an image ended. Changed: it was read, but the file is not the one that was fingerprinted.
+IMAGE_READ, IMAGE_CHANGED, IMAGE_UNREADABLE, IMAGE_GONE = range(4)
 
 Place = tuple[int, int]  # the epoch, and the number of the minibatch in it
 Request = tuple[Place, NDArray[np.int64]]  # a minibatch: its place, and the indices of its images
@@ -33,8 +35,8 @@ DeviceTensors = tuple[Tensor, Tensor, Tensor]  # pixels, labels and indices on t
 class _Crops:
     """Decodes minibatches of random crops into memory: the pixels, and after them one byte for each image, IMAGE_*."""
 
-    def __init__(self, files: NDArray[np.bytes_], crop: int, seed: int) -> None:
-        self.files, self.crop, self.seed = files, crop, seed
+    def __init__(self, files: NDArray[np.bytes_], crop: int, seed: int, known: KnownFiles | None) -> None:
+        self.files, self.crop, self.seed, self.known = files, crop, seed, known
 
     def room_bytes(self, images: int) -> int:
         """The memory that a minibatch takes."""
@@ -52,6 +54,8 @@ class _Crops:
             endings[row] = IMAGE_READ
             try:
                 pixels[row] = train_crop(self.files[index], self.crop, self.seed, epoch, int(index)).numpy()
+                if self.known and self.known.differs(index, self.files[index]):
+                    endings[row] = IMAGE_CHANGED
             except DecodeError as error:
                 pixels[row] = GREY
                 endings[row] = IMAGE_GONE if isinstance(error, GoneError) else IMAGE_UNREADABLE
@@ -80,6 +84,7 @@ class FolderBatches:
     files, labels: of all training images. crop: in pixels. workers: processes that decode; None is `workers_for`.
     rank, world: this process takes share number `rank`, from 0, of `world` equal shares of the images.
     end: workers decode ahead the epochs before number `end`; None: no further than the epoch that is asked for.
+    known: the files as the data set was fingerprinted; a file that has changed since is used, and a remark names it.
     unreadable: the paths of files that could not be read. Grey images replace them.
     remarks: what a user should know, such as that no worker can be started.
     """
@@ -96,8 +101,9 @@ class FolderBatches:
         rank: int = 0,
         world: int = 1,
         end: int | None = None,
+        known: KnownFiles | None = None,
     ) -> None:
-        self._crops, self._labels = _Crops(files, crop, seed), labels
+        self._crops, self._labels = _Crops(files, crop, seed, known), labels
         self.batch_size, self.seed, self.device, self.end = batch_size, seed, device, end
         self.workers = workers_for(device) if workers is None else workers
         self.rank, self.world = rank, world
@@ -161,16 +167,20 @@ class FolderBatches:
         """Copy decoded minibatches to the device. Raises: DataError, if too many files are gone."""
         for (place, indices), room in decoded:
             pixels, endings = self._crops.parts(room, len(indices))
-            self._note_unreadable(self._crops.files[indices], endings)
+            self._note_endings(self._crops.files[indices], endings)
             yield place, self._to_device(pixels, self._labels[indices], indices)
 
-    def _note_unreadable(self, files: NDArray[np.bytes_], endings: NDArray[np.uint8]) -> None:
+    def _note_endings(self, files: NDArray[np.bytes_], endings: NDArray[np.uint8]) -> None:
         """Raises: DataError, if too many of these files are gone."""
         gone = files[endings == IMAGE_GONE]
         if len(gone) > max(1, MAX_MISSING_FRACTION * len(files)):
             missing = f"{len(gone)} of {len(files)} images are missing"
             raise DataError(f"{missing}, such as {os.fsdecode(gone[0])}; restore them")
-        self.unreadable.update(map(os.fsdecode, files[endings != IMAGE_READ]))
+        self.unreadable.update(map(os.fsdecode, files[endings >= IMAGE_UNREADABLE]))
+        if self._crops.known and (endings == IMAGE_CHANGED).any():
+            self.remarks.append(changed_remark(files[endings == IMAGE_CHANGED][0]))
+            self._crops.known.forget()
+            self._crops.known = None  # one such file is enough to know
 
     def _requests(self, epoch: int, first: int) -> Iterator[Request]:
         for later in range(epoch, max(self.end or 0, epoch + 1)):
@@ -198,13 +208,22 @@ class FolderImages:
     """Test images by index. Their order mixes the classes, and is always the same.
 
     resize, crop: in pixels, see `eval_crop`. unreadable: the paths of files that could not be read.
+    known, remarks: as those of `FolderBatches`.
     """
 
     def __init__(
-        self, files: NDArray[np.bytes_], labels: NDArray[np.int64], resize: int, crop: int, device: torch.device
+        self,
+        files: NDArray[np.bytes_],
+        labels: NDArray[np.int64],
+        resize: int,
+        crop: int,
+        device: torch.device,
+        known: KnownFiles | None = None,
     ) -> None:
         order = np.random.default_rng(TEST_ORDER_SEED).permutation(len(labels))
         self.unreadable: set[str] = set()
+        self.remarks: list[str] = []
+        self._known = known and known.in_order(order)
         self._set_files(files[order], torch.from_numpy(labels[order]).to(device), resize, crop)
 
     def _set_files(self, files: NDArray[np.bytes_], labels: Tensor, resize: int, crop: int) -> None:
@@ -217,7 +236,7 @@ class FolderImages:
         if not count or count >= len(self):
             return self  # with its cache
         part = FolderImages.__new__(FolderImages)
-        part.unreadable = self.unreadable
+        part.unreadable, part.remarks, part._known = self.unreadable, self.remarks, self._known
         part._set_files(self._files[:count], self.labels[:count], self._resize, self._crop)
         if self._cache is not None:
             part._cache = self._cache  # the indices of the first images stay the same
@@ -244,6 +263,9 @@ class FolderImages:
         except DecodeError:
             self.unreadable.add(os.fsdecode(self._files[index]))
             return None
+        if self._known and not self.remarks and self._known.differs(index, self._files[index]):
+            self.remarks.append(changed_remark(self._files[index]))
+            self._known.forget()
         if self._cache is not None:
             self._cache[index] = pixels
         return pixels

@@ -66,10 +66,12 @@ class FolderDataset:
 
     def batches(self, phase: Phase, seed: int, device: torch.device) -> FolderBatches:
         files = self._files("train", phase.size)
-        return FolderBatches(*files, phase.crop, phase.batch_size, seed, device, end=phase.end)
+        known = self.folder.known_files("train", phase.size)
+        return FolderBatches(*files, phase.crop, phase.batch_size, seed, device, end=phase.end, known=known)
 
     def test(self, phase: Phase, device: torch.device) -> FolderImages:
-        return FolderImages(*self._files("val", phase.size), round(RESIZE_OVER_CROP * phase.crop), phase.crop, device)
+        files, known = self._files("val", phase.size), self.folder.known_files("val", phase.size)
+        return FolderImages(*files, round(RESIZE_OVER_CROP * phase.crop), phase.crop, device, known)
 
     def _files(self, split: str, size: int) -> Files:
         """The result of `ImageFolder.files`. It is cached, because listing a million files takes seconds."""

@@ -2,12 +2,14 @@
 
 import itertools
 import os
+import re
 import resource
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,8 @@ import pytest
 import torch
 
 from engine.config.errors import DataError
-from engine.data.folder.batches import FolderImages
+from engine.data.folder.batches import FolderBatches, FolderImages
+from engine.data.folder.dataset import FolderDataset
 from engine.data.folder.decode import _decoded
 from engine.data.folder.image_folder import ImageFolder
 from tests.support.engine import ROOT
@@ -100,6 +103,42 @@ def test_an_unreadable_training_image_is_grey_and_listed_and_a_test_image_has_no
     assert torch.equal(x[place], torch.full_like(x[place], 128 / 255))
     assert sorted(y.tolist()) == [-1, *[0] * 4, *[1] * 5, *[2] * 5]
     assert images.unreadable == {str(folder / "val" / "a" / "0.JPEG")}
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_file_that_has_changed_since_the_fingerprint_is_used_and_named_once(folder: Path, workers: int) -> None:
+    data = FolderDataset(folder)
+    data.fingerprint()
+    forgotten: list[str] = []
+    for split in ("train", "val"):
+        for number in (2, 3):
+            picture(folder / split / "b" / f"{number}.JPEG", seed=99 + number)
+    known = {split: data.folder.known_files(split, 0) for split in ("train", "val")}
+    for split, files in known.items():
+        assert files is not None
+        files.forget = partial(forgotten.append, split)
+    loader = FolderBatches(*data.folder.files("train", 0), 16, 4, 7, CPU, workers, known=known["train"])
+    found, wanted = list(pairs(loader.epoch(0))), list(pairs(batches(folder).epoch(0)))
+    assert all(torch.equal(x, other) for (x, _), (other, _) in zip(found, wanted, strict=True))
+    images = FolderImages(*data.folder.files("val", 0), 18, 16, CPU, known["val"])
+    images[torch.arange(len(images))]
+    images.first(10)[torch.arange(10)]
+    for split, remarks in (("train", loader.remarks), ("val", images.remarks)):
+        assert remarks
+        for remark in remarks:
+            assert re.match(rf"{folder}/{split}/b/[23].JPEG has changed since the data set was fingerprinted;", remark)
+    assert len(loader.remarks) == 1
+    assert loader.unreadable == images.unreadable == set()
+    assert {*forgotten} == {"train", "val"}
+
+
+def test_files_of_another_size_are_not_compared_with_the_fingerprint(folder: Path) -> None:
+    tree(folder / "24", ("a", "b", "c"), count=5)
+    data = FolderDataset(folder)
+    assert data.folder.known_files("train", 0) is None  # not fingerprinted yet
+    data.fingerprint()
+    assert data.folder.known_files("train", 24) is None
+    assert data.folder.known_files("train", 0) is not None
 
 
 def test_training_fails_if_its_images_are_deleted(folder: Path) -> None:
