@@ -109,7 +109,7 @@ class Supervisor:
                 stdout=log,
                 stderr=log,
                 cwd="/",
-                env={**os.environ, **self.slot.environment(), HOME: str(self.rundir.path.parent.parent)},
+                env=self._environment(),
                 pass_fds=(self.slot.handle, run_lock),
                 process_group=0,
                 preexec_fn=partial(end_with_parent, self.me.pid),
@@ -120,6 +120,11 @@ class Supervisor:
             kill_descendants(engine.pid)  # without its record nobody would know that this process is the engine
             raise
         return engine
+
+    def _environment(self) -> dict[str, str]:
+        """The environment of the engine: its device, its share of the host, and the home of the run."""
+        home = str(self.rundir.path.parent.parent)
+        return {**os.environ, **self.slot.environment(self.submission.slots), HOME: home}
 
     def _write_process(self, engine: ProcessIdentity | None, device: str) -> None:
         record = ProcessRecord(

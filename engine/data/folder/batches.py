@@ -12,9 +12,19 @@ from torch import Tensor
 from engine.config.errors import DataError
 from engine.data.folder.decode import DecodeError, GoneError, eval_crop, train_crop
 from engine.data.folder.file_facts import KnownFiles, changed_remark
-from engine.data.folder.workers import MAX_WORKERS, Room, WorkerPool, WorkersError, decoded_here, workers_for
+from engine.data.folder.workers import (
+    MAX_WORKERS,
+    Room,
+    WorkerPool,
+    WorkersError,
+    decoded_here,
+    workers_for,
+    workers_that_fit,
+)
 from engine.data.memory.batches import to_images
 from engine.data.minibatch import Minibatch
+from engine.protocol.cores import cores_of_run
+from engine.runtime.host_memory import free_memory
 from engine.runtime.rng import generator
 
 GREY = 128  # pixel value of the image in place of an unreadable one
@@ -155,10 +165,13 @@ class FolderBatches:
 
     def _pool(self) -> WorkerPool[Request] | None:
         """The processes that decode. None if this process decodes: it was asked to, or no other can be started."""
-        if not self.workers:
+        count = workers_that_fit(self.workers, self._room_bytes, free_memory())
+        if count < self.workers:
+            self.remarks.append(_few_workers_remark(count, self.workers, self._room_bytes))
+        if not count:
             return None
         try:
-            return WorkerPool(self._crops.decode, self._room_bytes, self.workers)
+            return WorkerPool(self._crops.decode, self._room_bytes, count)
         except WorkersError as error:
             self.remarks.append(f"the training process decodes the images itself, which is slower: {error}")
             return None
@@ -204,6 +217,14 @@ class FolderBatches:
         return Minibatch(torch.where(flip, images.flip(3), images).float().div_(255), labels, index)
 
 
+def _few_workers_remark(count: int, wanted: int, room_bytes: int) -> str:
+    """A line for the user. room_bytes: of a minibatch."""
+    who = f"{count} of {wanted} processes decode images" if count else "the training process decodes the images itself"
+    way_out = "make memory free, lower batch_size, or raise the limit of the container (docker run --memory)"
+    size = f"{room_bytes / 1e6:,.1f} MB"
+    return f"{who}, which is slower: memory is short of room for more minibatches of {size}; {way_out}"
+
+
 class FolderImages:
     """Test images by index. Their order mixes the classes, and is always the same.
 
@@ -247,7 +268,7 @@ class FolderImages:
 
     def __getitem__(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         """Images in [0,1], (B, C, H, W), and labels, (B,). An unreadable image is grey, and its label is UNREADABLE."""
-        with ThreadPoolExecutor(min(MAX_WORKERS, os.cpu_count() or 1)) as pool:
+        with ThreadPoolExecutor(min(MAX_WORKERS, cores_of_run())) as pool:
             found = list(pool.map(self._decoded, indices.tolist()))
         grey = np.full((self._crop, self._crop, 3), GREY, dtype=np.uint8)
         pixels = np.stack([grey if pixels is None else pixels for pixels in found])

@@ -132,6 +132,37 @@ def test_a_file_that_has_changed_since_the_fingerprint_is_used_and_named_once(fo
     assert {*forgotten} == {"train", "val"}
 
 
+@pytest.mark.parametrize(
+    ("minibatches", "processes", "said"),
+    [
+        (100, 3, ""),
+        (8, 3, ""),
+        (
+            7,
+            2,
+            "2 of 3 processes decode images, which is slower: memory is short of room for more minibatches",
+        ),
+        (3, 0, "the training process decodes the images itself, which is slower: memory is short of room"),
+    ],
+)
+def test_memory_that_is_short_lowers_the_number_of_workers_and_is_told_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, minibatches: int, processes: int, said: str
+) -> None:
+    monkeypatch.setattr("engine.data.folder.batches.free_memory", lambda: 2 * minibatches * 4 * (3 * 16 * 16 + 1))
+    monkeypatch.delenv("FASTADV_RUNS_ON_HOST", raising=False)
+    loader, wanted = batches(folder, workers=3), list(pairs(batches(folder).epoch(0)))
+    epoch = loader.epoch(0)
+    found = [next(epoch).x]
+    assert len(psutil.Process().children()) == processes
+    found += [batch.x for batch in epoch]
+    list(loader.epoch(1))
+    assert all(torch.equal(x, other) for x, (other, _) in zip(found, wanted, strict=True))
+    assert len({*loader.remarks}) == bool(said)
+    for remark in loader.remarks:
+        assert remark.startswith(said)
+        assert remark.endswith("lower batch_size, or raise the limit of the container (docker run --memory)")
+
+
 def test_files_of_another_size_are_not_compared_with_the_fingerprint(folder: Path) -> None:
     tree(folder / "24", ("a", "b", "c"), count=5)
     data = FolderDataset(folder)
