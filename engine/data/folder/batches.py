@@ -12,6 +12,7 @@ from torch import Tensor
 from engine.config.errors import DataError
 from engine.data.folder.decode import DecodeError, GoneError, eval_crop, train_crop
 from engine.data.folder.file_facts import KnownFiles, changed_remark
+from engine.data.folder.transfer import DeviceTensors, Receive, transfer_to
 from engine.data.folder.workers import (
     MAX_WORKERS,
     Room,
@@ -39,7 +40,6 @@ IMAGE_READ, IMAGE_CHANGED, IMAGE_UNREADABLE, IMAGE_GONE = range(4)
 
 Place = tuple[int, int]  # the epoch, and the number of the minibatch in it
 Request = tuple[Place, NDArray[np.int64]]  # a minibatch: its place, and the indices of its images
-DeviceTensors = tuple[Tensor, Tensor, Tensor]  # pixels, labels and indices on the device
 
 
 class _Crops:
@@ -74,7 +74,7 @@ class _Crops:
 class _Stream:
     """Minibatches on the device, from one place on, over epochs. The next minibatch is always prefetched."""
 
-    def __init__(self, minibatches: Iterator[tuple[Place, DeviceTensors]]) -> None:
+    def __init__(self, minibatches: Iterator[tuple[Place, Receive]]) -> None:
         self._minibatches = minibatches
         self._next = next(minibatches, None)
 
@@ -84,8 +84,8 @@ class _Stream:
 
     def take(self) -> DeviceTensors:
         assert self._next is not None  # callers take no more minibatches than the epochs have
-        (_, minibatch), self._next = self._next, next(self._minibatches, None)
-        return minibatch
+        (_, receive), self._next = self._next, next(self._minibatches, None)
+        return receive()
 
 
 class FolderBatches:
@@ -140,8 +140,8 @@ class FolderBatches:
     def batch(self, epoch: int, number: int) -> Minibatch:
         """One minibatch, decoded in this process."""
         request = (epoch, number), self._indices(epoch)[number]
-        ((_, decoded),) = self._on_device(decoded_here(self._crops.decode, self._room_bytes, iter([request])))
-        return self._flipped(epoch, number, *decoded)
+        ((_, receive),) = self._sent(decoded_here(self._crops.decode, self._room_bytes, iter([request])))
+        return self._flipped(epoch, number, *receive())
 
     def _indices(self, epoch: int) -> list[NDArray[np.int64]]:
         """The indices of the images in each minibatch of an epoch."""
@@ -154,14 +154,14 @@ class FolderBatches:
     def _room_bytes(self) -> int:
         return self._crops.room_bytes(self.batch_size)
 
-    def _stream_from(self, epoch: int, first: int) -> Iterator[tuple[Place, DeviceTensors]]:
+    def _stream_from(self, epoch: int, first: int) -> Iterator[tuple[Place, Receive]]:
         """Minibatches from a place on. Raises: DataError, if too many files are gone, or a worker was killed."""
         requests = self._requests(epoch, first)
         if (pool := self._pool()) is None:
-            yield from self._on_device(decoded_here(self._crops.decode, self._room_bytes, requests))
+            yield from self._sent(decoded_here(self._crops.decode, self._room_bytes, requests))
         else:
             with pool:
-                yield from self._on_device(pool.decoded(requests))
+                yield from self._sent(pool.decoded(requests))
 
     def _pool(self) -> WorkerPool[Request] | None:
         """The processes that decode. None if this process decodes: it was asked to, or no other can be started."""
@@ -176,12 +176,13 @@ class FolderBatches:
             self.remarks.append(f"the training process decodes the images itself, which is slower: {error}")
             return None
 
-    def _on_device(self, decoded: Iterator[tuple[Request, Room]]) -> Iterator[tuple[Place, DeviceTensors]]:
-        """Copy decoded minibatches to the device. Raises: DataError, if too many files are gone."""
+    def _sent(self, decoded: Iterator[tuple[Request, Room]]) -> Iterator[tuple[Place, Receive]]:
+        """Send decoded minibatches to the device. Raises: DataError, if too many files are gone."""
+        transfer = transfer_to(self.device)
         for (place, indices), room in decoded:
             pixels, endings = self._crops.parts(room, len(indices))
             self._note_endings(self._crops.files[indices], endings)
-            yield place, self._to_device(pixels, self._labels[indices], indices)
+            yield place, transfer.send(pixels, self._labels[indices], indices)
 
     def _note_endings(self, files: NDArray[np.bytes_], endings: NDArray[np.uint8]) -> None:
         """Raises: DataError, if too many of these files are gone."""
@@ -200,15 +201,6 @@ class FolderBatches:
             for number, indices in enumerate(self._indices(later)):
                 if (later, number) >= (epoch, first):
                     yield (later, number), indices
-
-    def _to_device(self, *arrays: NDArray[np.uint8] | NDArray[np.int64]) -> DeviceTensors:
-        """Copies of arrays, the first of which is overwritten by a later minibatch."""
-        tensors = [torch.from_numpy(array) for array in arrays]
-        if self.device.type == "cuda":  # from pinned memory the GPU copies while this process goes on
-            there = [tensor.pin_memory().to(self.device, non_blocking=True) for tensor in tensors]
-        else:
-            there = [tensor.clone().to(self.device) for tensor in tensors]
-        return there[0], there[1], there[2]
 
     def _flipped(self, epoch: int, number: int, pixels: Tensor, labels: Tensor, index: Tensor) -> Minibatch:
         rng = generator(self.device, self.seed, "augment", epoch, number, self.rank)
