@@ -1,8 +1,7 @@
-"""Minibatches of images in files. Worker processes decode the files; the device flips the pixels and casts them."""
+"""Training minibatches of images in files. Workers decode the files; the device flips the pixels and casts them."""
 
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -10,11 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.config.errors import DataError
-from engine.data.folder.decode import DecodeError, GoneError, eval_crop, train_crop
+from engine.data.folder.decode import GREY, DecodeError, GoneError, train_crop
 from engine.data.folder.file_facts import KnownFiles, changed_remark
 from engine.data.folder.transfer import DeviceTensors, Receive, transfer_to
 from engine.data.folder.workers import (
-    MAX_WORKERS,
     Room,
     WorkerPool,
     WorkersError,
@@ -22,18 +20,11 @@ from engine.data.folder.workers import (
     workers_for,
     workers_that_fit,
 )
-from engine.data.memory.batches import to_images
 from engine.data.minibatch import Minibatch
-from engine.protocol.cores import cores_of_run
 from engine.runtime.host_memory import free_memory
 from engine.runtime.rng import generator
 
-GREY = 128  # pixel value of the image in place of an unreadable one
 MAX_MISSING_FRACTION = 0.1  # above this share of a minibatch the data set itself must be gone
-UNREADABLE = -1  # label of a test image that cannot be decoded; no class has it, so it counts as wrong
-# Decoded test images are cached if all of them fit. Each restart of an attack needs those again that have survived.
-CACHE_BYTES = 2 * 10**9
-TEST_ORDER_SEED = 0
 
 # How the decoding of an image ended. Changed: it was read, but the file is not the one that was fingerprinted.
 IMAGE_READ, IMAGE_CHANGED, IMAGE_UNREADABLE, IMAGE_GONE = range(4)
@@ -215,70 +206,3 @@ def _few_workers_remark(count: int, wanted: int, room_bytes: int) -> str:
     way_out = "make memory free, lower batch_size, or raise the limit of the container (docker run --memory)"
     size = f"{room_bytes / 1e6:,.1f} MB"
     return f"{who}, which is slower: memory is short of room for more minibatches of {size}; {way_out}"
-
-
-class FolderImages:
-    """Test images by index. Their order mixes the classes, and is always the same.
-
-    resize, crop: in pixels, see `eval_crop`. unreadable: the paths of files that could not be read.
-    known, remarks: as those of `FolderBatches`.
-    """
-
-    def __init__(
-        self,
-        files: NDArray[np.bytes_],
-        labels: NDArray[np.int64],
-        resize: int,
-        crop: int,
-        device: torch.device,
-        known: KnownFiles | None = None,
-    ) -> None:
-        order = np.random.default_rng(TEST_ORDER_SEED).permutation(len(labels))
-        self.unreadable: set[str] = set()
-        self.remarks: list[str] = []
-        self._known = known and known.in_order(order)
-        self._set_files(files[order], torch.from_numpy(labels[order]).to(device), resize, crop)
-
-    def _set_files(self, files: NDArray[np.bytes_], labels: Tensor, resize: int, crop: int) -> None:
-        self._files, self.labels, self._resize, self._crop = files, labels, resize, crop
-        fits = 3 * crop**2 * len(labels) <= CACHE_BYTES
-        self._cache: dict[int, NDArray[np.uint8]] | None = {} if fits else None
-
-    def first(self, count: int) -> "FolderImages":
-        """The first `count` images, or all images if `count` is 0."""
-        if not count or count >= len(self):
-            return self  # with its cache
-        part = FolderImages.__new__(FolderImages)
-        part.unreadable, part.remarks, part._known = self.unreadable, self.remarks, self._known
-        part._set_files(self._files[:count], self.labels[:count], self._resize, self._crop)
-        if self._cache is not None:
-            part._cache = self._cache  # the indices of the first images stay the same
-        return part
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """Images in [0,1], (B, C, H, W), and labels, (B,). An unreadable image is grey, and its label is UNREADABLE."""
-        with ThreadPoolExecutor(min(MAX_WORKERS, cores_of_run())) as pool:
-            found = list(pool.map(self._decoded, indices.tolist()))
-        grey = np.full((self._crop, self._crop, 3), GREY, dtype=np.uint8)
-        pixels = np.stack([grey if pixels is None else pixels for pixels in found])
-        seen = torch.tensor([pixels is not None for pixels in found], device=self.labels.device)
-        return to_images(torch.from_numpy(pixels).to(self.labels.device)), self.labels[indices].where(seen, UNREADABLE)
-
-    def _decoded(self, index: int) -> NDArray[np.uint8] | None:
-        """The pixels of an image, or None if its file cannot be read."""
-        if self._cache is not None and index in self._cache:
-            return self._cache[index]
-        try:
-            pixels = eval_crop(self._files[index], self._resize, self._crop)
-        except DecodeError:
-            self.unreadable.add(os.fsdecode(self._files[index]))
-            return None
-        if self._known and not self.remarks and self._known.differs(index, self._files[index]):
-            self.remarks.append(changed_remark(self._files[index]))
-            self._known.forget()
-        if self._cache is not None:
-            self._cache[index] = pixels
-        return pixels

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from engine.config.datasets import DatasetFacts
 from engine.config.errors import ConfigError
 from engine.config.phases import Phase
-from engine.data.folder.batches import FolderBatches, FolderImages
+from engine.data.folder.batches import FolderBatches
 from engine.data.folder.image_folder import ImageFolder
+from engine.data.folder.images import FolderImages
 from engine.data.folder.layout import ignored_remark
 from engine.data.labels import label_remarks
 

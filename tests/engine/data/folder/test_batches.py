@@ -18,10 +18,11 @@ import pytest
 import torch
 
 from engine.config.errors import DataError
-from engine.data.folder.batches import FolderBatches, FolderImages
+from engine.data.folder.batches import FolderBatches
 from engine.data.folder.dataset import FolderDataset
 from engine.data.folder.decode import _decoded
 from engine.data.folder.image_folder import ImageFolder
+from engine.data.folder.images import FolderImages
 from tests.support.engine import ROOT
 from tests.support.folders import batches, picture, tree
 from tests.support.minibatches import pairs
@@ -187,21 +188,6 @@ def test_an_input_output_error_of_the_disk_is_raised_and_gives_no_grey_image(fol
     odd.symlink_to("/proc/self/mem")  # reading its first byte is an input/output error
     with pytest.raises(OSError, match="Input/output error"):
         list(loader.epoch(0))
-
-
-def test_test_images_are_the_same_in_any_batch_and_their_classes_are_mixed(folder: Path) -> None:
-    images = FolderImages(*ImageFolder(folder).files("val", 0), 18, 16, CPU)
-    everything, labels = images[torch.arange(15)]
-    for index in (0, 7, 14):
-        x, y = images[torch.tensor([index, 3])]
-        assert torch.equal(x[0], everything[index])
-        assert y[0] == labels[index]
-    assert torch.equal(labels, images.labels)
-    some = images.first(6)
-    assert len(some) == 6
-    assert torch.equal(some[torch.arange(6)][0], everything[:6])
-    assert len(set(some.labels.tolist())) > 1
-    assert len(images.first(0)) == 15
 
 
 def test_no_decoding_worker_is_left_when_an_epoch_is_abandoned(folder: Path) -> None:
