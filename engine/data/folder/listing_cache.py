@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from engine.config.typed import decode
 from engine.data.folder.listing import Listing
 from engine.protocol.files import write_atomic
 
@@ -52,7 +53,7 @@ def fingerprint_of(root: Path, content: str) -> str | None:
     """The fingerprint that was kept for a data set. content: a hash of all that the fingerprint depends on."""
     try:
         path = _file(root, "json")
-        kept = msgspec.json.decode(path.read_bytes(), type=tuple[str, str]) if path else ("", "")
+        kept = decode(path.read_bytes(), tuple[str, str]) if path else ("", "")
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
     return kept[1] if kept[0] == content else None
