@@ -5,19 +5,26 @@ from pathlib import Path
 
 from fastadv_tui.errors import HomeError, UserError
 
+HOME = "FASTADV_HOME"
+
 
 def home() -> Path:
     """The home folder: `$FASTADV_HOME`, or the platform's folder for user data if the variable is not set.
 
     Raises: HomeError, if JSON could not hold the path; UserError, as `typed_path`.
     """
-    given = os.environ.get("FASTADV_HOME")
+    given = os.environ.get(HOME)
     base = typed_path(given) if given else _platform_folder()
     try:
         str(base).encode()
     except UnicodeEncodeError:  # JSON cannot hold such a path
         raise HomeError(f"the home folder {base.as_posix()!r} is not UTF-8; set FASTADV_HOME to another one") from None
     return base
+
+
+def engine_environment() -> dict[str, str]:
+    """The environment of an engine process, which keeps listings of image folders in the home. Raises: as `home`."""
+    return {**os.environ, HOME: str(home())}
 
 
 def typed_path(typed: str) -> Path:

@@ -43,12 +43,18 @@ class Batches(Protocol):
 
 
 class Images(Protocol):
-    """Test images by index. labels: int64, (N,); unreadable: the paths of files that could not be read so far."""
+    """Test images by index.
+
+    labels: int64, (N,). unreadable: the paths of files that could not be read so far. remarks: as those of `Batches`.
+    """
 
     labels: Tensor
 
     @property
     def unreadable(self) -> Set[str]: ...
+
+    @property
+    def remarks(self) -> Sequence[str]: ...
 
     def first(self, count: int) -> "Images":
         """The first `count` images, or all images if `count` is 0."""

@@ -107,7 +107,7 @@ class Validation:
         attack = Pgd(watch.steps, 1, self._config.eval_step)
         evaluation = self._evaluation(self._setup.test.first(watch.images), attack)
         watched = evaluation.run(lambda done, total: check_stop())[0]
-        self._reporter.unreadable(self._setup.test.unreadable, "it counts as wrong")
+        self._report_files()
         return watched
 
     def final(self, check_stop: Callable[[], None]) -> None:
@@ -118,8 +118,12 @@ class Validation:
         attack, limit = attack_of(self._config, self._setup.device, classes)
         self._reporter.remarks(remarks_on(self._config.eval.attack, classes))
         accuracy = self._resumable(attack, limit).run(self._ticker(attack, check_stop))[0]
-        self._reporter.unreadable(self._setup.test.unreadable, "it counts as wrong")
+        self._report_files()
         self._report("final", attack.name, accuracy)
+
+    def _report_files(self) -> None:
+        self._reporter.unreadable(self._setup.test.unreadable, "it counts as wrong")
+        self._reporter.remarks(self._setup.test.remarks)
 
     def _ticker(self, attack: Attack, check_stop: Callable[[], None]) -> Tick:
         report = self._reporter.ticker(attack.name)

@@ -30,6 +30,7 @@ from engine.protocol.requests import (
 )
 from engine.protocol.stop import STOP_SIGNALS
 from fastadv_tui.errors import UserError
+from fastadv_tui.paths import engine_environment
 from fastadv_tui.supervise.slots import takes_gpu
 
 OneAnswer = TypeVar("OneAnswer", bound=Answer)
@@ -102,7 +103,9 @@ def _run(words: Sequence[str], request: bytes, stderr: int | None) -> tuple[int,
     """
     old_mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # the command inherits the block
     try:
-        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr) as process:
+        with subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, env=engine_environment()
+        ) as process:
             try:
                 signal.pthread_sigmask(signal.SIG_SETMASK, old_mask)  # a Ctrl-C that came meanwhile is raised here
                 output, _ = process.communicate(request)
@@ -176,7 +179,8 @@ class EngineStream(Generic[Answers]):
 
     def _start(self) -> "subprocess.Popen[bytes]":
         try:
-            return subprocess.Popen(engine_command(f"--{self._command}"), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            words, environment = engine_command(f"--{self._command}"), engine_environment()
+            return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
         except OSError as error:
             raise EngineError(f"cannot start the engine's {self._command}: {error}") from None
 

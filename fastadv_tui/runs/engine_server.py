@@ -16,6 +16,7 @@ from engine.config.typed import decode
 from engine.protocol.provenance import engine_command
 from engine.protocol.requests import Answer, Begun, Checked, Counted, Question, Ready, Refused, Reply, Superseded
 from fastadv_tui.errors import UserError
+from fastadv_tui.paths import engine_environment
 from fastadv_tui.runs.engine_client import EngineError
 from fastadv_tui.supervise.slots import takes_gpu
 
@@ -163,6 +164,7 @@ class _Process:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
+                env=engine_environment(),
                 start_new_session=True,  # a Ctrl-C in the terminal is not meant for it
             )
         except OSError as error:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from engine.protocol.cores import RUNS_ON_HOST
 from fastadv_tui.errors import DeviceError
 from fastadv_tui.hardware import gpus
 from fastadv_tui.supervise.locks import try_lock
@@ -12,11 +13,16 @@ CPU = "cpu"
 WAYS_OUT = "see `nvidia-smi`, or train on the CPU: --device cpu"
 
 
-def environment(device: str) -> dict[str, str]:
-    """The environment variables that tell the engine its device: `cpu` or the UUID of a GPU or MIG instance."""
+def environment(device: str, slots: int = 1) -> dict[str, str]:
+    """The environment variables that tell the engine its device, and how many runs may share the host's cores.
+
+    device: `cpu` or the UUID of a GPU or MIG instance. slots: runs that may use such a device at the same time. Read
+    before CUDA_VISIBLE_DEVICES is set to the one device.
+    """
     if device == CPU:
-        return {"FASTADV_DEVICE": "cpu"}
-    return {"FASTADV_DEVICE": "cuda", gpus.VISIBLE: device}
+        return {"FASTADV_DEVICE": "cpu", RUNS_ON_HOST: str(slots)}
+    working = sum(not found.problem for found in gpus.visible(gpus.read().devices))
+    return {"FASTADV_DEVICE": "cuda", gpus.VISIBLE: device, RUNS_ON_HOST: str(max(working, 1) * slots)}
 
 
 class Slot:
@@ -25,9 +31,9 @@ class Slot:
     def __init__(self, device: str, handle: int) -> None:
         self.device, self.handle = device, handle
 
-    def environment(self) -> dict[str, str]:
-        """The environment variables that tell the engine its device."""
-        return environment(self.device)
+    def environment(self, slots: int = 1) -> dict[str, str]:
+        """As `environment`, of the slot's device."""
+        return environment(self.device, slots)
 
 
 def free_slot(folder: Path, device: str, slots: int) -> Slot | None:

@@ -23,6 +23,7 @@ from engine.protocol.events import COMPILING, Note, Starting, Step
 from engine.protocol.exit_code import ExitCode
 from engine.protocol.provenance import code_fingerprint, engine_command
 from engine.protocol.rundir import RunDir, Submission, SubmissionError
+from fastadv_tui.paths import HOME
 from fastadv_tui.supervise import keeper, process_identity, records
 from fastadv_tui.supervise.detach import detach
 from fastadv_tui.supervise.locks import try_lock
@@ -108,7 +109,7 @@ class Supervisor:
                 stdout=log,
                 stderr=log,
                 cwd="/",
-                env={**os.environ, **self.slot.environment()},
+                env=self._environment(),
                 pass_fds=(self.slot.handle, run_lock),
                 process_group=0,
                 preexec_fn=partial(end_with_parent, self.me.pid),
@@ -119,6 +120,11 @@ class Supervisor:
             kill_descendants(engine.pid)  # without its record nobody would know that this process is the engine
             raise
         return engine
+
+    def _environment(self) -> dict[str, str]:
+        """The environment of the engine: its device, its share of the host, and the home of the run."""
+        home = str(self.rundir.path.parent.parent)
+        return {**os.environ, **self.slot.environment(self.submission.slots), HOME: home}
 
     def _write_process(self, engine: ProcessIdentity | None, device: str) -> None:
         record = ProcessRecord(

@@ -1,8 +1,7 @@
-"""Minibatches of images in files. Worker processes decode the files; the device flips the pixels and casts them."""
+"""Training minibatches of images in files. Workers decode the files; the device flips the pixels and casts them."""
 
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -10,31 +9,35 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.config.errors import DataError
-from engine.data.folder.decode import DecodeError, GoneError, eval_crop, train_crop
-from engine.data.folder.workers import MAX_WORKERS, Room, WorkerPool, WorkersError, decoded_here, workers_for
-from engine.data.memory.batches import to_images
+from engine.data.folder.decode import GREY, DecodeError, GoneError, train_crop
+from engine.data.folder.file_facts import KnownFiles, changed_remark
+from engine.data.folder.transfer import DeviceTensors, Receive, transfer_to
+from engine.data.folder.workers import (
+    Room,
+    WorkerPool,
+    WorkersError,
+    decoded_here,
+    workers_for,
+    workers_that_fit,
+)
 from engine.data.minibatch import Minibatch
+from engine.runtime.host_memory import free_memory
 from engine.runtime.rng import generator
 
-GREY = 128  # pixel value of the image in place of an unreadable one
 MAX_MISSING_FRACTION = 0.1  # above this share of a minibatch the data set itself must be gone
-UNREADABLE = -1  # label of a test image that cannot be decoded; no class has it, so it counts as wrong
-# Decoded test images are cached if all of them fit. Each restart of an attack needs those again that have survived.
-CACHE_BYTES = 2 * 10**9
-TEST_ORDER_SEED = 0
 
-IMAGE_READ, IMAGE_UNREADABLE, IMAGE_GONE = 0, 1, 2  # how the decoding of an image ended
+# How the decoding of an image ended. Changed: it was read, but the file is not the one that was fingerprinted.
+IMAGE_READ, IMAGE_CHANGED, IMAGE_UNREADABLE, IMAGE_GONE = range(4)
 
 Place = tuple[int, int]  # the epoch, and the number of the minibatch in it
 Request = tuple[Place, NDArray[np.int64]]  # a minibatch: its place, and the indices of its images
-DeviceTensors = tuple[Tensor, Tensor, Tensor]  # pixels, labels and indices on the device
 
 
 class _Crops:
     """Decodes minibatches of random crops into memory: the pixels, and after them one byte for each image, IMAGE_*."""
 
-    def __init__(self, files: NDArray[np.bytes_], crop: int, seed: int) -> None:
-        self.files, self.crop, self.seed = files, crop, seed
+    def __init__(self, files: NDArray[np.bytes_], crop: int, seed: int, known: KnownFiles | None) -> None:
+        self.files, self.crop, self.seed, self.known = files, crop, seed, known
 
     def room_bytes(self, images: int) -> int:
         """The memory that a minibatch takes."""
@@ -52,6 +55,8 @@ class _Crops:
             endings[row] = IMAGE_READ
             try:
                 pixels[row] = train_crop(self.files[index], self.crop, self.seed, epoch, int(index)).numpy()
+                if self.known and self.known.differs(index, self.files[index]):
+                    endings[row] = IMAGE_CHANGED
             except DecodeError as error:
                 pixels[row] = GREY
                 endings[row] = IMAGE_GONE if isinstance(error, GoneError) else IMAGE_UNREADABLE
@@ -60,7 +65,7 @@ class _Crops:
 class _Stream:
     """Minibatches on the device, from one place on, over epochs. The next minibatch is always prefetched."""
 
-    def __init__(self, minibatches: Iterator[tuple[Place, DeviceTensors]]) -> None:
+    def __init__(self, minibatches: Iterator[tuple[Place, Receive]]) -> None:
         self._minibatches = minibatches
         self._next = next(minibatches, None)
 
@@ -70,8 +75,8 @@ class _Stream:
 
     def take(self) -> DeviceTensors:
         assert self._next is not None  # callers take no more minibatches than the epochs have
-        (_, minibatch), self._next = self._next, next(self._minibatches, None)
-        return minibatch
+        (_, receive), self._next = self._next, next(self._minibatches, None)
+        return receive()
 
 
 class FolderBatches:
@@ -80,6 +85,7 @@ class FolderBatches:
     files, labels: of all training images. crop: in pixels. workers: processes that decode; None is `workers_for`.
     rank, world: this process takes share number `rank`, from 0, of `world` equal shares of the images.
     end: workers decode ahead the epochs before number `end`; None: no further than the epoch that is asked for.
+    known: the files as the data set was fingerprinted; a file that has changed since is used, and a remark names it.
     unreadable: the paths of files that could not be read. Grey images replace them.
     remarks: what a user should know, such as that no worker can be started.
     """
@@ -96,8 +102,9 @@ class FolderBatches:
         rank: int = 0,
         world: int = 1,
         end: int | None = None,
+        known: KnownFiles | None = None,
     ) -> None:
-        self._crops, self._labels = _Crops(files, crop, seed), labels
+        self._crops, self._labels = _Crops(files, crop, seed, known), labels
         self.batch_size, self.seed, self.device, self.end = batch_size, seed, device, end
         self.workers = workers_for(device) if workers is None else workers
         self.rank, self.world = rank, world
@@ -124,8 +131,8 @@ class FolderBatches:
     def batch(self, epoch: int, number: int) -> Minibatch:
         """One minibatch, decoded in this process."""
         request = (epoch, number), self._indices(epoch)[number]
-        ((_, decoded),) = self._on_device(decoded_here(self._crops.decode, self._room_bytes, iter([request])))
-        return self._flipped(epoch, number, *decoded)
+        ((_, receive),) = self._sent(decoded_here(self._crops.decode, self._room_bytes, iter([request])))
+        return self._flipped(epoch, number, *receive())
 
     def _indices(self, epoch: int) -> list[NDArray[np.int64]]:
         """The indices of the images in each minibatch of an epoch."""
@@ -138,54 +145,53 @@ class FolderBatches:
     def _room_bytes(self) -> int:
         return self._crops.room_bytes(self.batch_size)
 
-    def _stream_from(self, epoch: int, first: int) -> Iterator[tuple[Place, DeviceTensors]]:
+    def _stream_from(self, epoch: int, first: int) -> Iterator[tuple[Place, Receive]]:
         """Minibatches from a place on. Raises: DataError, if too many files are gone, or a worker was killed."""
         requests = self._requests(epoch, first)
         if (pool := self._pool()) is None:
-            yield from self._on_device(decoded_here(self._crops.decode, self._room_bytes, requests))
+            yield from self._sent(decoded_here(self._crops.decode, self._room_bytes, requests))
         else:
             with pool:
-                yield from self._on_device(pool.decoded(requests))
+                yield from self._sent(pool.decoded(requests))
 
     def _pool(self) -> WorkerPool[Request] | None:
         """The processes that decode. None if this process decodes: it was asked to, or no other can be started."""
-        if not self.workers:
+        count = workers_that_fit(self.workers, self._room_bytes, free_memory())
+        if count < self.workers:
+            self.remarks.append(_few_workers_remark(count, self.workers, self._room_bytes))
+        if not count:
             return None
         try:
-            return WorkerPool(self._crops.decode, self._room_bytes, self.workers)
+            return WorkerPool(self._crops.decode, self._room_bytes, count)
         except WorkersError as error:
             self.remarks.append(f"the training process decodes the images itself, which is slower: {error}")
             return None
 
-    def _on_device(self, decoded: Iterator[tuple[Request, Room]]) -> Iterator[tuple[Place, DeviceTensors]]:
-        """Copy decoded minibatches to the device. Raises: DataError, if too many files are gone."""
+    def _sent(self, decoded: Iterator[tuple[Request, Room]]) -> Iterator[tuple[Place, Receive]]:
+        """Send decoded minibatches to the device. Raises: DataError, if too many files are gone."""
+        transfer = transfer_to(self.device)
         for (place, indices), room in decoded:
             pixels, endings = self._crops.parts(room, len(indices))
-            self._note_unreadable(self._crops.files[indices], endings)
-            yield place, self._to_device(pixels, self._labels[indices], indices)
+            self._note_endings(self._crops.files[indices], endings)
+            yield place, transfer.send(pixels, self._labels[indices], indices)
 
-    def _note_unreadable(self, files: NDArray[np.bytes_], endings: NDArray[np.uint8]) -> None:
+    def _note_endings(self, files: NDArray[np.bytes_], endings: NDArray[np.uint8]) -> None:
         """Raises: DataError, if too many of these files are gone."""
         gone = files[endings == IMAGE_GONE]
         if len(gone) > max(1, MAX_MISSING_FRACTION * len(files)):
             missing = f"{len(gone)} of {len(files)} images are missing"
             raise DataError(f"{missing}, such as {os.fsdecode(gone[0])}; restore them")
-        self.unreadable.update(map(os.fsdecode, files[endings != IMAGE_READ]))
+        self.unreadable.update(map(os.fsdecode, files[endings >= IMAGE_UNREADABLE]))
+        if self._crops.known and (endings == IMAGE_CHANGED).any():
+            self.remarks.append(changed_remark(files[endings == IMAGE_CHANGED][0]))
+            self._crops.known.forget()
+            self._crops.known = None  # one such file is enough to know
 
     def _requests(self, epoch: int, first: int) -> Iterator[Request]:
         for later in range(epoch, max(self.end or 0, epoch + 1)):
             for number, indices in enumerate(self._indices(later)):
                 if (later, number) >= (epoch, first):
                     yield (later, number), indices
-
-    def _to_device(self, *arrays: NDArray[np.uint8] | NDArray[np.int64]) -> DeviceTensors:
-        """Copies of arrays, the first of which is overwritten by a later minibatch."""
-        tensors = [torch.from_numpy(array) for array in arrays]
-        if self.device.type == "cuda":  # from pinned memory the GPU copies while this process goes on
-            there = [tensor.pin_memory().to(self.device, non_blocking=True) for tensor in tensors]
-        else:
-            there = [tensor.clone().to(self.device) for tensor in tensors]
-        return there[0], there[1], there[2]
 
     def _flipped(self, epoch: int, number: int, pixels: Tensor, labels: Tensor, index: Tensor) -> Minibatch:
         rng = generator(self.device, self.seed, "augment", epoch, number, self.rank)
@@ -194,56 +200,9 @@ class FolderBatches:
         return Minibatch(torch.where(flip, images.flip(3), images).float().div_(255), labels, index)
 
 
-class FolderImages:
-    """Test images by index. Their order mixes the classes, and is always the same.
-
-    resize, crop: in pixels, see `eval_crop`. unreadable: the paths of files that could not be read.
-    """
-
-    def __init__(
-        self, files: NDArray[np.bytes_], labels: NDArray[np.int64], resize: int, crop: int, device: torch.device
-    ) -> None:
-        order = np.random.default_rng(TEST_ORDER_SEED).permutation(len(labels))
-        self.unreadable: set[str] = set()
-        self._set_files(files[order], torch.from_numpy(labels[order]).to(device), resize, crop)
-
-    def _set_files(self, files: NDArray[np.bytes_], labels: Tensor, resize: int, crop: int) -> None:
-        self._files, self.labels, self._resize, self._crop = files, labels, resize, crop
-        fits = 3 * crop**2 * len(labels) <= CACHE_BYTES
-        self._cache: dict[int, NDArray[np.uint8]] | None = {} if fits else None
-
-    def first(self, count: int) -> "FolderImages":
-        """The first `count` images, or all images if `count` is 0."""
-        if not count or count >= len(self):
-            return self  # with its cache
-        part = FolderImages.__new__(FolderImages)
-        part.unreadable = self.unreadable
-        part._set_files(self._files[:count], self.labels[:count], self._resize, self._crop)
-        if self._cache is not None:
-            part._cache = self._cache  # the indices of the first images stay the same
-        return part
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """Images in [0,1], (B, C, H, W), and labels, (B,). An unreadable image is grey, and its label is UNREADABLE."""
-        with ThreadPoolExecutor(min(MAX_WORKERS, os.cpu_count() or 1)) as pool:
-            found = list(pool.map(self._decoded, indices.tolist()))
-        grey = np.full((self._crop, self._crop, 3), GREY, dtype=np.uint8)
-        pixels = np.stack([grey if pixels is None else pixels for pixels in found])
-        seen = torch.tensor([pixels is not None for pixels in found], device=self.labels.device)
-        return to_images(torch.from_numpy(pixels).to(self.labels.device)), self.labels[indices].where(seen, UNREADABLE)
-
-    def _decoded(self, index: int) -> NDArray[np.uint8] | None:
-        """The pixels of an image, or None if its file cannot be read."""
-        if self._cache is not None and index in self._cache:
-            return self._cache[index]
-        try:
-            pixels = eval_crop(self._files[index], self._resize, self._crop)
-        except DecodeError:
-            self.unreadable.add(os.fsdecode(self._files[index]))
-            return None
-        if self._cache is not None:
-            self._cache[index] = pixels
-        return pixels
+def _few_workers_remark(count: int, wanted: int, room_bytes: int) -> str:
+    """A line for the user. room_bytes: of a minibatch."""
+    who = f"{count} of {wanted} processes decode images" if count else "the training process decodes the images itself"
+    way_out = "make memory free, lower batch_size, or raise the limit of the container (docker run --memory)"
+    size = f"{room_bytes / 1e6:,.1f} MB"
+    return f"{who}, which is slower: memory is short of room for more minibatches of {size}; {way_out}"

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from engine.config.datasets import DatasetFacts
 from engine.config.errors import ConfigError
 from engine.config.phases import Phase
-from engine.data.folder.batches import FolderBatches, FolderImages
+from engine.data.folder.batches import FolderBatches
 from engine.data.folder.image_folder import ImageFolder
+from engine.data.folder.images import FolderImages
 from engine.data.folder.layout import ignored_remark
 from engine.data.labels import label_remarks
 
@@ -66,10 +67,12 @@ class FolderDataset:
 
     def batches(self, phase: Phase, seed: int, device: torch.device) -> FolderBatches:
         files = self._files("train", phase.size)
-        return FolderBatches(*files, phase.crop, phase.batch_size, seed, device, end=phase.end)
+        known = self.folder.known_files("train", phase.size)
+        return FolderBatches(*files, phase.crop, phase.batch_size, seed, device, end=phase.end, known=known)
 
     def test(self, phase: Phase, device: torch.device) -> FolderImages:
-        return FolderImages(*self._files("val", phase.size), round(RESIZE_OVER_CROP * phase.crop), phase.crop, device)
+        files, known = self._files("val", phase.size), self.folder.known_files("val", phase.size)
+        return FolderImages(*files, round(RESIZE_OVER_CROP * phase.crop), phase.crop, device, known)
 
     def _files(self, split: str, size: int) -> Files:
         """The result of `ImageFolder.files`. It is cached, because listing a million files takes seconds."""

@@ -22,6 +22,7 @@ from torch import Tensor
 from engine.config.errors import DataError
 from engine.data.folder.rgb import SINGLE_FILE_ERRORS, UnsupportedImageError, open_image, read_image_file, to_rgb
 
+GREY = 128  # pixel value of the image in place of an unreadable one
 AREA = (0.08, 1.0)  # area of a training crop as a fraction of the image, as in torchvision's RandomResizedCrop
 RATIO = (3 / 4, 4 / 3)  # width over height of a training crop
 TRIES = 10  # random boxes, before the largest centred box is taken

@@ -7,6 +7,8 @@ ROOT/{full,160,352,...}/{train,val}/CLASS/FILE and ROOT/prepared.json.
 import hashlib
 import json
 import os
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,16 @@ from numpy.typing import NDArray
 
 from engine.config.errors import DataError
 from engine.config.plain_file import not_plain
+from engine.data.folder.file_facts import KnownFiles, seconds, with_facts
 from engine.data.folder.layout import EXTENSIONS, VAL_NAMES, is_litter, nested_images, nested_message
+from engine.data.folder.listing import DEAD, IMAGE, UNKNOWN, Listing, listed
+from engine.data.folder.listing_cache import (
+    fingerprint_of,
+    forget_listing,
+    keep_fingerprint,
+    keep_listing,
+    load_listing,
+)
 
 FULL = "full"
 MANIFEST, PLAN = "prepared.json", ".preparing.json"  # a preparation writes MANIFEST at its end, PLAN at its start
@@ -51,6 +62,7 @@ class ImageFolder:
             raise DataError(f"{root}: the class {odd[0]} is only in {where}; both splits need the same classes")
         self._broken = _broken(root)
         self.ignored: dict[str, list[str]] = {}
+        self._listings: dict[tuple[str, int], Listing] = {}
 
     def files(self, split: str, size: int) -> tuple[NDArray[np.bytes_], NDArray[np.int64]]:
         """Absolute paths (bytes) and class numbers (int64), sorted by class and file name.
@@ -61,36 +73,77 @@ class ImageFolder:
 
         Raises: DataError, if the size is not prepared, or a class is empty or holds a folder of images.
         """
-        folder = self._split(split, size)
-        paths: list[bytes] = []
-        labels: list[int] = []
-        ignored: list[str] = []
-        for number, name in enumerate(self.classes):
-            inside = os.fsencode(folder / name) + b"/"
-            names, others = _images(folder / name)
-            ignored += [f"{split}/{name}/{other}" for other in others]
-            found = [
-                inside + os.fsencode(file)
-                for file in names
-                if not self._broken or f"{split}/{name}/{file}" not in self._broken
-            ]
-            if not found:
-                how = "run `fastadv prepare` again" if size else f"image names end in {', '.join(EXTENSIONS)}"
-                raise DataError(f"the class {folder / name} has no images ({how})")
-            paths += found
-            labels += [number] * len(found)
+        listing = self._listing(split, size)
+        for other in listing.others():
+            if other.is_dir() and (count := nested_images(other)):
+                raise DataError(nested_message(other, count))
+        taken, labels = self._taken(split, listing), listing.labels
+        without = np.flatnonzero(np.bincount(labels[taken], minlength=len(self.classes)) == 0)
+        if len(without):
+            how = "run `fastadv prepare` again" if size else f"image names end in {', '.join(EXTENSIONS)}"
+            raise DataError(f"the class {listing.folder / self.classes[without[0]]} has no images ({how})")
         if not size:
-            self.ignored[split] = [f"{split}/{name}" for name in _classes(folder)[1]] + ignored
-        return np.array(paths), np.array(labels, dtype=np.int64)
+            beside = _classes(listing.folder)[1]
+            ignored = [str(other.relative_to(listing.folder)) for other in listing.others()]
+            self.ignored[split] = [f"{split}/{name}" for name in beside + ignored]
+        return listing.paths()[taken], labels[taken]
 
     def fingerprint(self) -> str:
-        """A hash of the names, sizes and times of all files in full size. A hash of their pixels would take hours."""
-        digest = hashlib.blake2b(digest_size=6)
+        """A hash of the names, sizes and times of all files in full size. A hash of their pixels would take hours.
+
+        A file that was added, removed or renamed since the last time is always seen. One that was rewritten in place
+        is seen if it is among those that `file_facts` compares. After this call, `known_files` gives what is needed to
+        recognize the others when they are read. Raises: as `files`.
+        """
         for split in SPLITS:
-            for name in self.classes:
-                for entry in sorted(os.scandir(self._split(split, 0) / name), key=lambda entry: entry.name):
-                    digest.update(f"{split}/{name}/{entry.name} {_facts(entry)}\n".encode(errors="surrogateescape"))
-        return digest.hexdigest()
+            listing = self._listing(split, 0)
+            self._keep(split, 0, with_facts(listing), listing)
+        listings = [self._listings[split, 0] for split in SPLITS]
+        content = _content_hash(listings)
+        kept = fingerprint_of(self.root, content)
+        if kept is None:
+            kept = _fingerprint(listings)
+            keep_fingerprint(self.root, content, kept)
+        return kept
+
+    def known_files(self, split: str, size: int) -> KnownFiles | None:
+        """The files of `files` as the last fingerprint saw them. None if it did not look at this size."""
+        listing = self._listings.get((split, size))
+        if listing is None or (listing.sizes == UNKNOWN).any():
+            return None
+        taken = self._taken(split, listing)
+        return KnownFiles(listing.sizes[taken], listing.times[taken], partial(forget_listing, listing.folder))
+
+    def _listing(self, split: str, size: int) -> Listing:
+        """The entries of the class folders. They are read once, by the first call."""
+        if (split, size) not in self._listings:
+            folder = self._split(split, size)
+            known = load_listing(folder)
+            self._keep(split, size, listed(folder, self.classes, known), known)
+        return self._listings[split, size]
+
+    def _keep(self, split: str, size: int, listing: Listing, before: Listing | None) -> None:
+        self._listings[split, size] = listing
+        if listing is not before:
+            keep_listing(listing)
+
+    def _taken(self, split: str, listing: Listing) -> NDArray[np.bool_]:
+        """Which entries are images that can be read, as far as `fastadv prepare` knows."""
+        taken: NDArray[np.bool_] = listing.kinds == IMAGE
+        labels = listing.labels
+        for number in self._classes_with_broken(split):
+            begin, end = np.searchsorted(labels, [number, number + 1])
+            names = (os.fsdecode(name) for name in listing.names[begin:end].tolist())
+            good = [f"{split}/{self.classes[number]}/{name}" not in self._broken for name in names]
+            taken[begin:end] &= np.array(good, np.bool_)
+        return taken
+
+    def _classes_with_broken(self, split: str) -> list[int]:
+        """The numbers of the classes that hold broken images."""
+        if not self._broken:
+            return []
+        names = {place.split("/")[1] for place in map(str, self._broken) if place.startswith(f"{split}/")}
+        return [number for number, name in enumerate(self.classes) if name in names]
 
     def _split(self, split: str, size: int) -> Path:
         base = self.root / str(size) if size else self._full
@@ -120,35 +173,28 @@ def _classes(folder: Path) -> tuple[tuple[str, ...], list[str]]:
     return classes, [name for name in names if is_litter(name)]
 
 
-def _facts(entry: "os.DirEntry[str]") -> str:
-    try:
-        facts = entry.stat()
-    except OSError:  # such as a link in a circle
-        return "a link that leads nowhere"
-    return f"{facts.st_size} {int(facts.st_mtime)}"
+def _content_hash(listings: Sequence[Listing]) -> str:
+    """A quick hash of all that the fingerprint depends on."""
+    digest = hashlib.blake2b(digest_size=16)
+    for listing in listings:
+        digest.update("/".join(listing.classes).encode(errors="surrogateescape"))
+        for array in (listing.counts, listing.names, listing.sizes, listing.times):
+            digest.update(f"/{array.dtype}/{len(array)}/".encode())
+            digest.update(array.data)
+    return digest.hexdigest()
 
 
-def _images(folder: Path) -> tuple[list[str], list[str]]:
-    """The names of the images of a folder, and the other names in it, without hidden files.
-
-    A folder that does not exist has no files. Raises: DataError, if the folder cannot be listed, or holds a folder of
-    images.
-    """
-    try:
-        names = sorted(os.listdir(folder))
-    except FileNotFoundError:
-        return [], []
-    except OSError as error:
-        raise DataError(f"{folder} cannot be read: {error.strerror}") from None
-    images: list[str] = []
-    others: list[str] = []
-    for name in names:
-        if not name.startswith("."):
-            (images if name.lower().endswith(EXTENSIONS) else others).append(name)
-    for name in others:
-        if (folder / name).is_dir() and (count := nested_images(folder / name)):
-            raise DataError(nested_message(folder / name, count))
-    return images, others
+def _fingerprint(listings: Sequence[Listing]) -> str:
+    """The fingerprint of the train and val split."""
+    digest = hashlib.blake2b(digest_size=6)
+    for split, listing in zip(SPLITS, listings, strict=True):
+        for name, part in listing.by_class().items():
+            inside = f"{split}/{name}/".encode(errors="surrogateescape")
+            facts = zip(part.names.tolist(), part.sizes.tolist(), seconds(part.times), strict=True)
+            for entry, size, changed in facts:
+                said = b"a link that leads nowhere" if size == DEAD else b"%d %d" % (size, changed)
+                digest.update(b"%b%b %b\n" % (inside, entry, said))
+    return digest.hexdigest()
 
 
 def _broken(root: Path) -> frozenset[str]:

@@ -7,7 +7,6 @@ worker: when a worker dies, its pipe ends, so the engine never waits for a worke
 
 import errno
 import mmap
-import os
 import signal
 import traceback
 from collections import deque
@@ -24,8 +23,10 @@ import torch
 from numpy.typing import NDArray
 
 from engine.config.errors import DataError, UserError
+from engine.protocol.cores import cores_of_run, runs_on_host
 
 MAX_WORKERS = 16
+MEMORY_FRACTION = 0.5  # of the free memory, for minibatches
 AHEAD = 2  # requests that a worker has at a time: it decodes one, and the other is finished or waits
 PASSED_ON = (OSError, MemoryError, UserError)  # errors that a worker hands to the engine as they are
 WAYS_OUT = {
@@ -44,9 +45,26 @@ class WorkersError(Exception):
 
 
 def workers_for(device: torch.device) -> int:
-    """Processes that decode. GPU: one per core, but one core feeds the GPU. CPU: 1, as training needs all cores."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 1 if device.type == "cpu" else max(1, min(cores - 1, MAX_WORKERS))
+    """Processes that decode. GPU: one per core of the run, but one core feeds the GPU. CPU: 1; training needs cores."""
+    return 1 if device.type == "cpu" else max(1, min(cores_of_run() - 1, MAX_WORKERS))
+
+
+def minibatches_in_flight(workers: int) -> int:
+    """The minibatches in memory at once: those of the workers, one on its way to the device, and one in use."""
+    return AHEAD * workers + 2
+
+
+def workers_that_fit(wanted: int, room_bytes: int, free: int | None) -> int:
+    """As many of the wanted workers as memory allows; 0 if not even one has room.
+
+    The rooms are mapped without a look at free memory: what does not fit ends in a killed process hours later.
+    room_bytes: of a minibatch. free: bytes of memory, None if unknown. The runs that may share the host get equal
+    shares of MEMORY_FRACTION of it.
+    """
+    if free is None:
+        return wanted
+    fit = int(MEMORY_FRACTION * free) // runs_on_host() // room_bytes
+    return max(min(wanted, (fit - minibatches_in_flight(0)) // AHEAD), 0)
 
 
 class _Worker(NamedTuple):

@@ -24,6 +24,7 @@ class TestImages:
 
     __test__ = False  # pytest would take the class for a test because of its name
     unreadable: frozenset[str] = frozenset()
+    remarks: tuple[str, ...] = ()
 
     def __init__(self, pixels: Tensor, labels: Tensor) -> None:
         self.pixels, self.labels = pixels, labels

@@ -3,7 +3,6 @@
 import os
 import random
 import shutil
-import sys
 import time
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from engine.data.prepare.resize import BrokenImageError
 from engine.data.prepare.source import Source, SourceError, image_folder, is_image_folder
 from engine.data.prepare.worker_pool import WorkerPool
 from engine.protocol.answers import answer
+from engine.protocol.cores import usable_cores
 from engine.protocol.files import FOR_ALL, write_atomic
 from engine.protocol.requests import (
     LARGEST,
@@ -233,6 +233,4 @@ def _add(everything: Report, report: Report) -> None:
 
 
 def _workers(asked: PrepareRequest) -> int:
-    if asked.workers:
-        return asked.workers
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return asked.workers or usable_cores()

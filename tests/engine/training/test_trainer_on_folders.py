@@ -19,6 +19,8 @@ from msgspec import structs
 from engine.config.errors import ConfigError
 from engine.config.run import RunConfig
 from engine.config.sections import EvalConfig
+from engine.data.folder import file_facts, listing
+from engine.data.folder.image_folder import ImageFolder
 from engine.protocol import event_log, events
 from engine.protocol.requests import EvalAnswer, EvalRequest, Measured, Understood
 from engine.protocol.rundir import RunDir
@@ -189,6 +191,28 @@ def test_a_network_that_cannot_take_the_crop_is_refused(tmp_path: Path) -> None:
     code, out = ask_here("--check", stdin=json.dumps(json.loads(rundir.config.read_bytes())["config"]).encode())
     assert code == 2
     assert b"digits-cnn does not take images of 6 pixels" in out
+
+
+def test_files_that_change_during_training_are_noted_and_the_next_fingerprint_is_another(
+    tmp_path: Path, dataset: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None of the files is compared at the start, as in a data set that is too large for that."""
+    monkeypatch.setattr(listing, "YOUNG", -1)
+    monkeypatch.setattr(file_facts, "_sample_differs", lambda listing, paths: False)
+    home.mkdir()
+    root = Path(dataset.partition(":")[2])
+    first = ImageFolder(root).fingerprint()
+    for split in ("train", "val"):
+        os.utime(root / "full" / split / "a" / "1.JPEG", (0, 0))
+    rundir = run(tmp_path / "run", dataset)
+    train(rundir)
+    (started,) = of_kind(rundir, events.Started)
+    said = [event.message for event in of_kind(rundir, events.Note) if "has changed since" in event.message]
+    assert started.data_fingerprint == first
+    assert {message.partition(" has")[0] for message in said} == {
+        str(root / "full" / split / "a" / "1.JPEG") for split in ("train", "val")
+    }
+    assert ImageFolder(root).fingerprint() != first
 
 
 FULL_SHM = 'mount -t tmpfs -o size=64k tmpfs /dev/shm && head -c 64k /dev/zero > /dev/shm/full; exec "$@"'

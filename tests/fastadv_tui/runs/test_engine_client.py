@@ -46,6 +46,16 @@ def test_the_check_answers_with_facts(monkeypatch: pytest.MonkeyPatch, before: s
     assert asked == [("--check",)]
 
 
+def test_the_check_learns_of_the_home_that_the_user_has_not_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("FASTADV_HOME", raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    home = f"import os; assert os.environ['FASTADV_HOME'] == {str(tmp_path / 'fastadv')!r}; "
+    engine_does(monkeypatch, home + says(CHECKED))
+    assert engine_client.check(config()) == CHECKED
+
+
 @pytest.mark.parametrize(
     ("device", "question"), [("auto", ("--check", "gpu")), ("cuda:1", ("--check", "gpu")), ("cpu", ("--check",))]
 )

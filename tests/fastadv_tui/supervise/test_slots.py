@@ -120,6 +120,24 @@ def test_a_machine_without_a_driver_trains_on_the_cpu(monkeypatch: pytest.Monkey
         devices_for("cuda:0")
 
 
-def test_a_slot_gives_the_engine_its_device_by_the_environment() -> None:
-    assert Slot(CPU, 0).environment() == {"FASTADV_DEVICE": "cpu"}
-    assert Slot("GPU-a", 0).environment() == {"FASTADV_DEVICE": "cuda", "CUDA_VISIBLE_DEVICES": "GPU-a"}
+def test_a_slot_gives_the_engine_its_device_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, StandInNvml(count=0))
+    assert Slot(CPU, 0).environment() == {"FASTADV_DEVICE": "cpu", "FASTADV_RUNS_ON_HOST": "1"}
+    assert Slot("GPU-a", 0).environment() == {
+        "FASTADV_DEVICE": "cuda",
+        "CUDA_VISIBLE_DEVICES": "GPU-a",
+        "FASTADV_RUNS_ON_HOST": "1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("visible", "slots", "runs"), [(None, 1, "4"), (None, 2, "8"), ("0,3", 1, "2"), ("2", 1, "1"), ("0", 3, "3")]
+)
+def test_the_engine_learns_how_many_runs_may_share_its_host(
+    monkeypatch: pytest.MonkeyPatch, visible: str | None, slots: int, runs: str
+) -> None:
+    """One GPU of five is lost. A batch system may have given only some of them to the user."""
+    nvml = StandInNvml(count=5)
+    nvml.broken = {(None, 1)}
+    machine(monkeypatch, nvml, visible)
+    assert Slot("GPU-0", 0).environment(slots)["FASTADV_RUNS_ON_HOST"] == runs

@@ -59,6 +59,19 @@ def test_the_engine_gets_the_memory_allocator_variables_of_the_user_and_no_other
     assert found == {"MALLOC_TRIM_THRESHOLD_": "5"}
 
 
+def test_the_engine_learns_of_the_home_that_the_user_has_not_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FASTADV_HOME")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    rundir = submit("forever")
+    environment = psutil.Process(engine_pid(rundir)).environ()
+    assert rundir.path.is_relative_to(tmp_path / "fastadv")
+    assert environment["FASTADV_HOME"] == str(tmp_path / "fastadv")
+    control.stop(rundir)
+    wait_for_status(rundir, "stopped")
+
+
 def test_supervisor_and_engine_are_detached_from_the_process_that_started_them() -> None:
     rundir = submit("forever")
     engine, supervisor = engine_pid(rundir), supervisor_pid(rundir)

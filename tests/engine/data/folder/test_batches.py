@@ -2,12 +2,14 @@
 
 import itertools
 import os
+import re
 import resource
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +18,11 @@ import pytest
 import torch
 
 from engine.config.errors import DataError
-from engine.data.folder.batches import FolderImages
+from engine.data.folder.batches import FolderBatches
+from engine.data.folder.dataset import FolderDataset
 from engine.data.folder.decode import _decoded
 from engine.data.folder.image_folder import ImageFolder
+from engine.data.folder.images import FolderImages
 from tests.support.engine import ROOT
 from tests.support.folders import batches, picture, tree
 from tests.support.minibatches import pairs
@@ -102,6 +106,73 @@ def test_an_unreadable_training_image_is_grey_and_listed_and_a_test_image_has_no
     assert images.unreadable == {str(folder / "val" / "a" / "0.JPEG")}
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_file_that_has_changed_since_the_fingerprint_is_used_and_named_once(folder: Path, workers: int) -> None:
+    data = FolderDataset(folder)
+    data.fingerprint()
+    forgotten: list[str] = []
+    for split in ("train", "val"):
+        for number in (2, 3):
+            picture(folder / split / "b" / f"{number}.JPEG", seed=99 + number)
+    known = {split: data.folder.known_files(split, 0) for split in ("train", "val")}
+    for split, files in known.items():
+        assert files is not None
+        files.forget = partial(forgotten.append, split)
+    loader = FolderBatches(*data.folder.files("train", 0), 16, 4, 7, CPU, workers, known=known["train"])
+    found, wanted = list(pairs(loader.epoch(0))), list(pairs(batches(folder).epoch(0)))
+    assert all(torch.equal(x, other) for (x, _), (other, _) in zip(found, wanted, strict=True))
+    images = FolderImages(*data.folder.files("val", 0), 18, 16, CPU, known["val"])
+    images[torch.arange(len(images))]
+    images.first(10)[torch.arange(10)]
+    for split, remarks in (("train", loader.remarks), ("val", images.remarks)):
+        assert remarks
+        for remark in remarks:
+            assert re.match(rf"{folder}/{split}/b/[23].JPEG has changed since the data set was fingerprinted;", remark)
+    assert len(loader.remarks) == 1
+    assert loader.unreadable == images.unreadable == set()
+    assert {*forgotten} == {"train", "val"}
+
+
+@pytest.mark.parametrize(
+    ("minibatches", "processes", "said"),
+    [
+        (100, 3, ""),
+        (8, 3, ""),
+        (
+            7,
+            2,
+            "2 of 3 processes decode images, which is slower: memory is short of room for more minibatches",
+        ),
+        (3, 0, "the training process decodes the images itself, which is slower: memory is short of room"),
+    ],
+)
+def test_memory_that_is_short_lowers_the_number_of_workers_and_is_told_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, minibatches: int, processes: int, said: str
+) -> None:
+    monkeypatch.setattr("engine.data.folder.batches.free_memory", lambda: 2 * minibatches * 4 * (3 * 16 * 16 + 1))
+    monkeypatch.delenv("FASTADV_RUNS_ON_HOST", raising=False)
+    loader, wanted = batches(folder, workers=3), list(pairs(batches(folder).epoch(0)))
+    epoch = loader.epoch(0)
+    found = [next(epoch).x]
+    assert len(psutil.Process().children()) == processes
+    found += [batch.x for batch in epoch]
+    list(loader.epoch(1))
+    assert all(torch.equal(x, other) for x, (other, _) in zip(found, wanted, strict=True))
+    assert len({*loader.remarks}) == bool(said)
+    for remark in loader.remarks:
+        assert remark.startswith(said)
+        assert remark.endswith("lower batch_size, or raise the limit of the container (docker run --memory)")
+
+
+def test_files_of_another_size_are_not_compared_with_the_fingerprint(folder: Path) -> None:
+    tree(folder / "24", ("a", "b", "c"), count=5)
+    data = FolderDataset(folder)
+    assert data.folder.known_files("train", 0) is None  # not fingerprinted yet
+    data.fingerprint()
+    assert data.folder.known_files("train", 24) is None
+    assert data.folder.known_files("train", 0) is not None
+
+
 def test_training_fails_if_its_images_are_deleted(folder: Path) -> None:
     loader = batches(folder, workers=1)
     for path in (folder / "train").glob("*/*"):
@@ -117,21 +188,6 @@ def test_an_input_output_error_of_the_disk_is_raised_and_gives_no_grey_image(fol
     odd.symlink_to("/proc/self/mem")  # reading its first byte is an input/output error
     with pytest.raises(OSError, match="Input/output error"):
         list(loader.epoch(0))
-
-
-def test_test_images_are_the_same_in_any_batch_and_their_classes_are_mixed(folder: Path) -> None:
-    images = FolderImages(*ImageFolder(folder).files("val", 0), 18, 16, CPU)
-    everything, labels = images[torch.arange(15)]
-    for index in (0, 7, 14):
-        x, y = images[torch.tensor([index, 3])]
-        assert torch.equal(x[0], everything[index])
-        assert y[0] == labels[index]
-    assert torch.equal(labels, images.labels)
-    some = images.first(6)
-    assert len(some) == 6
-    assert torch.equal(some[torch.arange(6)][0], everything[:6])
-    assert len(set(some.labels.tolist())) > 1
-    assert len(images.first(0)) == 15
 
 
 def test_no_decoding_worker_is_left_when_an_epoch_is_abandoned(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """Image folders: listing, errors, and crops that agree with torchvision."""
 
+import hashlib
 import os
 import random
 import statistics
@@ -65,6 +66,18 @@ def test_the_fingerprint_of_a_folder_changes_when_its_files_change(tmp_path: Pat
     assert ImageFolder(tmp_path).fingerprint() == before
     os.utime(tmp_path / "val" / "a" / "0.JPEG", (1, 1))
     assert ImageFolder(tmp_path).fingerprint() != before
+
+
+def test_the_fingerprint_is_that_of_earlier_versions(tmp_path: Path) -> None:
+    root = tree(tmp_path, count=2)
+    (root / "val" / "b" / ".hidden").write_text("files of all names count")
+    (root / "train" / "a" / "z.JPEG").symlink_to("nothing")
+    os.utime(root / "val" / "a" / "0.JPEG", ns=(0, 1_700_000_000_999_999_950))  # a float rounds it to the next second
+    lines = []
+    for path in (*sorted(root.glob("train/*/*")), *sorted(root.glob("val/*/*"))):
+        facts = f"{path.stat().st_size} {int(path.stat().st_mtime)}" if path.exists() else "a link that leads nowhere"
+        lines.append(f"{path.relative_to(root)} {facts}\n")
+    assert ImageFolder(root).fingerprint() == hashlib.blake2b("".join(lines).encode(), digest_size=6).hexdigest()
 
 
 def _file_for_class(root: Path) -> None:

@@ -2,12 +2,26 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
+import torch
 
 from engine.config.errors import DataError
-from engine.data.folder.workers import AHEAD, Room, WorkerPool, decoded_here
+from engine.data.folder.workers import (
+    AHEAD,
+    Room,
+    WorkerPool,
+    decoded_here,
+    minibatches_in_flight,
+    workers_for,
+    workers_that_fit,
+)
+from tests.support.engine import ROOT
+
+GPU, CPU = torch.device("cuda"), torch.device("cpu")
 
 
 def write_number(number: int, room: Room) -> None:
@@ -71,3 +85,55 @@ def test_the_death_of_a_worker_is_an_error_in_one_line(workers: int) -> None:
         pytest.raises(DataError, match=r"a process that decodes images was killed.*\(signal 9\)"),
     ):
         list(pool.decoded(iter(range(10))))
+
+
+@pytest.mark.parametrize(
+    ("cores", "runs", "workers"),
+    [(16, "1", 15), (64, "1", 16), (32, "4", 7), (8, "8", 1), (4, "8", 1), (1, "1", 1), (16, "", 15), (16, "x", 15)],
+)
+def test_the_runs_of_a_host_share_its_cores(
+    monkeypatch: pytest.MonkeyPatch, cores: int, runs: str, workers: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(cores)))
+    monkeypatch.setattr(os, "cpu_count", lambda: 1000)  # of a machine that a batch system has divided
+    monkeypatch.setenv("FASTADV_RUNS_ON_HOST", runs)
+    assert workers_for(GPU) == workers
+    assert workers_for(CPU) == 1
+
+
+@pytest.mark.parametrize(
+    ("free", "workers"),
+    [(None, 15), (10**12, 15), (64 * 10, 15), (63 * 10, 14), (8 * 10, 1), (7 * 10, 0), (3 * 10, 0), (0, 0)],
+)
+def test_memory_that_is_short_gives_fewer_workers(
+    monkeypatch: pytest.MonkeyPatch, free: int | None, workers: int
+) -> None:
+    """A minibatch takes 10 bytes; half of the free memory is for minibatches."""
+    monkeypatch.delenv("FASTADV_RUNS_ON_HOST", raising=False)
+    assert workers_that_fit(15, 10, free) == workers
+    if free and workers:
+        assert 10 * minibatches_in_flight(workers) <= free / 2
+    monkeypatch.setenv("FASTADV_RUNS_ON_HOST", "2")
+    assert workers_that_fit(15, 10, free and 2 * free) == workers
+
+
+SMALL_SHM = 'mount -t tmpfs -o size=1m tmpfs /dev/shm && exec "$@"'
+IN_FLIGHT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from engine.data.folder.workers import WorkerPool
+def fill(number, room):
+    room[:] = number
+with WorkerPool(fill, 4 * 10**6, 2) as pool:
+    print(sum(room.min() == room.max() == number for number, room in pool.decoded(iter(range(9)))))
+"""
+
+
+def test_minibatches_take_no_room_in_dev_shm() -> None:
+    """In a container /dev/shm has 64 MB. Here it has 1 MB, and 16 MB are in flight."""
+    may_mount = ["unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", "/dev/shm"]
+    if sys.platform != "linux" or subprocess.run(may_mount, capture_output=True).returncode:
+        pytest.skip("needs the right to mount a tmpfs in a namespace of its own")
+    command = ["unshare", "-m", "sh", "-c", SMALL_SHM, "sh", sys.executable, "-c", IN_FLIGHT, str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "9\n", "")
