@@ -1,0 +1,5 @@
+"""All checks. Importing this module registers them; the order of the numbers is the order in which they run."""
+
+from tests.gpu import checks_numbers
+
+MODULES = (checks_numbers,)
