@@ -1,5 +1,5 @@
 """All checks. Importing this module registers them; the order of the numbers is the order in which they run."""
 
-from tests.gpu import checks_numbers
+from tests.gpu import checks_evaluation, checks_numbers, checks_training
 
-MODULES = (checks_numbers,)
+MODULES = (checks_evaluation, checks_numbers, checks_training)

@@ -86,11 +86,12 @@ def minibatches(images: TestImages, size: int = BATCH, seed: int = 0) -> Iterato
 
 
 def train(learner: Learner, config: RunConfig, images: TestImages, steps: int, size: int = BATCH) -> None:
-    """Weight updates by the method of a run, on random minibatches."""
+    """Weight updates by the method of a run, on `steps` random minibatches of `size` images."""
     step, threat, delta = step_of(config), Threat(config.eps, config.norm), None
     for number, batch in zip(range(steps), minibatches(images, size), strict=False):
-        rng = generator(learner.device, config.seed, "noise", number)
-        delta = step(learner, batch.with_delta(delta), threat, rng)
+        for _ in range(config.updates_per_minibatch):
+            rng = generator(learner.device, config.seed, "noise", number)
+            delta = step(learner, batch.with_delta(delta), threat, rng)
 
 
 @cache
