@@ -1,0 +1,259 @@
+"""Checks of whole runs: the captured step, resuming, the queue, a full GPU, and a killed engine."""
+
+import os
+import tempfile
+import time
+from importlib.util import find_spec
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import psutil
+import torch
+
+import engine.__main__ as engine_main
+from engine.protocol import events
+from engine.protocol.rundir import RunDir
+from engine.training import checkpoint
+from fastadv_tui.hardware import gpus
+from fastadv_tui.hardware.nvml import GpuReader
+from fastadv_tui.supervise import records
+from fastadv_tui.supervise.queue import RunQueue
+from fastadv_tui.supervise.records import ProcessRecord
+from fastadv_tui.supervise.slots import free_slot
+from tests.gpu.networks import made_up
+from tests.gpu.registry import Findings, Machine, Skip, check
+from tests.gpu.runs import (
+    Home,
+    end_of,
+    engine_run,
+    home,
+    of_kind,
+    stop_in_the_middle,
+    train_to_end,
+    wait_for_step,
+    why_failed,
+)
+from tests.support.folders import tree
+from tests.support.official_data import python2_pickle
+from tests.support.runs import engine_pid, gone
+from tests.support.training import StopAfter
+from tests.support.waiting import wait_until
+
+MEGABYTE = 10**6
+FEW = ("--set", "model.width=4", "--set", "watch.images=60", "--eval", "none")
+
+
+@check(
+    9,
+    "captured step",
+    seconds=25,
+    cpu_seconds=0.1,
+    on_cpu="a CPU has no CUDA graphs; tests/engine/training has the same tests with a stand-in",
+)
+def captured(machine: Machine, findings: Findings) -> None:
+    """A captured step against an eager one, and a run with captured steps that was stopped and resumed."""
+    if find_spec("engine.training.captured_step") is None:
+        raise Skip("no captured step in this version")
+    if not machine.gpu:
+        raise Skip("a CPU has no CUDA graphs; tests/engine/training has the same tests with a stand-in")
+    typed: dict[str, Any] = {"epochs": machine.size(12, 6), "optim__average": 0.9}
+    with tempfile.TemporaryDirectory() as folder:
+        for deterministic, allowed in {"on": 0.0, "off": 1e-3}.items():
+            common = {**typed, "deterministic": deterministic}
+            eager, whole, cut = (
+                engine_run(Path(folder, f"{name}-{deterministic}"), machine, capture=capture, **common)
+                for name, capture in (("eager", "off"), ("whole", "on"), ("cut", "on"))
+            )
+            train_to_end(eager, machine)
+            train_to_end(whole, machine)
+            _stop_and_resume(cut, machine, 23 * typed["epochs"])
+            name = f"largest relative difference, deterministic {deterministic}"
+            findings.at_most(f"{name}, captured and eager", _difference(eager, whole), allowed)
+            findings.at_most(f"{name}, resumed and not", _difference(whole, cut), allowed)
+
+
+@check(10, "stopped and resumed", seconds=30, cpu_seconds=7, on_cpu="the same, bit for bit")
+def resumed(machine: Machine, findings: Findings) -> None:
+    epochs = machine.size(12, 8)
+    with tempfile.TemporaryDirectory() as folder:
+        for deterministic in ("on", "off") if machine.gpu else ("on",):
+            whole, cut = (
+                engine_run(Path(folder, name + deterministic), machine, epochs=epochs, deterministic=deterministic)
+                for name in ("whole", "cut")
+            )
+            train_to_end(whole, machine)
+            at = _stop_and_resume(cut, machine, 23 * epochs)
+            findings.info(f"stopped at step, deterministic {deterministic}", f"{at} of {23 * epochs}")
+            if deterministic == "on":
+                findings.at_most("largest relative difference of a weight", _difference(whole, cut), 0)
+            else:
+                apart = abs(_guarded(whole) - _guarded(cut))
+                findings.at_most("difference of the guard accuracy, deterministic off", apart, 0.02)
+
+
+def _stop_and_resume(rundir: RunDir, machine: Machine, total: int) -> int:
+    """Returns the step at which the run was stopped."""
+    at = stop_in_the_middle(rundir, machine, int(0.3 * total))
+    train_to_end(rundir, machine)
+    return at
+
+
+def _difference(one: RunDir, other: RunDir) -> float:
+    """The largest difference of a tensor of two networks, relative to the tensor's norm."""
+    weights, others = (checkpoint.load(rundir.last)["model"] for rundir in (one, other))
+    return max(
+        float((others[name].double() - value.double()).norm() / value.double().norm().clamp_min(1e-30))
+        for name, value in weights.items()
+    )
+
+
+def _guarded(rundir: RunDir) -> float:
+    return [event.robust for event in of_kind(rundir, events.Evaluated) if event.stage == "guard"][-1]
+
+
+@check(
+    17,
+    "runs through queue and supervisor",
+    seconds=40,
+    cpu_seconds=8,
+    on_cpu="two runs on the digits, the second of which waits for the first",
+)
+def queued(machine: Machine, findings: Findings) -> None:
+    with home(machine) as place:
+        words = ("digits", "--epochs", "2", *FEW)
+        if not machine.small:
+            words = ("cifar", "--preset", "speed", "--epochs", "2", "--eval", "none", "--data-dir", str(_cifar(place)))
+        first, second = place.begin(*words, "--seed", "1"), place.begin(*words, "--seed", "2")
+        codes = [end_of(rundir, 180).code for rundir in (first, second)]
+        findings.equal("exit codes", codes, [0, 0])
+        begins = [of_kind(rundir, events.Started)[0].t for rundir in (first, second)]
+        overlap = of_kind(first, events.Finished)[0].t - begins[1]
+        findings.at_most("seconds in which both trained", max(overlap, 0.0), 0)
+        device = of_kind(second, events.Started)[0].device
+        findings.holds("on the device", device.startswith("cpu") != machine.gpu, device)
+        judge = findings.at_most if machine.gpu and not machine.small else findings.slow_above
+        judge("end of an epoch", _between_epochs(second), 0.3, " s")
+        findings.info("images a second", max(step.images_per_second for step in of_kind(second, events.Step)))
+
+
+def _cifar(place: Home) -> Path:
+    """A folder with CIFAR-10 in the official layout: the real images if they are there, else made-up ones."""
+    real = Path(os.environ.get("FASTADV_TEST_DATA", "/nowhere"))
+    if (real / "cifar-10-batches-py").is_dir():
+        return real
+    folder = place.folder / "made-up" / "cifar-10-batches-py"
+    folder.mkdir(parents=True)
+    images, labels = made_up(12_000)
+    names = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
+    for name, some, of_some in zip(names, np.split(images, 6), np.split(labels, 6), strict=True):
+        flat = np.ascontiguousarray(some.transpose(0, 3, 1, 2)).reshape(len(some), -1)
+        content = {"batch_label": name, "labels": of_some.tolist(), "data": flat, "filenames": "a.png"}
+        (folder / name).write_bytes(python2_pickle(content))
+    return folder.parent
+
+
+def _between_epochs(rundir: RunDir) -> float:
+    """Seconds between the last step of the first epoch and the next step that are not spent on training."""
+    steps = of_kind(rundir, events.Step)
+    first_epoch = of_kind(rundir, events.Started)[0].steps_per_epoch
+    ((last, following),) = [pair for pair in pairwise(steps) if pair[0].step == first_epoch]
+    return (following.elapsed - last.elapsed) - (following.trained - last.trained)
+
+
+@check(
+    18,
+    "a full GPU is one line, and the next run trains",
+    seconds=20,
+    cpu_seconds=1,
+    on_cpu="a training step raises torch.OutOfMemoryError",
+)
+def full(machine: Machine, findings: Findings) -> None:
+    if not machine.gpu:
+        with tempfile.TemporaryDirectory() as folder:
+            _full_by_stub(machine, findings, Path(folder))
+        return
+    with home(machine) as place:
+        before = _gpu_memory()
+        data = ("--data-dir", str(_cifar(place)), "--eval", "none", "--epochs", "1")
+        huge = ("--set", "model.width=1024", "--batch-size", "10000", "--precision", "fp32")
+        rundir = place.begin("cifar", *data, *huge)
+        ended = end_of(rundir)
+        _judge_full(findings, ended.code or 0, rundir)
+        wait_until(lambda: _gpu_memory() <= before + 100 * MEGABYTE or None, 20)
+        findings.at_most("memory that is not given back", max(_gpu_memory() - before, 0) / MEGABYTE, 100, " MB")
+        findings.equal("exit code of the next run", end_of(place.begin("digits", "--epochs", "1", *FEW)).code, 0)
+
+
+def _full_by_stub(machine: Machine, findings: Findings, folder: Path) -> None:
+    def too_large(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.20 GiB.")
+
+    rundir = engine_run(folder / "full", machine, epochs=1)
+    with (
+        mock.patch.object(engine_main, "StopRequest", lambda asked: StopAfter()),  # the signals stay those of the checks
+        mock.patch("engine.training.learner.Learner.update", too_large),
+    ):
+        code = engine_main.train(rundir)
+    _judge_full(findings, code, rundir)
+    following = engine_run(folder / "next", machine, epochs=1)
+    with mock.patch.object(engine_main, "StopRequest", lambda asked: StopAfter()):
+        findings.equal("exit code of the next run", engine_main.train(following), 0)
+
+
+def _judge_full(findings: Findings, code: int, rundir: RunDir) -> None:
+    told = why_failed(rundir)
+    findings.equal("exit code", code, 1)
+    findings.holds("the line says what to do", "out of GPU memory" in told and "--set micro_batch=" in told, told)
+
+
+def _gpu_memory() -> int:
+    """Bytes in use on the first visible GPU, by NVML; 0 if NVML does not say."""
+    reader = GpuReader()
+    try:
+        seen, _ = reader.read()
+        uuid = next(iter(gpus.visible(gpus.listed(seen))), gpus.Device(number="")).uuid
+        return next((gpu.memory_used or 0 for gpu in seen if uuid in gpu.slots), 0)
+    finally:
+        reader.close()
+
+
+@check(
+    19,
+    "a killed engine leaves nothing behind",
+    seconds=25,
+    cpu_seconds=4,
+    on_cpu="the same with one process that decodes, without NVML",
+)
+def killed(machine: Machine, findings: Findings) -> None:
+    with home(machine) as place:
+        before = _gpu_memory() if machine.gpu else 0
+        pictures = tree(place.folder / "pictures", count=machine.size(64, 8))
+        shape = ("--set", "phases=0-100000:0/24:8", "--epochs", "100000")
+        net = ("--model", "preact-resnet18", "--set", "model.width=2", "--set", "model.depth=1")
+        rundir = place.begin(f"imagefolder:{pictures}", *shape, *net, "--set", "watch.images=0", "--eval", "none")
+        wait_for_step(rundir, 3)
+        process = psutil.Process(engine_pid(rundir))
+        workers = [child.pid for child in process.children()]
+        findings.at_least("processes that decode", len(workers), 1)
+        process.kill()
+        begun = time.monotonic()
+        findings.equal("exit code", end_of(rundir).code, -9)
+        wait_until(lambda: all(map(gone, workers)), 10)
+        findings.at_most("until its processes were gone", time.monotonic() - begun, 10, " s")
+        if machine.gpu:
+            wait_until(lambda: _gpu_memory() <= before + 100 * MEGABYTE or None, 10)
+            findings.at_most("memory that is not given back", max(_gpu_memory() - before, 0) / MEGABYTE, 100, " MB")
+        findings.holds("its slot is free", _slot_is_free(place, rundir))
+
+
+def _slot_is_free(place: Home, rundir: RunDir) -> bool:
+    """Whether the next run could have the slot of a run that has ended."""
+    record = records.read(rundir.process, ProcessRecord)
+    assert record is not None
+    slot = free_slot(RunQueue(place.folder / "slots").slots, record.device, slots=1)
+    if slot is not None:
+        os.close(slot.handle)
+    return slot is not None
