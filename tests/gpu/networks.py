@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -23,6 +23,8 @@ from engine.runtime.rng import generator
 from engine.training.learner import Learner
 from engine.training.methods.step import step_of
 from tests.gpu.registry import Machine
+
+Activation = Literal["relu", "silu", "gelu"]
 
 EPS = 0.1  # of the attacks on the digits
 BATCH = 64
@@ -59,12 +61,13 @@ def colour_images(machine: Machine, count: int) -> TestImages:
     return TestImages.load(*made_up(count), device_of(machine))
 
 
-def network(width: int, dataset: str = "digits", depth: int = 2) -> nn.Module:
+def network(width: int, dataset: str = "digits", depth: int = 2, activation: Activation = "relu") -> nn.Module:
     """A residual network with its weights from seed 0."""
     torch.manual_seed(0)
     facts = datasets()[dataset].facts
     assert facts is not None
-    return build_network(ModelConfig(name="preact-resnet18", width=width, depth=depth), facts)
+    config = ModelConfig(name="preact-resnet18", width=width, depth=depth, activation=activation)
+    return build_network(config, facts)
 
 
 def learner_for(
