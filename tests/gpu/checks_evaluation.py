@@ -1,5 +1,6 @@
-"""Checks of evaluations: the folded network, robust accuracy in every precision and batch, and the cost of an attack."""
+"""Checks of evaluations: the folded network, robust accuracy in each precision and batch, the cost of an attack."""
 
+import copy
 import io
 import time
 
@@ -67,7 +68,7 @@ def honesty(machine: Machine, findings: Findings) -> None:
     for name, found in others.items():
         findings.at_most(f"images of {count} that differ in number, {name}", _difference(exact, found), allowed)
     here = _measured(model, images.first(few), attack)
-    there = _measured(_on_cpu(model), digits(torch.device("cpu"))[0].first(few), attack)
+    there = _measured(copy.deepcopy(model).cpu(), digits(torch.device("cpu"))[0].first(few), attack)
     findings.at_most(f"images of {few} that differ in number, from the CPU", _difference(here, there), 1)
 
 
@@ -101,12 +102,6 @@ def _cut_and_resumed(model: nn.Module, images: TestImages, attack: Pgd) -> Accur
     saved.seek(0)
     second.load_state_dict(torch.load(saved, map_location=images.labels.device, weights_only=True))
     return second.run()[0]
-
-
-def _on_cpu(model: nn.Module) -> nn.Module:
-    import copy
-
-    return copy.deepcopy(model).cpu()
 
 
 @check(

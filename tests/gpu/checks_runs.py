@@ -59,7 +59,7 @@ def captured(machine: Machine, findings: Findings) -> None:
         raise Skip("no captured step in this version")
     if not machine.gpu:
         raise Skip("a CPU has no CUDA graphs; tests/engine/training has the same tests with a stand-in")
-    typed: dict[str, Any] = {"epochs": machine.size(12, 6), "optim__average": 0.9}
+    typed: dict[str, Any] = {"epochs": 12, "optim__average": 0.9}
     with tempfile.TemporaryDirectory() as folder:
         for deterministic, allowed in {"on": 0.0, "off": 1e-3}.items():
             common = {**typed, "deterministic": deterministic}
@@ -69,15 +69,15 @@ def captured(machine: Machine, findings: Findings) -> None:
             )
             train_to_end(eager, machine)
             train_to_end(whole, machine)
-            _stop_and_resume(cut, machine, 23 * typed["epochs"])
+            _stop_and_resume(cut, machine, 80)
             name = f"largest relative difference, deterministic {deterministic}"
-            findings.at_most(f"{name}, captured and eager", _difference(eager, whole), allowed)
-            findings.at_most(f"{name}, resumed and not", _difference(whole, cut), allowed)
+            findings.at_most(f"{name}, captured and eager", relative_difference(eager, whole), allowed)
+            findings.at_most(f"{name}, resumed and not", relative_difference(whole, cut), allowed)
 
 
-@check(10, "stopped and resumed", seconds=30, cpu_seconds=7, on_cpu="the same, bit for bit")
+@check(10, "stopped and resumed", seconds=30, cpu_seconds=6, on_cpu="the same, bit for bit")
 def resumed(machine: Machine, findings: Findings) -> None:
-    epochs = machine.size(12, 8)
+    epochs, first = machine.size(12, 6), machine.size(80, 2)
     with tempfile.TemporaryDirectory() as folder:
         for deterministic in ("on", "off") if machine.gpu else ("on",):
             whole, cut = (
@@ -85,23 +85,23 @@ def resumed(machine: Machine, findings: Findings) -> None:
                 for name in ("whole", "cut")
             )
             train_to_end(whole, machine)
-            at = _stop_and_resume(cut, machine, 23 * epochs)
+            at = _stop_and_resume(cut, machine, first)
             findings.info(f"stopped at step, deterministic {deterministic}", f"{at} of {23 * epochs}")
             if deterministic == "on":
-                findings.at_most("largest relative difference of a weight", _difference(whole, cut), 0)
+                findings.at_most("largest relative difference of a weight", relative_difference(whole, cut), 0)
             else:
                 apart = abs(_guarded(whole) - _guarded(cut))
                 findings.at_most("difference of the guard accuracy, deterministic off", apart, 0.02)
 
 
-def _stop_and_resume(rundir: RunDir, machine: Machine, total: int) -> int:
-    """Returns the step at which the run was stopped."""
-    at = stop_in_the_middle(rundir, machine, int(0.3 * total))
+def _stop_and_resume(rundir: RunDir, machine: Machine, first: int) -> int:
+    """Stop a run from a step on. Returns the step at which it was stopped."""
+    at = stop_in_the_middle(rundir, machine, first)
     train_to_end(rundir, machine)
     return at
 
 
-def _difference(one: RunDir, other: RunDir) -> float:
+def relative_difference(one: RunDir, other: RunDir) -> float:
     """The largest difference of a tensor of two networks, relative to the tensor's norm."""
     weights, others = (checkpoint.load(rundir.last)["model"] for rundir in (one, other))
     return max(
@@ -193,13 +193,13 @@ def _full_by_stub(machine: Machine, findings: Findings, folder: Path) -> None:
 
     rundir = engine_run(folder / "full", machine, epochs=1)
     with (
-        mock.patch.object(engine_main, "StopRequest", lambda asked: StopAfter()),  # the signals stay those of the checks
+        mock.patch.object(engine_main, "StopRequest", return_value=StopAfter()),  # signals stay those of the checks
         mock.patch("engine.training.learner.Learner.update", too_large),
     ):
         code = engine_main.train(rundir)
     _judge_full(findings, code, rundir)
     following = engine_run(folder / "next", machine, epochs=1)
-    with mock.patch.object(engine_main, "StopRequest", lambda asked: StopAfter()):
+    with mock.patch.object(engine_main, "StopRequest", return_value=StopAfter()):
         findings.equal("exit code of the next run", engine_main.train(following), 0)
 
 

@@ -199,5 +199,3 @@ def _loaded(place: Machine, precision: str, config: RunConfig, rundir: RunDir) -
     if rundir.last.exists():
         learner.load_state_dict(checkpoint.load(rundir.last))
     return learner
-
-

@@ -46,4 +46,3 @@ def _gpu_name() -> str:
         return ", ".join(gpu.name or "" for gpu in seen if gpu.uuid in used)
     finally:
         reader.close()
-

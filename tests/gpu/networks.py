@@ -74,9 +74,7 @@ def learner_for(
     machine: Machine, model: nn.Module, optim: OptimConfig, precision: str, total_steps: int = 100, **more: Any
 ) -> Learner:
     """A learner with a constant learning rate."""
-    return Learner(
-        model, optim, lambda step: optim.lr, device_of(machine), precision, total_steps=total_steps, **more
-    )
+    return Learner(model, optim, lambda step: optim.lr, device_of(machine), precision, total_steps=total_steps, **more)
 
 
 def minibatches(images: TestImages, size: int = BATCH, seed: int = 0) -> Iterator[Minibatch]:

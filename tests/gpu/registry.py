@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 Status = Literal["ok", "FAIL", "skip", "slow", "info"]
 TIMEOUT = 6.0  # times the expected seconds after which a check is killed
@@ -58,11 +58,11 @@ class Findings:
         self._judge(what, value, f">= {_number(limit)}{unit}", value >= limit, unit)
 
     def equal(self, what: str, value: object, wanted: object) -> None:
-        self._add(what, str(value), f"= {wanted}", "ok" if value == wanted else "FAIL")
+        self._add(what, _text(value), f"= {_text(wanted)}", "ok" if value == wanted else "FAIL")
 
     def holds(self, what: str, value: bool, seen: str = "") -> None:
         """seen: what was found, in words."""
-        self._add(what, seen or ("yes" if value else "no"), "yes", "ok" if value else "FAIL")
+        self._add(what, seen or ("yes" if value else "no"), "it holds", "ok" if value else "FAIL")
 
     def slow_below(self, what: str, value: float, limit: float, unit: str = "") -> None:
         """A speed that is worth a look below the limit, and no failure."""
@@ -82,6 +82,11 @@ class Findings:
         self.found.append(Finding(what, figure, limit, status))
 
 
+def _text(value: object) -> str:
+    """A value as users read it; several values in a row."""
+    return ", ".join(map(_text, value)) if isinstance(value, list | tuple) else str(value)
+
+
 def _number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 
@@ -95,7 +100,8 @@ class Check:
 
     seconds: expected on a fast GPU. cpu_seconds: expected of the small check on one core. on_cpu: how the check runs on
     a CPU, in words; with `needs_gpu`, why it does not. alone: whether it needs a process of its own, because it changes
-    switches of the process or may end it. environment: of that process.
+    switches of the process or may end it. environment: of that process. longest: seconds after which the check is
+    killed; 0: TIMEOUT times what is expected, and at least MIN_TIMEOUT.
     """
 
     number: int
@@ -107,6 +113,7 @@ class Check:
     needs_gpu: bool = False
     alone: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
+    longest: float = 0.0
 
     def expected(self, machine: Machine) -> float:
         """Seconds that the check should take."""
@@ -114,7 +121,7 @@ class Check:
 
     def timeout(self, machine: Machine) -> float:
         """Seconds after which the check is killed."""
-        return max(TIMEOUT * self.expected(machine), MIN_TIMEOUT)
+        return self.longest or max(TIMEOUT * self.expected(machine), MIN_TIMEOUT)
 
 
 CHECKS: dict[int, Check] = {}  # all checks of the modules that are loaded
@@ -130,14 +137,18 @@ def check(
     needs_gpu: bool = False,
     alone: bool = False,
     environment: Mapping[str, str] | None = None,
+    longest: float = 0.0,
 ) -> Callable[[Work], Work]:
     """Register a function as a check. The parameters are the fields of `Check`."""
 
     def register(work: Work) -> Work:
         assert number not in CHECKS, f"two checks have the number {number}"
-        CHECKS[number] = Check(
-            number, name, work, seconds, cpu_seconds, on_cpu, needs_gpu, alone or bool(environment), environment or {}
-        )
+        process: dict[str, Any] = {
+            "alone": alone or bool(environment),
+            "environment": environment or {},
+            "longest": longest,
+        }
+        CHECKS[number] = Check(number, name, work, seconds, cpu_seconds, on_cpu, needs_gpu, **process)
         return work
 
     return register

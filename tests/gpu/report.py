@@ -24,8 +24,11 @@ def tell(console: Console, outcome: Outcome) -> None:
 def table(outcomes: Sequence[Outcome]) -> Table:
     """All outcomes with all figures and limits."""
     made = Table(title="Acceptance checks", title_justify="left", pad_edge=False)
-    for name, options in {"#": {"justify": "right"}, "check": {}, "figure": {"ratio": 1}, "limit": {}, "": {}}.items():
-        made.add_column(name, **options)  # type: ignore[arg-type]
+    made.add_column("#", justify="right")
+    made.add_column("check", max_width=30)
+    made.add_column("figure", ratio=1)
+    made.add_column("limit", max_width=26)
+    made.add_column("")
     made.add_column("s", justify="right")
     for outcome in outcomes:
         rows = [_row(found) for found in outcome.findings]

@@ -42,11 +42,20 @@ class Home:
         self.folder, self.machine = folder, machine
         self.token = ".".join(filter(None, (os.environ.get(TOKEN), uuid.uuid4().hex)))
 
+    def popen(self, *words: str | Path) -> "subprocess.Popen[str]":
+        """Start a command."""
+        own = environment(self.machine, **{"FASTADV_HOME": str(self.folder), TOKEN: self.token})
+        pipe = subprocess.PIPE
+        return subprocess.Popen([*FASTADV, *map(str, words)], stdout=pipe, stderr=pipe, text=True, env=own)
+
     def fastadv(self, *words: str | Path) -> "subprocess.CompletedProcess[str]":
         """Do a command and wait for its end."""
-        own = environment(self.machine, **{"FASTADV_HOME": str(self.folder), TOKEN: self.token})
-        command = [*FASTADV, *map(str, words)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=seconds(120), env=own)
+        with self.popen(*words) as process:
+            try:
+                out, told = process.communicate(timeout=seconds(120))
+            finally:
+                process.kill()
+        return subprocess.CompletedProcess(process.args, process.returncode, out, told)
 
     def begin(self, *words: str | Path) -> RunDir:
         """Submit a run on the device of the checks. Raises: RuntimeError, if it is refused."""
@@ -97,14 +106,14 @@ def of_kind(rundir: RunDir, kind: type[EventKind]) -> list[EventKind]:
 
 def engine_run(folder: Path, machine: Machine, **typed: Any) -> RunDir:
     """The directory of a run on the digits without a supervisor, on the device of the checks."""
-    few = {"model.width": 4, "eval.attack": "none", "watch.images": 60, "device": machine.setting}
+    few = {"model.width": 4, "eval.attack": "none", "watch.images": 0, "device": machine.setting}
     return make_run(folder, chosen=build("digits", few | {key.replace("__", "."): v for key, v in typed.items()}))
 
 
 def start_engine(rundir: RunDir, machine: Machine, **env: str) -> "subprocess.Popen[bytes]":
     with rundir.log.open("ab") as log:
-        own = environment(machine, **env)
-        return subprocess.Popen(engine_command(str(rundir.path)), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=own)
+        own, words = environment(machine, **env), engine_command(str(rundir.path))
+        return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=own)
 
 
 def train_to_end(rundir: RunDir, machine: Machine) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
+from engine.runtime.gpu_order import count_gpus_by_bus
 from tests.gpu.registry import CHECKS, Finding, Findings, Machine, Skip, Status
 
 
@@ -28,7 +29,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Ready:
-    """What a worker says first. facts: of the machine. refused: why no check can be done, in words; empty if some can."""
+    """What a worker says first. facts: of the machine. refused: why no check can be done; empty if some can."""
 
     facts: dict[str, str] = field(default_factory=dict)
     refused: str = ""
@@ -37,7 +38,7 @@ class Ready:
 def serve(pipe: Connection, module: str, machine: Machine, environment: Mapping[str, str]) -> None:
     """Send Ready, then an Outcome for each number that is received, until the other process closes the pipe.
 
-    module: registers the checks when it is imported. environment: variables to set before torch is loaded.
+    module: registers the checks when it is imported, and has `why_refused` and `facts` (see facts.py). environment: variables to set before torch is loaded.
     """
     os.environ.update(environment)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # the last line of standard output is the JSON of the command
@@ -52,14 +53,10 @@ def serve(pipe: Connection, module: str, machine: Machine, environment: Mapping[
 
 def _ready(module: str, machine: Machine) -> Ready:
     try:
-        from engine.runtime.gpu_order import count_gpus_by_bus
-        from tests.gpu.facts import facts, why_refused
-
-        count_gpus_by_bus()
-        if refused := why_refused(machine):
-            return Ready(refused=refused)
-        importlib.import_module(module)
-        return Ready(facts(machine))
+        count_gpus_by_bus()  # before torch is loaded
+        checks = importlib.import_module(module)
+        refused = checks.why_refused(machine)
+        return Ready(refused=refused) if refused else Ready(checks.facts(machine))
     except Exception as error:
         traceback.print_exc()
         return Ready(refused=f"the checks cannot be loaded: {type(error).__name__}: {one_line(error)}")
