@@ -145,9 +145,9 @@ def _count(calls: list[int]) -> None:
 
 
 def _robust_network(machine: Machine) -> tuple[nn.Module, TestImages]:
-    """A network of the paper's size on made-up images with noise in their labels' place, robust on about half of them.
+    """A network of the paper's size, and images with more and more noise, on about half of which it is robust.
 
-    Its test images are noisier than its training images, so that an attack has work to do until the end.
+    So the attack has work to do until its end, as on a network that was trained for long.
     """
     images = colour_images(machine, 2000)
     config = build("cifar10", {"optim.lr": 0.05})

@@ -159,6 +159,7 @@ def telemetry(machine: Machine, findings: Findings) -> None:
 def _under_load(sampler: Sampler, findings: Findings) -> None:
     """Matrix products for LOAD_SECONDS beside a tensor of 2 GB or a quarter of the free memory."""
     a = torch.ones(4096, 4096, device="cuda", dtype=torch.float16)
+    torch.mm(a, a)  # makes its buffers
     torch.cuda.synchronize()
     before = _first_visible(sampler)
     size = min(2 * 10**9, torch.cuda.mem_get_info()[0] // 4)

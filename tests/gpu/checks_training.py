@@ -111,7 +111,7 @@ def overflow(machine: Machine, findings: Findings) -> None:
 )
 def host_waits(machine: Machine, findings: Findings) -> None:
     waiting = []
-    for method, precision in itertools.product(methods(), ("bf16", "fp32")):
+    for method, precision in itertools.product(methods(), ("bf16",) if machine.small else ("bf16", "fp32")):
         for optimizer in OPTIMIZERS if not machine.small else ("muon",):
             config = config_of(method, optimizer, **{"optim.average": 0.9, "optim.clip_norm": 1.0})
             learner = learner_for(machine, small_network(machine), config.optim, precision)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 Status = Literal["ok", "FAIL", "skip", "slow", "info"]
 TIMEOUT = 6.0  # times the expected seconds after which a check is killed
@@ -143,12 +143,8 @@ def check(
 
     def register(work: Work) -> Work:
         assert number not in CHECKS, f"two checks have the number {number}"
-        process: dict[str, Any] = {
-            "alone": alone or bool(environment),
-            "environment": environment or {},
-            "longest": longest,
-        }
-        CHECKS[number] = Check(number, name, work, seconds, cpu_seconds, on_cpu, needs_gpu, **process)
+        apart, variables = alone or bool(environment), environment or {}
+        CHECKS[number] = Check(number, name, work, seconds, cpu_seconds, on_cpu, needs_gpu, apart, variables, longest)
         return work
 
     return register

@@ -4,26 +4,24 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import psutil
 import pytest
 import torch
 from torch import Tensor
 
 from engine.attacks.threat import Threat
-from engine.data.memory import batches
 from engine.models.fold_batchnorm import folded
 from engine.runtime.rng import image_noise
 from engine.training.learner import Learner
 from tests.gpu import checks, checks_training
-from tests.gpu.facts import why_refused
-from tests.gpu.registry import CHECKS, Findings, Machine
+from tests.gpu.registry import Findings, Machine
 from tests.gpu.worker import do
 from tests.support.processes import ROOT
+from tests.support.runs import gone
 from tests.support.waiting import seconds
 
 SMALL = Machine("cpu", small=True)
@@ -51,7 +49,7 @@ def info(check: dict[str, Any], what: str) -> str:
 
 def test_every_check_passes_in_small_on_a_cpu_but_for_those_that_are_skipped_with_a_reason(tmp_path: Path) -> None:
     file = tmp_path / "found.json"
-    done = accept("--device", "cpu", "--small", "--minutes", seconds(10), "--json", file, timeout=600)
+    done = accept("--device", "cpu", "--small", "--minutes", f"{seconds(10)}", "--json", file, timeout=600)
     content = json.loads(file.read_text())
     found = by_number(content)
     assert [*found] == [*range(1, 25)]
@@ -122,16 +120,16 @@ def test_a_check_has_a_fresh_process_after_an_error_and_one_of_its_own_if_it_ask
     found = toy_outcomes(toys)
     first, alone, last = (info(found[number], "pid") for number in (1, 8, 11))
     assert len({first, alone, last}) == 3
-    assert not psutil.pid_exists(int(info(found[10], "pid")))  # what a check leaves is killed
+    assert gone(int(info(found[10], "pid")))  # what a check leaves is killed
 
 
 def test_checks_that_do_not_fit_into_the_time_are_skipped_and_one_that_outlasts_it_is_cut_off() -> None:
-    done = accept(*TOYS, "--only", "12,1,4", "--minutes", 0.1)
+    done = accept(*TOYS, "--only", "12,1,4", "--minutes", "0.1")
     found = toy_outcomes(done)
     assert found[1]["status"] == "ok"
     assert found[12]["status"] == "skip"
     assert found[12]["reason"].startswith("it takes about 600 s, and ")
-    done = accept(*TOYS, "--only", "13", "--minutes", 0.05)
+    done = accept(*TOYS, "--only", "13", "--minutes", "0.05")
     assert toy_outcomes(done)[13]["reason"] == "cut off: the time of --minutes is over"
     assert (toy_outcomes(done)[13]["status"], done.returncode) == ("skip", 0)
 
@@ -152,10 +150,10 @@ def test_what_cannot_be_done_is_one_line(words: tuple[str, ...], told: str) -> N
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="torch can use a GPU here")
 def test_without_a_gpu_the_line_says_why_and_what_to_type() -> None:
-    refused = why_refused(Machine("cuda"))
+    refused = checks.why_refused(Machine("cuda"))
     assert refused.startswith("torch cannot use a GPU here: torch ")
     assert refused.endswith("--device cpu --small")
-    assert not why_refused(SMALL)
+    assert not checks.why_refused(SMALL)
 
 
 def test_a_figure_that_is_no_number_keeps_no_limit() -> None:

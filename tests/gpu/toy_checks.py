@@ -5,10 +5,11 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 from tests.gpu.registry import Findings, Machine, Skip, check
 
-QUICK = {"seconds": 0.1, "cpu_seconds": 0.1, "on_cpu": "the same"}
+QUICK: dict[str, Any] = {"seconds": 0.1, "cpu_seconds": 0.1, "on_cpu": "the same"}
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 NEVER = 600.0  # seconds, longer than any of these tests
 

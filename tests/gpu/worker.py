@@ -38,7 +38,8 @@ class Ready:
 def serve(pipe: Connection, module: str, machine: Machine, environment: Mapping[str, str]) -> None:
     """Send Ready, then an Outcome for each number that is received, until the other process closes the pipe.
 
-    module: registers the checks when it is imported, and has `why_refused` and `facts` (see facts.py). environment: variables to set before torch is loaded.
+    module: registers the checks when it is imported, and has `why_refused` and `facts` (see facts.py).
+    environment: variables to set before torch is loaded.
     """
     os.environ.update(environment)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # the last line of standard output is the JSON of the command
