@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import numpy as np
 import psutil
 import torch
 
 import engine.__main__ as engine_main
 from engine.protocol import events
 from engine.protocol.rundir import RunDir
+from engine.runtime import precision
 from engine.training import checkpoint
 from fastadv_tui.hardware import gpus
 from fastadv_tui.hardware.nvml import GpuReader
@@ -23,7 +23,7 @@ from fastadv_tui.supervise import records
 from fastadv_tui.supervise.queue import RunQueue
 from fastadv_tui.supervise.records import ProcessRecord
 from fastadv_tui.supervise.slots import free_slot
-from tests.gpu.networks import made_up
+from tests.gpu.networks import CIFAR, device_of, write_made_up_cifar
 from tests.gpu.registry import Findings, Machine, Skip, check
 from tests.gpu.runs import (
     Home,
@@ -37,7 +37,6 @@ from tests.gpu.runs import (
     why_failed,
 )
 from tests.support.folders import tree
-from tests.support.official_data import python2_pickle
 from tests.support.runs import engine_pid, gone
 from tests.support.training import StopAfter
 from tests.support.waiting import Deadline, wait_until
@@ -59,7 +58,9 @@ def captured(machine: Machine, findings: Findings) -> None:
         raise Skip("no captured step in this version")
     if not machine.gpu:
         raise Skip("a CPU has no CUDA graphs; tests/engine/training has the same tests with a stand-in")
+    chosen = precision.choose("auto", device_of(machine))[0]
     typed: dict[str, Any] = {"epochs": 30, "optim__average": 0.9}
+    typed["precision"] = "fp32" if chosen == "fp16" else chosen  # no graph holds a step in fp16
     with tempfile.TemporaryDirectory() as folder:
         for deterministic, allowed in {"on": 0.0, "off": 1e-3}.items():
             common = {**typed, "deterministic": deterministic}
@@ -142,17 +143,7 @@ def queued(machine: Machine, findings: Findings) -> None:
 def _cifar(place: Home) -> Path:
     """A folder with CIFAR-10 in the official layout: the real images if they are there, else made-up ones."""
     real = Path(os.environ.get("FASTADV_TEST_DATA", "/nowhere"))
-    if (real / "cifar-10-batches-py").is_dir():
-        return real
-    folder = place.folder / "made-up" / "cifar-10-batches-py"
-    folder.mkdir(parents=True)
-    images, labels = made_up(12_000)
-    names = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
-    for name, some, of_some in zip(names, np.split(images, 6), np.split(labels, 6), strict=True):
-        flat = np.ascontiguousarray(some.transpose(0, 3, 1, 2)).reshape(len(some), -1)
-        content = {"batch_label": name, "labels": of_some.tolist(), "data": flat, "filenames": "a.png"}
-        (folder / name).write_bytes(python2_pickle(content))
-    return folder.parent
+    return real if (real / CIFAR).is_dir() else write_made_up_cifar(place.folder / "made-up", 12_000)
 
 
 def _between_epochs(rundir: RunDir) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -23,11 +24,13 @@ from engine.runtime.rng import generator
 from engine.training.learner import Learner
 from engine.training.methods.step import step_of
 from tests.gpu.registry import Machine
+from tests.support.official_data import python2_pickle
 
 Activation = Literal["relu", "silu", "gelu"]
 
 EPS = 0.1  # of the attacks on the digits
 BATCH = 64
+CIFAR = "cifar-10-batches-py"  # folder of the official files
 CONTRAST, NOISE = 60, 30  # of the made-up images, in pixel values
 
 
@@ -54,6 +57,19 @@ def made_up(count: int, size: int = 32, classes: int = 10) -> tuple[NDArray[np.u
     noise = rng.integers(-NOISE, NOISE + 1, (count, size, size, 3))
     images = 128 + CONTRAST * (2 * patterns[labels] - 1) + noise
     return images.astype(np.uint8), labels.astype(np.int64)
+
+
+def write_made_up_cifar(folder: Path, count: int) -> Path:
+    """Write `count` made-up images as CIFAR-10 in the official layout, a sixth of them test images."""
+    images, labels = made_up(count)
+    inner = folder / CIFAR
+    inner.mkdir(parents=True)
+    names = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
+    for name, some, of_some in zip(names, np.split(images, 6), np.split(labels, 6), strict=True):
+        flat = np.ascontiguousarray(some.transpose(0, 3, 1, 2)).reshape(len(some), -1)
+        content = {"batch_label": name, "labels": of_some.tolist(), "data": flat, "filenames": "a.png"}
+        (inner / name).write_bytes(python2_pickle(content))
+    return folder
 
 
 def colour_images(machine: Machine, count: int) -> TestImages:

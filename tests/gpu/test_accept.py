@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from engine.attacks.threat import Threat
+from engine.data.memory.datasets import open_arrays
 from engine.models.fold_batchnorm import folded
 from engine.runtime.rng import image_noise
 from engine.training.learner import Learner
 from tests.gpu import checks, checks_training
+from tests.gpu.networks import made_up, write_made_up_cifar
 from tests.gpu.registry import Findings, Machine
 from tests.gpu.worker import do
 from tests.support.processes import ROOT
@@ -162,6 +165,13 @@ def test_a_figure_that_is_no_number_keeps_no_limit() -> None:
     findings.at_least("least", float("nan"), 1)
     findings.slow_below("speed", float("nan"), 1)
     assert [found.status for found in findings.found] == ["FAIL", "FAIL", "slow"]
+
+
+def test_made_up_images_are_read_as_cifar(tmp_path: Path) -> None:
+    arrays = open_arrays("cifar10", str(write_made_up_cifar(tmp_path, 60)))
+    images, labels = made_up(60)
+    np.testing.assert_array_equal(np.concatenate([arrays.train_images, arrays.test_images]), images)
+    np.testing.assert_array_equal(np.concatenate([arrays.train_labels, arrays.test_labels]), labels)
 
 
 def patched(target: str, replacement: Any) -> AbstractContextManager[Any]:

@@ -75,7 +75,7 @@ def do(number: int, machine: Machine) -> Outcome:
         if check.needs_gpu and not machine.gpu:
             raise Skip(check.on_cpu)
         check.work(machine, findings)
-        _wait_for_the_device(machine)
+        _clear_the_device(machine)
     except Skip as skip:
         return outcome("skip", str(skip))
     except Exception as error:
@@ -85,11 +85,12 @@ def do(number: int, machine: Machine) -> Outcome:
     return outcome("FAIL" if any(finding.status == "FAIL" for finding in findings.found) else "ok")
 
 
-def _wait_for_the_device(machine: Machine) -> None:
-    """Raise the error of a kernel here, and not in the next check."""
+def _clear_the_device(machine: Machine) -> None:
+    """Raise the error of a kernel here, and not in the next check. Leave the GPU's memory to the next one."""
     torch: Any = sys.modules.get("torch")
     if machine.gpu and torch is not None and torch.cuda.is_initialized():
         torch.cuda.synchronize()
+        torch.cuda.empty_cache()
 
 
 def one_line(error: BaseException) -> str:
