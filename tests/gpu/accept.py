@@ -8,7 +8,7 @@
 Prints a line for each check, a table of all figures, and one line of JSON. A check that fails, crashes or hangs stops
 none of the others. Needs the packages of `pip install -e '.[dev]'`, and no network: images are made up, or the digits.
 If $FASTADV_TEST_DATA holds CIFAR-10, check 17 trains on it. Exit codes: 0 no check has failed, 1 a check has failed,
-2 no check could be done.
+2 no check could be done, 130 interrupted.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from tests.gpu.registry import CHECKS, Check, Machine
 from tests.gpu.report import as_json, table, tell
 from tests.gpu.runner import RefusedError, Runner, WorkerEnded
 
-REFUSED = 2  # exit code
+REFUSED, INTERRUPTED = 2, 130  # exit codes
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,9 +37,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     machine = Machine(options.device, options.small)
     let_waiting_threads_sleep()  # the checks run as the engine does
-    importlib.import_module(options.checks)
     try:
+        importlib.import_module(options.checks)
         chosen = _chosen(options.only)
+    except ModuleNotFoundError as error:
+        parser.error(f"{error}; type pip install -e '.[dev]'")
     except ValueError as error:
         parser.error(str(error))
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
@@ -49,6 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (RefusedError, WorkerEnded) as error:
         print(f"accept: {error}", file=sys.stderr)
         return REFUSED
+    except KeyboardInterrupt:
+        return INTERRUPTED
     console.print(table(outcomes))
     content = as_json(runner.facts, outcomes, time.monotonic() - begun)
     if options.json:

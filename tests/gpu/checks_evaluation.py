@@ -29,7 +29,7 @@ class CutOff(Exception):  # noqa: N818  # no error, but what ends an evaluation 
     """The evaluation is to be interrupted here."""
 
 
-@check(12, "folded network in bf16", seconds=10, cpu_seconds=1, on_cpu="the same")
+@check(12, "folded network in bf16", seconds=3, cpu_seconds=1, on_cpu="the same")
 def folding(machine: Machine, findings: Findings) -> None:
     model, (images, _) = trained(machine), digits(device_of(machine))
     x, y = images[torch.arange(machine.size(1000, 200), device=images.labels.device)]
@@ -47,7 +47,7 @@ def folding(machine: Machine, findings: Findings) -> None:
 @check(
     14,
     "robust accuracy does not depend on device, precision and batch",
-    seconds=45,
+    seconds=25,
     cpu_seconds=4,
     on_cpu="bf16 against fp32, two batch sizes, and an evaluation that was cut and resumed",
 )
@@ -107,7 +107,7 @@ def _cut_and_resumed(model: nn.Module, images: TestImages, attack: Pgd) -> Accur
 @check(
     24,
     "cost of PGD-50-10",
-    seconds=30,
+    seconds=15,
     cpu_seconds=4,
     on_cpu="PGD-10-2 on the digits, counted only",
 )

@@ -29,7 +29,7 @@ SHARED_MEMORY = Path("/dev/shm")  # small in containers
 @check(
     21,
     "image folders",
-    seconds=60,
+    seconds=40,
     cpu_seconds=5,
     on_cpu="the same with 200 small images and one process that decodes",
 )

@@ -32,7 +32,7 @@ TURING, AMPERE = (7, 5), (8, 0)
 
 
 @check(
-    1, "the right GPU", seconds=20, cpu_seconds=3, on_cpu="doctor, and a stand-in for NVML with lost and divided GPUs"
+    1, "the right GPU", seconds=15, cpu_seconds=3, on_cpu="doctor, and a stand-in for NVML with lost and divided GPUs"
 )
 def right_gpu(machine: Machine, findings: Findings) -> None:
     _with_stand_in(findings)
@@ -91,7 +91,7 @@ def _compare_uuid(machine: Machine, findings: Findings, device: gpus.Device) -> 
 @check(
     20,
     "two runs and an evaluation on one GPU",
-    seconds=40,
+    seconds=35,
     cpu_seconds=0,
     on_cpu="needs a GPU: runs share it, and NVML lists its processes",
     needs_gpu=True,
@@ -143,7 +143,7 @@ def _first_visible(sampler: Sampler) -> Gpu:
     return next(gpu for gpu in seen if uuid in gpu.slots)
 
 
-@check(22, "telemetry", seconds=10, cpu_seconds=0.5, on_cpu="a stand-in for NVML, and the real load of this process")
+@check(22, "telemetry", seconds=7, cpu_seconds=0.5, on_cpu="a stand-in for NVML, and the real load of this process")
 def telemetry(machine: Machine, findings: Findings) -> None:
     with Sampler(None if machine.gpu else StandInNvml(1)) as sampler:
         sampler.sample([os.getpid()])
@@ -194,7 +194,7 @@ def _compare_with_stand_in(sampler: Sampler, findings: Findings) -> None:
         pass
 
 
-@check(23, "precision that the GPU has", seconds=5, cpu_seconds=0.5, on_cpu="GPUs are stood in for by their capability")
+@check(23, "precision that the GPU has", seconds=2, cpu_seconds=0.5, on_cpu="GPUs are stood in for by their capability")
 def native(machine: Machine, findings: Findings) -> None:
     gpu = torch.device("cuda:0")
     for capability, wanted, told in ((TURING, "fp16", True), (AMPERE, "bf16", False)):

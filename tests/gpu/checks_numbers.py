@@ -24,7 +24,7 @@ ULP = 2.0**-24  # half the distance of the float32 numbers just below 1
 SUM = 10_000  # terms of the sums of check 13
 
 
-@check(2, "noise of evaluations", seconds=5, cpu_seconds=0.5, on_cpu="against splitmix64 in numpy")
+@check(2, "noise of evaluations", seconds=2, cpu_seconds=0.5, on_cpu="against splitmix64 in numpy")
 def noise(machine: Machine, findings: Findings) -> None:
     count, shape = machine.size(1000, 50), torch.Size((3, 32, 32))
     images = torch.arange(count)
@@ -50,7 +50,7 @@ def splitmix_noise(seed: int, restart: int, images: int, shape: torch.Size) -> N
     return (bits.astype(np.float64) / 2**23 - 1).astype(np.float32).reshape(images, *shape)
 
 
-@check(3, "images and crops", seconds=5, cpu_seconds=1, on_cpu="the same, against crops that numpy cuts")
+@check(3, "images and crops", seconds=2, cpu_seconds=1, on_cpu="the same, against crops that numpy cuts")
 def crops(machine: Machine, findings: Findings) -> None:
     levels = torch.arange(256, dtype=torch.uint8).view(1, 16, 16, 1)
     wanted, found = to_images(levels), to_images(levels.to(device_of(machine))).cpu()
@@ -83,7 +83,7 @@ def _distance(x: NDArray[np.float32], image: NDArray[np.uint8], padding: int) ->
     return found[nearest], nearest
 
 
-@check(4, "direction of an attack", seconds=10, cpu_seconds=0.5, on_cpu="the same")
+@check(4, "direction of an attack", seconds=2, cpu_seconds=0.5, on_cpu="the same")
 def direction(machine: Machine, findings: Findings) -> None:
     """The gradient of the logits themselves: a network that returns its image."""
     model = nn.Flatten().to(device_of(machine)).eval()
@@ -117,7 +117,7 @@ def _wanted(logits: Tensor, y: Tensor) -> Tensor:
     return torch.autograd.grad(F.cross_entropy(scaled, y, reduction="sum"), scaled)[0]
 
 
-@check(5, "input gradients in low precision", seconds=15, cpu_seconds=2, on_cpu="the same against float64")
+@check(5, "input gradients in low precision", seconds=5, cpu_seconds=2, on_cpu="the same against float64")
 def gradients(machine: Machine, findings: Findings) -> None:
     model, (_, images) = trained(machine), digits(device_of(machine))
     x, y = images[torch.arange(machine.size(200, 64), device=images.labels.device)]

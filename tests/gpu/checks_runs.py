@@ -48,7 +48,7 @@ FEW = ("--set", "model.width=4", "--set", "watch.images=60", "--eval", "none")
 @check(
     9,
     "captured step",
-    seconds=25,
+    seconds=30,
     cpu_seconds=0.1,
     on_cpu="a CPU has no CUDA graphs; tests/engine/training has the same tests with a stand-in",
 )
@@ -59,24 +59,22 @@ def captured(machine: Machine, findings: Findings) -> None:
     if not machine.gpu:
         raise Skip("a CPU has no CUDA graphs; tests/engine/training has the same tests with a stand-in")
     chosen = precision.choose("auto", device_of(machine))[0]
-    typed: dict[str, Any] = {"epochs": 30, "optim__average": 0.9}
+    typed: dict[str, Any] = {"epochs": 30, "optim__average": 0.9, "deterministic": "on"}
     typed["precision"] = "fp32" if chosen == "fp16" else chosen  # no graph holds a step in fp16
     with tempfile.TemporaryDirectory() as folder:
-        for deterministic, allowed in {"on": 0.0, "off": 1e-3}.items():
-            common = {**typed, "deterministic": deterministic}
-            eager, whole, cut = (
-                engine_run(Path(folder, f"{name}-{deterministic}"), machine, capture=capture, **common)
-                for name, capture in (("eager", "off"), ("whole", "on"), ("cut", "on"))
-            )
-            train_to_end(eager, machine)
-            train_to_end(whole, machine)
-            _stop_and_resume(cut, machine, 80)
-            name = f"largest relative difference, deterministic {deterministic}"
-            findings.at_most(f"{name}, captured and eager", relative_difference(eager, whole), allowed)
-            findings.at_most(f"{name}, resumed and not", relative_difference(whole, cut), allowed)
+        eager, whole, cut = (
+            engine_run(Path(folder, name), machine, capture=capture, **typed)
+            for name, capture in (("eager", "off"), ("whole", "on"), ("cut", "on"))
+        )
+        train_to_end(eager, machine)
+        train_to_end(whole, machine)
+        at = _stop_and_resume(cut, machine, 80)
+        findings.info("stopped at step", float(at))
+        findings.at_most("largest relative difference, captured and eager", relative_difference(eager, whole), 0)
+        findings.at_most("largest relative difference, resumed and not", relative_difference(whole, cut), 0)
 
 
-@check(10, "stopped and resumed", seconds=30, cpu_seconds=6, on_cpu="the same, bit for bit")
+@check(10, "stopped and resumed", seconds=35, cpu_seconds=6, on_cpu="the same, bit for bit")
 def resumed(machine: Machine, findings: Findings) -> None:
     epochs, first = machine.size(30, 6), machine.size(80, 2)
     with tempfile.TemporaryDirectory() as folder:
@@ -118,7 +116,7 @@ def _guarded(rundir: RunDir) -> float:
 @check(
     17,
     "runs through queue and supervisor",
-    seconds=40,
+    seconds=45,
     cpu_seconds=8,
     on_cpu="two runs on the digits, the second of which waits for the first",
 )
@@ -157,7 +155,7 @@ def _between_epochs(rundir: RunDir) -> float:
 @check(
     18,
     "a full GPU is one line, and the next run trains",
-    seconds=20,
+    seconds=30,
     cpu_seconds=1,
     on_cpu="a training step raises torch.OutOfMemoryError",
 )
@@ -221,7 +219,7 @@ def _gpu_memory() -> int:
 @check(
     19,
     "a killed engine leaves nothing behind",
-    seconds=25,
+    seconds=20,
     cpu_seconds=4,
     on_cpu="the same with one process that decodes, without NVML",
 )

@@ -42,7 +42,7 @@ GRAPHS = 4  # of a compiled network: two sizes, with and without gradients of th
 @check(
     16,
     "speed of an eager step",
-    seconds=30,
+    seconds=15,
     cpu_seconds=2.5,
     on_cpu="a dispatch mode counts the operations, each of which is about one launch",
 )
@@ -129,7 +129,7 @@ def _profiled(one_step: Callable[[], None]) -> tuple[float, float]:
 @check(
     15,
     "torch.compile, and a machine without a compiler",
-    seconds=70,
+    seconds=60,
     cpu_seconds=9,
     on_cpu="torch's tracer without its compilers, and a run without g++",
     alone=True,

@@ -89,7 +89,7 @@ def learning(machine: Machine, findings: Findings) -> None:
     findings.equal("not finite, or scale <= 1", ", ".join(broken) or "none", "none")
 
 
-@check(7, "fp16 recovers from overflows", seconds=10, cpu_seconds=1.5, on_cpu="the same")
+@check(7, "fp16 recovers from overflows", seconds=3, cpu_seconds=1.5, on_cpu="the same")
 def overflow(machine: Machine, findings: Findings) -> None:
     for optimizer in OPTIMIZERS:
         config = config_of("fgsm", optimizer)
@@ -105,7 +105,7 @@ def overflow(machine: Machine, findings: Findings) -> None:
 @check(
     8,
     "no host wait in a training step",
-    seconds=15,
+    seconds=10,
     cpu_seconds=6,
     on_cpu="a dispatch mode counts the operations that a GPU's host would wait for",
 )
@@ -157,7 +157,7 @@ def _refused_waits(machine: Machine, waits: list[str]) -> Iterator[None]:
 @check(
     11,
     "checkpoints move between devices and precisions",
-    seconds=10,
+    seconds=5,
     cpu_seconds=1.5,
     on_cpu="bf16 to fp32 to fp16 on the CPU",
 )

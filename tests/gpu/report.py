@@ -15,9 +15,9 @@ COLOURS = {"ok": "green", "FAIL": "bold red", "skip": "yellow", "slow": "yellow"
 
 
 def tell(console: Console, outcome: Outcome) -> None:
-    """Print an outcome as it comes: its status, seconds, and its reason or the first figure that failed."""
-    bad = [f"{found.what}: {found.figure}, not {found.limit}" for found in outcome.findings if found.status == "FAIL"]
-    words = outcome.reason or next(iter(bad), "")
+    """Print an outcome as it comes: its status, seconds, and its reason or the first figure beyond its limit."""
+    beyond = [found for kind in ("FAIL", "slow") for found in outcome.findings if found.status == kind]
+    words = outcome.reason or next((f"{found.what}: {found.figure}, not {found.limit}" for found in beyond), "")
     console.print(f"{outcome.number:>2} {outcome.name}: {_status(outcome)} {outcome.seconds:.1f} s {escape(words)}")
 
 

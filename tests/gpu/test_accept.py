@@ -1,6 +1,7 @@
 """The acceptance checks for a GPU: all of them in small on a CPU, and the processes that do them."""
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -28,16 +29,17 @@ from tests.support.runs import gone
 from tests.support.waiting import seconds
 
 SMALL = Machine("cpu", small=True)
+ACCEPT = ROOT / "tests" / "gpu" / "accept.py"
 SKIPPED = {  # with the beginnings of the reasons
-    9: "no captured step in this version",
-    20: "needs a GPU",
+    9: ("no captured step in this version", "a CPU has no CUDA graphs"),
+    20: ("needs a GPU",),
 }
 TOYS = ("--checks", "tests.gpu.toy_checks", "--device", "cpu")
 
 
 def accept(*words: str | Path, timeout: float = 60) -> "subprocess.CompletedProcess[str]":
     """The command as a user types it, without this folder on the path."""
-    command = [sys.executable, str(ROOT / "tests" / "gpu" / "accept.py"), *map(str, words)]
+    command = [sys.executable, str(ACCEPT), *map(str, words)]
     return subprocess.run(command, cwd="/", capture_output=True, text=True, timeout=seconds(timeout))
 
 
@@ -142,6 +144,7 @@ def test_checks_that_do_not_fit_into_the_time_are_skipped_and_one_that_outlasts_
     [
         (("--only", "3,99"), "there is no check 99; use numbers from 1 to 13"),
         (("--only", "three"), "there is no check three"),
+        (("--checks", "tests.gpu.none"), "No module named 'tests.gpu.none'; type pip install -e '.[dev]'"),
         (("--device", "cuda"), "accept: there is no GPU here"),
     ],
 )
@@ -149,6 +152,17 @@ def test_what_cannot_be_done_is_one_line(words: tuple[str, ...], told: str) -> N
     done = accept(*TOYS, *words)
     assert done.returncode == 2
     assert told in done.stderr.splitlines()[-1]
+
+
+def test_an_interrupt_ends_the_command_and_its_check() -> None:
+    command = [sys.executable, str(ACCEPT), *TOYS, "--only", "1,13"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(" 1 good: ok")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(seconds(30)) == 130
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="torch can use a GPU here")
@@ -202,6 +216,15 @@ def waiting(original: Callable[..., Any]) -> Callable[..., Any]:
     return update
 
 
+def busy(original: Callable[..., Any]) -> Callable[..., Any]:
+    def update(learner: Learner, x: Tensor, *arguments: Any, **options: Any) -> Any:
+        for _ in range(200):
+            x.sum()
+        return original(learner, x, *arguments, **options)
+
+    return update
+
+
 def wrong_network(model: torch.nn.Module, dtype: torch.dtype) -> torch.nn.Module:
     made = folded(model, dtype)
     with torch.no_grad():
@@ -225,6 +248,7 @@ FAULTS: dict[str, tuple[int, AbstractContextManager[Any]]] = {
     "host wait": (8, patched("engine.training.learner.Learner.update", waiting(Learner.update))),
     "folding": (12, patched("tests.gpu.checks_evaluation.folded", wrong_network)),
     "weak attack": (14, patched("engine.attacks.threat.Threat.step", weak_in_large_batches(Threat.step))),
+    "many launches": (16, patched("engine.training.learner.Learner.update", busy(Learner.update))),
     "full memory": (18, patched("engine.runtime.gpu_memory.is_full", lambda error: False)),
     "precision": (23, patched("engine.runtime.precision.choose", lambda asked, device: ("fp32", ""))),
 }

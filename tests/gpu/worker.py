@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import signal
 import sys
 import time
 import traceback
@@ -41,6 +42,7 @@ def serve(pipe: Connection, module: str, machine: Machine, environment: Mapping[
     module: registers the checks when it is imported, and has `why_refused` and `facts` (see facts.py).
     environment: variables to set before torch is loaded.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C reaches both processes; the other one acts
     os.environ.update(environment)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # the last line of standard output is the JSON of the command
     pipe.send(_ready(module, machine))
