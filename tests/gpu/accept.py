@@ -25,7 +25,7 @@ from rich.console import Console
 from engine.runtime.openmp import let_waiting_threads_sleep
 from tests.gpu.registry import CHECKS, Check, Machine
 from tests.gpu.report import as_json, table, tell
-from tests.gpu.runner import RefusedError, Runner, WorkerEnded
+from tests.gpu.runner import RefusedError, Runner
 
 REFUSED, INTERRUPTED = 2, 130  # exit codes
 
@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     runner = Runner(options.checks, machine, begun + 60 * options.minutes)
     try:
         outcomes = runner.run(chosen, lambda outcome: tell(console, outcome))
-    except (RefusedError, WorkerEnded) as error:
+    except RefusedError as error:
         print(f"accept: {error}", file=sys.stderr)
         return REFUSED
     except KeyboardInterrupt:

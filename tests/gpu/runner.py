@@ -12,6 +12,7 @@ from tests.support.processes import TOKEN, kill_all, with_token
 from tests.support.waiting import seconds
 
 START_SECONDS = 120.0  # longest wait for a process that loads torch
+KILL_SECONDS = 10.0  # longest wait for a killed process, which may hang in a driver
 SPAWN = get_context("spawn")  # a fork of a process with CUDA cannot use CUDA
 
 
@@ -26,15 +27,15 @@ class WorkerEnded(Exception):  # noqa: N818  # a check is told to fail by it, an
 class Worker:
     """A process that does checks. Whatever it starts carries a token of its own, and ends with it."""
 
-    def __init__(self, module: str, machine: Machine, environment: Mapping[str, str]) -> None:
-        """Raises: RefusedError; WorkerEnded."""
+    def __init__(self, module: str, machine: Machine, environment: Mapping[str, str], patience: float) -> None:
+        """patience: seconds that it may take to start. Raises: RefusedError; WorkerEnded."""
         self._token = ".".join(filter(None, (os.environ.get(TOKEN), uuid.uuid4().hex)))
         self._pipe, theirs = SPAWN.Pipe()
         variables = {**environment, TOKEN: self._token}
         self._process = SPAWN.Process(target=serve, args=(theirs, module, machine, variables))
         self._process.start()
         theirs.close()
-        ready = self._answer(seconds(START_SECONDS))
+        ready = self._answer(patience)
         assert isinstance(ready, Ready)
         self.facts = ready.facts
         if ready.refused:
@@ -69,7 +70,7 @@ class Worker:
     def _kill(self) -> None:
         if self._process.is_alive():
             self._process.kill()
-        self._process.join()
+        self._process.join(KILL_SECONDS)
         kill_all(lambda: [process for process in with_token(self._token) if process.pid != os.getpid()])
 
 
@@ -106,7 +107,10 @@ class Runner:
             self.facts = self.facts or worker.facts
             outcome = worker.do(check.number, min(allowed, max(self._end - time.monotonic(), 0.1)))
         except WorkerEnded as ended:
-            self._shared = self._alone = None
+            if check.alone:
+                self._alone = None
+            else:
+                self._shared = None
             over = time.monotonic() >= self._end
             reason = "cut off: the time of --minutes is over" if over else str(ended)
             took = round(time.monotonic() - begun, 2)
@@ -118,11 +122,15 @@ class Runner:
 
     def _worker(self, check: Check) -> Worker:
         if check.alone:
-            self._alone = Worker(self._module, self._machine, check.environment)
+            self._alone = self._started(check.environment)
             return self._alone
         if self._shared is None:
-            self._shared = Worker(self._module, self._machine, {})
+            self._shared = self._started({})
         return self._shared
+
+    def _started(self, environment: Mapping[str, str]) -> Worker:
+        patience = min(seconds(START_SECONDS), max(self._end - time.monotonic(), 0.1))
+        return Worker(self._module, self._machine, environment, patience)
 
     def _end_alone(self) -> None:
         if self._alone is not None:

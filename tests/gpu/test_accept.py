@@ -54,7 +54,7 @@ def info(check: dict[str, Any], what: str) -> str:
 
 def test_every_check_passes_in_small_on_a_cpu_but_for_those_that_are_skipped_with_a_reason(tmp_path: Path) -> None:
     file = tmp_path / "found.json"
-    done = accept("--device", "cpu", "--small", "--minutes", f"{seconds(10)}", "--json", file, timeout=600)
+    done = accept("--device", "cpu", "--small", *minutes(900), "--json", file, timeout=600)
     content = json.loads(file.read_text())
     found = by_number(content)
     assert [*found] == [*range(1, 25)]
@@ -71,7 +71,7 @@ def test_every_check_passes_in_small_on_a_cpu_but_for_those_that_are_skipped_wit
 @pytest.fixture(scope="module")
 def toys() -> "subprocess.CompletedProcess[str]":
     """One run of checks that end in every way."""
-    return accept(*TOYS, "--only", ",".join(map(str, range(1, 12))))
+    return accept(*TOYS, "--only", ",".join(map(str, [*range(1, 12), 14, 15])))
 
 
 def toy_outcomes(done: "subprocess.CompletedProcess[str]") -> dict[int, dict[str, Any]]:
@@ -93,9 +93,11 @@ def test_no_check_stops_the_others_however_it_ends(toys: "subprocess.CompletedPr
         9: ("FAIL", "the check found no figure"),
         10: ("ok", ""),
         11: ("ok", ""),
+        14: ("FAIL", "its process died: signal 9"),
+        15: ("ok", ""),
     }
     assert toys.returncode == 1
-    assert json.loads(toys.stdout.splitlines()[-1])["failed"] == [2, 3, 4, 5, 9]
+    assert json.loads(toys.stdout.splitlines()[-1])["failed"] == [2, 3, 4, 5, 9, 14]
 
 
 def test_the_json_has_every_figure_and_the_traceback(toys: "subprocess.CompletedProcess[str]") -> None:
@@ -125,16 +127,25 @@ def test_a_check_has_a_fresh_process_after_an_error_and_one_of_its_own_if_it_ask
     found = toy_outcomes(toys)
     first, alone, last = (info(found[number], "pid") for number in (1, 8, 11))
     assert len({first, alone, last}) == 3
+    assert info(found[15], "pid") == last  # the end of another process does not matter to it
     assert gone(int(info(found[10], "pid")))  # what a check leaves is killed
 
 
-def test_checks_that_do_not_fit_into_the_time_are_skipped_and_one_that_outlasts_it_is_cut_off() -> None:
-    done = accept(*TOYS, "--only", "12,1,4", "--minutes", "0.1")
+def minutes(nominal: float) -> tuple[str, str]:
+    """The option for so many seconds of a quiet machine."""
+    return "--minutes", f"{seconds(nominal) / 60}"
+
+
+def test_a_check_that_does_not_fit_into_the_time_is_skipped() -> None:
+    done = accept(*TOYS, "--only", "12,1", *minutes(20))
     found = toy_outcomes(done)
-    assert found[1]["status"] == "ok"
-    assert found[12]["status"] == "skip"
+    assert (found[1]["status"], found[12]["status"], done.returncode) == ("ok", "skip", 0)
     assert found[12]["reason"].startswith("it takes about 600 s, and ")
-    done = accept(*TOYS, "--only", "13", "--minutes", "0.05")
+    assert found[12]["reason"].endswith(" s are left of --minutes")
+
+
+def test_a_check_that_outlasts_the_time_is_cut_off() -> None:
+    done = accept(*TOYS, "--only", "13", *minutes(3))
     assert toy_outcomes(done)[13]["reason"] == "cut off: the time of --minutes is over"
     assert (toy_outcomes(done)[13]["status"], done.returncode) == ("skip", 0)
 
@@ -142,7 +153,7 @@ def test_checks_that_do_not_fit_into_the_time_are_skipped_and_one_that_outlasts_
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--only", "3,99"), "there is no check 99; use numbers from 1 to 13"),
+        (("--only", "3,99"), "there is no check 99; use numbers from 1 to 15"),
         (("--only", "three"), "there is no check three"),
         (("--checks", "tests.gpu.none"), "No module named 'tests.gpu.none'; type pip install -e '.[dev]'"),
         (("--device", "cuda"), "accept: there is no GPU here"),

@@ -92,3 +92,13 @@ def long(machine: Machine, findings: Findings) -> None:
 @check(13, "outlasts the time", **QUICK)
 def outlasts(machine: Machine, findings: Findings) -> None:
     time.sleep(NEVER)
+
+
+@check(14, "kills a process of its own", **QUICK, alone=True)
+def kills_own(machine: Machine, findings: Findings) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@check(15, "good at last", **QUICK)
+def good_at_last(machine: Machine, findings: Findings) -> None:
+    findings.info("pid", str(os.getpid()))
