@@ -54,7 +54,7 @@ def info(check: dict[str, Any], what: str) -> str:
 
 def test_every_check_passes_in_small_on_a_cpu_but_for_those_that_are_skipped_with_a_reason(tmp_path: Path) -> None:
     file = tmp_path / "found.json"
-    done = accept("--device", "cpu", "--small", *minutes(900), "--json", file, timeout=600)
+    done = accept("--device", "cpu", "--small", *minutes(550), "--json", file, timeout=600)
     content = json.loads(file.read_text())
     found = by_number(content)
     assert [*found] == [*range(1, 25)]
