@@ -26,7 +26,8 @@ PASSED = pytest.StashKey[bool]()
 LONGEST_ID = 60  # characters of one value in the id of a test
 
 # These run first: a long file that begins last leaves the other cores idle.
-LONGEST = ("test_speed_ups", "test_terminal", "test_engine_process", "test_command_line", "test_index", "test_server")
+LONGEST = ("test_accept", "test_speed_ups", "test_terminal", "test_engine_process", "test_command_line", "test_index")
+LONGEST += ("test_server",)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
