@@ -133,7 +133,9 @@ TABLES = {
                 _of_method("liet", "fastat-liet"),
                 _of_method("nuat", "fastat-nuat"),
                 _of_method("gat", "fastat-gat"),
-                _of_method("pgd", label="pgd-2", method__steps="2"),
+                _of_method(
+                    "pgd", label="pgd-2", method__steps="2", method__alpha="4"
+                ),  # eps/2, as two steps must reach the border
                 _of_method("trades", method__steps="10"),
             ),
             timed_by="fgsm",
