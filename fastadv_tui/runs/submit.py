@@ -8,6 +8,7 @@ from collections.abc import Callable
 from engine.protocol.rundir import RunDir, Submission
 from fastadv_tui.errors import DeviceError, HomeError, UserError
 from fastadv_tui.supervise import keeper, records
+from fastadv_tui.supervise.keeper import StartSupervisor
 from fastadv_tui.supervise.locks import try_lock
 from fastadv_tui.supervise.process_identity import hostname
 from fastadv_tui.supervise.queue import FullTicket, RunQueue
@@ -19,15 +20,15 @@ class RunError(UserError):
     """The action is not possible in the present status of the run."""
 
 
-def submit_run(rundir: RunDir) -> None:
-    """Put a run into the queue of this host, and start it if its turn has come.
+def submit_run(rundir: RunDir, supervise: StartSupervisor | None = None) -> None:
+    """Put a run into the queue of this host, and start it if its turn has come. supervise: as for `start_runs`.
 
     Raises: RunError, if the run waits or has a supervisor already, or it cannot use its device; HomeError, if its
     folder or the queue cannot be written; SubmissionError, if its `config.json` cannot be read.
     """
     queue = RunQueue.of_home()
     put_in_queue(rundir, queue)
-    serve(queue)
+    serve(queue, supervise)
 
 
 def put_in_queue(rundir: RunDir, queue: RunQueue, devices: Callable[[str], tuple[str, ...]] = devices_for) -> None:
@@ -93,13 +94,13 @@ def _add(
         raise
 
 
-def serve(queue: RunQueue) -> None:
+def serve(queue: RunQueue, supervise: StartSupervisor | None = None) -> None:
     """Start the runs whose turn has come, and a keeper for those that must wait.
 
     Raises: HomeError, if the queue cannot be written; the runs keep their places.
     """
     try:
-        if keeper.start_runs(queue):
+        if keeper.start_runs(queue, supervise):
             keeper.revive(queue)
     except OSError as error:
         raise HomeError(f"cannot start queued runs ({error.strerror or error}); they keep their places") from None

@@ -280,6 +280,14 @@ def cpu_seconds(command: Sequence[str]) -> float:
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
+def test_a_run_loads_torch_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")  # each Python tells each import
+    done = fastadv("run", "digits", *QUICK)
+    assert done.returncode == 0, done.stderr
+    told = done.stderr + only_run(home).log.read_text()
+    assert len(re.findall(r"^import time: .*\| +torch$", told, re.MULTILINE)) == 1
+
+
 def test_ctrl_c_before_the_run_exists_prints_nothing_and_leaves_nothing(home: Path) -> None:
     """Ctrl-C reaches all processes of the terminal, so also the engine that checks the data."""
     process = subprocess.Popen(
