@@ -3,7 +3,8 @@
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from engine.protocol.rundir import RunDir, Submission
 from fastadv_tui.errors import DeviceError, HomeError, UserError
@@ -31,16 +32,27 @@ def submit_run(rundir: RunDir, supervise: StartSupervisor | None = None) -> None
     serve(queue, supervise)
 
 
-def put_in_queue(rundir: RunDir, queue: RunQueue, devices: Callable[[str], tuple[str, ...]] = devices_for) -> None:
-    """Give a run its place in the queue of this host. `serve` starts the run.
+def put_in_queue(rundir: RunDir, queue: RunQueue) -> None:
+    """Give a run its place in the queue of this host. `serve` starts the run. Raises: as `submit_run`."""
+    with in_one_line(rundir), queue.locked():
+        place_in_queue(rundir, queue)
 
-    devices: `devices_for`, or what remembers its answers for many runs. Raises: as `submit_run`.
+
+def place_in_queue(rundir: RunDir, queue: RunQueue, devices: Callable[[str], tuple[str, ...]] = devices_for) -> None:
+    """As `put_in_queue`, for a caller that holds the lock of the queue. Threads may place several runs at once.
+
+    devices: `devices_for`, or what remembers its answers for many runs.
     """
-    submission = rundir.submission()
+    with in_one_line(rundir):
+        submission = rundir.submission()
+        _add(rundir, queue, submission, _new_attempt(rundir, queue), devices)
+
+
+@contextmanager
+def in_one_line(rundir: RunDir) -> Iterator[None]:
+    """Turn the errors of a submission into one line for the user. Raises: RunError or HomeError."""
     try:
-        with queue.locked():
-            attempt = _new_attempt(rundir, queue)
-            _add(rundir, queue, submission, attempt, devices)
+        yield
     except DeviceError as error:
         raise RunError(f"{rundir.id} cannot be started: {error}") from None
     except OSError as error:
