@@ -14,9 +14,10 @@ from contextlib import suppress
 
 from engine.commands.check import check
 from engine.protocol.exit_code import ExitCode
-from engine.protocol.handover import release_questions, wait_for_run
+from engine.protocol.handover import wait_for_run
 from engine.protocol.rundir import RunDir
 from engine.protocol.stop import die_with_parent
+from engine.protocol.streams import release_questions
 
 TRAINING = "engine.training.trainer"  # what the run needs besides torch
 

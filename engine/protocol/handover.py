@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from engine.config.typed import decode
 from engine.protocol.rundir import RunDir
+from engine.protocol.streams import write_to_log
 
 MAX_BYTES = 1 << 16  # of a message
 MAX_HANDLES = 2  # open files that come with a message
@@ -52,18 +53,3 @@ def wait_for_run(handle: int) -> RunDir | None:
     rundir = RunDir(Path(go.folder))
     write_to_log(rundir.log)
     return rundir
-
-
-def release_questions() -> None:
-    """Let go of standard input and standard output. Who asked a question there reads to the end of the output."""
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1):
-        os.dup2(nothing, stream)
-    os.close(nothing)
-
-
-def write_to_log(log: Path) -> None:
-    """Append standard output and standard error to a log from now on. Raises: OSError."""
-    with log.open("ab") as file:
-        for stream in (1, 2):
-            os.dup2(file.fileno(), stream)

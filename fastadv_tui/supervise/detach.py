@@ -4,7 +4,7 @@ import os
 import sys
 
 from engine.protocol.exit_code import ExitCode
-from engine.protocol.handover import release_questions
+from engine.protocol.streams import release_questions
 
 
 class Starter:

@@ -19,9 +19,10 @@ from pathlib import Path
 from msgspec import Struct
 
 from engine.protocol.exit_code import ExitCode
-from engine.protocol.handover import GoAhead, receive, release_questions, send, write_to_log
+from engine.protocol.handover import GoAhead, receive, send
 from engine.protocol.provenance import engine_command
 from engine.protocol.rundir import RunDir
+from engine.protocol.streams import release_questions, write_to_log
 from fastadv_tui.supervise.detach import detach
 from fastadv_tui.supervise.process_tree import adopt_orphans, end_with_parent, kill_descendants
 from fastadv_tui.supervise.slots import Slot

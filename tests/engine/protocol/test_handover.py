@@ -15,7 +15,8 @@ from fastadv_tui.supervise.locks import try_lock
 GO = GoAhead(folder="/runs/ä", environment={"FASTADV_DEVICE": "cuda"})
 WAITING = """
 import sys
-from engine.protocol.handover import release_questions, wait_for_run
+from engine.protocol.handover import wait_for_run
+from engine.protocol.streams import release_questions
 print("an answer", flush=True)
 release_questions()
 rundir = wait_for_run(int(sys.argv[1]))

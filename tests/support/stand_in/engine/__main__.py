@@ -20,10 +20,11 @@ from engine.protocol.answers import answer, refuse
 from engine.protocol.evaluations import EvaluationRecord, append, iso_time
 from engine.protocol.event_log import Writer
 from engine.protocol.events import COMPILING, Alarm, Finished, Progress, Saved, Started, Starting, Step
-from engine.protocol.handover import release_questions, wait_for_run
+from engine.protocol.handover import wait_for_run
 from engine.protocol.requests import Checked, EvalRequest
 from engine.protocol.rundir import RunDir
 from engine.protocol.stop import StopRequest
+from engine.protocol.streams import release_questions
 
 STEPS = 10
 PAUSE = 0.02
