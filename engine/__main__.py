@@ -1,9 +1,9 @@
 """Entry point of the engine's process. `python -P -m engine RUN_DIR` trains a run, or evaluates what
 `request.json` in the folder asks for.
 
-`--check`, `--doctor`, `--flops` and `--eval` answer one question, `--serve` answers many. `--prepare` resizes the
-images of a data set. The last event of a training is always `finished`. Exit codes: 0 done, 1 failed, 2 refused, 130
-stopped.
+`--check`, `--doctor`, `--flops` and `--eval` answer one question, `--serve` answers many. `--warm` checks a run that
+has no folder yet, and trains it then. `--prepare` resizes the images of a data set. The last event of a training is
+always `finished`. Exit codes: 0 done, 1 failed, 2 refused, 130 stopped.
 """
 
 import contextlib
@@ -58,6 +58,12 @@ def _command(arguments: list[str]) -> int:
         from engine.commands.flops import flops
 
         return flops(sys.stdin.buffer.read())
+    if arguments[:1] == ["--warm"]:
+        from engine.commands.warm import check_and_wait
+        from engine.protocol.requests import ON_GPU
+
+        found = check_and_wait(int(arguments[1]), on_gpu=arguments[2:] == [ON_GPU])
+        return train(found) if isinstance(found, RunDir) else found
     return train(RunDir(Path(arguments[0])))
 
 

@@ -1,10 +1,12 @@
 """The command line. Each command imports what it needs only when it runs, so every start is fast."""
 
+import ast
 import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -30,16 +32,46 @@ HEADINGS = {  # the modules of fastadv_tui.commands under the headings of --help
 }
 HEADING_OF = {name: heading for heading, names in HEADINGS.items() for name in names}
 COMMANDS = tuple(HEADING_OF)
+COMMANDS_FOLDER = Path(__file__).parent / "commands"
 
 
 def register(words: Sequence[str]) -> None:
-    """Load the module of the command that `words` begin with. If `words` begin with no command, load all modules."""
-    if words[:1] == ["--version"]:
-        return  # --version needs no command
-    asked = [name for name in COMMANDS if name in words[:1]]
-    for name in asked or COMMANDS:
-        import_module(f"fastadv_tui.commands.{name}").register(app)
-        _put_under_heading(name)
+    """Load the module of the command among `words`, and of no other one. Modules of commands import much.
+
+    If `words` do not begin with a command, the help may be printed: then the other commands have their names and their
+    help only.
+    """
+    asked = next((word for word in words if word in COMMANDS), "")
+    for name in [asked] if asked in words[:1] else COMMANDS:
+        if name == asked:
+            load(name)
+        else:
+            _announce(name, _summary(name))
+
+
+def load(name: str) -> None:
+    """Load the module of a command, and add the command to `app`."""
+    import_module(f"fastadv_tui.commands.{name}").register(app)
+    _put_under_heading(name)
+
+
+def _announce(name: str, summary: str = "") -> None:
+    """Add a command that can be listed and completed, and not run."""
+
+    def placeholder() -> None:
+        pass
+
+    app.command(name, help=summary, rich_help_panel=HEADING_OF[name])(placeholder)
+
+
+def _summary(name: str) -> str:
+    """The help of a command: the docstring of the function that is named like the command.
+
+    The module is parsed, because an import would take five times as long.
+    """
+    tree = ast.parse(COMMANDS_FOLDER.joinpath(f"{name}.py").read_bytes())
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    return next(ast.get_docstring(node) or "" for node in functions if node.name.rstrip("_") == name)
 
 
 def _put_under_heading(name: str) -> None:
@@ -89,7 +121,8 @@ def _keep_queue_going() -> None:
 
 def run(words: Sequence[str]) -> None:
     """Run a command line. Raises: UserError, which `fastadv_tui.__main__` prints in one line."""
-    register(words)
+    if words[:1] != ["--version"]:  # it needs no command
+        register(words)
     app(prog_name=NAME)
 
 
@@ -107,16 +140,12 @@ def complete(variable: str) -> None:
 
 
 def _register_for(words: Sequence[str]) -> None:
-    """Load only the command whose words are completed. Completing the name of a command loads no command."""
+    """Load only the command whose words are completed. Names are completed without a help text for each."""
     if words[:1] and words[0] in COMMANDS:
-        register(words)
+        load(words[0])
         return
     for name in COMMANDS:
-        app.command(name)(_placeholder)
-
-
-def _placeholder() -> None:
-    pass  # no docstring: the shell would show it as the help of every command
+        _announce(name)
 
 
 def words_before_cursor() -> list[str]:

@@ -23,10 +23,10 @@ EXAMPLES = (
 
 
 def register(app: typer.Typer) -> None:
-    app.command("eval", epilog=EXAMPLES)(evaluate)
+    app.command("eval", epilog=EXAMPLES)(eval_)
 
 
-def evaluate(
+def eval_(
     targets: Annotated[
         list[str] | None,
         typer.Argument(

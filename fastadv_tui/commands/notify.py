@@ -19,7 +19,7 @@ NOTHING = "no notifications are set; `fastadv notify set --ntfy TOPIC` sets one"
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="Be told when a run ends, fails, stalls or raises an alarm, with no dashboard open.")
+    group = typer.Typer()
     group.callback(invoke_without_command=True, epilog=EXAMPLES)(notify)
     group.command("show")(show)
     group.command("set", epilog=EXAMPLES)(set_)
@@ -29,9 +29,9 @@ def register(app: typer.Typer) -> None:
 
 
 def notify(context: typer.Context) -> None:
-    """Be told when a run ends, fails, stalls or raises an alarm, with no dashboard open. Alone, it shows the settings.
+    """Be told when a run ends, fails, stalls or raises an alarm, with no dashboard open.
 
-    Runs that are under way follow a change of the settings.
+    Without a command, show the settings. Runs that are under way follow a change of the settings.
     """
     if context.invoked_subcommand is None:
         show()

@@ -24,7 +24,7 @@ EPILOG = (
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="List the runs that wait on this host, move one, or hold and release them all.")
+    group = typer.Typer()
     group.callback(invoke_without_command=True, epilog=EPILOG)(queue)
     group.command(epilog="Examples: fastadv queue move k3f9 --to 1 · fastadv queue move k3f9 --to last")(move)
     group.command()(pause)
@@ -36,7 +36,7 @@ def queue(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Print the waiting runs as JSON.")] = False,
 ) -> None:
-    """List the runs that wait on this host, with the expected start and end of each."""
+    """List the runs that wait on this host, move one, or hold and release them all."""
     if context.invoked_subcommand is not None:
         return
     from fastadv_tui.launch.line import waiting_runs

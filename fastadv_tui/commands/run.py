@@ -43,18 +43,19 @@ def run(
 def start(config: "RunConfig", slots: int, as_json: bool, detach: bool) -> int:
     """Check, submit and, unless detached, follow a run. Returns the exit code."""
     from fastadv_tui.launch.submission import scaled_phases, understood
-    from fastadv_tui.runs import engine_client
     from fastadv_tui.runs.create import create_run
     from fastadv_tui.runs.submit import submit_run
+    from fastadv_tui.runs.warm_engine import WarmEngine
     from fastadv_tui.terminal import run_display
     from fastadv_tui.terminal.follow import follow_to_end, say_begun, update_history
 
     print(understood(config), file=sys.stderr)
     if scaling := scaled_phases(config):
         print(scaling, file=sys.stderr)
-    engine_client.check(config)
-    rundir = create_run(config, sys.argv, slots=slots)
-    submit_run(rundir)
+    with WarmEngine(config) as engine:
+        engine.check()
+        rundir = create_run(config, sys.argv, slots=slots)
+        submit_run(rundir, engine.supervise(rundir))
     if detach:
         print(rundir.id, flush=True)
     update_history(rundir)

@@ -40,7 +40,12 @@ def notes_to_change(rundir: RunDir) -> Notes:
 
 def write_notes(rundir: RunDir, notes: Notes) -> None:
     """Raises: OSError."""
-    write_atomic(rundir.notes, msgspec.json.encode(notes))
+    write_atomic(rundir.notes, encoded(notes))
+
+
+def encoded(notes: Notes) -> bytes:
+    """The content of `notes.json`."""
+    return msgspec.json.encode(notes)
 
 
 def changed_tags(tags: Iterable[str], words: Iterable[str]) -> list[str]:

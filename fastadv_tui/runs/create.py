@@ -20,9 +20,17 @@ ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # without i, l, o, u: users re
 ID_LENGTH = 6
 
 
-def create_run(config: RunConfig, command: Sequence[str], slots: int = 1, code: CodeVersion | None = None) -> RunDir:
-    """Create a run directory with its `config.json`, readable by this user only. code: default: that of now.
+def create_run(
+    config: RunConfig,
+    command: Sequence[str],
+    slots: int = 1,
+    code: CodeVersion | None = None,
+    submitted: float | None = None,
+    notes: bytes = b"",
+) -> RunDir:
+    """Create a run directory with its `config.json`, readable by this user only.
 
+    code, submitted: default: those of now. submitted: in unix time. notes: content of `notes.json`; empty: no file.
     Raises: HomeError, if the directory cannot be written; no file is left then.
     """
     ensure_home()
@@ -31,7 +39,7 @@ def create_run(config: RunConfig, command: Sequence[str], slots: int = 1, code: 
         path = unused_path(runs_dir())
         submission = Submission(
             id=path.name,
-            submitted=time.time(),
+            submitted=time.time() if submitted is None else submitted,
             config=config,
             version=code.version,
             commit=code.commit,
@@ -40,7 +48,8 @@ def create_run(config: RunConfig, command: Sequence[str], slots: int = 1, code: 
             slots=slots,
         )
         config_json = msgspec.json.format(msgspec.json.encode(submission), indent=2)
-        create_whole_folder(path, {RunDir(path).config.name: config_json})
+        files = {RunDir(path).config.name: config_json, RunDir(path).notes.name: notes}
+        create_whole_folder(path, {name: content for name, content in files.items() if content})
     except OSError as error:
         raise HomeError(
             f"cannot write to {runs_dir()} ({error.strerror}); free some space or set FASTADV_HOME"

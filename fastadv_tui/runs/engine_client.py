@@ -5,7 +5,7 @@
 
 import signal
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from types import FrameType
 from typing import Any, Generic, TypeVar
@@ -78,16 +78,24 @@ def _checked_settings(config: RunConfig) -> tuple[object, ...]:
 
 
 def _ask(command: str, kind: type[OneAnswer], request: bytes, *arguments: str, stderr: int | None = None) -> OneAnswer:
-    """The answer in the last line of the command's output. Libraries may have written lines before this line."""
+    """Have a command answer one question. Raises: as `read_answer`."""
     words = engine_command(f"--{command}", *arguments)
     try:
         code, output = _run(words, request, stderr)
     except OSError as error:  # no more processes are allowed, or there is no memory for a new process
         raise EngineError(f"cannot start the engine's {command}: {error}") from None
+    return read_answer(command, kind, output, lambda: code)
+
+
+def read_answer(command: str, kind: type[OneAnswer], output: bytes, exit_code: Callable[[], int]) -> OneAnswer:
+    """The answer in the last line of a command's output. Libraries may have written lines before this line.
+
+    Raises: UserError, if the request was refused; EngineError, if there is no answer.
+    """
     try:
         answer = decode(output.splitlines()[-1], kind | Refused)
     except (IndexError, msgspec.DecodeError):
-        ending = f"the engine's {command} ended without an answer (exit code {code})"
+        ending = f"the engine's {command} ended without an answer (exit code {exit_code()})"
         raise EngineError(f"{ending}; `fastadv doctor` may show the cause") from None
     if isinstance(answer, Refused):
         raise UserError(answer.message)

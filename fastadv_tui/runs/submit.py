@@ -3,11 +3,13 @@
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from engine.protocol.rundir import RunDir, Submission
 from fastadv_tui.errors import DeviceError, HomeError, UserError
 from fastadv_tui.supervise import keeper, records
+from fastadv_tui.supervise.keeper import StartSupervisor
 from fastadv_tui.supervise.locks import try_lock
 from fastadv_tui.supervise.process_identity import hostname
 from fastadv_tui.supervise.queue import FullTicket, RunQueue
@@ -19,27 +21,38 @@ class RunError(UserError):
     """The action is not possible in the present status of the run."""
 
 
-def submit_run(rundir: RunDir) -> None:
-    """Put a run into the queue of this host, and start it if its turn has come.
+def submit_run(rundir: RunDir, supervise: StartSupervisor | None = None) -> None:
+    """Put a run into the queue of this host, and start it if its turn has come. supervise: as for `start_runs`.
 
     Raises: RunError, if the run waits or has a supervisor already, or it cannot use its device; HomeError, if its
     folder or the queue cannot be written; SubmissionError, if its `config.json` cannot be read.
     """
     queue = RunQueue.of_home()
     put_in_queue(rundir, queue)
-    serve(queue)
+    serve(queue, supervise)
 
 
-def put_in_queue(rundir: RunDir, queue: RunQueue, devices: Callable[[str], tuple[str, ...]] = devices_for) -> None:
-    """Give a run its place in the queue of this host. `serve` starts the run.
+def put_in_queue(rundir: RunDir, queue: RunQueue) -> None:
+    """Give a run its place in the queue of this host. `serve` starts the run. Raises: as `submit_run`."""
+    with in_one_line(rundir), queue.locked():
+        place_in_queue(rundir, queue)
 
-    devices: `devices_for`, or what remembers its answers for many runs. Raises: as `submit_run`.
+
+def place_in_queue(rundir: RunDir, queue: RunQueue, devices: Callable[[str], tuple[str, ...]] = devices_for) -> None:
+    """As `put_in_queue`, for a caller that holds the lock of the queue. Threads may place several runs at once.
+
+    devices: `devices_for`, or what remembers its answers for many runs.
     """
-    submission = rundir.submission()
+    with in_one_line(rundir):
+        submission = rundir.submission()
+        _add(rundir, queue, submission, _new_attempt(rundir, queue), devices)
+
+
+@contextmanager
+def in_one_line(rundir: RunDir) -> Iterator[None]:
+    """Turn the errors of a submission into one line for the user. Raises: RunError or HomeError."""
     try:
-        with queue.locked():
-            attempt = _new_attempt(rundir, queue)
-            _add(rundir, queue, submission, attempt, devices)
+        yield
     except DeviceError as error:
         raise RunError(f"{rundir.id} cannot be started: {error}") from None
     except OSError as error:
@@ -93,13 +106,13 @@ def _add(
         raise
 
 
-def serve(queue: RunQueue) -> None:
+def serve(queue: RunQueue, supervise: StartSupervisor | None = None) -> None:
     """Start the runs whose turn has come, and a keeper for those that must wait.
 
     Raises: HomeError, if the queue cannot be written; the runs keep their places.
     """
     try:
-        if keeper.start_runs(queue):
+        if keeper.start_runs(queue, supervise):
             keeper.revive(queue)
     except OSError as error:
         raise HomeError(f"cannot start queued runs ({error.strerror or error}); they keep their places") from None

@@ -4,6 +4,7 @@ import os
 import sys
 
 from engine.protocol.exit_code import ExitCode
+from engine.protocol.streams import release_questions
 
 
 class Starter:
@@ -32,6 +33,7 @@ def detach() -> Starter:
         os.setsid()
         return Starter(writer)
     os.close(writer)
+    release_questions()  # only the child may answer there
     if os.read(reader, 1):
         sys.exit(ExitCode.DONE)
     sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))

@@ -29,12 +29,14 @@ EXIT_BUSY = 3  # exit code of a supervisor if processes of the run's previous at
 TICK = 1.0  # seconds between two looks at the slots
 BEAT = 10.0  # seconds between two signs of life, which other hosts see
 SILENCE = 60.0  # seconds without a sign of life after which a keeper of another host counts as dead
+StartSupervisor = Callable[[RunDir, FullTicket, Slot], int]  # as `start_supervisor`
 
 
-def start_runs(queue: RunQueue) -> int:
+def start_runs(queue: RunQueue, supervise: StartSupervisor | None = None) -> int:
     """Start every run whose turn it is and whose device has a free slot. Returns the number of runs that still wait.
 
-    A run never overtakes an earlier run that may take the same device. Raises: OSError.
+    A run never overtakes an earlier run that may take the same device. supervise: in place of `start_supervisor`.
+    Raises: OSError.
     """
     with queue.locked():
         if queue.paused:
@@ -45,7 +47,7 @@ def start_runs(queue: RunQueue) -> int:
             if slot is None:
                 reserved.update(ticket.devices)
             else:
-                _start(queue, ticket, slot)
+                _start(queue, ticket, slot, supervise or start_supervisor)
         return len(queue.waiting())
 
 
@@ -83,7 +85,7 @@ def _slot_for(queue: RunQueue, ticket: Ticket, reserved: set[str]) -> Slot | Non
     return None
 
 
-def _start(queue: RunQueue, ticket: Ticket, slot: Slot) -> None:
+def _start(queue: RunQueue, ticket: Ticket, slot: Slot, supervise: StartSupervisor) -> None:
     """Start the supervisor of a run, which inherits the slot, and take the run out of the queue."""
     rundir = RunDir(queue.home / ticket.folder / ticket.id)
     try:
@@ -92,7 +94,7 @@ def _start(queue: RunQueue, ticket: Ticket, slot: Slot) -> None:
             queue.remove(ticket.id)
             return
         try:
-            code = _supervise(rundir, full, slot)
+            code = supervise(rundir, full, slot)
             problem = f"its supervisor ended with exit code {code}; see engine.log" if code else ""
         except OSError as error:  # the interpreter is gone, or the log cannot be written
             code, problem = ExitCode.REFUSED, str(error)
@@ -113,8 +115,11 @@ def begun(rundir: RunDir, attempt: int) -> bool:
     return any(record is not None and record.attempt >= attempt for record in (process, ended))
 
 
-def _supervise(rundir: RunDir, ticket: FullTicket, slot: Slot) -> int:
-    """Start the supervisor in the environment of the submitter. Returns its exit code: 0 if the run is under way."""
+def start_supervisor(rundir: RunDir, ticket: FullTicket, slot: Slot) -> int:
+    """Start the supervisor of a run, which inherits the slot, in the environment of the submitter.
+
+    Returns: 0 once the run is under way, or the exit code of a supervisor that has ended before. Raises: OSError.
+    """
     command = [ticket.python, "-P", "-m", "fastadv_tui.supervise.supervisor", str(rundir.path)]
     command += [str(ticket.attempt), slot.device, str(slot.handle)]
     with rundir.log.open("ab") as log:

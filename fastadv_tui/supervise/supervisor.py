@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -25,7 +25,7 @@ from engine.protocol.provenance import code_fingerprint, engine_command
 from engine.protocol.rundir import RunDir, Submission, SubmissionError
 from fastadv_tui.paths import HOME
 from fastadv_tui.supervise import keeper, process_identity, records
-from fastadv_tui.supervise.detach import detach
+from fastadv_tui.supervise.detach import Starter, detach
 from fastadv_tui.supervise.locks import try_lock
 from fastadv_tui.supervise.notices import Notices
 from fastadv_tui.supervise.out_of_memory import OomCounter
@@ -37,15 +37,18 @@ from fastadv_tui.supervise.slots import Slot
 
 TICK = 1.0  # seconds between checks; signals and the end of the engine wake the supervisor at once
 MIN_GRACE_BATCHES = 3  # the grace period lasts at least as long as so many minibatches
+Engine = subprocess.Popen[bytes]
+# The number is the handle of the lock of the run; then come variables for the environment of the engine.
+StartEngine = Callable[[RunDir, Slot, int, Mapping[str, str]], Engine]
 
 
 class Supervisor:
     """One attempt of one run, on the device of a slot that this process holds."""
 
     def __init__(
-        self, rundir: RunDir, submission: Submission, attempt: int, slot: Slot, command: Sequence[str]
+        self, rundir: RunDir, submission: Submission, attempt: int, slot: Slot, start_engine: StartEngine
     ) -> None:
-        self.rundir, self.submission, self.command = rundir, submission, command
+        self.rundir, self.submission, self._start_engine = rundir, submission, start_engine
         self.attempt, self.slot = attempt, slot
         self.me = process_identity.me()
         self.events_before = rundir.events.stat().st_size if rundir.events.exists() else 0
@@ -101,19 +104,8 @@ class Supervisor:
             with Writer(self.rundir.events) as writer:
                 writer.write(Note(message=message))
 
-    def _start(self, run_lock: int) -> "subprocess.Popen[bytes]":
-        with self.rundir.log.open("ab") as log:
-            engine = subprocess.Popen(
-                self.command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                env=self._environment(),
-                pass_fds=(self.slot.handle, run_lock),
-                process_group=0,
-                preexec_fn=partial(end_with_parent, self.me.pid),
-            )
+    def _start(self, run_lock: int) -> Engine:
+        engine = self._start_engine(self.rundir, self.slot, run_lock, self._environment())
         try:
             self._write_process(process_identity.of(engine.pid), self.slot.device)
         except OSError:
@@ -122,9 +114,8 @@ class Supervisor:
         return engine
 
     def _environment(self) -> dict[str, str]:
-        """The environment of the engine: its device, its share of the host, and the home of the run."""
-        home = str(self.rundir.path.parent.parent)
-        return {**os.environ, **self.slot.environment(self.submission.slots), HOME: home}
+        """What the environment of the engine tells: its device, its share of the host, and the home of the run."""
+        return self.slot.environment(self.submission.slots) | {HOME: str(self.rundir.path.parent.parent)}
 
     def _write_process(self, engine: ProcessIdentity | None, device: str) -> None:
         record = ProcessRecord(
@@ -201,13 +192,37 @@ def _wake_on_signals(on_stop: Callable[[int, FrameType | None], None]) -> int:
     return readable
 
 
-def supervise(
-    rundir: RunDir, attempt: int, slot: Slot, command: Sequence[str], ready: Callable[[], None] = lambda: None
-) -> int:
-    """Supervise one attempt of a run in this process. `ready` is called once the run is under way.
+def start_engine(rundir: RunDir, slot: Slot, run_lock: int, environment: Mapping[str, str]) -> Engine:
+    """Start the engine of a run, which inherits the locks of its slot and of its run. Raises: OSError.
 
-    Returns: the exit code of the supervisor.
+    environment: variables in addition to those of this process.
     """
+    with rundir.log.open("ab") as log:
+        return subprocess.Popen(
+            engine_command(str(rundir.path)),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            env={**os.environ, **environment},
+            pass_fds=(slot.handle, run_lock),
+            process_group=0,
+            preexec_fn=partial(end_with_parent, os.getpid()),
+        )
+
+
+def supervise(rundir: RunDir, attempt: int, slot: Slot, start: StartEngine, starter: Starter) -> int:
+    """Supervise one attempt of a run in this process, and start the next run of the queue then.
+
+    starter: is told once the run is under way. Returns: the exit code of the supervisor.
+    """
+    code = _supervise(rundir, attempt, slot, start, starter.tell)
+    if starter.told:  # else the starter still waits for this process, and holds the lock of the queue
+        keeper.hand_over(RunQueue(rundir.path.parent.parent / "slots"))
+    return code
+
+
+def _supervise(rundir: RunDir, attempt: int, slot: Slot, start: StartEngine, ready: Callable[[], None]) -> int:
     run_lock = try_lock(rundir.lock)
     if run_lock is None:
         return keeper.EXIT_BUSY
@@ -219,7 +234,7 @@ def supervise(
         print(error, file=sys.stderr, flush=True)
         return ExitCode.REFUSED
     adopt_orphans()
-    supervisor = Supervisor(rundir, submission, attempt, slot, command)
+    supervisor = Supervisor(rundir, submission, attempt, slot, start)
     supervisor.announce()
     ready()
     ending = supervisor.run(run_lock)
@@ -234,11 +249,7 @@ def main(arguments: Sequence[str]) -> int:
     folder, attempt, device, handle = arguments
     rundir, slot = RunDir(Path(folder)), Slot(device, int(handle))
     os.set_inheritable(slot.handle, False)  # the engine inherits the slot by name
-    starter = detach()
-    code = supervise(rundir, int(attempt), slot, engine_command(str(rundir.path)), starter.tell)
-    if starter.told:  # else the starter still waits for this process, and holds the lock of the queue
-        keeper.hand_over(RunQueue(rundir.path.parent.parent / "slots"))
-    return code
+    return supervise(rundir, int(attempt), slot, start_engine, detach())
 
 
 if __name__ == "__main__":

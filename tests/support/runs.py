@@ -20,9 +20,9 @@ from tests.support.waiting import wait_until
 FAKE = Path(__file__).parent / "stand_in"  # on PYTHONPATH, its `engine` takes the place of ours and needs no torch
 
 
-def config(behaviour: str = "", grace: float = 30.0) -> RunConfig:
+def config(behaviour: str = "", grace: float = 30.0, device: str = "cpu") -> RunConfig:
     """A small run; `behaviour` says what the stand-in engine does (see stand_in/engine/__main__.py)."""
-    return build("digits", {"name": behaviour, "device": "cpu", "grace_seconds": grace})
+    return build("digits", {"name": behaviour, "device": device, "grace_seconds": grace})
 
 
 def make_run(folder: Path, submitted: float | None = None, chosen: RunConfig | None = None) -> RunDir:

@@ -125,9 +125,10 @@ def test_the_options_overrule_the_file_and_the_grid_overrules_both(tmp_path: Pat
 
 
 def test_run_and_sweep_have_the_same_options_for_what_to_train() -> None:
-    from fastadv_tui.cli import app, register
+    from fastadv_tui.cli import app, load
 
-    register([])
+    load("run")
+    load("sweep")
     run, sweep = (CliRunner().invoke(app, [name, "--help"]).output for name in ("run", "sweep"))
     for option in (*OPTIONS.values(), "--config", "--set", "--slots"):
         assert option in run

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from engine.config.presets import build
-from engine.protocol.requests import Checked, MachineReport, Passes, PrepareRequest, Progress
+from engine.protocol.requests import Checked, Passes, PrepareRequest, Progress
 from fastadv_tui.errors import UserError
 from fastadv_tui.launch.cost import FlopCounter
 from fastadv_tui.runs import engine_client
@@ -121,18 +121,6 @@ def test_the_real_engine_counts_the_passes_of_a_network() -> None:
     assert counted.train_images == 1437
     assert set(counted.passes) == {0}
     assert isinstance(counted.passes[0], Passes)
-
-
-def test_a_network_that_cannot_be_counted_says_why() -> None:
-    with pytest.raises(UserError, match="resnet51"):
-        engine_client.count_flops(build("cifar", {"model.name": "resnet51"}))
-
-
-def test_the_real_engine_reports_its_machine(tmp_path: Any) -> None:
-    report = engine_client.doctor(str(tmp_path))
-    assert isinstance(report, MachineReport)
-    assert report.python == sys.version.split()[0]
-    assert set(report.data) == {"digits", "mnist", "cifar10", "cifar100"}
 
 
 def test_answers_come_while_the_engine_works(monkeypatch: pytest.MonkeyPatch) -> None:

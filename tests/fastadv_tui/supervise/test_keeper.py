@@ -215,7 +215,7 @@ def test_a_run_that_cannot_start_on_a_full_disk_keeps_its_place() -> None:
         raise OSError(28, "No space left on device")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keeper, "_supervise", full)
+        patch.setattr(keeper, "start_supervisor", full)
         patch.setattr(records, "write", full)
         with pytest.raises(OSError, match="No space left"):
             start_runs(here())

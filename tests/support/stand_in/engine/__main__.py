@@ -3,7 +3,7 @@
 What else it does is told by the words in the run's name: `forever`, `deaf` (obeys no stop), `crash`, `fail`,
 `segfault`, `family` (children in groups and sessions of their own), `hog` (takes all the memory it can get), `worker`
 (ends well, and leaves a child behind), `alarms` (raises fifty alarms at once), `compiling` (compiles until 3 s
-after a stop request).
+after a stop request), `refuse` (its check refuses the run).
 """
 
 import os
@@ -15,12 +15,16 @@ from pathlib import Path
 
 import msgspec
 
+from engine.config.run import RunConfig
+from engine.protocol.answers import answer, refuse
 from engine.protocol.evaluations import EvaluationRecord, append, iso_time
 from engine.protocol.event_log import Writer
 from engine.protocol.events import COMPILING, Alarm, Finished, Progress, Saved, Started, Starting, Step
-from engine.protocol.requests import EvalRequest
+from engine.protocol.handover import wait_for_run
+from engine.protocol.requests import Checked, EvalRequest
 from engine.protocol.rundir import RunDir
 from engine.protocol.stop import StopRequest
+from engine.protocol.streams import release_questions
 
 STEPS = 10
 PAUSE = 0.02
@@ -146,5 +150,17 @@ def _misbehave(behaviour: list[str], done: int, writer: Writer) -> None:
             hoard[page] = 1
 
 
+def check_and_train(handle: int) -> int:
+    """The answer to a check, and the run when it comes."""
+    config = msgspec.json.decode(sys.stdin.buffer.read(), type=RunConfig)
+    if "refuse" in config.name.split():
+        return refuse("as told")
+    answer(Checked(train_images=7, test_images=3, official_data=None, data_fingerprint="abc"))
+    release_questions()
+    rundir = wait_for_run(handle)
+    return main(rundir) if rundir else 130
+
+
 if __name__ == "__main__":
-    sys.exit(main(RunDir(Path(sys.argv[1]))))
+    warm = sys.argv[1] == "--warm"
+    sys.exit(check_and_train(int(sys.argv[2])) if warm else main(RunDir(Path(sys.argv[1]))))
