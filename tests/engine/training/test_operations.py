@@ -43,6 +43,7 @@ def steps(
         batch = Minibatch(x.to(memory_format=torch.channels_last), torch.arange(10), torch.arange(10), delta)
         with Operations() as operations:
             delta = step(learner, batch, threat, rng)
+            learner.advance()
         found.append(operations)
     return found
 
