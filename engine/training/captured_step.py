@@ -100,6 +100,7 @@ class _CapturedStep:
             place = places[name]
             if value is not None and place is not None and value is not place:
                 place.copy_(value)
+        self._learner.memory = dict(self._memory)
 
     def _load(self, batch: Minibatch) -> None:
         """Put a minibatch, its perturbation and the memory of the method where the graph reads them."""

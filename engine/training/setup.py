@@ -124,7 +124,9 @@ def set_up(config: RunConfig, tell: Callable[[str], None] = lambda phase: None) 
     timeline = _timeline(config, dataset, phases)
     pays = should_compile(config.compile, device, timeline.flops)
     missing = missing_for_compiling(device) if pays and config.compile == "auto" else ""
-    graphs, not_captured = _graphs(config, device, chosen)
+    possible = open_graphs(device)
+    graphs, not_captured = _graphs(config, possible, chosen)
+    capturable = possible is not None and chosen != "fp16"  # with `capture = off`, too, for the same numbers
     tell("building the network")
     return Setup(
         config=config,
@@ -137,25 +139,24 @@ def set_up(config: RunConfig, tell: Callable[[str], None] = lambda phase: None) 
         batches=[dataset.batches(phase, config.seed, device) for phase in phases],
         test=dataset.test(phases[-1], device),
         timeline=timeline,
-        learner=_learner(config, dataset, phases, timeline, device, chosen, pays and not missing, graphs is not None),
+        learner=_learner(config, dataset, phases, timeline, device, chosen, pays and not missing, capturable),
         not_compiled=f"not compiled: {missing} is missing" if missing else "",
         graphs=graphs,
         not_captured=not_captured,
     )
 
 
-def _graphs(config: RunConfig, device: torch.device, precision: str) -> tuple[Graphs | None, str]:
-    """Graphs of the training steps, None if the steps are not captured, and why not, if that needs to be said.
+def _graphs(config: RunConfig, graphs: Graphs | None, precision: str) -> tuple[Graphs | None, str]:
+    """The graphs if they hold the training steps, else None and why not, if that needs to be said.
 
-    Raises: ConfigError, if the steps must be captured.
+    graphs: those of the device, if it has any. Raises: ConfigError, if the steps must be captured.
     """
-    graphs = None if config.capture == "off" else open_graphs(device)
     obstacle = config.uncapturable or (FP16_IS_UNCAPTURABLE if precision == "fp16" else "")
     if config.capture == "on" and (obstacle or not graphs):
         raise ConfigError(f"capture = on, but {obstacle or 'the run trains on the CPU'}; {WAY_OUT_OF_CAPTURE}")
-    if obstacle:
-        return None, f"{NOT_CAPTURED}: {obstacle}" if graphs else ""
-    return graphs, ""
+    if config.capture == "auto" and graphs and obstacle:
+        return None, f"{NOT_CAPTURED}: {obstacle}"
+    return None if config.capture == "off" else graphs, ""
 
 
 def _timeline(config: RunConfig, dataset: Dataset, phases: list[Phase]) -> Timeline:
