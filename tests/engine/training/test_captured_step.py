@@ -167,16 +167,14 @@ def test_dropout_draws_the_same_numbers_in_a_captured_step(
 def _rate_of_the_capture(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the optimizer have the learning rate as a number, which a graph repeats."""
     take = Rate.__init__
-    monkeypatch.setattr(
-        Rate, "__init__", lambda rate, optimizer, device, capturable: take(rate, optimizer, device, False)
-    )
+    monkeypatch.setattr(Rate, "__init__", lambda rate, optimizer, device, _: take(rate, optimizer, device, False))
 
 
 def _noise_of_the_capture(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the noise come from numbers that the host has drawn, which a graph repeats."""
 
     def uniform(threat: Threat, x: Tensor, rng: torch.Generator, *others: Any) -> Tensor:
-        values = numpy.random.default_rng(rng.get_state().sum().item()).uniform(-1, 1, tuple(x.shape))
+        values = numpy.random.default_rng(rng.initial_seed()).uniform(-1, 1, tuple(x.shape))
         return threat.project(x, threat.eps * torch.from_numpy(values).float())
 
     monkeypatch.setattr(Threat, "uniform", uniform)
@@ -189,7 +187,7 @@ def test_a_number_of_the_host_that_a_graph_would_repeat_is_noticed_here(
     monkeypatch: pytest.MonkeyPatch,
     baked_in: Callable[[pytest.MonkeyPatch], None],
 ) -> None:
-    """The tests above would not see a learning rate or a noise that is always that of the capture otherwise."""
+    """Otherwise the tests above would not see a learning rate or a noise that is always that of the capture."""
     baked_in(monkeypatch)
     rundir = folder(tmp_path / "run")
     train(rundir)
