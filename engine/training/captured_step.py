@@ -93,14 +93,15 @@ class _CapturedStep:
     def _record(self, work: Work) -> None:
         """What the graph does: the work, whose results go to where the next step reads them."""
         self._learner.memory = dict(self._memory)
-        results, places = {"": work(self._batch)} | self._learner.memory, {"": self._batch.delta} | self._memory
+        delta = work(self._batch)
+        results, places = {"": delta} | self._learner.memory, {"": self._batch.delta} | self._memory
         if _shapes(results) != _shapes(places):
             raise CaptureError("the method does not leave the same tensors after each step")
         for name, value in results.items():
             place = places[name]
             if value is not None and place is not None and value is not place:
                 place.copy_(value)
-        self._learner.memory = dict(self._memory)
+        self._learner.memory = dict(self._memory)  # what the work has left there is not computed until a replay
 
     def _load(self, batch: Minibatch) -> None:
         """Put a minibatch, its perturbation and the memory of the method where the graph reads them."""

@@ -43,10 +43,10 @@ class Learner:
     """Model, optimizer and precision of a run.
 
     `figures`, `alignment` and `finite` are the only methods that synchronise with the device. In fp16, the end of a
-    weight update does so, too. lr_at: gives the learning rate for the number of an update;
-    compile_for: the minibatch sizes that the compiled network is used for. Minibatches of other sizes use the
-    uncompiled network. total_steps: weight updates of the whole training, 0 if unknown. capturable: whether CUDA graphs
-    may hold the updates. All that an update changes on the device stays at its address, but for `memory`.
+    weight update does so, too. lr_at: gives the learning rate for the number of an update; compile_for: the minibatch
+    sizes that the compiled network is used for. Minibatches of other sizes use the uncompiled network. total_steps:
+    weight updates of the whole training, 0 if unknown. capturable: whether CUDA graphs may hold the updates. All that
+    an update changes on the device stays at its address, but for `memory`.
 
     `update` is the device's part of a step, `advance` the host's part. Whoever runs a step calls `advance` after it.
 
