@@ -3,9 +3,9 @@
 import msgspec
 
 from engine.config.attacks import check_attack
-from engine.config.errors import UserError
+from engine.config.errors import ConfigError, UserError
 from engine.config.networks import NETWORKS
-from engine.config.run import RunConfig
+from engine.config.run import WAY_OUT_OF_CAPTURE, RunConfig
 from engine.config.typed import decode
 from engine.data.dataset import open_training_data
 from engine.plan.cost import smallest_part
@@ -38,6 +38,8 @@ def check_run(config: RunConfig, on_gpu: bool) -> Checked:
         from engine.runtime import device
 
         device.check_gpu(config.device) if on_gpu else device.check(config.device)
+    elif config.capture == "on":
+        raise ConfigError(f"capture = on, but the run gets no GPU; {WAY_OUT_OF_CAPTURE}")
     source = open_training_data(config, fetch=True)
     check_attack(config.eval.attack, source.facts.classes)
     phases = [source.filled(phase) for phase in config.phase_list]

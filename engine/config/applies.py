@@ -49,7 +49,7 @@ def applies(key: str, config: RunConfig) -> bool:
     if key == "padding":
         facts = spec_of(config.dataset).facts
         return facts is not None and facts.padding > 0
-    if key == "deterministic":
+    if key in ("capture", "deterministic"):
         return config.device != "cpu"
     return key != "data_dir" or not config.dataset.startswith(FOLDER)
 

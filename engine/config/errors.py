@@ -9,6 +9,7 @@ Exception
         CheckpointError         no checkpoint of the run can be used
         DivergedError           the loss or a weight is NaN or infinite
         CompileError            the network of a run with `compile = on` cannot be compiled
+        CaptureError            the step of a run with `capture = on` cannot be captured
         GpuMemoryError          the memory of the GPU is full
         SubmissionError         the `config.json` of a run cannot be read
     Stopped                     not an error: the process was asked to stop

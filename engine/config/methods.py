@@ -53,6 +53,10 @@ class MethodSpec(Struct, frozen=True, kw_only=True):
     and after its attack, which give the overfitting signal. aligns: whether it knows the input gradients before and
     after, which give PertAlign. adversarial: whether the method aims at robust accuracy. title: the method's name in
     figures; empty for `name`.
+
+    capturable: whether a CUDA graph may hold the step, which repeats what one step did. Such a step does the same
+    operations each time. It uses no number from the host that changes, as `learner.step` and `learner.progress`, and
+    never waits for the device. It takes `batch.delta` of zeros for images that had no perturbation before.
     """
 
     name: str
@@ -67,6 +71,7 @@ class MethodSpec(Struct, frozen=True, kw_only=True):
     norms: tuple[str, ...] = (LINF,)
     aligns: bool = False
     adversarial: bool = True
+    capturable: bool = False
     title: str = ""
 
     @property

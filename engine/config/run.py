@@ -31,6 +31,8 @@ from engine.config.sections import (
 from engine.config.units import units
 
 MAX_EPOCHS = 100_000
+WAY_OUT_OF_CAPTURE = "use --set capture=auto"
+FP16_IS_UNCAPTURABLE = "in fp16 the host must read in each step whether a gradient has overflowed"
 
 
 class RunConfig(Section, frozen=True):
@@ -144,6 +146,15 @@ class RunConfig(Section, frozen=True):
             description="Use torch.compile, which takes about a minute. auto: only in runs long enough to gain time",
         ),
     ] = "auto"
+    capture: Annotated[
+        Literal["auto", "on", "off"],
+        Meta(
+            title="CUDA graph",
+            extra={"group": Group.DEVICE},
+            description="On a GPU, start each training step as one CUDA graph. auto: where method and precision allow "
+            "it. on: fail elsewhere. A CPU has no graphs",
+        ),
+    ] = "auto"
     deterministic: Annotated[
         Literal["on", "off"],
         Meta(
@@ -254,6 +265,8 @@ class RunConfig(Section, frozen=True):
             )
         spec_of(self.dataset)  # raises if the data set is unknown
         self._check_norm()
+        if self.capture == "on" and (obstacle := self.uncapturable):
+            raise ConfigError(f"capture = on, but {obstacle}; {WAY_OUT_OF_CAPTURE}")
         if self.extra_data and self.in_folder:
             raise ConfigError(
                 "extra_data is not supported for a folder of images: copy the images into its train folder, or leave "
@@ -288,6 +301,17 @@ class RunConfig(Section, frozen=True):
                 raise ConfigError("early_stop.enabled = true means on_collapse = stop; leave out early_stop.enabled")
             structs.force_setattr(self, "on_collapse", "stop")
             structs.force_setattr(self, "early_stop", structs.replace(self.early_stop, enabled=False))
+
+    @property
+    def uncapturable(self) -> str:
+        """Why no CUDA graph can hold the run's training step, whatever the machine, in words; "" if one can."""
+        if self.device == "cpu":
+            return "the run trains on the CPU"
+        if self.micro_batch:
+            return "micro_batch splits the training step"
+        if not self.method.spec.capturable:
+            return f"the steps of method {self.method.name} differ from one another"
+        return FP16_IS_UNCAPTURABLE if self.precision == "fp16" else ""
 
     @property
     def in_folder(self) -> bool:

@@ -8,8 +8,8 @@ from engine.config.run import RunConfig
 
 # Settings that may change after a checkpoint: they do not decide the weights that the run was started to train.
 CHANGEABLE = (
-    "name", "preset", "precision", "compile", "deterministic", "device", "data_dir", "extra_data", "checkpoint_minutes",
-    "grace_seconds", "on_collapse",
+    "name", "preset", "precision", "compile", "capture", "deterministic", "device", "data_dir", "extra_data",
+    "checkpoint_minutes", "grace_seconds", "on_collapse",
 )  # fmt: skip
 CHANGEABLE_SECTIONS = ("eval.", "watch.", "early_stop.")
 

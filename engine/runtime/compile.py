@@ -13,8 +13,9 @@ from torch import nn
 from engine.config.errors import UserError
 
 # Compiling for training takes about a minute. On 2 CPU cores compiled steps were 4% (PreActResNet18) to 12% (of width
-# 16) faster, at 0.1 to 0.2 TFLOP/s: compiling pays after 10 to 25 minutes. We assume that a GPU sustains 30 TFLOP/s.
-MIN_FLOPS = {"cpu": 2e14, "cuda": 1.8e16}  # floating-point operations of a whole training from which compiling pays
+# 16) faster, at 0.1 to 0.2 TFLOP/s: compiling pays after 10 to 25 minutes. On a GPU a step is a CUDA graph with or
+# without compiling, so compiling saves memory traffic alone. We assume 12% and 60 TFLOP/s; nobody has measured them.
+MIN_FLOPS = {"cpu": 2e14, "cuda": 3e16}  # floating-point operations of a whole training from which compiling pays
 MAX_GRAPHS = 64  # compiled graphs of one network: up to four for each size of minibatch and crop; phases have many
 
 

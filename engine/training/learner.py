@@ -18,14 +18,12 @@ from engine.runtime.compile import compiled, retaining_graphs
 from engine.runtime.eval_mode import evaluating, frozen
 from engine.runtime.precision import DTYPES
 from engine.training.loss_scaler import LossScaler
+from engine.training.observed import Observed
 from engine.training.optim.averaged import AveragedWeights
 from engine.training.optim.build import build_optimizer
+from engine.training.optim.rate import Rate
 
-KERNELS = ("fused", "foreach")  # what the groups of an optimizer say about its kernels
-AVERAGE_DECAY = 0.98  # of the moving averages in `figures`, over about the last 50 updates
-# A fall of a loss counts for the overfitting signal from here on. In a robust network whose losses were near 0, 40% of
-# them fell by less (a residual network on digits); in networks that collapsed, nearly all falls were larger.
-FALL = 0.01
+KERNELS = ("fused", "foreach", "capturable")  # what the groups of an optimizer say about its kernels
 Loss = Callable[[Tensor], Tensor]  # from logits in float32, (B, classes), to the mean loss of the images, a scalar
 
 
@@ -45,9 +43,12 @@ class Learner:
     """Model, optimizer and precision of a run.
 
     `figures`, `alignment` and `finite` are the only methods that synchronise with the device. In fp16, the end of a
-    weight update does so, too. lr_at: gives the learning rate for the number of an update;
-    compile_for: the minibatch sizes that the compiled network is used for. Minibatches of other sizes use the
-    uncompiled network. total_steps: weight updates of the whole training, 0 if unknown.
+    weight update does so, too. lr_at: gives the learning rate for the number of an update; compile_for: the minibatch
+    sizes that the compiled network is used for. Minibatches of other sizes use the uncompiled network. total_steps:
+    weight updates of the whole training, 0 if unknown. capturable: whether CUDA graphs may hold the updates. All that
+    an update changes on the device stays at its address, but for `memory`.
+
+    `update` is the device's part of a step, `advance` the host's part. Whoever runs a step calls `advance` after it.
 
     memory: what a method remembers from one update to the next, by name. Checkpoints hold the memory. Tensors are on
     the device, and a method replaces them and never changes them in place.
@@ -63,23 +64,22 @@ class Learner:
         compile_for: Collection[int] = (),
         compile_or_fail: bool = False,
         total_steps: int = 0,
+        capturable: bool = False,
     ) -> None:
         self.model = model.to(device).to(memory_format=torch.channels_last).train()
         self.device, self._lr_at = device, lr_at
         self.dtype = DTYPES[precision]
-        self.optimizer = build_optimizer(model, optim, fused=precision != "fp16")
+        self.optimizer = build_optimizer(model, optim, fused=precision != "fp16", capturable=capturable)
         self._clip_norm = optim.clip_norm
         self.averaged = AveragedWeights(self.model, optim.average) if optim.average else None
         self.scaler = LossScaler(device, enabled=precision == "fp16")
         self.step = 0
-        self.last_lr = 0.0
+        self._rate, self.last_lr = Rate(self.optimizer, device, capturable), 0.0
+        self._rate.set(lr_at(0))
         self.memory: dict[str, Tensor] = {}
         self._total_steps, self._label_smoothing = total_steps, optim.label_smoothing
         self._part = MicroBatch()
-        self._average = torch.zeros(3, device=device)
-        self._seen = torch.zeros(3, device=device)
-        self._alignment: Tensor | None = None
-        self._seen_alignment: Tensor | None = None
+        self._observed = Observed(device)
         self._compile_for = compile_for
         self._compiled = compiled(self.model, compile_or_fail) if compile_for else self.model
 
@@ -175,6 +175,8 @@ class Learner:
     ) -> Tensor | None:
         """One weight update on (x, y) at the schedule's learning rate. Inside `part`, one part of a weight update.
 
+        The update counts when `advance` is called.
+
         x: images in [0,1], (B, C, H, W); y: labels, (B,). before: each example's cross-entropy before the attack, (B,),
         for the overfitting signal. input_grad: whether to return the gradient of each example's loss with respect to
         its image from the same backward pass. Free training attacks with this gradient, and so needs no extra pass.
@@ -193,9 +195,9 @@ class Learner:
         wanted = None if loss is None else [*self._weights(), *([x] if input_grad else [])]
         torch.autograd.backward(self.scaler.scale(mean * part.fraction), inputs=wanted)
         gradient = None if x.grad is None else self._of_each_example(x.grad, len(x) / part.fraction)
-        self._observe(logits.detach(), mean.detach(), y, before)
+        self._observed.add(logits.detach(), mean.detach(), y, before, part.fraction)
         if gradient is not None and gradient_before is not None:
-            self._observe_alignment(gradient_before, gradient)
+            self._observed.add_gradients(gradient_before, gradient, part.fraction)
         if part.last:
             self._step()
         return gradient
@@ -226,30 +228,26 @@ class Learner:
         """Forget the parts of a weight update that is never finished: their gradients and what was observed."""
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.forget_part()
-        self._seen.zero_()
-        self._seen_alignment = None
+        self._observed.forget_update()
 
     def _step(self) -> None:
-        self.last_lr = self._lr_at(self.step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.last_lr
         if self._clip_norm:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), self._clip_norm)
         self.scaler.finish_update(self.optimizer)
         if self.averaged is not None:
             self.averaged.update(self.model, first=self.step == 0)
+        self._observed.finish_update()
+
+    def advance(self) -> None:
+        """Count a weight update, and set the learning rate of the next one. This is the host's part of a step."""
+        self.last_lr = self._rate.value
         self.step += 1
-        self._average.lerp_(self._seen, 1 - AVERAGE_DECAY)
-        self._seen.zero_()
-        seen, average = self._seen_alignment, self._alignment
-        self._alignment = seen if seen is None or average is None else average.lerp(seen, 1 - AVERAGE_DECAY)
-        self._seen_alignment = None
+        self._rate.set(self._lr_at(self.step))
 
     def figures(self) -> tuple[float, float, float]:
         """Moving averages of loss, accuracy (fraction in [0,1]) and overfitting signal. Waits for the device."""
-        loss, accuracy, signal = (self._average / (1 - AVERAGE_DECAY**self.step)).tolist()
-        return loss, accuracy, signal
+        return self._observed.figures(self.step)
 
     def alignment(self) -> float | None:
         """Moving average of PertAlign, in [-1,1], over about the last 50 updates. Waits for the device.
@@ -258,7 +256,7 @@ class Learner:
         It is near 1 while the loss is locally linear, and falls with catastrophic overfitting. None if the last update
         had no gradients to compare.
         """
-        return None if self._alignment is None else float(self._alignment)
+        return self._observed.alignment()
 
     def finite(self) -> bool:
         """Whether the weights are finite. Waits for the device. A loss can be finite when the weights no longer are."""
@@ -270,12 +268,11 @@ class Learner:
             "step": self.step,
             "model": self.model.state_dict(),
             **({"averaged": self.result.state_dict()} if self.averaged else {}),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": self._rate.state_dict(),
             "scaler": self.scaler.state_dict(),
             **({"skipped": self.scaler.skipped} if self.scaler.is_enabled() else {}),
-            "average": self._average,
             **({"memory": dict(self.memory)} if self.memory else {}),
-            **({} if self._alignment is None else {"alignment": self._alignment}),
+            **self._observed.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -288,11 +285,10 @@ class Learner:
             self.scaler.load_state_dict(state["scaler"])
         if "skipped" in state:
             self.scaler.skipped.copy_(state["skipped"])
-        self._average.copy_(state["average"])
+        self._observed.load_state_dict(state)
         self.memory = {name: value.to(self.device) for name, value in state.get("memory", {}).items()}
-        alignment = state.get("alignment")
-        self._alignment = None if alignment is None else alignment.to(self.device)
         self.step = state["step"]
+        self._rate.set(self._lr_at(self.step))
 
     def _with_own_kernels(self, saved: dict[str, Any]) -> dict[str, Any]:
         """The state of an optimizer with the kernels of this process in place of those of the process that saved it.
@@ -305,15 +301,3 @@ class Learner:
             for group, own in zip(saved["param_groups"], self.optimizer.param_groups, strict=True)
         ]
         return {**saved, "param_groups": groups}
-
-    def _observe(self, logits: Tensor, mean: Tensor, y: Tensor, before: Tensor | None) -> None:
-        correct = (logits.argmax(1) == y).float().mean()
-        fell = torch.zeros_like(correct)
-        if before is not None:
-            fell = (F.cross_entropy(logits, y, reduction="none") < before - FALL).float().mean()
-        self._seen.add_(torch.stack((mean, correct, fell)), alpha=self._part.fraction)
-
-    def _observe_alignment(self, before: Tensor, after: Tensor) -> None:
-        cosine = F.cosine_similarity(before.flatten(1), after.flatten(1)).nan_to_num(0.0)  # fp16 may overflow
-        seen = cosine.mean() * self._part.fraction
-        self._seen_alignment = seen if self._seen_alignment is None else self._seen_alignment + seen

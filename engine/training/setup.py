@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
+from engine.config.errors import ConfigError
 from engine.config.phases import Phase
-from engine.config.run import RunConfig
+from engine.config.run import FP16_IS_UNCAPTURABLE, WAY_OUT_OF_CAPTURE, RunConfig
 from engine.data.dataset import Batches, Dataset, Images, open_training_data
 from engine.models.build import build_network, has_random_layers
 from engine.models.flops import count_crops
@@ -19,10 +20,12 @@ from engine.plan.timeline import Timeline
 from engine.protocol import events
 from engine.runtime import precision
 from engine.runtime.compile import missing_for_compiling, should_compile
+from engine.runtime.cuda_graph import Graphs, open_graphs
 from engine.runtime.determinism import compute_deterministically
 from engine.runtime.device import pick
 from engine.runtime.fp32 import check_fp32
 from engine.training.alarm import THRESHOLD
+from engine.training.captured_step import NOT_CAPTURED
 from engine.training.checkpoint import data_state
 from engine.training.learner import Learner
 
@@ -33,7 +36,8 @@ class Setup:
 
     precision: of training; search: precision of evaluation attacks; fingerprint: a hash of the data; phases: with their
     sizes filled in; batches: the minibatches of each phase; test: the images of the final evaluation; not_compiled: why
-    a network is not compiled although that would pay, in words.
+    a network is not compiled although that would pay, in words; graphs: make graphs of training steps, None if the
+    steps are not captured; not_captured: why they are not, although the device has graphs.
     """
 
     config: RunConfig
@@ -48,6 +52,8 @@ class Setup:
     timeline: Timeline
     learner: Learner
     not_compiled: str = ""
+    graphs: Graphs | None = None
+    not_captured: str = ""
 
     @property
     def signals(self) -> bool:
@@ -98,9 +104,7 @@ class Setup:
         notes += precision.emulated("eval.search", self.config.eval.search, self.device)
         if self.config.method.spec.signals and not self.signals:
             notes.append("no overfitting signal: dropout changes with each forward pass and would hide the signal")
-        if self.not_compiled:
-            notes.append(self.not_compiled)
-        return notes
+        return notes + [note for note in (self.not_compiled, self.not_captured) if note]
 
 
 def set_up(config: RunConfig, tell: Callable[[str], None] = lambda phase: None) -> Setup:
@@ -120,6 +124,9 @@ def set_up(config: RunConfig, tell: Callable[[str], None] = lambda phase: None) 
     timeline = _timeline(config, dataset, phases)
     pays = should_compile(config.compile, device, timeline.flops)
     missing = missing_for_compiling(device) if pays and config.compile == "auto" else ""
+    possible = open_graphs(device)
+    graphs, not_captured = _graphs(config, possible, chosen)
+    capturable = possible is not None and chosen != "fp16"  # with `capture = off`, too, for the same numbers
     tell("building the network")
     return Setup(
         config=config,
@@ -132,9 +139,24 @@ def set_up(config: RunConfig, tell: Callable[[str], None] = lambda phase: None) 
         batches=[dataset.batches(phase, config.seed, device) for phase in phases],
         test=dataset.test(phases[-1], device),
         timeline=timeline,
-        learner=_learner(config, dataset, phases, timeline, device, chosen, pays and not missing),
+        learner=_learner(config, dataset, phases, timeline, device, chosen, pays and not missing, capturable),
         not_compiled=f"not compiled: {missing} is missing" if missing else "",
+        graphs=graphs,
+        not_captured=not_captured,
     )
+
+
+def _graphs(config: RunConfig, graphs: Graphs | None, precision: str) -> tuple[Graphs | None, str]:
+    """The graphs if they hold the training steps, else None and why not, if that needs to be said.
+
+    graphs: those of the device, if it has any. Raises: ConfigError, if the steps must be captured.
+    """
+    obstacle = config.uncapturable or (FP16_IS_UNCAPTURABLE if precision == "fp16" else "")
+    if config.capture == "on" and (obstacle or not graphs):
+        raise ConfigError(f"capture = on, but {obstacle or 'the run trains on the CPU'}; {WAY_OUT_OF_CAPTURE}")
+    if config.capture == "auto" and graphs and obstacle:
+        return None, f"{NOT_CAPTURED}: {obstacle}"
+    return None if config.capture == "off" else graphs, ""
 
 
 def _timeline(config: RunConfig, dataset: Dataset, phases: list[Phase]) -> Timeline:
@@ -152,6 +174,7 @@ def _learner(
     device: torch.device,
     chosen: str,
     compiled: bool,
+    capturable: bool,
 ) -> Learner:
     def lr_at(step: int) -> float:
         planned = timeline.lr_at(step)
@@ -162,7 +185,7 @@ def _learner(
     sizes = {min(phase.batch_size, config.micro_batch or phase.batch_size) for phase in phases}
     or_fail = config.compile == "on"
     compile_for = sizes if compiled else ()
-    return Learner(model, config.optim, lr_at, device, chosen, compile_for, or_fail, timeline.total_steps)
+    return Learner(model, config.optim, lr_at, device, chosen, compile_for, or_fail, timeline.total_steps, capturable)
 
 
 def _device_name(device: torch.device) -> str:

@@ -6,10 +6,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
-import torch
-from torch import Tensor
-
-from engine.attacks.threat import Threat
 from engine.config.run import RunConfig
 from engine.config.trained_with import check_extra_images, notes_on_data, notes_on_settings
 from engine.data.minibatch import Minibatch
@@ -18,14 +14,12 @@ from engine.protocol import event_log, events
 from engine.protocol.rundir import RunDir
 from engine.protocol.stop import StopRequest
 from engine.runtime.gpu_memory import explaining_full_memory, smaller_evaluation, smaller_part
-from engine.runtime.rng import generator, seed_of
 from engine.training import checkpoint
 from engine.training.alarm import Watchdog
-from engine.training.learner import MicroBatch
-from engine.training.methods.step import Step
 from engine.training.reporter import Reporter
 from engine.training.rollback import MAX_ROLLBACKS, MethodInForce
 from engine.training.setup import set_up
+from engine.training.updates import Updates
 from engine.training.validation import Validation
 from engine.training.warm_up import warm_up
 
@@ -41,8 +35,8 @@ class Training:
         has = {"has_signal": self.setup.signals, "has_alignment": self.setup.aligns}
         self.reporter = Reporter(writer, self.learner, self.timeline, watchdog, **has)
         self.validation = Validation(self.setup, rundir, self.reporter)
-        self._method, self._threat = MethodInForce(config), Threat(config.eps, config.norm)
-        self._delta: Tensor | None = None
+        self._method = MethodInForce(config)
+        self._updates = Updates(self.setup, self._method)
         self._epochs_ended = 0
         self._last_save = time.monotonic()
 
@@ -81,33 +75,15 @@ class Training:
     def _train_epoch(self, epoch: int) -> None:
         """Train the rest of an epoch."""
         self.reporter.start_epoch()
-        step = self._method.step(epoch)
+        self._updates.begin_epoch(epoch)
         for batch in self._minibatches(epoch):
             self._check_stop()
-            self._update(batch, step)
+            self._updates.update(batch)
             self.reporter.updated(len(batch))
             self.reporter.unreadable(self.setup.batches_of(epoch).unreadable, "a grey image replaces it")
-            self.reporter.remarks(self.setup.batches_of(epoch).remarks)
+            self.reporter.remarks([*self.setup.batches_of(epoch).remarks, *self._updates.remarks])
             self._save_if_older(60 * self.config.checkpoint_minutes)
         self.reporter.end_epoch()
-
-    def _update(self, batch: Minibatch, step: Step) -> None:
-        """One weight update by the method of the epoch, in micro-batches if the run has them."""
-        torch.manual_seed(seed_of(self.config.seed, "network", self.learner.step))  # for dropout
-        rng = generator(self.setup.device, self.config.seed, "noise", self.learner.step)
-        if self._delta is not None and self._delta.shape[2:] != batch.x.shape[2:]:
-            self._delta = None  # from the previous phase, whose images had another size
-        batch = batch.with_delta(self._delta)
-        size, total = self.config.micro_batch or len(batch), len(batch)
-        made: list[Tensor] = []
-        with explaining_full_memory(smaller_part(min(size, total))):
-            for begin in range(0, total, size):
-                part = batch.part(begin, begin + size)
-                micro_batch = MicroBatch(len(part) / total, first=not begin, last=begin + size >= total)
-                with self.learner.part(micro_batch):
-                    delta = step(self.learner, part, self._threat, rng)
-                made += [] if delta is None else [delta]
-            self._delta = torch.cat(made) if made else None
 
     def _minibatches(self, epoch: int) -> Iterator[Minibatch]:
         """The minibatches of an epoch from the current step on, each repeated for each of its weight updates."""
@@ -188,7 +164,7 @@ class Training:
         return {
             **self.setup.data_state,
             **self.learner.state_dict(),
-            "delta": self._delta,
+            "delta": self._updates.delta,
             "epochs_ended": self._epochs_ended,
             "ended_early": self.validation.ended_early,
             "guarded": self.validation.guarded,
@@ -234,7 +210,7 @@ class Training:
         """Load the part of a checkpoint that a rollback restores, too."""
         self.learner.load_state_dict(state)
         delta, self._epochs_ended = state["delta"], state["epochs_ended"]
-        self._delta = None if delta is None else delta.to(self.setup.device)
+        self._updates.restart(None if delta is None else delta.to(self.setup.device))
         self.validation.ended_early, self.validation.guarded = state["ended_early"], state["guarded"]
         self.reporter.watchdog.load_state_dict(state["watchdog"])
 

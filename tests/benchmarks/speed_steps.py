@@ -61,9 +61,11 @@ class Ours:
 
     def fgsm(self) -> None:
         fgsm(self.learner, next(self.minibatches), self.threat, self.rng, alpha=ALPHA)
+        self.learner.advance()
 
     def pgd7(self) -> None:
         pgd(self.learner, next(self.minibatches), self.threat, self.rng, alpha=STEP, steps=7)
+        self.learner.advance()
 
     def _minibatches(self, device: torch.device) -> Iterator[Minibatch]:
         batches = TrainBatches(*training_images(), FACTS, BATCH, 0, device)

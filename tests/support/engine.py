@@ -103,6 +103,11 @@ def assert_same(one: Any, other: Any, path: str = "") -> None:
         assert one == other, path
 
 
+def assert_same_training(one: RunDir, other: RunDir) -> None:
+    """The ends of two trainings are the same bit by bit; their settings and clocks may differ."""
+    assert_same(*({**weights(rundir), "config": ""} | TIMES for rundir in (one, other)))
+
+
 def assert_same_end(one: RunDir, other: RunDir) -> None:
     """Weights, optimizer, carried perturbation, alarm and results; only the clock may differ."""
     assert_same(weights(one) | TIMES, weights(other) | TIMES)

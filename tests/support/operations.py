@@ -43,9 +43,15 @@ class Operations(TorchDispatchMode):
         name = func.overloadpacket.__name__
         if not func.is_view and name not in WITHOUT_KERNEL:
             self.by_name[name] += 1
-        if name in WAITING or (name in INDEXING and _has_mask(args[1])):
+        if waits(func, args):
             self.waits[name] += 1
         return func(*args, **kwargs or {})
+
+
+def waits(func: Any, args: Any) -> bool:
+    """Whether the host reads the result of an operation before it goes on, on a GPU."""
+    name = func.overloadpacket.__name__
+    return name in WAITING or (name in INDEXING and _has_mask(args[1]))
 
 
 def _has_mask(places: Any) -> bool:

@@ -77,4 +77,5 @@ METHOD = MethodSpec(
     cost=lambda options: Cost(attacks=1),
     signals=True,
     norms=BOTH,
+    capturable=True,
 )

@@ -103,4 +103,5 @@ METHOD = MethodSpec(
     alpha=lambda eps, pgd_step: eps,
     cost=lambda options: Cost(attacks=1, updates=1, backwards=1),
     signals=True,
+    capturable=True,
 )

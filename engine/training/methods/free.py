@@ -56,4 +56,5 @@ METHOD = MethodSpec(
     cost=lambda options: Cost(updates=0, shared=options.replays),
     updates=lambda options: options.replays,
     norms=BOTH,
+    capturable=True,
 )

@@ -45,7 +45,7 @@ METHOD = MethodSpec(
     title="GAT",
     summary="one step that is guided to move the softmax output; trains the clean loss and that distance",
     paper="Sriramanan et al., 2020, arXiv 2011.14969, algorithm 2",
-    step=gat,
+    step=gat,  # not capturable: its attack has another loss in every second update
     options=GatOptions,
     alpha=lambda eps, pgd_step: eps,
     cost=lambda options: Cost(attacks=1, updates=2),

@@ -121,7 +121,7 @@ METHOD = MethodSpec(
     title="LIET",
     summary="one sign step from the label's gradient at a grey image; trains the loss and the change of the answer",
     paper="Pan et al., 2025, ICCV, pages 2991-3000; github.com/fzjcdt/LIET",
-    step=liet,
+    step=liet,  # not capturable: its weight grows, and some updates make the table anew
     options=LietOptions,
     alpha=lambda eps, pgd_step: eps,
     cost=lambda options: Cost(attacks=1, updates=1, backwards=1),

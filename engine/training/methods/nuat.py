@@ -46,7 +46,7 @@ METHOD = MethodSpec(
     title="NuAT",
     summary="one step guided by the nuclear norm of the change of the logits; trains the clean loss and that norm",
     paper="Sriramanan et al., 2021, Towards efficient and effective adversarial training, NeurIPS, algorithm 1",
-    step=nuat,
+    step=nuat,  # not capturable: its weight grows, and its attack has another loss in every second update
     options=NuatOptions,
     alpha=lambda eps, pgd_step: eps,
     cost=lambda options: Cost(attacks=1, updates=2),

@@ -96,4 +96,5 @@ METHOD = MethodSpec(
     cost=_cost,
     signals=True,
     norms=BOTH,
+    capturable=True,
 )

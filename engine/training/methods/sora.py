@@ -98,4 +98,5 @@ METHOD = MethodSpec(
     cost=lambda options: Cost(attacks=1, updates=0, shared=1),
     signals=True,
     aligns=True,
+    capturable=True,
 )

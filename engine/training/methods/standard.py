@@ -36,4 +36,5 @@ METHOD = MethodSpec(
     step=standard,
     adversarial=False,
     norms=BOTH,
+    capturable=True,
 )

@@ -78,4 +78,5 @@ METHOD = MethodSpec(
     alpha=lambda eps, pgd_step: pgd_step,
     cost=lambda options: Cost(attacks=options.steps, updates=2, forwards=1),
     norms=BOTH,
+    capturable=True,
 )

@@ -12,14 +12,19 @@ from engine.training.optim.muon import Muon
 NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
 
 
-def build_optimizer(model: nn.Module, optim: OptimConfig, fused: bool) -> torch.optim.Optimizer:
-    """The optimizer for a model. fused: whether to use fused kernels, else torch's `foreach` kernels."""
+def build_optimizer(
+    model: nn.Module, optim: OptimConfig, fused: bool, capturable: bool = False
+) -> torch.optim.Optimizer:
+    """The optimizer for a model. fused: whether to use fused kernels, else torch's `foreach` kernels.
+
+    capturable: whether a CUDA graph may hold its steps.
+    """
     how: dict[str, Any] = {"fused": True} if fused else {"foreach": True}
     groups = _groups(model, optim)
     if optim.name == "muon":
         return Muon(groups, optim.lr, optim.momentum, optim.sgd_ratio)
     if optim.name == "adam":
-        return Adam(groups, lr=optim.lr, **how)
+        return Adam(groups, lr=optim.lr, capturable=capturable, **how)
     how |= {"momentum": optim.momentum, "nesterov": optim.nesterov}
     return SGD(groups, lr=optim.lr, **how)
 

@@ -28,4 +28,6 @@ class SGD(LightOptimizer, optim.SGD):
 class Adam(LightOptimizer, optim.Adam):
     """torch.optim.Adam."""
 
+    # torch warns of a step outside a CUDA graph by an optimizer that can be captured. We warm up with such steps.
+    _warned_capturable_if_run_uncaptured = True
     step = torch.no_grad()(unwrap(optim.Adam.step))

@@ -62,10 +62,10 @@ class Muon(LightOptimizer):
         towards = torch._foreach_lerp(gradients, momenta, group["momentum"])
         for places in _by_shape(params):
             found = orthogonalized(torch.stack([_as_matrix(towards[place]) for place in places]))
-            rate = -group["lr"] * max(1.0, found.shape[1] / found.shape[2]) ** 0.5
+            factor = max(1.0, found.shape[1] / found.shape[2]) ** 0.5
             some = [params[place] for place in places]
             directions = [_as_convolution(matrix, p) for matrix, p in zip(found.unbind(), some, strict=True)]
-            torch._foreach_add_(some, directions, alpha=rate)
+            _descend(some, directions, group["lr"], factor)
 
     def _update_others(self, params: list[Tensor], group: dict[str, Any]) -> None:
         momenta = self._momenta(params)
@@ -73,7 +73,7 @@ class Muon(LightOptimizer):
         torch._foreach_mul_(momenta, group["momentum"])
         torch._foreach_add_(momenta, gradients)
         towards = torch._foreach_add(gradients, momenta, alpha=group["momentum"])
-        torch._foreach_add_(params, towards, alpha=-group["lr"] * group["ratio"])
+        _descend(params, [*towards], group["lr"], group["ratio"])
 
     def _momenta(self, params: list[Tensor]) -> list[Tensor]:
         for p in params:
@@ -84,6 +84,13 @@ class Muon(LightOptimizer):
 
 def _gradients(params: list[Tensor]) -> list[Tensor]:
     return [p.grad for p in params if p.grad is not None]
+
+
+def _descend(params: list[Tensor], directions: list[Tensor], lr: float | Tensor, factor: float) -> None:
+    """params -= lr factor directions. lr: a tensor where a CUDA graph holds the update, else a number."""
+    if isinstance(lr, Tensor):
+        directions, lr = [*torch._foreach_mul(directions, lr)], 1.0
+    torch._foreach_add_(params, directions, alpha=-lr * factor)
 
 
 def _by_shape(params: list[Tensor]) -> list[list[int]]:

@@ -38,6 +38,7 @@ def test_check_answers_with_facts_of_the_data_set(capfdbinary: pytest.CaptureFix
     [
         ("digits", {"batch_size": 1438}, "batch_size = 1438"),
         ("digits", {"device": "cuda:99"}, "device = cuda:99 is not there"),
+        ("digits", {"capture": "on"}, "capture = on, but the run gets no GPU; use --set capture=auto"),
         ("mnist", {"data_dir": "/nowhere/at/all"}, "/nowhere/at/all does not exist"),
     ],
 )

@@ -51,6 +51,8 @@ def test_the_options_that_apply_are_those_that_the_method_takes(method: str) -> 
         ({"on_collapse": "stop"}, "early_stop.enabled", False),
         ({}, "deterministic", True),
         ({"device": "cpu"}, "deterministic", False),
+        ({}, "capture", True),
+        ({"device": "cpu"}, "capture", False),
     ],
 )
 def test_a_setting_shows_where_it_has_an_effect(typed: dict[str, Any], key: str, shown: bool) -> None:

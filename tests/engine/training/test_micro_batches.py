@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from engine.config.sections import OptimConfig
 from engine.training.learner import Learner, MicroBatch
-from tests.support.networks import CPU
+from tests.support.networks import CPU, CountingLearner
 
 SGD = OptimConfig(name="sgd", momentum=0.9, weight_decay=0.01, decay_norms=False)
 
@@ -25,7 +25,7 @@ def batch(seed: int) -> tuple[Tensor, Tensor]:
 
 
 def learner(model: nn.Module) -> Learner:
-    return Learner(model, SGD, lambda step: 0.1 * (step + 1), CPU, "fp32")
+    return CountingLearner(model, SGD, lambda step: 0.1 * (step + 1), CPU, "fp32")
 
 
 @pytest.mark.parametrize("size", [1, 4, 5, 9])

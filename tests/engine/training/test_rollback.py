@@ -68,6 +68,7 @@ def _by_hand(rundir: RunDir, methods: list[Callable[..., Tensor]]) -> dict[str, 
             rng = generator(setup.device, setup.config.seed, "noise", learner.step)
             torch.manual_seed(seed_of(setup.config.seed, "network", learner.step))
             delta = method(learner, batch.with_delta(delta), Threat(setup.config.eps), rng)
+            learner.advance()
     return learner.model.state_dict()
 
 

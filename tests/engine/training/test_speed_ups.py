@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Collection
 from functools import cache
+from typing import Any
 
 import pytest
 import torch
@@ -62,17 +63,18 @@ def lr_at(step: int) -> float:
 def ours(precision: str = "fp32", compile_for: Collection[int] = ()) -> list[float]:
     learner = Learner(network(), OPTIM, lr_at, CPU, precision, compile_for, compile_or_fail=True)
     losses: list[float] = []
-    watch = learner._observe
+    watch = learner._observed.add
 
-    def observe(logits: Tensor, each: Tensor, y: Tensor, before: Tensor | None) -> None:
-        losses.append(each.mean().item())
-        watch(logits, each, y, before)
+    def add(logits: Tensor, mean: Tensor, *others: Any) -> None:
+        losses.append(mean.item())
+        watch(logits, mean, *others)
 
-    learner._observe = observe  # type: ignore[method-assign]
+    learner._observed.add = add  # type: ignore[method-assign]
     for number, (x, y) in enumerate(minibatches()):
         rng = generator(CPU, 0, "noise", number)
         batch = Minibatch(x.contiguous(memory_format=torch.channels_last), y, torch.arange(len(y)))
         fgsm(learner, batch, Threat(EPS), rng, alpha=ALPHA)
+        learner.advance()
     return losses
 
 

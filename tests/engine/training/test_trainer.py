@@ -332,7 +332,7 @@ def test_a_loss_that_is_nan_ends_even_a_short_run(tmp_path: Path) -> None:
 
 def _spoil_weights(monkeypatch: pytest.MonkeyPatch, at_step: int) -> None:
     """Let one weight become NaN in an update whose loss is finite, as an overflow does."""
-    step = Learner._step
+    step = Learner.advance
 
     def spoiled(learner: Learner) -> None:
         step(learner)
@@ -340,7 +340,7 @@ def _spoil_weights(monkeypatch: pytest.MonkeyPatch, at_step: int) -> None:
             with torch.no_grad():
                 next(learner.model.parameters()).view(-1)[0] = float("nan")
 
-    monkeypatch.setattr(Learner, "_step", spoiled)
+    monkeypatch.setattr(Learner, "advance", spoiled)
 
 
 @pytest.mark.parametrize("at_step", [2, 4, 8])  # in an epoch, at the end of an epoch, at the end of training
@@ -551,5 +551,5 @@ def test_a_checkpoint_is_read_into_main_memory_and_then_placed(tmp_path: Path, m
     )
     training._restore()
     assert {*read} == {"cpu"}
-    assert training._delta is not None
-    assert training._delta.is_meta
+    assert training._updates.delta is not None
+    assert training._updates.delta.is_meta

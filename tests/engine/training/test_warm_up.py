@@ -1,7 +1,6 @@
 """A network is compiled before its first update, changes nothing by it, and a failure is met while nothing is lost."""
 
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,12 @@ from torch import Tensor, nn
 
 import engine.__main__ as main
 from engine.data.memory import digits
-from engine.data.memory.arrays import Arrays
 from engine.models.build import build_network
 from engine.protocol import event_log, events
-from engine.protocol.rundir import RunDir
 from engine.protocol.stop import Stopped
 from engine.runtime.compile import MIN_FLOPS
-from tests.support.engine import assert_same, of_kind, run_folder, weights
-from tests.support.training import StopAfter, train
+from tests.support.engine import assert_same_training, of_kind, run_folder
+from tests.support.training import StopAfter, few_digits, train
 
 FEW = {"epochs": 2, "batch_size": 50, "watch.images": 0}  # three updates an epoch
 METHODS: dict[str, dict[str, Any]] = {
@@ -57,17 +54,6 @@ def as_it_is(model: nn.Module, or_fail: bool) -> nn.Module:
     return model
 
 
-READ = digits.read
-
-
-@cache
-def few_digits() -> Arrays:
-    """150 training and 60 test images."""
-    whole = READ(Path())
-    train, test = (whole.train_images[:150], whole.train_labels[:150]), (whole.test_images[:60], whole.test_labels[:60])
-    return Arrays(*train, *test, True)
-
-
 @pytest.fixture(autouse=True)
 def _here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compiling always pays, and is quick; there are 150 training images."""
@@ -78,11 +64,6 @@ def _here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.training.setup.missing_for_compiling", lambda device: "")
     monkeypatch.setattr("engine.training.warm_up.missing_for_compiling", lambda device: "")
     monkeypatch.setattr(main, "StopRequest", lambda file: StopAfter())  # the signal handlers of the test runner stay
-
-
-def assert_same_training(one: RunDir, other: RunDir) -> None:
-    """The ends of two trainings are the same bit by bit; their settings and clocks may differ."""
-    assert_same(*({**weights(rundir), "config": "", "elapsed": 0.0, "trained": 0.0} for rundir in (one, other)))
 
 
 @pytest.mark.parametrize("name", METHODS)

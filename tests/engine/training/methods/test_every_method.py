@@ -21,13 +21,13 @@ from engine.models.build import build_network
 from engine.training.learner import Learner
 from engine.training.methods.step import step_of
 from tests.support.by_hand import images, learner_on, network, rng
-from tests.support.networks import CPU
+from tests.support.networks import CPU, CountingLearner
 
 WIDE = {"nfgsm": 3.0, "sora": 3.0}  # how far a method goes beyond the ball, as a multiple of eps, by its paper
 PERTURBING = [name for name in methods() if name != "standard"]
 
 
-class Spy(Learner):
+class Spy(CountingLearner):
     """A learner that notes the images that it is trained on."""
 
     def __init__(self, model: nn.Module) -> None:

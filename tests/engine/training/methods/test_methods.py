@@ -16,14 +16,13 @@ from engine.config.norms import Norm
 from engine.config.presets import build
 from engine.config.sections import OptimConfig
 from engine.data.minibatch import Minibatch
-from engine.training.learner import Learner
 from engine.training.methods.fgsm import fgsm
 from engine.training.methods.free import free
 from engine.training.methods.nfgsm import nfgsm
 from engine.training.methods.pgd import pgd
 from engine.training.methods.standard import standard
 from engine.training.methods.step import step_of
-from tests.support.networks import CPU, digits, digits_model, make_learner
+from tests.support.networks import CPU, CountingLearner, digits, digits_model, make_learner
 
 EPS, ALPHA, RATE = 0.2, 0.25, 0.05
 SGD: dict[str, Any] = {"lr": RATE, "momentum": 0.0, "weight_decay": 0.0}
@@ -241,7 +240,7 @@ def test_the_overfitting_signal_is_near_1_for_an_attack_that_lowers_losses_and_0
     assert without.figures()[2] == 0
 
 
-class Spy(Learner):
+class Spy(CountingLearner):
     """A learner that notes the images that it is trained on."""
 
     def __init__(self, model: nn.Module | None = None) -> None:
