@@ -1,6 +1,7 @@
 """Submitting several runs at once, such as the runs of a sweep."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import cache
 
 from engine.config.run import RunConfig
@@ -31,6 +32,8 @@ def submit_group(
     queue, code, submitted = RunQueue.of_home(), code_version(), list[RunDir]()
     devices = cache(devices_for)  # to open NVML for each run would take longer than all the rest
     warnings = []
+    with suppress(UserError):  # the same error follows below, where the rows are written
+        History().begin()
     for config in configs:
         rundir = create_run(config, command, slots, code)
         try:
