@@ -210,6 +210,21 @@ def test_an_evaluation_is_seen_in_the_history_and_in_the_counts_and_is_stopped_t
     play(script)
 
 
+@pytest.mark.parametrize(("width", "words"), [(120, "1 queued to evaluate"), (60, "1 eval queued")])
+def test_an_evaluation_that_waits_does_not_count_as_under_way(
+    width: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_run("a1")
+    waits = Evaluation(RunDir(tmp_path), DEFAULT, RunStatus(status="queued"))
+    monkeypatch.setattr(EvaluationMonitor, "look", lambda self: {"a1": [waits]})
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: words in shown(app))
+        assert "evaluating" not in shown(app).split("\n")[0]
+
+    play(script, (width, 40))
+
+
 @pytest.mark.parametrize(
     ("in_history", "key", "why"),
     [
