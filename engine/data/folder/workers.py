@@ -7,7 +7,6 @@ worker: when a worker dies, its pipe ends, so the engine never waits for a worke
 
 import errno
 import mmap
-import os
 import signal
 import traceback
 from collections import deque
@@ -24,6 +23,7 @@ import torch
 from numpy.typing import NDArray
 
 from engine.config.errors import DataError, UserError
+from engine.runtime.cores import usable_cores
 
 MAX_WORKERS = 16
 AHEAD = 2  # requests that a worker has at a time: it decodes one, and the other is finished or waits
@@ -45,8 +45,7 @@ class WorkersError(Exception):
 
 def workers_for(device: torch.device) -> int:
     """Processes that decode. GPU: one per core, but one core feeds the GPU. CPU: 1, as training needs all cores."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 1 if device.type == "cpu" else max(1, min(cores - 1, MAX_WORKERS))
+    return 1 if device.type == "cpu" else max(1, min(usable_cores() - 1, MAX_WORKERS))
 
 
 class _Worker(NamedTuple):

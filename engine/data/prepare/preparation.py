@@ -3,7 +3,6 @@
 import os
 import random
 import shutil
-import sys
 import time
 from pathlib import Path
 
@@ -34,6 +33,7 @@ from engine.protocol.requests import (
     read_prepared,
 )
 from engine.protocol.stop import StopRequest
+from engine.runtime.cores import usable_cores
 
 PLAN, LOCK, INDEX = ".preparing.json", ".prepare.lock", ".tars.json"  # names of files in OUT
 ANSWER_EVERY = 0.2  # seconds between answers about progress
@@ -235,4 +235,4 @@ def _add(everything: Report, report: Report) -> None:
 def _workers(asked: PrepareRequest) -> int:
     if asked.workers:
         return asked.workers
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return usable_cores()
