@@ -1,12 +1,13 @@
 """`run`: trains a robust classifier."""
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from engine.protocol.exit_code import ExitCode
-from fastadv_tui.commands.arguments import Slots
+from fastadv_tui.commands.arguments import Slots, Tags
 from fastadv_tui.commands.run_options import Asked, run_options
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def run(
     ] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Start the run, print its id, and return.")] = False,
     slots: Slots = 1,
+    tag: Tags = None,
 ) -> None:
     """Train a robust classifier and record the run in the history."""
     from fastadv_tui.launch.submission import configure, readings
@@ -37,11 +39,12 @@ def run(
     config = configure(asked.dataset, asked.settings, asked.preset)
     for reading in readings(asked.settings):
         print(reading, file=sys.stderr)
-    raise typer.Exit(start(config, slots, as_json, detach))
+    raise typer.Exit(start(config, slots, as_json, detach, tag or ()))
 
 
-def start(config: "RunConfig", slots: int, as_json: bool, detach: bool) -> int:
+def start(config: "RunConfig", slots: int, as_json: bool, detach: bool, tags: Sequence[str] = ()) -> int:
     """Check, submit and, unless detached, follow a run. Returns the exit code."""
+    from fastadv_tui.history.notes import Notes, write_notes
     from fastadv_tui.launch.submission import scaled_phases, understood
     from fastadv_tui.runs import engine_client
     from fastadv_tui.runs.create import create_run
@@ -54,6 +57,11 @@ def start(config: "RunConfig", slots: int, as_json: bool, detach: bool) -> int:
         print(scaling, file=sys.stderr)
     engine_client.check(config)
     rundir = create_run(config, sys.argv, slots=slots)
+    if tags:
+        try:
+            write_notes(rundir, Notes(tags=[*tags]))
+        except OSError as error:
+            print(f"the tags were not written ({error}); `fastadv tag {rundir.id}` adds them", file=sys.stderr)
     submit_run(rundir)
     if detach:
         print(rundir.id, flush=True)
