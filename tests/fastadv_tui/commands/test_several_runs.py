@@ -115,3 +115,13 @@ def test_published_results_stand_beside_runs_that_they_fit_and_are_refused_for_o
     refused = fastadv("compare", "d1", "--paper")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "--paper: no results are published for " in refused.stderr
+
+
+def test_the_word_all_is_answered_by_the_filter_and_a_run_that_is_done_by_its_status() -> None:
+    ended("a1")
+    refused = fastadv("stop", "all")
+    assert refused.returncode == 2
+    assert "no run has the name 'all'" in refused.stderr
+    assert "--filter status=running" in refused.stderr
+    refused = fastadv("resume", "a1", "--detach")
+    assert "a1 is done; nothing is left to resume" in refused.stderr
