@@ -12,6 +12,7 @@ import pytest
 from rich.color import Color
 from textual.events import Key
 from textual.pilot import Pilot
+from textual.widget import Widget
 from textual.widgets import Input, OptionList, Static
 
 from engine.config.errors import ConfigError
@@ -767,8 +768,13 @@ def test_a_group_that_is_opened_at_the_lower_edge_shows_its_fields() -> None:
         last.focus()
         await pilot.press("enter")
         await until(pilot, lambda: last.opened and field(app, "name").size)
-        await until(pilot, lambda: form.region.contains_region(field(app, "name").region))
-        assert form.region.contains_region(last.region)
+
+        def in_sight(widget: Widget) -> bool:
+            top = widget.virtual_region.y - form.scroll_offset.y
+            return 0 <= top < form.scrollable_content_region.height
+
+        shown_fields = [one for one in app.screen.query(FormField) if one.display][-3:]
+        await until(pilot, lambda: all(map(in_sight, (last, *shown_fields))))
 
     play(script, (80, 24))
 
@@ -787,6 +793,7 @@ def test_the_check_before_a_start_is_told_at_the_form_until_it_ends(monkeypatch:
         await open_form(app, pilot)
         await pilot.press("ctrl+s")
         await until(pilot, lambda: "checking data and device ..." in shown(app))
+        assert not [*app._notifications]  # it would stay beside the toast of the submission
         go.set()
         await until(pilot, lambda: "no data" in shown(app) and "checking" not in shown(app))
 
