@@ -96,7 +96,9 @@ def test_stop_and_resume_over_a_filter() -> None:
     resumed = fastadv("resume", "--filter", "dataset=digits")
     assert (resumed.returncode, {*resumed.stdout.split()}) == (0, {running.id, waiting.id})
     assert verdict(waiting).live
-    assert fastadv("stop", "--now", "--yes", "--filter", "status=running").returncode == 0
+    killed = fastadv("stop", "--now", "--yes", "--filter", "status=running")
+    assert killed.returncode == 0
+    assert f"{running.id}: killing; " in killed.stderr
     assert fastadv("stop", "--now", waiting.id).returncode == 0
     for rundir in (running, waiting):
         wait_for_status(rundir, "stopped", "cancelled")
