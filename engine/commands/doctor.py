@@ -7,6 +7,7 @@ from engine.config.datasets import datasets
 from engine.config.errors import UserError
 from engine.data.memory.datasets import open_arrays
 from engine.protocol.answers import answer
+from engine.protocol.cores import usable_cores
 from engine.protocol.exit_code import ExitCode
 from engine.protocol.requests import MachineReport
 
@@ -29,7 +30,7 @@ def doctor(data_dir: str) -> int:
             torch=str(torch.__version__),
             cuda=torch.version.cuda or "",
             platform=platform.platform(),
-            cpu=f"{os.cpu_count()} cores, {torch.get_num_threads()} threads",
+            cpu=f"{usable_cores()} of {os.cpu_count()} cores, {torch.get_num_threads()} threads",
             gpus=[] if no_gpu_because else _gpu_names(),
             no_gpu=no_gpu_because,
             device=str(device),

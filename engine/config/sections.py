@@ -269,7 +269,10 @@ class WatchConfig(Section, frozen=True):
     ] = 1000
     steps: Annotated[
         Count,
-        Meta(title="its PGD steps", description="PGD steps of the evaluation after each epoch (see watch.images)"),
+        Meta(
+            title="its PGD steps",
+            description="PGD steps of the evaluation after each epoch",
+        ),
     ] = 10
 
 

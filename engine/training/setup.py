@@ -1,6 +1,5 @@
 """Makes what a run needs before its first update: data, timeline, network and optimizer."""
 
-import os
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from engine.plan.cost import epoch_flops
 from engine.plan.learning_rate import learning_rate
 from engine.plan.timeline import Timeline
 from engine.protocol import events
+from engine.protocol.cores import usable_cores
 from engine.runtime import precision
 from engine.runtime.compile import missing_for_compiling, should_compile
 from engine.runtime.cuda_graph import Graphs, open_graphs
@@ -82,7 +82,7 @@ class Setup:
             total_steps=self.timeline.total_steps,
             steps_per_epoch=self.timeline.stretches[0].steps_per_epoch,
             stretches=self.timeline.stretches,
-            device=_device_name(self.device),
+            device=device_name(self.device),
             precision=precision.in_words(self.precision, self.device),
             threads=torch.get_num_threads(),
             parameters=sum(p.numel() for p in self.learner.model.parameters()),
@@ -188,5 +188,9 @@ def _learner(
     return Learner(model, config.optim, lr_at, device, chosen, compile_for, or_fail, timeline.total_steps, capturable)
 
 
-def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu ({os.cpu_count()} cores)"
+def device_name(device: torch.device) -> str:
+    """A GPU's name; of a CPU the number of cores that this process may use, as a container or `taskset` limits them."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    cores = usable_cores()
+    return f"cpu ({cores} core{'s' * (cores != 1)})"

@@ -33,6 +33,7 @@ Filter = Annotated[
         help="In place of RUN: all runs that pass, e.g. 'tag:paper status=failed' (see `fastadv runs --help`).",
     ),
 ]
+Tags = Annotated[list[str] | None, typer.Option("--tag", help="Tag of the run; may be repeated.")]
 Slots = Annotated[
     int,
     typer.Option(

@@ -1,12 +1,13 @@
 """`run`: trains a robust classifier."""
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from engine.protocol.exit_code import ExitCode
-from fastadv_tui.commands.arguments import Slots
+from fastadv_tui.commands.arguments import Slots, Tags
 from fastadv_tui.commands.run_options import Asked, run_options
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def run(
     ] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Start the run, print its id, and return.")] = False,
     slots: Slots = 1,
+    tag: Tags = None,
 ) -> None:
     """Train a robust classifier and record the run in the history."""
     from fastadv_tui.launch.submission import configure, readings
@@ -37,11 +39,12 @@ def run(
     config = configure(asked.dataset, asked.settings, asked.preset)
     for reading in readings(asked.settings):
         print(reading, file=sys.stderr)
-    raise typer.Exit(start(config, slots, as_json, detach))
+    raise typer.Exit(start(config, slots, as_json, detach, tag or ()))
 
 
-def start(config: "RunConfig", slots: int, as_json: bool, detach: bool) -> int:
+def start(config: "RunConfig", slots: int, as_json: bool, detach: bool, tags: Sequence[str] = ()) -> int:
     """Check, submit and, unless detached, follow a run. Returns the exit code."""
+    from fastadv_tui.history.notes import Notes, encoded
     from fastadv_tui.launch.submission import scaled_phases, understood
     from fastadv_tui.runs.create import create_run
     from fastadv_tui.runs.submit import submit_run
@@ -54,7 +57,8 @@ def start(config: "RunConfig", slots: int, as_json: bool, detach: bool) -> int:
         print(scaling, file=sys.stderr)
     with WarmEngine(config) as engine:
         engine.check()
-        rundir = create_run(config, sys.argv, slots=slots)
+        notes = encoded(Notes(tags=[*tags])) if tags else b""
+        rundir = create_run(config, sys.argv, slots=slots, notes=notes)
         submit_run(rundir, engine.supervise(rundir))
     if detach:
         print(rundir.id, flush=True)

@@ -47,5 +47,6 @@ def _stop(run_id: str, now: bool) -> None:
         print(f"{run_id}: its evaluation was asked to stop; evaluated again, it goes on from there", file=sys.stderr)
         return
     queued = control.stop(rundir, now=now)
-    done, resumed = ("cancelled in the queue", "queues") if queued else ("asked to stop", "continues")
+    asked = "killing" if now else "asked to stop"
+    done, resumed = ("cancelled in the queue", "queues") if queued else (asked, "continues")
     print(f"{run_id}: {done}; `fastadv resume {run_id}` {resumed} the run", file=sys.stderr)

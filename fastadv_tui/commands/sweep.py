@@ -36,7 +36,10 @@ def sweep(
         ),
     ] = None,
     seeds: Annotated[str | None, typer.Option(help="Seeds to try: 0-2 or 0,3,7.")] = None,
-    tag: Annotated[str | None, typer.Option(help="Tag of all runs of the sweep; default: a new random tag.")] = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(help="Tag of all runs of the sweep; may be repeated; default: a new random tag."),
+    ] = None,
     slots: Slots = 1,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Do not ask for confirmation, however many runs there are.")
@@ -53,13 +56,13 @@ def sweep(
         print(scaling, file=sys.stderr)
     for reading in readings({**asked.settings, **parse_pairs(axes or ())}):
         print(reading, file=sys.stderr)
-    group = tag or sweep_tag()
-    print(f"{len(configs)} run(s), tagged {group}", file=sys.stderr)
+    tags = tag or [sweep_tag()]
+    print(f"{len(configs)} run(s), tagged {' '.join(tags)}", file=sys.stderr)
     if len(configs) > MAX_UNCONFIRMED and not yes:
         typer.confirm("start them?", abort=True, err=True)
     for config in engine_client.runs_to_check(configs):
         engine_client.check(config)
-    print_notices(submit_group(configs, sys.argv, [group], slots, queued=lambda rundir: print(rundir.id, flush=True)))
+    print_notices(submit_group(configs, sys.argv, tags, slots, queued=lambda rundir: print(rundir.id, flush=True)))
 
 
 def configs_of(asked: Asked, axes: Iterable[str], seeds: str | None) -> "list[RunConfig]":

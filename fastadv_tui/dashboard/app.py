@@ -8,8 +8,8 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.theme import Theme
 
-from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard import palette, settings, themes
+from fastadv_tui.dashboard.acts_on_runs import ActsOnRuns
 from fastadv_tui.dashboard.announces_runs import AnnouncesRuns
 from fastadv_tui.dashboard.explains_keys import ExplainsKeys
 from fastadv_tui.dashboard.messages import Refreshed, Sampled
@@ -21,13 +21,18 @@ from fastadv_tui.dashboard.settings import Settings
 from fastadv_tui.dashboard.signals import DashboardSignals
 from fastadv_tui.dashboard.workers import DashboardWorkers
 from fastadv_tui.errors import UserError
-from fastadv_tui.history.index import History
-from fastadv_tui.runs import control
 from fastadv_tui.text.sanitize import one_line
 
 
 class Fastadv(
-    AnnouncesRuns, ExplainsKeys, DashboardSignals, ReadonlyActions, OpensScreens, DashboardWorkers, themes.ThemedApp
+    ActsOnRuns,
+    AnnouncesRuns,
+    ExplainsKeys,
+    DashboardSignals,
+    ReadonlyActions,
+    OpensScreens,
+    DashboardWorkers,
+    themes.ThemedApp,
 ):
     """Shows the runs of one home folder, live."""
 
@@ -103,17 +108,6 @@ class Fastadv(
         setattr(self.settings, key, value)
         if not self.readonly:
             self.attempt(settings.remember, key, value)
-
-    def stop(self, rundir: RunDir, now: bool) -> bool:
-        return self.attempt(control.stop, rundir, now=now)
-
-    def resume(self, rundir: RunDir) -> bool:
-        def resume() -> None:
-            History().record(rundir)  # raises if the history cannot be written: its row would say "stopped" for ever
-            control.resume(rundir)
-            History().bring_up_to_date(rundir)
-
-        return self.attempt(resume)
 
     def get_system_commands(self, screen: Any) -> Iterator[SystemCommand]:
         yield from palette.commands(self, screen)

@@ -7,14 +7,19 @@ BAR_WIDTH = 8  # of a progress bar, in cells
 STOPS = "evaluation stops ..."
 
 
-def evaluation_words(evaluation: Evaluation, snapshot: Snapshot, with_bar: bool = False) -> str:
-    """Where an evaluation is: in line, how far, or about to stop. with_bar: draw the progress as a bar, too."""
+def evaluation_words(evaluation: Evaluation, snapshot: Snapshot, with_bar: bool = False, brief: bool = False) -> str:
+    """Where an evaluation is: in line, how far, or about to stop.
+
+    with_bar: draw the progress as a bar, too. brief: for a column that must stay narrow.
+    """
     if place := snapshot.places.get(evaluation.rundir.id):
+        if brief:
+            return f"eval {ordinal(place)} in line"
         return f"evaluation {snapshot.held_up or 'queued'}, {ordinal(place)} in line"
     if evaluation.status.stopping:
         return STOPS
     if evaluation.done is None:
-        return f"evaluation: {evaluation.starting or 'starting'}"
+        return "eval starting" if brief else f"evaluation: {evaluation.starting or 'starting'}"
     share = f"{bar(evaluation.done)} " if with_bar else ""
     return f"evaluating {share}{format_progress(evaluation.done):>4}"
 

@@ -10,6 +10,7 @@ from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard.settings import Settings
 from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
 from fastadv_tui.history.row_names import names_apart
+from fastadv_tui.paths import runs_dir
 
 Kind = TypeVar("Kind", bound=Screen[Any])
 
@@ -76,11 +77,18 @@ class OpensScreens(App[str]):
 
         self.push_screen(MachineScreen())
 
+    def _is_untrained(self, run_id: str) -> bool:
+        """Whether a run waits in the queue and has no checkpoint of an earlier attempt."""
+        row = self.snapshot.row(run_id)
+        return row is not None and row.status == "queued" and not RunDir(runs_dir() / run_id).has_checkpoint()
+
     def open_evaluate(self, run_ids: Sequence[str]) -> None:
         """Ask what to measure on runs, and put the evaluations into the queue."""
         from fastadv_tui.dashboard.screens.evaluate_dialog import EvaluateDialog
 
         names = names_apart(self.snapshot.rows)
         runs = [(run_id, names[run_id]) for run_id in run_ids if run_id in names]
-        if runs and not self.readonly:
+        if early := next((name for run_id, name in runs if self._is_untrained(run_id)), ""):
+            self.notify(f"{early} has not started; there is nothing to evaluate yet", markup=False)
+        elif runs and not self.readonly:
             self.push_screen(EvaluateDialog(runs), lambda queued: self.refresh_now())

@@ -4,6 +4,7 @@ An unknown value is None. Take samples in a thread of their own: a failing GPU d
 """
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Iterable
@@ -19,9 +20,13 @@ RESCAN_SECONDS = 10.0  # time between two scans of all processes; a scan takes 0
 
 
 class Host(Struct, frozen=True, kw_only=True):
-    """The machine. cpu: fraction in [0,1] of all cores in use, None in the first sample. Memory in bytes."""
+    """The machine. cpu: fraction in [0,1] of all cores in use, None in the first sample. Memory in bytes.
+
+    usable: the number of cores to which this process is bound, and its runs with it; None if unknown.
+    """
 
     cores: int
+    usable: int | None = None
     cpu: float | None
     memory_used: int
     memory_total: int
@@ -74,6 +79,7 @@ class Sampler:
         cpu, self._host_sampled = percent / 100 if self._host_sampled else None, True
         return Host(
             cores=psutil.cpu_count() or 1,
+            usable=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
             cpu=cpu,
             memory_used=memory.total - memory.available,
             memory_total=memory.total,

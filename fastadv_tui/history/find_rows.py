@@ -17,6 +17,7 @@ from fastadv_tui.runs.status import Status
 
 LAST = "last"  # the run that was submitted last
 LAST_OF_STATUS = {f"{LAST}-{status}": status for status in get_args(Status)}  # the last one that is done, failed, ...
+ALL_HINT = "--filter acts on all runs that pass it, such as --filter status=running"
 MAX_NAMED = 10  # ids that an error lists
 
 
@@ -92,5 +93,5 @@ def _ambiguous(word: str, ids: list[str]) -> str:
 
 
 def _unknown(word: str) -> str:
-    hint = did_you_mean(word, LAST_OF_STATUS) if word.startswith(f"{LAST}-") else ""
+    hint = did_you_mean(word, LAST_OF_STATUS) if word.startswith(f"{LAST}-") else ALL_HINT if word == "all" else ""
     return f"no run has the name {word!r} or an id that begins so; {hint or '`fastadv runs` lists all runs'}"

@@ -109,6 +109,13 @@ class History:
             transaction.put([row] if rundir.path.exists() else [])
         return row
 
+    def begin(self) -> None:
+        """Write a file without rows in a home without runs. Then no reader takes the file for lost when the first runs
+        are submitted, whose rows are written only after their start. Raises: HistoryError.
+        """
+        if not self.path.exists() and not run_ids():
+            self.upsert([])
+
     def record_all(self, rundirs: Iterable[RunDir]) -> None:
         """As `record`, for many runs with one write. Raises: HistoryError."""
         with self._writing() as transaction:

@@ -106,6 +106,15 @@ def ended_early(configs: Iterable[RunConfig], tags: Iterable[str], everything: I
     return [row for likeness, row in latest.items() if likeness not in served]
 
 
+def alike(configs: Iterable[RunConfig], rows: Iterable[Row]) -> list[Row]:
+    """The rows of runs that live or are done, and have all settings of one of the configurations, the seed included."""
+    configs = list(configs)
+    wanted = {_likeness(config) for config in configs}
+    few = {(config.dataset, config.seed) for config in configs}  # quick to compare: a history may have 10,000 rows
+    kept = (row for row in rows if (row.dataset, row.seed) in few and (row.live or row.status == "done"))
+    return [row for row in kept if _likeness_of_row(row) in wanted]
+
+
 def submit_again(runs: Iterable[RunAgain], queued: Callable[[RunDir], None]) -> list[str]:
     """Submit the runs. Returns: warnings, as `submit_group`. Raises: HomeError, RunError."""
     groups: dict[tuple[tuple[str, ...], tuple[str, ...], int], list[RunConfig]] = {}

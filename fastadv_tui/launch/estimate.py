@@ -6,6 +6,7 @@ from engine.config.run import RunConfig
 from engine.protocol.requests import Counted
 from fastadv_tui.errors import DeviceError
 from fastadv_tui.history.row import Row
+from fastadv_tui.launch.again import alike
 from fastadv_tui.launch.cost import FlopCounter, PastPaces
 from fastadv_tui.launch.form import LaunchPlan
 from fastadv_tui.launch.line import Place, place_of_new
@@ -26,6 +27,7 @@ class Estimator:
         self._queue = RunQueue.of_home()
         self._paces: PastPaces | None = None
         self._place: Place | None = None
+        self._same: list[Row] = []
         self._problem = ""
 
     def known(self, plan: LaunchPlan, memory_total: int | None) -> Estimates:
@@ -38,6 +40,7 @@ class Estimator:
             memory=[paces.memory(config) if paces else None for config in plan.variants],
             memory_total=memory_total,
             place=self._place,
+            same=self._same,
             problem=self._problem,
         )
 
@@ -57,6 +60,7 @@ class Estimator:
         rows = list(rows)
         self._paces = self._paces or PastPaces(rows)
         configs = plan.configs if plan.count <= MAX_RUNS else plan.variants[:1]
+        self._same = alike(configs, rows)
         try:
             place = place_of_new(configs, rows, self._paces, self._queue)
         except DeviceError as error:

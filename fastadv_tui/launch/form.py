@@ -19,6 +19,7 @@ from engine.config.units import units
 from fastadv_tui.errors import UserError
 from fastadv_tui.launch.axes import is_axis, values_of
 from fastadv_tui.launch.command_line import as_text, run_command, sweep_command
+from fastadv_tui.launch.form_fields import TAGS
 from fastadv_tui.launch.submission import MAX_RUNS, configure, parse_seeds
 from fastadv_tui.paths import data_dir
 
@@ -81,7 +82,7 @@ def read_form(texts: Mapping[str, str]) -> FormReading:
     plan = None
     if not errors:
         try:
-            plan = _plan(sound, variants)
+            plan = _plan(sound, variants, texts.get(TAGS, "").split())
         except ConfigError as error:
             errors = {next((key for key in sound if is_axis(key, sound[key])), "seed"): str(error)}
     return FormReading(plan, errors, shown, _defaults(sound, variants))
@@ -224,7 +225,7 @@ def _variants(typed: Mapping[str, str], most: int = MAX_VARIANTS) -> list[RunCon
     return [configure(dataset, dict(zip(values, chosen, strict=True)), preset) for chosen in combinations]
 
 
-def _plan(typed: Mapping[str, str], variants: list[RunConfig]) -> LaunchPlan:
+def _plan(typed: Mapping[str, str], variants: list[RunConfig], tags: Iterable[str]) -> LaunchPlan:
     """Raises: ConfigError, if there are more than MAX_RUNS runs."""
     given = dict(typed)
     dataset = given.pop("dataset")
@@ -237,7 +238,7 @@ def _plan(typed: Mapping[str, str], variants: list[RunConfig]) -> LaunchPlan:
     fixed = {key: text for key, text in given.items() if key not in axes}
     several = count > 1
     command = sweep_command(dataset, fixed, axes, seeds) if several else run_command(dataset, fixed)
-    return LaunchPlan(variants, numbers, command)
+    return LaunchPlan(variants, numbers, [*command, *(word for tag in tags for word in ("--tag", tag))])
 
 
 def _defaults(typed: Mapping[str, str], variants: Sequence[RunConfig]) -> dict[str, str]:

@@ -43,6 +43,8 @@ def submit_group(
     notes = encoded(Notes(tags=list(tags)))
     create = partial(create_run, command=command, slots=slots, code=code_version(), notes=notes)
     begun, devices = time.time(), _devices_of(configs)
+    with suppress(UserError):  # the same error follows below, where the rows are written
+        History().begin()
     with ThreadPoolExecutor(BATCH) as pool:
         for first in range(0, len(configs), BATCH):
             numbered = enumerate(configs[first : first + BATCH], first)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from fastadv_tui.history.row import Row
 from fastadv_tui.launch.form import LaunchPlan
 from fastadv_tui.launch.line import Place
 from fastadv_tui.launch.submission import scaled_phases, understood
@@ -21,6 +22,7 @@ class Estimates(Struct, frozen=True):
 
     seconds, memory: of each variant, in seconds and bytes; None without a similar past run. memory_total: of this
     machine, in bytes. place: None while it is unknown. problem: why there is no place, such as a missing device.
+    same: the runs that live or are done with the same settings as a run of the plan.
     """
 
     flops: Sequence[int | None] = ()
@@ -30,12 +32,14 @@ class Estimates(Struct, frozen=True):
     memory_total: int | None = None
     place: Place | None = None
     problem: str = ""
+    same: Sequence[Row] = ()
 
 
 def plan_lines(plan: LaunchPlan, found: Estimates, now: float) -> list[tuple[str, str]]:
     """Pairs of a label and a text. now: unix time."""
     lines = [
         ("runs", _runs(plan)),
+        ("same as", _same(found.same)),
         ("work", _work(plan, found)),
         ("time", _times(plan, found.seconds)),
         ("memory", _memory(found)),
@@ -73,6 +77,12 @@ def _runs(plan: LaunchPlan) -> str:
     if variants == 1:
         return f"{plan.count:,} runs, one for each seed"
     return f"{plan.count:,} runs" + (f": {variants:,} settings x {seeds:,} seeds" if seeds > 1 else "")
+
+
+def _same(rows: Sequence[Row]) -> str:
+    """The first of the runs that the plan would repeat: two equal runs give the same network."""
+    more = f", and {len(rows) - 1:,} more" if len(rows) > 1 else ""
+    return f"{rows[0].id}, {rows[0].status}{more}" if rows else ""
 
 
 def _work(plan: LaunchPlan, found: Estimates) -> str:

@@ -67,7 +67,7 @@ def resume(rundir: RunDir) -> None:
     if current.live:
         raise RunError(f"{rundir.id} is {current.status}; there is nothing to resume")
     if current.status == "done":
-        raise RunError(f"{rundir.id} is done and cannot be resumed; start a new run with `fastadv run`")
+        raise RunError(f"{rundir.id} is done; nothing is left to resume")
     submit_run(rundir)
 
 

@@ -28,7 +28,15 @@ def end_lines(status: RunStatus) -> list[str]:
 
 def events_told(state: RunState) -> list[Told]:
     """As `event_lines`, with the times as numbers."""
-    events: list[AnyEvent] = [*state.notes, *state.watch, *state.alarms, *state.rollbacks, *state.ends, *state.final]
+    events: list[AnyEvent] = [
+        *state.notes,
+        *state.watch,
+        *state.alarms,
+        *state.rollbacks,
+        *state.ends,
+        *state.final,
+        *state.starts,
+    ]
     if state.started:
         events.append(state.started)
     lines = [(event.t, _line_of(event, state)) for event in sorted(events, key=lambda event: event.t)]

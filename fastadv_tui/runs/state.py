@@ -24,6 +24,7 @@ from engine.protocol.rundir import RunDir
 
 WARM_UP_SECONDS = 2.0  # training is slow at first, while caches fill and kernels are chosen
 
+NO_LAST_EVENT = "killed, or its process died"  # why an attempt ended that left no `finished` event
 MAX_STEPS = 8192  # most `step` events that a state keeps
 WINDOW = 32  # steps of a full list in which thinning keeps the extremes of these figures
 NOISY: tuple[Callable[[Step], float], ...] = (
@@ -48,7 +49,8 @@ class RunState(Struct):
     progress: Progress | None = None
     starting: str = ""  # what the process does before its first step, in words; empty once it trains or evaluates
     finished: Finished | None = None
-    ends: list[Finished] = field(default_factory=list)  # of earlier attempts that stopped or failed
+    starts: list[Started] = field(default_factory=list)  # of earlier attempts
+    ends: list[Finished] = field(default_factory=list)  # of earlier attempts that stopped, failed or were killed
     resumed_at: list[int] = field(default_factory=list)  # the step from which each attempt after the first went on
     begun: float = 0.0  # unix time of the first attempt's start
     last_event: float = 0.0  # unix time
@@ -117,6 +119,12 @@ class RunState(Struct):
     def epochs(self) -> float:
         """Number of epochs trained."""
         return self.timeline.epochs_at(self.step) if self.timeline else 0.0
+
+    @property
+    def saved_epochs(self) -> float:
+        """Number of epochs of training in the last checkpoint."""
+        saved = self.saved.step if self.saved else self._from_step
+        return self.timeline.epochs_at(saved) if self.timeline else 0.0
 
     @property
     def last_accuracy(self) -> Evaluated | None:
@@ -204,15 +212,23 @@ def load(rundir: RunDir) -> RunState:
 def _start(state: RunState, event: Started) -> None:
     """Begin a new attempt, which continues from `from_step`. Later steps of earlier attempts are lost; drop them."""
     since = event.from_step
+    if state.started and not state.finished:  # a process that was killed wrote no last event
+        state.finished = Finished(status="stopped", step=state.step, error=NO_LAST_EVENT, t=_last_time(state))
     _drop_after(state, since)
     state.alarms = [alarm for alarm in state.alarms if alarm.step <= since]
     state.rollbacks = state.rollbacks[: max(event.rollbacks, 0)]
     state.final = []
     state.ends += [state.finished] if state.finished and state.finished.status != "done" else []
+    state.starts += [state.started] if state.started else []
     state.resumed_at += [since] * (state.started is not None)
     state.started, state.finished, state.progress, state.saved = event, None, None, None
     state.begun = state.begun or event.t
     state.starting = "first step"
+
+
+def _last_time(state: RunState) -> float:
+    """Unix time of the last step or evaluation of the present attempt, or of its start."""
+    return max(event.t for event in (state.started, *state.steps[-1:], *state.watch[-1:], *state.final[-1:]) if event)
 
 
 def _roll_back(state: RunState, event: RolledBack) -> None:

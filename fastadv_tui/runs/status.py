@@ -17,6 +17,7 @@ LIVE: tuple[Status, ...] = ("queued", "running")
 NO_CONFIG, NO_SUPERVISOR = "config.json cannot be read", "the run was never started"
 NO_FOLDER = "the run folder is missing"
 NO_PLACE = "its place in the queue is gone"
+KILLED = "killed after a stop request"
 NO_KEEPER = "no keeper is alive"  # of the queue; any command of fastadv on that host starts one
 START_SECONDS = 15.0  # how long a new run may have neither a place in the queue nor a supervisor
 
@@ -145,7 +146,7 @@ def _ended(record: ExitRecord, finished: Finished | None) -> RunStatus:
     if finished is not None:
         return _status_of_event(finished)
     if record.killed:
-        return RunStatus(status="stopped", reason="killed after a stop request", ended=record.t)
+        return RunStatus(status="stopped", reason=KILLED, ended=record.t)
     return RunStatus(status="lost", reason=_exit_reason(record), ended=record.t)
 
 

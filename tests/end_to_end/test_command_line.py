@@ -113,11 +113,12 @@ def test_a_lost_terminal_does_not_touch_the_run(home: Path) -> None:
 
 
 def test_a_run_can_be_stopped_resumed_and_watched_by_commands(home: Path) -> None:
-    done = fastadv("run", "digits", "--detach", *LONG)
+    done = fastadv("run", "digits", "--detach", "--tag", "paper", "--tag", "mine", *LONG)
     assert done.returncode == 0
     run_id = done.stdout.strip()
     rundir = wait_for_steps(home)
     assert rundir.id == run_id
+    assert "paper, mine" in fastadv("show", "last").stdout
     assert "is running; there is nothing to resume" in fastadv("resume", "last").stderr
     assert fastadv("stop", "last").returncode == 0
     wait_until(lambda: verdict(rundir).status == "stopped")

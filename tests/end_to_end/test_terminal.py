@@ -246,7 +246,7 @@ def test_ctrl_z_in_a_dashboard_that_no_shell_started_says_so(tmux: Tmux) -> None
     tmux("send-keys", "-t", "t", "C-z")
     tmux.shows("t", "no shell waits for this dashboard")
     tmux("send-keys", "-t", "t", "h")
-    tmux.shows("t", "No runs yet. Press escape")
+    tmux.shows("t", "No runs yet. Press n to start one.")
 
 
 @pytest.mark.parametrize("watching", [False, True], ids=["run", "watch"])

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from fastadv_tui.dashboard.snapshot import Snapshot
+from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.row_names import name_among
+from fastadv_tui.runs.state import RunState
+from fastadv_tui.runs.status import KILLED
 
 
 class Announcement(Struct, frozen=True):
@@ -29,7 +31,7 @@ class Announcer:
         for row in snapshot.rows:
             view = snapshot.views.get(row.id)
             if row.id in self._statuses and row.status != self._statuses[row.id]:
-                yield from _status(row, name_among(row, snapshot.rows))
+                yield from _status(row, name_among(row, snapshot.rows), view)
             alarms = view.state.alarms if view else []
             rollbacks = view.state.rollbacks if view else []
             for event in rollbacks[self._rollback_counts.get(row.id, len(rollbacks)) :]:
@@ -43,9 +45,17 @@ class Announcer:
             self._statuses[row.id] = row.status
 
 
-def _status(row: Row, name: str) -> Iterator[Announcement]:
-    if row.status in ("failed", "lost"):
+def _status(row: Row, name: str, view: LiveRun | None) -> Iterator[Announcement]:
+    if row.reason == KILLED and view:
+        yield Announcement(f"{name} was killed {_loss(view.state)}", bad=False)
+    elif row.status in ("failed", "lost"):
         yield Announcement(f"{name} {row.status}: {row.reason}", bad=True)
     elif row.status in ("done", "stopped"):
         hint = "; press R to resume it" * (row.status == "stopped")
         yield Announcement(f"{name} is {row.status}{hint}", bad=False)
+
+
+def _loss(state: RunState) -> str:
+    """Where a run was killed, and from where it can go on."""
+    start = f"from epoch {state.saved_epochs:.2f}, its last checkpoint" if state.saved_epochs else "from its beginning"
+    return f"at epoch {state.epochs:.2f}; press R to resume it {start}"

@@ -24,9 +24,9 @@ from fastadv_tui.runs.evaluation_jobs import submit_evaluation
 from fastadv_tui.text.sanitize import one_line
 
 FIELDS = {
-    "attack": ("attack", "pgd-STEPS[-RESTARTS], aa-quick or aa"),
+    "attack": ("attack", "pgd-20, pgd-50-10 (10 restarts), aa-quick or aa"),
     "eps": ("eps", "in 1/255, or several: 2,4,8"),
-    "images": ("images", "0 for all; auto on a CPU then takes 1,000"),
+    "images": ("images", "0 for all; but 1,000 for auto on a CPU"),
 }
 EPS_MEANINGS = {L2: "a number, or several: 0.5,1", "": "in the unit of each run"}  # by the norm of the runs; "" mixed
 MAX_NAMED = 3  # runs that the dialog names

@@ -19,6 +19,7 @@ from fastadv_tui.dashboard.screens.launch import LaunchScreen
 from fastadv_tui.dashboard.screens.log import LogScreen
 from fastadv_tui.dashboard.screens.machine import MachineScreen
 from fastadv_tui.dashboard.screens.runs import RunsScreen
+from fastadv_tui.dashboard.widgets.key_bar import KeyBar
 from fastadv_tui.text.quantities import GLYPHS
 
 KEY_WIDTH = 14
@@ -82,6 +83,7 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="help", can_focus=False):
             yield Static(id="keys", markup=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         page = self.query_one("#help")
@@ -120,7 +122,8 @@ class HelpScreen(ModalScreen[None]):
     def _available(self, binding: Binding) -> bool:
         if self._readonly and action_name(binding) in CHANGES:
             return False
-        owner: Any = self._below if binding in bindings_of(type(self._below)) else self.app
+        screens = reversed(self.app.screen_stack)  # the runs, whose keys every screen lists, are the lowest of them
+        owner: Any = next((screen for screen in screens if binding in bindings_of(type(screen))), self.app)
         return owner.check_action(action_name(binding), ()) is not False
 
     def _names_of_keys(self, binding: Binding) -> Iterator[str]:

@@ -45,7 +45,7 @@ NO_GROUPS = "no groups"
 GROUPABLE = ("word", "flag", "size", "number")  # kinds of columns whose values several runs may share
 WORDS = ("word", "list")  # kinds of columns of which the edge of the screen may show a part
 OWN = ("id", "note", "seed")  # no groups by these: hardly two runs agree, and runs of one seed are no recipe
-NO_RUNS = "No runs yet. Press escape, then n to start one."
+NO_RUNS = "No runs yet. Press n to start one."
 
 
 class HistoryScreen(HistoryViews):
@@ -141,7 +141,7 @@ class HistoryScreen(HistoryViews):
         """By run id, the words for an evaluation that waits or is under way."""
         snapshot = self._snapshot
         live = {run_id: evaluation for run_id in snapshot.evaluations if (evaluation := snapshot.evaluation(run_id))}
-        return {run_id: evaluation_words(evaluation, snapshot) for run_id, evaluation in live.items()}
+        return {run_id: evaluation_words(evaluation, snapshot, brief=True) for run_id, evaluation in live.items()}
 
     def expect(self, run_id: str) -> None:
         """Move the cursor to a new run as soon as there is a line with it, unless the user moves the cursor before."""
@@ -177,7 +177,7 @@ class HistoryScreen(HistoryViews):
         parts += [groups_text(lines, self._group)] if self._group else []
         parts += ["read-only"] if self.fastadv.readonly else []
         parts += [f"the first {MAX_LINES} are shown"] if len(lines) > MAX_LINES else []
-        self.query_one("#summary", Static).update("   ".join(parts) if total else NO_RUNS)
+        self.query_one("#summary", Static).update("   ".join(parts) if total else "")
         if self._view or str(self.query_one("#view", Static).visual):
             self.query_one("#view", Static).update(self.view_text())
 

@@ -7,6 +7,7 @@ from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard.screens.base import Screen
 from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
 from fastadv_tui.dashboard.screens.export import NUMBERS, Exported, offer_export
+from fastadv_tui.dashboard.screens.run_actions import EVALUATION_QUESTION, REMOVE
 from fastadv_tui.dashboard.screens.text_dialog import TextDialog
 from fastadv_tui.dashboard.snapshot import Evaluation
 from fastadv_tui.history.index import History
@@ -18,6 +19,7 @@ from fastadv_tui.runs import control
 from fastadv_tui.text.sanitize import one_line
 
 MAX_NAMED, MAX_TOLD = 5, 2  # runs that a question names, and that a toast names
+Action = Callable[[Row], str]  # returns what was done to the run, in words; empty if nothing was
 NO_RUN = "this line has no run"  # a published result, or an empty table
 
 
@@ -72,14 +74,14 @@ class HistoryActions(Screen[None]):
 
         rows = self._targets()
         present = one_line(", ".join(dict.fromkeys(tag for row in rows for tag in row.tags))) or "none"
-        self._ask(rows, f"tags now: {present}\ntype tags to add; -TAG takes a tag off", "", change, "tags kept")
+        self._ask(rows, f"tags now: {present}\ntype tags to add; -TAG takes a tag off", "", change, "tags saved")
 
     def action_note(self) -> None:
         def change(notes: Notes, text: str) -> None:
             notes.note = text
 
         rows = self._targets()
-        self._ask(rows, "note", rows[0].note if len(rows) == 1 else "", change, "note kept")
+        self._ask(rows, "note", rows[0].note if len(rows) == 1 else "", change, "note saved")
 
     def action_rename(self) -> None:
         def change(notes: Notes, text: str) -> None:
@@ -101,17 +103,17 @@ class HistoryActions(Screen[None]):
         rows = self._targets()
         live = [row for row in rows if row.live]
         measured = [row for row in rows if self._evaluation(row)]
-        if live:
+        if live and all(row.status == "queued" for row in live):
+            self._confirm(live, "Remove from the queue? What was trained before is kept.", REMOVE, self._stop)
+        elif live:
             self._confirm(live, "Stop? A run that trains saves a checkpoint first.", "Stop", self._stop)
         elif measured:
-            question = "Stop the evaluation? What is measured is kept, and the next one goes on from there."
-            self._confirm(measured, question, "Stop", self._stop_evaluation)
+            self._confirm(measured, EVALUATION_QUESTION, "Stop", self._stop_evaluation)
         elif rows:
             self._tell("ended already", rows)
 
     def action_resume(self) -> None:
-        if resumed := [row for row in self._targets() if self.fastadv.resume(folder(row))]:
-            self._tell("resumed", resumed)
+        self._act(self._targets(), lambda row: self.fastadv.resume(folder(row)))
 
     def action_again(self) -> None:
         for row in self._first():
@@ -120,7 +122,7 @@ class HistoryActions(Screen[None]):
     def action_delete(self) -> None:
         rows = self._targets()
         what = "it with its folder" if len(rows) == 1 else "them with their folders"
-        self._confirm(rows, f"Delete {what}? This cannot be undone.", "Delete", self._delete, "deleted")
+        self._confirm(rows, f"Delete {what}? This cannot be undone.", "Delete", self._delete)
 
     def action_evaluate(self) -> None:
         if rows := self._targets():
@@ -131,16 +133,17 @@ class HistoryActions(Screen[None]):
         if rows := self._shown.marked_rows() or self._shown.matching_rows():
             offer_export(self, Exported(rows, self._shown.by_seed), NUMBERS)
         else:
-            self.notify("no run matches the filter")
+            self.notify("no run matches the filter" if self.fastadv.snapshot.rows else "there is no run yet")
 
-    def _stop(self, row: Row) -> bool:
+    def _stop(self, row: Row) -> str:
         return self.fastadv.stop(folder(row), now=False)
 
-    def _stop_evaluation(self, row: Row) -> bool:
+    def _stop_evaluation(self, row: Row) -> str:
         evaluation = self._evaluation(row)
-        return evaluation is not None and self.fastadv.stop(evaluation.rundir, now=False)
+        done = self.fastadv.stop(evaluation.rundir, now=False) if evaluation else ""
+        return f"evaluation {done}" if done else ""
 
-    def _delete(self, row: Row) -> bool:
+    def _delete(self, row: Row) -> str:
         def delete() -> None:
             if folder(row).path.exists():
                 control.delete(folder(row))
@@ -149,19 +152,23 @@ class HistoryActions(Screen[None]):
         deleted = self.fastadv.attempt(delete)
         if deleted and row.id in self.fastadv.marked:
             self.fastadv.marked.toggle(row.id)
-        return deleted
+        return "deleted" if deleted else ""
 
-    def _confirm(
-        self, rows: Sequence[Row], question: str, yes: str, action: Callable[[Row], bool], done: str = "asked to stop"
-    ) -> None:
-        """Ask, then act on each run. action: returns whether it was done. done: what it was, in words."""
+    def _act(self, rows: Sequence[Row], action: Action) -> None:
+        """Act on each run, and say in one toast for each kind of outcome what was done."""
+        outcomes: dict[str, list[Row]] = {}
+        for row in rows:
+            if done := action(row):
+                alike = done if len(rows) == 1 else done.partition(",")[0]  # without its place in the queue
+                outcomes.setdefault(alike, []).append(row)
+        for done, acted in outcomes.items():
+            self._tell(done, acted)
 
-        def answered(sure: bool | None) -> None:
-            if acted := [row for row in (rows if sure else ()) if action(row)]:
-                self._tell(done, acted)
-
+    def _confirm(self, rows: Sequence[Row], question: str, yes: str, action: Action) -> None:
+        """Ask, then act on each run."""
         if rows:
-            self.app.push_screen(ConfirmDialog(f"{self._about(rows)}\n{question}", yes), answered)
+            dialog = ConfirmDialog(f"{self._about(rows)}\n{question}", yes)
+            self.app.push_screen(dialog, lambda sure: self._act(rows, action) if sure else None)
 
     def _ask(
         self,

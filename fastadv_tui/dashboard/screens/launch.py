@@ -45,6 +45,7 @@ from fastadv_tui.runs.engine_server import SupersededError
 from fastadv_tui.text.sanitize import one_line
 
 HINT = "↑↓ move   ◂▸ choose   8,16 starts two runs"
+CHECKING = "checking data and device ..."
 READ_DELAY = 0.1  # seconds without a key before the form is read and its draft is saved
 COUNT_DELAY = 0.3  # seconds before the engine is asked, so that its start does not delay the first picture
 EMPTY_FORM = {"dataset": FIRST_DATASET}
@@ -249,7 +250,7 @@ class LaunchScreen(Screen[None]):
 
     def action_empty(self) -> None:
         self._fill(EMPTY_FORM)
-        self.query_one("#form").border_subtitle = HINT
+        self.query_one("#form").border_subtitle = self._subtitle = HINT
 
     def action_leave(self) -> None:
         self._stop_timer()
@@ -311,7 +312,7 @@ class LaunchScreen(Screen[None]):
             await self._go_to_first_error()
             return
         self._starting = True
-        self.notify("checking data and device ...")
+        self.query_one("#form").border_subtitle = CHECKING  # no toast: it would stand beside the one of the submission
         self.start(texts)
 
     @work(thread=True, exclusive=True, group="launch")
@@ -337,6 +338,7 @@ class LaunchScreen(Screen[None]):
     async def on_launch_screen_refused(self, message: Refused) -> None:
         """Show the error at its field, if it begins with the name of a setting, as those of the engine do."""
         self._starting = False
+        self.query_one("#form").border_subtitle = self._subtitle
         self._read()
         key, _, error = message.why.partition(" ")
         if self._reading is not None and key in self._reading.shown:

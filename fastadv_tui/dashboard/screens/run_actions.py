@@ -1,5 +1,7 @@
 """What the keys do to the run under the cursor, or to the marked runs."""
 
+from functools import partial
+
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard.monitor import MonitoredRun
 from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
@@ -11,6 +13,8 @@ from fastadv_tui.history.row_names import label_among, name_among
 from fastadv_tui.paths import runs_dir
 
 NO_RUN = "no run is chosen"
+REMOVE = "Remove"  # the button for a run that waits in the queue
+EVALUATION_QUESTION = "Stop the evaluation? What is measured is kept, and the next one goes on from there."
 
 
 class RunActions(PanelKeys):
@@ -32,16 +36,17 @@ class RunActions(PanelKeys):
         if not view.verdict.live:
             self._stop_evaluation(now)
             return
+        waits = view.verdict.status == "queued"
         question = ConfirmDialog(
             f"{self._label_of(view.rundir.id)}\n{_stop_question(view, now)}{self._others()}",
-            "Kill" if now else "Stop",
+            REMOVE if waits else "Kill" if now else "Stop",
         )
         self.app.push_screen(question, lambda yes: self._stop(view.rundir, view.rundir.id, now) if yes else None)
 
-    def _stop(self, rundir: RunDir, run_id: str, now: bool) -> None:
-        """Stop a run or its evaluation, and say so. rundir: the folder of the run or of the evaluation."""
-        if self.fastadv.stop(rundir, now):
-            self.notify(f"asked to stop: {self._label_of(run_id)}", markup=False)
+    def _stop(self, rundir: RunDir, run_id: str, now: bool, what: str = "") -> None:
+        """Stop a run or its evaluation, and say so. rundir: its folder. what: of the run is stopped, in words."""
+        if done := self.fastadv.stop(rundir, now):
+            self.notify(f"{what}{done}: {self._label_of(run_id)}", markup=False)
 
     def _others(self) -> str:
         """What becomes of marked runs when the run under the cursor is stopped."""
@@ -55,9 +60,9 @@ class RunActions(PanelKeys):
         if evaluation is None or row is None:
             self.notify(f"{self._label_of(row.id)} has ended already" if row else NO_RUN, markup=False)
             return
-        question = "Stop its evaluation? What is measured is kept, and the next one goes on from there."
-        dialog = ConfirmDialog(f"{self._label_of(row.id)}\n{question}", "Stop")
-        self.app.push_screen(dialog, lambda yes: self._stop(evaluation.rundir, row.id, now) if yes else None)
+        dialog = ConfirmDialog(f"{self._label_of(row.id)}\n{EVALUATION_QUESTION}", "Stop")
+        stop = partial(self._stop, evaluation.rundir, row.id, now, "evaluation ")
+        self.app.push_screen(dialog, lambda yes: stop() if yes else None)
 
     def action_evaluate(self) -> None:
         """Evaluate the marked runs, or the chosen one if none is marked."""
@@ -73,8 +78,8 @@ class RunActions(PanelKeys):
             self.notify(NO_RUN)
 
     def action_resume(self) -> None:
-        if (view := self._view_to_act_on()) and self.fastadv.resume(view.rundir):
-            self.notify(f"resumed: {self._label_of(view.rundir.id)}", markup=False)
+        if (view := self._view_to_act_on()) and (done := self.fastadv.resume(view.rundir)):
+            self.notify(f"{done}: {self._label_of(view.rundir.id)}", markup=False)
 
     def action_again(self) -> None:
         if view := self._view_to_act_on():
@@ -106,5 +111,6 @@ class RunActions(PanelKeys):
 
 def _stop_question(view: LiveRun, now: bool) -> str:
     if view.verdict.status == "queued":
-        return "Remove it from the queue? It has not started."
+        kept = "What it has trained is kept." if view.state.started else "It has not started."
+        return f"Remove it from the queue? {kept}"
     return "Kill it? Work since the last checkpoint is lost." if now else "Stop it? It saves a checkpoint first."

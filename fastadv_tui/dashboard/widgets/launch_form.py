@@ -146,6 +146,15 @@ class LaunchForm(VerticalScroll, can_focus=False):
             await self.mount(*self._new_fields(group), after=self._headings[group])
         if self._reading is not None:
             self.show(self._reading, self.devices)
+        if group in self._open:
+            after_refresh(self, lambda: self._bring_in_sight(group))
+
+    def _bring_in_sight(self, group: Group) -> None:
+        """Scroll to the fields of a group that was opened; if they are too many, to the first of them."""
+        for key in LAYOUT[group]:
+            if (field := self._fields.get(key)) and field.display:
+                self.scroll_to_widget(field, animate=False, immediate=True)
+        self.keep_focus_in_sight()
 
     def _new_fields(self, group: Group) -> Iterator[FormField]:
         for key in LAYOUT[group]:

@@ -24,7 +24,7 @@ class TopBar(Static):
         super().__init__(markup=False)
         self._tab = tab
         self._counts: list[tuple[str, int]] = []
-        self._evaluating = 0  # runs with an evaluation that waits or is under way
+        self._evaluating = self._waiting = 0  # runs whose evaluation is under way, and those whose evaluation waits
         self._readonly = False
         self._machine = ""
 
@@ -32,7 +32,8 @@ class TopBar(Static):
         """Show the counts of a snapshot."""
         counts = Counter(row.state for row in snapshot.rows)
         self._counts, self._readonly = [(state, counts[state]) for state in STATES if state in counts], readonly
-        self._evaluating = sum(snapshot.evaluation(run_id) is not None for run_id in snapshot.evaluations)
+        evaluations = Counter(each.status.status for run in snapshot.evaluations if (each := snapshot.evaluation(run)))
+        self._evaluating, self._waiting = evaluations["running"], evaluations["queued"]
         self._draw()
 
     def show_machine(self, sample: Sample) -> None:
@@ -71,7 +72,9 @@ class TopBar(Static):
             for state, count in self._counts
         ] or [Text("no runs yet")]
         if self._evaluating:
-            parts.append(
-                Text(f"{self._evaluating:,} {'evaluating' if words else 'eval'}", state_colour("running", scheme))
-            )
+            word = "evaluating" if words else "eval"
+            parts.append(Text(f"{self._evaluating:,} {word}", state_colour("running", scheme)))
+        if self._waiting:
+            word = "queued to evaluate" if words else "eval queued"
+            parts.append(Text(f"{self._waiting:,} {word}", state_colour("queued", scheme)))
         return Text("  ").join([*parts, *([Text("read-only")] if self._readonly else [])]) + Text(" ")

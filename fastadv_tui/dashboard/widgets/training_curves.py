@@ -171,7 +171,8 @@ class TrainingCurves(Vertical):
         for number, chart in enumerate(charts):
             chart.set_class(number >= columns * rows, "no-room")
         more = f"{hidden} more chart{'s' * (hidden > 1)}: z, tab" if hidden else ""
-        self.query_one("#accuracy", Chart).border_subtitle = "tab: next panel" if zooming else more
+        if not zooming:
+            self.query_one("#accuracy", Chart).border_subtitle = more
         self._entitle()
 
     # -- drawing ----------------------------------------------------------------------------------------------

@@ -55,6 +55,7 @@ def devices(sample: Sample) -> str:
     """The devices of a machine in words: `2 GPUs (H100 80GB HBM3)`, or the cores and the memory of the CPU."""
     if not sample.gpus:
         host = sample.host
-        return f"CPU with {host.cores} cores, {format_bytes(host.memory_total)} of memory"
+        part = f"{host.usable} of " if host.usable and host.usable < host.cores else ""
+        return f"CPU with {part}{host.cores} cores, {format_bytes(host.memory_total)} of memory"
     names = Counter(short_name(gpu.name) for gpu in sample.gpus)
     return ", ".join(f"{count} GPU{'s' * (count > 1)} ({name or 'of unknown kind'})" for name, count in names.items())

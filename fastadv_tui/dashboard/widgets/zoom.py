@@ -15,11 +15,13 @@ class Zoom:
     def __init__(self, screen: Screen[None]) -> None:
         self._screen = screen
         self.panel: Widget | None = None  # the zoomed one
+        self._subtitle: str | None = None  # that it had before
 
     def show(self, panel: Widget) -> None:
         """Zoom a panel in place of the one before."""
         self.leave()
-        self.panel = panel
+        self.panel, self._subtitle = panel, panel.border_subtitle
+        panel.border_subtitle = "tab: next panel"
         for widget in (panel, *panel.ancestors):
             if isinstance(widget, Widget) and widget.has_class("part"):
                 widget.add_class("zoomed")
@@ -30,6 +32,8 @@ class Zoom:
 
     def leave(self) -> None:
         """Show all panels again."""
+        if self.panel is not None:
+            self.panel.border_subtitle = self._subtitle
         self.panel = None
         for widget in self._screen.query(".zoomed"):
             widget.remove_class("zoomed")

@@ -96,7 +96,9 @@ def test_stop_and_resume_over_a_filter() -> None:
     resumed = fastadv("resume", "--filter", "dataset=digits")
     assert (resumed.returncode, {*resumed.stdout.split()}) == (0, {running.id, waiting.id})
     assert verdict(waiting).live
-    assert fastadv("stop", "--now", "--yes", "--filter", "status=running").returncode == 0
+    killed = fastadv("stop", "--now", "--yes", "--filter", "status=running")
+    assert killed.returncode == 0
+    assert f"{running.id}: killing; " in killed.stderr
     assert fastadv("stop", "--now", waiting.id).returncode == 0
     for rundir in (running, waiting):
         wait_for_status(rundir, "stopped", "cancelled")
@@ -115,3 +117,13 @@ def test_published_results_stand_beside_runs_that_they_fit_and_are_refused_for_o
     refused = fastadv("compare", "d1", "--paper")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "--paper: no results are published for " in refused.stderr
+
+
+def test_the_word_all_is_answered_by_the_filter_and_a_run_that_is_done_by_its_status() -> None:
+    ended("a1")
+    refused = fastadv("stop", "all")
+    assert refused.returncode == 2
+    assert "no run has the name 'all'" in refused.stderr
+    assert "--filter status=running" in refused.stderr
+    refused = fastadv("resume", "a1", "--detach")
+    assert "a1 is done; nothing is left to resume" in refused.stderr

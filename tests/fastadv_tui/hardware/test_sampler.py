@@ -184,6 +184,7 @@ def test_figures_of_the_host_agree_with_proc() -> None:
     assert second.cpu is not None
     assert 0 <= second.cpu <= 1
     assert first.cores == os.cpu_count()
+    assert first.usable == len(psutil.Process().cpu_affinity() or ())
     assert first.memory_total == 1024 * int(Path("/proc/meminfo").read_text().split()[1])
     assert 0 < first.memory_used < first.memory_total
 

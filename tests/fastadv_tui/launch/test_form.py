@@ -159,3 +159,10 @@ def test_an_option_that_some_of_the_methods_lack_is_an_error_with_a_way_out() ->
 )
 def test_defaults_that_differ_between_the_runs_are_all_named(texts: dict[str, str], key: str, default: str) -> None:
     assert read_form({"dataset": "digits", **texts}).defaults[key] == default
+
+
+@pytest.mark.parametrize(("seed", "command"), [("3", "run"), ("0-1", "sweep")])
+def test_the_command_of_a_form_has_its_tags(seed: str, command: str) -> None:
+    plan = plan_form({"dataset": "digits", "seed": seed, "tags": "paper mine"})
+    assert plan.command[:2] == ["fastadv", command]
+    assert plan.command[-4:] == ["--tag", "paper", "--tag", "mine"]

@@ -8,7 +8,7 @@ from engine.protocol.events import Finished
 from fastadv_tui.runs.log_lines import end_lines, event_lines, waiting_line
 from fastadv_tui.runs.state import RunState, apply
 from fastadv_tui.runs.status import RunStatus
-from tests.support.events import started
+from tests.support.events import started, step
 
 NOON = time.mktime((2026, 11, 27, 12, 0, 0, 0, 0, -1))
 
@@ -25,8 +25,18 @@ def test_a_resumed_run_keeps_the_end_of_each_earlier_attempt_between_its_starts(
     for event in (started(t=NOON), finished, started(attempt=2, from_step=20, t=NOON + 120)):
         state = apply(state, event)
     lines = event_lines(state)
-    assert lines[0] == f"11-27 12:01:00 {words}"
-    assert lines[1].startswith("11-27 12:02:00 resumed from step 20 (attempt 2)")
+    assert lines[0].startswith("11-27 12:00:00 ")
+    assert "training and" in lines[0]
+    assert lines[1] == f"11-27 12:01:00 {words}"
+    assert lines[2].startswith("11-27 12:02:00 resumed from step 20 (attempt 2)")
+
+
+def test_a_resumed_run_that_was_killed_has_a_line_for_that_end() -> None:
+    state = RunState()
+    for event in (started(t=NOON), step(20, t=NOON + 60), started(attempt=2, from_step=10, t=NOON + 120)):
+        state = apply(state, event)
+    assert event_lines(state)[1] == "11-27 12:01:00 stopped: killed, or its process died"
+    assert state.finished is None
 
 
 def test_the_line_of_an_end_is_the_same_before_and_after_the_run_goes_on() -> None:

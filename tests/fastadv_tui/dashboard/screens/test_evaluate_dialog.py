@@ -6,6 +6,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from engine.config.presets import build
 from engine.protocol.events import Starting
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard.app import Fastadv
@@ -105,7 +106,7 @@ def test_an_evaluation_in_line_shows_its_place_then_its_progress_and_is_stopped_
         assert app.screen.choose("a1")
         await until(pilot, lambda: "running 50%, PGD-50-10, eps" in shown(app))
         await pilot.press("x")
-        await until(pilot, lambda: isinstance(app.screen, ConfirmDialog) and "Stop its evaluation?" in shown(app))
+        await until(pilot, lambda: isinstance(app.screen, ConfirmDialog) and "Stop the evaluation?" in shown(app))
         await pilot.press("y")
         await until(pilot, lambda: app.snapshot.evaluation("a1") is None)
         await until(pilot, lambda: "evaluate stopped" in shown(app))
@@ -171,3 +172,15 @@ def test_what_each_field_means_is_read_whole_at_80x24() -> None:
             assert {*meaning.split()} <= {*words}
 
     play(script, (80, 24))
+
+
+def test_a_run_that_waits_and_was_never_trained_is_not_asked_about() -> None:
+    make_run(runs_dir() / "a1", chosen=build("digits", {"name": "mine"}))
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "mine" in shown(app))
+        await pilot.press("a")
+        await until(pilot, lambda: "mine has not started" in shown(app))
+        assert not isinstance(app.screen, EvaluateDialog)
+
+    play(script)

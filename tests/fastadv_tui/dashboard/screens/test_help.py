@@ -201,3 +201,20 @@ def test_the_help_explains_the_signs_of_the_charts() -> None:
         await until(pilot, lambda: "↻" in shown(app) and "training was resumed there" in shown(app))
 
     play(script)
+
+
+def test_the_help_over_another_screen_leaves_out_what_is_not_to_be_had_and_has_its_own_footer() -> None:
+    a_run("a1")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "run a1" in shown(app))
+        await pilot.press("h")
+        await until(pilot, lambda: isinstance(app.screen, HistoryScreen) and "1 of 1 runs" in shown(app))
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen) and "Close" in shown(app).split("\n")[-1])
+        assert "Sort" not in shown(app).split("\n")[-1]
+        page = str(app.screen.query_one("#keys", Static).visual)
+        assert "stop this run after a checkpoint" in page
+        assert "demo: train" not in page
+
+    play(script)

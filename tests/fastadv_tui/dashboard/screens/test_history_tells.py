@@ -11,12 +11,13 @@ from engine.config.attacks import DEFAULT
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard.app import Fastadv
 from fastadv_tui.dashboard.evaluation_monitor import EvaluationMonitor
+from fastadv_tui.dashboard.evaluation_words import evaluation_words
 from fastadv_tui.dashboard.messages import RunsSubmitted
 from fastadv_tui.dashboard.screens.choice_dialog import ChoiceDialog
 from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
 from fastadv_tui.dashboard.screens.history import HistoryScreen
 from fastadv_tui.dashboard.screens.text_dialog import TextDialog
-from fastadv_tui.dashboard.snapshot import Evaluation
+from fastadv_tui.dashboard.snapshot import Evaluation, Snapshot
 from fastadv_tui.dashboard.widgets.history_table import HistoryTable
 from fastadv_tui.dashboard.widgets.run_list import RunList
 from fastadv_tui.history.index import History
@@ -126,7 +127,7 @@ def test_notes_tags_pins_views_and_deletions_are_answered_by_a_toast() -> None:
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await opened(app, pilot, 1)
-        for key, word in (("T", "tags kept"), ("N", "note kept")):
+        for key, word in (("T", "tags saved"), ("N", "note saved")):
             await pilot.press(key)
             await until(pilot, lambda: isinstance(app.screen, TextDialog))
             await until_focused(pilot, Input)
@@ -210,6 +211,28 @@ def test_an_evaluation_is_seen_in_the_history_and_in_the_counts_and_is_stopped_t
     play(script)
 
 
+@pytest.mark.parametrize(("width", "words"), [(120, "1 queued to evaluate"), (60, "1 eval queued")])
+def test_an_evaluation_that_waits_does_not_count_as_under_way(
+    width: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_run("a1")
+    waits = Evaluation(RunDir(tmp_path), DEFAULT, RunStatus(status="queued"))
+    monkeypatch.setattr(EvaluationMonitor, "look", lambda self: {"a1": [waits]})
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: words in shown(app))
+        assert "evaluating" not in shown(app).split("\n")[0]
+
+    play(script, (width, 40))
+
+
+def test_an_evaluation_that_waits_leaves_the_column_of_states_narrow(tmp_path: Path) -> None:
+    waits = Evaluation(RunDir(tmp_path), DEFAULT, RunStatus(status="queued"))
+    for held_up in ("", "queue paused"):
+        snapshot = Snapshot([], {}, {tmp_path.name: 23}, held_up)
+        assert evaluation_words(waits, snapshot, brief=True) == "eval 23rd in line"
+
+
 @pytest.mark.parametrize(
     ("in_history", "key", "why"),
     [
@@ -272,5 +295,17 @@ def test_a_list_whose_filter_matches_nothing_says_so() -> None:
         app.screen.query_one(RunList).focus()
         await pilot.press("l")
         await until(pilot, lambda: "no run is chosen" in told(app))
+
+    play(script)
+
+
+def test_an_empty_history_says_once_what_to_press_and_has_no_filter_to_blame() -> None:
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: app.snapshot.loaded)
+        await pilot.press("h")
+        await until(pilot, lambda: "No runs yet. Press n to start one." in shown(app))
+        assert shown(app).count("No runs yet") == 1
+        await pilot.press("E")
+        await until(pilot, lambda: "there is no run yet" in told(app))
 
     play(script)

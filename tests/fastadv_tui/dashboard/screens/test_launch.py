@@ -12,6 +12,7 @@ import pytest
 from rich.color import Color
 from textual.events import Key
 from textual.pilot import Pilot
+from textual.widget import Widget
 from textual.widgets import Input, OptionList, Static
 
 from engine.config.errors import ConfigError
@@ -744,3 +745,56 @@ def test_the_plan_of_a_small_terminal_has_the_sizes_of_the_perturbation() -> Non
         await until(pilot, lambda: "eps 4/255" in plan(app) and "eps 8/255" in plan(app))
 
     play(script, (80, 24))
+
+
+def test_a_plan_names_the_run_that_it_would_repeat() -> None:
+    a_run("a1")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: app.snapshot.row("a1"))
+        await open_form(app, pilot)
+        field(app, "dataset").value = "cifar"
+        await until(pilot, lambda: "same as a1, done" in plan(app))
+        field(app, "seed").value = "1"
+        await until(pilot, lambda: "--seed 1" in plan(app) and "same as" not in plan(app))
+
+    play(script)
+
+
+def test_a_group_that_is_opened_at_the_lower_edge_shows_its_fields() -> None:
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        form = await open_form(app, pilot)
+        last = [*app.screen.query(GroupHeading)][-1]
+        last.focus()
+        await pilot.press("enter")
+        await until(pilot, lambda: last.opened and field(app, "name").size)
+
+        def in_sight(widget: Widget) -> bool:
+            top = widget.virtual_region.y - form.scroll_offset.y
+            return 0 <= top < form.scrollable_content_region.height
+
+        shown_fields = [one for one in app.screen.query(FormField) if one.display][-3:]
+        await until(pilot, lambda: all(map(in_sight, (last, *shown_fields))))
+
+    play(script, (80, 24))
+
+
+@pytest.mark.usefixtures("fake_engine")
+def test_the_check_before_a_start_is_told_at_the_form_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    go = threading.Event()
+
+    def check(server: EngineServer, config: RunConfig) -> dict[str, int]:
+        go.wait(seconds(20))
+        raise ConfigError("no data")
+
+    monkeypatch.setattr(EngineServer, "check", check)
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await open_form(app, pilot)
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "checking data and device ..." in shown(app))
+        assert not [*app._notifications]  # it would stay beside the toast of the submission
+        go.set()
+        await until(pilot, lambda: "no data" in shown(app) and "checking" not in shown(app))
+
+    play(script)

@@ -396,3 +396,19 @@ def test_an_empty_home_offers_no_key_that_acts_on_a_run() -> None:
         await until(pilot, lambda: "stop this run" in shown(app))
 
     play(script)
+
+
+def test_every_zoomed_panel_says_how_to_go_to_the_next_one() -> None:
+    a_run("a1")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await until(pilot, lambda: "run a1" in shown(app))
+        await pilot.press("z")
+        for panel in app.screen._panels():  # type: ignore[attr-defined]
+            await until(pilot, lambda panel=panel: app.screen._zoom.panel is panel)  # type: ignore[misc,attr-defined]
+            await until(pilot, lambda: "tab: next panel" in shown(app))
+            await pilot.press("tab")
+        await pilot.press("escape")
+        await until(pilot, lambda: "tab: next panel" not in shown(app))
+
+    play(script)

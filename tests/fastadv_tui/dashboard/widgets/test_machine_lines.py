@@ -1,6 +1,7 @@
 """The lines of a machine: everything in its place, nothing wider than the panel, trouble marked."""
 
 import pytest
+from msgspec.structs import replace
 
 from fastadv_tui.dashboard.colours import ANSI, DARK
 from fastadv_tui.dashboard.widgets.machine_lines import (
@@ -15,6 +16,7 @@ from fastadv_tui.dashboard.widgets.machine_lines import (
     title,
     usage_line,
 )
+from fastadv_tui.dashboard.widgets.welcome import devices
 from fastadv_tui.hardware.nvml import Gpu, MigInstance
 from fastadv_tui.hardware.process_usage import Usage
 from fastadv_tui.hardware.sample_history import Load
@@ -127,3 +129,9 @@ def test_the_host_says_cores_and_memory() -> None:
 def test_in_a_terminal_of_sixteen_colours_trouble_is_bold_red() -> None:
     line = gpu_lines(gpu(temperature=90), [], [], 40, ANSI)[0]
     assert any("bold red" in str(span.style) for span in line.spans)
+
+
+@pytest.mark.parametrize(("usable", "words"), [(None, "32 cores"), (32, "32 cores"), (1, "1 of 32 cores")])
+def test_the_card_of_an_empty_home_says_how_many_cores_runs_may_use(usable: int | None, words: str) -> None:
+    sample = Sample(t=0.0, host=replace(HOST, usable=usable))
+    assert devices(sample).startswith(f"CPU with {words}, ")

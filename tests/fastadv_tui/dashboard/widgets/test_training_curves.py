@@ -161,9 +161,6 @@ def test_small_charts_appear_as_room_allows_and_the_others_are_counted() -> None
             assert all(chart.size.width >= 18 and chart.size.height >= 5 for chart in shown)
             said = str(curves.query_one("#accuracy", Chart).border_subtitle or "")
             assert said == (f"{hidden} more chart{'s' * (hidden > 1)}: z, tab" if hidden else "")
-        curves.screen.add_class("zooming")
-        curves.fit_charts()
-        assert curves.query_one("#accuracy", Chart).border_subtitle == "tab: next panel"  # also of log and facts
 
     watch(scenario)
 
