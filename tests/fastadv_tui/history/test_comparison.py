@@ -291,6 +291,17 @@ def test_no_row_of_a_comparison_has_the_name_of_another() -> None:
     assert len(labels) == len(set(labels))
 
 
+def test_epochs_that_were_all_trained_are_one_line() -> None:
+    whole = [replace(BASE, epochs=15.0), replace(NARROW, epochs=30.0, settings={"epochs": 30, "model.width": 16})]
+    table = compare(whole)
+    assert line_of(table, "results", "epochs trained") == ["15", "30"]
+    assert [label for label, _ in table.settings] == ["model.width"]
+    stopped = compare([whole[0], replace(whole[1], epochs=7.5)])
+    assert [label for label, _ in stopped.settings] == ["model.width", "epochs"]
+    assert stopped.known_settings == table.known_settings + 1
+    assert "epochs" in dict(compare(whole[1:]).settings)  # of one run alone, all that it changed
+
+
 def rows_of(text: str, form: str) -> dict[str, list[str]]:
     """The cells of a printed comparison by label. A reader of each format that knows nothing of the code."""
     if form == "csv":
@@ -322,12 +333,12 @@ def test_held_out_images_are_said_beside_the_attack() -> None:
 @pytest.mark.parametrize("form", ["md", "latex"])
 def test_tables_for_papers_have_words_in_place_of_keys(form: str) -> None:
     changes = {"method.name": "nfgsm", "optim.lr": 0.1, "eval.attack": "pgd-10", "epochs": 30}
-    other = replace(NARROW, method="nfgsm", settings=changes, flops=10**12, epochs=30.0, total_epochs=30.0)
+    other = replace(NARROW, method="nfgsm", settings=changes, flops=10**12, epochs=29.0, total_epochs=30.0)
     rows = rows_of(FORMATS[form](compare([replace(BASE, flops=10**12, epochs=15.0), other])), form)
     assert rows["method"] == ["FGSM", "N-FGSM"]
     assert rows["learning rate"][1] == "0.1"
     assert rows["attack (eval.attack)"][1] == "pgd-10"  # the attack of the accuracies has the plain word
-    assert (rows["epochs"][1], rows["epochs trained"][1]) == ("30", "30")
+    assert (rows["epochs"][1], rows["epochs trained"][1]) == ("30", "29")
     assert {"training time", "time with evaluations", "training work"} <= {*rows}
     assert not {"training", "took", "work", "method.name", "optim.lr"} & {*rows}
 
