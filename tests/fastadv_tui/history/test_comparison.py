@@ -87,6 +87,15 @@ def test_the_notes_explain_only_signs_that_stand_in_a_cell() -> None:
     assert any(note.startswith("* differs from base") for note in compare([BASE, better]).notes)
 
 
+def test_the_note_on_parentheses_shows_which_are_meant() -> None:
+    """The number of runs of a group stands in parentheses, too."""
+    seeds = [replace(BASE, id=f"s{seed}", seed=seed) for seed in range(2)]
+    table = compare([*seeds, replace(NARROW, eps=4 / 255, settings={"eps": 4 / 255})], by_seed=True)
+    assert [column.name for column in table.columns] == ["base (2)", "narrow"]
+    (note,) = [note for note in table.notes if "parentheses" in note]
+    assert note.startswith("a reason in parentheses, such as (eps 4): measured unlike base (2)")
+
+
 def test_the_best_epoch_stands_beside_the_last() -> None:
     table = compare([replace(BASE, curve=[(1.0, 0.4, 0.3), (2.0, 0.5, 0.5), (3.0, 0.6, 0.5)]), NARROW])
     assert line_of(table, "results", "best robust") == ["50.0%", "-"]
