@@ -58,7 +58,7 @@ def to_markdown(table: Table) -> str:
 
 
 def to_latex(table: Table) -> str:
-    """A LaTeX tabular with the rules of the package booktabs. The footnotes are its last lines.
+    """A LaTeX tabular with the rules of the package booktabs, and its footnotes below, as wide as the text.
 
     It is made for a paper: columns have the names of the runs, lines have plain labels, differences have lines of their
     own, and what only tells of the machine is left out.
@@ -66,18 +66,25 @@ def to_latex(table: Table) -> str:
     head = ["", *(latex_cell(one_line(column.name)) for column in table.columns)]
     shown = [line for label, line in with_plain_labels(table) if label not in NOT_IN_LATEX]
     body = [row for line in shown for row in _latex_rows(line)]
-    columns = len(table.runs) + 1
     lines = [
         NEEDS_BOOKTABS,
         rf"\begin{{tabular}}{{l{'r' * len(table.runs)}}}",
         r"\toprule",
         latex_row(head),
         r"\midrule",
+        *map(latex_row, body),
+        r"\bottomrule",
+        r"\end{tabular}",
     ]
-    notes = [
-        rf"\multicolumn{{{columns}}}{{l}}{{\footnotesize {latex_cell(one_line(text))}}} \\" for text in table.footnotes
-    ]
-    return "\n".join([*lines, *map(latex_row, body), r"\bottomrule", *notes, r"\end{tabular}"]) + "\n"
+    return "\n".join([*lines, *_latex_notes(table.footnotes)]) + "\n"
+
+
+def _latex_notes(footnotes: Sequence[str]) -> list[str]:
+    """The footnotes as paragraphs of a box: a cell of the tabular would not break its lines at the edge of the page."""
+    if not footnotes:
+        return []
+    notes = [rf"{latex_cell(one_line(text))}\par" for text in footnotes]
+    return [r"\par\smallskip", r"\begin{minipage}{\linewidth}\footnotesize\raggedright", *notes, r"\end{minipage}"]
 
 
 def _latex_rows(line: Line) -> list[list[str]]:

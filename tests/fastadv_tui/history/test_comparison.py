@@ -360,6 +360,16 @@ def test_the_latex_table_names_the_package_that_it_needs_in_a_comment() -> None:
     assert rules == {r"\toprule", r"\midrule", r"\bottomrule"}  # of booktabs, all of them
 
 
+def test_footnotes_of_the_latex_table_break_their_lines_at_the_edge_of_the_text() -> None:
+    table = compare([BASE, replace(NARROW, attack="pgd-10")])
+    text = FORMATS["latex"](table)
+    tabular, _, below = text.partition(r"\end{tabular}")
+    assert r"\multicolumn" not in text
+    assert tabular.rstrip().endswith(r"\bottomrule")
+    box = below.partition(r"\begin{minipage}{\linewidth}")[2].partition(r"\end{minipage}")[0]
+    assert box.count(r"\par") == len(table.footnotes) > 2
+
+
 def test_csv_and_json_of_grouped_seeds_say_over_how_many_runs_each_mean_is() -> None:
     record = evaluation(attack="pgd-20", robust=0.4, images=1000)
     seeds = [replace(BASE, id=f"s{seed}", seed=seed, evaluations=[record] * (seed == 0)) for seed in range(2)]
