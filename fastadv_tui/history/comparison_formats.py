@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from fastadv_tui.history.comparison_labels import with_plain_labels
+from fastadv_tui.history.comparison_labels import plain_results, with_plain_labels
 from fastadv_tui.history.comparison_table import Cell, Line, Table, Value
 from fastadv_tui.text.sanitize import one_line
 
@@ -35,9 +35,12 @@ JSON_PARTS = {"plus_minus": "±", "n": "n", "differences": "difference", "measur
 
 
 def to_csv(table: Table) -> str:
-    """A line for each figure and setting, and a column for each run. An accuracy has its noise in the lines below."""
+    """A line for each figure and setting, and a column for each run. An accuracy has its noise in the lines below.
+
+    Settings have their keys, because a program that reads the file may want to set them.
+    """
     lines: list[list[Value]] = [["", *table.runs]]
-    for label, cells in (*table.results, *table.settings):
+    for label, cells in (*plain_results(table), *table.settings):
         lines.append([label, *(cell.value for cell in cells)])
         lines += [[f"{label} {part}", *values] for part, values in _parts(table, cells)]
     lines += [["note", text] for text in table.footnotes]
@@ -100,15 +103,15 @@ def _latex_rows(line: Line) -> list[list[str]]:
 
 
 def to_json(table: Table) -> str:
-    """By label and run: `results` and `settings`, and the parts of accuracies that exist."""
-    lines = {"results": table.results, "settings": table.settings}
+    """By label and run: `results` and `settings`, and the parts of accuracies that exist. Labels as in CSV."""
+    lines = {"results": plain_results(table), "settings": table.settings}
     content = {
         name: {label: _by_run(table, [cell.value for cell in cells]) for label, cells in found}
         for name, found in lines.items()
     }
     parts: dict[str, dict[str, dict[str, Value]]] = {name: {} for name in JSON_PARTS}
     stars: dict[str, list[str]] = {}
-    for label, cells in table.results:
+    for label, cells in plain_results(table):
         found = dict(_parts(table, cells))
         for name, part in JSON_PARTS.items():
             if part in found:

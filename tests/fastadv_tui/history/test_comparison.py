@@ -192,9 +192,9 @@ def test_a_comparison_in_csv_can_be_read_back_and_holds_no_formula() -> None:
     read = {row[0]: row[1:] for row in csv.reader(io.StringIO(FORMATS["csv"](table)))}
     assert read[""] == ["a1", "b2"]
     assert [*map(float, read["clean"])] == [0.8, 0.7]
-    assert [*map(float, read["took"])] == [60.0, 30.0]
+    assert [*map(float, read["time with evaluations"])] == [60.0, 30.0]
     assert float(read["clean difference"][1]) == pytest.approx(-0.1)
-    assert read["memory"] == ["", ""]
+    assert read["peak memory"] == ["", ""]
     assert read["name"][0] == "'" + NASTY.replace("\n", r"\n")
 
 
@@ -337,6 +337,16 @@ def test_every_format_says_data_set_eps_and_attack_of_the_accuracies_above_them(
 def test_held_out_images_are_said_beside_the_attack() -> None:
     held_out = [replace(row, settings={"holdout": 1000}) for row in (BASE, NARROW)]
     assert line_of(compare(held_out), "results", "attack") == ["PGD-50-10 on 1,000 held-out"] * 2
+
+
+def test_results_have_one_name_in_all_files() -> None:
+    runs = [replace(row, curve=[(1.0, 0.4, 0.3)], training_time=9.0, flops=10**12) for row in (BASE, NARROW)]
+    table = compare(runs)
+    found = {form: [*rows_of(FORMATS[form](table), form)] for form in ("csv", "md", "latex")}
+    found["json"] = [*json.loads(FORMATS["json"](table))["results"]]
+    known = [label for label in found["json"] if label not in ("name", "status", "images per second", "peak memory")]
+    assert {"epoch of best robust", "training time", "time with evaluations", "training work"} < {*known}
+    assert all([label for label in labels if label in known] == known for labels in found.values())
 
 
 @pytest.mark.parametrize("form", ["md", "latex"])
