@@ -158,14 +158,19 @@ def _markdown_lines(table: Table) -> list[list[str]]:
 
 
 def csv_value(value: Value) -> Value:
-    """A value as CSV has it: numbers as they are, texts on one line and never a formula, lists with commas."""
+    """A value as CSV has it: plain numbers, texts on one line and never a formula, lists with commas."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
-        return value
+        return csv_number(value)
     return csv_cell(one_line(value if isinstance(value, str) else ",".join(map(str, value))))
+
+
+def csv_number(value: float) -> float:
+    """A number; a whole one without a point, so that a column of epochs does not mix `25.0` and `30`."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def csv_cell(cell: str) -> str:
