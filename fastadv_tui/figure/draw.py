@@ -14,6 +14,7 @@ from fastadv_tui.figure.picture import Line, Picture
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # Okabe and Ito
 MARKERS = ("o", "s", "^", "D", "v")  # of the lines after the first, second, ... use of all colours
+STAR: dict[str, Any] = {"marker": "*", "markersize": 7.0, "linestyle": "none", "clip_on": False, "zorder": 3}
 GREY = "#555555"
 MAX_COLUMNS = 3  # of the legend
 ENTRY_HEIGHT = 0.14  # inches of a row of the legend
@@ -78,15 +79,18 @@ def _look(line: Line) -> dict[str, Any]:
 
 
 def _draw_line(axes: Any, line: Line) -> None:
+    if line.mark:
+        axes.plot(line.xs, line.ys, **STAR, color=_look(line)["color"])
+        return
     axes.plot(line.xs, line.ys, linestyle="--" if line.dashed else "-", **_look(line))
     if line.low:
         axes.fill_between(line.xs, line.low, line.high, color=_look(line)["color"], alpha=0.18, linewidth=0)
 
 
 def _draw_legend(figure: Any, picture: Picture) -> None:
-    """Entries for what tells the runs apart, and for solid and dashed lines if there are both.
+    """Entries for what tells the runs apart, for solid and dashed lines if there are both, and for stars.
 
-    They stand below the axes, where no line can cross them: the figure becomes higher, and its width stays as asked for.
+    They stand below the axes, where no line can cross them. The figure becomes higher, and its width stays as it is.
     """
     from matplotlib.lines import Line2D
 
@@ -95,6 +99,8 @@ def _draw_legend(figure: Any, picture: Picture) -> None:
     if picture.solid and picture.dashed:
         handles.append(Line2D([], [], label=picture.solid, color=GREY))
         handles.append(Line2D([], [], label=picture.dashed, color=GREY, linestyle="--"))
+    if picture.mark:
+        handles.append(Line2D([], [], label=picture.mark, color=GREY, **STAR))
     if not handles:
         return
     columns = _columns_that_fit(figure, handles)

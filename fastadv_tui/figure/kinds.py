@@ -27,14 +27,15 @@ MIN_IN_UNIT = 2.0  # least length of an axis in its unit; a shorter axis gets th
 
 
 class Curve(Struct, frozen=True):
-    """Points of one run, with ascending xs. dashed: as in Line. epochs: of the points, where xs are something else.
+    """Points of one run, with ascending xs. dashed, mark: as in Line.
 
-    note: stands behind the label of the line.
+    epochs: of the points, where xs are something else. note: stands behind the label of the line.
     """
 
     xs: list[float]
     ys: list[float]
     dashed: bool = False
+    mark: bool = False
     epochs: list[float] = []
     note: str = ""
 
@@ -45,13 +46,18 @@ class Curve(Struct, frozen=True):
 
 
 class Curves(Struct, frozen=True):
-    """The curves of all runs of a figure, in the order of the runs, and what the axes say. A run may have none."""
+    """The curves of all runs of a figure, in the order of the runs, and what the axes say.
+
+    The curves of all runs are of the same kinds, but only those with a final evaluation have a mark. The runs of a group
+    agree in that.
+    """
 
     of_runs: list[list[Curve]]
     x_label: str
     y_label: str
     solid: str = ""
     dashed: str = ""
+    mark: str = ""
     points: bool = False
     from_zero: bool = True
 
@@ -70,30 +76,31 @@ def picture(rows: Sequence[Row], kind: str, group: bool) -> Picture:
     for look, (label, members) in enumerate(zip(labels, groups, strict=True)):
         found = [next(taken) for _ in members]
         for same in zip(*found, strict=True):
-            lines.append(_line(same, look, label, curves.points))
+            lines.append(_line(same, look, label, curves.points, alone=len(groups) == 1))
     return Picture(
         x_label=curves.x_label,
         y_label=curves.y_label,
         lines=lines,
         solid=curves.solid,
         dashed=curves.dashed,
+        mark=curves.mark,
         whole_x=curves.x_label == EPOCH,
         from_zero=curves.from_zero,
     )
 
 
-def _line(curves: Sequence[Curve], look: int, label: str, points: bool) -> Line:
+def _line(curves: Sequence[Curve], look: int, label: str, points: bool, alone: bool) -> Line:
     """One line for the curves of the seeds of a group: their mean at each epoch, or eps, that all have.
 
     On an axis of time or work, the place of an epoch is the mean over the seeds, so that no slow or fast seed cuts the
-    line short.
+    line short. alone: whether the figure shows nothing else, so that its label has room to say what it is.
     """
     first = curves[0]
     label = ", ".join(filter(None, (label, *dict.fromkeys(curve.note for curve in curves))))
     if len(curves) == 1:
         kept = _kept(first.ys)
         xs, ys = [first.xs[place] for place in kept], [first.ys[place] for place in kept]
-        return Line(look=look, label=label, xs=xs, ys=ys, dashed=first.dashed, points=points)
+        return Line(look=look, label=label, xs=xs, ys=ys, dashed=first.dashed, mark=first.mark, points=points)
     begin, end = max(curve.places[0] for curve in curves), min(curve.places[-1] for curve in curves)
     places = [place for place in first.places if begin <= place <= end]
     found = [[interpolated(curve.places, curve.ys, place) for curve in curves] for place in places]
@@ -108,15 +115,16 @@ def _line(curves: Sequence[Curve], look: int, label: str, points: bool) -> Line:
     stds = [std for ys in found if (std := std_over_seeds(ys)) is not None]
     band = zip(means, stds, strict=True) if stds else ()
     edges = [(mean - std, mean + std) for mean, std in band]
-    what = "mean ± std" if edges else "mean"
+    what = ("mean ± std, " if edges else "mean, ") * alone
     return Line(
         look=look,
-        label=f"{label} (n = {len(curves)})" if label else f"{what}, n = {len(curves)}",
+        label=f"{label} ({what}n = {len(curves)})",
         xs=xs,
         ys=means,
         low=[low for low, _ in edges],
         high=[high for _, high in edges],
         dashed=first.dashed,
+        mark=first.mark,
         points=points,
     )
 
@@ -139,7 +147,14 @@ def _accuracy(rows: Sequence[Row]) -> Curves:
         epochs = [point.epoch for point in points]
         clean = Curve(epochs, [100 * point.clean for point in points])
         curves.append([clean, Curve(epochs, [100 * point.robust for point in points], dashed=True)])
-    return Curves(curves, EPOCH, "Accuracy (%)", solid="clean", dashed=_attack(measured) or "robust")
+    attacks = {row.attack for row in rows if row.final}
+    if len(attacks) != 1:  # marks of two attacks would look alike
+        return Curves(curves, EPOCH, "Accuracy (%)", solid="clean", dashed=_attack(measured) or "robust")
+    for row, of_run in zip(rows, curves, strict=True):
+        if row.final and row.robust is not None:
+            of_run.append(Curve([row.epochs], [100 * row.robust], mark=True))
+    mark = f"{attack_name(attacks.pop())}, final"
+    return Curves(curves, EPOCH, "Accuracy (%)", "clean", _attack(measured) or "robust", mark)
 
 
 def _loss(rows: Sequence[Row]) -> Curves:
