@@ -6,7 +6,8 @@ from itertools import pairwise
 
 from msgspec import Struct
 
-from engine.config.norms import L2, LINF, Norm
+from engine.config.norms import LINF, Norm
+from engine.config.units import typed_size
 from engine.protocol.evaluations import EvaluationRecord
 from fastadv_tui.errors import FigureError
 from fastadv_tui.figure.labels import labels_of
@@ -17,6 +18,7 @@ from fastadv_tui.history.row import Row
 from fastadv_tui.history.seed_groups import group_by_seed
 from fastadv_tui.history.significance import std_over_seeds
 from fastadv_tui.text.quantities import attack_name
+from fastadv_tui.text.sanitize import run_label
 
 EPOCH = "Epoch"  # label of an axis
 MAX_POINTS = 500  # of a line: more would not be seen
@@ -48,7 +50,7 @@ class Curve(Struct, frozen=True):
 class Curves(Struct, frozen=True):
     """The curves of all runs of a figure, in the order of the runs, and what the axes say.
 
-    The curves of all runs are of the same kinds, but only those with a final evaluation have a mark. The runs of a group
+    The curves of all runs are of the same kinds, but only runs with a final evaluation have a mark. The runs of a group
     agree in that.
     """
 
@@ -163,7 +165,8 @@ def _loss(rows: Sequence[Row]) -> Curves:
         epochs, losses = losses_of(row)
         if not epochs:
             raise FigureError(
-                f"{row.id} has no training loss on record: its events are gone, or it has not trained yet"
+                f"{run_label(row.name, row.id)} has no training loss on record: its events are gone, "
+                "or it has not trained yet"
             )
         curves.append([Curve(epochs, losses)])
     return Curves(curves, EPOCH, "Training loss", from_zero=False)
@@ -191,8 +194,8 @@ def _eps(rows: Sequence[Row]) -> Curves:
             accuracy.setdefault(row.eps, row.robust)
         if not records or len(accuracy) < 2:
             raise FigureError(
-                f"{row.id} has no results of {attack_name(attack)} for several eps on the same images; "
-                f"`fastadv eval {row.id} --attack {attack} --eps {EXAMPLES[norm]}` measures them"
+                f"{run_label(row.name, row.id)} has no results of {attack_name(attack)} for several eps on the same "
+                f"images; measure them: {_how(row, attack, norm)}"
             )
         accuracy[0.0] = records[-1].clean
         sizes = sorted(accuracy)
@@ -215,7 +218,10 @@ def _points(rows: Sequence[Row]) -> Iterable[tuple[Row, list[Point]]]:
     for row in rows:
         points = points_of(row)
         if not points:
-            raise FigureError(f"{row.id} has no evaluation on record yet; the first one comes after its first epoch")
+            raise FigureError(
+                f"{run_label(row.name, row.id)} has no evaluation on record yet; "
+                "the first one comes after its first epoch"
+            )
         yield row, points
 
 
@@ -237,7 +243,7 @@ def _against(rows: Sequence[Row], axis: Callable[[Point], float | None], name: s
     for row, points in _points(rows):
         known = [(x, point) for point in points if (x := axis(point)) is not None]
         if not known:
-            raise FigureError(f"the {name} of {row.id} is not on record")
+            raise FigureError(f"the {name} of {run_label(row.name, row.id)} is not on record")
         xs, ys = [x for x, _ in known], [100 * point.robust for _, point in known]
         curves.append(Curve(xs, ys, epochs=[point.epoch for _, point in known]))
     return curves
@@ -251,9 +257,18 @@ def _in_unit(curves: Sequence[Curve], units: Units, name: str, y_label: str) -> 
     return Curves(scaled, f"{name} ({unit})", y_label)
 
 
-EXAMPLES: dict[Norm, str] = {LINF: "2,4,8", L2: "0.25,0.5,1"}  # several eps to type
 # attack, data set, number of images, whether held out, checkpoint, norm
 Measured = tuple[str, str, int, bool, str, Norm]
+
+
+def _how(row: Row, attack: str, norm: Norm) -> str:
+    """How to evaluate a run at several sizes up to its own, in the dashboard and in a shell. attack: empty: its own."""
+    foreign = norm != row.norm
+    own = (8 / 255 if norm == LINF else 1.0) if foreign else row.eps
+    sizes = (max(round(part * 255 * own), 1) / 255 if norm == LINF else part * own for part in (0.25, 0.5))
+    typed = ",".join(dict.fromkeys(typed_size(size, norm) for size in (*sizes, own)))
+    options = f"{f'--attack {attack} ' * bool(attack)}{f'--norm {norm} ' * foreign}--eps {typed}"
+    return f"key a with eps {typed}, or `fastadv eval {row.id} {options}`"
 
 
 def _kind(record: EvaluationRecord) -> Measured:
@@ -271,8 +286,10 @@ def _most_measured(rows: Sequence[Row]) -> Measured:
     present = [record for row in rows for record in row.evaluations]
     kinds = [_kind(record) for record in present or [record for row in rows for _, record in row.replaced]]
     if not kinds:
+        row = rows[0]
         raise FigureError(
-            "none of these runs has results of `fastadv eval`; `fastadv eval RUN --eps 2,4,8` measures and keeps them"
+            f"no results at several eps: none of these runs was evaluated after its training; measure "
+            f"{run_label(row.name, row.id)}: {_how(row, '', row.norm)}"
         )
     return statistics.mode(kinds)
 

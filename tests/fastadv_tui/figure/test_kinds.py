@@ -1,5 +1,6 @@
 """The lines of a figure are what the events of the runs say, and its legend only what tells the runs apart."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -171,8 +172,23 @@ def test_several_eps_on_the_same_images_make_a_line_that_begins_with_their_clean
     write_events(rundir, evaluated(20, "final", attack="pgd-50-10", images=9, robust=0.05))
     (line,) = picture(rows(rundir), "eps", False).lines
     assert (line.xs[-1], line.ys[-1]) == (pytest.approx(51.0), pytest.approx(5.0))  # its final evaluation, at its eps
-    with pytest.raises(FigureError, match="b2 has no results of PGD-50-10 for several eps"):
+    with pytest.raises(FigureError) as refused:
         picture(rows(rundir, trained("b2")), "eps", False)
+    assert str(refused.value) == (
+        "digits-fgsm-eps51 (b2) has no results of PGD-50-10 for several eps on the same images; measure them: "
+        "key a with eps 13,26,51, or `fastadv eval b2 --attack pgd-50-10 --eps 13,26,51`"
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "sizes"),
+    [({"eps": "8"}, "2,4,8"), ({"eps": "2"}, "1,2"), ({"norm": "l2", "eps": "0.5"}, "0.125,0.25,0.5")],
+)
+def test_a_run_without_evaluations_is_to_be_measured_at_sizes_up_to_its_own(
+    settings: dict[str, str], sizes: str
+) -> None:
+    with pytest.raises(FigureError, match=f"key a with eps {sizes}, or `fastadv eval a1 --eps {sizes}`"):
+        picture(rows(trained("a1", **settings)), "eps", False)
 
 
 def test_results_of_weights_that_were_trained_further_are_drawn_with_their_epoch() -> None:
@@ -201,8 +217,11 @@ def test_a_run_without_a_folder_is_drawn_from_its_row() -> None:
     before = picture([row], "work", False)
     shutil.rmtree(rundir.path)
     assert picture([row], "work", False).lines == before.lines
-    for kind, said in (("loss", "a1 has no training loss"), ("time", "the training time of a1 is not on record")):
-        with pytest.raises(FigureError, match=said):
+    for kind, said in (
+        ("loss", "(a1) has no training loss"),
+        ("time", "the training time of digits-fgsm-eps51 (a1) is"),
+    ):
+        with pytest.raises(FigureError, match=re.escape(said)):
             picture([row], kind, False)
 
 
