@@ -102,7 +102,8 @@ def train(rundir: RunDir) -> int:
             finished = events.Finished(status="failed", error=_one_line(error), resumable=resumable)
             code = ExitCode.FAILED
         with contextlib.suppress(NameError):
-            finished.step, finished.elapsed = training.learner.step, round(training.reporter.elapsed, 3)
+            finished.step, reporter = training.learner.step, training.reporter
+            finished.elapsed, finished.trained = round(reporter.elapsed, 3), round(reporter.trained, 3)
             finished.gpu_memory = peak(training.setup.device)
         return _finish(writer, finished, code)
 

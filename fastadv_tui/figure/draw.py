@@ -14,9 +14,9 @@ from fastadv_tui.figure.picture import Line, Picture
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # Okabe and Ito
 MARKERS = ("o", "s", "^", "D", "v")  # of the lines after the first, second, ... use of all colours
+STAR: dict[str, Any] = {"marker": "*", "markersize": 7.0, "linestyle": "none", "clip_on": False, "zorder": 3}
 GREY = "#555555"
-MAX_INSIDE = 6  # legend entries that find room between the lines; more stand below the axes
-MAX_COLUMNS = 3  # of a legend below the axes
+MAX_COLUMNS = 3  # of the legend
 ENTRY_HEIGHT = 0.14  # inches of a row of the legend
 HEADROOM = 1.03  # of the y axis, so that no marker is cut
 ASPECT = 0.7  # height of the figure over its width
@@ -66,7 +66,7 @@ def draw(picture: Picture, form: str) -> bytes:
         axes.locator_params(axis="x", nbins=7, integer=picture.whole_x)
         if picture.from_zero:
             axes.set_ylim(0, HEADROOM * axes.get_ylim()[1])
-        _draw_legend(figure, axes, picture)
+        _draw_legend(figure, picture)
         figure.savefig(out, format=form, metadata=METADATA[form])
     return out.getvalue()
 
@@ -79,15 +79,18 @@ def _look(line: Line) -> dict[str, Any]:
 
 
 def _draw_line(axes: Any, line: Line) -> None:
+    if line.mark:
+        axes.plot(line.xs, line.ys, **STAR, color=_look(line)["color"])
+        return
     axes.plot(line.xs, line.ys, linestyle="--" if line.dashed else "-", **_look(line))
     if line.low:
         axes.fill_between(line.xs, line.low, line.high, color=_look(line)["color"], alpha=0.18, linewidth=0)
 
 
-def _draw_legend(figure: Any, axes: Any, picture: Picture) -> None:
-    """Entries for what tells the runs apart, and for solid and dashed lines if there are both.
+def _draw_legend(figure: Any, picture: Picture) -> None:
+    """Entries for what tells the runs apart, for solid and dashed lines if there are both, and for stars.
 
-    Many entries stand below the axes: the figure becomes higher, and its width stays as asked for.
+    They stand below the axes, where no line can cross them. The figure becomes higher, and its width stays as it is.
     """
     from matplotlib.lines import Line2D
 
@@ -96,10 +99,9 @@ def _draw_legend(figure: Any, axes: Any, picture: Picture) -> None:
     if picture.solid and picture.dashed:
         handles.append(Line2D([], [], label=picture.solid, color=GREY))
         handles.append(Line2D([], [], label=picture.dashed, color=GREY, linestyle="--"))
+    if picture.mark:
+        handles.append(Line2D([], [], label=picture.mark, color=GREY, **STAR))
     if not handles:
-        return
-    if len(handles) <= MAX_INSIDE:
-        axes.legend(handles=handles, loc="best")
         return
     columns = _columns_that_fit(figure, handles)
     height = ASPECT * picture.width + ENTRY_HEIGHT * math.ceil(len(handles) / columns)

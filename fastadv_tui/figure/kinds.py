@@ -6,7 +6,8 @@ from itertools import pairwise
 
 from msgspec import Struct
 
-from engine.config.norms import L2, LINF, Norm
+from engine.config.norms import LINF, Norm
+from engine.config.units import typed_size
 from engine.protocol.evaluations import EvaluationRecord
 from fastadv_tui.errors import FigureError
 from fastadv_tui.figure.labels import labels_of
@@ -17,6 +18,7 @@ from fastadv_tui.history.row import Row
 from fastadv_tui.history.seed_groups import group_by_seed
 from fastadv_tui.history.significance import std_over_seeds
 from fastadv_tui.text.quantities import attack_name
+from fastadv_tui.text.sanitize import run_label
 
 EPOCH = "Epoch"  # label of an axis
 MAX_POINTS = 500  # of a line: more would not be seen
@@ -27,14 +29,15 @@ MIN_IN_UNIT = 2.0  # least length of an axis in its unit; a shorter axis gets th
 
 
 class Curve(Struct, frozen=True):
-    """Points of one run, with ascending xs. dashed: as in Line. epochs: of the points, where xs are something else.
+    """Points of one run, with ascending xs. dashed, mark: as in Line.
 
-    note: stands behind the label of the line.
+    epochs: of the points, where xs are something else. note: stands behind the label of the line.
     """
 
     xs: list[float]
     ys: list[float]
     dashed: bool = False
+    mark: bool = False
     epochs: list[float] = []
     note: str = ""
 
@@ -45,13 +48,18 @@ class Curve(Struct, frozen=True):
 
 
 class Curves(Struct, frozen=True):
-    """The curves of all runs of a figure, in the order of the runs, and what the axes say. A run may have none."""
+    """The curves of all runs of a figure, in the order of the runs, and what the axes say.
+
+    The curves of all runs are of the same kinds, but only runs with a final evaluation have a mark. The runs of a group
+    agree in that.
+    """
 
     of_runs: list[list[Curve]]
     x_label: str
     y_label: str
     solid: str = ""
     dashed: str = ""
+    mark: str = ""
     points: bool = False
     from_zero: bool = True
 
@@ -70,30 +78,31 @@ def picture(rows: Sequence[Row], kind: str, group: bool) -> Picture:
     for look, (label, members) in enumerate(zip(labels, groups, strict=True)):
         found = [next(taken) for _ in members]
         for same in zip(*found, strict=True):
-            lines.append(_line(same, look, label, curves.points))
+            lines.append(_line(same, look, label, curves.points, alone=len(groups) == 1))
     return Picture(
         x_label=curves.x_label,
         y_label=curves.y_label,
         lines=lines,
         solid=curves.solid,
         dashed=curves.dashed,
+        mark=curves.mark,
         whole_x=curves.x_label == EPOCH,
         from_zero=curves.from_zero,
     )
 
 
-def _line(curves: Sequence[Curve], look: int, label: str, points: bool) -> Line:
+def _line(curves: Sequence[Curve], look: int, label: str, points: bool, alone: bool) -> Line:
     """One line for the curves of the seeds of a group: their mean at each epoch, or eps, that all have.
 
     On an axis of time or work, the place of an epoch is the mean over the seeds, so that no slow or fast seed cuts the
-    line short.
+    line short. alone: whether the figure shows nothing else, so that its label has room to say what it is.
     """
     first = curves[0]
     label = ", ".join(filter(None, (label, *dict.fromkeys(curve.note for curve in curves))))
     if len(curves) == 1:
         kept = _kept(first.ys)
         xs, ys = [first.xs[place] for place in kept], [first.ys[place] for place in kept]
-        return Line(look=look, label=label, xs=xs, ys=ys, dashed=first.dashed, points=points)
+        return Line(look=look, label=label, xs=xs, ys=ys, dashed=first.dashed, mark=first.mark, points=points)
     begin, end = max(curve.places[0] for curve in curves), min(curve.places[-1] for curve in curves)
     places = [place for place in first.places if begin <= place <= end]
     found = [[interpolated(curve.places, curve.ys, place) for curve in curves] for place in places]
@@ -108,15 +117,16 @@ def _line(curves: Sequence[Curve], look: int, label: str, points: bool) -> Line:
     stds = [std for ys in found if (std := std_over_seeds(ys)) is not None]
     band = zip(means, stds, strict=True) if stds else ()
     edges = [(mean - std, mean + std) for mean, std in band]
-    what = "mean ± std" if edges else "mean"
+    what = ("mean ± std, " if edges else "mean, ") * alone
     return Line(
         look=look,
-        label=f"{label} (n = {len(curves)})" if label else f"{what}, n = {len(curves)}",
+        label=f"{label} ({what}n = {len(curves)})",
         xs=xs,
         ys=means,
         low=[low for low, _ in edges],
         high=[high for _, high in edges],
         dashed=first.dashed,
+        mark=first.mark,
         points=points,
     )
 
@@ -139,7 +149,14 @@ def _accuracy(rows: Sequence[Row]) -> Curves:
         epochs = [point.epoch for point in points]
         clean = Curve(epochs, [100 * point.clean for point in points])
         curves.append([clean, Curve(epochs, [100 * point.robust for point in points], dashed=True)])
-    return Curves(curves, EPOCH, "Accuracy (%)", solid="clean", dashed=_attack(measured) or "robust")
+    attacks = {row.attack for row in rows if row.final}
+    if len(attacks) != 1:  # marks of two attacks would look alike
+        return Curves(curves, EPOCH, "Accuracy (%)", solid="clean", dashed=_attack(measured) or "robust")
+    for row, of_run in zip(rows, curves, strict=True):
+        if row.final and row.robust is not None:
+            of_run.append(Curve([row.epochs], [100 * row.robust], mark=True))
+    mark = f"{attack_name(attacks.pop())}, final"
+    return Curves(curves, EPOCH, "Accuracy (%)", "clean", _attack(measured) or "robust", mark)
 
 
 def _loss(rows: Sequence[Row]) -> Curves:
@@ -148,7 +165,8 @@ def _loss(rows: Sequence[Row]) -> Curves:
         epochs, losses = losses_of(row)
         if not epochs:
             raise FigureError(
-                f"{row.id} has no training loss on record: its events are gone, or it has not trained yet"
+                f"{run_label(row.name, row.id)} has no training loss on record: its events are gone, "
+                "or it has not trained yet"
             )
         curves.append([Curve(epochs, losses)])
     return Curves(curves, EPOCH, "Training loss", from_zero=False)
@@ -176,8 +194,8 @@ def _eps(rows: Sequence[Row]) -> Curves:
             accuracy.setdefault(row.eps, row.robust)
         if not records or len(accuracy) < 2:
             raise FigureError(
-                f"{row.id} has no results of {attack_name(attack)} for several eps on the same images; "
-                f"`fastadv eval {row.id} --attack {attack} --eps {EXAMPLES[norm]}` measures them"
+                f"{run_label(row.name, row.id)} has no results of {attack_name(attack)} for several eps on the same "
+                f"images; measure them: {_how(row, attack, norm)}"
             )
         accuracy[0.0] = records[-1].clean
         sizes = sorted(accuracy)
@@ -200,7 +218,10 @@ def _points(rows: Sequence[Row]) -> Iterable[tuple[Row, list[Point]]]:
     for row in rows:
         points = points_of(row)
         if not points:
-            raise FigureError(f"{row.id} has no evaluation on record yet; the first one comes after its first epoch")
+            raise FigureError(
+                f"{run_label(row.name, row.id)} has no evaluation on record yet; "
+                "the first one comes after its first epoch"
+            )
         yield row, points
 
 
@@ -222,7 +243,7 @@ def _against(rows: Sequence[Row], axis: Callable[[Point], float | None], name: s
     for row, points in _points(rows):
         known = [(x, point) for point in points if (x := axis(point)) is not None]
         if not known:
-            raise FigureError(f"the {name} of {row.id} is not on record")
+            raise FigureError(f"the {name} of {run_label(row.name, row.id)} is not on record")
         xs, ys = [x for x, _ in known], [100 * point.robust for _, point in known]
         curves.append(Curve(xs, ys, epochs=[point.epoch for _, point in known]))
     return curves
@@ -236,9 +257,18 @@ def _in_unit(curves: Sequence[Curve], units: Units, name: str, y_label: str) -> 
     return Curves(scaled, f"{name} ({unit})", y_label)
 
 
-EXAMPLES: dict[Norm, str] = {LINF: "2,4,8", L2: "0.25,0.5,1"}  # several eps to type
 # attack, data set, number of images, whether held out, checkpoint, norm
 Measured = tuple[str, str, int, bool, str, Norm]
+
+
+def _how(row: Row, attack: str, norm: Norm) -> str:
+    """How to evaluate a run at several sizes up to its own, in the dashboard and in a shell. attack: empty: its own."""
+    foreign = norm != row.norm
+    own = (8 / 255 if norm == LINF else 1.0) if foreign else row.eps
+    sizes = (max(round(part * 255 * own), 1) / 255 if norm == LINF else part * own for part in (0.25, 0.5))
+    typed = ",".join(dict.fromkeys(typed_size(size, norm) for size in (*sizes, own)))
+    options = f"{f'--attack {attack} ' * bool(attack)}{f'--norm {norm} ' * foreign}--eps {typed}"
+    return f"key a with eps {typed}, or `fastadv eval {row.id} {options}`"
 
 
 def _kind(record: EvaluationRecord) -> Measured:
@@ -256,8 +286,10 @@ def _most_measured(rows: Sequence[Row]) -> Measured:
     present = [record for row in rows for record in row.evaluations]
     kinds = [_kind(record) for record in present or [record for row in rows for _, record in row.replaced]]
     if not kinds:
+        row = rows[0]
         raise FigureError(
-            "none of these runs has results of `fastadv eval`; `fastadv eval RUN --eps 2,4,8` measures and keeps them"
+            f"no results at several eps: none of these runs was evaluated after its training; measure "
+            f"{run_label(row.name, row.id)}: {_how(row, '', row.norm)}"
         )
     return statistics.mode(kinds)
 

@@ -14,19 +14,23 @@ MAX_LABEL = 40  # characters
 
 
 def labels_of(rows: Sequence[Row], without_seed: bool = False) -> list[str]:
-    """A label for each run: its values of the settings in which the runs differ; empty for a single run.
+    """A label for each run: its values of the settings in which the runs differ; its name for a single run.
 
-    Of settings that differ together, a label that would be too long has the first ones.
+    Left out are epochs and options of the method, unless they tell runs apart that would share a label: the axis
+    mostly shows the one, and the others mostly follow from the method. Of settings that differ together, a label that
+    would be too long has the first ones.
     without_seed: the runs stand for groups that differ in more than the seed. Runs that share all settings get their
     ids.
     """
     if len(rows) < 2:
-        return [""] * len(rows)
+        return [one_line(row.name or row.id, MAX_LABEL) for row in rows]
     differing = [(key, values) for key, values in differing_settings(rows) if not (without_seed and key == "seed")]
-    parts = [
-        [_part(key, value, row.norm) for value, row in zip(values, rows, strict=True)] for key, values in differing
-    ]
-    labels = [one_line(label, MAX_LABEL) for label in _joined(_with_room(parts), len(rows))]
+    parts = {
+        key: [_part(key, value, row.norm) for value, row in zip(values, rows, strict=True)] for key, values in differing
+    }
+    minor = [part for key, part in parts.items() if _is_minor(key)]
+    kept = _with_room(_without_needless([*parts.values()], minor))
+    labels = [one_line(label, MAX_LABEL) for label in _joined(kept, len(rows))]
     shared = Counter(labels)
     return [
         ", ".join(filter(None, (label, row.id))) if shared[label] > 1 or not label else label
@@ -34,20 +38,36 @@ def labels_of(rows: Sequence[Row], without_seed: bool = False) -> list[str]:
     ]
 
 
-def _with_room(parts: list[list[str]]) -> list[list[str]]:
-    """The settings of the labels. If a label is too long: without settings that tell no runs apart beside the others.
+def _is_minor(key: str) -> bool:
+    return key == "epochs" or (key.startswith("method.") and key != "method.name")
+
+
+def _without_needless(parts: list[list[str]], minor: list[list[str]]) -> list[list[str]]:
+    """The settings of the labels, without those of `minor` that tell no runs apart beside the others.
 
     parts: for each setting, its text of each run.
     """
-    kept = list(parts)
-    for setting in reversed(parts):
-        count = len(setting)
-        if max(map(len, _joined(kept, count))) <= MAX_LABEL:
-            break
+    kept = parts
+    for setting in reversed(minor):
         others = [other for other in kept if other is not setting]
-        if len({*_joined(others, count)}) == len({*_joined(kept, count)}):
+        if _distinct(others, setting) == _distinct(kept, setting):
             kept = others
     return kept
+
+
+def _with_room(parts: list[list[str]]) -> list[list[str]]:
+    """The settings of the labels; if a label is too long, without those that tell no runs apart beside the others."""
+    kept = parts
+    for setting in reversed(parts):
+        if max(map(len, _joined(kept, len(setting)))) <= MAX_LABEL:
+            break
+        kept = _without_needless(kept, [setting])
+    return kept
+
+
+def _distinct(parts: list[list[str]], one: list[str]) -> int:
+    """The number of distinct labels of these settings. one: any setting, as long as the list of runs."""
+    return len({*_joined(parts, len(one))})
 
 
 def _joined(parts: list[list[str]], count: int) -> list[str]:

@@ -10,7 +10,8 @@ Font = Literal["serif", "sans"]
 class Line(Struct, frozen=True, kw_only=True):
     """One line. look: number of its colour; lines of one run share it. low, high: edges of a band; empty for no band.
 
-    label: tells the run apart; empty if there is nothing to tell. dashed: drawn dashed. points: with a marker each.
+    label: tells the run apart; a run alone has its name. dashed: drawn dashed. points: with a marker each. mark: the
+    one point is drawn as a star; it is the final evaluation.
     """
 
     look: int
@@ -21,10 +22,11 @@ class Line(Struct, frozen=True, kw_only=True):
     high: list[float] = []
     dashed: bool = False
     points: bool = False
+    mark: bool = False
 
 
 class Picture(Struct, frozen=True, kw_only=True):
-    """A figure. solid, dashed: what the two kinds of lines stand for; empty if all lines are of one kind.
+    """A figure. solid, dashed, mark: what the kinds of lines and stars stand for; empty if all lines are of one kind.
 
     whole_x: whether the ticks of the x axis are whole numbers. from_zero: whether the y axis begins at 0. width: in
     inches.
@@ -35,6 +37,7 @@ class Picture(Struct, frozen=True, kw_only=True):
     lines: list[Line]
     solid: str = ""
     dashed: str = ""
+    mark: str = ""
     whole_x: bool = False
     from_zero: bool = True
     font: Font = "serif"

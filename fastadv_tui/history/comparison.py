@@ -15,13 +15,13 @@ from fastadv_tui.history.comparison_table import Cell, Column, Line, Table
 from fastadv_tui.history.paper import is_published
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.row_names import distinct_names
-from fastadv_tui.history.run_settings import differing_settings, setting_text
+from fastadv_tui.history.run_settings import differing_settings, setting_of, setting_text
 from fastadv_tui.history.seed_groups import group_by_seed, seeds_text
 from fastadv_tui.history.significance import Accuracy
 from fastadv_tui.text.quantities import attack_name
 
 MAX_NAME = 32  # characters of a name in a note
-AMONG_RESULTS = ("dataset", "eps")  # settings that the results show whether they differ or not
+AMONG_RESULTS = ("dataset", "eps")  # settings that the results always show
 COSTS = ("training_time", "duration", "images_per_second", "flops", "peak_memory")
 
 
@@ -43,7 +43,7 @@ def compare(rows: Sequence[Row], by_seed: bool = False) -> Table:
         pinned=pinned is not None and baseline is not None,
         results=results,
         settings=_settings(columns),
-        known_settings=len(settings()) - len(AMONG_RESULTS),
+        known_settings=len(settings()) - len(_among_results(_own_columns(columns))),
         notes=notes_of(columns, baseline, results),
         cautions=cautions_of(columns),
         warnings=warnings_of(columns),
@@ -202,9 +202,10 @@ def _word(text: str) -> Cell:
 def _settings(columns: Sequence[Column]) -> list[Line]:
     """The settings that differ; of one run alone, those that it changed.
 
-    Left out are those that are among the results: AMONG_RESULTS, and the seeds of groups.
+    Left out are those that are among the results, and the seeds of groups.
     """
-    own = [column for column in columns if not is_published(column.first)]
+    own = _own_columns(columns)
+    among_results = _among_results(own)
     if len(own) == 1:
         found = [(key, [value]) for key, value in own[0].first.settings.items()]
     else:
@@ -225,5 +226,19 @@ def _settings(columns: Sequence[Column]) -> list[Line]:
             ],
         )
         for key, values in found
-        if key not in AMONG_RESULTS
+        if key not in among_results
     ]
+
+
+def _own_columns(columns: Sequence[Column]) -> list[Column]:
+    return [column for column in columns if not is_published(column.first)]
+
+
+def _among_results(own: Sequence[Column]) -> tuple[str, ...]:
+    """The settings that the results show: AMONG_RESULTS, and the epochs if all runs trained as many as they were to.
+
+    own: without published columns. One run alone shows all settings that it changed.
+    """
+    rows = [row for column in own for row in column.rows]
+    all_trained = len(own) > 1 and all(row.epochs == setting_of(row, "epochs") for row in rows)
+    return (*AMONG_RESULTS, *(("epochs",) if all_trained else ()))

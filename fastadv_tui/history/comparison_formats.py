@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from fastadv_tui.history.comparison_labels import with_plain_labels
+from fastadv_tui.history.comparison_labels import plain_results, with_plain_labels
 from fastadv_tui.history.comparison_table import Cell, Line, Table, Value
 from fastadv_tui.text.sanitize import one_line
 
@@ -35,9 +35,12 @@ JSON_PARTS = {"plus_minus": "±", "n": "n", "differences": "difference", "measur
 
 
 def to_csv(table: Table) -> str:
-    """A line for each figure and setting, and a column for each run. An accuracy has its noise in the lines below."""
+    """A line for each figure and setting, and a column for each run. An accuracy has its noise in the lines below.
+
+    Settings have their keys, because a program that reads the file may want to set them.
+    """
     lines: list[list[Value]] = [["", *table.runs]]
-    for label, cells in (*table.results, *table.settings):
+    for label, cells in (*plain_results(table), *table.settings):
         lines.append([label, *(cell.value for cell in cells)])
         lines += [[f"{label} {part}", *values] for part, values in _parts(table, cells)]
     lines += [["note", text] for text in table.footnotes]
@@ -58,7 +61,7 @@ def to_markdown(table: Table) -> str:
 
 
 def to_latex(table: Table) -> str:
-    """A LaTeX tabular with the rules of the package booktabs. The footnotes are its last lines.
+    """A LaTeX tabular with the rules of the package booktabs, and its footnotes below, as wide as the text.
 
     It is made for a paper: columns have the names of the runs, lines have plain labels, differences have lines of their
     own, and what only tells of the machine is left out.
@@ -66,18 +69,25 @@ def to_latex(table: Table) -> str:
     head = ["", *(latex_cell(one_line(column.name)) for column in table.columns)]
     shown = [line for label, line in with_plain_labels(table) if label not in NOT_IN_LATEX]
     body = [row for line in shown for row in _latex_rows(line)]
-    columns = len(table.runs) + 1
     lines = [
         NEEDS_BOOKTABS,
         rf"\begin{{tabular}}{{l{'r' * len(table.runs)}}}",
         r"\toprule",
         latex_row(head),
         r"\midrule",
+        *map(latex_row, body),
+        r"\bottomrule",
+        r"\end{tabular}",
     ]
-    notes = [
-        rf"\multicolumn{{{columns}}}{{l}}{{\footnotesize {latex_cell(one_line(text))}}} \\" for text in table.footnotes
-    ]
-    return "\n".join([*lines, *map(latex_row, body), r"\bottomrule", *notes, r"\end{tabular}"]) + "\n"
+    return "\n".join([*lines, *_latex_notes(table.footnotes)]) + "\n"
+
+
+def _latex_notes(footnotes: Sequence[str]) -> list[str]:
+    """The footnotes as paragraphs of a box: a cell of the tabular would not break its lines at the edge of the page."""
+    if not footnotes:
+        return []
+    notes = [rf"{latex_cell(one_line(text))}\par" for text in footnotes]
+    return [r"\par\smallskip", r"\begin{minipage}{\linewidth}\footnotesize\raggedright", *notes, r"\end{minipage}"]
 
 
 def _latex_rows(line: Line) -> list[list[str]]:
@@ -93,15 +103,15 @@ def _latex_rows(line: Line) -> list[list[str]]:
 
 
 def to_json(table: Table) -> str:
-    """By label and run: `results` and `settings`, and the parts of accuracies that exist."""
-    lines = {"results": table.results, "settings": table.settings}
+    """By label and run: `results` and `settings`, and the parts of accuracies that exist. Labels as in CSV."""
+    lines = {"results": plain_results(table), "settings": table.settings}
     content = {
         name: {label: _by_run(table, [cell.value for cell in cells]) for label, cells in found}
         for name, found in lines.items()
     }
     parts: dict[str, dict[str, dict[str, Value]]] = {name: {} for name in JSON_PARTS}
     stars: dict[str, list[str]] = {}
-    for label, cells in table.results:
+    for label, cells in plain_results(table):
         found = dict(_parts(table, cells))
         for name, part in JSON_PARTS.items():
             if part in found:
@@ -148,14 +158,19 @@ def _markdown_lines(table: Table) -> list[list[str]]:
 
 
 def csv_value(value: Value) -> Value:
-    """A value as CSV has it: numbers as they are, texts on one line and never a formula, lists with commas."""
+    """A value as CSV has it: plain numbers, texts on one line and never a formula, lists with commas."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
-        return value
+        return csv_number(value)
     return csv_cell(one_line(value if isinstance(value, str) else ",".join(map(str, value))))
+
+
+def csv_number(value: float) -> float:
+    """A number; a whole one without a point, so that a column of epochs does not mix `25.0` and `30`."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def csv_cell(cell: str) -> str:

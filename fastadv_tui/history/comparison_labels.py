@@ -18,6 +18,11 @@ RESULTS = {
 }  # labels of results that say too little outside a terminal
 
 
+def plain_results(table: Table) -> list[Line]:
+    """The lines of results with labels that are plain outside a terminal, the same in every file."""
+    return [(RESULTS.get(label, label), cells) for label, cells in table.results]
+
+
 def with_plain_labels(table: Table) -> list[tuple[str, Line]]:
     """The lines of a table, each as its label in the table and the line with a plain label: `learning rate`.
 
@@ -25,9 +30,9 @@ def with_plain_labels(table: Table) -> list[tuple[str, Line]]:
     whose title another line has keeps its key behind it.
     """
     titles = [_title(key) for key, _ in table.settings]
-    results = [RESULTS.get(label, label) for label, _ in table.results]
-    shared = Counter([*results, *titles])
-    lines = [(label, (plain, cells)) for plain, (label, cells) in zip(results, table.results, strict=True)]
+    results = plain_results(table)
+    shared = Counter([*(label for label, _ in results), *titles])
+    lines = [(label, line) for (label, _), line in zip(table.results, results, strict=True)]
     for title, (key, cells) in zip(titles, table.settings, strict=True):
         plain = f"{title} ({key})" if shared[title] > 1 else title
         lines.append((key, (plain, _method_names(cells) if key == "method.name" else cells)))

@@ -11,7 +11,7 @@ from fastadv_tui.history.seed_groups import counted_twice, group_by_seed
 from fastadv_tui.history.significance import CHANCE_PERCENT, MIN_SEEDS, STANDARD_ERRORS
 from fastadv_tui.text.quantities import figure_warnings
 
-PARENTHESES = "in parentheses"  # how the note on them begins, which is of no use where cells have none
+PARENTHESES = "a reason in parentheses"  # how the note on them begins, which is of no use where cells have none
 
 
 def notes_of(columns: Sequence[Column], baseline: int | None, results: Sequence[Line]) -> list[str]:
@@ -30,8 +30,9 @@ def notes_of(columns: Sequence[Column], baseline: int | None, results: Sequence[
     name = columns[baseline].name
     if any(cell.difference is not None for cell in cells):
         found += [f"differences in percentage points against {name}", *_star_notes(columns, baseline, results)]
-    if any(cell.unlike for cell in cells):
-        found.append(f"{PARENTHESES}: measured unlike {name}, so without difference and star")
+    if unlike := next((cell for cell in cells if cell.unlike), None):
+        example = f"such as {unlike.unlike_text}"  # a number of runs stands in parentheses, too
+        found.append(f"{PARENTHESES}, {example}: measured unlike {name}, so without difference and star")
     return found
 
 

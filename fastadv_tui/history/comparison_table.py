@@ -76,7 +76,7 @@ class Table(Struct, frozen=True):
     """A comparison.
 
     baseline: the column that differences refer to; None if there is only one column. pinned: whether the user chose it.
-    settings: the settings that differ, of `known_settings` in total. The data set and eps are among the results.
+    settings: the settings that differ, of `known_settings` in total. Those that the results show are no part of either.
     notes: what the signs in the cells mean. cautions: what a reader must know of the figures of single runs.
     warnings: sentences that say why results might not be comparable.
     """

@@ -171,7 +171,9 @@ def apply(state: RunState, event: AnyEvent) -> RunState:
     if event.t > state.last_event:
         state.last_event = event.t
     if event.elapsed > 0:
-        state.elapsed, state.trained = event.elapsed, event.trained
+        state.elapsed = event.elapsed
+        if event.trained or not isinstance(event, Finished):  # the last event of older versions has no `trained`
+            state.trained = event.trained
     if isinstance(event, Step | Finished) and event.gpu_memory > state.gpu_memory:
         state.gpu_memory = event.gpu_memory
     if isinstance(event, Step | Evaluated | Progress | Finished):

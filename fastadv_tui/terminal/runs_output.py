@@ -106,10 +106,12 @@ FORMATS: dict[str, Callable[[Sequence[Row], Sequence[Column] | None], str]] = {
 
 def csv_text(heading: Sequence[str], lines: Sequence[Sequence[Any]]) -> str:
     """CSV. A text that begins like a formula gets a quote before it; a list becomes one text; None becomes empty."""
-    from fastadv_tui.history.comparison_formats import csv_cell
+    from fastadv_tui.history.comparison_formats import csv_cell, csv_number
 
     def cell(value: Any) -> Any:
         value = " ".join(map(str, value)) if isinstance(value, list | tuple) else value
+        if isinstance(value, float):
+            return csv_number(value)
         return csv_cell(one_line(value)) if isinstance(value, str) else value
 
     out = io.StringIO()

@@ -55,6 +55,8 @@ def test_two_engine_processes_with_the_same_seed_agree(reference: RunDir, tmp_pa
     assert all(one[step] == two[step] for step in common)
     assert _finished(other) == events.Finished(status="done", step=STEPS)
     assert other.log.read_text() == ""
+    times = [event.trained for event in event_log.read(other.events)]
+    assert times[-1] == max(times) > 0  # the last event has the training time, too
 
 
 NO_CLOCK = {"t": 0.0, "elapsed": 0.0, "trained": 0.0}

@@ -1,7 +1,7 @@
 """Asks in which form runs are to be exported, and writes that into the current folder."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
 COMPARISON = "comparison: csv, md and tex"
 NUMBERS = "all numbers of each run: csv"
-FIGURE = "figure of accuracy: pdf"
+FIGURE = "figure of accuracy by epoch: pdf, svg, png"
+FIGURES = {  # each with its kind, as in `figure.kinds`
+    FIGURE: "accuracy",
+    "figure of training loss by epoch: pdf, svg, png": "loss",
+    "figure of robust accuracy by time: pdf, svg, png": "time",
+    "figure of robust accuracy by work: pdf, svg, png": "work",
+    "figure of robust accuracy by eps: pdf, svg, png": "eps",
+}
 SUFFIXES = {"csv": "csv", "md": "md", "latex": "tex"}  # of the forms of a comparison
 
 
@@ -40,17 +47,14 @@ class Exported(Struct, frozen=True):
 def offer_export(screen: Screen[Any], what: Exported, first: str) -> None:
     """Let the user choose a form, and write it. first: the form under the cursor at the start.
 
+    Figures are offered once a run has an evaluation.
     A read-only dashboard writes no files, because its reader may sit at another machine.
     """
-    from fastadv_tui.figure.kinds import KINDS
-    from fastadv_tui.figure.write import FORMATS as FIGURES
-
-    figures = {f"figure of {kind}: {form}": (kind, form) for form in FIGURES for kind in KINDS}
 
     def chosen(choice: str | None) -> None:
-        if choice in figures:
+        if choice in FIGURES:
             screen.notify("drawing the figure ...")
-            screen.run_worker(lambda: _write_figure(screen, what, *figures[choice]), thread=True, group="export")
+            screen.run_worker(lambda: _write_figure(screen, what, FIGURES[choice]), thread=True, group="export")
         elif choice:
             screen.run_worker(lambda: _write_text(screen, what, choice), thread=True, group="export")
 
@@ -59,6 +63,7 @@ def offer_export(screen: Screen[Any], what: Exported, first: str) -> None:
         return
     count = f"{len(what.rows):,} run{'s' * (len(what.rows) != 1)}"
     title = f"Export {count} into the current folder, as"
+    figures = FIGURES if any(row.curve or row.evaluations for row in what.rows) else ()
     screen.app.push_screen(ChoiceDialog(title, [COMPARISON, NUMBERS, *figures], first), chosen)
 
 
@@ -80,8 +85,7 @@ def _write_text(screen: Screen[Any], what: Exported, choice: str) -> None:
     except OSError as error:
         _refuse(screen, f"cannot write {name}.*: {error.strerror}")
     else:
-        first, *others = contents
-        _tell(screen, f"{_where(screen, stem)}.{first}{''.join(f', .{suffix}' for suffix in others)}")
+        _tell(screen, stem, contents)
 
 
 def _write_all(stem: Path, contents: Mapping[str, str]) -> None:
@@ -90,27 +94,30 @@ def _write_all(stem: Path, contents: Mapping[str, str]) -> None:
         write_atomic(stem.with_suffix(f".{suffix}"), text.encode(), FOR_ALL)
 
 
-def _write_figure(screen: Screen[Any], what: Exported, kind: str, form: str) -> None:
-    """Draw the runs that have an evaluation. Say where the file is and which runs are not in it, or why there is none.
+def _write_figure(screen: Screen[Any], what: Exported, kind: str) -> None:
+    """Draw the runs that have an evaluation, in each format. Say where the files are, or why there are none.
 
-    kind: as in `figure.kinds`. form: the suffix of the file.
+    Runs that are left out are named. kind: as in `figure.kinds`.
     """
-    from fastadv_tui.figure.write import write_figure
+    from fastadv_tui.figure.write import FORMATS, write_figure
 
     measured = [row for row in what.rows if row.curve] or what.rows
     if left_out := [row.name for row in what.rows if row not in measured]:
         words = f"not in the figure, without an evaluation: {', '.join(left_out)}"
         screen.app.notify(words, markup=False, timeout=10)
     try:
-        path = Path.cwd() / f"{_name('figure')}.{form}"
-        write_figure(measured, kind, path, what.by_seed)
+        stem = Path.cwd() / _name(kind)
+        for form in FORMATS:
+            write_figure(measured, kind, stem.with_suffix(f".{form}"), what.by_seed)
     except (FigureError, OSError) as error:
         _refuse(screen, str(error))
     else:
-        _tell(screen, _where(screen, path))
+        _tell(screen, stem, FORMATS)
 
 
-def _tell(screen: Screen[Any], where: str) -> None:
+def _tell(screen: Screen[Any], stem: Path, suffixes: Iterable[str]) -> None:
+    """Say where the files are, which differ only in their suffixes."""
+    where = f"{_where(screen, stem)}.{', .'.join(suffixes)}"
     screen.app.notify(f"written:{where}", markup=False, timeout=10)
 
 

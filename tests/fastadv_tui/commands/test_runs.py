@@ -46,6 +46,7 @@ def test_csv_has_numbers_as_numbers_and_a_line_for_each_run() -> None:
     assert [float(first[key]) for key in ("eps", "robust", "duration", "peak_memory", "images")] == [
         8 / 255, 0.45, 3725.0, 3e9, 10_000,
     ]  # fmt: skip
+    assert first["duration"] == "3725"  # as whole numbers are written in every CSV
     assert (first["tags"], first["name"]) == ("paper two", "'=1+1 | *x*")  # no formula for a spreadsheet
     assert (second["id"], second["duration"], second["peak_memory"]) == ("b2", "", "")
     assert first["ended"].startswith("2033-05-18T")

@@ -1,5 +1,6 @@
 """The lines of a figure are what the events of the runs say, and its legend only what tells the runs apart."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def test_accuracies_are_in_percent_and_robust_is_dashed_as_it_is_dotted_in_the_d
     clean, robust = found.lines
     assert (robust.xs, robust.ys, robust.dashed) == ([1.0, 2.0], [20.0, 40.0], True)
     assert (clean.ys, clean.dashed, clean.look) == ([90.0, 90.0], False, robust.look)
-    assert (found.solid, found.dashed, robust.label) == ("clean", "PGD-10", "")  # one run: nothing to tell apart
+    assert (found.solid, found.dashed, robust.label) == ("clean", "PGD-10", "digits-fgsm-eps51")  # one run: its name
 
 
 def test_the_attack_is_named_if_all_runs_were_measured_with_the_same_one() -> None:
@@ -97,7 +98,10 @@ def test_seeds_become_their_mean_in_a_band_of_one_standard_deviation() -> None:
     assert group.low == pytest.approx([20.0, 40.0])
     assert (group.label, alone.label, alone.low) == ("ε 51/255 (n = 3)", "ε 4/255", [])
     (two,) = picture(rows(*seeds[:2]), "time", True).lines
-    assert (two.label, two.ys, two.low) == ("mean, n = 2", pytest.approx([25.0, 40.0]), [])  # too few for a band
+    assert (two.ys, two.low) == (pytest.approx([25.0, 40.0]), [])  # too few for a band
+    assert two.label == "digits-fgsm-eps51 (mean, n = 2)"
+    (three,) = picture(rows(*seeds), "time", True).lines
+    assert three.label == "digits-fgsm-eps51 (mean ± std, n = 3)"
 
 
 def test_the_mean_of_a_fast_and_a_slow_seed_reaches_their_mean_accuracy_at_their_mean_time() -> None:
@@ -125,6 +129,31 @@ def test_a_label_without_room_for_all_differences_has_those_that_tell_the_runs_a
     assert all(len(label) <= 40 and "…" not in label for label in labels)
 
 
+def test_epochs_and_options_of_the_method_are_in_a_label_only_where_nothing_else_tells_the_runs_apart() -> None:
+    runs = trained("a1", method_name="fgsm", epochs="10"), trained("b2", method_name="nfgsm", eps="25", epochs="12")
+    assert [line.label for line in picture(rows(*runs), "loss", False).lines] == ["ε 51/255, FGSM", "ε 25/255, N-FGSM"]
+    runs = trained("c3", method_name="nfgsm"), trained("d4", method_name="nfgsm", method_noise="1")
+    assert [line.label for line in picture(rows(*runs), "loss", False).lines] == ["noise 2.0", "noise 1.0"]
+    runs = trained("e5", epochs="10"), trained("f6", epochs="12")
+    assert [line.label for line in picture(rows(*runs), "loss", False).lines] == ["epochs 10", "epochs 12"]
+
+
+def test_the_final_evaluation_is_a_star_at_its_epoch_with_the_name_of_its_attack() -> None:
+    seeds = [trained(f"a{seed}", seed=str(seed)) for seed in range(2)]
+    other = trained("b2", eps="4")
+    for rundir, robust in zip(seeds, (0.2, 0.3), strict=True):
+        write_events(rundir, step(100), evaluated(100, "final", attack="pgd-50-10", robust=robust))
+    found = picture(rows(*seeds, other), "accuracy", False)
+    stars = [line for line in found.lines if line.mark]
+    assert [(line.look, line.xs, line.ys) for line in stars] == [(0, [10.0], [20.0]), (1, [10.0], [30.0])]
+    assert (found.mark, found.dashed) == ("PGD-50-10, final", "PGD-10")
+    (star,) = [line for line in picture(rows(*seeds, other), "accuracy", True).lines if line.mark]
+    assert (star.xs, star.ys) == ([10.0], [25.0])
+    write_events(other, step(100), evaluated(100, "final", attack="pgd-20"))
+    found = picture(rows(*seeds, other), "accuracy", False)
+    assert (found.mark, [line for line in found.lines if line.mark]) == ("", [])  # they would look alike
+
+
 def result(eps: float, robust: float, images: int = 9) -> EvaluationRecord:
     """A result of `fastadv eval`. eps: in 1/255."""
     return EvaluationRecord(
@@ -143,8 +172,23 @@ def test_several_eps_on_the_same_images_make_a_line_that_begins_with_their_clean
     write_events(rundir, evaluated(20, "final", attack="pgd-50-10", images=9, robust=0.05))
     (line,) = picture(rows(rundir), "eps", False).lines
     assert (line.xs[-1], line.ys[-1]) == (pytest.approx(51.0), pytest.approx(5.0))  # its final evaluation, at its eps
-    with pytest.raises(FigureError, match="b2 has no results of PGD-50-10 for several eps"):
+    with pytest.raises(FigureError) as refused:
         picture(rows(rundir, trained("b2")), "eps", False)
+    assert str(refused.value) == (
+        "digits-fgsm-eps51 (b2) has no results of PGD-50-10 for several eps on the same images; measure them: "
+        "key a with eps 13,26,51, or `fastadv eval b2 --attack pgd-50-10 --eps 13,26,51`"
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "sizes"),
+    [({"eps": "8"}, "2,4,8"), ({"eps": "2"}, "1,2"), ({"norm": "l2", "eps": "0.5"}, "0.125,0.25,0.5")],
+)
+def test_a_run_without_evaluations_is_to_be_measured_at_sizes_up_to_its_own(
+    settings: dict[str, str], sizes: str
+) -> None:
+    with pytest.raises(FigureError, match=f"key a with eps {sizes}, or `fastadv eval a1 --eps {sizes}`"):
+        picture(rows(trained("a1", **settings)), "eps", False)
 
 
 def test_results_of_weights_that_were_trained_further_are_drawn_with_their_epoch() -> None:
@@ -152,10 +196,10 @@ def test_results_of_weights_that_were_trained_further_are_drawn_with_their_epoch
     append(rundir.evaluations, [replace(result(eps, 0.3), step=10) for eps in (2, 4)])
     write_events(rundir, started(attempt=2, from_step=10), Saved(step=20, file="last.pt", bytes=1))
     (line,) = picture(rows(rundir), "eps", False).lines
-    assert (line.label, len(line.xs)) == ("at epoch 1", 3)
+    assert (line.label, len(line.xs)) == ("digits-fgsm-eps51, at epoch 1", 3)
     append(rundir.evaluations, [replace(result(eps, 0.2), step=20) for eps in (2, 4)])
     (line,) = picture(rows(rundir), "eps", False).lines
-    assert (line.label, line.ys[-1]) == ("", pytest.approx(20.0))
+    assert (line.label, line.ys[-1]) == ("digits-fgsm-eps51", pytest.approx(20.0))
 
 
 def test_eps_of_norm_l2_are_drawn_as_plain_numbers() -> None:
@@ -173,8 +217,11 @@ def test_a_run_without_a_folder_is_drawn_from_its_row() -> None:
     before = picture([row], "work", False)
     shutil.rmtree(rundir.path)
     assert picture([row], "work", False).lines == before.lines
-    for kind, said in (("loss", "a1 has no training loss"), ("time", "the training time of a1 is not on record")):
-        with pytest.raises(FigureError, match=said):
+    for kind, said in (
+        ("loss", "(a1) has no training loss"),
+        ("time", "the training time of digits-fgsm-eps51 (a1) is"),
+    ):
+        with pytest.raises(FigureError, match=re.escape(said)):
             picture([row], kind, False)
 
 

@@ -54,7 +54,7 @@ def test_a_figure_has_the_width_that_was_asked_for_however_many_runs_it_shows(ru
     write.write_figure(rows, "accuracy", tmp_path / "a.png", width=3.0)
     width, height = struct.unpack(">II", (tmp_path / "a.png").read_bytes()[16:24])
     assert width == 900  # 300 dots per inch
-    assert (height > 0.71 * width) == (runs == 9)  # the legend below the axes
+    assert height > 0.7 * width + (40 if runs == 1 else 160)  # the legend below the axes, where no line can cross it
 
 
 def test_the_process_that_asks_loads_no_matplotlib(tmp_path: Path) -> None:

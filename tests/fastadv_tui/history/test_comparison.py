@@ -87,6 +87,15 @@ def test_the_notes_explain_only_signs_that_stand_in_a_cell() -> None:
     assert any(note.startswith("* differs from base") for note in compare([BASE, better]).notes)
 
 
+def test_the_note_on_parentheses_shows_which_are_meant() -> None:
+    """The number of runs of a group stands in parentheses, too."""
+    seeds = [replace(BASE, id=f"s{seed}", seed=seed) for seed in range(2)]
+    table = compare([*seeds, replace(NARROW, eps=4 / 255, settings={"eps": 4 / 255})], by_seed=True)
+    assert [column.name for column in table.columns] == ["base (2)", "narrow"]
+    (note,) = [note for note in table.notes if "parentheses" in note]
+    assert note.startswith("a reason in parentheses, such as (eps 4): measured unlike base (2)")
+
+
 def test_the_best_epoch_stands_beside_the_last() -> None:
     table = compare([replace(BASE, curve=[(1.0, 0.4, 0.3), (2.0, 0.5, 0.5), (3.0, 0.6, 0.5)]), NARROW])
     assert line_of(table, "results", "best robust") == ["50.0%", "-"]
@@ -183,9 +192,9 @@ def test_a_comparison_in_csv_can_be_read_back_and_holds_no_formula() -> None:
     read = {row[0]: row[1:] for row in csv.reader(io.StringIO(FORMATS["csv"](table)))}
     assert read[""] == ["a1", "b2"]
     assert [*map(float, read["clean"])] == [0.8, 0.7]
-    assert [*map(float, read["took"])] == [60.0, 30.0]
+    assert [*map(float, read["time with evaluations"])] == [60.0, 30.0]
     assert float(read["clean difference"][1]) == pytest.approx(-0.1)
-    assert read["memory"] == ["", ""]
+    assert read["peak memory"] == ["", ""]
     assert read["name"][0] == "'" + NASTY.replace("\n", r"\n")
 
 
@@ -291,6 +300,17 @@ def test_no_row_of_a_comparison_has_the_name_of_another() -> None:
     assert len(labels) == len(set(labels))
 
 
+def test_epochs_that_were_all_trained_are_one_line() -> None:
+    whole = [replace(BASE, epochs=15.0), replace(NARROW, epochs=30.0, settings={"epochs": 30, "model.width": 16})]
+    table = compare(whole)
+    assert line_of(table, "results", "epochs trained") == ["15", "30"]
+    assert [label for label, _ in table.settings] == ["model.width"]
+    stopped = compare([whole[0], replace(whole[1], epochs=7.5)])
+    assert [label for label, _ in stopped.settings] == ["model.width", "epochs"]
+    assert stopped.known_settings == table.known_settings + 1
+    assert "epochs" in dict(compare(whole[1:]).settings)  # of one run alone, all that it changed
+
+
 def rows_of(text: str, form: str) -> dict[str, list[str]]:
     """The cells of a printed comparison by label. A reader of each format that knows nothing of the code."""
     if form == "csv":
@@ -319,15 +339,25 @@ def test_held_out_images_are_said_beside_the_attack() -> None:
     assert line_of(compare(held_out), "results", "attack") == ["PGD-50-10 on 1,000 held-out"] * 2
 
 
+def test_results_have_one_name_in_all_files() -> None:
+    runs = [replace(row, curve=[(1.0, 0.4, 0.3)], training_time=9.0, flops=10**12) for row in (BASE, NARROW)]
+    table = compare(runs)
+    found = {form: [*rows_of(FORMATS[form](table), form)] for form in ("csv", "md", "latex")}
+    found["json"] = [*json.loads(FORMATS["json"](table))["results"]]
+    known = [label for label in found["json"] if label not in ("name", "status", "images per second", "peak memory")]
+    assert {"epoch of best robust", "training time", "time with evaluations", "training work"} < {*known}
+    assert all([label for label in labels if label in known] == known for labels in found.values())
+
+
 @pytest.mark.parametrize("form", ["md", "latex"])
 def test_tables_for_papers_have_words_in_place_of_keys(form: str) -> None:
     changes = {"method.name": "nfgsm", "optim.lr": 0.1, "eval.attack": "pgd-10", "epochs": 30}
-    other = replace(NARROW, method="nfgsm", settings=changes, flops=10**12, epochs=30.0, total_epochs=30.0)
+    other = replace(NARROW, method="nfgsm", settings=changes, flops=10**12, epochs=29.0, total_epochs=30.0)
     rows = rows_of(FORMATS[form](compare([replace(BASE, flops=10**12, epochs=15.0), other])), form)
     assert rows["method"] == ["FGSM", "N-FGSM"]
     assert rows["learning rate"][1] == "0.1"
     assert rows["attack (eval.attack)"][1] == "pgd-10"  # the attack of the accuracies has the plain word
-    assert (rows["epochs"][1], rows["epochs trained"][1]) == ("30", "30")
+    assert (rows["epochs"][1], rows["epochs trained"][1]) == ("30", "29")
     assert {"training time", "time with evaluations", "training work"} <= {*rows}
     assert not {"training", "took", "work", "method.name", "optim.lr"} & {*rows}
 
@@ -338,6 +368,16 @@ def test_the_latex_table_names_the_package_that_it_needs_in_a_comment() -> None:
     assert r"\usepackage{booktabs}" in lines[0]
     rules = {line for line in lines[1:] if line.endswith("rule")}
     assert rules == {r"\toprule", r"\midrule", r"\bottomrule"}  # of booktabs, all of them
+
+
+def test_footnotes_of_the_latex_table_break_their_lines_at_the_edge_of_the_text() -> None:
+    table = compare([BASE, replace(NARROW, attack="pgd-10")])
+    text = FORMATS["latex"](table)
+    tabular, _, below = text.partition(r"\end{tabular}")
+    assert r"\multicolumn" not in text
+    assert tabular.rstrip().endswith(r"\bottomrule")
+    box = below.partition(r"\begin{minipage}{\linewidth}")[2].partition(r"\end{minipage}")[0]
+    assert box.count(r"\par") == len(table.footnotes) > 2
 
 
 def test_csv_and_json_of_grouped_seeds_say_over_how_many_runs_each_mean_is() -> None:

@@ -51,6 +51,16 @@ def test_the_state_of_a_run_holds_the_curves_figures_and_ending_of_its_events() 
     assert state.eta_seconds is None
 
 
+def test_the_training_time_of_a_run_is_known_after_its_end_and_follows_the_last_attempt() -> None:
+    trained = started(), step(10, trained=7.0), evaluated(10, elapsed=11.0, trained=7.0)
+    old = state_after(*trained, Finished(status="stopped", step=10, elapsed=12.0))  # of a version that did not write it
+    assert (old.elapsed, old.trained) == (12.0, 7.0)
+    new = state_after(*trained, Finished(status="stopped", step=10, elapsed=12.0, trained=7.5))
+    assert new.trained == 7.5
+    again = started(attempt=2, elapsed=0.5)
+    assert apply(new, again).trained == 0.0
+
+
 def test_a_new_attempt_drops_what_was_lost_after_its_checkpoint() -> None:
     first = [step(number) for number in range(1, 31)]
     lost = [evaluated(20), evaluated(30), Alarm(kind="overfitting", step=29, epoch=2.9, message="!")]

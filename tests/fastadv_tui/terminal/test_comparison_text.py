@@ -57,7 +57,8 @@ def test_a_value_that_all_runs_share_is_printed_once_and_the_footnotes_come_last
         "  over seeds",
         "differences in perce",
         "* differs from fgsm-",
-        "in parentheses: meas",
+        "a reason in parenthe",
+        "  without difference",
         "the runs were evalua",
     ]
     assert lines[-1] == "the runs were evaluated with different eps"

@@ -176,9 +176,9 @@ def test_a_run_without_an_evaluation_is_left_out_of_the_figure_and_named(
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await opened(app, pilot, "nfgsm", "waits")
-        await export(app, pilot, "accuracy: pdf")
+        await export(app, pilot, "accuracy by epoch")
         await until(pilot, lambda: "without an evaluation: waits" in " ".join(shown(app).split()))
-        await until(pilot, lambda: [*tmp_path.glob("fastadv-figure-*.pdf")])
+        await until(pilot, lambda: [*tmp_path.glob("fastadv-accuracy-*.pdf")])
 
     play(script, size=(120, 40))
 

@@ -58,9 +58,9 @@ def test_the_history_filters_marks_compares_and_exports_runs(tmp_path: Path, mon
         await export(app, pilot, "eps")
         await until(pilot, lambda: any("eps" in notice.message for notice in app._notifications))
         await until(pilot, lambda: isinstance(app.screen, CompareScreen))
-        await export(app, pilot, "accuracy: pdf")
+        await export(app, pilot, "accuracy by epoch")
         await until(
-            pilot, lambda: [path.read_bytes()[:5] for path in tmp_path.glob("fastadv-figure-*.pdf")] == [b"%PDF-"]
+            pilot, lambda: [path.read_bytes()[:5] for path in tmp_path.glob("fastadv-accuracy-*.pdf")] == [b"%PDF-"]
         )
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, HistoryScreen))
