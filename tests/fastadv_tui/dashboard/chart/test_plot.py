@@ -203,6 +203,17 @@ def test_a_label_stands_neither_beyond_another_curve_nor_on_the_line_of_another_
         assert any("47.5 " in row for row in rows), "the legend does not have this value"
 
 
+@pytest.mark.parametrize("height", range(10, 40))
+def test_the_label_of_a_higher_value_never_stands_below_that_of_a_lower_one(height: int) -> None:
+    values = (0.939, 0.861, 0.853, 0.525, 0.483)
+    series = [Series(name=f"{value}", xs=XS, ys=[value] * 100, points=value == 0.853, glyph="◆") for value in values]
+    rows = text(picture(*series, options=Options(y="percent"), height=height))
+    labels = [f"{100 * value:.1f} ◆" for value in values]
+    found = [number for label in labels for number, row in enumerate(rows) if label in row[20:]]
+    assert len(found) > 1
+    assert found == sorted(found)
+
+
 def test_an_axis_of_time_begins_at_0_and_the_legend_has_one_unit() -> None:
     long, short = Series(name="long", xs=[13.0, 407.0], ys=[0, 1]), Series(name="short", xs=[13.0, 107.4], ys=[0, 1])
     shown = text(picture(long, short, options=Options(x="time"), cursor=407.0))
