@@ -10,7 +10,7 @@ from engine.config.settings import settings
 from engine.config.units import eps_text, with_unit
 from fastadv_tui.history.accuracies import accuracy_of, conditions_of, evaluated_accuracy_of, evaluation_kinds
 from fastadv_tui.history.columns import COLUMNS, rollback_text, status_word, text_of_mean
-from fastadv_tui.history.comparison_notes import cautions_of, notes_of, warnings_of
+from fastadv_tui.history.comparison_notes import BEST_ROBUST, cautions_of, notes_of, warnings_of
 from fastadv_tui.history.comparison_table import Cell, Column, Line, Table
 from fastadv_tui.history.paper import is_published
 from fastadv_tui.history.row import Row
@@ -18,7 +18,7 @@ from fastadv_tui.history.row_names import distinct_names
 from fastadv_tui.history.run_settings import differing_settings, setting_text
 from fastadv_tui.history.seed_groups import group_by_seed, seeds_text
 from fastadv_tui.history.significance import Accuracy
-from fastadv_tui.text.quantities import attack_name
+from fastadv_tui.text.quantities import attack_name, format_percent
 
 MAX_NAME = 32  # characters of a name in a note
 AMONG_RESULTS = ("dataset", "eps")  # settings that the results show whether they differ or not
@@ -132,17 +132,21 @@ def accuracy_text(accuracy: Accuracy) -> str:
 
 
 def _best_robust(columns: Sequence[Column]) -> list[Line]:
-    """The best robust accuracy while training and its epoch, of columns of one run. Nothing if no run has one."""
-    keys = ("best_robust", "best_epoch")
-    found = [(COLUMNS[key].title, [_figure_of_one_run(column, key) for column in columns]) for key in keys]
-    return [(label, cells) for label, cells in found if any(cell.value is not None for cell in cells)]
+    """The best robust accuracy while training and its epoch. Nothing if no run has one."""
+    if not any(row.best_robust is not None for column in columns for row in column.rows):
+        return []
+    best = [_mean_cell(column, "best_robust", format_percent) for column in columns]
+    return [(BEST_ROBUST, best), (COLUMNS["best_epoch"].title, [_best_epoch(column) for column in columns])]
 
 
-def _figure_of_one_run(column: Column, key: str) -> Cell:
-    shown = COLUMNS[key]
-    if len(column.rows) > 1:  # the best epoch of each seed is another one
-        return Cell(text="-")
-    return Cell(text=shown.text_or(column.first, "-"), value=shown.value(column.first))
+def _best_epoch(column: Column) -> Cell:
+    """The epoch of the best robust accuracy: of several seeds the first and the last one."""
+    shown = COLUMNS["best_epoch"]
+    known = sorted((row for row in column.rows if row.best_epoch is not None), key=shown.value)
+    texts = [*dict.fromkeys(shown.text(row) for row in (known[:1] + known[-1:]))]
+    if len(texts) < 2:
+        return Cell(text=texts[0], value=shown.value(known[0])) if known else Cell(text="-")
+    return _word(" to ".join(texts))
 
 
 def _eps(row: Row) -> str:

@@ -85,7 +85,8 @@ def _without_note(found: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
 def _best(row: Row) -> list[tuple[str, str]]:
     if row.best_robust is None:
         return []
-    return [("best", f"robust {COLUMNS['best_robust'].text(row)} at epoch {COLUMNS['best_epoch'].text(row)}")]
+    best = f"robust {COLUMNS['best_robust'].text(row)} at epoch {COLUMNS['best_epoch'].text(row)}"
+    return [("best", f"{best}, {_attack([row])} while training")]
 
 
 def _accuracies(row: Row) -> str:

@@ -94,6 +94,19 @@ def test_the_best_epoch_stands_beside_the_last() -> None:
     assert line_of(compare([NARROW, BASE]), "results", "best robust") == []
 
 
+def test_the_best_robust_accuracy_says_its_attack_and_of_seeds_it_is_the_mean() -> None:
+    """The robust accuracy above it is mostly that under a stronger attack."""
+    curves = [(1.0, 0.4, 0.3), (2.0, 0.5, 0.5)], [(1.0, 0.4, 0.4), (2.0, 0.5, 0.3)]
+    seeds = [replace(BASE, id=f"s{seed}", seed=seed, curve=curve) for seed, curve in enumerate(curves)]
+    table = compare([*seeds, NARROW], by_seed=True)
+    assert line_of(table, "results", "best robust") == ["45.0%", "-"]
+    assert line_of(table, "results", "at epoch") == ["1 to 2", "-"]
+    told = "best robust: under PGD-10 while training"
+    assert f"{told}, of several seeds the mean of their best" in table.notes
+    assert told in compare(seeds).notes
+    assert not any(note.startswith("best robust") for note in compare([BASE, NARROW]).notes)
+
+
 def test_runs_of_another_norm_are_no_competitors_and_show_plain_sizes() -> None:
     l2 = replace(NARROW, norm="l2", eps=0.5, settings={"norm": "l2", "eps": 0.5, "method.alpha": 0.625}, robust=0.9)
     table = compare([BASE, l2])

@@ -49,6 +49,7 @@ def test_the_legend_names_the_attack_of_the_robust_curve_and_says_which_line_is_
             await preview.show([row], 0)
             assert [series.dotted for series in app.query_one(Chart).series] == [False, True]
             await until(pilot, lambda: "clean ─ / PGD-10 ┄  ━ 60.0 / 40.0" in shown(app))
+            await until(pilot, lambda: "robust 40.0% at epoch 2, PGD-10 while training" in " ".join(shown(app).split()))
             await preview.show([row, replace(row, id="b2", settings={"watch.steps": 20})], 0)
             await until(pilot, lambda: "clean ─ / robust ┄  ━ 60.0 / 40.0" in shown(app))
 
