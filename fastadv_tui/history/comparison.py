@@ -12,6 +12,7 @@ from fastadv_tui.history.accuracies import accuracy_of, conditions_of, evaluated
 from fastadv_tui.history.columns import COLUMNS, rollback_text, status_word, text_of_mean
 from fastadv_tui.history.comparison_notes import BEST_ROBUST, cautions_of, notes_of, warnings_of
 from fastadv_tui.history.comparison_table import Cell, Column, Line, Table
+from fastadv_tui.history.leaderboard import line_text
 from fastadv_tui.history.paper import is_published
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.row_names import distinct_names
@@ -22,6 +23,7 @@ from fastadv_tui.text.quantities import attack_name, format_percent
 
 MAX_NAME = 32  # characters of a name in a note
 AMONG_RESULTS = ("dataset", "eps")  # settings that the results show whether they differ or not
+OWN_WORDS = ("tags", "note")  # words of the user on a run, which a comparison of several has no room for
 COSTS = ("training_time", "duration", "images_per_second", "flops", "peak_memory")
 
 
@@ -66,14 +68,16 @@ def _columns(groups: Sequence[Sequence[Row]]) -> list[Column]:
 
 def _results(columns: Sequence[Column], baseline: int | None) -> list[Line]:
     grouped = any(len(column.rows) > 1 for column in columns)
+    alone = sum(not is_published(column.first) for column in columns) == 1  # its settings do not differ from others
     kinds = evaluation_kinds([row for column in columns for row in column.rows])
     return [
         ("name", [_word(column.first.name) for column in columns]),
         ("status", [_word(_status(column)) for column in columns]),
         ("data set", [_word(column.first.dataset) for column in columns]),
+        *([("method", [_word(column.first.method) for column in columns])] if alone else []),
         ("eps", [Cell(text=_eps(column.first), value=column.first.eps) for column in columns]),
         ("attack", [_word(_attack(column.first)) for column in columns]),
-        *([("seeds", [_word(_seeds(column)) for column in columns])] if grouped else []),
+        *([("seed", [_word(_seeds(column)) for column in columns])] if grouped or alone else []),
         _accuracies("clean", columns, [accuracy_of(column.rows, "clean") for column in columns], baseline),
         _accuracies("robust", columns, [accuracy_of(column.rows, "robust") for column in columns], baseline),
         *(
@@ -83,7 +87,13 @@ def _results(columns: Sequence[Column], baseline: int | None) -> list[Line]:
         *_best_robust(columns),
         ("epochs trained", [_epochs(column) for column in columns]),
         *((COLUMNS[key].title, [_cost(column, key) for column in columns]) for key in COSTS),
+        *([(key, [_own_words(column, key) for column in columns]) for key in OWN_WORDS] if alone else []),
     ]
+
+
+def _own_words(column: Column, key: str) -> Cell:
+    """What the user wrote on the runs of a column; what published results have there is no user's."""
+    return _word("" if is_published(column.first) else line_text(column.rows, COLUMNS[key]))
 
 
 def _accuracies(label: str, columns: Sequence[Column], found: Sequence[Accuracy | None], baseline: int | None) -> Line:
@@ -206,11 +216,11 @@ def _word(text: str) -> Cell:
 def _settings(columns: Sequence[Column]) -> list[Line]:
     """The settings that differ; of one run alone, those that it changed.
 
-    Left out are those that are among the results: AMONG_RESULTS, and the seeds of groups.
+    Left out are those that are among the results: AMONG_RESULTS, the seeds of groups, and the method of one run.
     """
     own = [column for column in columns if not is_published(column.first)]
     if len(own) == 1:
-        found = [(key, [value]) for key, value in own[0].first.settings.items()]
+        found = [(key, [value]) for key, value in own[0].first.settings.items() if key != "method.name"]
     else:
         grouped = any(len(column.rows) > 1 for column in own)
         differing = differing_settings([column.first for column in own])
