@@ -120,9 +120,13 @@ class HistoryScreen(HistoryViews):
             lines = [*([row] for row in self._found), *published]
         else:
             lines = [[row] for row in ordered([*self._found, *(rows[0] for rows in published)], self._sort)]
-        if self._sort.lstrip("+") == NEWEST_FIRST:
+        if self._by_time:
             lines.sort(key=lambda rows: not any(row.pinned for row in rows))
         return lines
+
+    @property
+    def _by_time(self) -> bool:
+        return self._sort.lstrip("+") == NEWEST_FIRST
 
     def _draw_table(self) -> None:
         scheme, evaluating = scheme_of(self.app), self._evaluating()
@@ -172,7 +176,8 @@ class HistoryScreen(HistoryViews):
 
     def _summarise(self, lines: Sequence[GroupRows]) -> None:
         total, marked = len(self._snapshot.rows), len(self.fastadv.marked)
-        parts = [f"{len(self._found):,} of {total:,} runs", f"sorted by {sort_text(self._sort)}"]
+        pinned_first = self._by_time and any(row.pinned for row in self._found)
+        parts = [f"{len(self._found):,} of {total:,} runs", f"sorted by {sort_text(self._sort, pinned_first)}"]
         parts += [f"{marked} marked"] if marked else []
         parts += [groups_text(lines, self._group)] if self._group else []
         parts += ["read-only"] if self.fastadv.readonly else []

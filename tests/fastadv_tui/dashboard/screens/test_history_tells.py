@@ -8,6 +8,7 @@ from textual.pilot import Pilot
 from textual.widgets import DataTable, Input
 
 from engine.config.attacks import DEFAULT
+from engine.config.presets import build
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard.app import Fastadv
 from fastadv_tui.dashboard.evaluation_monitor import EvaluationMonitor
@@ -21,9 +22,11 @@ from fastadv_tui.dashboard.widgets.history_table import HistoryTable
 from fastadv_tui.dashboard.widgets.run_list import RunList
 from fastadv_tui.history.index import History
 from fastadv_tui.launch.start_runs import StartedRuns
+from fastadv_tui.paths import runs_dir
 from fastadv_tui.runs.status import RunStatus
 from tests.support import demo_home
 from tests.support.pilot import a_run, play, shown, until, until_focused
+from tests.support.runs import make_run
 
 pytestmark = pytest.mark.usefixtures("quick_home")
 
@@ -171,12 +174,28 @@ def test_a_grouping_says_by_what_else_its_lines_are_apart_and_names_no_run_of_se
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         screen = await opened(app, pilot, 3)
         await choose(app, pilot, "g", "status")
-        await until(pilot, lambda: "2 lines of runs that agree in status, eps" in shown(app))
+        await until(pilot, lambda: "2 lines: equal status, eps, step size of the attack; mean" in shown(app))
         line = next(place for place, rows in enumerate(screen._lines.values()) if len(rows) == 2)
         screen.query_one(DataTable).move_cursor(row=line)
         await until(pilot, lambda: "2 runs, 2 names" in shown(app))
 
     play(script, (200, 50))
+
+
+def test_a_run_that_has_not_begun_is_apart_from_its_seeds_and_the_line_below_says_why_and_is_cut_by_an_ellipsis() -> None:
+    a_run("a1", name="one", seed=0)
+    make_run(runs_dir() / "b2", chosen=build("cifar", {"name": "one", "seed": 1}))
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await opened(app, pilot, 2)
+        await pilot.press("P")
+        await until(pilot, lambda: "sorted by submitted, pinned first" in shown(app))
+        await choose(app, pilot, "g", "seeds")
+        await until(pilot, lambda: "2 lines: equal but for the seed and measured alike" in shown(app))
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: any(line.rstrip(" ▍").endswith("…") for line in shown(app).split("\n")[-4:]))
+
+    play(script, (160, 40))
 
 
 def test_lines_of_one_name_and_seed_have_their_ids() -> None:
