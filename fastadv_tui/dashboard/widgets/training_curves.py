@@ -195,7 +195,7 @@ class TrainingCurves(Vertical):
         self.query_one("#accuracy").border_title = " · ".join(filter(None, ["Accuracy", x_name, *whose, self._attack]))
         for metric in self._metrics:
             smooth, log = self._smoothed(metric), self._logarithmic(metric)
-            states = [text for text, on in (("log", log), (f"smoothed {SMOOTHING}", smooth)) if on]
+            states = [text for text, on in (("log", log), ("smoothed", smooth)) if on]
             self.query_one(f"#{metric.key}").border_title = " · ".join([metric.title, *states, *whose])
 
     def _smoothed(self, metric: Metric) -> bool:
