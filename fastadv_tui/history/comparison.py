@@ -15,7 +15,7 @@ from fastadv_tui.history.comparison_table import Cell, Column, Line, Table
 from fastadv_tui.history.leaderboard import line_text
 from fastadv_tui.history.paper import is_published
 from fastadv_tui.history.row import Row
-from fastadv_tui.history.row_names import distinct_names
+from fastadv_tui.history.row_names import distinct_names, names_text
 from fastadv_tui.history.run_settings import differing_settings, setting_text
 from fastadv_tui.history.seed_groups import group_by_seed, seeds_text
 from fastadv_tui.history.significance import Accuracy
@@ -57,7 +57,8 @@ def _own(rows: Sequence[Row]) -> list[Row]:
 
 
 def _columns(groups: Sequence[Sequence[Row]]) -> list[Column]:
-    names = distinct_names([rows[0] for rows in groups], MAX_NAME, with_seeds=all(len(rows) == 1 for rows in groups))
+    named = [replace(rows[0], name=names_text(rows)) for rows in groups]
+    names = distinct_names(named, MAX_NAME, with_seeds=all(len(rows) == 1 for rows in groups))
     return [
         Column(rows[0].id, name, [*rows])
         if len(rows) == 1
@@ -71,7 +72,7 @@ def _results(columns: Sequence[Column], baseline: int | None) -> list[Line]:
     alone = sum(not is_published(column.first) for column in columns) == 1  # its settings do not differ from others
     kinds = evaluation_kinds([row for column in columns for row in column.rows])
     return [
-        ("name", [_word(column.first.name) for column in columns]),
+        ("name", [_word(names_text(column.rows)) for column in columns]),
         ("status", [_word(_status(column)) for column in columns]),
         ("data set", [_word(column.first.dataset) for column in columns]),
         *([("method", [_word(column.first.method) for column in columns])] if alone else []),

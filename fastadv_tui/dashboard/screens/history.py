@@ -24,6 +24,7 @@ from fastadv_tui.dashboard.screens import history_keys
 from fastadv_tui.dashboard.screens.choice_dialog import ChoiceDialog
 from fastadv_tui.dashboard.screens.history_actions import ShownRuns
 from fastadv_tui.dashboard.screens.history_views import HistoryViews
+from fastadv_tui.dashboard.settings import View
 from fastadv_tui.dashboard.snapshot import EMPTY, Snapshot
 from fastadv_tui.dashboard.widgets.history_preview import HistoryPreview
 from fastadv_tui.dashboard.widgets.history_table import HistoryTable
@@ -53,10 +54,10 @@ class HistoryScreen(HistoryViews):
 
     BINDINGS = list(history_keys.BINDINGS)
 
-    def __init__(self, query: str = "") -> None:
-        """query: the filter at the start."""
-        super().__init__(NEWEST_FIRST)
-        self._first_query = query
+    def __init__(self, begin: View, view: str = "") -> None:
+        """begin: filter, order and groups at the start. view: the name of the view that they are of, if any."""
+        super().__init__(begin, view)
+        self._first_query = begin.filter
         self._snapshot: Snapshot = EMPTY
         self._expected: tuple[str, str | None] = "", None  # a new run, and the line of the cursor when it was announced
         self._found: list[Row] = []
@@ -237,8 +238,8 @@ class HistoryScreen(HistoryViews):
         self._query.value = query
 
     def action_leave(self) -> None:
-        """Leave the screen. The next history begins with the filter of this one."""
-        self.fastadv.history_filter = self._query.value
+        """Leave the screen. The next history begins as this one is."""
+        self.fastadv.history_left = self._present_view(), self._view
         self.app.pop_screen()
 
     def action_back(self) -> None:

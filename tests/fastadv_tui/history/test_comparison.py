@@ -107,6 +107,13 @@ def test_the_best_robust_accuracy_says_its_attack_and_of_seeds_it_is_the_mean() 
     assert not any(note.startswith("best robust") for note in compare([BASE, NARROW]).notes)
 
 
+def test_a_group_of_which_one_run_was_renamed_has_both_names() -> None:
+    seeds = [BASE, replace(BASE, id="a2", name="mine", seed=1)]
+    table = compare([*seeds, NARROW], by_seed=True)
+    assert [column.name for column in table.columns] == ["base, mine (2)", "narrow"]
+    assert line_of(table, "results", "name")[0] == "base, mine"
+
+
 def test_a_run_alone_has_its_method_and_what_the_user_wrote() -> None:
     """Nothing differs there, so that no line of the settings says it."""
     run = replace(BASE, seed=3, tags=["paper", "old"], note="x & y")
