@@ -255,9 +255,9 @@ def test_runs_are_grouped_by_seeds_at_first_and_by_any_setting_on_request() -> N
         table = screen.query_one(DataTable)
         await choose(app, pilot, "g", "")
         await until(pilot, lambda: table.row_count == 5)
-        await until(pilot, lambda: "48.6 ± 0.1%" in shown(app) and "differ only in their seed" in shown(app))
+        await until(pilot, lambda: "48.6 ± 0.1%" in shown(app) and "equal but for the seed" in shown(app))
         await choose(app, pilot, "g", "optim.lr")
-        await until(pilot, lambda: "agree in optim.lr" in shown(app))
+        await until(pilot, lambda: "equal optim.lr" in shown(app))
         assert table.row_count == 3  # two eps, and another attack
         await choose(app, pilot, "g", "no groups")
         await until(pilot, lambda: table.row_count == 15)
