@@ -23,6 +23,8 @@ MARK, COUNT, DELTA = "mark", "n", "delta"  # keys of the columns that are no fig
 NAMES = ("name", "status")  # a column of these stays at the left if it is among the first two
 ACCURACIES = ("clean", "robust")
 TITLES = {MARK: "", COUNT: "n", DELTA: "Δ ⚑"}
+BASELINE, PINNED = "⚑", "⚐"  # the pinned line that differences refer to, and any other pinned one
+MAX_REASON = 10  # cells of the reason why there is no difference
 PUBLISHED = "published"
 UP, DOWN = "↑", "↓"
 
@@ -139,7 +141,8 @@ def _other_cell(rows: GroupRows, key: str, style: Style) -> Text:
 
 def _marks(rows: GroupRows, style: Style) -> Text:
     place = _place(rows, style.marks)
-    text = Text("⚑" if any(row.pinned for row in rows) else " ")
+    flag = BASELINE if rows[0] in style.baseline else PINNED
+    text = Text(flag if any(row.pinned for row in rows) else " ")
     return text if place is None else text.append(glyph_at(place), run_colour(place, style.scheme))
 
 
@@ -158,10 +161,13 @@ def _state(rows: GroupRows, style: Style) -> Text:
 
 
 def _difference(rows: GroupRows, baseline: Sequence[Row]) -> str:
-    """The difference of robust accuracy to the baseline in percentage points, if both were measured alike."""
+    """The difference of robust accuracy to the baseline in percentage points; what was measured unlike, if anything."""
     if rows[0] in baseline:
         return "0"
     own, theirs = accuracy_of(rows, "robust"), accuracy_of(baseline, "robust")
-    if own is None or theirs is None or own.conditions.unlike(theirs.conditions):
+    if own is None or theirs is None:
         return "-"
+    if unlike := own.conditions.unlike(theirs.conditions):
+        reason = unlike.split(", ")[0].removesuffix(" while training")
+        return reason if len(reason) <= MAX_REASON else "unlike"
     return f"{100 * (own.value - theirs.value):+.1f}"

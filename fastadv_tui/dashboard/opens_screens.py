@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
 from textual.app import App
 from textual.screen import Screen
 
 from engine.protocol.rundir import RunDir
-from fastadv_tui.dashboard.settings import Settings
+from fastadv_tui.dashboard.settings import Settings, View
 from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
 from fastadv_tui.history.row_names import names_apart
 from fastadv_tui.paths import runs_dir
@@ -23,7 +24,7 @@ class OpensScreens(App[str]):
     settings: Settings
     snapshot: Snapshot
     readonly: bool
-    history_filter = ""  # that the history was left with
+    history_left: tuple[View, str] = View(), ""  # what the history showed when it was left, and the name of its view
 
     def open_launch(self, like: RunDir | None = None) -> None:
         """Open the form of a new run. like: an existing run, whose settings fill the form.
@@ -38,7 +39,7 @@ class OpensScreens(App[str]):
     def open_history(self, query: str = "") -> None:
         """Open the history, or go back to the one that stands below other screens.
 
-        query: the filter that it begins with, in place of the one that it was left with.
+        It begins as it was left. query: the filter that it begins with in place of that one.
         """
         from fastadv_tui.dashboard.screens.history import HistoryScreen
 
@@ -46,7 +47,8 @@ class OpensScreens(App[str]):
             if query:
                 open_already.filter_by(query)
         else:
-            self.push_screen(HistoryScreen(query or self.history_filter))
+            left, name = self.history_left
+            self.push_screen(HistoryScreen(replace(left, filter=query or left.filter), name))
 
     def _go_back_to(self, kind: type[Kind]) -> Kind | None:
         """Close the screens above the one of this kind. Returns that screen, or None if there is none."""

@@ -10,18 +10,20 @@ from engine.config.settings import settings
 from engine.config.units import eps_text, with_unit
 from fastadv_tui.history.accuracies import accuracy_of, conditions_of, evaluated_accuracy_of, evaluation_kinds
 from fastadv_tui.history.columns import COLUMNS, rollback_text, status_word, text_of_mean
-from fastadv_tui.history.comparison_notes import cautions_of, notes_of, warnings_of
+from fastadv_tui.history.comparison_notes import BEST_ROBUST, cautions_of, notes_of, warnings_of
 from fastadv_tui.history.comparison_table import Cell, Column, Line, Table
+from fastadv_tui.history.leaderboard import line_text
 from fastadv_tui.history.paper import is_published
 from fastadv_tui.history.row import Row
-from fastadv_tui.history.row_names import distinct_names
+from fastadv_tui.history.row_names import distinct_names, names_text
 from fastadv_tui.history.run_settings import differing_settings, setting_of, setting_text
 from fastadv_tui.history.seed_groups import group_by_seed, seeds_text
 from fastadv_tui.history.significance import Accuracy
-from fastadv_tui.text.quantities import attack_name
+from fastadv_tui.text.quantities import attack_name, format_percent
 
 MAX_NAME = 32  # characters of a name in a note
 AMONG_RESULTS = ("dataset", "eps")  # settings that the results always show
+OWN_WORDS = ("tags", "note")  # words of the user on a run, which a comparison of several has no room for
 COSTS = ("training_time", "duration", "images_per_second", "flops", "peak_memory")
 
 
@@ -55,7 +57,8 @@ def _own(rows: Sequence[Row]) -> list[Row]:
 
 
 def _columns(groups: Sequence[Sequence[Row]]) -> list[Column]:
-    names = distinct_names([rows[0] for rows in groups], MAX_NAME, with_seeds=all(len(rows) == 1 for rows in groups))
+    named = [replace(rows[0], name=names_text(rows)) for rows in groups]
+    names = distinct_names(named, MAX_NAME, with_seeds=all(len(rows) == 1 for rows in groups))
     return [
         Column(rows[0].id, name, [*rows])
         if len(rows) == 1
@@ -66,14 +69,16 @@ def _columns(groups: Sequence[Sequence[Row]]) -> list[Column]:
 
 def _results(columns: Sequence[Column], baseline: int | None) -> list[Line]:
     grouped = any(len(column.rows) > 1 for column in columns)
+    alone = sum(not is_published(column.first) for column in columns) == 1  # its settings do not differ from others
     kinds = evaluation_kinds([row for column in columns for row in column.rows])
     return [
-        ("name", [_word(column.first.name) for column in columns]),
+        ("name", [_word(names_text(column.rows)) for column in columns]),
         ("status", [_word(_status(column)) for column in columns]),
         ("data set", [_word(column.first.dataset) for column in columns]),
+        *([("method", [_word(column.first.method) for column in columns])] if alone else []),
         ("eps", [Cell(text=_eps(column.first), value=column.first.eps) for column in columns]),
         ("attack", [_word(_attack(column.first)) for column in columns]),
-        *([("seeds", [_word(_seeds(column)) for column in columns])] if grouped else []),
+        *([("seed", [_word(_seeds(column)) for column in columns])] if grouped or alone else []),
         _accuracies("clean", columns, [accuracy_of(column.rows, "clean") for column in columns], baseline),
         _accuracies("robust", columns, [accuracy_of(column.rows, "robust") for column in columns], baseline),
         *(
@@ -83,7 +88,13 @@ def _results(columns: Sequence[Column], baseline: int | None) -> list[Line]:
         *_best_robust(columns),
         ("epochs trained", [_epochs(column) for column in columns]),
         *((COLUMNS[key].title, [_cost(column, key) for column in columns]) for key in COSTS),
+        *([(key, [_own_words(column, key) for column in columns]) for key in OWN_WORDS] if alone else []),
     ]
+
+
+def _own_words(column: Column, key: str) -> Cell:
+    """What the user wrote on the runs of a column; what published results have there is no user's."""
+    return _word("" if is_published(column.first) else line_text(column.rows, COLUMNS[key]))
 
 
 def _accuracies(label: str, columns: Sequence[Column], found: Sequence[Accuracy | None], baseline: int | None) -> Line:
@@ -132,17 +143,21 @@ def accuracy_text(accuracy: Accuracy) -> str:
 
 
 def _best_robust(columns: Sequence[Column]) -> list[Line]:
-    """The best robust accuracy while training and its epoch, of columns of one run. Nothing if no run has one."""
-    keys = ("best_robust", "best_epoch")
-    found = [(COLUMNS[key].title, [_figure_of_one_run(column, key) for column in columns]) for key in keys]
-    return [(label, cells) for label, cells in found if any(cell.value is not None for cell in cells)]
+    """The best robust accuracy while training and its epoch. Nothing if no run has one."""
+    if not any(row.best_robust is not None for column in columns for row in column.rows):
+        return []
+    best = [_mean_cell(column, "best_robust", format_percent) for column in columns]
+    return [(BEST_ROBUST, best), (COLUMNS["best_epoch"].title, [_best_epoch(column) for column in columns])]
 
 
-def _figure_of_one_run(column: Column, key: str) -> Cell:
-    shown = COLUMNS[key]
-    if len(column.rows) > 1:  # the best epoch of each seed is another one
-        return Cell(text="-")
-    return Cell(text=shown.text_or(column.first, "-"), value=shown.value(column.first))
+def _best_epoch(column: Column) -> Cell:
+    """The epoch of the best robust accuracy: of several seeds the first and the last one."""
+    shown = COLUMNS["best_epoch"]
+    known = sorted((row for row in column.rows if row.best_epoch is not None), key=shown.value)
+    texts = [*dict.fromkeys(shown.text(row) for row in (known[:1] + known[-1:]))]
+    if len(texts) < 2:
+        return Cell(text=texts[0], value=shown.value(known[0])) if known else Cell(text="-")
+    return _word(" to ".join(texts))
 
 
 def _eps(row: Row) -> str:
@@ -202,12 +217,12 @@ def _word(text: str) -> Cell:
 def _settings(columns: Sequence[Column]) -> list[Line]:
     """The settings that differ; of one run alone, those that it changed.
 
-    Left out are those that are among the results, and the seeds of groups.
+    Left out are those that are among the results, the seeds of groups, and the method of one run.
     """
     own = _own_columns(columns)
     among_results = _among_results(own)
     if len(own) == 1:
-        found = [(key, [value]) for key, value in own[0].first.settings.items()]
+        found = [(key, [value]) for key, value in own[0].first.settings.items() if key != "method.name"]
     else:
         grouped = any(len(column.rows) > 1 for column in own)
         differing = differing_settings([column.first for column in own])

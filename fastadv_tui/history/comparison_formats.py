@@ -22,7 +22,7 @@ LATEX_ESCAPES = {
     "|": r"\textbar{}",
 }  # fmt: skip
 NEEDS_BOOKTABS = r"% The rules of this table need \usepackage{booktabs} in the preamble."
-NOT_IN_LATEX = ("name", "status", "images/s", "memory")  # labels of lines
+NOT_IN_LATEX = ("name", "status", "images/s", "memory", "tags", "note")  # labels of lines
 FORMULA_START = re.compile(r"[=+\-@\t\r]")
 PARTS: dict[str, Callable[[Cell], Value]] = {  # of an accuracy, each a line of its own in CSV; n: runs in a mean
     "±": lambda cell: cell.plus_minus,

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastadv_tui.history.comparison_table import Column, Line
+from fastadv_tui.history.curve_axes import attack_of_curve
 from fastadv_tui.history.evaluations import kind_of
 from fastadv_tui.history.paper import is_published
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.seed_groups import counted_twice, group_by_seed
 from fastadv_tui.history.significance import CHANCE_PERCENT, MIN_SEEDS, STANDARD_ERRORS
-from fastadv_tui.text.quantities import figure_warnings
+from fastadv_tui.text.quantities import attack_name, figure_warnings
 
+BEST_ROBUST = "best robust"  # label of a line
 PARENTHESES = "a reason in parentheses"  # how the note on them begins, which is of no use where cells have none
 
 
@@ -25,6 +27,7 @@ def notes_of(columns: Sequence[Column], baseline: int | None, results: Sequence[
     found += [
         f"{column.name}: published result, {column.first.note}" for column in columns if is_published(column.first)
     ]
+    found += [_best_note(columns)] * any(label == BEST_ROBUST for label, _ in results)
     if baseline is None:
         return found
     name = columns[baseline].name
@@ -34,6 +37,14 @@ def notes_of(columns: Sequence[Column], baseline: int | None, results: Sequence[
         example = f"such as {unlike.unlike_text}"  # a number of runs stands in parentheses, too
         found.append(f"{PARENTHESES}, {example}: measured unlike {name}, so without difference and star")
     return found
+
+
+def _best_note(columns: Sequence[Column]) -> str:
+    """Which attack the best robust accuracy was measured with: mostly a weaker one than that of the robust accuracy."""
+    rows = [row for column in columns for row in column.rows if row.curve]
+    attacks = dict.fromkeys(attack_name(attack_of_curve(row)) for row in rows)
+    seeds = ", of several seeds the mean of their best" * any(len(column.rows) > 1 for column in columns)
+    return f"{BEST_ROBUST}: under {' or '.join(attacks)} while training{seeds}"
 
 
 def _star_notes(columns: Sequence[Column], baseline: int, results: Sequence[Line]) -> list[str]:

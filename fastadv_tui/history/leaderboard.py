@@ -8,6 +8,7 @@ from fastadv_tui.history.accuracies import conditions_of
 from fastadv_tui.history.columns import Column, column_of, text_of_mean
 from fastadv_tui.history.query import QueryError, ordered_by
 from fastadv_tui.history.row import Row
+from fastadv_tui.history.row_names import names_text
 from fastadv_tui.history.seed_groups import group_by_seed, mean_std, seeds_text
 from fastadv_tui.history.significance import Conditions, std_over_seeds
 
@@ -85,6 +86,8 @@ def line_text(rows: Sequence[Row], column: Column) -> str:
         return column.text_or(rows[0], "-")
     if column.key == "seed":
         return seeds_text(rows)
+    if column.key == "name":
+        return names_text(rows)
     texts = dict.fromkeys(column.text_or(row, "-") for row in rows)
     if len(texts) == 1 and column.kind != "fraction":
         return next(iter(texts))

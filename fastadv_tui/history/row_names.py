@@ -16,6 +16,11 @@ def names_with_seeds(rows: Iterable[Row]) -> dict[str, str]:
     return {row.id: f"{row.name} s{row.seed}" if len(seeds[row.name]) > 1 else row.name for row in rows}
 
 
+def names_text(rows: Iterable[Row]) -> str:
+    """The names of the runs of one line, each once: `fgsm`, `fgsm, mine`."""
+    return ", ".join(dict.fromkeys(row.name for row in rows))
+
+
 def names_apart(rows: Iterable[Row]) -> dict[str, str]:
     """As `names_with_seeds`; with the id, too, where runs share name and seed: `fgsm s1 k3f9`."""
     named = names_with_seeds(rows)

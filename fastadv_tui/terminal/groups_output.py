@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from fastadv_tui.history.row_names import names_text
 from fastadv_tui.history.seed_groups import Group, mean_std, seeds_text
 from fastadv_tui.terminal.fitted_table import TableColumn, table_lines
 from fastadv_tui.terminal.runs_output import csv_text, markdown_text
@@ -41,13 +42,13 @@ FORMATS: dict[str, Callable[[Sequence[Group]], str]] = {"csv": to_csv, "json": t
 
 def _texts(group: Group) -> tuple[str, ...]:
     clean, robust = mean_std(group.clean, group.clean_std), mean_std(group.robust, group.robust_std)
-    return str(group.count), group.rows[0].name, clean, robust, seeds_text(group.rows), group.rows[0].id
+    return str(group.count), names_text(group.rows), clean, robust, seeds_text(group.rows), group.rows[0].id
 
 
 def _as_data(group: Group) -> dict[str, Any]:
     """The figures of a group; accuracies and their standard deviations are fractions in [0,1], None if unknown."""
     return {
-        "name": group.rows[0].name, "runs": group.count, "clean": group.clean, "clean_std": group.clean_std,
+        "name": names_text(group.rows), "runs": group.count, "clean": group.clean, "clean_std": group.clean_std,
         "robust": group.robust, "robust_std": group.robust_std, "seeds": [row.seed for row in group.rows],
         "ids": [row.id for row in group.rows],
     }  # fmt: skip

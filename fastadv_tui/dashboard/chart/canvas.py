@@ -27,6 +27,7 @@ class Canvas:
         self._dots = [[0] * self._width for _ in range(self._height)]  # of the curves alone
         self._owners: dict[tuple[int, int], set[int]] = {}  # of characters by row and column: curves by their number
         self._grid_rows: set[int] = set()
+        self._labels: list[tuple[float, int]] = []  # the value and the row of each one written
 
     @property
     def rows(self) -> list[Row]:
@@ -110,7 +111,7 @@ class Canvas:
         """Write the first of some texts that has a free place beside the point of a curve, at most a row away.
 
         Off the row of its point, a text stands neither on a grid line, whose value it would seem to have, nor beyond
-        another curve. Without a free place there is no text.
+        another curve. No text stands below one of a lower value. Without a free place there is no text.
         """
         column, row = self._x.dot(at) // DOTS_WIDE, self._height - 1 - self._y.dot(value) // DOTS_HIGH
         for text in texts:
@@ -120,11 +121,19 @@ class Canvas:
             places = [
                 (there, start)
                 for there, start in (*right, *left)
-                if there == row
-                or (there not in self._grid_rows and self._alone(row, range(start, start + width), number))
+                if self._in_order(value, there)
+                and (
+                    there == row
+                    or (there not in self._grid_rows and self._alone(row, range(start, start + width), number))
+                )
             ]
-            if self._write(text, look, places):
+            if place := self._write(text, look, places):
+                self._labels.append((value, place[0]))
                 return
+
+    def _in_order(self, value: float, row: int) -> bool:
+        """Whether a label of this value may stand in this row: those of higher values are not below it."""
+        return all((other - value) * (row - there) >= 0 for other, there in self._labels)
 
     def _alone(self, row: int, columns: Iterable[int], number: int) -> bool:
         """Whether no other curve than this one stands in a row, at these columns."""
@@ -137,10 +146,10 @@ class Canvas:
         end = self._width - cell_len(text)
         self._write(text, THRESHOLD, [(row, end), (row, end // 2), (row, 0), (row - 1, end), (row - 1, 0)])
 
-    def _write(self, text: str, look: int, places: Sequence[tuple[int, int]]) -> bool:
-        """Write a text at the first of these places that is free. Returns whether there was one."""
+    def _write(self, text: str, look: int, places: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
+        """Write a text at the first of these places that is free. Returns the place; None if there is none."""
         if cell_len(text) != len(text):
-            return False  # a character of two cells would shift the row
+            return None  # a character of two cells would shift the row
         for row, start in places:
             cells = [(row, column) for column in range(start, start + len(text))]
             if (
@@ -150,8 +159,8 @@ class Canvas:
             ):
                 self._owners.update({cell: {LABEL} for cell in cells})
                 self._rows[row][start : start + len(text)] = [(character, look) for character in text]
-                return True
-        return False
+                return row, start
+        return None
 
     def cursor(self, at: float) -> None:
         """Highlight the column of characters at this x, if the axis has it."""

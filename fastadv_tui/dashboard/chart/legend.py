@@ -11,7 +11,16 @@ from fastadv_tui.dashboard.chart.series import REST, TEXT, Curve, Options, Row, 
 from fastadv_tui.text.labels import shortened_apart
 from fastadv_tui.text.sanitize import one_line
 
+SOLID, DOTTED = "─", "┄"  # stand for the lines of the clean and of the robust accuracy
 NAME_WIDTHS = (200, 32, 24, 16, 10)  # of a name in cells, the widest that fits is taken
+
+
+def accuracy_pair(attack: str) -> str:
+    """What the two accuracies of a run are, each with its kind of line: `clean ─ / PGD-10 ┄`.
+
+    attack: the name of that of the robust one; empty if the runs have several.
+    """
+    return f"clean {SOLID} / {attack or 'robust'} {DOTTED}"
 
 
 def legend(curves: Sequence[Curve], options: Options, width: int, max_rows: int, cursor: float | None) -> list[Row]:

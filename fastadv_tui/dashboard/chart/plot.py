@@ -97,15 +97,17 @@ def _x_axis(curves: Sequence[Curve], options: Options, columns: int) -> tuple[Ax
 
 
 def _end_texts(curve: Curve, options: Options) -> list[str]:
-    """The texts for the end of a line, of which the first one with room is written: with a tag, or its sign."""
-    shorter = [_end_text(curve, options, curve.series.sign)] if curve.series.tag else []
-    return [_end_text(curve, options, curve.series.tag), *shorter]
+    """The texts for the end of a line, of which the first one with room is written: with its tag, or without.
 
-
-def _end_text(curve: Curve, options: Options, tag: str) -> str:
-    """The text at the end of a line: the last value, a tag if it has one, and the glyph of a marked run."""
-    glyph = "" if curve.series.glyph == LINE else curve.series.glyph
-    return " ".join(filter(None, (value_text(curve.last, options), one_line(tag), glyph)))
+    The last value, with the sign of a point before it, as the legend has it, and the glyph of a marked run behind it.
+    """
+    series = curve.series
+    glyph = "" if series.glyph == LINE else series.glyph
+    shorter = [""] if series.sign and series.tag else []
+    return [
+        " ".join(filter(None, (series.sign, value_text(curve.last, options), one_line(tag), glyph)))
+        for tag in (series.tag, *shorter)
+    ]
 
 
 def _paint(canvas: Canvas, curves: Sequence[Curve], options: Options, y: Axis, cursor: float | None) -> None:

@@ -24,8 +24,9 @@ class Series(Struct, frozen=True, kw_only=True):
 
     name, look, glyph: series that agree in them are of one run, and share an item of the legend. look is the number of
     the colour, by default the index of the series; looks from COLOURS on are grey. A series lies above those after it.
-    points: only the points are drawn, without lines. tag: words beside the last value. sign: a character that stands
-    for them where they have no room. lows, highs: the borders of a band around the curve, as long as `ys`.
+    points: only the points are drawn, without lines. tag: words behind the last value, if they have room. sign: a
+    character before the last value, which the legend explains. lows, highs: the borders of a band around the curve,
+    as long as `ys`.
     """
 
     name: str

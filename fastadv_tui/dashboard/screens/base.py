@@ -10,7 +10,7 @@ from textual.widgets import Input
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard.marks import Marks
 from fastadv_tui.dashboard.readonly import CHANGES, READONLY, ReadonlyActions
-from fastadv_tui.dashboard.settings import Settings
+from fastadv_tui.dashboard.settings import Settings, View
 from fastadv_tui.dashboard.snapshot import LiveRun, Snapshot
 from fastadv_tui.dashboard.widgets.top_bar import TopBar
 from fastadv_tui.hardware.sample_history import SampleHistory
@@ -25,7 +25,8 @@ class DashboardApp(Protocol):
     """What screens need of the app. They know only this protocol, because the app imports the screens.
 
     marked: the runs that the user marked.
-    history_filter: that the history was left with. samples: those of the machine so far. engine: answers questions.
+    history_left: what the history showed when it was left, and the name of its view.
+    samples: those of the machine so far. engine: answers questions.
     attempt: returns whether it succeeded. stop, resume: return what was done, in words; empty if nothing was. A toast
     tells of an error.
     """
@@ -34,7 +35,7 @@ class DashboardApp(Protocol):
     snapshot: Snapshot
     readonly: bool
     marked: Marks
-    history_filter: str
+    history_left: tuple[View, str]
     samples: SampleHistory
     engine: EngineServer
 

@@ -32,7 +32,7 @@ class ChoiceDialog(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog"):
             yield Label(self._title, markup=False)
-            yield TextField(placeholder="type a part of the name")
+            yield TextField(placeholder="type a part of the name" + ", or a new name" * self._new)
             yield PlainList(markup=False)
 
     def on_mount(self) -> None:

@@ -128,12 +128,17 @@ class CompareScreen(Screen[None]):
 
 
 def _counted(table: Table) -> str:
-    """How many runs and groups the table shows: `6 runs in 2 groups, mean over seeds · 3 published`."""
+    """The run, or how many runs and groups the table shows: `6 runs in 2 groups, mean over seeds · 3 published`."""
     own = [column for column in table.columns if not is_published(column.first)]
-    words = _number(sum(len(column.rows) for column in own), "run")
+    words = f"run {own[0].label}" if _alone(table) else _number(sum(len(column.rows) for column in own), "run")
     words += f" in {_number(len(own), 'group')}, mean over seeds" if table.grouped else ""
     published = len(table.columns) - len(own)
     return words + (f" · {published} published" if published else "")
+
+
+def _alone(table: Table) -> bool:
+    """Whether the table shows one run, beside which nothing can agree or differ."""
+    return sum(len(column.rows) for column in table.columns if not is_published(column.first)) == 1
 
 
 def _number(count: int, what: str) -> str:
@@ -145,7 +150,7 @@ def _below(table: Table, as_rows: bool, reasons: Mapping[str, str]) -> list[str]
 
     reasons: by the letter that stands for one in the cells.
     """
-    warnings = [f"! {text}" for text in table.warnings] or ["data, evaluation and code agree"]
+    warnings = [f"! {text}" for text in table.warnings] or ["data, evaluation and code agree"] * (not _alone(table))
     shared = shared_text(table) if as_rows else ""
     cautions = [f"! {text}" for text in table.cautions]
     letters = [f"{letter}  not comparable: {reason}" for letter, reason in reasons.items()]

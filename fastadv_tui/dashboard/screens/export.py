@@ -44,10 +44,11 @@ class Exported(Struct, frozen=True):
         return self.table() if self.table else compare(self.rows, self.by_seed)
 
 
-def offer_export(screen: Screen[Any], what: Exported, first: str) -> None:
+def offer_export(screen: Screen[Any], what: Exported, first: str, about: str = "") -> None:
     """Let the user choose a form, and write it. first: the form under the cursor at the start.
 
-    Figures are offered once a run has an evaluation.
+    about: what is exported, in words; by default the number of runs. Figures are offered once a run has an evaluation.
+
     A read-only dashboard writes no files, because its reader may sit at another machine.
     """
 
@@ -62,7 +63,7 @@ def offer_export(screen: Screen[Any], what: Exported, first: str) -> None:
         screen.notify(READONLY, severity="warning")
         return
     count = f"{len(what.rows):,} run{'s' * (len(what.rows) != 1)}"
-    title = f"Export {count} into the current folder, as"
+    title = f"Export {about or count} into the current folder, as"
     figures = FIGURES if any(row.curve or row.evaluations for row in what.rows) else ()
     screen.app.push_screen(ChoiceDialog(title, [COMPARISON, NUMBERS, *figures], first), chosen)
 

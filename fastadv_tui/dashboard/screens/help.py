@@ -39,6 +39,8 @@ FILTERS = (
 SIGNS = (
     ("↻", "on a curve: training was resumed there"),
     ("⚑", "the pinned run, the baseline of Δ"),
+    ("⚐", "another pinned run"),
+    ("Δ", "robust accuracy against ⚑, in points; in words: what was measured unlike ⚑, such as eps 4"),
     *((glyph, state) for state, glyph in GLYPHS.items()),
 )
 

@@ -24,6 +24,7 @@ from fastadv_tui.dashboard.screens import history_keys
 from fastadv_tui.dashboard.screens.choice_dialog import ChoiceDialog
 from fastadv_tui.dashboard.screens.history_actions import ShownRuns
 from fastadv_tui.dashboard.screens.history_views import HistoryViews
+from fastadv_tui.dashboard.settings import View
 from fastadv_tui.dashboard.snapshot import EMPTY, Snapshot
 from fastadv_tui.dashboard.widgets.history_preview import HistoryPreview
 from fastadv_tui.dashboard.widgets.history_table import HistoryTable
@@ -53,10 +54,10 @@ class HistoryScreen(HistoryViews):
 
     BINDINGS = list(history_keys.BINDINGS)
 
-    def __init__(self, query: str = "") -> None:
-        """query: the filter at the start."""
-        super().__init__(NEWEST_FIRST)
-        self._first_query = query
+    def __init__(self, begin: View, view: str = "") -> None:
+        """begin: filter, order and groups at the start. view: the name of the view that they are of, if any."""
+        super().__init__(begin, view)
+        self._first_query = begin.filter
         self._snapshot: Snapshot = EMPTY
         self._expected: tuple[str, str | None] = "", None  # a new run, and the line of the cursor when it was announced
         self._found: list[Row] = []
@@ -120,9 +121,13 @@ class HistoryScreen(HistoryViews):
             lines = [*([row] for row in self._found), *published]
         else:
             lines = [[row] for row in ordered([*self._found, *(rows[0] for rows in published)], self._sort)]
-        if self._sort.lstrip("+") == NEWEST_FIRST:
+        if self._by_time:
             lines.sort(key=lambda rows: not any(row.pinned for row in rows))
         return lines
+
+    @property
+    def _by_time(self) -> bool:
+        return self._sort.lstrip("+") == NEWEST_FIRST
 
     def _draw_table(self) -> None:
         scheme, evaluating = scheme_of(self.app), self._evaluating()
@@ -172,7 +177,8 @@ class HistoryScreen(HistoryViews):
 
     def _summarise(self, lines: Sequence[GroupRows]) -> None:
         total, marked = len(self._snapshot.rows), len(self.fastadv.marked)
-        parts = [f"{len(self._found):,} of {total:,} runs", f"sorted by {sort_text(self._sort)}"]
+        pinned_first = self._by_time and any(row.pinned for row in self._found)
+        parts = [f"{len(self._found):,} of {total:,} runs", f"sorted by {sort_text(self._sort, pinned_first)}"]
         parts += [f"{marked} marked"] if marked else []
         parts += [groups_text(lines, self._group)] if self._group else []
         parts += ["read-only"] if self.fastadv.readonly else []
@@ -232,8 +238,8 @@ class HistoryScreen(HistoryViews):
         self._query.value = query
 
     def action_leave(self) -> None:
-        """Leave the screen. The next history begins with the filter of this one."""
-        self.fastadv.history_filter = self._query.value
+        """Leave the screen. The next history begins as this one is."""
+        self.fastadv.history_left = self._present_view(), self._view
         self.app.pop_screen()
 
     def action_back(self) -> None:

@@ -54,9 +54,9 @@ class HistoryActions(Screen[None]):
             self.notify(NO_RUN)
         return rows
 
-    def _first(self) -> list[Row]:
-        """The first run under the cursor. Without one, the user is told."""
-        rows = self._shown.under_cursor()[:1]
+    def _of_line(self) -> list[Row]:
+        """The runs under the cursor: marks do not count. Without any, the user is told."""
+        rows = self._shown.under_cursor()
         if not rows:
             self.notify(NO_RUN)
         return rows
@@ -87,16 +87,19 @@ class HistoryActions(Screen[None]):
         def change(notes: Notes, text: str) -> None:
             notes.name = text
 
-        for row in self._first():  # marks do not count
-            self._ask([row], "name", row.name, change, "renamed", about=self._named([row]))
+        if rows := self._of_line():
+            self._ask(rows, "name", rows[0].name, change, "renamed", about=self._named(rows))
 
     def action_pin(self) -> None:
-        def change(notes: Notes) -> None:
-            notes.pinned = not notes.pinned
+        """Pin the runs of this line; if one is pinned, none is any more."""
+        rows = self._of_line()
+        unpinned = not any(row.pinned for row in rows)
 
-        for row in self._first():
-            if self.fastadv.attempt(History().edit, folder(row), change):
-                self._tell("no longer pinned" if row.pinned else "pinned", [row])
+        def change(notes: Notes) -> None:
+            notes.pinned = unpinned
+
+        if edited := [row for row in rows if self.fastadv.attempt(History().edit, folder(row), change)]:
+            self._tell("pinned" if unpinned else "no longer pinned", edited)
 
     def action_stop(self) -> None:
         """Stop the runs that have not ended; if all have, their evaluations."""
@@ -116,7 +119,7 @@ class HistoryActions(Screen[None]):
         self._act(self._targets(), lambda row: self.fastadv.resume(folder(row)))
 
     def action_again(self) -> None:
-        for row in self._first():
+        for row in self._of_line()[:1]:
             self.fastadv.open_launch(folder(row))
 
     def action_delete(self) -> None:
@@ -130,8 +133,9 @@ class HistoryActions(Screen[None]):
 
     def action_export(self) -> None:
         """Export the marked runs, or all that match the filter."""
-        if rows := self._shown.marked_rows() or self._shown.matching_rows():
-            offer_export(self, Exported(rows, self._shown.by_seed), NUMBERS)
+        marked = self._shown.marked_rows()
+        if rows := marked or self._shown.matching_rows():
+            offer_export(self, Exported(rows, self._shown.by_seed), NUMBERS, self._marked(marked) if marked else "")
         else:
             self.notify("no run matches the filter" if self.fastadv.snapshot.rows else "there is no run yet")
 
@@ -198,10 +202,15 @@ class HistoryActions(Screen[None]):
         """The runs that a question is about, with a word on marks, of which the filter may hide some."""
         if not all(row.id in self.fastadv.marked for row in rows):
             return self._named(rows)
+        return f"{self._marked(rows)}: {self._named(rows)}"
+
+    def _marked(self, rows: Sequence[Row]) -> str:
+        """How many marked runs these are, and how many of them the filter hides."""
         shown = {row.id for row in self._shown.matching_rows()}
         hidden = sum(row.id not in shown for row in rows)
-        more = f", {hidden} of them hidden by the filter" if hidden else ""
-        return f"{len(rows)} marked run{'s' * (len(rows) != 1)}{more}: {self._named(rows)}"
+        some = "" if hidden == len(rows) else f"{hidden} of them "
+        more = f", {some}hidden by the filter" if hidden else ""
+        return f"{len(rows):,} marked run{'s' * (len(rows) != 1)}{more}"
 
     def _named(self, rows: Sequence[Row], most: int = MAX_NAMED) -> str:
         """The runs that a question or a toast is about: `fgsm s1 (k3f9), pgd (p2x7) and 3 more`."""

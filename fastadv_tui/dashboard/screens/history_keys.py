@@ -5,7 +5,7 @@ from textual.binding import Binding
 TARGETS = "the marked runs, else this one"  # the run under the cursor
 _KEYS = (  # key, action, word, id, whether the footer shows the key, help
     ("escape", "back", "Back", "back", True, "clear the filter, or go back"),
-    ("h", "leave", "Back", "leave", False, "go back; h opens the history with this filter again"),
+    ("h", "leave", "Back", "leave", False, "go back; h opens the history as it was left"),
     ("slash", "filter", "Filter", "filter", True, "filter: method=fgsm eps>=8 tag:paper; see below"),
     ("space", "mark", "Mark", "mark", True, "mark the run under the cursor, for c and for the rest"),
     ("u", "unmark", "Unmark all", "unmark", False, "remove all marks"),
@@ -17,10 +17,10 @@ _KEYS = (  # key, action, word, id, whether the footer shows the key, help
     ("V", "views", "Views", "views", False, "views: save filter, order and columns under a name"),
     ("a", "evaluate", "Evaluate", "evaluate", False, f"evaluate {TARGETS}"),
     ("E", "export", "Export", "export", False, "export the marked runs, else all that match"),
-    ("P", "pin", "Pin", "pin", False, "pin this run: the baseline of differences"),
+    ("P", "pin", "Pin", "pin", False, "pin this line: the baseline of differences"),
     ("T", "tag", "Tag", "tag", False, f"tag {TARGETS}; -TAG takes a tag off"),
     ("N", "note", "Note", "note", False, f"note on {TARGETS}"),
-    ("r", "rename", "Rename", "rename", False, "rename this run"),
+    ("r", "rename", "Rename", "rename", False, "rename the run, or all runs, of this line"),
     ("x", "stop", "Stop", "stop", False, f"stop {TARGETS}, after a checkpoint"),
     ("R", "resume", "Resume", "resume", False, f"resume {TARGETS}"),
     ("e", "again", "Run again with changes", "again", False, "new run with these settings"),

@@ -14,10 +14,10 @@ MAX_NAME = 24  # characters of the name of a view
 class HistoryViews(HistoryActions):
     """A screen of runs with views. A subclass draws itself with `_draw` and has the input `#query`."""
 
-    def __init__(self, sort: str) -> None:
-        """sort: the order at the start."""
+    def __init__(self, begin: View, view: str) -> None:
+        """begin: order and groups at the start. view: the name of a view, or empty."""
         super().__init__(id="history")
-        self._sort, self._group, self._view = sort, "", ""
+        self._sort, self._group, self._view = begin.sort, begin.group, view
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -109,7 +109,7 @@ class ComparisonCharts(Vertical):
         chart = self.query_one(f"#against-{name}", Chart)
         chart.options = options
         chart.series = [
-            _series(column, place, points, accuracy)
+            _series(column, _name(column, points_of), place, points, accuracy)
             for column, place in zip(self._columns, self._places, strict=True)
             if (points := points_of(column.rows))
         ]
@@ -121,9 +121,15 @@ def _one_name(attacks: Iterable[str]) -> str:
     return attack_name(found.pop()) if len(found) == 1 else ""
 
 
-def _series(column: Column, place: int, points: Sequence[Point], accuracy: int) -> Series:
+def _name(column: Column, points_of: Callable[[Sequence[Row]], list[Point]]) -> str:
+    """The name of a column; of several runs of which only some are in the curve, how many are."""
+    drawn, count = sum(bool(points_of([row])) for row in column.rows), len(column.rows)
+    return column.name if drawn in (0, count) else f"{column.name.removesuffix(f' ({count})')} ({drawn} of {count})"
+
+
+def _series(column: Column, name: str, place: int, points: Sequence[Point], accuracy: int) -> Series:
     xs, ys = [x for x, _ in points], [y for _, y in points]
-    line = Series(name=column.name, xs=xs, ys=ys, look=place, glyph=glyph_at(place))
+    line = Series(name=name, xs=xs, ys=ys, look=place, glyph=glyph_at(place))
     deviations = spread(column.rows, accuracy)
     if len(deviations) != len(ys):  # a single run, or a chart with other points than those of the epochs
         return line

@@ -5,6 +5,7 @@ from typing import Any
 
 from textual.containers import Container, VerticalScroll
 
+from fastadv_tui.dashboard.chart.legend import accuracy_pair
 from fastadv_tui.dashboard.chart.series import Options, Series
 from fastadv_tui.dashboard.chart.widget import Chart
 from fastadv_tui.dashboard.widgets.hanging import HangingFacts
@@ -39,13 +40,10 @@ class HistoryPreview(Container):
         self._shown = [*rows], place
         chart = self.query_one("#preview-curves", Chart)
         chart.border_title = _title(rows)
-        chart.options = Options(y="percent")
-        curves = (("clean", CLEAN), (_attack(rows), ROBUST))
+        chart.options = Options(y="percent", pair=accuracy_pair(_attack(rows)))
         chart.series = [
-            Series(
-                name=name, xs=[x for x, _ in points], ys=[y for _, y in points], look=place, dotted=accuracy == ROBUST
-            )
-            for name, accuracy in curves
+            Series(name="", xs=[x for x, _ in points], ys=[y for _, y in points], look=place, dotted=accuracy == ROBUST)
+            for accuracy in (CLEAN, ROBUST)
             if (points := against_epochs(rows, accuracy))
         ]
         chart.display = bool(chart.series)
@@ -53,9 +51,9 @@ class HistoryPreview(Container):
 
 
 def _attack(rows: Sequence[Row]) -> str:
-    """The attack of the curve, which is not that of the final evaluation; `robust` if the runs have several."""
+    """The attack of the curve, which is not that of the final evaluation; empty if the runs have several."""
     attacks = {attack_of_curve(row) for row in rows if row.curve}
-    return attack_name(attacks.pop()) if len(attacks) == 1 else "robust"
+    return attack_name(attacks.pop()) if len(attacks) == 1 else ""
 
 
 def _title(rows: Sequence[Row]) -> str:
@@ -87,7 +85,8 @@ def _without_note(found: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
 def _best(row: Row) -> list[tuple[str, str]]:
     if row.best_robust is None:
         return []
-    return [("best", f"robust {COLUMNS['best_robust'].text(row)} at epoch {COLUMNS['best_epoch'].text(row)}")]
+    best = f"robust {COLUMNS['best_robust'].text(row)} at epoch {COLUMNS['best_epoch'].text(row)}"
+    return [("best", f"{best}, {_attack([row])} while training")]
 
 
 def _accuracies(row: Row) -> str:

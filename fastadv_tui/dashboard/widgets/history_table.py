@@ -101,12 +101,16 @@ class HistoryTable(WholeColumnsTable):
         self.fixed_columns = self.sticky if new_value else 0
 
     def _patch(self) -> None:
+        changed = False
         for place, old_cells in enumerate(self._filled):
             run_id = self._ids[place]
             self._filled[place] = self._cells_of(run_id)
             for (key, _), new, old in zip(self._headings, self._filled[place], old_cells, strict=True):
                 if new != old:
                     self.update_cell(run_id, key, new, update_width=True)
+                    changed = True
+        if changed:
+            paint_again_when_measured(self)
 
     def _fill(self) -> None:
         """Add the next lines and plan the rest, so that a key does not wait for all lines."""

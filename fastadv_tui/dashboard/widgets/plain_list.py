@@ -1,5 +1,7 @@
 """Lists whose cursor stays at the first and the last entry, in place of going around."""
 
+from rich.segment import Segment
+from textual.strip import Strip
 from textual.widgets import OptionList, SelectionList
 
 
@@ -25,6 +27,14 @@ class PlainSelectionList(SelectionList[str]):
     def action_cursor_down(self) -> None:
         if not _is_last(self):
             super().action_cursor_down()
+
+    def render_line(self, y: int) -> Strip:
+        """A line whose box is empty if the entry is not ticked: Textual tells that by the colour alone."""
+        line, place = super().render_line(y), self.scroll_offset.y + y
+        if place >= self.option_count or self.get_option_at_index(place).value in self.selected:
+            return line
+        left, tick, *rest = line
+        return Strip([left, Segment(" " * tick.cell_length, tick.style), *rest])
 
 
 def _is_first(options: OptionList) -> bool:

@@ -190,12 +190,12 @@ def prompt(
     scheme: of the theme, see `colours`. shares_name: show the id, too, because another run has the same name.
     name_width: in cells; the rest of the lines follows.
     """
-    accuracy = f"{format_percent(row.clean)[:-1]}/{format_percent(row.robust)[:-1]}" if row.clean is not None else ""
+    accuracy = _accuracies(row)
     room, state_width = name_room(row, name_width), name_width + ACCURACIES_WIDTH
     name = set_cell_size(shortened(one_line(shown_name), room), room)
     mark = (f"{marks.glyph(row.id)} ", f"bold {run_colour(marks.place(row.id), scheme)}".strip())
     state_glyph = (f"{GLYPHS[row.state]} ", state_colour(row.state, scheme))
-    first = Text.assemble(mark, state_glyph, (name, "bold"), f" {accuracy:>11}" * bool(accuracy))
+    first = Text.assemble(mark, state_glyph, (name, "bold"), f" {accuracy}" * bool(accuracy))
     state = _fit(_state(row, snapshot), state_width)
     if shares_name and len(state) + len(row.id) < state_width:
         state = f"{state:<{state_width - len(row.id)}}{row.id}"
@@ -204,8 +204,13 @@ def prompt(
 
 
 def name_room(row: Row, name_width: int) -> int:
-    """Cells of the name of a run, which has the place of its accuracies, too, as long as there are none."""
-    return name_width + (ACCURACIES_WIDTH if row.clean is None else 0)
+    """Cells of the name of a run, which has what its accuracies leave of their place."""
+    accuracies = _accuracies(row)
+    return name_width + ACCURACIES_WIDTH - (len(accuracies) + 1 if accuracies else 0)
+
+
+def _accuracies(row: Row) -> str:
+    return "" if row.clean is None else f"{format_percent(row.clean)[:-1]}/{format_percent(row.robust)[:-1]}"
 
 
 def _state(row: Row, snapshot: Snapshot) -> str:

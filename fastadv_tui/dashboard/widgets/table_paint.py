@@ -9,7 +9,7 @@ from fastadv_tui.dashboard.after_refresh import after_refresh
 
 
 def paint_again_when_measured(table: DataTable[Any]) -> None:
-    """Call this after rows were added.
+    """Call this after rows were added, or cells became wider or narrower.
 
     Textual measures new cells when it is idle, and may paint them before, as narrow as the heading. It keeps what it
     painted until a cell changes.

@@ -12,6 +12,7 @@ from textual.events import Resize
 from textual.geometry import Size
 
 from engine.protocol.events import Alarm, Evaluated, RolledBack, Step
+from fastadv_tui.dashboard.chart.legend import accuracy_pair
 from fastadv_tui.dashboard.chart.series import Mark, Options, Series, Threshold
 from fastadv_tui.dashboard.chart.widget import Chart
 from fastadv_tui.dashboard.widgets.metrics import Metric
@@ -22,7 +23,6 @@ from fastadv_tui.text.quantities import attack_name
 from fastadv_tui.text.sanitize import one_line
 
 SMOOTHING = 0.9
-SOLID, DOTTED = "─", "┄"  # stand for the lines of the clean and of the robust accuracy
 FINAL = "◎"  # stands for the point of the final evaluation
 MAX_NAME = 40  # characters of the name of a run in a title
 CHART_WIDTH, CHART_HEIGHT = 22, 8  # least cells of a small chart
@@ -196,7 +196,7 @@ class TrainingCurves(Vertical):
         self.query_one("#accuracy").border_title = " · ".join(filter(None, ["Accuracy", x_name, *whose, self._attack]))
         for metric in self._metrics:
             smooth, log = self._smoothed(metric), self._logarithmic(metric)
-            states = [text for text, on in (("log", log), (f"smoothed {SMOOTHING}", smooth)) if on]
+            states = [text for text, on in (("log", log), ("smoothed", smooth)) if on]
             self.query_one(f"#{metric.key}").border_title = " · ".join([metric.title, *states, *whose])
 
     def _smoothed(self, metric: Metric) -> bool:
@@ -225,7 +225,7 @@ class TrainingCurves(Vertical):
 
     def _draw_accuracy(self, options: Options) -> None:
         chart = self.query_one("#accuracy", Chart)
-        pair = f"clean {SOLID} / {self._attack or 'robust'} {DOTTED}"
+        pair = accuracy_pair(self._attack)
         if finals := {run.state.final[-1].attack for run in self._runs if run.state.final}:
             pair += f", {FINAL} {attack_name(finals.pop()) if len(finals) == 1 else 'final'}"
         chart.options = replace(options, y="percent", pair=pair, empty=self._no_accuracy)

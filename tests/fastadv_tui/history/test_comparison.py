@@ -48,9 +48,9 @@ def test_a_comparison_of_seeds_has_a_column_for_each_group() -> None:
     seeds = [replace(BASE, id=f"s{seed}", seed=seed, duration=60.0 + 30 * seed) for seed in range(3)]
     table = compare([seeds[0], NARROW, *seeds[1:]], by_seed=True)
     assert table.runs == ["s0 (3 runs)", "b2"]
-    assert line_of(table, "results", "seeds") == ["0,1,2", "0"]
+    assert line_of(table, "results", "seed") == ["0,1,2", "0"]
     newest_first = compare([*reversed(seeds), NARROW], by_seed=True)
-    assert line_of(newest_first, "results", "seeds") == ["0,1,2", "0"]
+    assert line_of(newest_first, "results", "seed") == ["0,1,2", "0"]
     assert line_of(table, "results", "took") == ["1 min 30 s", "30 s"]
     assert [label for label, _ in table.settings] == ["model.width"]
 
@@ -101,6 +101,37 @@ def test_the_best_epoch_stands_beside_the_last() -> None:
     assert line_of(table, "results", "best robust") == ["50.0%", "-"]
     assert line_of(table, "results", "at epoch") == ["2", "-"]
     assert line_of(compare([NARROW, BASE]), "results", "best robust") == []
+
+
+def test_the_best_robust_accuracy_says_its_attack_and_of_seeds_it_is_the_mean() -> None:
+    """The robust accuracy above it is mostly that under a stronger attack."""
+    curves = [(1.0, 0.4, 0.3), (2.0, 0.5, 0.5)], [(1.0, 0.4, 0.4), (2.0, 0.5, 0.3)]
+    seeds = [replace(BASE, id=f"s{seed}", seed=seed, curve=curve) for seed, curve in enumerate(curves)]
+    table = compare([*seeds, NARROW], by_seed=True)
+    assert line_of(table, "results", "best robust") == ["45.0%", "-"]
+    assert line_of(table, "results", "at epoch") == ["1 to 2", "-"]
+    told = "best robust: under PGD-10 while training"
+    assert f"{told}, of several seeds the mean of their best" in table.notes
+    assert told in compare(seeds).notes
+    assert not any(note.startswith("best robust") for note in compare([BASE, NARROW]).notes)
+
+
+def test_a_group_of_which_one_run_was_renamed_has_both_names() -> None:
+    seeds = [BASE, replace(BASE, id="a2", name="mine", seed=1)]
+    table = compare([*seeds, NARROW], by_seed=True)
+    assert [column.name for column in table.columns] == ["base, mine (2)", "narrow"]
+    assert line_of(table, "results", "name")[0] == "base, mine"
+
+
+def test_a_run_alone_has_its_method_and_what_the_user_wrote() -> None:
+    """Nothing differs there, so that no line of the settings says it."""
+    run = replace(BASE, seed=3, tags=["paper", "old"], note="x & y")
+    table = compare([run])
+    assert [line_of(table, "results", label) for label in ("method", "seed", "tags", "note")] == [
+        ["fgsm"], ["3"], ["paper old"], ["x & y"]
+    ]  # fmt: skip
+    assert "x \\& y" not in FORMATS["latex"](table)
+    assert line_of(compare([run, NARROW]), "results", "note") == []
 
 
 def test_runs_of_another_norm_are_no_competitors_and_show_plain_sizes() -> None:

@@ -40,6 +40,10 @@ def test_groups_by_seed_by_a_setting_and_none() -> None:
         grouped(rows, "tags")
 
 
+def test_a_line_of_runs_with_several_names_has_them_all() -> None:
+    assert line_text([BASE, replace(BASE, id="b", name="mine")], column("name")) == f"{BASE.name}, mine"
+
+
 def test_runs_that_were_measured_unlike_are_never_in_one_mean() -> None:
     others = [replace(BASE, id="n", images=500), replace(BASE, id="e", eps=4 / 255), replace(BASE, id="w", final=False)]
     assert len(grouped([BASE, *others], "optim.lr")) == 4

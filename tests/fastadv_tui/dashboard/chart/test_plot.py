@@ -203,6 +203,17 @@ def test_a_label_stands_neither_beyond_another_curve_nor_on_the_line_of_another_
         assert any("47.5 " in row for row in rows), "the legend does not have this value"
 
 
+@pytest.mark.parametrize("height", range(10, 40))
+def test_the_label_of_a_higher_value_never_stands_below_that_of_a_lower_one(height: int) -> None:
+    values = (0.939, 0.861, 0.853, 0.525, 0.483)
+    series = [Series(name=f"{value}", xs=XS, ys=[value] * 100, points=value == 0.853, glyph="◆") for value in values]
+    rows = text(picture(*series, options=Options(y="percent"), height=height))
+    labels = [f"{100 * value:.1f} ◆" for value in values]
+    found = [number for label in labels for number, row in enumerate(rows) if label in row[20:]]
+    assert len(found) > 1
+    assert found == sorted(found)
+
+
 def test_an_axis_of_time_begins_at_0_and_the_legend_has_one_unit() -> None:
     long, short = Series(name="long", xs=[13.0, 407.0], ys=[0, 1]), Series(name="short", xs=[13.0, 107.4], ys=[0, 1])
     shown = text(picture(long, short, options=Options(x="time"), cursor=407.0))
@@ -230,8 +241,8 @@ def test_every_axis_but_that_of_epochs_has_its_unit_and_ticks_in_it(
         assert 0.3 * end <= float(ticks[-1]) * UNITS[unit] <= 1.02 * end
 
 
-def test_a_tag_without_room_leaves_its_sign_beside_the_value() -> None:
-    """So that the value of a final evaluation never looks like one of the curve."""
+def test_the_sign_of_a_point_stands_before_its_value_whether_its_tag_has_room_or_not() -> None:
+    """So that the value of a final evaluation never looks like one of the curve, and is found by its sign."""
     upper = Series(name="a", xs=XS, ys=[0.508] * 100, glyph="▣")
     point = Series(name="a", xs=[99.0], ys=[0.475], points=True, tag="PGD-50-10", sign="◎", glyph="▣")
     options = Options(y="percent", x_range=(0.0, 99.0))
@@ -239,8 +250,8 @@ def test_a_tag_without_room_leaves_its_sign_beside_the_value() -> None:
         "\n".join(text(picture(upper, point, options=options, width=width, height=height)))
         for width in (40, 80) for height in range(8, 30)
     ]  # fmt: skip
-    assert all(("47.5 PGD-50-10 ▣" in drawn) != ("47.5 ◎ ▣" in drawn) for drawn in found)
-    assert any("◎" in drawn for drawn in found)
+    assert all(("◎ 47.5 PGD-50-10 ▣" in drawn) != ("◎ 47.5 ▣" in drawn) for drawn in found)
+    assert any("◎ 47.5 ▣" in drawn for drawn in found)
     assert any("PGD-50-10" in drawn for drawn in found)
 
 
@@ -251,7 +262,7 @@ def test_room_is_kept_for_the_sign_of_a_point(width: int) -> None:
     options = Options(y="percent", x_range=(0.0, 15.0))
     for height in range(10, 24):
         drawn = text(picture(replace(line, ys=[0.78] * 15), line, point, options=options, width=width, height=height))
-        assert sum("45.1 ◎" in row or "45.1 PGD-50-10" in row for row in drawn) == 1
+        assert sum("◎ 45.1" in row for row in drawn) == 1
 
 
 def test_a_dotted_curve_has_half_of_the_columns_and_its_last_point() -> None:

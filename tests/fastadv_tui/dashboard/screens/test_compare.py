@@ -146,14 +146,15 @@ def test_titles_name_the_attack_of_the_curves_unless_the_runs_have_several() -> 
     play(script, size=(200, 60))
 
 
-def test_one_run_is_counted_as_one_and_no_word_beside_it_is_cut() -> None:
+def test_one_run_is_named_agrees_with_none_and_no_word_beside_it_is_cut() -> None:
     demo_home.fill("seeds")
 
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await until(pilot, lambda: app.snapshot.loaded)
         rows = [row for row in app.snapshot.rows if row.name == "nfgsm"]
         app.push_screen(CompareScreen([rows[0].id]))
-        await until(pilot, lambda: "Results · 1 run ─" in shown(app))
+        await until(pilot, lambda: "Results · run nfgs00 ─" in shown(app))
+        assert "agree" not in shown(app)
         await until(pilot, lambda: "from the preset" in shown(app))
         assert "changed" in shown(app)
         await pilot.press("escape")

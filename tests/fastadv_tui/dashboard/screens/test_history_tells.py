@@ -8,6 +8,7 @@ from textual.pilot import Pilot
 from textual.widgets import DataTable, Input
 
 from engine.config.attacks import DEFAULT
+from engine.config.presets import build
 from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard.app import Fastadv
 from fastadv_tui.dashboard.evaluation_monitor import EvaluationMonitor
@@ -21,10 +22,13 @@ from fastadv_tui.dashboard.snapshot import Evaluation, Snapshot
 from fastadv_tui.dashboard.widgets.history_table import HistoryTable
 from fastadv_tui.dashboard.widgets.run_list import RunList
 from fastadv_tui.history.index import History
+from fastadv_tui.history.notes import read_notes
 from fastadv_tui.launch.start_runs import StartedRuns
+from fastadv_tui.paths import runs_dir
 from fastadv_tui.runs.status import RunStatus
 from tests.support import demo_home
 from tests.support.pilot import a_run, play, shown, until, until_focused
+from tests.support.runs import make_run
 
 pytestmark = pytest.mark.usefixtures("quick_home")
 
@@ -147,6 +151,96 @@ def test_notes_tags_pins_views_and_deletions_are_answered_by_a_toast() -> None:
     assert not rundir.path.exists()
 
 
+def test_a_group_is_pinned_and_renamed_as_a_whole() -> None:
+    """Of one member alone nobody could see or choose which."""
+    runs = [a_run(f"r{seed}", name="one", seed=seed) for seed in range(2)]
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await opened(app, pilot, 2)
+        await choose(app, pilot, "g", "seeds")
+        await until(pilot, lambda: "1 line:" in shown(app))
+        await pilot.press("P")
+        await until(pilot, lambda: [read_notes(run).pinned for run in runs] == [True, True])
+        await until(pilot, lambda: "⚑" in shown(app))
+        await pilot.press("P")
+        await until(pilot, lambda: [read_notes(run).pinned for run in runs] == [False, False])
+        await pilot.press("r")
+        await until(pilot, lambda: isinstance(app.screen, TextDialog))
+        await until_focused(pilot, Input)
+        await pilot.press(*"both", "enter")
+        await until(pilot, lambda: [read_notes(run).name for run in runs] == ["both", "both"])
+
+    play(script)
+
+
+def test_the_first_pinned_line_has_the_flag_and_a_line_without_a_difference_says_why() -> None:
+    rows = [
+        replace(
+            demo_home.recipes()[0], id=run_id, name=run_id, robust=0.4, eps=eps / 255, pinned=pinned, submitted=when
+        )
+        for run_id, eps, pinned, when in (("a1", 8, True, 3.0), ("b2", 8, True, 2.0), ("c3", 4, False, 1.0))
+    ]
+    History().upsert(rows)
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await opened(app, pilot, 3)
+        await until(pilot, lambda: "⚑" in line_of(app, "a1"))
+        assert "⚐" in line_of(app, "b2")
+        assert "eps 4" in line_of(app, "c3")
+
+    play(script, (160, 40))
+
+
+def line_of(app: Fastadv, name: str) -> str:
+    """The line of the table with a name, without the preview at the right."""
+    return next(line[:110] for line in shown(app).split("\n") if name in line[:110])
+
+
+def test_an_export_of_marked_runs_that_the_filter_hides_says_so() -> None:
+    a_run("a1")
+    a_run("b2")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        screen = await opened(app, pilot, 2)
+        await pilot.press("space")
+        hidden = next(iter(app.marked))
+        screen.query_one("#query", Input).value = "a1" if hidden == "b2" else "b2"
+        await until(pilot, lambda: "1 of 2 runs" in shown(app))
+        await pilot.press("E")
+        await until(pilot, lambda: "Export 1 marked run, hidden by the filter into the current" in shown(app))
+
+    play(script)
+
+
+def test_the_history_opens_as_it_was_left() -> None:
+    demo_home.fill("seeds")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await opened(app, pilot, 15)
+        await choose(app, pilot, "o", "best_robust")
+        await choose(app, pilot, "g", "seeds")
+        await choose(app, pilot, "V", "mine")
+        await until(pilot, lambda: "view: mine" in shown(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(app.screen, HistoryScreen))
+        await pilot.press("h")
+        await until(pilot, lambda: "sorted by best_robust" in shown(app) and "equal but for the seed" in shown(app))
+        await until(pilot, lambda: "view: mine" in shown(app) and "changed" not in shown(app))
+
+    play(script, (160, 50))
+
+
+def test_the_field_of_the_views_takes_a_new_name_too() -> None:
+    a_run("a1")
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await opened(app, pilot, 1)
+        await pilot.press("V")
+        await until(pilot, lambda: "type a part of the name, or a new name" in shown(app))
+
+    play(script)
+
+
 def test_a_view_that_was_left_by_a_filter_or_a_grouping_is_marked_as_changed() -> None:
     demo_home.fill("seeds")
 
@@ -172,12 +266,28 @@ def test_a_grouping_says_by_what_else_its_lines_are_apart_and_names_no_run_of_se
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         screen = await opened(app, pilot, 3)
         await choose(app, pilot, "g", "status")
-        await until(pilot, lambda: "2 lines of runs that agree in status, eps" in shown(app))
+        await until(pilot, lambda: "2 lines: equal status, eps, step size of the attack; mean" in shown(app))
         line = next(place for place, rows in enumerate(screen._lines.values()) if len(rows) == 2)
         screen.query_one(DataTable).move_cursor(row=line)
         await until(pilot, lambda: "2 runs, 2 names" in shown(app))
 
     play(script, (200, 50))
+
+
+def test_a_run_that_has_not_begun_is_apart_from_its_seeds_and_the_line_below_says_why() -> None:
+    a_run("a1", name="one", seed=0)
+    make_run(runs_dir() / "b2", chosen=build("cifar", {"name": "one", "seed": 1}))
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await opened(app, pilot, 2)
+        await pilot.press("P")
+        await until(pilot, lambda: "sorted by submitted, pinned first" in shown(app))
+        await choose(app, pilot, "g", "seeds")
+        await until(pilot, lambda: "2 lines: equal but for the seed and measured alike" in shown(app))
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: any(line.rstrip(" ▍").endswith("…") for line in shown(app).split("\n")[-4:]))
+
+    play(script, (160, 40))
 
 
 def test_lines_of_one_name_and_seed_have_their_ids() -> None:

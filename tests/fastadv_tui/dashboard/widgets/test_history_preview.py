@@ -36,7 +36,7 @@ def test_a_long_reason_hangs_below_its_value() -> None:
     asyncio.run(main())
 
 
-def test_the_robust_curve_has_the_name_of_its_attack() -> None:
+def test_the_legend_names_the_attack_of_the_robust_curve_and_says_which_line_is_which() -> None:
     """The figure of the final evaluation, which is also called robust, is another one."""
     curve = [(1.0, 0.5, 0.3), (2.0, 0.6, 0.4)]
     row = Row(id="a1", name="run", dataset="cifar10", preset="wong2020", method="fgsm", curve=curve, attack="pgd-50-10",
@@ -44,12 +44,13 @@ def test_the_robust_curve_has_the_name_of_its_attack() -> None:
 
     async def main() -> None:
         app = Holder()
-        async with app.run_test(size=(42, 40)):
+        async with app.run_test(size=(42, 40)) as pilot:
             preview = app.query_one(HistoryPreview)
             await preview.show([row], 0)
-            clean, robust = app.query_one(Chart).series
-            assert (clean.name, clean.dotted, robust.name, robust.dotted) == ("clean", False, "PGD-10", True)
+            assert [series.dotted for series in app.query_one(Chart).series] == [False, True]
+            await until(pilot, lambda: "clean ─ / PGD-10 ┄  ━ 60.0 / 40.0" in shown(app))
+            await until(pilot, lambda: "robust 40.0% at epoch 2, PGD-10 while training" in " ".join(shown(app).split()))
             await preview.show([row, replace(row, id="b2", settings={"watch.steps": 20})], 0)
-            assert app.query_one(Chart).series[1].name == "robust"
+            await until(pilot, lambda: "clean ─ / robust ┄  ━ 60.0 / 40.0" in shown(app))
 
     asyncio.run(main())

@@ -33,6 +33,26 @@ def test_headings_and_cells_line_up_although_textual_paints_before_it_measures()
     asyncio.run(run())
 
 
+def test_a_longer_name_moves_the_numbers_behind_it_before_the_edge_is_looked_at() -> None:
+    """Else the edge cuts the numbers where they will be, and not where they are."""
+
+    def cells(name: str) -> list[Text]:
+        return [Text(""), Text(name), Text("12345/678", justify="right")]
+
+    async def run() -> None:
+        app = OneTable()
+        async with app.run_test(size=(32, 20)) as pilot:
+            table = app.query_one(HistoryTable)
+            table.show(HEADINGS, 1, ["r1"], lambda run_id: cells("a run"))
+            await until(pilot, lambda: "12345/678" in shown(app))
+            table.show(HEADINGS, 1, ["r1"], lambda run_id: cells("a much longer name"))
+            shown(app)  # as if the screen were painted at this moment, before Textual measures the cell
+            await until(pilot, lambda: table.ordered_columns[1].content_width == len("a much longer name"))
+            await until(pilot, lambda: "a much longer name" in shown(app) and "12" not in shown(app))
+
+    asyncio.run(run())
+
+
 def lines(app: OneTable) -> list[str]:
     return shown(app).splitlines()
 

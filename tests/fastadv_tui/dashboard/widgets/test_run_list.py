@@ -79,12 +79,13 @@ def test_a_run_that_diverged_is_not_called_collapsed(
     assert "".join(found).endswith(reason)
 
 
-def test_a_name_has_the_place_of_the_accuracies_as_long_as_there_are_none() -> None:
+def test_a_name_has_what_the_accuracies_leave_of_their_place() -> None:
     name = "digits-fgsm-eps51 s0"
     queued, measured = Row(id="a1", name=name, status="queued"), Row(id="b2", name=name, clean=0.5, robust=0.2)
-    for row, shown in ((queued, name), (measured, "digits-fg…eps51 s0")):
+    perfect = Row(id="c3", name=name, clean=1.0, robust=1.0)
+    for row, shown in ((queued, name), (measured, f"{name} 50.0/20.0"), (perfect, "digits-fg…eps51 s0 100.0/100.0")):
         first = prompt(row, Snapshot([row], {}), Marks(), DARK, name).plain.splitlines()[0]
-        assert first[4:].split("  ")[0].rstrip() == shown
+        assert first[4:].rstrip() == shown
         assert len(first) == 34
 
 

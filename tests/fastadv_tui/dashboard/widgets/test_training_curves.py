@@ -133,8 +133,8 @@ def test_alarms_resumes_and_titles_are_shown() -> None:
         titles = [str(chart.border_title) for chart in curves.charts]
         assert titles == [
             "Accuracy · training time",
-            "Loss · log · smoothed 0.9",
-            "Overfitting signal · smoothed 0.9",
+            "Loss · log · smoothed",
+            "Overfitting signal · smoothed",
             "Learning rate",
         ]
 
