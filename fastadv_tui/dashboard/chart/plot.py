@@ -103,7 +103,7 @@ def _end_texts(curve: Curve, options: Options) -> list[str]:
     """
     series = curve.series
     glyph = "" if series.glyph == LINE else series.glyph
-    shorter = [""] if series.sign and series.tag else []
+    shorter = [""] if series.tag else []
     return [
         " ".join(filter(None, (series.sign, value_text(curve.last, options), one_line(tag), glyph)))
         for tag in (series.tag, *shorter)
