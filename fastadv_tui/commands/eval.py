@@ -165,7 +165,8 @@ def _measure(request: "EvalRequest", as_json: bool, target: str) -> int:
 
 def _put_in_queue(request: "EvalRequest") -> None:
     """Raises: UserError, if the weights are those of no run."""
-    from fastadv_tui.runs.evaluation_jobs import run_of, submit_evaluation
+    from fastadv_tui.runs.evaluation_jobs import run_of
+    from fastadv_tui.runs.evaluation_submission import submit_evaluation
 
     if not request.run:
         raise UserError("--detach is for the weights of a run, which keeps the result; for a file, leave it out")

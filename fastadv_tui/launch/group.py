@@ -19,7 +19,7 @@ from fastadv_tui.history.index import History
 from fastadv_tui.history.notes import Notes, encoded
 from fastadv_tui.runs.create import create_run
 from fastadv_tui.runs.submit import in_one_line, place_in_queue, serve
-from fastadv_tui.supervise.keeper import keeper_alive
+from fastadv_tui.supervise.keeper_life import keeper_alive
 from fastadv_tui.supervise.queue import RunQueue
 from fastadv_tui.supervise.slots import devices_for
 

@@ -11,7 +11,7 @@ from engine.protocol.rundir import RunDir, Submission, SubmissionError
 from fastadv_tui.runs.state import RunState, apply
 from fastadv_tui.runs.status import NO_KEEPER, START_SECONDS, Evidence, RunStatus, attempt_ended, derive
 from fastadv_tui.supervise import process_identity, records
-from fastadv_tui.supervise.keeper import keeper_alive
+from fastadv_tui.supervise.keeper_life import keeper_alive
 from fastadv_tui.supervise.queue import RunQueue
 from fastadv_tui.supervise.records import ExitRecord, ProcessRecord, QueueRecord
 

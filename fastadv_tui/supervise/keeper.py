@@ -18,9 +18,9 @@ from engine.protocol.exit_code import ExitCode
 from engine.protocol.rundir import RunDir
 from fastadv_tui.supervise import process_identity, records
 from fastadv_tui.supervise.detach import detach
+from fastadv_tui.supervise.keeper_life import keeper_alive, record_path
 from fastadv_tui.supervise.locks import try_lock
 from fastadv_tui.supervise.notices import Notices
-from fastadv_tui.supervise.process_identity import ProcessIdentity
 from fastadv_tui.supervise.queue import FullTicket, RunQueue, Ticket
 from fastadv_tui.supervise.records import ExitRecord, ProcessRecord
 from fastadv_tui.supervise.slots import Slot, free_slot
@@ -28,7 +28,6 @@ from fastadv_tui.supervise.slots import Slot, free_slot
 EXIT_BUSY = 3  # exit code of a supervisor if processes of the run's previous attempt still live
 TICK = 1.0  # seconds between two looks at the slots
 BEAT = 10.0  # seconds between two signs of life, which other hosts see
-SILENCE = 60.0  # seconds without a sign of life after which a keeper of another host counts as dead
 StartSupervisor = Callable[[RunDir, FullTicket, Slot], int]  # as `start_supervisor`
 
 
@@ -64,18 +63,6 @@ def revive(queue: RunQueue) -> None:
         command = [sys.executable, "-P", "-m", "fastadv_tui.supervise.keeper", str(queue.slots.parent)]
         nothing = subprocess.DEVNULL
         subprocess.run(command, cwd="/", stdin=nothing, stdout=nothing, stderr=nothing)
-
-
-def keeper_alive(queue: RunQueue) -> bool:
-    """Whether the queue has a keeper that is alive. On another host, a keeper lives while it gives signs of life."""
-    record = records.read(_record(queue), ProcessIdentity)
-    alive = process_identity.alive(record) if record else False
-    if alive is not None:
-        return alive
-    try:
-        return time.time() - _record(queue).stat().st_mtime < SILENCE
-    except OSError:
-        return False
 
 
 def _slot_for(queue: RunQueue, ticket: Ticket, reserved: set[str]) -> Slot | None:
@@ -134,14 +121,10 @@ def start_supervisor(rundir: RunDir, ticket: FullTicket, slot: Slot) -> int:
         ).returncode
 
 
-def _record(queue: RunQueue) -> Path:
-    return queue.slots / "keeper.json"
-
-
 def _write_record(queue: RunQueue) -> None:
     """Tell others that this process is the keeper. On a full disk they start another one, which ends at once."""
     with suppress(OSError):
-        records.write(_record(queue), process_identity.me())
+        records.write(record_path(queue), process_identity.me())
 
 
 def keep(queue: RunQueue, ready: Callable[[], None] = lambda: None) -> None:
@@ -155,7 +138,7 @@ def keep(queue: RunQueue, ready: Callable[[], None] = lambda: None) -> None:
         _start_while_some_wait(queue)
         # Who adds a run looks at this record after its ticket is written. So either they find no keeper and start one,
         # or we find their ticket below.
-        _record(queue).unlink(missing_ok=True)
+        record_path(queue).unlink(missing_ok=True)
         os.close(lock)
         if not queue.waiting():
             return

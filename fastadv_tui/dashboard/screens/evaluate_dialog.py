@@ -20,7 +20,7 @@ from fastadv_tui.errors import UserError
 from fastadv_tui.launch import eval_request
 from fastadv_tui.launch.submission import readings
 from fastadv_tui.paths import runs_dir
-from fastadv_tui.runs.evaluation_jobs import submit_evaluation
+from fastadv_tui.runs.evaluation_submission import submit_evaluation
 from fastadv_tui.text.sanitize import one_line
 
 FIELDS = {

@@ -17,7 +17,7 @@ from fastadv_tui.history.row import Row
 from fastadv_tui.paths import ensure_home, runs_dir
 from fastadv_tui.runs import control
 from fastadv_tui.supervise import process_identity, records
-from fastadv_tui.supervise.keeper import keeper_alive
+from fastadv_tui.supervise.keeper_life import keeper_alive
 from fastadv_tui.supervise.process_identity import ProcessIdentity
 from fastadv_tui.supervise.queue import RunQueue
 from fastadv_tui.supervise.records import ProcessRecord

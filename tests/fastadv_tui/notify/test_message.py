@@ -4,7 +4,7 @@ import pytest
 
 from fastadv_tui.launch import eval_request
 from fastadv_tui.notify.message import message_of
-from fastadv_tui.runs.evaluation_jobs import submit_evaluation
+from fastadv_tui.runs.evaluation_submission import submit_evaluation
 from tests.support.pilot import a_run
 from tests.support.runs import wait_for_status
 

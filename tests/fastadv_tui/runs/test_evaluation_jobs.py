@@ -15,7 +15,8 @@ from fastadv_tui.history.index import History
 from fastadv_tui.launch import eval_request
 from fastadv_tui.launch.line import waiting_runs
 from fastadv_tui.runs import control
-from fastadv_tui.runs.evaluation_jobs import evaluation_ids, live_evaluations, submit_evaluation
+from fastadv_tui.runs.evaluation_jobs import evaluation_ids, live_evaluations
+from fastadv_tui.runs.evaluation_submission import submit_evaluation
 from fastadv_tui.runs.observe import observe
 from fastadv_tui.runs.submit import RunError
 from fastadv_tui.supervise.queue import RunQueue

@@ -17,7 +17,8 @@ from fastadv_tui.runs.create import create_run
 from fastadv_tui.runs.submit import put_in_queue, serve
 from fastadv_tui.supervise import keeper, records
 from fastadv_tui.supervise.detach import Starter
-from fastadv_tui.supervise.keeper import keep, keeper_alive, revive, start_runs
+from fastadv_tui.supervise.keeper import keep, revive, start_runs
+from fastadv_tui.supervise.keeper_life import keeper_alive
 from fastadv_tui.supervise.locks import try_lock
 from fastadv_tui.supervise.process_identity import ProcessIdentity
 from fastadv_tui.supervise.queue import FullTicket, RunQueue
