@@ -151,7 +151,7 @@ def test_a_home_that_cannot_be_written_is_one_line(home: Path, monkeypatch: pyte
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("fastadv_tui.runs.evaluation_jobs.create_whole_folder", full)
+    monkeypatch.setattr("fastadv_tui.runs.evaluation_submission.create_whole_folder", full)
     with pytest.raises(UserError, match="No space left on device"):
         submit_evaluation(structs.replace(asked, again=True))
     assert evaluation_ids() == []
