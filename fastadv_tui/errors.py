@@ -6,6 +6,7 @@ Exception
             DataError           a data set is missing, damaged, or not the expected one
             FileKindError       a file is no file of weights that can be read
             SourceError         the source of `fastadv prepare` (a folder or tar files) cannot be prepared as it is
+        CaptureError            a training step cannot be captured in a CUDA graph, though the run asks for it
         CheckpointError         no checkpoint of the run can be used
         CompileError            a network cannot be compiled, though the run asks for it
         DeviceError             a run cannot use the device that it asks for; also a LookupError

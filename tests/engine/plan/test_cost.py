@@ -70,6 +70,7 @@ def test_a_training_step_computes_the_flops_that_are_forecast(method: str, more:
         with counting:
             for _ in range(config.updates_per_minibatch):
                 step_of(config)(learner, Minibatch(x, y, torch.arange(4)), Threat(config.eps), torch.Generator())
+        learner.advance()
     forecast = training_flops(config, {0: count_passes(config.model, facts)}, 4)
     assert counts[1].total == pytest.approx(forecast, rel=1e-4 if method == "nuat" else 0)  # its singular values
 

@@ -10,7 +10,7 @@ import pytest
 from engine.protocol import event_log, events
 from engine.protocol.rundir import RunDir
 from engine.protocol.stop import Stopped
-from engine.training.trainer import Training
+from engine.training.updates import Updates
 from engine.training.validation import Validation
 from tests.support.engine import of_kind, run_folder
 from tests.support.training import train
@@ -45,7 +45,7 @@ def test_training_time_is_that_of_the_updates_and_elapsed_has_the_evaluations(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock(monkeypatch)
-    clock.slow(Training, "_update", 2)
+    clock.slow(Updates, "update", 2)
     clock.slow(Validation, "after_epoch", 100)
     rundir = run_folder(tmp_path / "run", FEW)
     train(rundir)
@@ -56,7 +56,7 @@ def test_training_time_is_that_of_the_updates_and_elapsed_has_the_evaluations(
 
 def test_both_times_go_on_in_a_second_attempt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
-    clock.slow(Training, "_update", 2)
+    clock.slow(Updates, "update", 2)
     clock.slow(Validation, "after_epoch", 100)
     rundir = run_folder(tmp_path / "run", FEW)
     with pytest.raises(Stopped):
@@ -72,7 +72,7 @@ def test_the_time_of_a_final_evaluation_that_was_stopped_counts(
 ) -> None:
     """Its progress is kept without a checkpoint of the training."""
     clock = Clock(monkeypatch)
-    clock.slow(Training, "_update", 2)
+    clock.slow(Updates, "update", 2)
     rundir = run_folder(tmp_path / "run", FEW)
     final = Validation.final
 
