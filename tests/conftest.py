@@ -1,6 +1,7 @@
 """Fixtures and hooks for every test."""
 
 import os
+import signal
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the networks of the tests are small, and pytest-xdist fills the cores
 
@@ -69,6 +70,19 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_testnodedown(node: Any) -> None:
     """Kill what a worker of pytest-xdist has left: it may have been killed in the middle of a test."""
     kill_all(lambda: with_token(f"{os.environ[TOKEN]}.{node.gateway.id}"))
+
+
+@pytest.fixture(autouse=True)
+def _own_signals() -> Iterator[None]:
+    """Give back the handlers of signals. A trainer in this process takes them, and ignored signals are inherited.
+
+    A later test would send Ctrl-C to a command that ignores it.
+    """
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        if handler is not None and signal.getsignal(number) is not handler:
+            signal.signal(number, handler)
 
 
 @pytest.hookimpl(wrapper=True)
