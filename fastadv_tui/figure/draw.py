@@ -1,5 +1,6 @@
-"""Draws a figure: `python -P -m fastadv_tui.figure.draw FORMAT`, a Picture as JSON on stdin, the file on stdout.
+"""Draws a figure: `python -P -m fastadv_tui.figure.draw FORMAT ...`, a Picture as JSON on stdin.
 
+On stdout comes a JSON object with the content of a file for each format, in base64.
 This is a process of its own because matplotlib takes a second to load, and the face should not hold it.
 """
 
@@ -8,6 +9,8 @@ import math
 import sys
 from collections.abc import Sequence
 from typing import Any
+
+import msgspec
 
 from engine.config.typed import decode
 from fastadv_tui.figure.picture import Line, Picture
@@ -125,7 +128,7 @@ def _columns_that_fit(figure: Any, handles: Sequence[Any]) -> int:
 
 def main() -> int:
     picture = decode(sys.stdin.buffer.read(), Picture)
-    sys.stdout.buffer.write(draw(picture, sys.argv[1]))
+    sys.stdout.buffer.write(msgspec.json.encode({form: draw(picture, form) for form in sys.argv[1:]}))
     return 0
 
 

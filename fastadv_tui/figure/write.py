@@ -3,16 +3,17 @@
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
 
+from engine.config.typed import decode
 from engine.protocol.files import FOR_ALL, write_atomic
 from fastadv_tui.errors import FigureError
 from fastadv_tui.figure.kinds import picture
-from fastadv_tui.figure.picture import Font
+from fastadv_tui.figure.picture import Font, Picture
 from fastadv_tui.history.row import Row
 
 FORMATS = ("pdf", "svg", "png")
@@ -32,21 +33,35 @@ def write_figure(
     form = path.suffix.removeprefix(".").lower()
     if form not in FORMATS:
         raise FigureError(f"{path.name}: let the name end in .pdf, .svg or .png")
+    asked = msgspec.structs.replace(_picture(rows, kind, group), font=font, width=width)
+    _write(path, _drawn(asked, [form])[form])
+
+
+def write_figures(rows: Sequence[Row], kind: str, stem: Path, group: bool = False) -> None:
+    """As `write_figure`, one file for each format, from one process: matplotlib takes long to load."""
+    for form, content in _drawn(_picture(rows, kind, group), FORMATS).items():
+        _write(stem.with_suffix(f".{form}"), content)
+
+
+def _picture(rows: Sequence[Row], kind: str, group: bool) -> Picture:
     if find_spec("matplotlib") is None:
         raise FigureError("figures need matplotlib: pip install 'fastadv[plot]'")
-    asked = msgspec.structs.replace(picture(rows, kind, group), font=font, width=width)
-    content = _drawn(msgspec.json.encode(asked), form)
+    return picture(rows, kind, group)
+
+
+def _write(path: Path, content: bytes) -> None:
     try:
         write_atomic(path, content, FOR_ALL)
     except OSError as error:
         raise FigureError(f"cannot write {path} ({error.strerror or error})") from None
 
 
-def _drawn(asked: bytes, form: str) -> bytes:
-    words = [sys.executable, "-P", "-m", "fastadv_tui.figure.draw", form]
-    environment = {**os.environ, "MPLBACKEND": "agg"}
+def _drawn(asked: Picture, forms: Iterable[str]) -> dict[str, bytes]:
+    """The content of a file for each format."""
+    words = [sys.executable, "-P", "-m", "fastadv_tui.figure.draw", *forms]
+    content, environment = msgspec.json.encode(asked), {**os.environ, "MPLBACKEND": "agg"}
     try:
-        done = subprocess.run(words, input=asked, capture_output=True, env=environment, timeout=DRAW_SECONDS)
+        done = subprocess.run(words, input=content, capture_output=True, env=environment, timeout=DRAW_SECONDS)
     except subprocess.TimeoutExpired:
         raise FigureError(f"the figure was not drawn within {DRAW_SECONDS:.0f} s; try again") from None
     except OSError as error:
@@ -54,4 +69,4 @@ def _drawn(asked: bytes, form: str) -> bytes:
     if done.returncode:
         last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         raise FigureError(f"matplotlib cannot draw the figure: {last or f'exit code {done.returncode}'}")
-    return done.stdout
+    return decode(done.stdout, dict[str, bytes])

@@ -110,7 +110,7 @@ def test_the_dashboard_starts_compares_and_exports_runs_and_finds_them_again(
         tmux.shows("d", "Export 2 runs")
         tmux("send-keys", "-t", "d", "-l", form)
         tmux("send-keys", "-t", "d", "Enter")
-        wait_until(lambda names=names, count=count: len([*tmp_path.glob(names)]) == count, timeout=40)
+        wait_until(lambda names=names, count=count: len([*tmp_path.glob(names)]) == count, timeout=90)
     tmux("send-keys", "-t", "d", "Escape")
     tmux.shows("d", "2 of 2 runs")
     tmux("send-keys", "-t", "d", "Escape")

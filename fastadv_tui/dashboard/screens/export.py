@@ -100,7 +100,7 @@ def _write_figure(screen: Screen[Any], what: Exported, kind: str) -> None:
 
     Runs that are left out are named. kind: as in `figure.kinds`.
     """
-    from fastadv_tui.figure.write import FORMATS, write_figure
+    from fastadv_tui.figure.write import FORMATS, write_figures
 
     measured = [row for row in what.rows if row.curve] or what.rows
     if left_out := [row.name for row in what.rows if row not in measured]:
@@ -108,8 +108,7 @@ def _write_figure(screen: Screen[Any], what: Exported, kind: str) -> None:
         screen.app.notify(words, markup=False, timeout=10)
     try:
         stem = Path.cwd() / _name(kind)
-        for form in FORMATS:
-            write_figure(measured, kind, stem.with_suffix(f".{form}"), what.by_seed)
+        write_figures(measured, kind, stem, what.by_seed)
     except (FigureError, OSError) as error:
         _refuse(screen, str(error))
     else:
