@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -50,20 +51,22 @@ def start(config: "RunConfig", slots: int, as_json: bool, detach: bool, tags: Se
     from fastadv_tui.runs.submit import submit_run
     from fastadv_tui.runs.warm_engine import WarmEngine
     from fastadv_tui.terminal import run_display
-    from fastadv_tui.terminal.follow import follow_to_end, say_begun, update_history
+    from fastadv_tui.terminal.follow import Interrupts, follow_to_end, say_begun, update_history
 
     print(understood(config), file=sys.stderr)
     if scaling := scaled_phases(config):
         print(scaling, file=sys.stderr)
-    with WarmEngine(config) as engine:
-        engine.check()
-        notes = encoded(Notes(tags=[*tags])) if tags else b""
-        rundir = create_run(config, sys.argv, slots=slots, notes=notes)
-        submit_run(rundir, engine.supervise(rundir))
-    if detach:
-        print(rundir.id, flush=True)
-    update_history(rundir)
-    if detach:
-        say_begun(rundir)
-        return ExitCode.DONE
-    return follow_to_end(rundir, run_display.choose(as_json), may_stop=True)
+    with ExitStack() as stack:
+        with WarmEngine(config) as engine:
+            engine.check()
+            notes = encoded(Notes(tags=[*tags])) if tags else b""
+            rundir = create_run(config, sys.argv, slots=slots, notes=notes)
+            interrupts = stack.enter_context(Interrupts())  # from here on a Ctrl-C must stop the run: it trains at once
+            submit_run(rundir, engine.supervise(rundir))
+        if detach:
+            print(rundir.id, flush=True)
+        update_history(rundir)
+        if not detach:
+            return follow_to_end(rundir, run_display.choose(as_json), may_stop=True, begun=interrupts)
+    say_begun(rundir)
+    return ExitCode.DONE

@@ -3,6 +3,7 @@
 import signal
 import sys
 import time
+from contextlib import nullcontext
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -94,13 +95,14 @@ class RunViewer:
         self.told_of_stop = verdict.stopping
 
 
-def follow(rundir: RunDir, display: Display, may_stop: bool) -> tuple[int, RunStatus]:
+def follow(rundir: RunDir, display: Display, may_stop: bool, begun: Interrupts | None = None) -> tuple[int, RunStatus]:
     """Show a run until it ends, or until the user stops waiting. Returns the exit code and the last status.
 
     may_stop: whether Ctrl-C stops the run (`run`) or only the watching (`watch`). Ctrl-Z stops only this process.
+    begun: counts since the run was submitted; a Ctrl-C in between counts, too.
     """
     viewer, asked = RunViewer(rundir, display), 0
-    with Interrupts() as interrupts:
+    with nullcontext(begun) if begun else Interrupts() as interrupts:
         while (verdict := viewer.look()).live:
             if interrupts.stops > asked:
                 asked += 1
@@ -120,11 +122,14 @@ def follow(rundir: RunDir, display: Display, may_stop: bool) -> tuple[int, RunSt
 LOG_LINES = 20  # lines to show from the end of the log of a failed run
 
 
-def follow_to_end(rundir: RunDir, display: "Display", may_stop: bool) -> int:
-    """Follow a run, update its row in the history, and print how the run ended. Returns the exit code."""
+def follow_to_end(rundir: RunDir, display: "Display", may_stop: bool, begun: Interrupts | None = None) -> int:
+    """Follow a run, update its row in the history, and print how the run ended. Returns the exit code.
+
+    begun: as for `follow`.
+    """
     display.note(f"run {rundir.id}, in {rundir.path}")
     try:
-        code, verdict = follow(rundir, display, may_stop)
+        code, verdict = follow(rundir, display, may_stop, begun)
     finally:
         display.close()
     update_history(rundir)
