@@ -46,7 +46,7 @@ def _in_child(work: Callable[[], int]) -> int:
         try:
             die_with_parent(signal.SIGKILL)
             code = work()
-        except BaseException:
+        except BaseException:  # of any kind: a child of a fork must not go on as its parent
             traceback.print_exc()
         finally:
             os._exit(code)

@@ -63,7 +63,7 @@ class CudaGraphs:
                 torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"),
             ):
                 work()
-        except BaseException:
+        except BaseException:  # also an interrupt: the generators must not stay in a capture
             for generator in (rng, torch.cuda.default_generators[self._device.index or 0]):
                 _forget_capture(generator)
             raise

@@ -27,15 +27,17 @@ def resume(
     from fastadv_tui.history.selection import run_folder, selected_ids
     from fastadv_tui.terminal import run_display
     from fastadv_tui.terminal.each_run import for_each
-    from fastadv_tui.terminal.follow import follow_to_end
+    from fastadv_tui.terminal.follow import Interrupts, follow_to_end
 
     ids = selected_ids(runs or (), filter_, lambda row: not row.live and row.status != "done")
     if len(ids) > MAX_UNCONFIRMED:
         confirm("resume {} runs?", ids, yes)
     if filter_ or len(ids) > 1 or detach:
         raise typer.Exit(for_each(ids, resume_detached))
-    _resume(ids[0])
-    raise typer.Exit(follow_to_end(run_folder(ids[0]), run_display.choose(as_json), may_stop=True))
+    with Interrupts() as interrupts:  # as in `run`: a Ctrl-C must not leave the run behind
+        _resume(ids[0])
+        display = run_display.choose(as_json)
+        raise typer.Exit(follow_to_end(run_folder(ids[0]), display, may_stop=True, begun=interrupts))
 
 
 def resume_detached(run_id: str) -> None:
