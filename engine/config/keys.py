@@ -1,18 +1,20 @@
 """Settings by dotted key (`model.width`): parse typed values, build a RunConfig from keys, and flatten a RunConfig."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from engine.config.datasets import full_name
 from engine.config.errors import ConfigError
 from engine.config.norms import LINF
-from engine.config.run import RunConfig
 from engine.config.settings import Kind, fields, settings
 from engine.config.suggest import did_you_mean
 from engine.config.typed import convert
 from engine.config.units import parse_size
+
+if TYPE_CHECKING:
+    from engine.config.run import RunConfig
 
 SHORT_KEYS = {  # for the settings that people type most often
     "method": "method.name",
@@ -56,11 +58,13 @@ def parse_value(key: str, text: str, norm: str = LINF) -> Any:
         raise ConfigError(f"{key} = {text!r}: {_allowed(key, error)}") from None
 
 
-def assemble(settings: Mapping[str, Any]) -> RunConfig:
+def assemble(settings: Mapping[str, Any]) -> "RunConfig":
     """Build a RunConfig from dotted keys. Applies no preset: a setting without a value has its default.
 
     Raises: ConfigError, if a key is unknown or a value is not allowed.
     """
+    from engine.config.run import RunConfig  # as in `settings.fields`
+
     nested: dict[str, Any] = {}
     for key, value in settings.items():
         section, _, leaf = key.rpartition(".")
@@ -71,7 +75,7 @@ def assemble(settings: Mapping[str, Any]) -> RunConfig:
         raise ConfigError(_plain_error(error)) from None
 
 
-def flatten(config: RunConfig) -> dict[str, Any]:
+def flatten(config: "RunConfig") -> dict[str, Any]:
     """The settings of a RunConfig by dotted key. The inverse of `assemble`."""
     flat: dict[str, Any] = {}
     for key in settings():

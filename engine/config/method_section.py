@@ -9,10 +9,9 @@ import msgspec
 from msgspec import Meta, structs
 
 from engine.config.groups import Group
-from engine.config.methods import MethodSpec, methods, step_sizes
+from engine.config.methods import DEFAULT_METHOD, MethodSpec, methods, step_sizes
 from engine.config.section import PerturbationSize, Section, fields_of
 
-DEFAULT_METHOD = "fgsm"
 _NAME = Meta(
     title="method",
     description="Training method. It decides how an attack perturbs the training images. standard: no attack",

@@ -19,6 +19,7 @@ from engine.config.section import Section, fields_of
 
 _FILES = ("standard", "fgsm", "nfgsm", "pgd", "free", "sora", "fgsm_uap", "liet", "nuat", "gat", "trades")
 BUILT_IN = tuple(f"engine.training.methods.{name}" for name in _FILES)
+DEFAULT_METHOD = "fgsm"
 
 
 class NoOptions(Section, frozen=True):

@@ -14,6 +14,7 @@ from msgspec import Struct, structs
 
 from engine.config.errors import ConfigError
 
+MAX_EPOCHS = 100_000  # of a run
 FORMAT_HINT = "write EPOCHS:SIZE/CROP:BATCH:LR..LR, for example 0-6:160/128:512:0.4..0.04"
 _NUMBER = r"\d+(?:\.\d*)?(?:e-?\d+)?"
 _PHASE = re.compile(

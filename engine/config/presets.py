@@ -4,7 +4,7 @@ The later source wins: the preset, then the preset's part for the method, then t
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -12,11 +12,12 @@ from engine.config import phases
 from engine.config.datasets import FOLDER, datasets, full_name, spec_of
 from engine.config.errors import ConfigError
 from engine.config.keys import assemble
-from engine.config.method_section import DEFAULT_METHOD
-from engine.config.methods import check_option, methods
+from engine.config.methods import DEFAULT_METHOD, check_option, methods
 from engine.config.norms import LINF, Norm
-from engine.config.run import MAX_EPOCHS, RunConfig
 from engine.config.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from engine.config.run import RunConfig
 
 SIZES = ("eps", "method.alpha", "eval.step_size")  # the settings that are perturbation sizes, whose unit is the norm's
 
@@ -221,7 +222,7 @@ PRESETS: dict[str, Preset] = {
 }
 
 
-def build(dataset: str, typed: Mapping[str, Any] | None = None, preset: str | None = None) -> RunConfig:
+def build(dataset: str, typed: Mapping[str, Any] | None = None, preset: str | None = None) -> "RunConfig":
     """Build the configuration of a run: apply a preset, then call `assemble`.
 
     typed: the user's settings by dotted key, as values; they overrule the preset.
@@ -245,7 +246,7 @@ def build(dataset: str, typed: Mapping[str, Any] | None = None, preset: str | No
     return config
 
 
-def _check_method(typed: Mapping[str, Any], config: RunConfig) -> None:
+def _check_method(typed: Mapping[str, Any], config: "RunConfig") -> None:
     """Refuse a noise that makes another method of the typed one. Only files of version 0.1 mean N-FGSM by it."""
     name = typed.get("method.name")
     if name is not None and name != config.method.name:
@@ -262,11 +263,11 @@ def _fit_phases(settings: dict[str, Any], typed: Mapping[str, Any]) -> None:
             settings["epochs"] = given[-1].end
         return
     own, epochs = phases.parse(settings.get("phases", "")), typed.get("epochs")
-    if own and isinstance(epochs, int) and 1 <= epochs <= MAX_EPOCHS:  # RunConfig refuses other values
+    if own and isinstance(epochs, int) and 1 <= epochs <= phases.MAX_EPOCHS:  # RunConfig refuses other values
         settings["phases"] = phases.format_phases(phases.scaled(own, epochs))
 
 
-def scaled_from(config: RunConfig) -> int | None:
+def scaled_from(config: "RunConfig") -> int | None:
     """The number of epochs that the preset's phases were scaled from; None if they were not scaled."""
     own = phases.parse(preset_settings(config.preset, config.method.name).get("phases", ""))
     if not own or own[-1].end == config.epochs:

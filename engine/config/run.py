@@ -17,7 +17,7 @@ from engine.config.groups import Group
 from engine.config.method_section import MethodConfig
 from engine.config.methods import methods
 from engine.config.norms import L2, LINF, Norm
-from engine.config.phases import Phase
+from engine.config.phases import MAX_EPOCHS, Phase
 from engine.config.phases import parse as parse_phases
 from engine.config.section import Count, HalfOpenFraction, PerturbationSize, Section
 from engine.config.sections import (
@@ -30,7 +30,6 @@ from engine.config.sections import (
 )
 from engine.config.units import units
 
-MAX_EPOCHS = 100_000
 WAY_OUT_OF_CAPTURE = "use --set capture=auto"
 FP16_IS_UNCAPTURABLE = "in fp16 the host must read in each step whether a gradient has overflowed"
 

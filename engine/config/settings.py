@@ -11,9 +11,7 @@ from typing import Any, Literal, get_args, get_origin
 from msgspec import NODEFAULT, Struct, inspect, structs
 
 from engine.config.groups import Group
-from engine.config.method_section import DEFAULT_METHOD
-from engine.config.methods import methods
-from engine.config.run import RunConfig
+from engine.config.methods import DEFAULT_METHOD, methods
 from engine.config.section import fields_of
 
 SIZE = "1/255"  # the unit of perturbation sizes for people; files store fractions in [0,1]; l2 has no unit
@@ -101,6 +99,8 @@ def settings() -> Mapping[str, Setting]:
 @cache
 def fields() -> Mapping[str, structs.FieldInfo]:
     """The fields of RunConfig and of its sections, by dotted key."""
+    from engine.config.run import RunConfig  # msgspec builds its classes in 10 ms, which a list of runs does not need
+
     found: dict[str, structs.FieldInfo] = {}
     for field in fields_of(RunConfig):
         if (section := _section(field)) is not None:
@@ -113,6 +113,8 @@ def fields() -> Mapping[str, structs.FieldInfo]:
 @cache
 def _section_groups() -> Mapping[str, Group]:
     """The group of each section of RunConfig, by the name of the section."""
+    from engine.config.run import RunConfig  # as in `fields`
+
     sections = {field.name: _section(field) for field in fields_of(RunConfig)}
     return {name: section.group for name, section in sections.items() if section is not None}
 

@@ -2,13 +2,15 @@
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec import Struct
 
 from engine.config.errors import UserError
-from engine.config.run import RunConfig
 from engine.config.typed import decode
+
+if TYPE_CHECKING:
+    from engine.protocol.submission import Submission
 
 UNKNOWN_FIELD = re.compile(r"unknown field `(?P<name>[^`]*)`(?: - at `\$\.(?:config\.?)?(?P<place>[^`]*)`)?")
 
@@ -19,23 +21,6 @@ class SubmissionError(UserError):
     def __init__(self, run_id: str, reason: str) -> None:
         super().__init__(f"{run_id}: {reason}")
         self.reason = reason
-
-
-class Submission(Struct, frozen=True, kw_only=True):
-    """The content of `config.json`: the configuration of a run, the time of submission, and the code version.
-
-    submitted: Unix time in seconds. command: the words of the command line.
-    """
-
-    id: str
-    submitted: float
-    config: RunConfig
-    version: str = ""
-    commit: str = ""
-    code_fingerprint: str = ""
-    command: list[str] = []
-    slots: int = 1  # runs that may use the device at the same time
-    schema: int = 1
 
 
 class RunDir:
@@ -61,8 +46,10 @@ class RunDir:
         self.notes = path / "notes.json"
         self.lock = path / "lock"
 
-    def submission(self) -> Submission:
+    def submission(self) -> "Submission":
         """Read `config.json`. Raises: SubmissionError."""
+        from engine.protocol.submission import Submission  # loads all settings, which a list of runs does not need
+
         try:
             return decode(self.config.read_bytes(), Submission)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -13,7 +13,8 @@ from textual.markup import escape
 from textual.screen import Screen
 
 from engine.config.keys import flatten
-from engine.protocol.rundir import RunDir, Submission, SubmissionError
+from engine.protocol.rundir import RunDir, SubmissionError
+from engine.protocol.submission import Submission
 from fastadv_tui.dashboard.screens.base import DashboardApp
 from fastadv_tui.history.columns import age_text
 from fastadv_tui.history.row import Row

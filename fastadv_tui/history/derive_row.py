@@ -1,9 +1,11 @@
 """Derives the history row of a run from its run directory."""
 
+from typing import TYPE_CHECKING
+
 from msgspec.structs import replace
 
 from engine.protocol.events import Evaluated, Started
-from engine.protocol.rundir import RunDir, Submission
+from engine.protocol.rundir import RunDir
 from fastadv_tui.history.evaluations import evaluations_of, replaced_evaluations
 from fastadv_tui.history.notes import read_notes
 from fastadv_tui.history.row import Row
@@ -11,6 +13,9 @@ from fastadv_tui.history.run_settings import changed_settings
 from fastadv_tui.runs.observe import observe
 from fastadv_tui.runs.state import RunState
 from fastadv_tui.runs.status import RunStatus
+
+if TYPE_CHECKING:
+    from engine.protocol.submission import Submission
 
 MAX_CURVE_POINTS = 50
 OF_SUBMISSION = (  # the fields of a row that `config.json` tells
@@ -69,7 +74,7 @@ def thinned(points: list[Evaluated], limit: int = MAX_CURVE_POINTS) -> list[tupl
     return [(round(p.epoch, 2), round(p.clean, 4), round(p.robust, 4)) for p in points]
 
 
-def _add_submission(row: Row, submission: Submission) -> None:
+def _add_submission(row: Row, submission: "Submission") -> None:
     config, row.origin = submission.config, submission.id
     row.name, row.dataset, row.method, row.preset = config.title, config.dataset, config.method.name, config.preset
     row.eps, row.alpha, row.seed, row.total_epochs = config.eps, config.alpha, config.seed, config.epochs

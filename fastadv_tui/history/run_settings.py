@@ -2,22 +2,24 @@
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.config.keys import flatten
 from engine.config.methods import methods, methods_with
 from engine.config.norms import LINF, Norm
 from engine.config.presets import preset_settings
-from engine.config.run import RunConfig
 from engine.config.settings import settings
 from engine.config.units import with_unit
 from fastadv_tui.history.row import Row
+
+if TYPE_CHECKING:
+    from engine.config.run import RunConfig
 
 # Not part of Row.settings: data_dir depends on the machine, and the others have their own columns.
 EXCLUDED_SETTINGS = ("dataset", "preset", "name", "data_dir", "seed")
 
 
-def changed_settings(config: RunConfig) -> dict[str, Any]:
+def changed_settings(config: "RunConfig") -> dict[str, Any]:
     """The settings that differ from the preset, by dotted key."""
     unchanged = _unchanged_settings(config.preset, config.method.name, config.norm)
     own = {key: as_stored(value) for key, value in flatten(config).items() if key not in EXCLUDED_SETTINGS}

@@ -9,7 +9,8 @@ import msgspec
 from msgspec import Struct
 
 from engine.config.run import RunConfig
-from engine.protocol.rundir import RunDir, Submission
+from engine.protocol.rundir import RunDir
+from engine.protocol.submission import Submission
 from fastadv_tui.errors import UserError
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.run_settings import as_stored, changed_settings

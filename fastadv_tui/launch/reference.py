@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.config.keys import SHORT_KEYS
-from engine.config.method_section import DEFAULT_METHOD
-from engine.config.methods import MethodSpec, methods
+from engine.config.methods import DEFAULT_METHOD, MethodSpec, methods
 from engine.config.presets import PRESETS, Preset, preset_settings
 from engine.config.settings import Kind, Setting, settings
 from fastadv_tui.launch.command_line import OPTIONS, as_text

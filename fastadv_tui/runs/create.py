@@ -12,7 +12,8 @@ import msgspec
 from engine.config.run import RunConfig
 from engine.protocol.files import write_atomic
 from engine.protocol.provenance import CodeVersion, code_version
-from engine.protocol.rundir import RunDir, Submission
+from engine.protocol.rundir import RunDir
+from engine.protocol.submission import Submission
 from fastadv_tui.errors import HomeError
 from fastadv_tui.paths import ensure_home, runs_dir
 

@@ -11,14 +11,17 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from engine.config.typed import decode
-from engine.protocol.requests import EvalRequest
 from engine.protocol.rundir import RunDir
 from fastadv_tui.paths import evaluation_jobs_dir
 from fastadv_tui.runs.observe import observe
+
+if TYPE_CHECKING:
+    from engine.protocol.requests import EvalRequest
 
 
 def evaluation_ids() -> list[str]:
@@ -61,14 +64,16 @@ def remove(evaluations: Iterable[RunDir]) -> None:
         shutil.rmtree(rundir.path, ignore_errors=True)
 
 
-def read_request(rundir: RunDir) -> EvalRequest | None:
+def read_request(rundir: RunDir) -> "EvalRequest | None":
     """What an evaluation measures; None if its file is missing or damaged."""
+    from engine.protocol.requests import EvalRequest  # loads all settings, which a list of runs does not need
+
     with suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
         return decode(rundir.request.read_bytes(), EvalRequest)
     return None
 
 
-def run_of(request: EvalRequest) -> str:
+def run_of(request: "EvalRequest") -> str:
     """The id of the run that a request measures."""
     return Path(request.run).name
 

@@ -6,7 +6,8 @@ import msgspec
 
 from engine.protocol.provenance import code_version
 from engine.protocol.requests import EvalRequest
-from engine.protocol.rundir import RunDir, Submission
+from engine.protocol.rundir import RunDir
+from engine.protocol.submission import Submission
 from fastadv_tui.errors import HomeError
 from fastadv_tui.paths import ensure_home, evaluation_jobs_dir
 from fastadv_tui.runs.create import create_whole_folder, unused_path

@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from engine.protocol import event_log
 from engine.protocol.events import AnyEvent, Finished
-from engine.protocol.rundir import RunDir, Submission, SubmissionError
+from engine.protocol.rundir import RunDir, SubmissionError
 from fastadv_tui.runs.state import RunState, apply
 from fastadv_tui.runs.status import NO_KEEPER, START_SECONDS, Evidence, RunStatus, attempt_ended, derive
 from fastadv_tui.supervise import process_identity, records
@@ -15,17 +16,19 @@ from fastadv_tui.supervise.keeper_life import keeper_alive
 from fastadv_tui.supervise.queue import RunQueue
 from fastadv_tui.supervise.records import ExitRecord, ProcessRecord, QueueRecord
 
+if TYPE_CHECKING:
+    from engine.protocol.submission import Submission
+
 
 class Observation(Struct, frozen=True):
     """A run at one moment. Each record is None where its file is missing or cannot be read.
 
     state: the state after all events that were read. If `status` says that the run has ended, no event is missing.
     exit: the newest exit record, which may belong to an earlier attempt than `process`. queued: the newest attempt that
-    was put into a queue. problem: why `submission` is
-    None, in words that begin with `config.json`; empty if it is not.
+    was put into a queue. problem: why `submission` is None, in words that begin with `config.json`; else empty.
     """
 
-    submission: Submission | None
+    submission: "Submission | None"
     state: RunState
     status: RunStatus
     process: ProcessRecord | None
@@ -120,7 +123,7 @@ def observe(rundir: RunDir) -> Observation:
     return RunObserver(rundir).look()
 
 
-def _submission(rundir: RunDir) -> tuple[Submission | None, str]:
+def _submission(rundir: RunDir) -> "tuple[Submission | None, str]":
     """The submission, or None and the reason why it cannot be read."""
     try:
         return rundir.submission(), ""

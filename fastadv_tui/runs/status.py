@@ -2,15 +2,17 @@
 
 import signal
 import time
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
 from engine.protocol.events import COMPILING, Finished
-from engine.protocol.rundir import Submission
 from fastadv_tui.runs.state import RunState
 from fastadv_tui.supervise import process_identity
 from fastadv_tui.supervise.records import STALLED_SECONDS, ExitRecord, ProcessRecord, QueueRecord
+
+if TYPE_CHECKING:
+    from engine.protocol.submission import Submission
 
 Status = Literal["queued", "running", "done", "stopped", "cancelled", "failed", "lost"]
 LIVE: tuple[Status, ...] = ("queued", "running")
@@ -52,7 +54,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     folder: whether the run has a folder.
     """
 
-    submission: Submission | None = None
+    submission: "Submission | None" = None
     queued: QueueRecord | None = None
     waits: bool = False
     held_up: str = ""

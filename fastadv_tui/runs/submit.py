@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from engine.protocol.rundir import RunDir, Submission
+from engine.protocol.rundir import RunDir
+from engine.protocol.submission import Submission
 from fastadv_tui.errors import DeviceError, HomeError, UserError
 from fastadv_tui.supervise import keeper, records
 from fastadv_tui.supervise.keeper import StartSupervisor

@@ -22,7 +22,8 @@ from engine.protocol.event_log import Writer, last, newest
 from engine.protocol.events import COMPILING, Note, Starting, Step
 from engine.protocol.exit_code import ExitCode
 from engine.protocol.provenance import code_fingerprint, engine_command
-from engine.protocol.rundir import RunDir, Submission, SubmissionError
+from engine.protocol.rundir import RunDir, SubmissionError
+from engine.protocol.submission import Submission
 from fastadv_tui.paths import HOME
 from fastadv_tui.supervise import keeper, process_identity, records
 from fastadv_tui.supervise.detach import Starter, detach

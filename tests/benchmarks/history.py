@@ -16,7 +16,8 @@ from msgspec.structs import replace
 from engine.config.presets import build
 from engine.protocol.event_log import Writer
 from engine.protocol.events import Evaluated, Finished, Started, Step
-from engine.protocol.rundir import RunDir, Submission
+from engine.protocol.rundir import RunDir
+from engine.protocol.submission import Submission
 from fastadv_tui.history.derive_row import row_of
 from fastadv_tui.history.index import History
 

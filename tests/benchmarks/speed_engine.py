@@ -17,7 +17,8 @@ from timing import counted, seconds
 from engine.config.presets import build
 from engine.protocol import event_log, events
 from engine.protocol.provenance import engine_command
-from engine.protocol.rundir import RunDir, Submission
+from engine.protocol.rundir import RunDir
+from engine.protocol.submission import Submission
 from engine.runtime.allocator import tune_allocator
 
 

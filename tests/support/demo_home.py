@@ -11,7 +11,8 @@ import msgspec
 from engine.config.presets import build
 from engine.config.run import RunConfig
 from engine.protocol.events import Alarm, AnyEvent, Finished
-from engine.protocol.rundir import RunDir, Submission
+from engine.protocol.rundir import RunDir
+from engine.protocol.submission import Submission
 from fastadv_tui.hardware.nvml import Gpu
 from fastadv_tui.hardware.process_usage import Usage
 from fastadv_tui.hardware.sampler import Host, Sample

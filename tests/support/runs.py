@@ -9,7 +9,8 @@ import psutil
 
 from engine.config.presets import build
 from engine.config.run import RunConfig
-from engine.protocol.rundir import RunDir, Submission
+from engine.protocol.rundir import RunDir
+from engine.protocol.submission import Submission
 from fastadv_tui.runs import state, status
 from fastadv_tui.runs.create import create_run
 from fastadv_tui.runs.observe import observe

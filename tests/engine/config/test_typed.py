@@ -10,7 +10,7 @@ import pytest
 PROGRAM = """
 import os, signal, sys
 from engine.config.typed import convert, decode
-from engine.protocol.rundir import Submission
+from engine.protocol.submission import Submission
 moment, calls = int(sys.argv[1]), 0
 def count(frame, event, argument):
     global calls
