@@ -86,13 +86,21 @@ def test_the_torch_free_packages_load_nothing_heavy() -> None:
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["runs"], ["run", "--help"], ["runs", "--json"]])
 def test_headless_commands_load_neither_torch_nor_textual(arguments: list[str], home: Path) -> None:
+    assert loaded_by(_command(arguments)) == set()
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["runs"]])
+def test_commands_that_read_no_settings_do_not_build_their_classes(arguments: list[str], home: Path) -> None:
+    assert loaded_by(_command(arguments), ("engine.config.run", "engine.config.method_section")) == set()
+
+
+def _command(arguments: list[str]) -> str:
     code = f"import sys; sys.argv[1:] = {arguments!r}\nfrom fastadv_tui.__main__ import main\n"
-    code += "try: main()\nexcept SystemExit: pass"
-    assert loaded_by(code) == set()
+    return code + "try: main()\nexcept SystemExit: pass"
 
 
-def loaded_by(code: str) -> set[str]:
-    """The heavy packages that a fresh interpreter has loaded after running some code."""
-    report = f"\nimport sys; print('LOADED', *[name for name in {HEAVY} if name in sys.modules])"
+def loaded_by(code: str, names: tuple[str, ...] = HEAVY) -> set[str]:
+    """The modules of `names` that a fresh interpreter has loaded after running some code."""
+    report = f"\nimport sys; print('LOADED', *[name for name in {names} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-P", "-c", code + report], capture_output=True, text=True, check=True)
     return set(done.stdout.splitlines()[-1].split()[1:])
