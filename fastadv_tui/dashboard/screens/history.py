@@ -69,11 +69,6 @@ class HistoryScreen(HistoryViews):
     def _table(self) -> HistoryTable:
         return self.query_one(HistoryTable)
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The keys of the columns that the user chose."""
-        return tuple(key for key in self.fastadv.settings.columns if column_of(key))
-
     def compose(self) -> ComposeResult:
         yield TopBar("History")
         with Horizontal(id="filter-line"):
@@ -94,11 +89,11 @@ class HistoryScreen(HistoryViews):
 
     def take(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
-        self._draw()
+        self.draw_lines()
 
     # -- drawing ----------------------------------------------------------------------------------------------
 
-    def _draw(self) -> None:
+    def draw_lines(self) -> None:
         try:
             matches = parse(self._query.value)
             self._found = [row for row in self._snapshot.rows if matches(row)]
@@ -219,7 +214,7 @@ class HistoryScreen(HistoryViews):
 
     def on_input_changed(self) -> None:
         self._filter_timer.stop()
-        self._filter_timer = self.set_timer(FILTER_DELAY, self._draw)
+        self._filter_timer = self.set_timer(FILTER_DELAY, self.draw_lines)
 
     def on_input_submitted(self) -> None:
         self.set_focus(self._table)
@@ -291,7 +286,7 @@ class HistoryScreen(HistoryViews):
             return  # the column of marks, for example
         if column.sortable:
             self._sort = f"+{key}" if self._sort == key else key
-            self._draw()
+            self.draw_lines()
         else:
             self.notify(f"cannot sort by {key}, a list without an order; o offers the columns that can be sorted by")
 
@@ -301,7 +296,7 @@ class HistoryScreen(HistoryViews):
         def chosen(columns: tuple[str, ...] | None) -> None:
             if columns:
                 self.fastadv.remember("columns", with_added_columns(columns, self.columns))
-                self._draw()
+                self.draw_lines()
 
         others = [key for key in self._known_columns() if key not in self.columns]
         self.app.push_screen(ColumnsDialog(self.columns, others), chosen)
@@ -310,7 +305,7 @@ class HistoryScreen(HistoryViews):
         def chosen(by: str | None) -> None:
             if by:
                 self._group = "" if by == NO_GROUPS else by
-                self._draw()
+                self.draw_lines()
 
         known = (column_of(key) for key in self._known_columns() if key not in OWN)
         keys = [column.key for column in known if column and column.kind in GROUPABLE]
@@ -323,11 +318,11 @@ class HistoryScreen(HistoryViews):
         unmarked = [row for row in rows if row.id not in marked]
         for row in unmarked or rows:
             marked.toggle(row.id)
-        self._draw()
+        self.draw_lines()
 
     def action_unmark(self) -> None:
         self.fastadv.marked.clear()
-        self._draw()
+        self.draw_lines()
 
     def action_compare(self) -> None:
         runs = [row.id for row in self.marked_rows()]

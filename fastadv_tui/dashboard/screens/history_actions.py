@@ -24,7 +24,7 @@ NO_RUN = "this line has no run"  # a published result, or an empty table
 
 
 class ShownRuns(Protocol):
-    """What the actions ask of the screen that has them."""
+    """What the actions and the views ask of the screen that has them."""
 
     def under_cursor(self) -> list[Row]:
         """The runs of the line under the cursor."""
@@ -34,6 +34,9 @@ class ShownRuns(Protocol):
 
     def matching_rows(self) -> list[Row]:
         """The runs that match the filter."""
+
+    def draw_lines(self) -> None:
+        """Draw all lines again, after a change of filter, order, groups or columns."""
 
     @property
     def by_seed(self) -> bool:

@@ -5,6 +5,7 @@ from textual.widgets import Input
 from fastadv_tui.dashboard.screens.choice_dialog import ChoiceDialog
 from fastadv_tui.dashboard.screens.history_actions import HistoryActions
 from fastadv_tui.dashboard.settings import View
+from fastadv_tui.history.columns import column_of
 from fastadv_tui.text.sanitize import one_line
 
 SAVE, REMOVE = "save changes to ", "remove "  # entries of the dialog of views
@@ -12,7 +13,7 @@ MAX_NAME = 24  # characters of the name of a view
 
 
 class HistoryViews(HistoryActions):
-    """A screen of runs with views. A subclass draws itself with `_draw` and has the input `#query`."""
+    """A screen of runs with views. A subclass has the methods of `ShownRuns` and the input `#query`."""
 
     def __init__(self, begin: View, view: str) -> None:
         """begin: order and groups at the start. view: the name of a view, or empty."""
@@ -22,10 +23,7 @@ class HistoryViews(HistoryActions):
     @property
     def columns(self) -> tuple[str, ...]:
         """The keys of the columns that the user chose."""
-        raise NotImplementedError
-
-    def _draw(self) -> None:
-        raise NotImplementedError
+        return tuple(key for key in self.fastadv.settings.columns if column_of(key))
 
     @property
     def _query(self) -> Input:
@@ -65,10 +63,10 @@ class HistoryViews(HistoryActions):
             said, remembered = "saved", {**views, name: self._present_view()}
         self.fastadv.remember("views", remembered)
         self.notify(f"view {said}: {one_line(name, MAX_NAME)}", markup=False)
-        self._draw()
+        self._shown.draw_lines()
 
     def _open_view(self, name: str, view: View) -> None:
         self._view, self._sort, self._group, self._query.value = name, view.sort, view.group, view.filter
         if view.columns:
             self.fastadv.remember("columns", view.columns)
-        self._draw()
+        self._shown.draw_lines()
