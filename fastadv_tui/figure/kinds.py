@@ -4,16 +4,12 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
-from msgspec import Struct
-
-from engine.config.norms import LINF, Norm
-from engine.config.units import typed_size
-from engine.protocol.evaluations import EvaluationRecord
 from fastadv_tui.errors import FigureError
+from fastadv_tui.figure.accuracy_by_eps import accuracy_by_eps
+from fastadv_tui.figure.curves import Curve, Curves
 from fastadv_tui.figure.labels import labels_of
 from fastadv_tui.figure.measured import Point, interpolated, losses_of, points_of
 from fastadv_tui.figure.picture import Line, Picture
-from fastadv_tui.history.evaluations import at_epoch
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.seed_groups import group_by_seed
 from fastadv_tui.history.significance import std_over_seeds
@@ -26,42 +22,6 @@ Units = tuple[tuple[float, str], ...]  # the size and the name of each unit, the
 TIMES: Units = ((3600.0, "h"), (60.0, "min"), (1.0, "s"))
 WORK: Units = ((1e18, "EFLOP"), (1e15, "PFLOP"), (1e12, "TFLOP"), (1e9, "GFLOP"))
 MIN_IN_UNIT = 2.0  # least length of an axis in its unit; a shorter axis gets the next smaller unit
-
-
-class Curve(Struct, frozen=True):
-    """Points of one run, with ascending xs. dashed, mark: as in Line.
-
-    epochs: of the points, where xs are something else. note: stands behind the label of the line.
-    """
-
-    xs: list[float]
-    ys: list[float]
-    dashed: bool = False
-    mark: bool = False
-    epochs: list[float] = []
-    note: str = ""
-
-    @property
-    def places(self) -> list[float]:
-        """What the points of several seeds must share to be averaged."""
-        return self.epochs or self.xs
-
-
-class Curves(Struct, frozen=True):
-    """The curves of all runs of a figure, in the order of the runs, and what the axes say.
-
-    The curves of all runs are of the same kinds, but only runs with a final evaluation have a mark. The runs of a group
-    agree in that.
-    """
-
-    of_runs: list[list[Curve]]
-    x_label: str
-    y_label: str
-    solid: str = ""
-    dashed: str = ""
-    mark: str = ""
-    points: bool = False
-    from_zero: bool = True
 
 
 def picture(rows: Sequence[Row], kind: str, group: bool) -> Picture:
@@ -182,35 +142,12 @@ def _work(rows: Sequence[Row]) -> Curves:
     return _in_unit(found, WORK, "Training work", _under_attack(rows))
 
 
-def _eps(rows: Sequence[Row]) -> Curves:
-    measured = _most_measured(rows)
-    attack, *_, norm = measured
-    scale = 255 if norm == LINF else 1
-    curves = []
-    for row in rows:
-        records, note = _records_of(row, measured)
-        accuracy = {record.eps: record.robust for record in records}
-        if row.final and not note and _kind_of_final(row) == measured and row.robust is not None:
-            accuracy.setdefault(row.eps, row.robust)
-        if not records or len(accuracy) < 2:
-            raise FigureError(
-                f"{run_label(row.name, row.id)} has no results of {attack_name(attack)} for several eps on the same "
-                f"images; measure them: {_how(row, attack, norm)}"
-            )
-        accuracy[0.0] = records[-1].clean
-        sizes = sorted(accuracy)
-        curves.append([Curve([scale * eps for eps in sizes], [100 * accuracy[eps] for eps in sizes], note=note)])
-    return Curves(
-        curves, "ε (1/255)" if norm == LINF else f"ε ({norm})", f"Accuracy under {attack_name(attack)} (%)", points=True
-    )
-
-
 KINDS: dict[str, Callable[[Sequence[Row]], Curves]] = {
     "accuracy": _accuracy,
     "loss": _loss,
     "time": _time,
     "work": _work,
-    "eps": _eps,
+    "eps": accuracy_by_eps,
 }
 
 
@@ -255,49 +192,3 @@ def _in_unit(curves: Sequence[Curve], units: Units, name: str, y_label: str) -> 
     size, unit = next((unit for unit in units if longest >= MIN_IN_UNIT * unit[0]), units[-1])
     scaled = [[Curve([x / size for x in curve.xs], curve.ys, epochs=curve.epochs)] for curve in curves]
     return Curves(scaled, f"{name} ({unit})", y_label)
-
-
-# attack, data set, number of images, whether held out, checkpoint, norm
-Measured = tuple[str, str, int, bool, str, Norm]
-
-
-def _how(row: Row, attack: str, norm: Norm) -> str:
-    """How to evaluate a run at several sizes up to its own, in the dashboard and in a shell. attack: empty: its own."""
-    foreign = norm != row.norm
-    own = (8 / 255 if norm == LINF else 1.0) if foreign else row.eps
-    sizes = (max(round(part * 255 * own), 1) / 255 if norm == LINF else part * own for part in (0.25, 0.5))
-    typed = ",".join(dict.fromkeys(typed_size(size, norm) for size in (*sizes, own)))
-    options = f"{f'--attack {attack} ' * bool(attack)}{f'--norm {norm} ' * foreign}--eps {typed}"
-    return f"key a with eps {typed}, or `fastadv eval {row.id} {options}`"
-
-
-def _kind(record: EvaluationRecord) -> Measured:
-    """What must agree for results to stand on one line."""
-    return record.attack, record.dataset, record.images, record.held_out, record.checkpoint, record.norm
-
-
-def _kind_of_final(row: Row) -> Measured:
-    """The same of the final evaluation of a run."""
-    return row.attack, row.dataset, row.images, bool(row.settings.get("holdout")), "last", row.norm
-
-
-def _most_measured(rows: Sequence[Row]) -> Measured:
-    """The kind with the most results of `fastadv eval`. Raises: FigureError, if there are no results."""
-    present = [record for row in rows for record in row.evaluations]
-    kinds = [_kind(record) for record in present or [record for row in rows for _, record in row.replaced]]
-    if not kinds:
-        row = rows[0]
-        raise FigureError(
-            f"no results at several eps: none of these runs was evaluated after its training; measure "
-            f"{run_label(row.name, row.id)}: {_how(row, '', row.norm)}"
-        )
-    return statistics.mode(kinds)
-
-
-def _records_of(row: Row, measured: Measured) -> tuple[list[EvaluationRecord], str]:
-    """The results of a kind; those of earlier weights if the present weights have none, with a note of their epoch."""
-    if present := [record for record in row.evaluations if _kind(record) == measured]:
-        return present, ""
-    earlier = [(epoch, record) for epoch, record in row.replaced if _kind(record) == measured]
-    newest = max((epoch for epoch, _ in earlier), default=0.0)
-    return [record for epoch, record in earlier if epoch == newest], at_epoch(newest)
