@@ -11,11 +11,11 @@ from textual.containers import Grid, Vertical
 from textual.events import Resize
 from textual.geometry import Size
 
-from engine.protocol.events import Alarm, Evaluated, RolledBack, Step
 from fastadv_tui.dashboard.chart.legend import accuracy_pair
-from fastadv_tui.dashboard.chart.series import Mark, Options, Series, Threshold
+from fastadv_tui.dashboard.chart.series import Options, Series, Threshold
 from fastadv_tui.dashboard.chart.widget import Chart
 from fastadv_tui.dashboard.widgets.metrics import Metric
+from fastadv_tui.dashboard.widgets.training_axis import TrainingAxis
 from fastadv_tui.hardware.sample_history import Metric as LoadFigure
 from fastadv_tui.hardware.sample_history import SampleHistory
 from fastadv_tui.runs.state import RunState
@@ -98,8 +98,8 @@ class TrainingCurves(Vertical):
         return tuple(sorted(self._on))
 
     @property
-    def _time(self) -> bool:
-        return "time" in self._on
+    def _axis(self) -> TrainingAxis:
+        return TrainingAxis(time="time" in self._on)
 
     def show(self, runs: Sequence[ChartedRun], no_accuracy: str = "measured after each epoch", alone: str = "") -> None:
         """Draw the runs if they have changed. runs: the chosen run first.
@@ -192,7 +192,7 @@ class TrainingCurves(Vertical):
             return
         name = one_line(self._alone, MAX_NAME).replace("[", "(")  # a title is read as markup
         whose = [name] if name and self.screen.has_class("zooming") else []
-        x_name = "training time" if self._time else "epoch"
+        x_name = "training time" if self._axis.time else "epoch"
         self.query_one("#accuracy").border_title = " · ".join(filter(None, ["Accuracy", x_name, *whose, self._attack]))
         for metric in self._metrics:
             smooth, log = self._smoothed(metric), self._logarithmic(metric)
@@ -206,16 +206,11 @@ class TrainingCurves(Vertical):
         return "log" in self._on and metric.key == "loss"
 
     def _options(self) -> Options:
-        chosen = self._runs[0].state if self._runs else RunState()
-        marks = (
-            *self._alarms(chosen),
-            *self._rollbacks(chosen),
-            *self._resumes(chosen),
-            *self._phases(chosen),
-        )
-        end = max(map(self._planned_end, self._runs), default=0.0)
+        axis = self._axis
+        marks = axis.marks(self._runs[0].state) if self._runs else ()
+        end = max((axis.planned_end(run.state, run.live) for run in self._runs), default=0.0)
         x_range = (0.0, end) if end > 0 else None  # all charts alike; what is empty is the time to come
-        return Options(x="time" if self._time else "epoch", marks=marks, x_range=x_range)
+        return Options(x="time" if axis.time else "epoch", marks=marks, x_range=x_range)
 
     @property
     def _attack(self) -> str:
@@ -249,7 +244,8 @@ class TrainingCurves(Vertical):
         if metric.load is not None:
             points = self._loads(run, metric.load)
         else:
-            values = [(self._x(event), metric.value(event)) for event in metric.points(run.state)]
+            x_of = self._axis.x_of
+            values = [(x_of(event), metric.value(event)) for event in metric.points(run.state)]
             points = [(x, value) for x, value in values if value is not None]
         xs, ys = [x for x, _ in points], [y for _, y in points]
         return Series(name="", xs=xs, ys=ys, look=run.look, glyph=run.glyph)
@@ -261,56 +257,19 @@ class TrainingCurves(Vertical):
             return []
         times = [event.t for event in steps]
         known = zip(*self._samples.series(run.device, figure, times[0], times[-1]), strict=True)
-        return [(self._x(steps[bisect_right(times, t) - 1]), value) for t, value in known]
+        return [(self._axis.x_of(steps[bisect_right(times, t) - 1]), value) for t, value in known]
 
     def _accuracy(self, run: ChartedRun) -> list[Series]:
-        watch = run.state.watch
-        xs = [self._x(point) for point in watch]
+        watch, x_of = run.state.watch, self._axis.x_of
+        xs = [x_of(point) for point in watch]
         plain = Series(name=run.name, xs=xs, ys=[point.clean for point in watch], look=run.look, glyph=run.glyph)
         robust = replace(plain, ys=[point.robust for point in watch], dotted=True)
         final = run.state.final[-1:]
         marks = [
-            replace(plain, xs=[self._x(last)], ys=[last.robust], points=True, tag=attack_name(last.attack), sign=FINAL)
+            replace(plain, xs=[x_of(last)], ys=[last.robust], points=True, tag=attack_name(last.attack), sign=FINAL)
             for last in final
         ]
         return [plain, robust, *marks]
-
-    # -- the x axis -------------------------------------------------------------------------------------------
-
-    def _planned_end(self, run: ChartedRun) -> float:
-        """The end of a run on the x axis: the planned one of a live run, else where the run ended."""
-        state = run.state
-        if not self._time:
-            return state.total_epochs if run.live else state.epochs
-        return state.elapsed + ((state.eta_seconds or 0.0) if run.live else 0.0)
-
-    def _alarms(self, run: RunState) -> list[Mark]:
-        return [Mark(self._x(alarm), "!", alarm.kind) for alarm in run.alarms]
-
-    def _rollbacks(self, run: RunState) -> list[Mark]:
-        """Marks where training went on after it was rolled back: what came later before is not drawn."""
-        if not self._time:
-            return [Mark(event.to_epoch, "↶", "rolled back") for event in run.rollbacks]
-        return [Mark(self._x(event), "↶", "rolled back") for event in run.rollbacks]
-
-    def _resumes(self, run: RunState) -> list[Mark]:
-        """Marks where attempts after the first began."""
-        return [Mark(at, "↻", "resumed") for step in run.resumed_at if (at := self._x_of_step(run, step)) is not None]
-
-    def _x_of_step(self, run: RunState, step: int) -> float | None:
-        after = next((event for event in run.steps if event.step >= step), None)
-        return None if after is None else self._x(after)
-
-    def _phases(self, run: RunState) -> list[Mark]:
-        """Marks where the phases after the first begin. On a time axis, only phases that have begun have marks."""
-        stretches = run.timeline.stretches[1:] if run.timeline else ()
-        if not self._time:
-            return [Mark(float(stretch.phase.begin), "▽", "phase") for stretch in stretches]
-        begun = (self._x_of_step(run, stretch.first_step + 1) for stretch in stretches)
-        return [Mark(at, "▽", "phase") for at in begun if at is not None]
-
-    def _x(self, event: Step | Evaluated | Alarm | RolledBack) -> float:
-        return float(event.elapsed if self._time else event.epoch)
 
 
 def _small_chart(metric: Metric) -> Chart:
