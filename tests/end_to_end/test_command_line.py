@@ -224,7 +224,7 @@ def test_a_home_that_cannot_be_written_is_one_line_with_the_way_out(
     assert "set FASTADV_HOME to another" in done.stderr
 
 
-def test_every_command_has_help_with_an_example_and_stands_in_the_readme() -> None:
+def test_every_command_has_help_with_an_example_and_stands_in_the_page_of_the_commands() -> None:
     from fastadv_tui.cli import COMMANDS
 
     app = whole_app()
@@ -232,11 +232,11 @@ def test_every_command_has_help_with_an_example_and_stands_in_the_readme() -> No
     assert len(groups) == len(app.registered_groups)
     commands = [*app.registered_commands, *filter(None, groups)]
     assert {name(command) for command in commands} == set(COMMANDS)
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    page = (Path(__file__).parents[2] / "fastadv_tui" / "README.md").read_text()
     for command in commands:
         assert command.callback.__doc__, name(command)  # type: ignore[union-attr]
         assert f"fastadv {name(command)}" in (command.epilog or ""), name(command)
-        assert f"fastadv {name(command)}" in readme, name(command)
+        assert f"fastadv {name(command)}" in page, name(command)
 
 
 def whole_app() -> typer.Typer:
