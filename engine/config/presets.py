@@ -239,16 +239,15 @@ def build(dataset: str, typed: Mapping[str, Any] | None = None, preset: str | No
         raise ConfigError(f"norm = {norm}: the eps of the preset is for another norm; type an eps, as 0.5 or 128/255")
     _fit_phases(settings, typed)
     config = assemble({**settings, **typed, "dataset": dataset, "preset": name})
-    _check_method(typed, config)
+    _check_method(typed.get("method.name", settings.get("method.name")), config)
     for key, value in typed.items():
         if value is not None:
             check_option(config.method.name, key)
     return config
 
 
-def _check_method(typed: Mapping[str, Any], config: "RunConfig") -> None:
-    """Refuse a noise that makes another method of the typed one. Only files of version 0.1 mean N-FGSM by it."""
-    name = typed.get("method.name")
+def _check_method(name: str | None, config: "RunConfig") -> None:
+    """Refuse a noise that makes another method of the chosen one. Only files of version 0.1 mean N-FGSM by it."""
     if name is not None and name != config.method.name:
         raise ConfigError(
             f"method.noise = {config.method.options['noise']:g}: {name} starts in the ball; "

@@ -24,4 +24,4 @@ def note(
         notes.note = text
 
     row = History().edit(find_run(run), change)
-    print(f"{row.id}: note saved", file=sys.stderr)
+    print(f"{row.id}: {'note saved' if text.strip() else 'the note is removed'}", file=sys.stderr)

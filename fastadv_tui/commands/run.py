@@ -45,7 +45,7 @@ def run(
 
 def start(config: "RunConfig", slots: int, as_json: bool, detach: bool, tags: Sequence[str] = ()) -> int:
     """Check, submit and, unless detached, follow a run. Returns the exit code."""
-    from fastadv_tui.history.notes import Notes, encoded
+    from fastadv_tui.history.notes import Notes, encoded, new_tags
     from fastadv_tui.launch.submission import scaled_phases, understood
     from fastadv_tui.runs.create import create_run
     from fastadv_tui.runs.submit import submit_run
@@ -56,10 +56,10 @@ def start(config: "RunConfig", slots: int, as_json: bool, detach: bool, tags: Se
     print(understood(config), file=sys.stderr)
     if scaling := scaled_phases(config):
         print(scaling, file=sys.stderr)
+    notes = encoded(Notes(tags=new_tags(tags))) if tags else b""
     with ExitStack() as stack:
         with WarmEngine(config) as engine:
             engine.check()
-            notes = encoded(Notes(tags=[*tags])) if tags else b""
             rundir = create_run(config, sys.argv, slots=slots, notes=notes)
             interrupts = stack.enter_context(Interrupts())  # from here on a Ctrl-C must stop the run: it trains at once
             submit_run(rundir, engine.supervise(rundir))

@@ -46,6 +46,7 @@ def sweep(
     ] = False,
 ) -> None:
     """Submit one run for each combination of the values. The runs queue and start by themselves."""
+    from fastadv_tui.history.notes import new_tags
     from fastadv_tui.launch.group import submit_group
     from fastadv_tui.launch.submission import parse_pairs, readings, scaled_phases, sweep_tag
     from fastadv_tui.runs import engine_client
@@ -56,7 +57,7 @@ def sweep(
         print(scaling, file=sys.stderr)
     for reading in readings({**asked.settings, **parse_pairs(axes or ())}):
         print(reading, file=sys.stderr)
-    tags = tag or [sweep_tag()]
+    tags = new_tags(tag) if tag else [sweep_tag()]
     print(f"{len(configs)} run(s), tagged {' '.join(tags)}", file=sys.stderr)
     if len(configs) > MAX_UNCONFIRMED and not yes:
         typer.confirm("start them?", abort=True, err=True)

@@ -38,7 +38,17 @@ def tag(
     runs, tags = ([], words) if filter_ else (words[0].split(","), words[1:])
     if not tags:
         raise UserError("type a tag after the run, such as `fastadv tag last paper`")
+    _refuse_runs(tags)
     raise typer.Exit(for_each(selected_ids(runs, filter_), lambda run_id: _tag(run_id, tags)))
+
+
+def _refuse_runs(tags: Sequence[str]) -> None:
+    """Refuse a tag that is the id of a run. Most commands take several runs with spaces between them."""
+    from fastadv_tui.runs.find import run_ids
+
+    if named := {*tags} & {*run_ids()}:
+        run_id = min(named)
+        raise UserError(f"{run_id} is a run, not a tag; write several runs with commas: `fastadv tag RUN,{run_id} TAG`")
 
 
 def _tag(run_id: str, tags: Sequence[str]) -> None:
@@ -46,8 +56,12 @@ def _tag(run_id: str, tags: Sequence[str]) -> None:
     from fastadv_tui.history.notes import Notes, changed_tags
     from fastadv_tui.history.selection import run_folder
 
+    absent: list[str] = []
+
     def change(notes: Notes) -> None:
+        absent[:] = [word[1:] for word in tags if word.startswith("-") and word[1:] not in notes.tags]
         notes.tags = changed_tags(notes.tags, tags)
 
     row = History().edit(run_folder(run_id), change)
-    print(f"{run_id}: {one_line(', '.join(row.tags)) or 'no tags'}", file=sys.stderr)
+    missing = f" (it had no tag {one_line(', '.join(absent))})" if absent else ""
+    print(f"{run_id}: {one_line(', '.join(row.tags)) or 'no tags'}{missing}", file=sys.stderr)

@@ -8,6 +8,11 @@ from msgspec import Struct, field
 from engine.config.typed import decode
 from engine.protocol.files import write_atomic
 from engine.protocol.rundir import RunDir
+from fastadv_tui.errors import UserError
+
+
+class TagError(UserError):
+    """A typed tag is empty or not one word."""
 
 
 class Notes(Struct, omit_defaults=True):
@@ -48,9 +53,21 @@ def encoded(notes: Notes) -> bytes:
     return msgspec.json.encode(notes)
 
 
+def new_tags(words: Iterable[str]) -> list[str]:
+    """Return typed tags unchanged. Raises: TagError, if one could not be typed in a filter or a list of tags."""
+    typed = list(words)
+    for word in typed:
+        if not word.isprintable() or set(word) & set(" ,") or not word.strip("-"):
+            raise TagError(f"{word!r} is no tag: a tag is one word without commas, as in `fastadv tag last paper v2`")
+    return typed
+
+
 def changed_tags(tags: Iterable[str], words: Iterable[str]) -> list[str]:
-    """The tags after a change that a user typed: `paper` adds a tag, `-paper` takes the tag off."""
+    """The tags after a change that a user typed: `paper` adds a tag, `-paper` takes the tag off.
+
+    Raises: TagError, if an added tag is not one word. Tags of older versions need not be, and can be taken off.
+    """
     typed = list(words)
     gone = {word[1:] for word in typed if word.startswith("-")}
-    added = [word for word in typed if not word.startswith("-")]
+    added = new_tags(word for word in typed if not word.startswith("-"))
     return list(dict.fromkeys(tag for tag in (*tags, *added) if tag not in gone))

@@ -321,6 +321,7 @@ def test_an_option_of_another_method_has_no_value() -> None:
         ({"method.replays": 3}, "method.replays is an option of free, not of fgsm; it has alpha, init"),
         ({"method.name": "pgd", "method.noise": 0.5}, "method.noise is an option of fgsm and nfgsm, not of pgd"),
         ({"method.name": "nfgsm", "method.init": "zero"}, "method.init is an option of fgsm, not of nfgsm"),
+        ({"method.noise": 2.0}, "fgsm starts in the ball; use at most 1, or --method nfgsm"),
         ({"method.name": "fgsm", "method.noise": 2.0}, "fgsm starts in the ball; use at most 1, or --method nfgsm"),
     ],
 )

@@ -194,3 +194,25 @@ def test_a_typed_tag_is_added_and_a_minus_takes_a_tag_off() -> None:
     ):
         assert fastadv("tag", "a", *words).returncode == 0
         assert read_notes(rundir).tags == tags
+
+
+@pytest.mark.parametrize("words", [[""], ["a b"], ["x,y"], ["a\nb"]])
+def test_what_a_filter_could_not_name_is_no_tag(words: list[str]) -> None:
+    rundir = ended("a", 60.0)
+    refused = fastadv("tag", "a", *words)
+    assert (refused.returncode, read_notes(rundir).tags) == (2, [])
+    assert len(refused.stderr.splitlines()) == 1
+    assert "is no tag: a tag is one word without commas" in refused.stderr
+
+
+def test_a_second_run_is_not_taken_for_a_tag() -> None:
+    one, two = ended("a", 60.0), ended("b", 60.0)
+    refused = fastadv("tag", "a", "b", "paper")
+    assert (refused.returncode, read_notes(one).tags, read_notes(two).tags) == (2, [], [])
+    assert "b is a run, not a tag; write several runs with commas: `fastadv tag RUN,b TAG`" in refused.stderr
+
+
+def test_what_was_not_there_to_be_removed_is_said() -> None:
+    ended("a", 60.0)
+    assert "a: no tags (it had no tag old)" in fastadv("tag", "a", "--", "-old").stderr
+    assert "a: the note is removed" in fastadv("note", "a", "").stderr
