@@ -8,7 +8,7 @@ import msgspec
 from engine.config.datasets import full_name
 from engine.config.errors import ConfigError
 from engine.config.norms import LINF
-from engine.config.settings import Kind, fields, settings
+from engine.config.settings import Kind, Setting, fields, settings
 from engine.config.suggest import did_you_mean
 from engine.config.typed import convert
 from engine.config.units import parse_size
@@ -55,7 +55,8 @@ def parse_value(key: str, text: str, norm: str = LINF) -> Any:
     except ConfigError as error:
         raise ConfigError(f"{key}: {error}") from None
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{key} = {text!r}: {_allowed(key, error)}") from None
+        said = problem(setting, text)
+        raise ConfigError(f"{key}: {said}" if said else f"{key} = {text!r}: {_plain_error(error)}") from None
 
 
 def assemble(settings: Mapping[str, Any]) -> "RunConfig":
@@ -86,9 +87,19 @@ def flatten(config: "RunConfig") -> dict[str, Any]:
     return flat
 
 
-def _allowed(key: str, error: msgspec.ValidationError) -> str:
-    choices = settings()[key].choices
-    return f"use {', '.join(choices)}" if choices else _plain_error(error)
+def problem(setting: Setting, value: str) -> str:
+    """What is wrong with a value that cannot be read as a number, or lies outside the bounds. Empty for other kinds."""
+    match setting.kind:
+        case Kind.INTEGER | Kind.NUMBER if not setting.is_size:
+            number = int if setting.kind is Kind.INTEGER else float
+            try:
+                number(value)
+            except ValueError:
+                return f"{value!r} is not a {'whole ' if number is int else ''}number"
+            return f"{value} is not allowed; write {setting.allowed}"
+        case Kind.CHOICE | Kind.BOOLEAN:
+            return f"{value!r} is unknown; use {setting.allowed}"
+    return ""
 
 
 def _plain_error(error: msgspec.ValidationError) -> str:

@@ -31,14 +31,15 @@ class Group(Struct, frozen=True):
 
 
 def group_by_seed(rows: Sequence[Row]) -> list[Group]:
-    """Groups of runs that agree in everything but the seed, in the order of their first run.
+    """Groups of runs that agree in everything but the seed, in the order of the given runs.
 
+    The runs of a group are in the order of their seeds, so that a group has the same first run in every list.
     A run and the copies of its folder are one trial, so they count once.
     """
     groups: dict[str, list[Row]] = {}
     for row in _without_copies(rows):
         groups.setdefault(_all_but_seed(row), []).append(row)
-    return [_group(members) for members in groups.values()]
+    return [_group(sorted(members, key=lambda row: (row.seed, row.submitted))) for members in groups.values()]
 
 
 def mean_std(mean: float | None, std: float | None) -> str:

@@ -10,11 +10,11 @@ from msgspec import Struct, structs
 
 from engine.config.applies import DECIDING, applies
 from engine.config.errors import ConfigError
-from engine.config.keys import flatten, parse_value
+from engine.config.keys import flatten, parse_value, problem
 from engine.config.norms import BOTH, LINF
 from engine.config.presets import check_dataset, check_preset
 from engine.config.run import RunConfig
-from engine.config.settings import Kind, Setting, settings
+from engine.config.settings import settings
 from engine.config.units import units
 from fastadv_tui.errors import UserError
 from fastadv_tui.launch.axes import is_axis, values_of
@@ -144,22 +144,7 @@ def _check_value(key: str, value: str, norms: Sequence[str]) -> None:
             for norm in norms:
                 parse_value(key, value, norm)
         except ConfigError as error:
-            raise ConfigError(_problem(settings()[key], value) or str(error)) from None
-
-
-def _problem(setting: Setting, value: str) -> str:
-    """What is wrong with a value that cannot be read as a number, or lies outside the bounds. Empty for other kinds."""
-    match setting.kind:
-        case Kind.INTEGER | Kind.NUMBER if not setting.is_size:
-            number = int if setting.kind is Kind.INTEGER else float
-            try:
-                number(value)
-            except ValueError:
-                return f"{value!r} is not a {'whole ' if number is int else ''}number"
-            return f"{value} is not allowed; write {setting.allowed}"
-        case Kind.CHOICE | Kind.BOOLEAN:
-            return f"{value!r} is unknown; use {setting.allowed}"
-    return ""
+            raise ConfigError(problem(settings()[key], value) or str(error)) from None
 
 
 def _sound_variants(typed: Mapping[str, str]) -> tuple[list[RunConfig], dict[str, str]]:

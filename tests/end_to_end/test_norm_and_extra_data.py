@@ -50,7 +50,7 @@ def test_extra_data_are_trained_on_and_are_not_needed_to_evaluate(home: Path, tm
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--norm", "l1"], "norm = 'l1': use linf, l2"),
+        (["--norm", "l1"], "norm: 'l1' is unknown; use linf or l2"),
         (["--norm", "l2"], "type an eps, as 0.5 or 128/255"),
         (["--norm", "l2", "--eps", "-1"], "0.5 or 128/255"),
         (["--extra-data", "nowhere.npz"], "No such file"),

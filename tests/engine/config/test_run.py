@@ -164,18 +164,18 @@ def test_a_typed_value_is_read_as_people_mean_it(key: str, text: str, value: Any
     [
         ("eps", "", "eps: '' is not a size"),
         ("eps", "300", "eps: '300' is 300 in 1/255, allowed are 0 to 255"),
-        ("epochs", "0", "epochs = '0': expected `int` >= 1"),
-        ("method", "fast", "method = 'fast': use standard, fgsm, nfgsm, pgd, free"),
-        ("optim.lr", "nan", "optim.lr = 'nan'"),
-        ("optim.lr", "big", "optim.lr = 'big'"),
+        ("epochs", "0", "epochs: 0 is not allowed; write 1 to 100,000"),
+        ("method", "fast", "method.name: 'fast' is unknown; use standard, fgsm, nfgsm, pgd, free"),
+        ("optim.lr", "nan", "optim.lr: nan is not allowed; write above 0 and at most 100"),
+        ("optim.lr", "big", "optim.lr: 'big' is not a number"),
         ("optim.milestones", "0.1,x", "optim.milestones = '0.1,x'"),
-        ("method.start_in_box", "maybe", "method.start_in_box = 'maybe'"),
+        ("method.start_in_box", "maybe", "method.start_in_box: 'maybe' is unknown; use true or false"),
     ],
 )
 def test_an_error_names_the_setting_the_value_and_what_is_allowed(key: str, text: str, said: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_value(key, text)
-    assert said.replace("method =", "method.name =") in str(caught.value)
+    assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
