@@ -29,12 +29,13 @@ def stop(
     A run that has not ended after grace_seconds (see `fastadv settings grace_seconds`) is killed.
     """
     from fastadv_tui.history.selection import selected_ids
+    from fastadv_tui.runs import control
     from fastadv_tui.terminal.each_run import for_each
 
     ids = selected_ids(runs or (), filter_, lambda row: row.live)
     if filter_:
         confirm("kill {} run(s)?" if now else "stop {} run(s)?", ids, yes)
-    raise typer.Exit(for_each(ids, lambda run_id: _stop(run_id, now)))
+    raise typer.Exit(for_each(control.in_order_of_stopping(ids), lambda run_id: _stop(run_id, now)))
 
 
 def _stop(run_id: str, now: bool) -> None:

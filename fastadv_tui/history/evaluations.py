@@ -1,12 +1,20 @@
 """Results of `fastadv eval RUN` in the history: which of them a row keeps, and how they are shown."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from engine.config.units import threat_text
 from engine.protocol.evaluations import EvaluationRecord, read
 from engine.protocol.rundir import RunDir
 from fastadv_tui.runs.state import RunState
-from fastadv_tui.text.quantities import attack_name, figure_warnings, format_percent, kind_of_images, stages_text
+from fastadv_tui.text.quantities import (
+    attack_name,
+    figure_warnings,
+    format_percent,
+    format_time,
+    kind_of_images,
+    stages_text,
+)
 
 MAX_EVALUATIONS = 10  # that a row keeps, because rows must stay small
 
@@ -69,9 +77,17 @@ def full_texts(records: Iterable[EvaluationRecord]) -> list[str]:
     return [_full_text(record) for record in records]
 
 
+def _local(iso: str) -> str:
+    """A time in ISO 8601 as all other times are shown; as it is, if another program wrote something else there."""
+    try:
+        return format_time(datetime.fromisoformat(iso).timestamp())
+    except ValueError:
+        return iso
+
+
 def _full_text(record: EvaluationRecord) -> str:
     warnings = figure_warnings(record.without_gradient, record.images, record.answers, record.fooled_by)
     said = "".join(f"; warning: {warning}" for warning in warnings)
     figures = f"clean {format_percent(record.clean)}, robust {format_percent(record.robust)}"
     stages = f" ({stages_text(record.fooled_by)})" if record.fooled_by else ""
-    return f"{figures} under {kind_of(record)}{stages}; {record.time}, weights {record.weights}{said}"
+    return f"{figures} under {kind_of(record)}{stages}; {_local(record.time)}, weights {record.weights}{said}"

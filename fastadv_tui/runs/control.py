@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from engine.protocol.rundir import RunDir
@@ -34,6 +35,12 @@ def stop(rundir: RunDir, now: bool = False) -> bool:
     except OSError as error:
         raise HomeError(f"cannot write to {rundir.path} ({error.strerror or error})") from None
     return False
+
+
+def in_order_of_stopping(run_ids: Iterable[str]) -> list[str]:
+    """The runs that wait come first, the last of the queue at the head: so none starts because another was stopped."""
+    places = RunQueue.of_home().places()
+    return sorted(run_ids, key=lambda run_id: places.get(run_id, 0), reverse=True)
 
 
 def stop_evaluations(rundir: RunDir, now: bool = False) -> int:

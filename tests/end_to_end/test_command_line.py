@@ -156,7 +156,10 @@ BAD = {
     ),
     "no UTF-8": ([f"imagefolder:{os.fsdecode(bytes([255]))}"], "is not UTF-8"),
     "overruled by phases": (["imagenet", "--batch-size", "64"], "batch_size has no effect, because every phase"),
-    "unknown method": (["digits", "--method", "fsgm"], "method.name: 'fsgm' is unknown; use standard, fgsm, nfgsm, pgd, free"),
+    "unknown method": (
+        ["digits", "--method", "fsgm"],
+        "method.name: 'fsgm' is unknown; use standard, fgsm, nfgsm, pgd, free",
+    ),
     "unknown preset": (["digits", "--preset", "wong"], "unknown preset 'wong'"),
     "unknown key": (["digits", "--set", "model.widht=16"], "did you mean model.width?"),
     "no value": (["digits", "--set", "epochs"], "key=value"),
@@ -169,7 +172,10 @@ BAD = {
     "bad attack": (["digits", "--eval", "autoattack"], "unknown attack 'autoattack'"),
     "bad device": (["digits", "--device", "gpu"], "use auto, cpu or cuda:N"),
     "large batch": (["digits", "--batch-size", "2000"], "only 1437 training images"),
-    "no such answer to a collapse": (["digits", "--on-collapse", "panic"], "on_collapse: 'panic' is unknown; use warn, stop"),
+    "no such answer to a collapse": (
+        ["digits", "--on-collapse", "panic"],
+        "on_collapse: 'panic' is unknown; use warn, stop",
+    ),
     "no way back": (
         ["digits", "--method", "standard", "--on-collapse", "rollback"],
         "standard has no overfitting signal",

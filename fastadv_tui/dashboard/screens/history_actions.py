@@ -107,7 +107,8 @@ class HistoryActions(Screen[None]):
     def action_stop(self) -> None:
         """Stop the runs that have not ended; if all have, their evaluations."""
         rows = self._targets()
-        live = [row for row in rows if row.live]
+        by_id = {row.id: row for row in rows if row.live}
+        live = [by_id[run_id] for run_id in control.in_order_of_stopping(by_id)]
         measured = [row for row in rows if self._evaluation(row)]
         if live and all(row.status == "queued" for row in live):
             self._confirm(live, "Remove from the queue? What was trained before is kept.", REMOVE, self._stop)

@@ -68,3 +68,12 @@ def test_a_run_that_must_wait_says_its_place_when_it_is_detached_and_is_cancelle
     assert done.stderr == f"queued, 1st in line; `fastadv watch {second.id}` shows the run\n"
     row = json.loads(fastadv("show", second.id, "--json").stdout)
     assert (row["status"], done.stdout) == ("queued", f"{second.id}\n")
+
+
+def test_a_queue_is_stopped_from_its_end_so_that_no_run_starts_meanwhile() -> None:
+    first = submit("forever")
+    engine_pid(first)
+    waiting = [submit() for _ in range(3)]
+    told = fastadv("stop", first.id, *(rundir.id for rundir in waiting)).stderr.splitlines()
+    assert [line.partition(":")[0] for line in told] == [rundir.id for rundir in (*reversed(waiting), first)]
+    assert [verdict(rundir).status for rundir in waiting] == ["cancelled"] * 3

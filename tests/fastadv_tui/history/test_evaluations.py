@@ -1,5 +1,6 @@
 """Results of `fastadv eval` in the row of a run: the newest of each kind, and only of the weights that the run has."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,11 @@ from fastadv_tui.paths import runs_dir
 from tests.support.evaluations import evaluation
 from tests.support.events import started, step, write_events
 from tests.support.runs import make_run
+
+
+def time_of_day(*parts: int) -> str:
+    """A time in UTC as all times are shown: local, without an offset."""
+    return datetime(*parts, tzinfo=UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")  # type: ignore[arg-type,misc]
 
 
 @pytest.fixture
@@ -63,7 +69,7 @@ def test_show_and_the_facts_of_the_dashboard_tell_the_results(rundir: RunDir) ->
     row = row_of(rundir)
     assert [value for label, value in show_facts(row) if label == "evaluated"] == [
         "clean 60.0%, robust 31.0% under PGD-20, eps 8/255, 1,000 held-out training images of cifar10, best.pt; "
-        "2026-11-26T14:30:05+01:00, weights 0123456789abcdef; warning: 7 of 1,000 images have zero gradient under this "
-        "attack: the figure may overstate robustness"
+        f"{time_of_day(2026, 11, 26, 13, 30, 5)}, weights 0123456789abcdef; warning: 7 of 1,000 images have zero "
+        "gradient under this attack: the figure may overstate robustness"
     ]
     assert dict(facts(row, None))["measured"] == "31.0% PGD-20 eps 8/255 on 1,000 best.pt"
