@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -227,6 +228,7 @@ def _settings(columns: Sequence[Column]) -> list[Line]:
         grouped = any(len(column.rows) > 1 for column in own)
         differing = differing_settings([column.first for column in own])
         found = [(key, values) for key, values in differing if not (grouped and key == "seed")]
+        found += _own_step_sizes(own) if "method.alpha" not in dict(found) else []
     unknown = [Cell(text="-") for _ in range(len(columns) - len(own))]
     norms = [column.first.norm for column in own]
     return [
@@ -243,6 +245,13 @@ def _settings(columns: Sequence[Column]) -> list[Line]:
         for key, values in found
         if key not in among_results
     ]
+
+
+def _own_step_sizes(own: Sequence[Column]) -> list[tuple[str, list[Any]]]:
+    """The step sizes of runs of several methods, each of which has its own default. Empty if they are equal."""
+    sizes: list[Any] = [column.first.alpha for column in own]
+    several = len({column.first.method for column in own}) > 1
+    return [("method.alpha", sizes)] if several and len({*sizes}) > 1 else []
 
 
 def _own_columns(columns: Sequence[Column]) -> list[Column]:

@@ -55,6 +55,20 @@ def test_a_comparison_of_seeds_has_a_column_for_each_group() -> None:
     assert [label for label, _ in table.settings] == ["model.width"]
 
 
+def test_the_step_sizes_of_two_methods_are_shown_where_each_is_the_default_of_its_method() -> None:
+    fgsm, pgd = replace(BASE, alpha=10 / 255), replace(BASE, id="b2", method="pgd", alpha=2 / 255)
+    assert line_of(compare([fgsm, pgd]), "settings", "method.alpha") == ["10/255", "2/255"]
+    assert line_of(compare([fgsm, replace(pgd, alpha=10 / 255)]), "settings", "method.alpha") == []
+    assert line_of(compare([fgsm, replace(pgd, method="fgsm", eps=2 / 255)]), "settings", "method.alpha") == []
+
+
+def test_a_group_of_seeds_has_one_first_run_in_whatever_order_its_runs_are_given() -> None:
+    seeds = [replace(BASE, id=f"s{seed}", seed=seed) for seed in range(3)]
+    for order in (seeds, seeds[::-1], [seeds[1], seeds[2], seeds[0]]):
+        (group,) = group_by_seed(order)
+        assert [row.id for row in group.rows] == ["s0", "s1", "s2"]
+
+
 def test_a_mean_over_fewer_runs_than_its_column_says_over_how_many() -> None:
     record = evaluation(attack="pgd-5", robust=0.4, images=1000)
     seeds = [replace(BASE, id=f"s{seed}", seed=seed, evaluations=[record] * (seed == 0)) for seed in range(2)]
