@@ -4,10 +4,10 @@ import msgspec
 
 from engine.config.attacks import check_attack
 from engine.config.errors import ConfigError, UserError
-from engine.config.networks import NETWORKS
+from engine.config.networks import is_own
 from engine.config.run import WAY_OUT_OF_CAPTURE, RunConfig
 from engine.config.typed import decode
-from engine.data.dataset import open_training_data
+from engine.data.dataset import Dataset, open_training_data
 from engine.plan.cost import smallest_part
 from engine.protocol.answers import answer, refuse, refuse_system_error
 from engine.protocol.exit_code import ExitCode
@@ -42,8 +42,27 @@ def check_run(config: RunConfig, on_gpu: bool) -> Checked:
         raise ConfigError(f"capture = on, but the run gets no GPU; {WAY_OUT_OF_CAPTURE}")
     source = open_training_data(config, fetch=True)
     check_attack(config.eval.attack, source.facts.classes)
+    if config.model.user_code is None:
+        _check_network(config, source)
+    else:
+        from engine.models.user_trial import try_user_network  # slow: loads torch
+
+        try_user_network(config, source.facts, then=lambda: _check_network(config, source))
+    return Checked(
+        train_images=source.train_images,
+        test_images=source.test_images,
+        official_data=source.official,
+        data_fingerprint=source.fingerprint(),
+    )
+
+
+def _check_network(config: RunConfig, source: Dataset) -> bytes:
+    """Check that the network exists, takes the images of each phase, and can train on the smallest minibatch.
+
+    Returns nothing, as bytes, for a child process. Raises: ConfigError.
+    """
     phases = [source.filled(phase) for phase in config.phase_list]
-    if config.phases or config.model.name not in NETWORKS:
+    if config.phases or not is_own(config.model.name):
         from engine.models.flops import count_crops  # slow: builds the network
 
         count_crops(config, source.facts)
@@ -51,9 +70,4 @@ def check_run(config: RunConfig, on_gpu: bool) -> Checked:
         from engine.models.batchnorm_check import check_minibatches  # slow: builds the network
 
         check_minibatches(config, phases, source.train_images, source.facts)
-    return Checked(
-        train_images=source.train_images,
-        test_images=source.test_images,
-        official_data=source.official,
-        data_fingerprint=source.fingerprint(),
-    )
+    return b""

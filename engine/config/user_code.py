@@ -76,6 +76,12 @@ class UserCode(Struct, frozen=True):
             return str(error)
         return "" if now == fingerprint else f"{self.short} has changed ({fingerprint} then, {now} now)"
 
+    def change_note(self, fingerprint: str) -> str:
+        """What the log says about the file at the start of a run that was submitted with this fingerprint, or ""."""
+        change = self.change(fingerprint)
+        kept = "the run uses the copy of then" if self.in_file else "the run uses it as it is now"
+        return change and f"since this run was submitted: {change}; {kept}"
+
 
 def parse(text: str) -> UserCode | None:
     """The code that a text names, None if the text is of another form, such as `resnet18` or `imagefolder:PATH`.

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from engine.config.errors import ConfigError
+from engine.config.networks import family
 from engine.config.sections import ModelConfig
 from engine.models.build import COMMON_NAMES
 
@@ -47,15 +48,15 @@ def by_order(own: Mapping[str, Tensor], given: Mapping[str, Tensor], ordered: bo
 
 def _namings(own: Mapping[str, Tensor], config: ModelConfig) -> list[Places | None]:
     """Known names for our tensors. None stands for our own names, which are torchvision's for its networks."""
-    if config.name not in COMMON_NAMES:
+    if family(config.name) not in COMMON_NAMES:
         return [None]
-    modules = COMMON_NAMES[config.name](config)
-    return [{name: _common(name, modules) for name in own}, None]
+    modules = COMMON_NAMES[family(config.name)](config)
+    return [{name: _plain(_common(name, modules)) for name in own}, None]
 
 
 def _plain(name: str) -> str:
     """A name of one implementation in the words of the others."""
-    return name.replace("shortcut.0.", "shortcut.").replace("fc.", "linear.")
+    return name.replace("shortcut.0.", "shortcut.").replace("convShortcut.", "shortcut.").replace("fc.", "linear.")
 
 
 def _common(name: str, modules: Mapping[str, str]) -> str:

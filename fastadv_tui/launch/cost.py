@@ -52,8 +52,8 @@ def _key(config: RunConfig) -> tuple[object, ...]:
 
 # Past runs with the same values of these settings predict the seconds per epoch of a new run.
 PACE_KEYS = (
-    "model.name", "model.width", "model.depth", "batch_size", "phases", "micro_batch", "method.name", "method.steps",
-    "method.replays",
+    "model.name", "model.width", "model.depth", "model.args", "batch_size", "phases", "micro_batch", "method.name",
+    "method.steps", "method.replays",
 )  # fmt: skip
 
 
