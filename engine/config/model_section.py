@@ -116,10 +116,10 @@ class ModelConfig(Section, frozen=True):
         """Check what only a network of the user's own, or one of timm, has. Equal arguments become equal texts."""
         if self.args:
             if self.user_code is None and not self.name.startswith(TIMM):
-                raise ConfigError(f"model.args: {self.name} takes no arguments; leave it out, or use {FORMS}")
+                raise ConfigError(f"args = {self.args}: {self.name} takes no arguments; leave model.args out")
             structs.force_setattr(self, "args", msgspec.json.encode(_arguments(self.args), order="sorted").decode())
         if self.code and self.user_code is None:
-            raise ConfigError(f"model.code: {self.name} is in no file of yours; leave it out")
+            raise ConfigError(f"code = {self.code}: {self.name} is in no file of yours; leave model.code out")
 
     @property
     def user_code(self) -> UserCode | None:
@@ -145,5 +145,5 @@ def _arguments(text: str) -> dict[str, Any]:
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         found = None
     if not isinstance(found, dict) or not all(map(str.isidentifier, found)):
-        raise ConfigError(f'model.args = {text!r}: write a JSON object of names and values, such as {{"depth": 28}}')
+        raise ConfigError(f'args = {text!r}: write a JSON object of names and values, such as {{"depth": 28}}')
     return found

@@ -42,7 +42,7 @@ def wide_shape(name: str) -> tuple[int, int]:
     depth, factor = (int(found[1]), int(found[2])) if found else (0, 0)
     if not factor or depth < 10 or (depth - 4) % 6:
         raise ConfigError(
-            f"model.name = {name}: write {WIDERESNET}-DEPTH-FACTOR with a depth of 6n + 4, such as {WIDERESNET}-28-10"
+            f"name = {name}: write {WIDERESNET}-DEPTH-FACTOR with a depth of 6n + 4, such as {WIDERESNET}-28-10"
         )
     return (depth - 4) // 6, factor
 
@@ -52,10 +52,10 @@ def check_network(name: str) -> None:
     if name.startswith(WIDERESNET):
         wide_shape(name)
     elif name.endswith(".py"):
-        raise ConfigError(f"model.name = {name}: add the name of the function or class in the file, as in {name}:NAME")
+        raise ConfigError(f"name = {name}: add the name of the function or class in the file, as in {name}:NAME")
     elif name.startswith(TIMM):
         if not re.fullmatch(r"[\w./-]+", name.removeprefix(TIMM)):
-            raise ConfigError(f"model.name = {name!r}: write {TIMM} and the name of a network, such as {TIMM}resnet18")
+            raise ConfigError(f"name = {name!r}: write {TIMM} and the name of a network, such as {TIMM}resnet18")
     elif name not in NETWORKS and not re.fullmatch(r"[a-z]\w*", name) and parse(name) is None:
         # torchvision's names have no hyphen
         raise ConfigError(f"unknown network {name!r}; use {', '.join(NETWORKS)}, {FORMS}")

@@ -78,9 +78,9 @@ class UserCode(Struct, frozen=True):
 
     def change_note(self, fingerprint: str) -> str:
         """What the log says about the file at the start of a run that was submitted with this fingerprint, or ""."""
-        change = self.change(fingerprint)
         kept = "the run uses the copy of then" if self.in_file else "the run uses it as it is now"
-        return change and f"since this run was submitted: {change}; {kept}"
+        change = self.change(fingerprint).replace("has changed", "has changed since this run was submitted", 1)
+        return change and f"{change}; {kept}"
 
 
 def parse(text: str) -> UserCode | None:

@@ -56,7 +56,9 @@ def _namings(own: Mapping[str, Tensor], config: ModelConfig) -> list[Places | No
 
 def _plain(name: str) -> str:
     """A name of one implementation in the words of the others."""
-    return name.replace("shortcut.0.", "shortcut.").replace("convShortcut.", "shortcut.").replace("fc.", "linear.")
+    for theirs, ours in (("downsample.", "shortcut."), ("convShortcut.", "shortcut."), ("shortcut.0.", "shortcut.")):
+        name = name.replace(theirs, ours)
+    return name.replace("fc.", "linear.")
 
 
 def _common(name: str, modules: Mapping[str, str]) -> str:

@@ -17,7 +17,7 @@ from engine.config.sendable import sendable
 from engine.config.user_code import UserCode
 from engine.runtime.user_code import blame
 
-IMPORT_SECONDS = 15.0  # that a file may take to be imported
+IMPORT_SECONDS = 10.0  # that a file may take to be imported; the answer comes within 20 s, and torch loads before
 TRIAL_SECONDS = 120.0  # that the trial of what it defines may take after that
 MAX_ANSWER = 1 << 20  # bytes
 ENDING_SECONDS, POLL = 2.0, 0.01  # for the end of a child that has closed its pipe

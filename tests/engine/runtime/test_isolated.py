@@ -92,7 +92,7 @@ def test_a_file_that_does_not_end_is_given_up(tmp_path: Path, monkeypatch: pytes
 
 
 def test_the_limit_of_an_import_leaves_room_to_answer_within_20_seconds() -> None:
-    assert module.IMPORT_SECONDS <= 15
+    assert module.IMPORT_SECONDS <= 10
 
 
 def test_a_network_that_is_never_built_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
