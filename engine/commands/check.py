@@ -1,5 +1,7 @@
 """`engine --check`: checks whether a run can start."""
 
+from pathlib import Path
+
 import msgspec
 
 from engine.config.attacks import check_attack
@@ -14,14 +16,14 @@ from engine.protocol.exit_code import ExitCode
 from engine.protocol.requests import Checked
 
 
-def check(request: bytes, on_gpu: bool = False) -> int:
+def check(request: bytes, on_gpu: bool = False, folder: Path | None = None) -> int:
     """Check whether a run can start: data (downloaded if missing), device and network.
 
-    `request` is a RunConfig as JSON. on_gpu: whether the run will have the slot of a GPU. Answers Checked or Refused;
-    returns the exit code.
+    `request` is a RunConfig as JSON. on_gpu: whether the run will have the slot of a GPU. folder: of a run that is
+    repeated, whose copy of the user's code counts. Answers Checked or Refused; returns the exit code.
     """
     try:
-        checked = check_run(decode(request, RunConfig), on_gpu)
+        checked = check_run(decode(request, RunConfig), on_gpu, folder)
     except UserError as error:
         return refuse(str(error))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:  # also msgspec.ValidationError
@@ -32,7 +34,7 @@ def check(request: bytes, on_gpu: bool = False) -> int:
     return ExitCode.DONE
 
 
-def check_run(config: RunConfig, on_gpu: bool) -> Checked:
+def check_run(config: RunConfig, on_gpu: bool, folder: Path | None = None) -> Checked:
     """As `check`, for a configuration. Raises: UserError, OSError."""
     if on_gpu or config.device.startswith("cuda"):  # only then: on a CPU the check need not load torch
         from engine.runtime import device
@@ -47,7 +49,7 @@ def check_run(config: RunConfig, on_gpu: bool) -> Checked:
     else:
         from engine.models.user_trial import try_user_network  # slow: loads torch
 
-        try_user_network(config, source.facts, then=lambda: _check_network(config, source))
+        try_user_network(config, source.facts, folder, lambda: _check_network(config, source, folder))
     return Checked(
         train_images=source.train_images,
         test_images=source.test_images,
@@ -56,7 +58,7 @@ def check_run(config: RunConfig, on_gpu: bool) -> Checked:
     )
 
 
-def _check_network(config: RunConfig, source: Dataset) -> bytes:
+def _check_network(config: RunConfig, source: Dataset, folder: Path | None = None) -> bytes:
     """Check that the network exists, takes the images of each phase, and can train on the smallest minibatch.
 
     Returns nothing, as bytes, for a child process. Raises: ConfigError.
@@ -65,9 +67,9 @@ def _check_network(config: RunConfig, source: Dataset) -> bytes:
     if config.phases or not is_own(config.model.name):
         from engine.models.flops import count_crops  # slow: builds the network
 
-        count_crops(config, source.facts)
+        count_crops(config, source.facts, folder)
     if any(smallest_part(source.train_images, phase.batch_size, config.micro_batch) == 1 for phase in phases):
         from engine.models.batchnorm_check import check_minibatches  # slow: builds the network
 
-        check_minibatches(config, phases, source.train_images, source.facts)
+        check_minibatches(config, phases, source.train_images, source.facts, folder)
     return b""

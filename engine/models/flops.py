@@ -53,8 +53,11 @@ def count_passes(config: ModelConfig, facts: DatasetFacts, crop: int = 0, folder
         else:
             all_layers, beyond_first = _forward(model, image)
             passes = all_layers, all_layers, all_layers + beyond_first, 2 * all_layers
-    except (RuntimeError, ValueError, AssertionError):  # networks raise different exceptions for this
-        raise ConfigError(f"{config.name} does not take images of {side} pixels; use another crop") from None
+    except (RuntimeError, ValueError, AssertionError) as error:  # networks raise different exceptions for this
+        why = (
+            f" ({str(error).strip().partition(chr(10))[0]}); set model.args, or" if has_unknown_layers(config) else ";"
+        )
+        raise ConfigError(f"{config.name} does not take images of {side} pixels{why} use another crop") from None
     return Passes(*passes, muon=muon_flops(muon_filters(model)))
 
 

@@ -75,7 +75,7 @@ def candidates(
         known = ", ".join(dict.fromkeys(name for view in all_views for name in view.names))
         raise ConfigError(f"--key {key}: the file has no such weights{known and f' (it has {known})'}")
     named = [Candidate(view, places, "by name") for view in views if (places := by_name(own, view.tensors, config))]
-    return named or _in_order(own, views, ordered)
+    return named or _in_order(own, views, ordered, config)
 
 
 def counts(name: str) -> bool:
@@ -107,11 +107,11 @@ def _is_beside(name: str, value: Tensor) -> bool:
     return value.ndim == 0 or bool(BESIDE.search(name)) or is_normalisation(name)
 
 
-def _in_order(own: Mapping[str, Tensor], views: list[View], ordered: bool) -> list[Candidate]:
+def _in_order(own: Mapping[str, Tensor], views: list[View], ordered: bool, config: ModelConfig) -> list[Candidate]:
     found, errors = [], []
     for view in views:
         try:
-            places = by_order(own, view.tensors, ordered)
+            places = by_order(own, view.tensors, ordered, config)
         except ConfigError as error:
             errors.append(error)
         else:
