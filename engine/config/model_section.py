@@ -32,6 +32,23 @@ class ModelConfig(Section, frozen=True):
             description=f"Network. {', '.join(NETWORKS)}; {FORMS}",
         ),
     ]
+    args: Annotated[
+        str,
+        Meta(
+            max_length=10_000,
+            title="arguments",
+            description="Keyword arguments of your own network or of timm's, as a JSON object such as"
+            ' {"depth": 28}. Empty: none',
+        ),
+    ] = ""
+    code: Annotated[
+        str,
+        Meta(
+            max_length=64,
+            title="code",
+            description="Fingerprint of the file of your own network. It is filled in; another file is refused",
+        ),
+    ] = ""
     width: Annotated[
         int,
         Meta(
@@ -83,24 +100,6 @@ class ModelConfig(Section, frozen=True):
             "2 / (kernel size x output channels), biases 0",
         ),
     ] = "default"
-
-    args: Annotated[
-        str,
-        Meta(
-            max_length=10_000,
-            title="arguments",
-            description="Keyword arguments of your own network or of timm's, as a JSON object such as"
-            ' {"depth": 28}. Empty: none',
-        ),
-    ] = ""
-    code: Annotated[
-        str,
-        Meta(
-            max_length=64,
-            title="code",
-            description="Fingerprint of the file of your own network. It is filled in; another file is refused",
-        ),
-    ] = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
