@@ -19,6 +19,7 @@ from engine.config.networks import (
     family,
 )
 from engine.config.section import Section
+from engine.config.typed import decode
 from engine.config.user_code import UserCode, parse
 
 
@@ -140,9 +141,9 @@ def _user_code(name: str) -> UserCode | None:
 def _arguments(text: str) -> dict[str, Any]:
     """Read a JSON object. Raises: ConfigError."""
     try:
-        found = msgspec.json.decode(text)
+        found = decode(text, dict[str, Any])
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        found = None
-    if not isinstance(found, dict) or not all(map(str.isidentifier, found)):
+        found = {"": None}
+    if not all(map(str.isidentifier, found)):
         raise ConfigError(f'args = {text!r}: write a JSON object of names and values, such as {{"depth": 28}}')
     return found

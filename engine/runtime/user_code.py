@@ -62,7 +62,7 @@ def _module_of(path: Path) -> ModuleType:
     module.__file__, module.__package__ = str(path), ""
     sys.modules[name] = module  # dataclasses, typing and pickle look there
     try:
-        exec(compile(content, str(path), "exec"), module.__dict__)
+        exec(compile(content, str(path), "exec", dont_inherit=True), module.__dict__)
     except BaseException:
         del sys.modules[name]
         raise
