@@ -35,9 +35,10 @@ def main(arguments: list[str]) -> int:
 def _command(arguments: list[str]) -> int:
     if arguments[:1] == ["--check"]:
         from engine.commands.check import check
-        from engine.protocol.requests import ON_GPU
+        from engine.protocol.requests import CODE_OF, ON_GPU
 
-        return check(sys.stdin.buffer.read(), on_gpu=arguments[1:] == [ON_GPU])
+        folder = next((Path(word.removeprefix(CODE_OF)) for word in arguments if word.startswith(CODE_OF)), None)
+        return check(sys.stdin.buffer.read(), ON_GPU in arguments, folder)
     if arguments[:1] == ["--doctor"]:
         from engine.commands.doctor import doctor
 

@@ -23,8 +23,15 @@ def home() -> Path:
 
 
 def engine_environment() -> dict[str, str]:
-    """The environment of an engine process, which keeps listings of image folders in the home. Raises: as `home`."""
-    return {**os.environ, HOME: str(home())}
+    """The environment of an engine process, which keeps listings of image folders in the home. Raises: as `home`.
+
+    An empty part of PYTHONPATH means the working folder. It is left out: most often a shell script left it by accident,
+    and no module of the user's folder may take the place of another.
+    """
+    found = {**os.environ, HOME: str(home())}
+    if "PYTHONPATH" in found:
+        found["PYTHONPATH"] = os.pathsep.join(filter(None, found["PYTHONPATH"].split(os.pathsep)))
+    return found
 
 
 def typed_path(typed: str) -> Path:

@@ -25,7 +25,8 @@ from engine.evaluation.run_checkpoint import RunCheckpoint
 from engine.evaluation.settings import attack_of, eval_batch, evaluation_inputs
 from engine.models import pretrained
 from engine.models.build import build_network
-from engine.protocol.answers import answer, refuse, refuse_system_error
+from engine.models.user_trial import try_user_network
+from engine.protocol.answers import answer, printing_elsewhere, refuse, refuse_system_error
 from engine.protocol.event_log import Writer
 from engine.protocol.events import Progress, Starting
 from engine.protocol.exit_code import ExitCode
@@ -45,6 +46,11 @@ ANSWER_EVERY = 0.5  # seconds between two answers with the progress
 
 def evaluate(request: bytes) -> int:
     """Answer an EvalRequest. `request` is JSON; returns the exit code."""
+    with printing_elsewhere():  # the code of a user's network may print
+        return _evaluate(request)
+
+
+def _evaluate(request: bytes) -> int:
     stop = StopRequest()
     tune_allocator()
     try:
@@ -181,7 +187,10 @@ class _RequestedEvaluation:
     def _network(self, weights: pretrained.Weights) -> tuple[nn.Module, pretrained.Loaded]:
         """The network with the weights, and what was loaded."""
         asked, facts = self._asked, self._dataset.facts
-        model = build_network(self._config.model, facts)
+        folder = Path(asked.run) if asked.run else None
+        if self._config.model.user_code is not None:
+            try_user_network(self._config, facts, folder)
+        model = build_network(self._config.model, facts, folder)
         loaded = pretrained.load_into(model, weights, self._config.model, facts, asked.normalize, asked.key)
         return model.to(self._device).to(memory_format=torch.channels_last).eval(), loaded
 

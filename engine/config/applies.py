@@ -2,11 +2,14 @@
 
 from engine.config.attacks import has_step_size
 from engine.config.datasets import FOLDER, spec_of
+from engine.config.model_section import ModelConfig
 from engine.config.networks import (
     NETWORKS_WITH_ACTIVATION,
     NETWORKS_WITH_BLOCKS,
     NETWORKS_WITH_DEPTH,
     NETWORKS_WITH_WIDTH,
+    TIMM,
+    family,
 )
 from engine.config.phases import parse
 from engine.config.run import RunConfig
@@ -29,7 +32,7 @@ def applies(key: str, config: RunConfig) -> bool:
             spec = config.method.spec
             return leaf == "name" or leaf in spec.defaults or (leaf == "alpha" and spec.alpha is not None)
         case "model":
-            return _in_network(leaf, config.model.name)
+            return _in_network(leaf, config.model)
         case "optim":
             return _in_optimizer(leaf, config)
         case "eval" if leaf == "step_size":
@@ -54,15 +57,18 @@ def applies(key: str, config: RunConfig) -> bool:
     return key != "data_dir" or not config.dataset.startswith(FOLDER)
 
 
-def _in_network(leaf: str, network: str) -> bool:
+def _in_network(leaf: str, model: ModelConfig) -> bool:
+    if leaf == "args":
+        return model.user_code is not None or model.name.startswith(TIMM)
     having = {
         "width": NETWORKS_WITH_WIDTH,
         "depth": NETWORKS_WITH_DEPTH,
         "activation": NETWORKS_WITH_ACTIVATION,
         "shortcut": NETWORKS_WITH_BLOCKS,
         "final_norm": NETWORKS_WITH_BLOCKS,
+        "code": (),  # nobody types it: it follows from the file
     }
-    return leaf not in having or network in having[leaf]
+    return leaf not in having or family(model.name) in having[leaf]
 
 
 def _in_optimizer(leaf: str, config: RunConfig) -> bool:

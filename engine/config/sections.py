@@ -1,6 +1,5 @@
-"""The sections of a RunConfig apart from `method`: model, optim, eval, watch and early_stop, with their own rules."""
+"""The sections of a RunConfig apart from `model` and `method`: optim, eval, watch and early_stop."""
 
-import re
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
@@ -8,82 +7,10 @@ from msgspec import Meta
 from engine.config.attacks import SYNTAX, stages_of
 from engine.config.errors import ConfigError
 from engine.config.groups import Group
-from engine.config.networks import NETWORKS, NETWORKS_WITH_ACTIVATION, NETWORKS_WITH_BLOCKS
+from engine.config.model_section import ModelConfig as ModelConfig  # it was here, and many look for it here
 from engine.config.section import Count, Fraction, PerturbationSize, Section
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
-
-
-class ModelConfig(Section, frozen=True):
-    group: ClassVar[Group] = Group.NETWORK
-
-    name: Annotated[
-        str,
-        Meta(
-            title="network", description=f"Network. {', '.join(NETWORKS)}, or a torchvision classifier such as resnet50"
-        ),
-    ]
-    width: Annotated[
-        int,
-        Meta(
-            ge=1,
-            le=1024,
-            title="width",
-            extra={"unit": "channels"},
-            description="Channels of the first stage; fewer are faster. Ignored by mnist-cnn and torchvision networks",
-        ),
-    ] = 64
-    depth: Annotated[
-        int,
-        Meta(
-            ge=1,
-            le=16,
-            title="depth",
-            description="Blocks (preact-resnet18) or convolutions (pooled-cnn) per stage. Ignored by other networks",
-        ),
-    ] = 2
-    activation: Annotated[
-        Literal["relu", "silu", "gelu"],
-        Meta(
-            title="activation",
-            description=f"Activation function of {' and '.join(NETWORKS_WITH_ACTIVATION)}. Fixed in other networks",
-        ),
-    ] = "relu"
-    shortcut: Annotated[
-        Literal["activation", "input"],
-        Meta(
-            title="shortcut of",
-            description=f"What the 1x1 shortcut of a block of {' and '.join(NETWORKS_WITH_BLOCKS)} takes: the first "
-            "activation, or the input of the block as in the code of Wong, Rice and Kolter",
-        ),
-    ] = "activation"
-    final_norm: Annotated[
-        bool,
-        Meta(
-            title="last BatchNorm",
-            description=f"End {' and '.join(NETWORKS_WITH_BLOCKS)} with BatchNorm and activation before the pooling",
-        ),
-    ] = True
-    init: Annotated[
-        Literal["default", "fan-out"],
-        Meta(
-            title="initial weights",
-            description="Initial weights. default: those of the network. fan-out: convolutions normal with variance "
-            "2 / (kernel size x output channels), biases 0",
-        ),
-    ] = "default"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.name not in NETWORKS and not re.fullmatch(r"[a-z]\w*", self.name):  # torchvision's names have no hyphen
-            raise ConfigError(
-                f"unknown network {self.name!r}; use {', '.join(NETWORKS)}, or a torchvision classifier like resnet50"
-            )
-        if self.activation != "relu" and self.name not in NETWORKS_WITH_ACTIVATION:
-            having = " and ".join(NETWORKS_WITH_ACTIVATION)
-            raise ConfigError(
-                f"model.activation = {self.activation}: only {having} have this setting; leave it out for {self.name}"
-            )
 
 
 class OptimConfig(Section, frozen=True):

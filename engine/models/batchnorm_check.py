@@ -1,6 +1,7 @@
 """Refuses a run whose smallest minibatch is too small for BatchNorm: a single value has no variance."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 
@@ -12,17 +13,19 @@ from engine.models.build import build_network
 from engine.plan.cost import smallest_part
 
 
-def check_minibatches(config: RunConfig, phases: Sequence[Phase], images: int, facts: DatasetFacts) -> None:
+def check_minibatches(
+    config: RunConfig, phases: Sequence[Phase], images: int, facts: DatasetFacts, folder: Path | None = None
+) -> None:
     """Check that BatchNorm can train on the smallest minibatch, or part of a minibatch, of each phase.
 
-    phases: with their sizes filled in; images: number of images in an epoch.
+    phases: with their sizes filled in; images: number of images in an epoch; folder: as for `build_network`.
 
     Raises: ConfigError, if a single image is left at the end of a minibatch or an epoch, and BatchNorm needs more.
     """
     for phase in phases:
         if smallest_part(images, phase.batch_size, config.micro_batch) > 1:
             continue
-        model, side = build_network(config.model, facts).train(), phase.crop or facts.height
+        model, side = build_network(config.model, facts, folder).train(), phase.crop or facts.height
         try:
             with torch.no_grad():
                 model(torch.zeros(1, facts.channels, side, phase.crop or facts.width))

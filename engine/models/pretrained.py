@@ -77,7 +77,7 @@ def load_into(
     assert isinstance(normalization, Normalize)
     return Loaded(
         matched=taken.how,
-        normalize=_set_normalisation(normalization, view.beside, facts, normalize),
+        normalize=_set_normalisation(normalization, view.beside, facts, normalize, config.user_code is not None),
         source=view.label if len(found) > 1 or key else "",
         others=tuple(other.view.label for other in found[1:] if not other.equals(taken)),
         places=places,
@@ -90,14 +90,19 @@ def _check_values(tensors: Mapping[str, Tensor]) -> None:
         raise ConfigError(bad)
 
 
-def _set_normalisation(layer: Normalize, beside: Mapping[str, Tensor], facts: DatasetFacts, how: str) -> str:
-    """Set the normalisation of images, and return a description of it.
+def _set_normalisation(
+    layer: Normalize, beside: Mapping[str, Tensor], facts: DatasetFacts, how: str, plain: bool
+) -> str:
+    """Set the normalisation of images, and return a description of it. plain: whether the network takes images in
+    [0,1] unless `how` or the file says otherwise, as networks of the user's own do.
 
     Raises: ConfigError, if `how` is not empty, none, dataset or MEAN/STD.
     """
     if not how and (buffers := _buffers_in(beside, facts)):
         _set_buffers(layer, *buffers)
         return "the file's mean and std"
+    if plain and not how:
+        how = "none"
     if how in ("", "dataset"):
         _set_buffers(layer, torch.tensor(facts.mean), torch.tensor(facts.std))
         return "the data set's mean and std"

@@ -13,8 +13,9 @@ from engine.models.weight_sets import parts, unwrapped
 from engine.models.weight_values import same
 
 MEANS, STDS = ("mean", "mu", "new_mean"), ("std", "sigma", "new_std")  # names of the buffers of normalisation layers
-# Modules that training scripts register beside the layers of a network; their tensors compute no logits.
-BESIDE = re.compile(r"(^|\.)(criterion|\w*loss\w*|metrics?|\w+_acc|\w*accuracy)(\.|$)", re.IGNORECASE)
+# Modules that training scripts register beside the layers of a network; their tensors compute no logits. `sub_block1`
+# is in every WideResNet of the code of TRADES, and in none of its forward passes.
+BESIDE = re.compile(r"(^|\.)(criterion|\w*loss\w*|metrics?|\w+_acc|\w*accuracy|sub_block1)(\.|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,13 @@ def candidates(
 
     Raises: ConfigError, with the reason why the preferred set does not fit, or if there is nothing under `key`.
     """
-    all_views = _views(sets, len(own))
+    all_views = _views(sets, {name.partition(".")[2] for name in own})
     views = [view for view in all_views if key in ("", *view.names)]
     if not views:
         known = ", ".join(dict.fromkeys(name for view in all_views for name in view.names))
         raise ConfigError(f"--key {key}: the file has no such weights{known and f' (it has {known})'}")
     named = [Candidate(view, places, "by name") for view in views if (places := by_name(own, view.tensors, config))]
-    return named or _in_order(own, views, ordered)
+    return named or _in_order(own, views, ordered, config)
 
 
 def counts(name: str) -> bool:
@@ -87,13 +88,14 @@ def is_normalisation(name: str) -> bool:
     return name.rpartition(".")[2] in (*MEANS, *STDS)
 
 
-def _views(sets: Mapping[str, dict[str, Tensor]], least: int) -> list[View]:
+def _views(sets: Mapping[str, dict[str, Tensor]], wanted: set[str]) -> list[View]:
+    """wanted: the names of the network's tensors, of which a network of the user's own may have any."""
     views = []
     for of_set, tensors in sets.items():
         whole = unwrapped({name: value for name, value in tensors.items() if counts(name)})
         # A set that is too small is kept, so that the error can say what does not fit.
-        for module, inside in (parts(whole, least) or {"": whole}).items():
-            layers = {name: value for name, value in inside.items() if not _is_beside(name, value)}
+        for module, inside in (parts(whole, len(wanted)) or {"": whole}).items():
+            layers = {name: value for name, value in inside.items() if name in wanted or not _is_beside(name, value)}
             taken = {f"{module}.{name}" if module else name for name in layers}
             beside = {name: value for name, value in whole.items() if name not in taken}
             views.append(View(of_set, module, layers, beside))
@@ -105,11 +107,11 @@ def _is_beside(name: str, value: Tensor) -> bool:
     return value.ndim == 0 or bool(BESIDE.search(name)) or is_normalisation(name)
 
 
-def _in_order(own: Mapping[str, Tensor], views: list[View], ordered: bool) -> list[Candidate]:
+def _in_order(own: Mapping[str, Tensor], views: list[View], ordered: bool, config: ModelConfig) -> list[Candidate]:
     found, errors = [], []
     for view in views:
         try:
-            places = by_order(own, view.tensors, ordered)
+            places = by_order(own, view.tensors, ordered, config)
         except ConfigError as error:
             errors.append(error)
         else:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from engine.config.errors import ConfigError
+from engine.config.networks import NETWORKS_WITH_WIDTH, family
 from engine.config.sections import ModelConfig
 from engine.models.build import COMMON_NAMES
 
@@ -28,14 +29,14 @@ def by_name(own: Mapping[str, Tensor], given: Mapping[str, Tensor], config: Mode
     return None
 
 
-def by_order(own: Mapping[str, Tensor], given: Mapping[str, Tensor], ordered: bool) -> Places:
+def by_order(own: Mapping[str, Tensor], given: Mapping[str, Tensor], ordered: bool, config: ModelConfig) -> Places:
     """Places by order among the tensors of one kind (weight, bias, ...) and shape.
 
     ordered: whether the order of `given` can be that of the modules.
 
     Raises: ConfigError, naming the first tensor that has no place, or if the order decides and is not the modules'.
     """
-    places = _next_of_their_kind(own, given)
+    places = _next_of_their_kind(own, given, family(config.name) in NETWORKS_WITH_WIDTH)
     kinds = {(name.rpartition(".")[2], value.shape) for name, value in own.items()}
     if (not ordered or [*given] == sorted(given)) and len(kinds) < len(own):  # sorted: not the order of the modules
         raise ConfigError(
@@ -47,15 +48,17 @@ def by_order(own: Mapping[str, Tensor], given: Mapping[str, Tensor], ordered: bo
 
 def _namings(own: Mapping[str, Tensor], config: ModelConfig) -> list[Places | None]:
     """Known names for our tensors. None stands for our own names, which are torchvision's for its networks."""
-    if config.name not in COMMON_NAMES:
+    if family(config.name) not in COMMON_NAMES:
         return [None]
-    modules = COMMON_NAMES[config.name](config)
-    return [{name: _common(name, modules) for name in own}, None]
+    modules = COMMON_NAMES[family(config.name)](config)
+    return [{name: _plain(_common(name, modules)) for name in own}, None]
 
 
 def _plain(name: str) -> str:
     """A name of one implementation in the words of the others."""
-    return name.replace("shortcut.0.", "shortcut.").replace("fc.", "linear.")
+    for theirs, ours in (("downsample.", "shortcut."), ("convShortcut.", "shortcut."), ("shortcut.0.", "shortcut.")):
+        name = name.replace(theirs, ours)
+    return name.replace("fc.", "linear.")
 
 
 def _common(name: str, modules: Mapping[str, str]) -> str:
@@ -64,7 +67,8 @@ def _common(name: str, modules: Mapping[str, str]) -> str:
     return f"{modules[number]}.{rest}"
 
 
-def _next_of_their_kind(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Places:
+def _next_of_their_kind(own: Mapping[str, Tensor], given: Mapping[str, Tensor], has_width: bool) -> Places:
+    """has_width: whether the width of the network is a setting, for the message of an error."""
     waiting: dict[tuple[str, torch.Size], list[str]] = defaultdict(list)
     for name, value in given.items():
         waiting[name.rpartition(".")[2], value.shape].append(name)
@@ -72,7 +76,7 @@ def _next_of_their_kind(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) 
     for name, value in own.items():
         kind = name.rpartition(".")[2], value.shape
         if not waiting[kind]:
-            raise ConfigError(_no_match_message(name, value, own, given))
+            raise ConfigError(_no_match_message(name, value, own, given, has_width))
         places[name] = waiting[kind].pop(0)
     left = [name for names in waiting.values() for name in names]
     if left:
@@ -83,11 +87,13 @@ def _next_of_their_kind(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) 
     return places
 
 
-def _no_match_message(name: str, value: Tensor, own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
+def _no_match_message(
+    name: str, value: Tensor, own: Mapping[str, Tensor], given: Mapping[str, Tensor], has_width: bool
+) -> str:
     counts = f"the file has {len(given)} tensors, the network {len(own)}"
     message = f"no tensor of the file fits {name} {tuple(value.shape)}: {counts}"
     first = next((tensor for tensor in given.values() if tensor.ndim == 4), None)
-    if first is not None and value.ndim == 4 and first.shape[0] != value.shape[0]:
+    if has_width and first is not None and value.ndim == 4 and first.shape[0] != value.shape[0]:
         message += (
             f"; the file's first convolution has {first.shape[0]} channels, so try --set model.width={first.shape[0]}"
         )

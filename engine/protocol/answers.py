@@ -2,6 +2,9 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from typing import BinaryIO
 
 import msgspec
 
@@ -9,17 +12,32 @@ from engine.config.sendable import sendable
 from engine.protocol.exit_code import ExitCode
 from engine.protocol.requests import Refused
 
+_output: BinaryIO | None = None  # for the answers; None for standard output
+
+
+@contextmanager
+def printing_elsewhere() -> Iterator[None]:
+    """Inside the block, what other code prints goes to standard error, so that only answers are in the answers."""
+    global _output
+    _output = sys.stdout.buffer
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _output = None
+
 
 def answer(content: object) -> None:
     """Print one answer and flush it, because the other process waits for the answer.
 
     Raises: BrokenPipeError, if the other process has ended. The answer is then discarded.
     """
+    output = _output or sys.stdout.buffer
     try:
-        sys.stdout.buffer.write(msgspec.json.encode(content) + b"\n")
-        sys.stdout.buffer.flush()
+        output.write(msgspec.json.encode(content) + b"\n")
+        output.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains again when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())  # else Python complains again when it ends
         raise
 
 

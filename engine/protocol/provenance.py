@@ -39,6 +39,12 @@ def code_fingerprint() -> str:
     return digest.hexdigest()[:12]
 
 
+def combined_fingerprint(engine: str, *user_code: str) -> str:
+    """The fingerprint of the engine's source and of code of the user's own. user_code: fingerprints, "" for none."""
+    own = [fingerprint for fingerprint in user_code if fingerprint]
+    return hashlib.sha256("\0".join([engine, *own]).encode()).hexdigest()[:12] if engine and own else engine
+
+
 def git_commit() -> str:
     """The git commit of the checkout that the engine runs from. Empty if the engine does not run from a checkout."""
     if not (PACKAGE.parent / ".git").exists():

@@ -1,7 +1,8 @@
 """The requests to the engine's commands, and their answers.
 
 A request is one JSON object on standard input. Answers are one JSON object per line on standard output. `--check` and
-`--flops` take a RunConfig; `--check gpu` is for a run that will have the slot of a GPU. `--doctor` takes the folder of
+`--flops` take a RunConfig; `--check gpu` is for a run that will have the slot of a GPU, `--check
+code-of=FOLDER` for the repetition of a run whose copy of the user's code counts. `--doctor` takes the folder of
 the data sets as its argument. The other commands take a request from this file. Every command but `--doctor` may answer
 Refused instead. `--serve` takes many requests, one Question per line, and answers each with several lines.
 """
@@ -19,6 +20,7 @@ from engine.config.typed import decode
 from engine.plan.cost import Passes
 
 ON_GPU = "gpu"  # the argument of `--check` for a run that will have the slot of a GPU
+CODE_OF = "code-of="  # how the argument of `--check` begins that names the folder of a run that is repeated
 
 
 class Answer(Struct, tag_field="type", kw_only=True):

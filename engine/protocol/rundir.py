@@ -8,6 +8,7 @@ import msgspec
 
 from engine.config.errors import UserError
 from engine.config.typed import decode
+from engine.config.user_code import MODEL_COPY
 
 if TYPE_CHECKING:
     from engine.protocol.submission import Submission
@@ -45,6 +46,7 @@ class RunDir:
         self.exit = path / "exit.json"
         self.notes = path / "notes.json"
         self.lock = path / "lock"
+        self.model_code = path / MODEL_COPY  # the copy of the file with the user's network
 
     def submission(self) -> "Submission":
         """Read `config.json`. Raises: SubmissionError."""

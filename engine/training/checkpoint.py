@@ -147,9 +147,10 @@ def load_model(run_dir: str | Path, which: Literal["last", "best"] = "last") -> 
     """The trained network of a run, in eval mode on the CPU.
 
     The network takes images in [0,1], (B, C, H, W), and returns logits, (B, classes). which: `last` for the weights at
-    the end of training; `best` for the weights at the end of the last epoch that had not collapsed.
+    the end of training; `best` for the weights at the end of the last epoch that had not collapsed. The code of a
+    network of the user's own is run, from the copy in the folder.
 
-    Raises: CheckpointError, if the run has no readable checkpoint of that kind.
+    Raises: CheckpointError, if the run has no readable checkpoint of that kind; ConfigError, if the code has changed.
     """
     rundir = RunDir(Path(run_dir).expanduser())
     try:
@@ -162,6 +163,6 @@ def load_model(run_dir: str | Path, which: Literal["last", "best"] = "last") -> 
         )
     config = trained_config(state)
     facts = decode(state["facts"], DatasetFacts) if "facts" in state else facts_of(config.dataset)
-    model = build_network(config.model, facts)
+    model = build_network(config.model, facts, rundir.path)
     model.load_state_dict(state.get("averaged", state["model"]))
     return model.eval()

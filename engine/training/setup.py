@@ -3,16 +3,19 @@
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from engine.config.errors import ConfigError
 from engine.config.phases import Phase
 from engine.config.run import FP16_IS_UNCAPTURABLE, WAY_OUT_OF_CAPTURE, RunConfig
 from engine.data.dataset import Batches, Dataset, Images, open_training_data
-from engine.models.build import build_network, has_random_layers
+from engine.models.build import build_network, has_random_layers, has_unknown_layers
 from engine.models.flops import count_crops
+from engine.models.user_network import note_random_numbers
 from engine.plan.cost import epoch_flops
 from engine.plan.learning_rate import learning_rate
 from engine.plan.timeline import Timeline
@@ -107,8 +110,10 @@ class Setup:
         return notes + [note for note in (self.not_compiled, self.not_captured) if note]
 
 
-def set_up(config: RunConfig, tell: Callable[[str], None] = lambda phase: None) -> Setup:
+def set_up(config: RunConfig, tell: Callable[[str], None] = lambda phase: None, folder: Path | None = None) -> Setup:
     """Open the data of a run and make its network on its device. tell: called with what it does next, in words.
+
+    folder: the run directory, which has the copy of the user's code.
 
     Raises: ConfigError (DataError is one), OSError.
     """
@@ -121,13 +126,14 @@ def set_up(config: RunConfig, tell: Callable[[str], None] = lambda phase: None) 
     search, _ = precision.choose(config.eval.search, device)
     dataset = open_training_data(config)
     phases = [dataset.filled(phase) for phase in config.phase_list]
-    timeline = _timeline(config, dataset, phases)
+    timeline = _timeline(config, dataset, phases, folder)
     pays = should_compile(config.compile, device, timeline.flops)
     missing = missing_for_compiling(device) if pays and config.compile == "auto" else ""
     possible = open_graphs(device)
     graphs, not_captured = _graphs(config, possible, chosen)
     capturable = possible is not None and chosen != "fp16"  # with `capture = off`, too, for the same numbers
     tell("building the network")
+    network = _network(config, dataset, phases, folder)
     return Setup(
         config=config,
         device=device,
@@ -139,7 +145,7 @@ def set_up(config: RunConfig, tell: Callable[[str], None] = lambda phase: None) 
         batches=[dataset.batches(phase, config.seed, device) for phase in phases],
         test=dataset.test(phases[-1], device),
         timeline=timeline,
-        learner=_learner(config, dataset, phases, timeline, device, chosen, pays and not missing, capturable),
+        learner=_learner(config, network, phases, timeline, device, chosen, pays and not missing, capturable),
         not_compiled=f"not compiled: {missing} is missing" if missing else "",
         graphs=graphs,
         not_captured=not_captured,
@@ -159,16 +165,26 @@ def _graphs(config: RunConfig, graphs: Graphs | None, precision: str) -> tuple[G
     return None if config.capture == "off" else graphs, ""
 
 
-def _timeline(config: RunConfig, dataset: Dataset, phases: list[Phase]) -> Timeline:
-    images, passes = dataset.train_images, count_crops(config, dataset.facts)
+def _timeline(config: RunConfig, dataset: Dataset, phases: list[Phase], folder: Path | None) -> Timeline:
+    images, passes = dataset.train_images, count_crops(config, dataset.facts, folder)
     typed = zip(config.phase_list, phases, strict=True)
     costs = [epoch_flops(config, phase, passes[asked.crop], images) for asked, phase in typed]
     return Timeline.plan(phases, images, config.updates_per_minibatch, costs)
 
 
+def _network(config: RunConfig, dataset: Dataset, phases: list[Phase], folder: Path | None) -> nn.Module:
+    """The network of a run with its initial weights. Raises: ConfigError."""
+    torch.manual_seed(config.seed)
+    model = build_network(config.model, dataset.facts, folder)
+    if has_unknown_layers(config.model):
+        facts, crop = dataset.facts, phases[0].crop
+        note_random_numbers(model, torch.zeros(2, facts.channels, crop or facts.height, crop or facts.width))
+    return model
+
+
 def _learner(
     config: RunConfig,
-    dataset: Dataset,
+    model: nn.Module,
     phases: list[Phase],
     timeline: Timeline,
     device: torch.device,
@@ -180,8 +196,6 @@ def _learner(
         planned = timeline.lr_at(step)
         return learning_rate(config.optim, step, timeline.total_steps) if planned is None else planned
 
-    torch.manual_seed(config.seed)
-    model = build_network(config.model, dataset.facts)
     sizes = {min(phase.batch_size, config.micro_batch or phase.batch_size) for phase in phases}
     or_fail = config.compile == "on"
     compile_for = sizes if compiled else ()

@@ -50,7 +50,6 @@ def rerun(
     from fastadv_tui.history.index import History
     from fastadv_tui.history.selection import selected_rows
     from fastadv_tui.launch import again
-    from fastadv_tui.runs import engine_client
     from fastadv_tui.terminal.each_run import for_each
     from fastadv_tui.terminal.output import print_notices
 
@@ -65,10 +64,18 @@ def rerun(
     print(f"{len(found)} run(s) to submit again", file=sys.stderr)
     if len(found) > MAX_UNCONFIRMED and not yes:
         typer.confirm("start them?", abort=True, err=True)
-    for config in engine_client.runs_to_check(run.config for run in found):
-        engine_client.check(config)
+    _check(found)
     print_notices(again.submit_again(found, lambda rundir: print(rundir.id, flush=True)))
     raise typer.Exit(code)
+
+
+def _check(runs: "Sequence[RunAgain]") -> None:
+    """Check a run of each kind, with the copy of the user's code that it takes. Raises: UserError."""
+    from fastadv_tui.runs import engine_client
+
+    code_of = {run.config: run.code_of for run in runs}
+    for config in engine_client.runs_to_check(code_of):
+        engine_client.check(config, code_of[config])
 
 
 def recorded_sweep(words: Sequence[str]) -> "list[RunConfig]":

@@ -38,7 +38,10 @@ def _text(help_: str, *names: str, **more: Any) -> Any:
 OPTIONS: dict[str, tuple[str, Any]] = {  # by name of the parameter: dotted key of the setting, annotation
     "model": (
         "model.name",
-        _text("Network to train, e.g. preact-resnet18, or torchvision's resnet50.", autocompletion=completion.networks),
+        _text(
+            "Network to train: preact-resnet18, torchvision's resnet50, timm:NAME, or your own, FILE.py:NAME.",
+            autocompletion=completion.networks,
+        ),
     ),
     "method": (
         "method.name",

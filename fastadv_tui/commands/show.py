@@ -54,6 +54,7 @@ def facts(row: "Row") -> list[tuple[str, str]]:
     from fastadv_tui.history.columns import COLUMNS, reason_text, status_text
     from fastadv_tui.history.evaluations import full_texts, replaced_text
 
+    own = " and of the network's" if row.settings.get("model.code") else ""
     found = [
         ("run", row.id),
         ("name", row.name),
@@ -73,7 +74,7 @@ def facts(row: "Row") -> list[tuple[str, str]]:
         *([("main memory", format_bytes(row.peak_memory))] if row.gpu_memory is not None and row.peak_memory else []),
         ("submitted", format_time(row.submitted)),
         ("ended", COLUMNS["ended"].text(row)),
-        ("code", f"fingerprint {row.code_fingerprint or '-'} of the engine's files"),
+        ("code", f"fingerprint {row.code_fingerprint or '-'} of the engine's files{own}"),
     ]
     found += [("warning", text) for text in figure_warnings(row.without_gradient, row.images, row.answers)]
     found += [("evaluated", text) for text in full_texts(row.evaluations)]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,13 +23,15 @@ SWEEP_TAG = re.compile(r"sweep-[0-9a-f]{4}")
 
 class RunAgain(Struct, frozen=True):
     """A run to submit once more. command: the command line that is on record for the run that is repeated, so that a
-    run of a sweep stays one. tags: of the new run.
+    run of a sweep stays one. tags: of the new run. code_of: the run that is repeated if it has a copy of the user's
+    code, which the new run takes, too.
     """
 
     config: RunConfig
     command: tuple[str, ...]
     tags: tuple[str, ...]
     slots: int
+    code_of: Path | None = None
 
 
 def again(row: Row) -> RunAgain:
@@ -38,8 +41,11 @@ def again(row: Row) -> RunAgain:
     """
     if row.live:
         raise UserError(f"{row.id} is {row.status}; wait for its end, or stop it first with `fastadv stop {row.id}`")
-    submission = run_folder(row.id).submission()
-    return RunAgain(submission.config, tuple(submission.command), tuple(row.tags), submission.slots)
+    rundir = run_folder(row.id)
+    submission = rundir.submission()
+    return RunAgain(
+        submission.config, tuple(submission.command), tuple(row.tags), submission.slots, _code_of(rundir, submission)
+    )
 
 
 def to_repeat(rows: Iterable[Row], everything: Iterable[Row]) -> list[Row]:
@@ -71,21 +77,38 @@ def missing(
     everything: all rows of the history. configs_of: the configurations of a sweep, from the words after `sweep`.
     Raises: UserError, if no row belongs to a sweep.
     """
-    sweeps: dict[tuple[tuple[str, ...], tuple[str, ...]], Submission] = {}
+    sweeps: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[Submission, Path | None]] = {}
     for row in rows:
         submission = _sweep_of(row)
         if submission is not None:
-            sweeps.setdefault((tuple(submission.command), _sweep_tags(row, submission.command)), submission)
+            place = tuple(submission.command), _sweep_tags(row, submission.command)
+            sweeps.setdefault(place, (submission, _code_of(run_folder(row.id), submission)))
     if not sweeps:
         raise UserError("none of these runs is of a sweep; --missing needs one that is left, since it has the command")
     found = []
-    for (command, tags), submission in sweeps.items():
-        placed = [
-            msgspec.structs.replace(config, dataset=submission.config.dataset, data_dir=submission.config.data_dir)
-            for config in configs_of(command[2:])
-        ]  # paths that were typed relative to the folder of that time
-        found += [RunAgain(config, command, tags, submission.slots) for config in lacking(placed, tags, everything)]
+    for (command, tags), (submission, code_of) in sweeps.items():
+        placed = [_placed(config, submission.config) for config in configs_of(command[2:])]
+        found += [
+            RunAgain(config, command, tags, submission.slots, code_of) for config in lacking(placed, tags, everything)
+        ]
     return found
+
+
+def _placed(config: RunConfig, then: RunConfig) -> RunConfig:
+    """A configuration of a sweep with the paths that were typed relative to the folder of that time, and the user's
+    code of that time. then: of a run of the sweep.
+    """
+    own, others = config.model.user_code, then.model.user_code
+    model = config.model
+    if own is not None and others is not None and (own.short, own.name) == (others.short, others.name):
+        model = msgspec.structs.replace(model, name=then.model.name, code=then.model.code)
+    return msgspec.structs.replace(config, dataset=then.dataset, data_dir=then.data_dir, model=model)
+
+
+def _code_of(rundir: RunDir, submission: Submission) -> Path | None:
+    """The folder of a run that keeps a copy of the user's code, None if it needs none."""
+    code = submission.config.model.user_code
+    return rundir.path if code is not None and code.in_file else None
 
 
 def lacking(configs: Iterable[RunConfig], tags: Iterable[str], everything: Iterable[Row]) -> list[RunConfig]:
@@ -118,12 +141,12 @@ def alike(configs: Iterable[RunConfig], rows: Iterable[Row]) -> list[Row]:
 
 def submit_again(runs: Iterable[RunAgain], queued: Callable[[RunDir], None]) -> list[str]:
     """Submit the runs. Returns: warnings, as `submit_group`. Raises: HomeError, RunError."""
-    groups: dict[tuple[tuple[str, ...], tuple[str, ...], int], list[RunConfig]] = {}
+    groups: dict[tuple[tuple[str, ...], tuple[str, ...], int, Path | None], list[RunConfig]] = {}
     for run in runs:
-        groups.setdefault((run.command, run.tags, run.slots), []).append(run.config)
+        groups.setdefault((run.command, run.tags, run.slots, run.code_of), []).append(run.config)
     warnings = []
-    for (command, tags, slots), configs in groups.items():
-        warnings += submit_group(configs, command, tags, slots, queued)
+    for (command, tags, slots, code_of), configs in groups.items():
+        warnings += submit_group(configs, command, tags, slots, queued, code_of)
     return warnings
 
 

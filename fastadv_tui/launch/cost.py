@@ -22,7 +22,7 @@ class FlopCounter:
 
     def __init__(self, ask: Callable[[RunConfig], Counted] = engine_client.count_flops) -> None:
         self._ask = ask
-        self._counted: dict[tuple[object, ...], Counted | None] = {}
+        self._counted: dict[tuple[object, ...], Counted | str] = {}  # a text: why there is no figure
 
     def missing(self, configs: Iterable[RunConfig]) -> list[RunConfig]:
         """The configurations whose networks are not counted yet, one per network."""
@@ -37,13 +37,20 @@ class FlopCounter:
             self._counted[_key(config)] = self._ask(config)
         except SupersededError:
             raise
-        except UserError:
-            self._counted[_key(config)] = None
+        except UserError as error:
+            self._counted[_key(config)] = str(error)
 
     def total(self, config: RunConfig) -> int | None:
         """Floating-point operations of the training on the official data set; None while they are unknown."""
         counted = self._counted.get(_key(config))
-        return training_flops(config, counted.passes, counted.train_images) if counted else None
+        if not isinstance(counted, Counted):
+            return None
+        return training_flops(config, counted.passes, counted.train_images)
+
+    def problem(self, config: RunConfig) -> str:
+        """Why the engine cannot count the network, in one line; empty if it can, or has not tried yet."""
+        counted = self._counted.get(_key(config))
+        return counted if isinstance(counted, str) else ""
 
 
 def _key(config: RunConfig) -> tuple[object, ...]:
@@ -52,8 +59,8 @@ def _key(config: RunConfig) -> tuple[object, ...]:
 
 # Past runs with the same values of these settings predict the seconds per epoch of a new run.
 PACE_KEYS = (
-    "model.name", "model.width", "model.depth", "batch_size", "phases", "micro_batch", "method.name", "method.steps",
-    "method.replays",
+    "model.name", "model.width", "model.depth", "model.args", "batch_size", "phases", "micro_batch", "method.name",
+    "method.steps", "method.replays",
 )  # fmt: skip
 
 

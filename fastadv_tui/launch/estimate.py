@@ -42,6 +42,7 @@ class Estimator:
             place=self._place,
             same=self._same,
             problem=self._problem,
+            uncountable=next(filter(None, map(self._flops.problem, plan.variants)), ""),
         )
 
     def uncounted(self, plan: LaunchPlan) -> bool:

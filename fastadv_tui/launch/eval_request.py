@@ -15,8 +15,11 @@ from engine.protocol.requests import EvalRequest
 from fastadv_tui.errors import UserError
 from fastadv_tui.history.selection import find_run
 from fastadv_tui.launch.submission import configure, typed_norm
+from fastadv_tui.launch.user_code import with_user_code
 from fastadv_tui.paths import ensure_home, evaluations_dir, typed_path
 from fastadv_tui.runs.find import RunNotFoundError
+
+OF_OWN_CODE = ("model.args", "model.code")  # settings of a network in a file of the user's own
 
 
 def request(
@@ -89,7 +92,10 @@ def _of_run(name: str, dataset: str | None, typed: Mapping[str, str | None], whi
     settings = {full_key(key): parse_value(key, text, norm) for key, text in typed.items() if text is not None}
     kept = {**(flatten(trained) if norm == trained.norm else _without_attack(trained)), **settings}
     preset = kept.pop("preset")
+    if "model.name" in settings:  # another network: what belongs to the run's own file does not apply
+        kept = {key: value for key, value in kept.items() if key not in OF_OWN_CODE or key in settings}
     config = build(dataset or trained.dataset, {k: v for k, v in kept.items() if k != "dataset"}, preset or None)
+    config = with_user_code(config) if "model.name" in settings else config
     weights = rundir.last if which == "last" else rundir.best
     if not weights.exists():
         raise UserError(f"{rundir.id} has no {which} checkpoint: {weights} does not exist")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import cache, partial
+from pathlib import Path
 
 from engine.config.run import RunConfig
 from engine.protocol.provenance import code_version
@@ -33,15 +34,17 @@ def submit_group(
     tags: Sequence[str],
     slots: int = 1,
     queued: Callable[[RunDir], None] = lambda rundir: None,
+    code_of: Path | None = None,
 ) -> list[str]:
     """Submit runs in their order, each with these tags. queued: called with each run that has its place in the queue.
+    code_of: the folder of a run, as for `create_run`.
 
     Returns: warnings about rows of the history that could not be written; the runs were submitted all the same.
     Raises: HomeError, RunError. The runs that `queued` was called with keep their places.
     """
     configs, queue, submitted = list(configs), RunQueue.of_home(), list[RunDir]()
     notes = encoded(Notes(tags=list(tags)))
-    create = partial(create_run, command=command, slots=slots, code=code_version(), notes=notes)
+    create = partial(create_run, command=command, slots=slots, code=code_version(), notes=notes, code_of=code_of)
     begun, devices = time.time(), _devices_of(configs)
     with suppress(UserError):  # the same error follows below, where the rows are written
         History().begin()

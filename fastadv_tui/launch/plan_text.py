@@ -10,6 +10,7 @@ from fastadv_tui.launch.form import LaunchPlan
 from fastadv_tui.launch.line import Place
 from fastadv_tui.launch.submission import scaled_phases, understood
 from fastadv_tui.text.quantities import format_bytes, format_duration, format_flops, phase_words
+from fastadv_tui.text.sanitize import one_line
 
 SOON = 1.0  # seconds; a run that starts within them starts now
 DAY = 86400.0
@@ -22,7 +23,8 @@ class Estimates(Struct, frozen=True):
 
     seconds, memory: of each variant, in seconds and bytes; None without a similar past run. memory_total: of this
     machine, in bytes. place: None while it is unknown. problem: why there is no place, such as a missing device.
-    same: the runs that live or are done with the same settings as a run of the plan.
+    same: the runs that live or are done with the same settings as a run of the plan. uncountable: why the work is
+    unknown, such as a network that cannot be built.
     """
 
     flops: Sequence[int | None] = ()
@@ -33,6 +35,7 @@ class Estimates(Struct, frozen=True):
     place: Place | None = None
     problem: str = ""
     same: Sequence[Row] = ()
+    uncountable: str = ""
 
 
 def plan_lines(plan: LaunchPlan, found: Estimates, now: float) -> list[tuple[str, str]]:
@@ -90,7 +93,7 @@ def _work(plan: LaunchPlan, found: Estimates) -> str:
         return "counting ..."
     known = [flops for flops in found.flops if flops is not None]
     if not known or len(known) < len(found.flops):
-        return "unknown"
+        return f"unknown: {one_line(found.uncountable)}" if found.uncountable else "unknown"
     total = sum(known) * plan.count / len(known)
     each = f"{format_flops(known[0])} each, " if plan.count > 1 and len({*known}) == 1 else ""
     return f"{each}{format_flops(total)}{' in all' if plan.count > 1 else ''} of training"

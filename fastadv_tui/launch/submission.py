@@ -16,6 +16,8 @@ from engine.config.presets import build, preset_norm, scaled_from
 from engine.config.run import RunConfig
 from engine.config.settings import settings
 from engine.config.units import both_units, reading_of
+from fastadv_tui.launch.axes import split
+from fastadv_tui.launch.user_code import with_user_code
 from fastadv_tui.paths import data_dir, ensure_home, typed_path
 
 MAX_RUNS = 10_000  # of one sweep
@@ -33,7 +35,7 @@ def configure(dataset: str, typed: Mapping[str, str | None], preset: str | None 
     values["data_dir"] = _data_dir(values.get("data_dir") or "")
     if values.get("extra_data"):
         values["extra_data"] = str(typed_path(values["extra_data"]))  # the engine runs in another working folder
-    config = build(_absolute(dataset), values, preset)
+    config = with_user_code(build(_absolute(dataset), values, preset))
     _check_phases(config, keys)
     _check_eps(config)
     return config
@@ -87,7 +89,7 @@ def grid(axes: Mapping[str, str], seeds: str | None) -> list[dict[str, str]]:
 
     Raises: ConfigError, if an axis has no values or the seeds are not numbers.
     """
-    values = {key: [value.strip() for value in text.split(",") if value.strip()] for key, text in axes.items()}
+    values = {key: split(text) for key, text in axes.items()}
     if seeds is not None:
         values["seed"] = list(map(str, parse_seeds(seeds)))
     empty = [key for key, found in values.items() if not found]

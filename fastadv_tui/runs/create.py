@@ -10,8 +10,9 @@ from pathlib import Path
 import msgspec
 
 from engine.config.run import RunConfig
+from engine.config.user_code import MODEL_COPY, file_to_run, read_code
 from engine.protocol.files import write_atomic
-from engine.protocol.provenance import CodeVersion, code_version
+from engine.protocol.provenance import CodeVersion, code_version, combined_fingerprint
 from engine.protocol.rundir import RunDir
 from engine.protocol.submission import Submission
 from fastadv_tui.errors import HomeError
@@ -28,13 +29,18 @@ def create_run(
     code: CodeVersion | None = None,
     submitted: float | None = None,
     notes: bytes = b"",
+    code_of: Path | None = None,
 ) -> RunDir:
     """Create a run directory with its `config.json`, readable by this user only.
 
     code, submitted: default: those of now. submitted: in unix time. notes: content of `notes.json`; empty: no file.
-    Raises: HomeError, if the directory cannot be written; no file is left then.
+    code_of: the folder of a run whose copy of the user's code is taken if the file has changed since.
+
+    Raises: HomeError, if the directory cannot be written; no file is left then. ConfigError, if the user's code has
+    changed since it was checked.
     """
     ensure_home()
+    copies = _copies(config, code_of)
     code = code or code_version()
     try:
         path = unused_path(runs_dir())
@@ -44,18 +50,27 @@ def create_run(
             config=config,
             version=code.version,
             commit=code.commit,
-            code_fingerprint=code.fingerprint,
+            code_fingerprint=combined_fingerprint(code.fingerprint, config.model.code),
             command=list(command),
             slots=slots,
         )
         config_json = msgspec.json.format(msgspec.json.encode(submission), indent=2)
-        files = {RunDir(path).config.name: config_json, RunDir(path).notes.name: notes}
+        files = {RunDir(path).config.name: config_json, RunDir(path).notes.name: notes, **copies}
         create_whole_folder(path, {name: content for name, content in files.items() if content})
     except OSError as error:
         raise HomeError(
             f"cannot write to {runs_dir()} ({error.strerror}); free some space or set FASTADV_HOME"
         ) from None
     return RunDir(path)
+
+
+def _copies(config: RunConfig, code_of: Path | None) -> dict[str, bytes]:
+    """The content of the copy of the user's code by its name in the run directory. Raises: ConfigError."""
+    code = config.model.user_code
+    if code is None or not code.in_file:
+        return {}
+    path = file_to_run(code, config.model.code, code_of, MODEL_COPY)
+    return {MODEL_COPY: read_code(path)}
 
 
 def unused_path(runs: Path) -> Path:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 from typing import Any, Generic, TypeVar
 
@@ -17,6 +18,7 @@ from engine.config.run import RunConfig
 from engine.config.typed import decode, decoder
 from engine.protocol.provenance import engine_command
 from engine.protocol.requests import (
+    CODE_OF,
     ON_GPU,
     Answer,
     Checked,
@@ -44,13 +46,16 @@ class EngineError(UserError):
 # -- one answer ---------------------------------------------------------------------------------------------------
 
 
-def check(config: RunConfig) -> Checked:
-    """Have the engine check the data and the device. The engine downloads the data if they are missing.
+def check(config: RunConfig, code_of: Path | None = None) -> Checked:
+    """Have the engine check the data, the device and the network. The engine downloads the data if they are missing.
+
+    code_of: the folder of a run that is repeated, whose copy of the user's code counts.
 
     Raises: UserError, if the run could not start; EngineError.
     """
     on_gpu = [ON_GPU] if takes_gpu(config.device) else []
-    return _ask("check", Checked, msgspec.json.encode(config), *on_gpu)
+    copied = [f"{CODE_OF}{code_of}"] if code_of else []
+    return _ask("check", Checked, msgspec.json.encode(config), *on_gpu, *copied)
 
 
 def doctor(data_dir: str) -> MachineReport:
@@ -74,7 +79,8 @@ def runs_to_check(configs: Iterable[RunConfig]) -> list[RunConfig]:
 
 
 def _checked_settings(config: RunConfig) -> tuple[object, ...]:
-    return config.dataset, config.data_dir, config.phase_list, config.model.name, config.device
+    model = config.model
+    return config.dataset, config.data_dir, config.phase_list, model.name, model.args, model.code, config.device
 
 
 def _ask(command: str, kind: type[OneAnswer], request: bytes, *arguments: str, stderr: int | None = None) -> OneAnswer:

@@ -21,7 +21,7 @@ from types import FrameType
 from engine.protocol.event_log import Writer, last, newest
 from engine.protocol.events import COMPILING, Note, Starting, Step
 from engine.protocol.exit_code import ExitCode
-from engine.protocol.provenance import code_fingerprint, engine_command
+from engine.protocol.provenance import code_fingerprint, combined_fingerprint, engine_command
 from engine.protocol.rundir import RunDir, SubmissionError
 from engine.protocol.submission import Submission
 from fastadv_tui.paths import HOME
@@ -99,10 +99,16 @@ class Supervisor:
             print(f"cannot write {self.rundir.exit.name} ({error}): {ending}", file=sys.stderr, flush=True)
 
     def _note_changed_code(self) -> None:
-        then, now = self.submission.code_fingerprint, code_fingerprint()
+        """Say what has changed since the run was submitted: the engine's code, and the user's, which is only read."""
+        model = self.submission.config.model
+        then, now = self.submission.code_fingerprint, combined_fingerprint(code_fingerprint(), model.code)
+        notes = []
         if then and then != now:
-            message = f"the engine's code has changed since this run was submitted ({then} then, {now} now)"
-            with Writer(self.rundir.events) as writer:
+            notes.append(f"the engine's code has changed since this run was submitted ({then} then, {now} now)")
+        if model.user_code is not None and model.code and not self.rundir.request.exists():
+            notes.append(model.user_code.change_note(model.code))
+        with Writer(self.rundir.events) as writer:
+            for message in filter(None, notes):
                 writer.write(Note(message=message))
 
     def _start(self, run_lock: int) -> Engine:

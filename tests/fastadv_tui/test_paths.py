@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from fastadv_tui.errors import HomeError, UserError
+from fastadv_tui.paths import engine_environment, typed_path
 from fastadv_tui.paths import home as home_folder
-from fastadv_tui.paths import typed_path
 from tests.support.processes import ROOT
 from tests.support.shell import FASTADV
 from tests.support.waiting import seconds
@@ -73,3 +73,15 @@ def test_typed_paths_are_absolute_and_know_homes(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("FASTADV_HOME", os.fsdecode(b"/tmp/\xff"))
     with pytest.raises(HomeError, match="is not UTF-8"):
         home_folder()
+
+
+def test_an_empty_part_of_pythonpath_does_not_let_the_engine_import_from_the_working_folder(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lies_here.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    code = [sys.executable, "-P", "-c", "import lies_here"]
+    monkeypatch.setenv("PYTHONPATH", f":{ROOT}:")
+    assert subprocess.run(code).returncode == 0
+    assert subprocess.run(code, env=engine_environment(), stderr=subprocess.DEVNULL).returncode == 1
+    assert engine_environment()["PYTHONPATH"] == str(ROOT)

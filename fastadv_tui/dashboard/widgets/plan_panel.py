@@ -63,7 +63,7 @@ def _plan(plan: LaunchPlan, found: Estimates, brief: bool, width: int) -> list[T
 
 def _unknown(text: str) -> bool:
     """Whether a fact is not known at all; one line has no room to say so."""
-    return text in ("unknown", NO_RUN)
+    return text == NO_RUN or text.startswith("unknown")
 
 
 def _toml(reading: FormReading, texts: Mapping[str, str]) -> list[Text]:

@@ -13,7 +13,7 @@ from engine.config.errors import ConfigError
 from engine.config.keys import SHORT_KEYS, assemble, flatten, full_key, parse_value
 from engine.config.method_section import MethodConfig
 from engine.config.methods import methods
-from engine.config.networks import NETWORKS, NETWORKS_WITH_ACTIVATION
+from engine.config.networks import NETWORKS, NETWORKS_WITH_ACTIVATION, family
 from engine.config.presets import PRESETS, build
 from engine.config.run import RunConfig
 from engine.config.section import Section
@@ -254,7 +254,8 @@ def test_a_section_of_a_config_cannot_be_changed_after_it_was_checked() -> None:
 
 def test_an_activation_is_refused_for_networks_without_a_choice_of_it() -> None:
     with pytest.raises(
-        ConfigError, match=r"model\.activation = silu: only preact-resnet18 and pooled-cnn have this setting"
+        ConfigError,
+        match=r"model\.activation = silu: only preact-resnet18, resnet18-cifar, wideresnet",
     ):
         build("digits", {"model.activation": "silu"})
     assert build("cifar", {"model.activation": "silu"}).model.activation == "silu"
@@ -262,7 +263,7 @@ def test_an_activation_is_refused_for_networks_without_a_choice_of_it() -> None:
 
 def test_every_method_network_and_data_set_that_a_config_may_name_exists() -> None:
     assert tuple(methods()) == settings()["method.name"].choices
-    assert set(MODELS) == set(NETWORKS) > set(NETWORKS_WITH_ACTIVATION)
+    assert set(MODELS) == {family(name) for name in NETWORKS} > set(NETWORKS_WITH_ACTIVATION)
     assert set(ACTIVATIONS) == set(settings()["model.activation"].choices)
     assert set(DTYPES) | {"auto"} == set(settings()["precision"].choices)
     for spec in (*datasets().values(), spec_of(f"{FOLDER}/a")):

@@ -144,7 +144,7 @@ def test_fan_out_weights_have_the_variance_of_their_outputs() -> None:
     assert not linear.bias.any()
 
 
-@pytest.mark.parametrize("name", NETWORKS_WITH_ACTIVATION)
+@pytest.mark.parametrize("name", [name.replace("wideresnet", "wideresnet-10-1") for name in NETWORKS_WITH_ACTIVATION])
 def test_a_chosen_activation_is_used_in_every_layer(name: str) -> None:
     model = build_network(ModelConfig(name=name, width=4, activation="gelu"), datasets()["cifar10"].facts)
     kinds = {type(layer) for layer in model.modules()}

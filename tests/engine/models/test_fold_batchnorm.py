@@ -18,6 +18,8 @@ NETWORKS = [
     ModelConfig(name="preact-resnet18", width=8, activation="silu"),
     ModelConfig(name="pooled-cnn", width=8, activation="gelu"),
     ModelConfig(name="resnet18"),
+    ModelConfig(name="resnet18-cifar", width=8),
+    ModelConfig(name="wideresnet-10-2"),
 ]
 
 
@@ -47,7 +49,7 @@ def test_a_folded_network_computes_the_same_logits_but_for_rounding(config: Mode
             assert torch.allclose(one, two, rtol=1e-3, atol=1e-4 * float(one.abs().max()))
 
 
-@pytest.mark.parametrize(("config", "left"), list(zip(NETWORKS, [9, 9, 3, 0], strict=True)), ids=str)
+@pytest.mark.parametrize(("config", "left"), list(zip(NETWORKS, [9, 9, 3, 0, 0, 3], strict=True)), ids=str)
 def test_batchnorm_is_folded_into_a_convolution_before_it(config: ModelConfig, left: int) -> None:
     """These are the second one of each block of PreActResNet18, and in the pooled network all that follow no pool."""
     model = used(config).eval()
@@ -80,3 +82,19 @@ def test_a_network_that_cannot_be_traced_is_copied_unchanged() -> None:
     assert isinstance(other, Branching)
     assert other is not model
     assert torch.allclose(other(x), model(x), atol=1e-5)
+
+
+def test_random_numbers_of_a_network_are_new_in_each_pass_of_its_copy() -> None:
+    """torch.fx would keep those of the pass that it traced."""
+
+    class Noisy(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.norm = nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            found: Tensor = self.norm(self.conv(x)) + torch.rand(4, 1, 1)
+            return found
+
+    copied, x = folded(Noisy().eval(), torch.float32), torch.rand(1, 3, 2, 2)
+    assert not torch.equal(copied(x), copied(x))

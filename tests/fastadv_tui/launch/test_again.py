@@ -113,3 +113,27 @@ def test_what_was_submitted_again_is_not_submitted_a_third_time(runs: list[RunDi
 def test_a_recorded_command_that_this_version_does_not_know_is_said(home: Path) -> None:
     with pytest.raises(UserError, match="is not understood: No such option"):
         recorded_sweep(["digits", "--no-such-option", "1"])
+
+
+def test_a_sweep_of_an_own_network_lacks_runs_of_the_code_of_that_time(
+    home: Path, fake_engine: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if the file has changed since: other code would be another sweep."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.py").write_text("then")
+    ensure_home()
+    RunQueue.of_home().pause()
+    words = ["fastadv", "sweep", "digits", "--set", "model=net.py:Net", "--seeds", "0-1", "--tag", "mine"]
+    runs: list[RunDir] = []
+    submit_group(recorded_sweep(words[2:]), words, ["mine"], queued=runs.append)
+    History().rows()
+    RunQueue.of_home().remove(runs[1].id)
+    shutil.rmtree(runs[1].path)
+    (tmp_path / "net.py").write_text("now")
+    rows = [row for row in History().rows() if "mine" in row.tags]
+    (lacked,) = again.missing(rows, rows, recorded_sweep)
+    assert lacked.config.seed == 1
+    assert lacked.config.model == runs[0].submission().config.model
+    submitted: list[RunDir] = []
+    again.submit_again([lacked], submitted.append)
+    assert submitted[0].model_code.read_text() == "then"

@@ -45,6 +45,7 @@ def test_nothing_is_invented() -> None:
     assert found["work"] == "unknown"
     assert found["time"] == found["memory"] == "unknown, no similar run yet"
     assert found["end"] == "unknown"
+    assert lines(Estimates([None], uncountable="net.py has no Net"))["work"] == "unknown: net.py has no Net"
     assert lines(Estimates([1, None], False, [1.0, None]), epochs="1,2")["time"].startswith("unknown")
 
 
