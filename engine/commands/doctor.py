@@ -53,5 +53,5 @@ def _found(dataset: str, data_dir: str) -> str:
         arrays = open_arrays(dataset, data_dir)
     except UserError as error:
         return str(error)
-    release = "official release" if arrays.official else "not the official files"
-    return f"{len(arrays.train_labels):,} training and {len(arrays.test_labels):,} test images, {release}"
+    release = {True: ", official release", False: ", not the official files", None: ""}[arrays.official]
+    return f"{len(arrays.train_labels):,} training and {len(arrays.test_labels):,} test images{release}"

@@ -109,7 +109,7 @@ class _RequestedEvaluation:
         check_fp32(self._device)
         if self._config.deterministic == "on":
             compute_deterministically(self._device)
-        self._dataset = open_dataset(self._config, fetch=True)
+        self._dataset = open_dataset(self._config, fetch=True, folder=Path(asked.run) if asked.run else None)
         self._search, _ = precision.choose(self._config.eval.search, self._device)
         weights = pretrained.read(Path(asked.weights))
         self._of_run = RunCheckpoint(asked, weights.content) if asked.run else None

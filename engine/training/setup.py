@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -107,8 +108,10 @@ class Setup:
         return notes + [note for note in (self.not_compiled, self.not_captured) if note]
 
 
-def set_up(config: RunConfig, tell: Callable[[str], None] = lambda phase: None) -> Setup:
+def set_up(config: RunConfig, tell: Callable[[str], None] = lambda phase: None, folder: Path | None = None) -> Setup:
     """Open the data of a run and make its network on its device. tell: called with what it does next, in words.
+
+    folder: the run directory, which may hold a copy of the user's file that gives the data.
 
     Raises: ConfigError (DataError is one), OSError.
     """
@@ -119,7 +122,7 @@ def set_up(config: RunConfig, tell: Callable[[str], None] = lambda phase: None) 
         compute_deterministically(device)
     chosen, _ = precision.choose(config.precision, device)
     search, _ = precision.choose(config.eval.search, device)
-    dataset = open_training_data(config)
+    dataset = open_training_data(config, folder=folder)
     phases = [dataset.filled(phase) for phase in config.phase_list]
     timeline = _timeline(config, dataset, phases)
     pays = should_compile(config.compile, device, timeline.flops)

@@ -29,7 +29,7 @@ class Training:
 
     def __init__(self, config: RunConfig, rundir: RunDir, writer: event_log.Writer, stop: StopRequest) -> None:
         self.config, self.rundir, self.stop = config, rundir, stop
-        self.setup = set_up(config, lambda phase: writer.write(events.Starting(phase=phase)))
+        self.setup = set_up(config, lambda phase: writer.write(events.Starting(phase=phase)), rundir.path)
         self.learner, self.timeline = self.setup.learner, self.setup.timeline
         watchdog = Watchdog(self.setup.dataset.facts.classes)
         has = {"has_signal": self.setup.signals, "has_alignment": self.setup.aligns}

@@ -14,7 +14,7 @@ from engine.config.units import parse_size
 from engine.protocol.requests import EvalRequest
 from fastadv_tui.errors import UserError
 from fastadv_tui.history.selection import find_run
-from fastadv_tui.launch.submission import configure, typed_norm
+from fastadv_tui.launch.submission import absolute, code_of, configure, typed_norm
 from fastadv_tui.paths import ensure_home, evaluations_dir, typed_path
 from fastadv_tui.runs.find import RunNotFoundError
 
@@ -89,6 +89,9 @@ def _of_run(name: str, dataset: str | None, typed: Mapping[str, str | None], whi
     settings = {full_key(key): parse_value(key, text, norm) for key, text in typed.items() if text is not None}
     kept = {**(flatten(trained) if norm == trained.norm else _without_attack(trained)), **settings}
     preset = kept.pop("preset")
+    if dataset is not None:
+        dataset = absolute(dataset)
+        kept["data_code"] = code_of(dataset)
     config = build(dataset or trained.dataset, {k: v for k, v in kept.items() if k != "dataset"}, preset or None)
     weights = rundir.last if which == "last" else rundir.best
     if not weights.exists():

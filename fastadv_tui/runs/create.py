@@ -9,7 +9,9 @@ from pathlib import Path
 
 import msgspec
 
+from engine.config.errors import ConfigError
 from engine.config.run import RunConfig
+from engine.config.user_code import DATASET_COPY, fingerprint_of, parse
 from engine.protocol.files import write_atomic
 from engine.protocol.provenance import CodeVersion, code_version
 from engine.protocol.rundir import RunDir
@@ -32,7 +34,8 @@ def create_run(
     """Create a run directory with its `config.json`, readable by this user only.
 
     code, submitted: default: those of now. submitted: in unix time. notes: content of `notes.json`; empty: no file.
-    Raises: HomeError, if the directory cannot be written; no file is left then.
+    Raises: HomeError, if the directory cannot be written; ConfigError, if a file of the user's code is no longer the
+    one that was checked. No file is left then.
     """
     ensure_home()
     code = code or code_version()
@@ -49,13 +52,27 @@ def create_run(
             slots=slots,
         )
         config_json = msgspec.json.format(msgspec.json.encode(submission), indent=2)
-        files = {RunDir(path).config.name: config_json, RunDir(path).notes.name: notes}
+        files = {RunDir(path).config.name: config_json, RunDir(path).notes.name: notes, **_code_copies(config)}
         create_whole_folder(path, {name: content for name, content in files.items() if content})
     except OSError as error:
         raise HomeError(
             f"cannot write to {runs_dir()} ({error.strerror}); free some space or set FASTADV_HOME"
         ) from None
     return RunDir(path)
+
+
+def _code_copies(config: RunConfig) -> dict[str, bytes]:
+    """The user's files of code that the run keeps, by name of the copy. They are read, never run.
+
+    Raises: ConfigError, if a file cannot be read or has changed.
+    """
+    code = parse(config.dataset) if config.data_code else None
+    if code is None:
+        return {}
+    content = code.content()
+    if fingerprint_of(content) != config.data_code:
+        raise ConfigError(f"{code.change(config.data_code)}; submit it as it is now with `fastadv run`")
+    return {DATASET_COPY: content}
 
 
 def unused_path(runs: Path) -> Path:
