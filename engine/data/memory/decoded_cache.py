@@ -35,7 +35,8 @@ def load_decoded(root: Path, key: str, count: int, side: int) -> NDArray[np.uint
     try:
         if path is None:
             return None
-        with np.load(path, allow_pickle=False) as kept:  # the zip has checksums
+        # NumPy leaves a damaged file open that it has opened itself
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:  # the zip has checksums
             if str(kept["key"]) != key:
                 return None
             images: NDArray[np.uint8] = kept["images"]

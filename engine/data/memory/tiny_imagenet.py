@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import UnidentifiedImageError
 
 from engine.config.errors import DataError
 from engine.config.plain_file import not_plain
-from engine.data.folder.rgb import open_image, read_image_file, to_rgb
+from engine.data.folder.rgb import UnsupportedImageError, open_image, read_image_file, to_rgb
 from engine.data.memory.arrays import Arrays
 from engine.data.memory.decoded_cache import keep_decoded, key_of_files, load_decoded
 from engine.protocol.cores import usable_cores
@@ -96,16 +97,24 @@ def _decoded(paths: Sequence[Path]) -> NDArray[np.uint8]:
 
 
 def _pixels(path: Path) -> NDArray[np.uint8]:
+    content = _content(path)
     try:
-        with open_image(read_image_file(path)) as image:
-            if image.size != (SIDE, SIDE):
-                raise DataError(f"{path} has {image.width} x {image.height} pixels, not {SIDE} x {SIDE}; {REMEDY}")
-            return np.asarray(to_rgb(image))
-    except DataError:
-        raise
+        with open_image(content) as image:
+            pixels = np.asarray(to_rgb(image))
+    except Exception as error:  # a damaged file can raise nearly anything
+        reason = "of no known format" if isinstance(error, UnidentifiedImageError) else error
+        raise DataError(f"{path} cannot be read as an image ({reason}); {REMEDY}") from None
+    if pixels.shape != (SIDE, SIDE, 3):
+        raise DataError(f"{path} has {pixels.shape[1]} x {pixels.shape[0]} pixels, not {SIDE} x {SIDE}; {REMEDY}")
+    return pixels
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return read_image_file(path)
     except FileNotFoundError:
         raise DataError(f"{path} is missing; {REMEDY}") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror or error}); {REMEDY}") from None
-    except Exception as error:  # a damaged file can raise nearly anything
+    except UnsupportedImageError as error:
         raise DataError(f"{path} cannot be read as an image ({error}); {REMEDY}") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); {REMEDY}") from None
