@@ -110,11 +110,13 @@ def _measured(row: "Row") -> str:
 
 def _files(folder: Path) -> list[tuple[str, str]]:
     """The lines that only the files of a run can tell."""
+    from engine.protocol.corruptions import read
     from engine.protocol.rundir import RunDir
     from fastadv_tui.launch.repeat import repeating_command
     from fastadv_tui.runs.observe import observe
+    from fastadv_tui.text.corruptions import summary
 
-    found: list[tuple[str, str]] = []
+    found = [("corrupted", text) for record in read(RunDir(folder).corruptions) for text in summary(record)]
     seen = observe(RunDir(folder))
     if started := seen.state.started:
         found.append(("trained on", f"{started.device}, {started.threads} CPU thread(s), {started.precision}"))
