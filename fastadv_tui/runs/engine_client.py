@@ -74,7 +74,7 @@ def runs_to_check(configs: Iterable[RunConfig]) -> list[RunConfig]:
 
 
 def _checked_settings(config: RunConfig) -> tuple[object, ...]:
-    return config.dataset, config.data_dir, config.phase_list, config.model.name, config.device
+    return config.dataset, config.data_code, config.data_dir, config.phase_list, config.model.name, config.device
 
 
 def _ask(command: str, kind: type[OneAnswer], request: bytes, *arguments: str, stderr: int | None = None) -> OneAnswer:

@@ -77,3 +77,14 @@ def write_tiny_imagenet(folder: Path, each: int = 3, val: int = 4) -> dict[str, 
     (folder / "wnids.txt").write_text("\n".join(reversed(WNIDS)))
     (folder / "test" / "images").mkdir(parents=True)
     return levels
+
+
+def write_corruptions(folder: Path, images: NDArray[np.uint8], labels: NDArray[np.int64], **changed: object) -> None:
+    """CIFAR-10-C's layout: images of corruption c in severity s are darker by c + 10 s. changed: whole arrays."""
+    from engine.data.memory.corruptions import CORRUPTIONS
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, name in enumerate(CORRUPTIONS):
+        darker = [np.maximum(images.astype(int) - number - 10 * severity, 0) for severity in range(1, 6)]
+        np.save(folder / f"{name}.npy", np.asarray(changed.get(name, np.concatenate(darker).astype(np.uint8))))
+    np.save(folder / "labels.npy", np.asarray(changed.get("labels", np.tile(labels, 5))))

@@ -200,7 +200,7 @@ FORMS = {
     "tensors": "return (torch.tensor(x), torch.tensor(y)), (torch.tensor(a), torch.tensor(b))",
     "torch datasets": f"{TORCH}\nreturn Pairs(x, y), Pairs(torch.tensor(a), torch.tensor(b))",
     "channels first": "return (x.transpose(0, 3, 1, 2), y), (a.transpose(0, 3, 1, 2), b)",
-    "Pillow": f"{TORCH}\nfrom PIL.Image import fromarray\nreturn Pairs([*map(fromarray, x)], y), Pairs([*map(fromarray, a)], b)",
+    "Pillow": f"{TORCH}\nfrom PIL.Image import fromarray as f\nreturn Pairs([*map(f, x)], y), Pairs([*map(f, a)], b)",
 }
 
 
