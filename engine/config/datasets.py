@@ -53,6 +53,7 @@ class DatasetSpec(Struct, frozen=True, kw_only=True):
     a folder of images. reader: "module:function", empty for a folder of images. The function takes the data folder (a
     Path) and returns `engine.data.memory.arrays.Arrays`, or None if the files are missing.
     own: whether the name of the data set holds a path of the user. The reader then takes this path as text.
+    slow: whether to read the files takes a minute, so that `fastadv doctor` looks only whether they are there.
     pgd_step: step size of PGD for linf in training and evaluation, as a fraction in [0,1]; None means eps / 4.
     files: path of the official files in the data folder, empty if the data set needs no files.
     download: None if the files cannot be downloaded.
@@ -68,6 +69,7 @@ class DatasetSpec(Struct, frozen=True, kw_only=True):
     files: str = ""
     download: Download | None = None
     own: bool = False
+    slow: bool = False
 
     @property
     def in_folder(self) -> bool:
@@ -129,6 +131,7 @@ BUILT_IN = (
         preset="wong2020",
         reader="engine.data.memory.tiny_imagenet:read",
         files="tiny-imagenet-200",
+        slow=True,
     ),
     DatasetSpec(
         name="imagenet", summary="ImageNet, as prepared by `fastadv prepare imagenet`", preset="wong2020-imagenet"
