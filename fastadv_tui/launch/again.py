@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from engine.config.datasets import path_of, with_path
 from engine.config.run import RunConfig
 from engine.protocol.rundir import RunDir
 from engine.protocol.submission import Submission
@@ -80,12 +81,18 @@ def missing(
         raise UserError("none of these runs is of a sweep; --missing needs one that is left, since it has the command")
     found = []
     for (command, tags), submission in sweeps.items():
+        then = submission.config
         placed = [
-            msgspec.structs.replace(config, dataset=submission.config.dataset, data_dir=submission.config.data_dir)
-            for config in configs_of(command[2:])
+            msgspec.structs.replace(config, dataset=then.dataset, data_dir=then.data_dir, data_code=then.data_code)
+            for config in configs_of(_with_paths(command[2:], then.dataset))
         ]  # paths that were typed relative to the folder of that time
         found += [RunAgain(config, command, tags, submission.slots) for config in lacking(placed, tags, everything)]
     return found
+
+
+def _with_paths(words: Sequence[str], dataset: str) -> list[str]:
+    """The words of a command with the absolute path of the user's data set, whose file is read for its fingerprint."""
+    return [dataset if path_of(word) and with_path(word, path_of(dataset)) == dataset else word for word in words]
 
 
 def lacking(configs: Iterable[RunConfig], tags: Iterable[str], everything: Iterable[Row]) -> list[RunConfig]:

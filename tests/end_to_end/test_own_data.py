@@ -6,12 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from engine.config.user_code import DATASET_COPY
+from engine.data.memory.datasets import open_arrays
 from engine.protocol import event_log
 from engine.protocol.events import Note
 from engine.protocol.rundir import RunDir
 from fastadv_tui.runs.state import load
+from tests.support.networks import trained_digits
 from tests.support.own_data import FIFTEEN_LINES, made_up, write_corruptions, write_npz, write_svhn
 from tests.support.runs import wait_for_status
 from tests.support.shell import fastadv, only_run, start, wait_for_steps
@@ -137,9 +140,30 @@ def test_accuracies_on_corrupted_images_are_kept_shown_and_exported(home: Path, 
     assert len(accuracies) == 75
     (mean, _) = [line for line in fastadv("show", "last").stdout.splitlines() if line.startswith("corrupted")]
     assert f"{100 * np.mean(accuracies):.1f}% mean over 15 corruptions" in mean
+    (listed,) = json.loads(fastadv("show", "last", "--json").stdout)["corruptions"]
+    assert listed["accuracies"] == json.loads(kept)["accuracies"]
     exported = fastadv("export", "last", "--format", "corruptions").stdout.splitlines()
     assert len(exported) == 76
     assert [float(line.rpartition(",")[2]) for line in exported[1:]] == accuracies
+
+
+def test_a_file_of_weights_is_measured_on_corrupted_images(home: Path, tmp_path: Path) -> None:
+    arrays, model = open_arrays("digits", ""), trained_digits(width=8)
+    images, labels = arrays.test_images[:50], arrays.test_labels[:50]
+    write_corruptions(tmp_path / "corrupted", images, labels)
+    torch.save(model.state_dict(), tmp_path / "weights.pt")
+    words = ["--dataset", "digits", "--set", "model.width=8", "--corruptions", str(tmp_path / "corrupted"), "--json"]
+    done = fastadv("eval", str(tmp_path / "weights.pt"), *words, "--limit", "40")
+    assert done.returncode == 0, done.stderr
+    measured = json.loads(done.stdout.splitlines()[-1])
+    assert (measured["type"], measured["images"]) == ("CorruptionsMeasured", 40)
+    names = [name for name, _ in measured["accuracies"]]
+    for name, severity in (("gaussian_noise", 1), ("fog", 3), ("jpeg_compression", 5)):
+        pixels = np.maximum(images[:40].astype(int) - names.index(name) - 10 * severity, 0)
+        with torch.no_grad():
+            answers = model(torch.tensor(pixels.transpose(0, 3, 1, 2) / 255, dtype=torch.float32)).argmax(1)
+        right = (answers.numpy() == labels[:40]).mean()
+        assert dict(measured["accuracies"])[name][severity - 1] == pytest.approx(right)
 
 
 @pytest.mark.parametrize(
@@ -155,10 +179,6 @@ def test_accuracies_on_corrupted_images_are_kept_shown_and_exported(home: Path, 
 def test_corruptions_that_cannot_be_measured_are_refused(
     home: Path, tmp_path: Path, words: list[str], said: str
 ) -> None:
-    import torch
-
-    from tests.support.networks import trained_digits
-
     weights = tmp_path / "weights.pt"
     torch.save(trained_digits(width=8).state_dict(), weights)
     (tmp_path / "empty").mkdir()

@@ -1,11 +1,15 @@
 """Own data sets as typed: paths become absolute, the file is read but never run, and the form shows what applies."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from engine.config.errors import ConfigError
+from engine.config.run import RunConfig
 from engine.config.user_code import DATASET_COPY, fingerprint_of
+from fastadv_tui.history.index import History
+from fastadv_tui.launch.again import missing
 from fastadv_tui.launch.cost import FlopCounter
 from fastadv_tui.launch.form import plan_form, read_form
 from fastadv_tui.launch.repeat import as_typed, repeating_command
@@ -118,3 +122,27 @@ def test_a_changed_file_is_counted_anew(mine: Path) -> None:
     assert counter.missing([first]) == []
     mine.write_text(FIFTEEN_LINES)
     assert counter.missing([configure("mine.py:data", {})])
+
+
+def test_a_sweep_finds_its_file_from_another_folder(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    History().begin()
+    config = configure("mine.py:data", {"epochs": "2"})
+    rundir = create_run(
+        config, ["fastadv", "sweep", "mine.py:data", "--seeds", "0-1"], notes=b'{"tags":["sweep-0a0a"]}'
+    )
+    History().record_all([rundir])
+    (row,) = History().rows()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    asked: list[list[str]] = []
+
+    def configs_of(words: Sequence[str]) -> list[RunConfig]:
+        asked.append(list(words))
+        return [configure(words[0], {"epochs": "2", "seed": seed}) for seed in ("0", "1")]
+
+    found = missing([row], [row], configs_of)
+    assert asked == [[f"{mine}:data", "--seeds", "0-1"]]
+    assert {run.config.dataset for run in found} == {f"{mine}:data"}
+    assert {run.config.data_code for run in found} == {config.data_code}
