@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from engine.config.datasets import DatasetFacts
 from engine.config.errors import DataError
 from engine.config.plain_file import not_plain
+from engine.data.memory.unreadable import UNREADABLE, short_reason
 
 # The 15 of the benchmark. The official folder has four more, which are meant for the choice of settings.
 CORRUPTIONS = (
@@ -100,8 +101,8 @@ def _mapped(path: Path) -> NDArray[Any]:
         raise DataError(f"{path} is missing; {REMEDY}") from None
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}; check its permissions") from None
-    except ValueError as error:  # also for Python objects
-        raise DataError(f"{path} is no array of numbers ({str(error).partition(chr(10))[0]}); {REMEDY}") from None
+    except UNREADABLE as error:  # also for Python objects
+        raise DataError(f"{path} is no array of numbers ({short_reason(error)}); {REMEDY}") from None
     return array
 
 

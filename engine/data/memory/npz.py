@@ -1,7 +1,6 @@
 """Read a data set from an npz file with the arrays x_train, y_train, x_test and y_test. Nothing is unpickled."""
 
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,10 @@ from engine.config.errors import DataError
 from engine.config.plain_file import not_plain
 from engine.data.memory.arrays import Arrays
 from engine.data.memory.own_arrays import own_arrays
+from engine.data.memory.unreadable import UNREADABLE, short_reason
 
 NAMES = ("x_train", "y_train", "x_test", "y_test")
 REMEDY = "write it with numpy.savez(FILE, x_train=..., y_train=..., x_test=..., y_test=...)"
-UNREADABLE = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, RuntimeError, MemoryError, NotImplementedError)
 
 
 def read(path: str) -> Arrays:
@@ -34,8 +33,7 @@ def read(path: str) -> Arrays:
     except OSError as error:
         raise DataError(f"cannot read {place}: {error.strerror}; check its permissions") from None
     except UNREADABLE as error:
-        reason = str(error).partition("\n")[0]
-        raise DataError(f"{place} cannot be read as npz ({reason}); {REMEDY}") from None
+        raise DataError(f"{place} cannot be read as npz ({short_reason(error)}); {REMEDY}") from None
     return own_arrays(place, *arrays)
 
 

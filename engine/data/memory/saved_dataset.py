@@ -10,6 +10,7 @@ from engine.config.errors import DataError
 from engine.data.memory.arrays import Arrays
 from engine.data.memory.own_arrays import own_arrays
 from engine.data.memory.torch_datasets import arrays_of
+from engine.data.memory.unreadable import short_reason
 
 TRAIN = ("train",)
 TEST = ("test", "validation", "valid", "val")
@@ -45,8 +46,9 @@ def _opened(place: str, path: str) -> Any:
     try:
         return load_from_disk(path)
     except Exception as error:  # a damaged folder can raise nearly anything
-        reason = str(error).strip().partition("\n")[0]
-        raise DataError(f"{place} cannot be read ({reason}); write it with datasets.save_to_disk") from None
+        raise DataError(
+            f"{place} cannot be read ({short_reason(error)}); write it with datasets.save_to_disk"
+        ) from None
 
 
 def _split(place: str, splits: Any, names: tuple[str, ...]) -> Any:
@@ -68,8 +70,9 @@ def _arrays(place: str, split: str, rows: Any) -> tuple[NDArray[Any], NDArray[An
     except DataError:
         raise
     except Exception as error:  # a damaged image can raise nearly anything
-        reason = str(error).strip().partition("\n")[0]
-        raise DataError(f"{place}: a {split} image cannot be read ({reason}); save the data set again") from None
+        raise DataError(
+            f"{place}: a {split} image cannot be read ({short_reason(error)}); save the data set again"
+        ) from None
 
 
 def _column(place: str, rows: Any, kind: str, names: tuple[str, ...]) -> str:

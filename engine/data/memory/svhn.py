@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from engine.config.errors import DataError
 from engine.config.plain_file import not_plain
 from engine.data.memory.arrays import Arrays
+from engine.data.memory.unreadable import short_reason
 
 INNER = "svhn"
 TRAIN, TEST = "train_32x32.mat", "test_32x32.mat"
@@ -70,6 +71,5 @@ def _parsed(path: Path, data: bytes) -> dict[str, Any]:
     try:
         content: dict[str, Any] = loadmat(BytesIO(data), variable_names=["X", "y"])
     except Exception as error:  # a damaged file can raise nearly anything
-        reason = str(error).partition("\n")[0]
-        raise DataError(f"{path} is damaged or no .mat file ({reason}); {REMEDY}") from None
+        raise DataError(f"{path} is damaged or no .mat file ({short_reason(error)}); {REMEDY}") from None
     return content
