@@ -35,6 +35,8 @@ def configure(dataset: str, typed: Mapping[str, str | None], preset: str | None 
     if values.get("extra_data"):
         values["extra_data"] = str(typed_path(values["extra_data"]))  # the engine runs in another working folder
     dataset = absolute(dataset)
+    if values.get("data_code"):
+        raise ConfigError("data_code follows from the file of the data set; leave it out")
     values["data_code"] = code_of(dataset)
     config = build(dataset, values, preset)
     _check_phases(config, keys)

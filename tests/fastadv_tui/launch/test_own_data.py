@@ -109,6 +109,11 @@ def test_names_without_a_path_or_function_are_refused(mine: Path, dataset: str, 
     assert said in str(caught.value)
 
 
+def test_a_typed_fingerprint_is_refused(mine: Path) -> None:
+    with pytest.raises(ConfigError, match="data_code follows from the file of the data set; leave it out"):
+        configure("mine.py:data", {"data_code": "0123456789ab"})
+
+
 def test_augmentation_of_a_folder_of_images_is_refused(home: Path) -> None:
     for key, text in (("flip", "on"), ("crop_padding", "0")):
         with pytest.raises(ConfigError, match=f"{key} is not supported for a folder of images"):
