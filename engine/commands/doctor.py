@@ -2,8 +2,9 @@
 
 import os
 import platform
+from pathlib import Path
 
-from engine.config.datasets import datasets
+from engine.config.datasets import DatasetSpec, datasets
 from engine.config.errors import UserError
 from engine.data.memory.datasets import open_arrays
 from engine.protocol.answers import answer
@@ -36,7 +37,7 @@ def doctor(data_dir: str) -> int:
             device=str(device),
             precision=chosen,
             precision_reason=why,
-            data={name: _found(name, data_dir) for name, spec in datasets().items() if not spec.in_folder},
+            data={name: _found(spec, data_dir) for name, spec in datasets().items() if not spec.in_folder},
         )
     )
     return ExitCode.DONE
@@ -48,10 +49,12 @@ def _gpu_names() -> list[str]:
     return [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
 
 
-def _found(dataset: str, data_dir: str) -> str:
+def _found(spec: DatasetSpec, data_dir: str) -> str:
+    if spec.slow and any(Path(data_dir).glob(spec.files)):
+        return "found; its images are checked when a run starts"
     try:
-        arrays = open_arrays(dataset, data_dir)
+        arrays = open_arrays(spec.name, data_dir)
     except UserError as error:
         return str(error)
-    release = "official release" if arrays.official else "not the official files"
-    return f"{len(arrays.train_labels):,} training and {len(arrays.test_labels):,} test images, {release}"
+    release = {True: ", official release", False: ", not the official files", None: ""}[arrays.official]
+    return f"{len(arrays.train_labels):,} training and {len(arrays.test_labels):,} test images{release}"

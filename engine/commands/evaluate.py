@@ -14,6 +14,7 @@ from torch import nn
 
 from engine.attacks.stage import Attack
 from engine.attacks.threat import Threat
+from engine.commands.evaluate_corruptions import RequestedCorruptions
 from engine.config.attacks import remarks_on
 from engine.config.errors import UserError
 from engine.config.norms import Norm
@@ -47,19 +48,15 @@ ANSWER_EVERY = 0.5  # seconds between two answers with the progress
 def evaluate(request: bytes) -> int:
     """Answer an EvalRequest. `request` is JSON; returns the exit code."""
     with printing_elsewhere():  # the code of a user's network may print
-        return _evaluate(request)
+        return _answered(request)
 
 
-def _evaluate(request: bytes) -> int:
+def _answered(request: bytes) -> int:
     stop = StopRequest()
     tune_allocator()
     try:
         with explaining_full_memory(OTHERS):
-            requested = _RequestedEvaluation(decode(request, EvalRequest))
-            answer(requested.understood())
-            measured = _measure(requested, _Ticker(stop, lambda done, total: answer(Working(done=done, total=total))))
-        answer(measured)  # before the files are written: a full disk must not hide the result
-        return _store(requested, measured)
+            return _evaluate(decode(request, EvalRequest), _Ticker(stop, _tell))
     except UserError as error:
         return refuse(str(error))
     except WriteError as error:  # of the progress
@@ -69,6 +66,25 @@ def _evaluate(request: bytes) -> int:
         return ExitCode.STOPPED
     except OSError as error:
         return refuse_system_error(error)
+
+
+def _evaluate(asked: EvalRequest, ticker: "_Ticker") -> int:
+    """Answer what will be measured, the progress and the result. Returns the exit code."""
+    if asked.corruptions:
+        corrupted = RequestedCorruptions(asked)
+        answer(corrupted.understood())
+        found = corrupted.measure(ticker)
+        answer(found)
+        return _store(lambda: corrupted.store(found))
+    requested = _RequestedEvaluation(asked)
+    answer(requested.understood())
+    measured = _measure(requested, ticker)
+    answer(measured)  # before the files are written: a full disk must not hide the result
+    return _store(lambda: requested.store(measured))
+
+
+def _tell(done: int, total: int) -> None:
+    answer(Working(done=done, total=total))
 
 
 def evaluate_in_folder(rundir: RunDir, writer: Writer, stop: StopRequest) -> None:
@@ -95,10 +111,10 @@ def _measure(requested: "_RequestedEvaluation", ticker: "_Ticker") -> Measured:
     return _measured(requested, found, seconds)
 
 
-def _store(requested: "_RequestedEvaluation", measured: Measured) -> ExitCode:
+def _store(store: Callable[[], None]) -> ExitCode:
     """Store the result. If that fails, answer why. Returns the exit code."""
     try:
-        requested.store(measured)
+        store()
     except OSError as error:
         text = str(error) if isinstance(error, WriteError) else f"cannot write {error.filename}: {error.strerror}"
         answer(Unsaved(message=text))
@@ -115,7 +131,7 @@ class _RequestedEvaluation:
         check_fp32(self._device)
         if self._config.deterministic == "on":
             compute_deterministically(self._device)
-        self._dataset = open_dataset(self._config, fetch=True)
+        self._dataset = open_dataset(self._config, fetch=True, folder=Path(asked.run) if asked.run else None)
         self._search, _ = precision.choose(self._config.eval.search, self._device)
         weights = pretrained.read(Path(asked.weights))
         self._of_run = RunCheckpoint(asked, weights.content) if asked.run else None

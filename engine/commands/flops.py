@@ -2,7 +2,7 @@
 
 import msgspec
 
-from engine.config.datasets import facts_of
+from engine.config.datasets import facts_of, spec_of
 from engine.config.errors import UserError
 from engine.config.run import RunConfig
 from engine.config.typed import decode
@@ -29,7 +29,7 @@ def count_run(config: RunConfig) -> Counted:
     """As `flops`, for a configuration. Raises: UserError."""
     from engine.models.flops import count_crops
 
-    if config.in_folder:
+    if spec_of(config.dataset).facts is None:
         source = open_dataset(config)
         facts, images = source.facts, source.train_images
     else:

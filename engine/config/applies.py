@@ -1,7 +1,7 @@
 """Which settings have an effect in a run. A form shows only these."""
 
 from engine.config.attacks import has_step_size
-from engine.config.datasets import FOLDER, spec_of
+from engine.config.datasets import spec_of
 from engine.config.model_section import ModelConfig
 from engine.config.networks import (
     NETWORKS_WITH_ACTIVATION,
@@ -17,7 +17,7 @@ from engine.config.run import RunConfig
 # The settings whose values decide which other settings have an effect.
 DECIDING = (
     "dataset", "preset", "method.name", "model.name", "phases", "optim.name", "optim.schedule", "optim.average",
-    "eval.attack", "watch.images", "on_collapse", "extra_data", "device",
+    "eval.attack", "watch.images", "on_collapse", "extra_data", "crop_padding", "device",
 )  # fmt: skip
 
 
@@ -49,12 +49,17 @@ def applies(key: str, config: RunConfig) -> bool:
         return not _every_phase_has_a_size(config)
     if key in ("extra_data", "extra_fraction"):
         return not config.in_folder and (key == "extra_data" or bool(config.extra_data))
+    if key == "data_code":
+        return False  # nobody types it
+    if key in ("flip", "crop_padding"):
+        return not config.in_folder
     if key == "padding":
         facts = spec_of(config.dataset).facts
-        return facts is not None and facts.padding > 0
+        usual = facts.padding if facts else 0
+        return not config.in_folder and (usual if config.crop_padding is None else config.crop_padding) > 0
     if key in ("capture", "deterministic"):
         return config.device != "cpu"
-    return key != "data_dir" or not config.dataset.startswith(FOLDER)
+    return key != "data_dir" or not spec_of(config.dataset).own
 
 
 def _in_network(leaf: str, model: ModelConfig) -> bool:

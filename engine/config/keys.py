@@ -47,8 +47,10 @@ def parse_value(key: str, text: str, norm: str = LINF) -> Any:
     setting = settings()[full_key(key)]
     key, kind = setting.key, fields()[setting.key].type
     try:
+        if setting.optional and text in ("", "auto"):
+            return None
         if setting.is_size:
-            return None if text in ("", "auto") and setting.optional else parse_size(text, norm)
+            return parse_size(text, norm)
         if setting.kind is Kind.LIST:
             return convert([part for part in text.split(",") if part], kind, strict=False)
         return convert(full_name(text) if key == "dataset" else text, kind, strict=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from engine.config import phases
-from engine.config.datasets import FOLDER, datasets, full_name, spec_of
+from engine.config.datasets import FOLDER, HF_DATA, NPZ, OWN_FORMS, datasets, full_name, own_spec, spec_of
 from engine.config.errors import ConfigError
 from engine.config.keys import assemble
 from engine.config.methods import DEFAULT_METHOD, check_option, methods
@@ -19,6 +19,11 @@ from engine.config.suggest import did_you_mean
 if TYPE_CHECKING:
     from engine.config.run import RunConfig
 
+NO_PATH = {  # what is missing in the name of a data set that is a prefix alone, and how to write it
+    FOLDER: f"folder; write {FOLDER}PATH, where PATH/train/CLASS/FILE and PATH/val/CLASS/FILE exist",
+    NPZ: f"file; write {NPZ}FILE, with the arrays x_train, y_train, x_test and y_test",
+    HF_DATA: f"folder; write {HF_DATA}PATH, which datasets.save_to_disk has written",
+}
 SIZES = ("eps", "method.alpha", "eval.step_size")  # the settings that are perturbation sizes, whose unit is the norm's
 
 
@@ -316,14 +321,14 @@ def check_dataset(name: str) -> str:
     Raises: ConfigError, if no data set has this name.
     """
     full = full_name(name)
-    if full == FOLDER:
-        raise ConfigError(
-            f"{FOLDER} names no folder; write {FOLDER}PATH, where PATH/train/CLASS/FILE and PATH/val/CLASS/FILE exist"
-        )
-    if full.startswith(FOLDER):
+    if full in NO_PATH:
+        raise ConfigError(f"{full} names no {NO_PATH[full]}")
+    if own_spec(full):
         return full
+    if full.endswith(".py"):
+        raise ConfigError(f"{name!r} names no function; write {name}:NAME, where NAME is a function that returns data")
     if full not in datasets():
-        known = f"cifar, {', '.join(datasets())} or {FOLDER}PATH"
+        known = f"cifar, {', '.join(datasets())}, {OWN_FORMS}"
         raise ConfigError(f"unknown data set {name!r}; use {known}{_hint(name, datasets())}")
     return full
 

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, structs
 
-from engine.config.datasets import FOLDER, datasets, spec_of
+from engine.config.datasets import OWN_FORMS, datasets, own_prefix, spec_of
 from engine.config.errors import ConfigError
 from engine.config.groups import Group
 from engine.config.method_section import MethodConfig
@@ -19,7 +19,7 @@ from engine.config.methods import methods
 from engine.config.norms import L2, LINF, Norm
 from engine.config.phases import MAX_EPOCHS, Phase
 from engine.config.phases import parse as parse_phases
-from engine.config.section import Count, HalfOpenFraction, PerturbationSize, Section
+from engine.config.section import Count, HalfOpenFraction, Padding, PerturbationSize, Section
 from engine.config.sections import (
     EarlyStopConfig,
     EvalConfig,
@@ -40,7 +40,7 @@ class RunConfig(Section, frozen=True):
         Meta(
             title="data set",
             extra={"group": Group.DATA},
-            description=f"Data set, or {FOLDER}PATH for a folder of images. Data sets: {', '.join(datasets())}",
+            description=f"Data set, or one of your own: {OWN_FORMS}. Data sets: {', '.join(datasets())}",
         ),
     ]
     model: ModelConfig
@@ -178,15 +178,43 @@ class RunConfig(Section, frozen=True):
             title="padding",
             extra={"group": Group.DATA},
             description="Pixels around a training image before its random crop: black, or the image reflected at its "
-            "edge. Only cifar10 and cifar100 have such crops",
+            "edge",
         ),
     ] = "zeros"
+    crop_padding: Annotated[
+        Padding | None,
+        Meta(
+            title="crop padding",
+            extra={"group": Group.DATA, "unit": "pixels"},
+            description="Pixels added around a training image before a random crop in its own size. auto: 4 for cifar10"
+            " and cifar100, else 0. Not for folders of images",
+        ),
+    ] = None
+    flip: Annotated[
+        Literal["auto", "on", "off"],
+        Meta(
+            title="flip",
+            extra={"group": Group.DATA},
+            description="Mirror training images at random. auto: on for cifar10 and cifar100, else off. Not for folders"
+            " of images, whose crops are always mirrored",
+        ),
+    ] = "auto"
     data_dir: Annotated[
         str,
         Meta(
             title="data folder",
             extra={"group": Group.DATA},
             description="Folder with the files of the data sets. Empty: $FASTADV_HOME/data",
+        ),
+    ] = ""
+    data_code: Annotated[
+        str,
+        Meta(
+            max_length=64,
+            title="data code",
+            extra={"group": Group.DATA},
+            description="Fingerprint of the file whose function gives the data. It is filled in; the run uses a copy of"
+            " this file",
         ),
     ] = ""
     holdout: Annotated[
@@ -271,6 +299,9 @@ class RunConfig(Section, frozen=True):
                 "extra_data is not supported for a folder of images: copy the images into its train folder, or leave "
                 "extra_data out"
             )
+        if self.in_folder and (self.crop_padding is not None or self.flip != "auto"):
+            key = "flip" if self.flip != "auto" else "crop_padding"
+            raise ConfigError(f"{key} is not supported for a folder of images, whose crops are random: leave {key} out")
         if self.model.name == "mnist-cnn" and self.dataset != "mnist":
             raise ConfigError(f"model.name = mnist-cnn takes mnist only, not {self.dataset}: choose another network")
         given = parse_phases(self.phases)
@@ -365,6 +396,6 @@ class RunConfig(Section, frozen=True):
     @property
     def title(self) -> str:
         """The name that the user gave, else a name made of data set, method and eps, for l2 with its norm."""
-        dataset = PurePath(self.dataset.removeprefix(FOLDER)).name
+        dataset = PurePath(self.dataset.removeprefix(own_prefix(self.dataset))).name
         norm = "" if self.norm == LINF else f"-{self.norm}"
         return self.name or f"{dataset}-{self.method.name}{norm}-eps{units(self.eps, self.norm)}"

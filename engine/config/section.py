@@ -12,6 +12,7 @@ from engine.config.typed import decoder
 
 PerturbationSize = Annotated[float, Meta(ge=0, extra={"unit": "1/255"})]  # RunConfig checks the bound of its norm
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+Padding = Annotated[int, Meta(ge=0, le=64)]  # pixels
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 HalfOpenFraction = Annotated[float, Meta(ge=0, lt=1)]
 

@@ -7,13 +7,15 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from engine.config.datasets import FOLDER, DatasetFacts, facts_of
+from engine.config.datasets import FOLDER, DatasetFacts, spec_of
 from engine.config.errors import ConfigError
 from engine.config.phases import Phase
 from engine.config.run import RunConfig
 from engine.data.memory.dataset import MemoryDataset
 from engine.data.memory.datasets import hold_out, open_arrays
 from engine.data.memory.extra import open_extra
+from engine.data.memory.facts import augmented, facts_from
+from engine.data.memory.user_function import change_of
 from engine.data.minibatch import Minibatch
 
 
@@ -102,27 +104,32 @@ class Dataset(Protocol):
         ...
 
 
-def open_training_data(config: RunConfig, fetch: bool = False) -> Dataset:
+def open_training_data(config: RunConfig, fetch: bool = False, folder: Path | None = None) -> Dataset:
     """As `open_dataset`, with the extra images of the run, if it has any.
 
     Raises: as `open_dataset`; DataError, if the extra images cannot be used.
     """
-    dataset = open_dataset(config, fetch)
+    dataset = open_dataset(config, fetch, folder)
     if config.extra_data:
         assert isinstance(dataset, MemoryDataset)  # RunConfig refuses extra data for folders
         dataset.add_extra(open_extra(Path(config.extra_data), dataset.facts), config.extra_fraction)
     return dataset
 
 
-def open_dataset(config: RunConfig, fetch: bool = False) -> Dataset:
+def open_dataset(config: RunConfig, fetch: bool = False, folder: Path | None = None) -> Dataset:
     """The data set of a run. fetch: whether to download missing files.
+
+    folder: the run directory, which holds a copy of the user's file if a function gives the data; None before the run
+    is submitted.
 
     Raises: DataError, if files are missing, damaged or of another data set; ConfigError, if the data set is unknown
     or `holdout` does not fit it.
     """
     if not config.in_folder:
-        arrays = hold_out(open_arrays(config.dataset, config.data_dir, fetch), config.holdout)
-        return MemoryDataset(arrays, facts_of(config.dataset), reflect=config.padding == "reflect")
+        arrays = open_arrays(config.dataset, config.data_dir, fetch, config.data_code, folder)
+        facts = augmented(spec_of(config.dataset).facts or facts_from(arrays), config)
+        changes = change_of(config.dataset, config.data_code)
+        return MemoryDataset(hold_out(arrays, config.holdout), facts, config.padding == "reflect", changes)
     from engine.data.folder.dataset import FolderDataset  # imported late: loads the JPEG decoder
 
     if config.holdout:

@@ -9,6 +9,7 @@ import msgspec
 
 from engine.attacks.stage import Attack
 from engine.attacks.threat import Threat
+from engine.config.datasets import DatasetFacts
 from engine.config.errors import ConfigError
 from engine.config.run import RunConfig
 from engine.config.trained_with import check_settings, notes_on_data, notes_on_settings
@@ -35,10 +36,26 @@ class RunCheckpoint:
             )
         self._state: dict[str, Any] = content
 
-    def notes(self, data: tuple[str, str]) -> list[str]:
+    @property
+    def name(self) -> str:
+        """`last` or `best`."""
+        return self._path.stem
+
+    @property
+    def step(self) -> int:
+        """Weight updates of the checkpoint, 0 if unknown."""
+        step: int = self._state.get("step", 0)
+        return step
+
+    @property
+    def facts(self) -> DatasetFacts | None:
+        """The facts of the training data; None in a checkpoint of version 0.1."""
+        return decode(self._state["facts"], DatasetFacts) if "facts" in self._state else None
+
+    def notes(self, data: tuple[str, str] | None = None) -> list[str]:
         """Compare the checkpoint with the run and with the data. Returns harmless differences, one line each.
 
-        data: shape and fingerprint of the data of the evaluation.
+        data: shape and fingerprint of the data of the evaluation, None if it is not that of a training.
 
         Raises: ConfigError, if a setting or the data differs so that the result would not be one of this run.
         """
@@ -48,7 +65,7 @@ class RunCheckpoint:
         except ConfigError as error:
             raise ConfigError(f"{self._path.name}: {error}; restore config.json or the checkpoint") from None
         notes = notes_on_settings(trained, self._run)
-        if "data" in self._state and self._on_own_data():
+        if data and "data" in self._state and self._on_own_data():
             notes += notes_on_data(self._state["data"], data)
         return notes
 
@@ -72,8 +89,8 @@ class RunCheckpoint:
         return [
             EvaluationRecord(
                 time=evaluations.iso_time(measured.measured or time.time()),
-                checkpoint=self._path.stem,
-                step=self._state.get("step", 0),
+                checkpoint=self.name,
+                step=self.step,
                 weights=weights,
                 dataset=asked.config.dataset,
                 data=data,

@@ -58,7 +58,7 @@ def iso_time(unix: float, timespec: str = "seconds") -> str:
     return datetime.fromtimestamp(unix).astimezone().isoformat(timespec=timespec)
 
 
-def append(path: Path, records: Iterable[EvaluationRecord]) -> None:
+def append(path: Path, records: Iterable[Struct]) -> None:
     """Append records, each as one whole line. Several processes may append at once.
 
     Raises: WriteError, if the disk does not take the records; OSError. The file then stays as it was.

@@ -18,6 +18,7 @@ from engine.config.plain_file import not_plain
 from engine.config.run import RunConfig
 from engine.config.typed import decode
 from engine.plan.cost import Passes
+from engine.protocol.corruptions import ByCorruption
 
 ON_GPU = "gpu"  # the argument of `--check` for a run that will have the slot of a GPU
 CODE_OF = "code-of="  # how the argument of `--check` begins that names the folder of a run that is repeated
@@ -132,7 +133,8 @@ class EvalRequest(Struct, frozen=True, kw_only=True):
     [0,1]) or MEAN/STD; empty: as in the file, else `dataset`. again: whether to measure again where a result is stored
     already. key: the set of weights in the file, or the module in the set; empty: the preferred one that fits. explain:
     whether to answer which tensor of the file went where. run: the run directory whose checkpoint the file is, "" for
-    any other file. The run directory then gets a record of the result.
+    any other file. The run directory then gets a record of the result. corruptions: the folder of corrupted images to
+    measure the accuracy on, in place of an attack; "" for an attack.
     """
 
     config: RunConfig
@@ -144,6 +146,7 @@ class EvalRequest(Struct, frozen=True, kw_only=True):
     key: str = ""
     explain: bool = False
     run: str = ""
+    corruptions: str = ""
 
 
 class Understood(Answer, tag="Understood"):
@@ -152,6 +155,7 @@ class Understood(Answer, tag="Understood"):
     source: the set of weights that was taken, "" if the file has one only. others: further sets that fit. ignored: the
     tensors that are not the network's. places: pairs of a tensor of the network and one of the file, if asked for.
     notes: harmless differences between the checkpoint and its run, and remarks on the attack, one line each.
+    corruptions: number of corruptions that are measured, in five severities with `images` each, in place of an attack.
     """
 
     device: str
@@ -168,6 +172,7 @@ class Understood(Answer, tag="Understood"):
     ignored: tuple[str, ...] = ()
     places: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    corruptions: int = 0
 
 
 class Working(Answer, tag="Working"):
@@ -205,13 +210,26 @@ class Measured(Answer, tag="Measured"):
     fooled_by: tuple[tuple[tuple[str, int], ...], ...] = ()
 
 
+class CorruptionsMeasured(Answer, tag="CorruptionsMeasured"):
+    """The result on corrupted images. accuracies: in [0,1], by corruption, from severity 1 to 5; mean: of all of them.
+
+    images: number of each corruption and severity. seconds, stored: as in Measured.
+    """
+
+    accuracies: ByCorruption
+    mean: float
+    images: int
+    seconds: float
+    stored: bool = False
+
+
 class Unsaved(Answer, tag="Unsaved"):
     """A file could not be written: the result, its record or the progress. message: the cause in one line."""
 
     message: str
 
 
-EvalAnswer = Understood | Working | Measured | Unsaved | Refused
+EvalAnswer = Understood | Working | Measured | CorruptionsMeasured | Unsaved | Refused
 
 
 # -- prepare ------------------------------------------------------------------------------------------------------

@@ -40,6 +40,7 @@ class RunDir:
         self.good = path / "good.pt"  # the training after the last epoch without a collapse; for rollbacks
         self.evaluation = path / "evaluation.pt"
         self.evaluations = path / "evaluations.jsonl"
+        self.corruptions = path / "corruptions.jsonl"
         self.stop = path / "stop"
         self.queued = path / "queued.json"
         self.process = path / "process.json"

@@ -24,7 +24,7 @@ def load(code: UserCode, path: Path) -> Any:
     Raises: ConfigError, if the code raises, exits or lacks the name.
     """
     try:
-        module = _module_of(path) if code.in_file else importlib.import_module(code.source)
+        module = _module_of(code, path) if code.in_file else importlib.import_module(code.source)
     except (Exception, SystemExit) as error:  # an import can raise any exception
         raise ConfigError(blame(error, code, path)) from None
     try:
@@ -54,12 +54,15 @@ def blame(error: BaseException, code: UserCode, path: Path) -> str:
     return f"{place}: {type(error).__name__}: {words}".removesuffix(": ")
 
 
-def _module_of(path: Path) -> ModuleType:
-    """Run a file as a module. Python's importer takes no part, so no folder is searched for it."""
+def _module_of(code: UserCode, path: Path) -> ModuleType:
+    """Run a file as a module. Python's importer takes no part, so no folder is searched for it.
+
+    Its `__file__` is the original, also for a copy, so that code finds the files that lie beside the original.
+    """
     content = read_code(path)
     name = f"fastadv_user_code_{hashlib.sha256(str(path).encode() + content).hexdigest()[:12]}"
     module = ModuleType(name)
-    module.__file__, module.__package__ = str(path), ""
+    module.__file__, module.__package__ = code.source, ""
     sys.modules[name] = module  # dataclasses, typing and pickle look there
     try:
         exec(compile(content, str(path), "exec", dont_inherit=True), module.__dict__)

@@ -113,7 +113,7 @@ class Setup:
 def set_up(config: RunConfig, tell: Callable[[str], None] = lambda phase: None, folder: Path | None = None) -> Setup:
     """Open the data of a run and make its network on its device. tell: called with what it does next, in words.
 
-    folder: the run directory, which has the copy of the user's code.
+    folder: the run directory, which may hold copies of the user's files of code.
 
     Raises: ConfigError (DataError is one), OSError.
     """
@@ -124,7 +124,7 @@ def set_up(config: RunConfig, tell: Callable[[str], None] = lambda phase: None, 
         compute_deterministically(device)
     chosen, _ = precision.choose(config.precision, device)
     search, _ = precision.choose(config.eval.search, device)
-    dataset = open_training_data(config)
+    dataset = open_training_data(config, folder=folder)
     phases = [dataset.filled(phase) for phase in config.phase_list]
     timeline = _timeline(config, dataset, phases, folder)
     pays = should_compile(config.compile, device, timeline.flops)

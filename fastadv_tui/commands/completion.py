@@ -2,9 +2,9 @@
 
 
 def datasets() -> list[str]:
-    from engine.config.datasets import FOLDER, datasets
+    from engine.config.datasets import OWN_BY_PREFIX, datasets
 
-    return [*(name for spec in datasets().values() for name in (*spec.aliases, spec.name)), FOLDER]
+    return [*(name for spec in datasets().values() for name in (*spec.aliases, spec.name)), *OWN_BY_PREFIX]
 
 
 def methods() -> list[str]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from engine.protocol.requests import MachineReport
     from fastadv_tui.hardware.gpus import Device
 
+WIDTH = 13  # of the labels
 LABELS = {
     "fastadv": "fastadv",
     "python": "python",
@@ -68,12 +69,12 @@ def _print(facts: dict[str, Any]) -> None:
         "device": facts["refused"] or facts["device"],
     }
     for key, label in LABELS.items():
-        print(f"{label:<12} {shown[key]}")
+        print(f"{label:<{WIDTH}} {shown[key]}")
     for number, name in facts["numbers"].items():
-        print(f"{number:<12} {name}")
-    print(f"{'precision':<12} {facts['precision']} ({facts['precision_reason']})")
+        print(f"{number:<{WIDTH}} {name}")
+    print(f"{'precision':<{WIDTH}} {facts['precision']} ({facts['precision_reason']})")
     for name, found in facts["data"].items():
-        print(f"{name:<12} {found}")
+        print(f"{name:<{WIDTH}} {found}")
 
 
 def _numbered(devices: "Sequence[Device]") -> dict[str, str]:

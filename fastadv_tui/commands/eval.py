@@ -95,6 +95,14 @@ def eval_(
     seed: Annotated[str | None, typer.Option(help="Seed of the attack's random starts.")] = None,
     device: Annotated[str | None, typer.Option(help="Device to compute on: auto, cpu or cuda:N.")] = None,
     data_dir: Annotated[str | None, typer.Option(help="Folder of the data sets; default: $FASTADV_HOME/data.")] = None,
+    corruptions: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            help="Measure the accuracy on the corrupted images in this folder (CIFAR-10-C, CIFAR-100-C), in place of an"
+            " attack; --limit is the number of images of each corruption and severity.",
+        ),
+    ] = None,
     again: Annotated[bool, typer.Option("--again", help="Ignore stored results and measure again.")] = False,
     detach: Annotated[
         bool, typer.Option("--detach", help="Put the evaluation of a RUN into the queue, and do not wait for it.")
@@ -136,7 +144,7 @@ def eval_(
         several = len(all_targets) > 1
         if several and not as_json:
             print(f"{one_line(target)}:", flush=True)
-        request = eval_request.request(target, dataset, typed, eps, normalize, which, again, key, explain)
+        request = eval_request.request(target, dataset, typed, eps, normalize, which, again, key, explain, corruptions)
         for reading in {*readings({**typed, "norm": request.config.norm, "eps": eps})} - told:
             print(reading, file=sys.stderr)
             told.add(reading)
@@ -168,6 +176,8 @@ def _put_in_queue(request: "EvalRequest") -> None:
     from fastadv_tui.runs.evaluation_jobs import run_of
     from fastadv_tui.runs.evaluation_submission import submit_evaluation
 
+    if request.corruptions:
+        raise UserError("--detach is for attacks; leave it out, or leave --corruptions out")
     if not request.run:
         raise UserError("--detach is for the weights of a run, which keeps the result; for a file, leave it out")
     submit_evaluation(request)

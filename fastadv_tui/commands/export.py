@@ -20,8 +20,9 @@ def export(
         str,
         typer.Option(
             "--format",
-            metavar="[jsonl|csv]",
-            help="Set the output format: jsonl (all events), or csv (training steps and evaluation results only).",
+            metavar="[jsonl|csv|corruptions]",
+            help="Set the output format: jsonl (all events), csv (training steps and evaluation results only), or "
+            "corruptions (results on corrupted images, as csv).",
         ),
     ] = "jsonl",
 ) -> None:

@@ -4,7 +4,7 @@ import json
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -36,7 +36,8 @@ def show(
     row = History().find(run)
     folder = runs_dir() / row.id
     if as_json:
-        sys.stdout.write(json.dumps({**row_as_data(row), "folder": str(folder)}) + "\n")
+        found = {**row_as_data(row), "corruptions": _corruptions(folder), "folder": str(folder)}
+        sys.stdout.write(json.dumps(found) + "\n")
         return
     if as_toml:
         from fastadv_tui.history.selection import run_folder
@@ -95,6 +96,16 @@ def _took(row: "Row") -> str:
     return f"{COLUMNS['duration'].text(row)}, {COLUMNS['images_per_second'].text_or(row, '-')} images/s"
 
 
+def _corruptions(folder: Path) -> list[Any]:
+    """The run's results on corrupted images, as plain values."""
+    from msgspec import to_builtins
+
+    from engine.protocol.corruptions import read
+    from engine.protocol.rundir import RunDir
+
+    return [to_builtins(record) for record in read(RunDir(folder).corruptions)]
+
+
 def _version(version: str, commit: str) -> str:
     return f"{version}, git commit {commit}" if commit else version
 
@@ -111,11 +122,13 @@ def _measured(row: "Row") -> str:
 
 def _files(folder: Path) -> list[tuple[str, str]]:
     """The lines that only the files of a run can tell."""
+    from engine.protocol.corruptions import read
     from engine.protocol.rundir import RunDir
     from fastadv_tui.launch.repeat import repeating_command
     from fastadv_tui.runs.observe import observe
+    from fastadv_tui.text.corruptions import summary
 
-    found: list[tuple[str, str]] = []
+    found = [("corrupted", text) for record in read(RunDir(folder).corruptions) for text in summary(record)]
     seen = observe(RunDir(folder))
     if started := seen.state.started:
         found.append(("trained on", f"{started.device}, {started.threads} CPU thread(s), {started.precision}"))

@@ -9,7 +9,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from engine.config.datasets import path_of, with_path
 from engine.config.run import RunConfig
+from engine.config.user_code import parse
 from engine.protocol.rundir import RunDir
 from engine.protocol.submission import Submission
 from fastadv_tui.errors import UserError
@@ -87,7 +89,10 @@ def missing(
         raise UserError("none of these runs is of a sweep; --missing needs one that is left, since it has the command")
     found = []
     for (command, tags), (submission, code_of) in sweeps.items():
-        placed = [_placed(config, submission.config) for config in configs_of(command[2:])]
+        placed = [
+            _placed(config, submission.config)
+            for config in configs_of(_with_paths(command[2:], submission.config.dataset))
+        ]
         found += [
             RunAgain(config, command, tags, submission.slots, code_of) for config in lacking(placed, tags, everything)
         ]
@@ -102,13 +107,20 @@ def _placed(config: RunConfig, then: RunConfig) -> RunConfig:
     model = config.model
     if own is not None and others is not None and (own.short, own.name) == (others.short, others.name):
         model = msgspec.structs.replace(model, name=then.model.name, code=then.model.code)
-    return msgspec.structs.replace(config, dataset=then.dataset, data_dir=then.data_dir, model=model)
+    data = {"dataset": then.dataset, "data_dir": then.data_dir, "data_code": then.data_code}
+    return msgspec.structs.replace(config, **data, model=model)
+
+
+def _with_paths(words: Sequence[str], dataset: str) -> list[str]:
+    """The words of a command with the absolute path of the user's data set, whose file is read for its fingerprint."""
+    return [dataset if path_of(word) and with_path(word, path_of(dataset)) == dataset else word for word in words]
 
 
 def _code_of(rundir: RunDir, submission: Submission) -> Path | None:
-    """The folder of a run that keeps a copy of the user's code, None if it needs none."""
-    code = submission.config.model.user_code
-    return rundir.path if code is not None and code.in_file else None
+    """The folder of a run that keeps copies of the user's code, None if it needs none."""
+    config = submission.config
+    used = (config.model.user_code, parse(config.dataset) if config.data_code else None)
+    return rundir.path if any(code is not None and code.in_file for code in used) else None
 
 
 def lacking(configs: Iterable[RunConfig], tags: Iterable[str], everything: Iterable[Row]) -> list[RunConfig]:

@@ -54,7 +54,8 @@ class FlopCounter:
 
 
 def _key(config: RunConfig) -> tuple[object, ...]:
-    return config.dataset, config.data_dir, config.model, frozenset(phase.crop for phase in config.phase_list)
+    crops = frozenset(phase.crop for phase in config.phase_list)
+    return config.dataset, config.data_code, config.data_dir, config.model, crops
 
 
 # Past runs with the same values of these settings predict the seconds per epoch of a new run.

@@ -14,7 +14,7 @@ from engine.config.units import parse_size
 from engine.protocol.requests import EvalRequest
 from fastadv_tui.errors import UserError
 from fastadv_tui.history.selection import find_run
-from fastadv_tui.launch.submission import configure, typed_norm
+from fastadv_tui.launch.submission import absolute, code_of, configure, typed_norm
 from fastadv_tui.launch.user_code import with_user_code
 from fastadv_tui.paths import ensure_home, evaluations_dir, typed_path
 from fastadv_tui.runs.find import RunNotFoundError
@@ -32,12 +32,15 @@ def request(
     again: bool = False,
     key: str | None = None,
     explain: bool = False,
+    corruptions: str | None = None,
 ) -> EvalRequest:
     """The request to evaluate a file of weights or a run. Typed settings replace those of a run's training.
 
-    Raises: ConfigError, UserError.
+    corruptions: the folder of corrupted images to evaluate on, in place of an attack. Raises: ConfigError, UserError.
     """
     ensure_home()
+    if corruptions is not None:
+        typed = _for_corruptions(typed, eps, corruptions)
     given = [part for part in (eps or "").split(",") if part.strip()]
     if eps and not given:
         raise ConfigError(f"--eps {eps!r} has no values; write --eps 8 or --eps 2,4,8")
@@ -56,7 +59,21 @@ def request(
         key=key or "",
         explain=explain,
         run=run,
+        corruptions="" if corruptions is None else str(typed_path(corruptions)),
     )
+
+
+def _for_corruptions(typed: Mapping[str, str | None], eps: str | None, corruptions: str) -> dict[str, str | None]:
+    """The settings of an evaluation on corrupted images: all of them, unless the user typed a number.
+
+    Raises: ConfigError, if the user typed a setting of an attack, or a path that is no folder.
+    """
+    given = {"--eps": eps, "--attack": typed.get("eval.attack"), "--norm": typed.get("norm")}
+    if attacking := [option for option, text in given.items() if text]:
+        raise ConfigError(f"{attacking[0]} is for an attack; --corruptions measures without one, so leave it out")
+    if not typed_path(corruptions).is_dir():
+        raise ConfigError(f"--corruptions {corruptions}: no such folder; name the one with labels.npy")
+    return {**typed, "eval.images": typed.get("eval.images") or "0"}
 
 
 def _understood(
@@ -94,6 +111,9 @@ def _of_run(name: str, dataset: str | None, typed: Mapping[str, str | None], whi
     preset = kept.pop("preset")
     if "model.name" in settings:  # another network: what belongs to the run's own file does not apply
         kept = {key: value for key, value in kept.items() if key not in OF_OWN_CODE or key in settings}
+    if dataset is not None:
+        dataset = absolute(dataset)
+        kept["data_code"] = code_of(dataset)
     config = build(dataset or trained.dataset, {k: v for k, v in kept.items() if k != "dataset"}, preset or None)
     config = with_user_code(config) if "model.name" in settings else config
     weights = rundir.last if which == "last" else rundir.best

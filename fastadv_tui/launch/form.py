@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct, structs
 
 from engine.config.applies import DECIDING, applies
+from engine.config.datasets import spec_of
 from engine.config.errors import ConfigError
 from engine.config.keys import flatten, parse_value, problem
 from engine.config.norms import BOTH, LINF
@@ -260,6 +261,9 @@ def _default_text(config: RunConfig, flat: Mapping[str, Any], key: str) -> str:
             return units(config.alpha, config.norm)
         case "eval.step_size":
             return units(config.eval_step, config.norm)
+        case "crop_padding" if config.crop_padding is None:
+            facts = spec_of(config.dataset).facts
+            return str(facts.padding if facts else 0)
         case "name":
             return config.title
         case "data_dir" if config.data_dir == str(data_dir()):

@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.config import phases
 from engine.config.attacks import has_step_size
-from engine.config.datasets import FOLDER
+from engine.config.datasets import USER_FUNCTION, own_spec, path_of, with_path
 from engine.config.errors import ConfigError
 from engine.config.keys import full_key, parse_value
 from engine.config.norms import LINF, Norm
@@ -16,6 +16,7 @@ from engine.config.presets import build, preset_norm, scaled_from
 from engine.config.run import RunConfig
 from engine.config.settings import settings
 from engine.config.units import both_units, reading_of
+from engine.config.user_code import fingerprint_of, parse
 from fastadv_tui.launch.axes import split
 from fastadv_tui.launch.user_code import with_user_code
 from fastadv_tui.paths import data_dir, ensure_home, typed_path
@@ -35,7 +36,11 @@ def configure(dataset: str, typed: Mapping[str, str | None], preset: str | None 
     values["data_dir"] = _data_dir(values.get("data_dir") or "")
     if values.get("extra_data"):
         values["extra_data"] = str(typed_path(values["extra_data"]))  # the engine runs in another working folder
-    config = with_user_code(build(_absolute(dataset), values, preset))
+    dataset = absolute(dataset)
+    if values.get("data_code"):
+        raise ConfigError("data_code follows from the file of the data set; leave it out")
+    values["data_code"] = code_of(dataset)
+    config = with_user_code(build(dataset, values, preset))
     _check_phases(config, keys)
     _check_eps(config)
     return config
@@ -164,10 +169,19 @@ def scaled_phases(config: RunConfig) -> str:
     return f"the phases of the preset were scaled from {before} epochs to {config.epochs}: {config.phases}"
 
 
-def _absolute(dataset: str) -> str:
-    """The data set with an absolute path of its image folder, because the engine runs in another working folder."""
-    kind, colon, path = dataset.partition(":")
-    return f"{kind}:{typed_path(path)}" if f"{kind}{colon}" == FOLDER and path else dataset
+def absolute(dataset: str) -> str:
+    """The data set with an absolute path of the user's files, because the engine runs in another working folder."""
+    path = path_of(dataset)
+    return with_path(dataset, str(typed_path(path))) if path else dataset
+
+
+def code_of(dataset: str) -> str:
+    """The fingerprint of the user's file whose function gives the data; "" for other data sets. The file is only read.
+
+    Raises: ConfigError, if the file cannot be read.
+    """
+    code = parse(dataset) if own_spec(dataset) is USER_FUNCTION else None
+    return fingerprint_of(code.content()) if code else ""
 
 
 def _data_dir(typed: str) -> str:

@@ -28,6 +28,5 @@ def _texts(run: RunConfig | Row, method: str, changed: Mapping[str, Any]) -> dic
     if method != preset_settings(run.preset).get("method.name"):  # `changed` compares with the preset for this method
         texts["method.name"] = method
     texts = {key: text for key, text in texts.items() if text}
-    return texts | {
-        key: as_text(key, value, run.norm) for key, value in changed.items()
-    }  # an empty text is a value, too
+    typed = {key: value for key, value in changed.items() if key != "data_code"}  # it follows from the file
+    return texts | {key: as_text(key, value, run.norm) for key, value in typed.items()}  # an empty text is a value, too

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from engine.config.run import RunConfig
-from engine.config.user_code import MODEL_COPY, file_to_run, read_code
+from engine.config.user_code import DATASET_COPY, MODEL_COPY, file_to_run, parse, read_code
 from engine.protocol.files import write_atomic
 from engine.protocol.provenance import CodeVersion, code_version, combined_fingerprint
 from engine.protocol.rundir import RunDir
@@ -65,12 +65,17 @@ def create_run(
 
 
 def _copies(config: RunConfig, code_of: Path | None) -> dict[str, bytes]:
-    """The content of the copy of the user's code by its name in the run directory. Raises: ConfigError."""
-    code = config.model.user_code
-    if code is None or not code.in_file:
-        return {}
-    path = file_to_run(code, config.model.code, code_of, MODEL_COPY)
-    return {MODEL_COPY: read_code(path)}
+    """The content of the copies of the user's files of code, by their names in the run directory.
+
+    The files are read, never run. Raises: ConfigError, if one cannot be read or has changed.
+    """
+    data = parse(config.dataset) if config.data_code else None
+    wanted = ((config.model.user_code, config.model.code, MODEL_COPY), (data, config.data_code, DATASET_COPY))
+    return {
+        copy: read_code(file_to_run(code, fingerprint, code_of, copy))
+        for code, fingerprint, copy in wanted
+        if code is not None and code.in_file
+    }
 
 
 def unused_path(runs: Path) -> Path:

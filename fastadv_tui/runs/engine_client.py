@@ -80,7 +80,8 @@ def runs_to_check(configs: Iterable[RunConfig]) -> list[RunConfig]:
 
 def _checked_settings(config: RunConfig) -> tuple[object, ...]:
     model = config.model
-    return config.dataset, config.data_dir, config.phase_list, model.name, model.args, model.code, config.device
+    data = config.dataset, config.data_code, config.data_dir
+    return *data, config.phase_list, model.name, model.args, model.code, config.device
 
 
 def _ask(command: str, kind: type[OneAnswer], request: bytes, *arguments: str, stderr: int | None = None) -> OneAnswer:

@@ -10,6 +10,7 @@ import msgspec
 from engine.protocol.exit_code import ExitCode
 from engine.protocol.requests import (
     Completed,
+    CorruptionsMeasured,
     EvalAnswer,
     EvalRequest,
     Failed,
@@ -24,13 +25,17 @@ from engine.protocol.requests import (
 )
 from fastadv_tui.runs import engine_client
 from fastadv_tui.runs.engine_client import EngineStream
-from fastadv_tui.terminal import eval_text, prepare_text
+from fastadv_tui.terminal import corruptions_text, eval_text, prepare_text
 from fastadv_tui.text.sanitize import one_line
 
 AnyAnswer = EvalAnswer | PrepareAnswer
-ATTACKING = "attacking"  # the only stage of an evaluation
+ATTACKING, CORRUPTED = "attacking", "corrupted images"  # the stages of evaluations, each the only one of its own
 LOOKING = "looking"  # the first stage of a preparation
-LONG_STAGES = (ATTACKING, "preparing")  # stages that print a line every tenth of the way; the others are short
+LONG_STAGES = (
+    ATTACKING,
+    CORRUPTED,
+    "preparing",
+)  # stages that print a line every tenth of the way; the others are short
 
 
 def evaluate(asked: EvalRequest, as_json: bool, target: str = "") -> int:
@@ -38,7 +43,7 @@ def evaluate(asked: EvalRequest, as_json: bool, target: str = "") -> int:
 
     target: of several, as the user typed it; each object of JSON then begins with it.
     """
-    view = JsonView(target) if as_json else choose(as_json, ATTACKING)
+    view = JsonView(target) if as_json else choose(as_json, CORRUPTED if asked.corruptions else ATTACKING)
     return _show(engine_client.evaluate(asked), view, eval_text.KILLED)
 
 
@@ -76,10 +81,10 @@ class View(Protocol):
 
 
 def choose(as_json: bool, stage: str) -> View:
-    """The view for the kind of output. stage: the label of the progress bar until the first answer."""
+    """The view for the kind of output. stage: the label of the progress bar until an answer tells another one."""
     if as_json:
         return JsonView()
-    return BarView(stage) if sys.stderr.isatty() else LineView()
+    return BarView(stage) if sys.stderr.isatty() else LineView(stage)
 
 
 class JsonView:
@@ -98,10 +103,13 @@ class JsonView:
 
 
 class LineView:
-    """Prints lines for pipes and log files; in long stages, a line every tenth of the way."""
+    """Prints lines for pipes and log files; in long stages, a line every tenth of the way.
 
-    def __init__(self) -> None:
-        self._tenths = 0
+    stage: that of answers which tell none, as those of an evaluation.
+    """
+
+    def __init__(self, stage: str) -> None:
+        self._stage, self._tenths = stage, 0
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -110,13 +118,16 @@ class LineView:
     def show(self, answer: AnyAnswer) -> None:
         match answer:
             case Working() | Progress():
-                self.advance(_stage(answer), answer.done, answer.total)
+                stage = answer.stage if isinstance(answer, Progress) else self._stage
+                self.advance(stage, answer.done, answer.total)
             case Understood():
                 print("\n".join(eval_text.understood(answer)), file=sys.stderr, flush=True)
             case Planned():
                 print("\n".join(prepare_text.planned(answer)), file=sys.stderr, flush=True)
             case Measured():
                 print("\n".join(eval_text.measured(answer)), flush=True)
+            case CorruptionsMeasured():
+                print("\n".join(corruptions_text.measured(answer)), flush=True)
             case Completed():
                 print("\n".join(prepare_text.completed(answer)), flush=True)
 
@@ -130,10 +141,6 @@ class LineView:
 
 class BarView(LineView):
     """Shows a progress bar with the elapsed and the remaining time."""
-
-    def __init__(self, stage: str) -> None:
-        super().__init__()
-        self._stage = stage
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -152,7 +159,3 @@ class BarView(LineView):
             self._stage = stage
             self._bars.reset(self._task, description=stage)
         self._bars.update(self._task, completed=done, total=total)
-
-
-def _stage(answer: Working | Progress) -> str:
-    return answer.stage if isinstance(answer, Progress) else ATTACKING

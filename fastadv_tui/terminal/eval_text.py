@@ -22,12 +22,17 @@ KILLED = (
 )
 
 
+SEVERITIES = 5  # of a corruption
 MAX_NAMES = 4  # of sets or tensors that a line names
 
 
 def understood(answer: Understood) -> list[str]:
     """What the engine will measure and how in one line, and a line for each further fact about the file."""
     images = first_images(answer.images, answer.test_images, answer.held_out)
+    if answer.corruptions:
+        what = f"{answer.corruptions} corruptions in {SEVERITIES} severities of {images}"
+        how = f"{answer.device} · weights matched {answer.matched} · normalised: {answer.normalize}"
+        return [one_line(f"{what} · {how}"), *map(one_line, _about_the_file(answer))]
     official = " (not the official files)" if answer.official_data is False else ""
     head = one_line(
         f"{attack_name(answer.attack)} on {images}{official} · {answer.device}, attack in {answer.search} · weights "

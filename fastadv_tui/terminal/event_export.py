@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
+from engine.protocol.corruptions import read as read_corruptions
 from engine.protocol.event_log import read
 from engine.protocol.events import Evaluated, Step
 from engine.protocol.rundir import RunDir
@@ -33,4 +34,22 @@ def as_csv(runs: Sequence[RunDir], out: TextIO) -> None:
                 writer.writerow({"run": run.id, **event_as_data(event)})
 
 
-EXPORTS: dict[str, Callable[[Sequence[RunDir], TextIO], None]] = {"jsonl": as_jsonl, "csv": as_csv}
+CORRUPTION_COLUMNS = ("run", "time", "checkpoint", "data", "images", "corruption", "severity", "clean")
+
+
+def corruptions_as_csv(runs: Sequence[RunDir], out: TextIO) -> None:
+    """Write the accuracies of runs on corrupted images as one CSV table: a line for each corruption and severity."""
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(CORRUPTION_COLUMNS)
+    for run in runs:
+        for record in read_corruptions(run.corruptions):
+            head = (run.id, record.time, record.checkpoint, record.data, record.images)
+            for name, accuracies in record.accuracies:
+                writer.writerows((*head, name, severity, clean) for severity, clean in enumerate(accuracies, 1))
+
+
+EXPORTS: dict[str, Callable[[Sequence[RunDir], TextIO], None]] = {
+    "jsonl": as_jsonl,
+    "csv": as_csv,
+    "corruptions": corruptions_as_csv,
+}

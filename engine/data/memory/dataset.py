@@ -1,5 +1,7 @@
 """A data set in memory as the data set of a run."""
 
+from collections.abc import Sequence
+
 import torch
 from msgspec import structs
 
@@ -17,10 +19,13 @@ from engine.data.memory.mixed import MixedBatches
 class MemoryDataset:
     """A data set in memory. Its training images move to the device once. It is evaluated in its own image size."""
 
-    def __init__(self, arrays: Arrays, facts: DatasetFacts, reflect: bool = False) -> None:
-        """reflect: whether the padding of training images reflects them. Else it is black."""
+    def __init__(self, arrays: Arrays, facts: DatasetFacts, reflect: bool = False, changes: Sequence[str] = ()) -> None:
+        """reflect: whether the padding of training images reflects them. Else it is black. changes: remarks on what
+        has changed since the submission.
+        """
+        self._changes = list(changes)
         self.arrays, self.facts, self._reflect = arrays, facts, reflect
-        self.official: bool | None = arrays.official
+        self.official = arrays.official
         self.train_images, self.test_images = len(arrays.train_labels), len(arrays.test_labels)
         self.shape = f"{self.train_images:,} training images"
         self.extra_images: tuple[int, str] | None = None
@@ -33,8 +38,8 @@ class MemoryDataset:
 
     @property
     def remarks(self) -> list[str]:
-        """What a user should know before the start: classes without images, and which extra images are mixed in."""
-        found = label_remarks(self.arrays.train_labels, self.arrays.test_labels, self.facts.classes)
+        """What a user should know before the start: a changed file, classes without images, and the extra images."""
+        found = self._changes + label_remarks(self.arrays.train_labels, self.arrays.test_labels, self.facts.classes)
         if self._extra:
             extra, fraction = self._extra
             found.append(

@@ -4,37 +4,46 @@ import hashlib
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from engine.config.datasets import DatasetSpec, facts_of, spec_of
+from engine.config.datasets import USER_FUNCTION, DatasetSpec, own_prefix, spec_of
 from engine.config.errors import ConfigError, DataError
 from engine.data.memory.arrays import Arrays
 from engine.data.memory.download import download
+from engine.data.memory.user_function import read_function
 
 HOLDOUT_SEED = 0
 Reader = Callable[[Path], Arrays | None]  # takes the data folder; returns None if the files are not there
+OwnReader = Callable[[str], Arrays]  # takes the path in the name of a data set of the user
 
 
-def open_arrays(dataset: str, data_dir: str, fetch: bool = False) -> Arrays:
+def open_arrays(dataset: str, data_dir: str, fetch: bool = False, code: str = "", folder: Path | None = None) -> Arrays:
     """The images and labels of a data set.
 
-    dataset: the full name of a data set in memory. data_dir: the folder that holds its files in the official layout.
-    fetch: whether to download missing files.
+    dataset: the full name of a data set in memory. data_dir: the folder that holds its files in the official layout;
+    not used for data sets of the user, whose names hold a path. fetch: whether to download missing files. code, folder:
+    for a function of the user, as for `read_function`.
 
     Raises: DataError, if the files are missing, damaged or of another data set; ConfigError, if the name is unknown.
     """
-    folder = Path(data_dir)
+    spec, data = spec_of(dataset), Path(data_dir)
+    if spec is USER_FUNCTION:
+        return read_function(dataset, code, folder)
+    if spec.own:
+        read_own: OwnReader = reader_of(spec)
+        return read_own(dataset.removeprefix(own_prefix(dataset)))
     try:
-        return _opened(spec_of(dataset), folder, fetch)
+        return _opened(spec, data, fetch)
     except OSError as error:  # missing rights, or a file system that is not mounted
-        raise DataError(f"cannot use {error.filename or folder} ({error.strerror}); name another --data-dir") from None
+        raise DataError(f"cannot use {error.filename or data} ({error.strerror}); name another --data-dir") from None
 
 
 def _opened(spec: DatasetSpec, folder: Path, fetch: bool) -> Arrays:
     if spec.files and not folder.is_dir():
         raise DataError(f"the data folder {folder} does not exist; create it, or name another with --data-dir")
-    read = reader_of(spec)
+    read: Reader = reader_of(spec)
     arrays = read(folder)
     if arrays is None and fetch and spec.download:
         download(spec, folder)
@@ -44,11 +53,10 @@ def _opened(spec: DatasetSpec, folder: Path, fetch: bool) -> Arrays:
     return _checked(arrays, spec.name, folder)
 
 
-def reader_of(spec: DatasetSpec) -> Reader:
-    """The function that reads the files of a data set."""
+def reader_of(spec: DatasetSpec) -> Any:
+    """The function that reads the files of a data set: an OwnReader if the data set is the user's, else a Reader."""
     module, _, function = spec.reader.partition(":")
-    read: Reader = getattr(import_module(module), function)
-    return read
+    return getattr(import_module(module), function)
 
 
 def hold_out(arrays: Arrays, count: int) -> Arrays:
@@ -83,7 +91,9 @@ def arrays_fingerprint(arrays: Arrays) -> str:
 
 
 def _checked(arrays: Arrays, dataset: str, folder: Path) -> Arrays:
-    facts = facts_of(dataset)
+    facts = spec_of(dataset).facts
+    if facts is None:  # the reader has checked them
+        return arrays
     shape = (facts.height, facts.width, facts.channels)
     remedy = "choose another data set or --data-dir"
     for images, labels in ((arrays.train_images, arrays.train_labels), (arrays.test_images, arrays.test_labels)):

@@ -2,7 +2,6 @@
 
 import hashlib
 import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -13,9 +12,9 @@ from numpy.typing import NDArray
 from engine.config.datasets import DatasetFacts
 from engine.config.errors import DataError
 from engine.config.plain_file import not_plain
+from engine.data.memory.unreadable import UNREADABLE, short_reason
 
 IMAGE, LABEL = "image", "label"  # the names of the arrays in the file
-UNREADABLE = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, RuntimeError, MemoryError)  # a damaged npz file
 _LOCAL_HEADER = 30  # bytes of the fixed part of a zip member's header; the lengths of its two variable parts end it
 
 
@@ -64,8 +63,9 @@ def open_extra(path: Path, facts: DatasetFacts) -> ExtraImages:
     except DataError:
         raise
     except UNREADABLE as error:
-        reason = str(error).partition("\n")[0]
-        raise DataError(f"extra_data = {path} cannot be read as npz ({reason}); write it with numpy.savez") from None
+        raise DataError(
+            f"extra_data = {path} cannot be read as npz ({short_reason(error)}); write it with numpy.savez"
+        ) from None
     first = _channels_first(path, images, facts)
     _check_labels(path, labels, len(images), facts.classes)
     return ExtraImages(path, images, labels.astype(np.int64), first, fingerprint)

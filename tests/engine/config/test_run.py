@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from engine.config.datasets import FOLDER, datasets, spec_of
+from engine.config.datasets import datasets, spec_of
 from engine.config.errors import ConfigError
 from engine.config.keys import SHORT_KEYS, assemble, flatten, full_key, parse_value
 from engine.config.method_section import MethodConfig
@@ -266,9 +266,9 @@ def test_every_method_network_and_data_set_that_a_config_may_name_exists() -> No
     assert set(MODELS) == {family(name) for name in NETWORKS} > set(NETWORKS_WITH_ACTIVATION)
     assert set(ACTIVATIONS) == set(settings()["model.activation"].choices)
     assert set(DTYPES) | {"auto"} == set(settings()["precision"].choices)
-    for spec in (*datasets().values(), spec_of(f"{FOLDER}/a")):
+    for spec in (*datasets().values(), *map(spec_of, ("imagefolder:/a", "npz:/a", "hf-data:/a", "/a.py:data"))):
         assert spec.preset in PRESETS
-        assert spec.in_folder == (spec.facts is None)
+        assert spec.facts is None or not spec.in_folder  # only the files of a folder tell its facts
         assert spec.in_folder or callable(reader_of(spec))
 
 

@@ -18,4 +18,4 @@ def test_its_json_is_one_object_with_the_facts_of_both_sides(home: Path) -> None
     assert (done.returncode, list(facts)) == (0, KEYS)
     assert (facts["python"], facts["home"]) == (platform.python_version(), str(home))
     assert facts["data"]["digits"] == "1,437 training and 360 test images, official release"
-    assert set(facts["data"]) == {"digits", "mnist", "cifar10", "cifar100"}
+    assert set(facts["data"]) == {"digits", "mnist", "cifar10", "cifar100", "svhn", "tiny-imagenet"}

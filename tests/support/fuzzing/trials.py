@@ -8,15 +8,17 @@ from random import Random
 from tests.support.fuzzing.array_trials import cifar_trial, mnist_trial
 from tests.support.fuzzing.folder_trials import folder_trial
 from tests.support.fuzzing.image_trials import image_trial
+from tests.support.fuzzing.own_trials import own_trial
 from tests.support.fuzzing.trial import Trial
 from tests.support.fuzzing.weight_trials import weight_trial
 
-KINDS: dict[str, tuple[Callable[[Random, Path], Trial], int]] = {  # with their shares of ten trials
+KINDS: dict[str, tuple[Callable[[Random, Path], Trial], int]] = {  # with their shares of twelve trials
     "weights": (weight_trial, 4),
     "images": (image_trial, 3),
     "folders": (folder_trial, 1),
     "CIFAR": (cifar_trial, 1),
     "MNIST": (mnist_trial, 1),
+    "own data": (own_trial, 2),
 }
 ORDER = [kind for kind, (_, share) in KINDS.items() for _ in range(share)]
 
