@@ -2,6 +2,7 @@
 
 Exception
     UserError                   an error that the user can correct: one line, exit code 2
+        BundleError             a bundle of runs cannot be written or unpacked
         ConfigError             a wrong setting or option; also a ValueError (engine/config/errors.py)
             DataError           a data set is missing, damaged, or not the expected one
             FileKindError       a file is no file of weights that can be read
