@@ -12,6 +12,7 @@ Exception
         CompileError            a network cannot be compiled, though the run asks for it
         DeviceError             a run cannot use the device that it asks for; also a LookupError
         DivergedError           the loss or a weight of a training is NaN or infinite
+        DownloadError           a file cannot be downloaded, or is not the file that was asked for
         EngineError             the engine's process cannot start, or gives no answer
         FigureError             a figure of runs cannot be drawn or written
         GpuMemoryError          a minibatch or an evaluation does not fit into the memory of a GPU

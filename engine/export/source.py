@@ -7,6 +7,7 @@ however many modules they come from. So what is written is what was trained, and
 import ast
 import importlib
 import inspect
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -34,6 +35,7 @@ from __future__ import annotations
 
 '''
 TAIL = '''
+
 NETWORK = SimpleNamespace({network})
 IMAGES = SimpleNamespace({images})
 
@@ -66,16 +68,17 @@ def standalone_source(config: ModelConfig, facts: DatasetFacts, title: str, abou
     gathered.add(_module_of(builder), builder.__name__)
     shape = f"{facts.channels}, {facts.height}, {facts.width}"
     imports = {"import torch", "from torch import nn", "from pathlib import Path", "from types import SimpleNamespace"}
-    return "".join(
+    text = "".join(
         [
             HEAD.format(title=_quotable(title), about=_quotable(about), shape=shape, facts=facts),
             "\n".join(_sorted_imports(imports | gathered.imports)),
             "\n\n",
-            "\n\n".join(gathered.sources),
-            "\n",
+            *(f"{name} = SimpleNamespace  # for annotations\n" for name in sorted(gathered.annotated)),
+            *gathered.sources,
             TAIL.format(network=_arguments(config), images=_arguments(facts), builder=builder.__name__),
         ]
     )
+    return re.sub("\n{4,}", "\n\n\n", text)
 
 
 class _Definitions:
@@ -84,6 +87,7 @@ class _Definitions:
     def __init__(self) -> None:
         self.sources: list[str] = []
         self.imports: set[str] = set()
+        self.annotated: set[str] = set()  # classes of ours that only annotations name
         self._seen: set[tuple[str, str]] = set()
         self._modules: dict[str, _Module] = {}
 
@@ -96,7 +100,14 @@ class _Definitions:
         self._seen.add((module.__name__, name))
         source = self._modules.setdefault(module.__name__, _Module(module))
         node = source.definitions[name]
-        for used in sorted(_names_used(node) - {name}):
+        names = _Names(node)
+        for used in sorted(names.annotated - names.found - {*source.definitions}):
+            module_name, original = source.imported.get(used, ("", ""))
+            if module_name.startswith(OURS):
+                self.annotated.add(used)
+            elif module_name:
+                self.imports.add(_import_line(module_name, original, used))
+        for used in sorted(names.found - {name}):
             if used in source.definitions:
                 self.add(module, used)
             elif used in source.imported:
@@ -136,34 +147,36 @@ class _Module:
         decorators = getattr(node, "decorator_list", [])
         begin = min([node.lineno, *(decorator.lineno for decorator in decorators)])
         text = "\n".join(self._lines[begin - 1 : node.end_lineno])
-        return f"\n{text}" if isinstance(node, ast.FunctionDef | ast.ClassDef) else text
+        return f"\n\n{text}\n\n\n" if isinstance(node, ast.FunctionDef | ast.ClassDef) else f"{text}\n"
 
 
 class _Names(ast.NodeVisitor):
-    """Collects the names that running a definition looks up. Annotations are never looked up in the written file."""
+    """The names in a definition: `found`, which running it looks up, and `annotated`, which only readers look up."""
 
-    def __init__(self) -> None:
+    def __init__(self, node: ast.stmt) -> None:
         self.found: set[str] = set()
+        self.annotated: set[str] = set()
+        self.visit(node)
 
     def visit_Name(self, node: ast.Name) -> None:
         self.found.add(node.id)
 
     def visit_arg(self, node: ast.arg) -> None:
-        pass
+        self._annotation(node.annotation)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        self._annotation(node.annotation)
         if node.value:
             self.visit(node.value)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        for part in (*node.decorator_list, *node.args.defaults, *filter(None, node.args.kw_defaults), *node.body):
+        self._annotation(node.returns)
+        self.generic_visit(node.args)
+        for part in (*node.decorator_list, *node.body):
             self.visit(part)
 
-
-def _names_used(node: ast.stmt) -> set[str]:
-    names = _Names()
-    names.visit(node)
-    return names.found
+    def _annotation(self, node: ast.expr | None) -> None:
+        self.annotated |= {part.id for part in ast.walk(node) if isinstance(part, ast.Name)} if node else set()
 
 
 def _import_line(module: str, original: str, name: str) -> str:
@@ -172,8 +185,12 @@ def _import_line(module: str, original: str, name: str) -> str:
 
 
 def _sorted_imports(lines: set[str]) -> list[str]:
-    standard = sorted(line for line in lines if "torch" not in line.split()[1])
-    return [*standard, "", *sorted(lines - {*standard})]
+    standard = sorted((line for line in lines if "torch" not in line.split()[1]), key=_module_first)
+    return [*standard, "", *sorted(lines - {*standard}, key=_module_first)]
+
+
+def _module_first(line: str) -> tuple[bool, str]:
+    return line.startswith("from"), line
 
 
 def _module_of(thing: object) -> ModuleType:
@@ -183,7 +200,7 @@ def _module_of(thing: object) -> ModuleType:
 
 
 def _arguments(values: ModelConfig | DatasetFacts) -> str:
-    return ", ".join(f"{key}={value!r}" for key, value in msgspec.structs.asdict(values).items())
+    return "".join(f"\n    {key}={value!r}," for key, value in msgspec.structs.asdict(values).items()) + "\n"
 
 
 def _quotable(text: str) -> str:

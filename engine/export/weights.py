@@ -1,36 +1,20 @@
 """Files of weights for other programs: the names of the field's common implementations, and a description inside."""
 
+import io
 from pathlib import Path
 
 import msgspec
 import torch
-from msgspec import Struct
 from torch import Tensor, nn
 
-from engine.config.datasets import DatasetFacts
 from engine.config.errors import ConfigError
-from engine.config.norms import Norm
 from engine.config.sections import ModelConfig
-from engine.config.typed import decode
 from engine.export.trained import Trained
 from engine.models import pretrained
 from engine.models.build import COMMON_NAMES, build_network
+from engine.protocol.weights_description import KEY, WeightsDescription, read_description
 
-METADATA = "fastadv"  # key of the description in a safetensors file
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-
-
-class Description(Struct, frozen=True, kw_only=True):
-    """What a file of weights is. model, facts: enough to build the network. eps: in [0,1], a plain number for l2."""
-
-    model: ModelConfig
-    facts: DatasetFacts
-    dataset: str
-    norm: Norm
-    eps: float
-    run: str = ""
-    checkpoint: str = "last"
-    step: int = 0
 
 
 def common_tensors(trained: Trained, dtype: str = "fp32") -> dict[str, Tensor]:
@@ -57,7 +41,7 @@ def weights_file(trained: Trained, suffix: str, dtype: str, run: str, checkpoint
         from safetensors.torch import save
 
         about = msgspec.json.encode(_description(trained, run, checkpoint)).decode()
-        return bytes(save(tensors, metadata={"format": "pt", METADATA: about}))
+        return bytes(save(tensors, metadata={"format": "pt", KEY: about}))
     if suffix in (".pt", ".pth"):
         return saved(tensors)
     raise ConfigError(
@@ -67,8 +51,6 @@ def weights_file(trained: Trained, suffix: str, dtype: str, run: str, checkpoint
 
 def saved(tensors: dict[str, Tensor]) -> bytes:
     """As torch.save writes them to a file."""
-    import io
-
     buffer = io.BytesIO()
     torch.save(tensors, buffer)
     return buffer.getvalue()
@@ -80,30 +62,19 @@ def load_exported(path: Path) -> nn.Module:
     Raises: ConfigError, if the file is damaged, or has no description of its network.
     """
     weights = pretrained.read(path)
-    about = description_of(path)
+    if (about := read_description(path)) is None:
+        raise ConfigError(
+            f"{path} does not say which network it belongs to; `fastadv export RUN --weights FILE.safetensors` writes "
+            "files that do"
+        )
     model = build_network(about.model, about.facts)
     pretrained.load_into(model, weights, about.model, about.facts)
     return model.eval()
 
 
-def description_of(path: Path) -> Description:
-    """Raises: ConfigError, if the file is no safetensors file with a description of ours."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, "pt") as file:
-            text = (file.metadata() or {}).get(METADATA, "")
-        return decode(text, Description)
-    except (OSError, SafetensorError, msgspec.DecodeError):
-        raise ConfigError(
-            f"{path} does not say which network it belongs to; `fastadv export RUN --weights FILE.safetensors` writes "
-            "files that do"
-        ) from None
-
-
-def _description(trained: Trained, run: str, checkpoint: str) -> Description:
+def _description(trained: Trained, run: str, checkpoint: str) -> WeightsDescription:
     config = trained.config
-    return Description(
+    return WeightsDescription(
         model=config.model,
         facts=trained.facts,
         dataset=config.dataset,

@@ -1,6 +1,7 @@
-"""`export`: prints the events of runs for other programs."""
+"""`export`: prints the events of runs for other programs, or writes the network of a run for them."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,27 +9,61 @@ import typer
 from fastadv_tui.commands.arguments import Filter, Runs
 from fastadv_tui.errors import UserError
 
+EXAMPLES = (
+    "Examples: fastadv export last --format csv > events.csv · fastadv export last --weights model.safetensors · "
+    "fastadv export last --format robustbench -o mine"
+)
+
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog="Example: fastadv export last --format csv > events.csv")(export)
+    app.command(epilog=EXAMPLES)(export)
 
 
 def export(
     runs: Runs = None,
     filter_: Filter = "",
     form: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--format",
-            metavar="[jsonl|csv]",
-            help="Set the output format: jsonl (all events), or csv (training steps and evaluation results only).",
+            metavar="[jsonl|csv|onnx|robustbench|card]",
+            help="Set the output format: jsonl (all events), csv (training steps and evaluation results only); for the "
+            "network of one run: onnx, robustbench (a folder: weights, a Python file that needs torch only, "
+            "model_info), or card (a model card in Markdown). Default: jsonl.",
         ),
-    ] = "jsonl",
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write the weights of one run to FILE.safetensors, .pt or .pth, under common names."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--out", help="File or folder of onnx, robustbench or card. Default: ID.onnx, ID-robustbench, stdout."
+        ),
+    ] = None,
+    which: Annotated[str, typer.Option(help="Checkpoint of the network: last or best.")] = "last",
+    dtype: Annotated[str, typer.Option(help="Numbers in the file of --weights: fp32, fp16 or bf16.")] = "fp32",
+    license_: Annotated[
+        str, typer.Option("--license", help="Licence in the header of a card, as the Hub names it, e.g. mit.")
+    ] = "unknown",
 ) -> None:
-    """Print the events of runs. Each event begins with the id of its run."""
+    """Print the events of runs, each beginning with the id of its run; or write the network of a run."""
     from fastadv_tui.history.selection import run_folder, selected_ids
     from fastadv_tui.terminal.event_export import EXPORTS
+    from fastadv_tui.publish.write import FORMS, export_network
 
-    if form not in EXPORTS:
-        raise UserError(f"--format {form!r}: use {' or '.join(EXPORTS)}")
-    EXPORTS[form]([run_folder(run_id) for run_id in selected_ids(runs or (), filter_)], sys.stdout)
+    if weights and (form or out):
+        raise UserError("--weights FILE names the format and the file; leave out --format and -o")
+    form = "weights" if weights else form or "jsonl"
+    if form not in (*EXPORTS, *FORMS, "weights"):
+        raise UserError(f"--format {form!r}: use {', '.join(EXPORTS)}, {', '.join(FORMS[:-1])} or {FORMS[-1]}")
+    ids = selected_ids(runs or (), filter_)
+    if form in EXPORTS:
+        if out:
+            raise UserError(f"--format {form} prints to standard output: leave out -o, and type > {out}")
+        EXPORTS[form]([run_folder(run_id) for run_id in ids], sys.stdout)
+        return
+    export_network(ids, form, weights or out, which, dtype, license_)
