@@ -9,6 +9,7 @@ import typer
 from fastadv_tui.commands.arguments import Filter, Runs
 from fastadv_tui.errors import UserError
 
+OF_ONE_RUN = ("onnx", "robustbench", "card")  # formats of the network of one run; the others print events of any runs
 EXAMPLES = (
     "Examples: fastadv export last --format csv > events.csv · fastadv export last --weights model.safetensors · "
     "fastadv export last --format robustbench -o mine"
@@ -53,17 +54,18 @@ def export(
     """Print the events of runs, each beginning with the id of its run; or write the network of a run."""
     from fastadv_tui.history.selection import run_folder, selected_ids
     from fastadv_tui.terminal.event_export import EXPORTS
-    from fastadv_tui.publish.write import FORMS, export_network
 
     if weights and (form or out):
         raise UserError("--weights FILE names the format and the file; leave out --format and -o")
     form = "weights" if weights else form or "jsonl"
-    if form not in (*EXPORTS, *FORMS, "weights"):
-        raise UserError(f"--format {form!r}: use {', '.join(EXPORTS)}, {', '.join(FORMS[:-1])} or {FORMS[-1]}")
+    if form not in (*EXPORTS, *OF_ONE_RUN, "weights"):
+        raise UserError(f"--format {form!r}: use {', '.join((*EXPORTS, *OF_ONE_RUN))}")
     ids = selected_ids(runs or (), filter_)
     if form in EXPORTS:
         if out:
             raise UserError(f"--format {form} prints to standard output: leave out -o, and type > {out}")
         EXPORTS[form]([run_folder(run_id) for run_id in ids], sys.stdout)
         return
+    from fastadv_tui.publish.write import export_network
+
     export_network(ids, form, weights or out, which, dtype, license_)

@@ -15,11 +15,9 @@ from fastadv_tui.publish.model_info import what_is_missing
 from fastadv_tui.publish.network import check_options, export_file, export_robustbench
 from fastadv_tui.text.sanitize import one_line
 
-FORMS = ("onnx", "robustbench", "card")  # of one run; the others print events of any number of runs
-
 
 def export_network(ids: Sequence[str], form: str, out: Path | None, which: str, dtype: str, license_: str) -> None:
-    """Write the network of one run. form: `weights` or one of FORMS. out: None for the default of the form.
+    """Write the network of one run. form: weights, onnx, robustbench or card. out: None for the default of the form.
 
     Raises: UserError.
     """
