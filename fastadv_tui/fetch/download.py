@@ -29,7 +29,7 @@ CHUNK = 1 << 20
 MAX_SIZE = 16 << 30  # bytes of a file of weights
 MAX_TEXT = 8 << 20  # bytes of an answer that is read into memory
 USER_AGENT = "fastadv"
-GONE_FOR_GOOD = (400, 401, 403, 404, 405, 410, 451)  # answers that another try does not change
+PASSING = (408, 425, 429)  # answers below 500 that another try may change
 FAULTS = (OSError, http.client.HTTPException)  # a URLError is an OSError, and so is a timeout
 Progress = Callable[[int, int], None]
 
@@ -83,9 +83,7 @@ def download(wanted: Wanted, path: Path, progress: Progress = lambda done, total
                 break
             except FAULTS as error:
                 idle = 0 if _size(part) > before else idle + 1
-                if isinstance(error, urllib.error.HTTPError) and error.code in GONE_FOR_GOOD:
-                    raise DownloadError(_gone(wanted, f"{error.code} {error.reason}")) from None
-                if idle >= TRIES:
+                if idle >= TRIES or _is_final(error):
                     raise DownloadError(_gone(wanted, _reason(error))) from None
                 time.sleep(PAUSE * 2**idle / 2)
         _check(wanted, part)
@@ -105,10 +103,8 @@ def read_text(wanted: Wanted) -> bytes:
                 raise DownloadError(f"{wanted.url} answers with more than {format_bytes(MAX_TEXT)}")
             return content
         except FAULTS as error:
-            final = isinstance(error, urllib.error.HTTPError) and error.code in GONE_FOR_GOOD
-            if final or number == TRIES - 1:
-                code = f"{error.code} {error.reason}" if isinstance(error, urllib.error.HTTPError) else _reason(error)
-                raise DownloadError(_gone(wanted, code)) from None
+            if _is_final(error) or number == TRIES - 1:
+                raise DownloadError(_gone(wanted, _reason(error))) from None
             time.sleep(PAUSE * 2**number / 2)
     raise AssertionError
 
@@ -203,7 +199,14 @@ def _hint(wanted: Wanted) -> str:
     return f"; {wanted.by_hand}" if wanted.by_hand else "; the same command goes on where it was"
 
 
+def _is_final(error: Exception) -> bool:
+    """Whether another try would bring the same answer."""
+    return isinstance(error, urllib.error.HTTPError) and error.code < 500 and error.code not in PASSING
+
+
 def _reason(error: Exception) -> str:
+    if isinstance(error, urllib.error.HTTPError):
+        return f"{error.code} {error.reason}"
     cause = getattr(error, "reason", None) or error
     if isinstance(cause, TimeoutError):
         return f"no answer for {TIMEOUT:g} s"

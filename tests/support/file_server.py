@@ -3,7 +3,7 @@
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -65,10 +65,8 @@ class _Handler(BaseHTTPRequestHandler):
             headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
         self._head(code, headers)
         stop = served.break_after.pop(0) if served.break_after else len(body)
-        try:
+        with suppress(OSError):  # the client may have seen enough
             self.wfile.write(body[:stop])
-        except OSError:
-            pass  # the client has seen enough
         self.close_connection = True
 
     def _head(self, code: int, headers: dict[str, str]) -> None:
