@@ -165,7 +165,7 @@ def test_a_redirect_is_followed_without_the_secret(server: FileServer, tmp_path:
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/x"])
 def test_a_redirect_away_from_the_web_is_not_followed(server: FileServer, tmp_path: Path, target: str) -> None:
     server.answers["/w.pt"] = (302, {"Location": target})
-    with pytest.raises(DownloadError, match="(?i)redirect"):
+    with pytest.raises(DownloadError, match=r"(?i)redirect"):
         download(wanted(server), tmp_path / "w.pt")
     with pytest.raises(DownloadError, match="is no address of the web"):
         download(Wanted(url=target), tmp_path / "w.pt")
