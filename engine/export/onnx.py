@@ -24,22 +24,28 @@ def check_onnx() -> None:
 def onnx_file(trained: Trained) -> bytes:
     """The content of a `.onnx` file: input `images` in [0,1], (batch, C, H, W); output `logits`, (batch, classes).
 
-    The batch may have any size. The weights are in the file. Raises: ConfigError, if packages are missing.
+    The batch may have any size. The weights are in the file.
+
+    Raises: ConfigError, if packages are missing, or torch cannot write this network.
     """
     check_onnx()
     facts = trained.facts
     images = torch.rand(2, facts.channels, facts.height, facts.width)
-    with _quiet():
-        program = torch.onnx.export(
-            trained.network,
-            (images,),
-            input_names=["images"],
-            output_names=["logits"],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
-            opset_version=OPSET,
-            dynamo=True,
-            verbose=False,
-        )
+    try:
+        with _quiet():
+            program = torch.onnx.export(
+                trained.network,
+                (images,),
+                input_names=["images"],
+                output_names=["logits"],
+                dynamic_shapes=({0: torch.export.Dim("batch")},),
+                opset_version=OPSET,
+                dynamo=True,
+                verbose=False,
+            )
+    except Exception as error:  # torch, onnx and onnxscript raise what they like
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise ConfigError(f"torch cannot write {trained.config.model.name} as ONNX ({reason})") from None
     assert program is not None
     return bytes(program.model_proto.SerializeToString())
 

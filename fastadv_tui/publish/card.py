@@ -17,7 +17,6 @@ from fastadv_tui.publish.results import Result, results_of, threat_words
 from fastadv_tui.text.quantities import format_flops, format_percent, format_time
 from fastadv_tui.text.sanitize import one_line
 
-UNKNOWN_LICENSE = "unknown"  # the Hub's word for a licence that nobody has named
 HUB_DATASETS = {
     "cifar10": "uoft-cs/cifar10", "cifar100": "uoft-cs/cifar100", "mnist": "ylecun/mnist",
     "imagenet": "ILSVRC/imagenet-1k",

@@ -22,6 +22,8 @@ def export_file(rundir: RunDir, form: ExportForm, out: Path, which: str, dtype: 
     """Write a file of weights or of ONNX. Raises: UserError, if an option is wrong or the file cannot be written."""
     check_options(which, dtype)
     _check_folder(out)
+    if out.is_dir():
+        raise UserError(f"{out} is a folder; type the name of a file")
     return _ask(rundir, form, out, which, dtype)
 
 
@@ -55,8 +57,6 @@ def check_options(which: str, dtype: str) -> None:
 def _check_folder(out: Path) -> None:
     if not out.parent.is_dir():
         raise UserError(f"{out.parent} is no folder; create it, or choose another name with -o")
-    if out.is_dir() and out.suffix:
-        raise UserError(f"{out} is a folder; type the name of a file")
 
 
 def _ask(

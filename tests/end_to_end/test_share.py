@@ -92,6 +92,10 @@ def test_the_folder_for_robustbench_stands_alone(run: RunDir, tmp_path: Path) ->
         (["--weights", "w.pt", "--format", "csv"], "--weights FILE names the format and the file"),
         (["--format", "onyx"], "use jsonl, csv, onnx, robustbench, card"),
         (["--format", "csv", "-o", "x"], "prints to standard output"),
+        (["--format", "card", "--dtype", "fp16"], "--dtype is for --weights"),
+        (["--weights", "w.pt", "--license", "mit"], "--license is for --format card"),
+        (["--which", "best"], "--which is for the network of a run"),
+        (["--weights", "home"], "home is a folder; type the name of a file"),
         (["--format", "card", "--which", "middle"], "--which 'middle': use last or best"),
     ],
 )
