@@ -6,11 +6,11 @@ import torch
 
 from engine.config.errors import ConfigError, UserError
 from engine.config.typed import decode
+from engine.export.known import builder_of
 from engine.export.onnx import check_onnx, onnx_file
 from engine.export.source import standalone_source
 from engine.export.trained import Trained, trained_network
 from engine.export.weights import saved, weights_file
-from engine.models.build import MODELS
 from engine.protocol.answers import answer, refuse, refuse_system_error
 from engine.protocol.exit_code import ExitCode
 from engine.protocol.files import FOR_ALL, write_atomic
@@ -48,7 +48,7 @@ def export_run(asked: ExportRequest) -> Exported:
         _write_standalone(trained, out, asked)
     parameters = sum(value.numel() for value in trained.network.parameters())
     tensors = len(trained.network.state_dict())
-    own = trained.config.model.name in MODELS
+    own = builder_of(trained.config.model.name) is not None
     return Exported(
         network=trained.config.model.name, own=own, parameters=parameters, tensors=tensors, step=trained.step
     )

@@ -16,7 +16,7 @@ import msgspec
 from engine.config.datasets import DatasetFacts
 from engine.config.errors import ConfigError
 from engine.config.sections import ModelConfig
-from engine.models.build import MODELS
+from engine.export.known import builder_of
 from engine.models.normalize import Normalize
 
 OURS = "engine."
@@ -58,11 +58,10 @@ def standalone_source(config: ModelConfig, facts: DatasetFacts, title: str, abou
 
     Raises: ConfigError, if the network is not ours: its code belongs to another package.
     """
-    if config.name not in MODELS:
+    if (builder := builder_of(config.name)) is None:
         raise ConfigError(
             f"{config.name} is not a network of fastadv's own, so no file without its package can build it"
         )
-    builder = MODELS[config.name]
     gathered = _Definitions()
     gathered.add(_module_of(Normalize), Normalize.__name__)
     gathered.add(_module_of(builder), builder.__name__)

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from engine.config.errors import ConfigError
 from engine.config.sections import ModelConfig
+from engine.export.known import common_modules, common_parts
 from engine.export.trained import Trained
 from engine.models import pretrained
-from engine.models.build import COMMON_NAMES, build_network
+from engine.models.build import build_network
 from engine.protocol.weights_description import KEY, WeightsDescription, read_description
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -88,7 +89,7 @@ def _description(trained: Trained, run: str, checkpoint: str) -> WeightsDescript
 
 def _common_names(network: nn.Module, config: ModelConfig) -> dict[str, str]:
     """The exported name of each tensor: `1.3.conv1.weight` is `layer1.2.conv1.weight`."""
-    modules = COMMON_NAMES[config.name](config) if config.name in COMMON_NAMES else None
+    modules = common_modules(config)
     found = {"0.mean": "mu", "0.std": "sigma"}
     for name in network.state_dict():
         if name in found:
@@ -98,6 +99,5 @@ def _common_names(network: nn.Module, config: ModelConfig) -> dict[str, str]:
             found[name] = rest
             continue
         number, _, inside = rest.partition(".")
-        # The common implementations have a Sequential around the convolution of a shortcut.
-        found[name] = f"{modules[number]}.{inside}".replace("shortcut.weight", "shortcut.0.weight")
+        found[name] = common_parts(f"{modules[number]}.{inside}", config.name)
     return found

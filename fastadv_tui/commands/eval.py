@@ -143,6 +143,10 @@ def eval_(
             print(f"{one_line(target)}:", flush=True)
         with SlowProgress("downloading") as progress:
             request = eval_request.request(target, dataset, typed, eps, normalize, which, again, key, explain, progress)
+        if target.startswith("zoo:"):
+            from fastadv_tui.fetch.zoo import published
+
+            print(published(target.removeprefix("zoo:")), file=sys.stderr)
         for reading in {*readings({**typed, "norm": request.config.norm, "eps": eps})} - told:
             print(reading, file=sys.stderr)
             told.add(reading)

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
+from engine.config.networks import NETWORKS
 from engine.config.norms import LINF, Norm
 from engine.config.suggest import did_you_mean
 from fastadv_tui.errors import UserError
@@ -46,7 +47,7 @@ class ZooModel(Struct, frozen=True, kw_only=True):
     autoattack: float
 
 
-ZOO: dict[str, ZooModel] = {
+_ALL = {
     "Wong2020Fast": ZooModel(
         drive="1Re--_lf3jCEw9bnQqGkjw3J7v2tSZKrv", dataset="cifar10", eps="8/255", settings=WONG, normalize=CIFAR10,
         clean=83.34, autoattack=43.21,
@@ -67,7 +68,28 @@ ZOO: dict[str, ZooModel] = {
         drive="1-FwVya1sDvdFXr0_ZBoXEJW9ukGC7hPK", dataset="cifar100", eps="8/255", settings=PREACT,
         clean=62.02, autoattack=27.14,
     ),
+    "Sehwag2021Proxy_R18": ZooModel(
+        drive="1-ZgoSlD_AMhtXdnUElilxVXnzK2DcHuu", dataset="cifar10", eps="8/255",
+        settings={"model.name": "resnet18-cifar"}, clean=84.38, autoattack=54.43,
+    ),
+    "Addepalli2021Towards_RN18": ZooModel(
+        drive="1-1DxecXz5U_xZ54DVdE-GVm71Tiox-Ri", dataset="cifar10", eps="8/255",
+        settings={"model.name": "resnet18-cifar"}, clean=80.24, autoattack=51.06,
+    ),
+    "Addepalli2022Efficient_RN18": ZooModel(
+        drive="1m5vhdzIUUKhDbsZdOG9z76Eyp6f4xe_f", dataset="cifar10", eps="8/255",
+        settings={"model.name": "resnet18-cifar"}, clean=85.71, autoattack=52.48,
+    ),
+    "Carmon2019Unlabeled": ZooModel(
+        drive="15tUx-gkZMYx7BfEOw1GY5OKC-jECIsPQ", dataset="cifar10", eps="8/255",
+        settings={"model.name": "wideresnet-28-10"}, clean=89.69, autoattack=59.53,
+    ),
+    "Zhang2019Theoretically": ZooModel(
+        drive="1hPz9QQwyM7QSuWu-ANG_uXR-29xtL8t_", dataset="cifar10", eps="0.031",
+        settings={"model.name": "wideresnet-34-10"}, clean=84.92, autoattack=53.08,
+    ),
 }  # fmt: skip
+ZOO = {name: model for name, model in _ALL.items() if model.settings["model.name"] in NETWORKS}
 
 
 def zoo_model(name: str) -> ZooModel:
@@ -76,6 +98,13 @@ def zoo_model(name: str) -> ZooModel:
         hint = did_you_mean(name, ZOO) or f"use {', '.join(ZOO)}"
         raise UserError(f"zoo:{name}: there is no such model that a network of fastadv can hold; {hint}")
     return ZOO[name]
+
+
+def published(name: str) -> str:
+    """What RobustBench publishes about a model, in one line. Raises: as `zoo_model`."""
+    model = zoo_model(name)
+    threat = f"{'l-infinity' if model.norm == LINF else 'l2'} eps {model.eps}, all test images"
+    return f"RobustBench's figures: clean {model.clean:.2f}%, AutoAttack {model.autoattack:.2f}% ({threat})"
 
 
 def fetch_from_zoo(name: str, progress: Progress) -> Path:

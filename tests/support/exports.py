@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from engine.config.datasets import facts_of
+from engine.config.networks import NETWORKS_WITH_WIDTH
 from engine.config.presets import build
 from engine.config.run import RunConfig
 from engine.export.trained import Trained
@@ -14,10 +15,13 @@ from engine.models.build import build_network
 from engine.training import checkpoint
 
 DATASET_OF = {"digits-cnn": "digits", "mnist-cnn": "mnist"}
+SMALL = {"wideresnet-28-10": "wideresnet-16-1", "wideresnet-34-10": "wideresnet-10-2"}  # in place of large networks
 
 
 def config_of(name: str, **settings: Any) -> RunConfig:
-    width = {} if name == "mnist-cnn" else {"model.width": 4}
+    """The configuration of a small network of this kind."""
+    width = {"model.width": 4} if name in NETWORKS_WITH_WIDTH else {}
+    name = SMALL.get(name, name)
     return build(DATASET_OF.get(name, "cifar10"), {"model.name": name, **width, **settings})
 
 

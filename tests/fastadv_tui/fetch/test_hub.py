@@ -12,7 +12,7 @@ from fastadv_tui.errors import UserError
 from fastadv_tui.fetch import download, zoo
 from fastadv_tui.fetch.download import DownloadError
 from fastadv_tui.fetch.hub import fetch_from_hub, parse_hub_file, parse_repo
-from fastadv_tui.fetch.zoo import ZOO, fetch_from_zoo, zoo_model
+from fastadv_tui.fetch.zoo import ZOO, fetch_from_zoo, published, zoo_model
 from tests.support.file_server import FileServer, file_server
 
 COMMIT = "a" * 40
@@ -143,6 +143,14 @@ def test_a_model_of_the_zoo_is_downloaded_once_and_watched(hub: FileServer) -> N
     path.write_bytes(b"others")
     with pytest.raises(UserError, match=r"Wong2020Fast\.pt has changed since its download; remove it"):
         fetch_from_zoo("Wong2020Fast", lambda done, total: None)
+
+
+def test_the_published_figures_are_those_of_robustbench() -> None:
+    """From RobustBench's model_info/cifar10/Linf/Wong2020Fast.json and L2/Rice2020Overfitting.json."""
+    assert published("Wong2020Fast") == (
+        "RobustBench's figures: clean 83.34%, AutoAttack 43.21% (l-infinity eps 8/255, all test images)"
+    )
+    assert "clean 88.67%, AutoAttack 67.68% (l2 eps 0.5" in published("Rice2020Overfitting-L2")
 
 
 def test_a_file_that_a_user_has_put_there_is_taken(hub: FileServer, home: Path) -> None:
