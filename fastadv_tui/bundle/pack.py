@@ -15,6 +15,7 @@ from engine.protocol.provenance import package_version
 from engine.protocol.rundir import RunDir
 from fastadv_tui.bundle.archive import (
     CHUNK,
+    OCTAL_LIMIT,
     Advance,
     Counter,
     Progress,
@@ -78,7 +79,8 @@ class RunFiles:
         return sum((self.rundir.path / name).stat().st_size for name in self.names() if name not in self._extra)
 
     def time(self, name: str) -> int:
-        return int(time.time()) if name in self._extra else int((self.rundir.path / name).stat().st_mtime)
+        found = time.time() if name in self._extra else (self.rundir.path / name).stat().st_mtime
+        return min(max(int(found), 0), OCTAL_LIMIT - 1)  # what the tar format has room for
 
     def chunks(self, name: str, advance: Advance) -> Iterator[bytes]:
         """The content of a file, in parts. Raises: OSError."""

@@ -5,11 +5,13 @@ A file in progress is `NAME.part`, with `NAME.part.json` beside it, which says w
 
 import hashlib
 import http.client
+import os
 import re
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +22,7 @@ from msgspec import Struct
 from engine.config.typed import decode
 from engine.protocol.files import write_atomic
 from fastadv_tui.errors import UserError
+from fastadv_tui.supervise.locks import try_lock
 from fastadv_tui.text.quantities import format_bytes
 
 TIMEOUT = 20.0  # seconds without a byte
@@ -73,24 +76,43 @@ def download(wanted: Wanted, path: Path, progress: Progress = lambda done, total
 
     Raises: DownloadError, in one line. What was downloaded so far is kept, unless it is wrong.
     """
-    part, idle = path.with_name(f"{path.name}.part"), 0
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        while True:
-            before = _size(part)
-            try:
-                _fetch(wanted, part, progress)
-                break
-            except FAULTS as error:
-                idle = 0 if _size(part) > before else idle + 1
-                if idle >= TRIES or _is_final(error):
-                    raise DownloadError(_gone(wanted, _reason(error))) from None
-                time.sleep(PAUSE * 2**idle / 2)
-        _check(wanted, part)
-        part.replace(path)
-        _note_of(part).unlink(missing_ok=True)
+        with _alone(path):
+            _download(wanted, path, progress)
     except OSError as error:
         raise DownloadError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold the lock of a file: two processes that write one part would mix it up. Raises: DownloadError; OSError."""
+    lock = path.with_name(f"{path.name}.lock")
+    if (handle := try_lock(lock)) is None:
+        raise DownloadError(f"another process downloads {path}; wait until it is there, and try again")
+    try:
+        yield
+        lock.unlink()
+    finally:
+        os.close(handle)
+
+
+def _download(wanted: Wanted, path: Path, progress: Progress) -> None:
+    """As `download`, for the only process that downloads the file. Raises: DownloadError; OSError."""
+    part, idle = path.with_name(f"{path.name}.part"), 0
+    while True:
+        before = _size(part)
+        try:
+            _fetch(wanted, part, progress)
+            break
+        except FAULTS as error:
+            idle = 0 if _size(part) > before else idle + 1
+            if idle >= TRIES or _is_final(error):
+                raise DownloadError(_gone(wanted, _reason(error))) from None
+            time.sleep(PAUSE * 2**idle / 2)
+    _check(wanted, part)
+    part.replace(path)
+    _note_of(part).unlink(missing_ok=True)
 
 
 def read_text(wanted: Wanted) -> bytes:

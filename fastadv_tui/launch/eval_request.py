@@ -34,14 +34,11 @@ def request(
 ) -> EvalRequest:
     """The request to evaluate a file of weights or a run. Typed settings replace those of a run's training.
 
-    progress: told the bytes of a download, done and total.
-
-    Raises: ConfigError, UserError.
+    progress: told the bytes of a download, done and total. Raises: ConfigError, UserError.
     """
     ensure_home()
     path = typed_path(target)
-    source = find_source(target, path, typed, progress)
-    if source:
+    if source := find_source(target, path, typed, progress):
         path, dataset, typed = source.path, dataset or source.dataset, source.completed(typed)
         eps, normalize, key = eps or source.eps, normalize or source.normalize, key or source.key
     given = [part for part in (eps or "").split(",") if part.strip()]

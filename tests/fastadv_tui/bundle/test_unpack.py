@@ -215,6 +215,31 @@ def test_a_bundle_that_is_cut_off_or_changed_anywhere_is_refused(
                 shutil.rmtree(runs_dir() / "ab12cd")
 
 
+def test_a_change_of_the_archive_under_the_compression_is_refused(
+    run: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever changes an archive can compress it again, so that only our own checks are left."""
+    run.last.write_bytes(os.urandom(300))
+    edit_config(run, "data_dir", str(tmp_path))
+    pack([run], tmp_path / "b.tar.gz")
+    whole = gzip.decompress((tmp_path / "b.tar.gz").read_bytes())
+    wanted = contents(run.path)
+    elsewhere(monkeypatch, tmp_path)
+    bad, refused = tmp_path / "bad.tar.gz", 0
+    for place in range(0, len(whole), 29):
+        content = whole[:place] + bytes([whole[place] ^ 0x01]) + whole[place + 1 :]
+        bad.write_bytes(gzip.compress(content, 1))
+        if message := refusal_of(bad):
+            refused += 1
+            assert message.isprintable(), place
+            assert nothing_left(), place
+        else:  # the time of a file, or when and by which version the bundle was made
+            found = contents(runs_dir() / "ab12cd")
+            assert {name: wanted[name] for name in found} == found, place
+            shutil.rmtree(runs_dir() / "ab12cd")
+    assert refused > 0.8 * len(whole) / 29
+
+
 # -- hostile archives ---------------------------------------------------------------------------------------------
 
 CONFIG = b"{}"  # no hostile archive comes so far that it is read

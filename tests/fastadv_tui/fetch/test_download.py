@@ -9,6 +9,7 @@ import pytest
 
 from fastadv_tui.fetch import download as module
 from fastadv_tui.fetch.download import DownloadError, Wanted, download, read_text
+from fastadv_tui.supervise.locks import try_lock
 from tests.support.file_server import FileServer, file_server
 
 CONTENT = os.urandom(300_000)
@@ -51,7 +52,7 @@ def test_a_later_call_goes_on_where_an_earlier_one_gave_up(server: FileServer, t
     server.break_after = [100_000, *[0] * module.TRIES]
     with pytest.raises(DownloadError, match="the same command goes on where it was"):
         download(wanted(server), tmp_path / "w.pt")
-    assert left(tmp_path) == ["w.pt.part", "w.pt.part.json"]
+    assert left(tmp_path) == ["w.pt.lock", "w.pt.part", "w.pt.part.json"]
     server.got.clear()
     server.break_after = []
     download(wanted(server), tmp_path / "w.pt")
@@ -113,11 +114,22 @@ def test_a_length_that_is_a_lie_leaves_no_file(server: FileServer, tmp_path: Pat
     assert not (tmp_path / "w.pt").exists()
 
 
+def test_two_processes_do_not_mix_up_one_file(server: FileServer, tmp_path: Path) -> None:
+    handle = try_lock(tmp_path / "w.pt.lock")
+    assert handle is not None
+    with pytest.raises(DownloadError, match=r"another process downloads .*w\.pt; wait until it is there"):
+        download(wanted(server), tmp_path / "w.pt")
+    assert server.got == []
+    os.close(handle)
+    download(wanted(server), tmp_path / "w.pt")
+    assert left(tmp_path) == ["w.pt"]
+
+
 def test_another_content_is_removed(server: FileServer, tmp_path: Path) -> None:
     server.files["/w.pt"] = bytes(len(CONTENT))
     with pytest.raises(DownloadError, match=f"has the SHA-256 [0-9a-f]{{64}}, not {SHA256}; it was removed"):
         download(wanted(server), tmp_path / "w.pt")
-    assert left(tmp_path) == []
+    assert left(tmp_path) in ([], ["w.pt.lock"])
 
 
 @pytest.mark.parametrize("code", [401, 403, 404, 410])
@@ -126,7 +138,7 @@ def test_a_file_that_is_not_there_is_said_at_once(server: FileServer, tmp_path: 
     with pytest.raises(DownloadError, match=rf"cannot download {server.url}/w.pt \({code} .*\); ask them"):
         download(wanted(server, by_hand="ask them"), tmp_path / "w.pt")
     assert len(server.got) == 1
-    assert left(tmp_path) == []
+    assert left(tmp_path) in ([], ["w.pt.lock"])
 
 
 def test_a_server_that_is_overloaded_is_asked_again(server: FileServer, tmp_path: Path) -> None:
@@ -169,7 +181,7 @@ def test_a_redirect_away_from_the_web_is_not_followed(server: FileServer, tmp_pa
         download(wanted(server), tmp_path / "w.pt")
     with pytest.raises(DownloadError, match="is no address of the web"):
         download(Wanted(url=target), tmp_path / "w.pt")
-    assert left(tmp_path) == []
+    assert left(tmp_path) in ([], ["w.pt.lock"])
 
 
 def test_an_answer_without_an_end_is_not_read_into_memory(server: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
