@@ -126,13 +126,14 @@ def _next_size(stream: BinaryIO, name: str) -> int:
 
 
 def _copy(stream: BinaryIO, size: int, sink: Sink) -> None:
-    """Pass `size` bytes on, and skip the padding after them. Raises: BundleError, if there are fewer."""
+    """Pass `size` bytes on, and skip the zeros after them. Raises: BundleError, if there are fewer, or others."""
     left = size
     while left:
         chunk = _exactly(stream, min(left, CHUNK))
         sink(chunk)
         left -= len(chunk)
-    _exactly(stream, -size % BLOCK)
+    if _exactly(stream, -size % BLOCK).strip(b"\0"):
+        raise BundleError("is damaged: it has bytes that belong to no file")
 
 
 def _exactly(stream: BinaryIO, size: int) -> bytes:
