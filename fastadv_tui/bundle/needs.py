@@ -4,6 +4,7 @@ from pathlib import Path
 
 from engine.config.datasets import FOLDER
 from engine.protocol.rundir import RunDir
+from engine.protocol.weights_description import PLAIN
 from fastadv_tui.runs.observe import observe
 
 
@@ -21,4 +22,7 @@ def needs_of(rundir: RunDir) -> list[str]:
         found.append(
             f"it holds Python code ({', '.join(programs[:4])}), which runs when you evaluate or resume the run"
         )
+    named = [name for name in (config.model.name, config.dataset) if not PLAIN.fullmatch(name)]
+    if named := [name for name in named if not name.startswith(FOLDER)]:
+        found.append(f"it names code ({', '.join(named)}), which runs when you evaluate or resume the run")
     return found

@@ -7,7 +7,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from engine.protocol.weights_description import KEY, read_description
+from engine.config.networks import NETWORKS
+from engine.protocol.weights_description import KEY, PLAIN, read_description
 
 
 def header(content: object, claimed: int | None = None) -> bytes:
@@ -27,6 +28,16 @@ def header(content: object, claimed: int | None = None) -> bytes:
 def test_a_file_without_a_description_gives_none(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "w.safetensors").write_bytes(content)
     assert read_description(tmp_path / "w.safetensors") is None
+
+
+@pytest.mark.parametrize("name", ["os:system", "evil.py:make", "/tmp/evil.py:make", "a/b", "timm:../x", "x y"])
+def test_a_description_cannot_name_code(name: str) -> None:
+    assert not PLAIN.fullmatch(name)
+
+
+@pytest.mark.parametrize("name", [*NETWORKS, "resnet50", "wide_resnet50_2", "timm:resnet18.a1_in1k"])
+def test_a_description_names_networks_that_are_known(name: str) -> None:
+    assert PLAIN.fullmatch(name)
 
 
 def test_a_file_of_another_program_gives_none(tmp_path: Path) -> None:
