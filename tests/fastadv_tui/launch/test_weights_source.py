@@ -66,7 +66,7 @@ def test_a_model_of_the_zoo_tells_everything(name: str, home: Path) -> None:
     place.write_bytes(b"weights")
     model, request = zoo.ZOO[name], asked(f"zoo:{name}")
     assert (request.config.dataset, request.config.norm) == (model.dataset, model.norm)
-    assert request.eps == ((0.5,) if model.norm == "l2" else (8 / 255,))
+    assert request.eps == ({"0.5": 0.5, "8/255": 8 / 255, "0.031": 0.031}[model.eps],)
     assert (request.normalize, request.key) == (model.normalize, model.key)
     assert request.config.model.name == model.settings["model.name"]
     other = asked(f"zoo:{name}", eps="1", norm="linf" if model.norm == "l2" else "l2")
