@@ -24,7 +24,7 @@ def bundle(
             "-o",
             "--out",
             metavar="FILE",
-            help="The file to write: .tar.zst (pip install 'fastadv[bundle]') or .tar.gz. Default: ID.tar.gz.",
+            help="The file to write: .tar.zst (needs the extra `bundle`) or .tar.gz. Default: ID.tar.gz.",
         ),
     ] = None,
 ) -> None:
