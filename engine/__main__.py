@@ -1,9 +1,9 @@
 """Entry point of the engine's process. `python -P -m engine RUN_DIR` trains a run, or evaluates what
 `request.json` in the folder asks for.
 
-`--check`, `--doctor`, `--flops` and `--eval` answer one question, `--serve` answers many. `--warm` checks a run that
-has no folder yet, and trains it then. `--prepare` resizes the images of a data set. The last event of a training is
-always `finished`. Exit codes: 0 done, 1 failed, 2 refused, 130 stopped.
+`--check`, `--doctor`, `--flops`, `--export` and `--eval` answer one question, `--serve` answers many. `--warm` checks
+a run that has no folder yet, and trains it then. `--prepare` resizes the images of a data set. The last event of a
+training is always `finished`. Exit codes: 0 done, 1 failed, 2 refused, 130 stopped.
 """
 
 import contextlib
@@ -47,6 +47,10 @@ def _command(arguments: list[str]) -> int:
         from engine.commands.evaluate import evaluate
 
         return evaluate(sys.stdin.buffer.read())
+    if arguments[:1] == ["--export"]:
+        from engine.commands.export import export
+
+        return export(sys.stdin.buffer.read())
     if arguments[:1] == ["--prepare"]:
         from engine.commands.prepare import prepare
 

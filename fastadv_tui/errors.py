@@ -2,6 +2,7 @@
 
 Exception
     UserError                   an error that the user can correct: one line, exit code 2
+        BundleError             a bundle of runs cannot be written or unpacked
         ConfigError             a wrong setting or option; also a ValueError (engine/config/errors.py)
             DataError           a data set is missing, damaged, or not the expected one
             FileKindError       a file is no file of weights that can be read
@@ -11,6 +12,7 @@ Exception
         CompileError            a network cannot be compiled, though the run asks for it
         DeviceError             a run cannot use the device that it asks for; also a LookupError
         DivergedError           the loss or a weight of a training is NaN or infinite
+        DownloadError           a file cannot be downloaded, or is not the file that was asked for
         EngineError             the engine's process cannot start, or gives no answer
         FigureError             a figure of runs cannot be drawn or written
         GpuMemoryError          a minibatch or an evaluation does not fit into the memory of a GPU

@@ -232,6 +232,38 @@ class Unsaved(Answer, tag="Unsaved"):
 EvalAnswer = Understood | Working | Measured | CorruptionsMeasured | Unsaved | Refused
 
 
+# -- export -------------------------------------------------------------------------------------------------------
+
+ExportForm = Literal["weights", "onnx", "robustbench"]
+ExportDtype = Literal["fp32", "fp16", "bf16"]
+
+
+class ExportRequest(Struct, frozen=True, kw_only=True):
+    """A request to write the network of a run. run: its directory. which: the checkpoint, last or best.
+
+    out: path of the file; for robustbench, of a folder that exists, which gets `model.py` and `weights.pt`. dtype: of
+    the weights in a file of weights. title, about: for the docstring of `model.py`.
+    """
+
+    run: str
+    form: ExportForm
+    out: str
+    which: Literal["last", "best"] = "last"
+    dtype: ExportDtype = "fp32"
+    title: str = ""
+    about: str = ""
+
+
+class Exported(Answer, tag="Exported"):
+    """The network is written. own: whether it is a network of ours. tensors: their number. step: weight updates."""
+
+    network: str
+    own: bool
+    parameters: int
+    tensors: int
+    step: int
+
+
 # -- prepare ------------------------------------------------------------------------------------------------------
 
 PREPARED = "prepared.json"

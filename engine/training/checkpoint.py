@@ -17,6 +17,7 @@ from engine.config.errors import UserError
 from engine.config.run import RunConfig
 from engine.config.trained_with import check_settings
 from engine.config.typed import decode
+from engine.export.weights import load_exported
 from engine.models.build import build_network
 from engine.protocol.files import replacing
 from engine.protocol.rundir import RunDir
@@ -144,15 +145,18 @@ def check_resumable(state: dict[str, Any]) -> None:
 
 
 def load_model(run_dir: str | Path, which: Literal["last", "best"] = "last") -> nn.Module:
-    """The trained network of a run, in eval mode on the CPU.
+    """The trained network of a run, in eval mode on the CPU. run_dir: its folder, or a file of exported weights.
 
     The network takes images in [0,1], (B, C, H, W), and returns logits, (B, classes). which: `last` for the weights at
     the end of training; `best` for the weights at the end of the last epoch that had not collapsed. The code of a
     network of the user's own is run, from the copy in the folder.
 
-    Raises: CheckpointError, if the run has no readable checkpoint of that kind; ConfigError, if the code has changed.
+    Raises: CheckpointError, if the run has no readable checkpoint of that kind; ConfigError, if a file is not one that
+    `fastadv export RUN --weights FILE.safetensors` wrote, or if the code of the run has changed.
     """
     rundir = RunDir(Path(run_dir).expanduser())
+    if rundir.path.is_file():
+        return load_exported(rundir.path)
     try:
         state = load(rundir.best) if which == "best" else load_latest(rundir)[0]
     except FileNotFoundError:

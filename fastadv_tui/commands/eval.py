@@ -31,7 +31,8 @@ def eval_(
         list[str] | None,
         typer.Argument(
             metavar="FILE|RUN...",
-            help=f"State dicts (PyTorch, safetensors, gzip or shards), or runs, each by {RUN_HELP}.",
+            help=f"State dicts (PyTorch, safetensors, gzip or shards), hf:USER/REPO[:FILE] of the Hub, zoo:NAME of "
+            f"RobustBench, or runs, each by {RUN_HELP}.",
             autocompletion=completion.runs,
         ),
     ] = None,
@@ -41,7 +42,10 @@ def eval_(
     ] = None,
     dataset: Annotated[
         str | None,
-        typer.Option(help="Data set to evaluate on; required for a FILE.", autocompletion=completion.datasets),
+        typer.Option(
+            help="Data set to evaluate on; required for a FILE that does not name it.",
+            autocompletion=completion.datasets,
+        ),
     ] = None,
     eps: Annotated[
         str | None,
@@ -125,6 +129,7 @@ def eval_(
     from fastadv_tui.launch import eval_request
     from fastadv_tui.launch.submission import merge, parse_pairs, readings
     from fastadv_tui.terminal.each_run import for_each
+    from fastadv_tui.terminal.slow_progress import SlowProgress
 
     typed: dict[str, str | None] = {
         "model.name": model,
@@ -144,7 +149,14 @@ def eval_(
         several = len(all_targets) > 1
         if several and not as_json:
             print(f"{one_line(target)}:", flush=True)
-        request = eval_request.request(target, dataset, typed, eps, normalize, which, again, key, explain, corruptions)
+        with SlowProgress("downloading") as progress:
+            request = eval_request.request(
+                target, dataset, typed, eps, normalize, which, again, key, explain, corruptions, progress
+            )
+        if target.startswith("zoo:"):
+            from fastadv_tui.fetch.zoo import published
+
+            print(published(target.removeprefix("zoo:")), file=sys.stderr)
         for reading in {*readings({**typed, "norm": request.config.norm, "eps": eps})} - told:
             print(reading, file=sys.stderr)
             told.add(reading)

@@ -16,6 +16,7 @@ from fastadv_tui.errors import UserError
 from fastadv_tui.history.selection import find_run
 from fastadv_tui.launch.submission import absolute, code_of, configure, typed_norm
 from fastadv_tui.launch.user_code import with_user_code
+from fastadv_tui.launch.weights_source import Progress, find_source
 from fastadv_tui.paths import ensure_home, evaluations_dir, typed_path
 from fastadv_tui.runs.find import RunNotFoundError
 
@@ -33,20 +34,26 @@ def request(
     key: str | None = None,
     explain: bool = False,
     corruptions: str | None = None,
+    progress: Progress = lambda done, total: None,
 ) -> EvalRequest:
     """The request to evaluate a file of weights or a run. Typed settings replace those of a run's training.
 
-    corruptions: the folder of corrupted images to evaluate on, in place of an attack. Raises: ConfigError, UserError.
+    corruptions: the folder of corrupted images to evaluate on, in place of an attack. progress: told the bytes of a
+    download, done and total. Raises: ConfigError, UserError.
     """
     ensure_home()
     if corruptions is not None:
         typed = _for_corruptions(typed, eps, corruptions)
+    path = typed_path(target)
+    if source := find_source(target, path, typed, progress):
+        path, dataset, typed = source.path, dataset or source.dataset, source.completed(typed)
+        eps, normalize, key = eps or source.eps, normalize or source.normalize, key or source.key
     given = [part for part in (eps or "").split(",") if part.strip()]
     if eps and not given:
         raise ConfigError(f"--eps {eps!r} has no values; write --eps 8 or --eps 2,4,8")
     if given and typed.get("norm"):
         typed = {**typed, "eps": given[0]}  # another norm needs an eps of its own
-    config, weights, run = _understood(target, dataset, typed, which)
+    config, weights, run = _understood(target, path, dataset, typed, which)
     check_package(config.eval.attack)
     sizes = tuple(parse_size(part, config.norm) for part in given) or (config.eps,)
     return EvalRequest(
@@ -77,10 +84,9 @@ def _for_corruptions(typed: Mapping[str, str | None], eps: str | None, corruptio
 
 
 def _understood(
-    target: str, dataset: str | None, typed: Mapping[str, str | None], which: str
+    target: str, path: Path, dataset: str | None, typed: Mapping[str, str | None], which: str
 ) -> tuple[RunConfig, Path, str]:
     """The configuration, the file of weights, and the run directory; "" if `target` is a file and no run."""
-    path = typed_path(target)
     if path.is_file():
         if dataset is None:
             raise ConfigError(

@@ -1,6 +1,6 @@
 """The engine's commands for headless callers: each function starts an engine process and returns its typed answers.
 
-`check`, `doctor` and `count_flops` wait for one answer. `evaluate` and `prepare` give answers while they work.
+`check`, `doctor`, `count_flops` and `export` wait for one answer. `evaluate` and `prepare` give answers meanwhile.
 """
 
 import signal
@@ -25,6 +25,8 @@ from engine.protocol.requests import (
     Counted,
     EvalAnswer,
     EvalRequest,
+    Exported,
+    ExportRequest,
     MachineReport,
     PrepareAnswer,
     PrepareRequest,
@@ -69,6 +71,14 @@ def count_flops(config: RunConfig) -> Counted:
     Raises: UserError, if the network or the data set does not exist; EngineError.
     """
     return _ask("flops", Counted, msgspec.json.encode(config), stderr=subprocess.DEVNULL)
+
+
+def export(request: ExportRequest) -> Exported:
+    """Have the engine write the network of a run in another form. Its stderr, where torch talks, is not shown.
+
+    Raises: UserError, if the network cannot be written; EngineError.
+    """
+    return _ask("export", Exported, msgspec.json.encode(request), stderr=subprocess.DEVNULL)
 
 
 def runs_to_check(configs: Iterable[RunConfig]) -> list[RunConfig]:

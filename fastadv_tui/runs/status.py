@@ -157,6 +157,8 @@ def _status_of_event(finished: Finished, host: str = "") -> RunStatus:
 
 
 def _exit_reason(record: ExitRecord) -> str:
+    if record.lost:
+        return record.lost
     if record.code is None:
         return f"the engine could not be started: {record.error}"
     if record.code >= 0:

@@ -45,7 +45,8 @@ class ExitRecord(Struct, frozen=True, kw_only=True):
     The supervisor writes this record. Whoever cancels a queued run writes the record under the lock of the queue.
 
     t: unix time of the end. peak_memory: most bytes of main memory that this or an earlier attempt has held.
-    code: exit code; negative for a signal; None if no engine was started (cancelled in the queue, or an `error`).
+    code: exit code; negative for a signal; None if no engine was started (cancelled in the queue, or an `error`), or if
+    nobody knows it. lost: why nobody knows; `fastadv bundle` writes it for a run whose processes died without a record.
     """
 
     attempt: int
@@ -57,6 +58,7 @@ class ExitRecord(Struct, frozen=True, kw_only=True):
     peak_memory: int = 0
     cpu_seconds: float = 0.0
     error: str = ""
+    lost: str = ""
 
 
 def read(path: Path, kind: type[Record]) -> Record | None:

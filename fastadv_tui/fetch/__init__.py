@@ -1,0 +1,1 @@
+"""Weights from elsewhere: from the Hub and from the model zoo of RobustBench, downloaded once and checked."""
