@@ -9,6 +9,7 @@ Exception
         CaptureError            a training step cannot be captured in a CUDA graph, though the run asks for it
         CheckpointError         no checkpoint of the run can be used
         CompileError            a network cannot be compiled, though the run asks for it
+        CurveError              no figure of a run has the asked name
         DeviceError             a run cannot use the device that it asks for; also a LookupError
         DivergedError           the loss or a weight of a training is NaN or infinite
         EngineError             the engine's process cannot start, or gives no answer
@@ -16,6 +17,7 @@ Exception
         GpuMemoryError          a minibatch or an evaluation does not fit into the memory of a GPU
         HistoryError            the history cannot be written
         HomeError               the home folder cannot be used
+        MissingExtraError       an optional package is not installed
         QueryError              a filter or a sort key that cannot be understood
         RunError                the run's present status does not allow the action
         RunNotFoundError        no run, or more than one run, has the given name
