@@ -90,7 +90,12 @@ def train(rundir: RunDir) -> int:
                 else:
                     from engine.training.trainer import Training
 
-                    training = Training(rundir.submission().config, rundir, writer, stop)
+                    config = rundir.submission().config
+                    if config.log.tensorboard == "on":
+                        from engine.protocol.tensorboard.event_file import copy_events
+
+                        copy_events(writer, rundir, config)
+                    training = Training(config, rundir, writer, stop)
                     training.run(attempt)
             finished, code = events.Finished(status="done"), ExitCode.DONE
         except Stopped:

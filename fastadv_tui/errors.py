@@ -19,6 +19,7 @@ Exception
         HomeError               the home folder cannot be used
         MissingExtraError       an optional package is not installed
         QueryError              a filter or a sort key that cannot be understood
+        RecordError             a TensorBoard event file is damaged, or is none
         RunError                the run's present status does not allow the action
         RunNotFoundError        no run, or more than one run, has the given name
         SubmissionError         the `config.json` of a run cannot be read

@@ -9,6 +9,7 @@ from fastadv_tui.errors import UserError
 EXTRA_OF = {
     "pandas": "pandas",
     "polars": "polars",
+    "pyarrow": "parquet",
 }
 
 

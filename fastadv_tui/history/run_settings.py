@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # Not part of Row.settings: data_dir depends on the machine, and the others have their own columns.
 EXCLUDED_SETTINGS = ("dataset", "preset", "name", "data_dir", "seed")
+WITHOUT_EFFECT = ("log.tensorboard",)  # on the training: runs that differ in these are alike
 
 
 def changed_settings(config: "RunConfig") -> dict[str, Any]:
@@ -74,7 +75,7 @@ def _unchanged_settings(preset: str, method: str, norm: Norm) -> dict[str, Any]:
 def differing_settings(rows: Sequence[Row]) -> list[tuple[str, list[Any]]]:
     """The settings in which the runs differ: the key, and the value of each run."""
     everything = [settings_of(row) for row in rows]
-    keys = [key for key in everything[0] if key not in ("name", "data_dir", "device")] if rows else []
+    keys = [key for key in everything[0] if key not in ("name", "data_dir", "device", *WITHOUT_EFFECT)] if rows else []
     table = [(key, [settings.get(key) for settings in everything]) for key in keys]
     return [(key, values) for key, values in table if _differ(key, values, rows)]
 

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TextIO
 
 from engine.protocol.event_log import read
@@ -33,4 +34,6 @@ def as_csv(runs: Sequence[RunDir], out: TextIO) -> None:
                 writer.writerow({"run": run.id, **event_as_data(event)})
 
 
-EXPORTS: dict[str, Callable[[Sequence[RunDir], TextIO], None]] = {"jsonl": as_jsonl, "csv": as_csv}
+TextFormat = Callable[[Sequence[RunDir], TextIO], None]
+FileFormat = Callable[[Sequence[RunDir], Path], None]
+TEXT_FORMATS: dict[str, TextFormat] = {"jsonl": as_jsonl, "csv": as_csv}
