@@ -25,7 +25,7 @@ app = typer.Typer(
 HEADINGS = {  # the modules of fastadv_tui.commands under the headings of --help, in its order
     "Train": ("run", "sweep", "rerun", "reproduce", "queue", "stop", "resume"),
     "Look at runs": ("runs", "top", "show", "watch", "logs", "compare"),
-    "Evaluate and export": ("eval", "plot", "export"),
+    "Evaluate and export": ("eval", "plot", "export", "mirror"),
     "Keep order": ("tag", "note", "rm", "prune", "reindex"),
     "Data and machine": ("prepare", "doctor", "notify", "serve"),
     "Look up": ("settings", "presets"),

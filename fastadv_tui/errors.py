@@ -23,6 +23,8 @@ Exception
         RunError                the run's present status does not allow the action
         RunNotFoundError        no run, or more than one run, has the given name
         SubmissionError         the `config.json` of a run cannot be read
+        TrackerError            a tracker refuses
+            NoAnswerError       the client of a tracker is gone or hangs
         SupersededError         nobody waits for the answer of the engine any more
     OSError
         QueueBusyError          another process has held the lock of the queue for a minute

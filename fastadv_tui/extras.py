@@ -1,6 +1,8 @@
 """Optional packages: each is loaded where it is needed first, and one line names what to install if it is missing."""
 
+import sys
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from fastadv_tui.errors import UserError
@@ -10,6 +12,9 @@ EXTRA_OF = {
     "pandas": "pandas",
     "polars": "polars",
     "pyarrow": "parquet",
+    "wandb": "wandb",
+    "mlflow": "mlflow",
+    "trackio": "trackio",
 }
 
 
@@ -30,3 +35,9 @@ def load_extra(module: str, purpose: str) -> Any:
         why = "" if missing else f" ({error})"
         install = f"pip install 'fastadv[{EXTRA_OF[package]}]'"
         raise MissingExtraError(f"{purpose} needs {package}: {install}{why}") from None
+
+
+def check_extra(module: str, purpose: str) -> None:
+    """Raises: MissingExtraError, if the module is not installed. Does not load it."""
+    if module not in sys.modules and find_spec(module) is None:
+        raise MissingExtraError(f"{purpose} needs {module}: pip install 'fastadv[{EXTRA_OF[module]}]'")

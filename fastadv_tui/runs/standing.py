@@ -25,22 +25,30 @@ def standing_of(rundir: RunDir) -> Standing:
 
 
 def standing(events: Iterable[AnyEvent]) -> Standing:
-    found = Standing()
+    kept = without_replaced(events)
+    return Standing(
+        [event for event in kept if isinstance(event, Step)], [event for event in kept if isinstance(event, Evaluated)]
+    )
+
+
+def without_replaced(events: Iterable[AnyEvent]) -> list[Step | Evaluated]:
+    """The steps and evaluations among events that no later one of the events makes void, in their order."""
+    kept: list[Step | Evaluated] = []
+    newest = 0
     for event in events:
         match event:
             case Step():
-                if event.step > (found.steps[-1].step if found.steps else 0):
-                    found.steps.append(event)
+                if event.step > newest:
+                    kept.append(event)
+                    newest = event.step
             case Evaluated():
-                found.evaluations.append(event)
-            case Started():
-                _drop_after(found, event.from_step)
-                found.evaluations = [each for each in found.evaluations if each.stage != "final"]
-            case RolledBack():
-                _drop_after(found, event.to_step)
-    return found
+                kept.append(event)
+            case Started() | RolledBack():
+                newest = event.from_step if isinstance(event, Started) else event.to_step
+                first = isinstance(event, Started)  # a resumed run evaluates its last weights again
+                kept = [each for each in kept if each.step <= newest and not (first and _is_final(each))]
+    return kept
 
 
-def _drop_after(found: Standing, last: int) -> None:
-    found.steps = [step for step in found.steps if step.step <= last]
-    found.evaluations = [each for each in found.evaluations if each.step <= last]
+def _is_final(event: Step | Evaluated) -> bool:
+    return isinstance(event, Evaluated) and event.stage == "final"

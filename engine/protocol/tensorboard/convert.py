@@ -1,14 +1,13 @@
 """The events of a run as events of TensorBoard."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.protocol.events import Alarm, AnyEvent, Evaluated, Finished, Note, RolledBack, Started, Step
+from engine.protocol.scalars import scalars_of
 from engine.protocol.tensorboard import messages
 from engine.protocol.tensorboard.messages import event, markdown, scalar, summary
 
-OF_STEPS = ("loss", "accuracy", "lr", "images_per_second", "signal", "alignment")  # tags `train/...`
-OF_EVALUATIONS = ("clean", "robust", "fgsm")  # tags `watch/...`, `guard/...` and `final/...`
 SETTINGS_TAG, LOG_TAG = "settings", "log"  # of texts
 
 
@@ -27,11 +26,10 @@ class Converter:
     def convert(self, given: AnyEvent) -> list[bytes]:
         """The events of TensorBoard that one event becomes; none for an event that has nothing to show."""
         match given:
-            case Step():
+            case Step() | Evaluated():
                 self._step = given.step
-                return self._scalars(given, "train", OF_STEPS)
-            case Evaluated():
-                return self._scalars(given, given.stage, OF_EVALUATIONS)
+                values = [scalar(tag, value) for tag, value in scalars_of(given).items()]
+                return [event(given.t, summary(values), step=given.step)]
             case Started():
                 return self._start(given)
             case RolledBack():
@@ -70,11 +68,6 @@ class Converter:
 
     def _log(self, given: AnyEvent, said: str) -> bytes:
         return event(given.t, summary([markdown(LOG_TAG, said)]), step=self._step)
-
-    def _scalars(self, given: Step | Evaluated, group: str, names: Iterable[str]) -> list[bytes]:
-        found = ((name, getattr(given, name, None)) for name in names)
-        values = [scalar(f"{group}/{name}", value) for name, value in found if value is not None]
-        return [event(given.t, summary(values), step=given.step)]
 
 
 def _table(settings: Mapping[str, Any]) -> str:
