@@ -17,6 +17,7 @@ Exception
         GpuMemoryError          a minibatch or an evaluation does not fit into the memory of a GPU
         HistoryError            the history cannot be written
         HomeError               the home folder cannot be used
+        ImportFileError         a file of another program cannot be imported
         MissingExtraError       an optional package is not installed
         QueryError              a filter or a sort key that cannot be understood
         RecordError             a TensorBoard event file is damaged, or is none

@@ -1,5 +1,7 @@
 """The numbers of an event under the names that trackers show: `train/loss`, `watch/robust`, `final/clean`."""
 
+from collections.abc import Sequence
+
 from engine.protocol.events import AnyEvent, Evaluated, Step
 
 OF_STEPS = ("loss", "accuracy", "lr", "images_per_second", "signal", "alignment")  # named `train/...`
@@ -9,10 +11,10 @@ OF_EVALUATIONS = ("clean", "robust", "fgsm")  # named `watch/...`, `guard/...` a
 def scalars_of(event: AnyEvent) -> dict[str, float]:
     """The figures that are known; none for an event that is neither a step nor an evaluation."""
     if isinstance(event, Step):
-        group, names = "train", OF_STEPS
-    elif isinstance(event, Evaluated):
-        group, names = event.stage, OF_EVALUATIONS
-    else:
-        return {}
+        return _known(event, "train", OF_STEPS)
+    return _known(event, event.stage, OF_EVALUATIONS) if isinstance(event, Evaluated) else {}
+
+
+def _known(event: Step | Evaluated, group: str, names: Sequence[str]) -> dict[str, float]:
     found = ((name, getattr(event, name)) for name in names)
     return {f"{group}/{name}": float(value) for name, value in found if value is not None}

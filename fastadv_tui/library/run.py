@@ -13,6 +13,7 @@ from fastadv_tui.history.row import Row
 from fastadv_tui.history.run_settings import settings_of
 from fastadv_tui.library.curve import Curve, check_name, curve_of_events, curve_of_row
 from fastadv_tui.library.result import Result, results_of
+from fastadv_tui.runs.foreign import FOREIGN, read_foreign
 from fastadv_tui.runs.standing import Standing, standing_of
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Run:
 
     @property
     def status(self) -> str:
-        """`queued`, `running`, `done`, `stopped`, `cancelled`, `failed` or `lost`."""
+        """`queued`, `running`, `done`, `stopped`, `cancelled`, `failed`, `lost`; `foreign` if imported."""
         return self.row.status
 
     @property
@@ -122,7 +123,11 @@ class Run:
         Raises: CurveError, if no figure has this name. Its message lists all names.
         """
         check_name(name)
-        return curve_of_events(name, self._standing) if self.path.is_dir() else curve_of_row(name, self.row)
+        if not self.path.is_dir():
+            return curve_of_row(name, self.row)
+        foreign = read_foreign(RunDir(self.path)) if self.status == FOREIGN else None
+        absent = foreign is not None and name in (*foreign.unknown, "images_per_second")
+        return curve_of_events(name, Standing() if absent else self._standing)
 
     def steps(self) -> list[Step]:
         """The state after each weight update that was reported, about two a second (engine/protocol/events.py)."""
