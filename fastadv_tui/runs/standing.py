@@ -34,21 +34,21 @@ def standing(events: Iterable[AnyEvent]) -> Standing:
 def without_replaced(events: Iterable[AnyEvent]) -> list[Step | Evaluated]:
     """The steps and evaluations among events that no later one of the events makes void, in their order."""
     kept: list[Step | Evaluated] = []
-    newest = 0
+    newest: dict[str, int] = {}  # number of the last step, and of the last evaluation of each stage
     for event in events:
         match event:
-            case Step():
-                if event.step > newest:
+            case Step() | Evaluated():
+                if _kind(event) == "final" or event.step > newest.get(_kind(event), 0):
                     kept.append(event)
-                    newest = event.step
-            case Evaluated():
-                kept.append(event)
-            case Started() | RolledBack():
-                newest = event.from_step if isinstance(event, Started) else event.to_step
-                first = isinstance(event, Started)  # a resumed run evaluates its last weights again
-                kept = [each for each in kept if each.step <= newest and not (first and _is_final(each))]
+                    newest[_kind(event)] = event.step
+            case Started():
+                kept = [each for each in kept if each.step <= event.from_step and _kind(each) != "final"]
+                newest = {_kind(each): each.step for each in kept}
+            case RolledBack():
+                kept = [each for each in kept if each.step <= event.to_step]
+                newest = {_kind(each): each.step for each in kept}
     return kept
 
 
-def _is_final(event: Step | Evaluated) -> bool:
-    return isinstance(event, Evaluated) and event.stage == "final"
+def _kind(event: Step | Evaluated) -> str:
+    return event.stage if isinstance(event, Evaluated) else "step"
