@@ -25,11 +25,15 @@ RUNS = ("run", "run_id")
 STAGES = {"watch": "watch/", "final": "final/", "guard": "guard/"}  # of `fastadv export`
 FACTS = ("name", "dataset", "method", "norm", "eps", "seed", "attack", "images")
 
+MAX_LINE = 1_000_000  # characters
+
 Line = dict[str, str]  # the cells by the name of their column, in lower case
 
 
 def read_csv(path: Path) -> list[FoundRun]:
     """The runs of a file. Raises: ImportFileError; OSError."""
+    if path.exists() and not path.is_file():
+        raise ImportFileError("is no file; type the path of a CSV file")
     try:
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             return _read(file, path.stem)
@@ -56,7 +60,7 @@ def _read(file: TextIO, stem: str) -> list[FoundRun]:
 
 def _lines(file: TextIO) -> tuple[list[str], Iterator[tuple[int, Line]]]:
     """The names of the columns, and each line with its number. A line of other length is refused later, by number."""
-    reader = csv.reader(file)
+    reader = csv.reader(_short_lines(file))
     names = [checked_text(name).strip() for name in next(reader, [])]
     if not names:
         raise ImportFileError("is empty; the first line must have the names of the columns")
@@ -71,6 +75,14 @@ def _lines(file: TextIO) -> tuple[list[str], Iterator[tuple[int, Line]]]:
             yield reader.line_num, dict(zip(lowered, (cell.strip() for cell in cells), strict=False))
 
     return lowered, lines()
+
+
+def _short_lines(file: TextIO) -> Iterator[str]:
+    """The lines of a file. Raises: ImportFileError, for a line that does not end: memory must hold it."""
+    while line := file.readline(MAX_LINE):
+        if len(line) == MAX_LINE:
+            raise ImportFileError(f"has a line of more than {MAX_LINE:,} characters")
+        yield line
 
 
 def _point(number: int, line: Line, place: int) -> Point:

@@ -30,7 +30,8 @@ def read_wandb(path: Path) -> list[FoundRun]:
 
     Raises: ImportFileError; RecordError, if a file is damaged; OSError.
     """
-    files = [path] if path.is_file() else sorted(file for file in path.rglob("run-*.wandb") if not file.is_symlink())
+    below = (file for file in path.rglob("run-*.wandb") if file.is_file() and not file.is_symlink())
+    files = [path] if path.is_file() else sorted(below)
     if not files:
         raise ImportFileError("has no file run-ID.wandb; type a folder offline-run-..., or its file")
     if len(files) > MAX_RUNS:

@@ -191,6 +191,22 @@ def test_a_csv_with_endless_lines_is_refused(tmp_path: Path, monkeypatch: pytest
     assert "more than 10 points" in refused("csv", written(tmp_path / "c.csv", "step,loss\n" + "1,2\n" * 11))
 
 
+def test_a_csv_with_a_line_that_does_not_end_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "c.csv"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)  # a terabyte of zeros, which takes no room
+    assert "a line of more than 1,000,000 characters" in refused("csv", path)
+
+
+@pytest.mark.parametrize("source", READERS)
+def test_a_pipe_or_a_device_is_not_read(source: Source, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "run-tfevents.wandb")
+    for path in (tmp_path / "run-tfevents.wandb", Path("/dev/zero")):
+        assert " no " in refused(source, path)
+    if source != "csv":
+        assert " no " in refused(source, tmp_path)
+
+
 def test_values_that_are_not_finite_are_left_out(tmp_path: Path) -> None:
     content = "step,loss,clean,robust\n1,nan,0.5,0.25\n2,inf,0.5,0.25\n3,1.5,0.6,0.3\n"
     import_runs("csv", written(tmp_path / "c.csv", content), EIGHT)
@@ -219,6 +235,22 @@ def test_a_folder_of_tensorboard_runs_is_read_with_restarts_and_settings(tmp_pat
     assert [row.name for row in rows] == ["a", "b/deep"]
     assert (rows[0].method, rows[0].eps, rows[0].robust) == ("pgd", 8 / 255, 0.5)
     assert find_runs(rows[0].id)[0].curve("loss").values == [9.0, 0.5]
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        integer(1, 1) + message(4, struct.pack("<f", 0.25)),
+        integer(1, 1) + message(5, struct.pack("<f", 0.25)),
+        integer(1, 2) + message(6, struct.pack("<d", 0.25)),
+    ],
+)
+def test_scalars_that_are_tensors_are_read(tensor: bytes, tmp_path: Path) -> None:
+    """TensorBoard's and TensorFlow 2's own writers write them so."""
+    value = text(1, "loss") + message(8, tensor)
+    content = tensorboard_file(event(1.0, summary([value]), step=7))
+    (row,) = import_runs("tensorboard", written(tmp_path / "events.out.tfevents.1", content), EIGHT)
+    assert [*find_runs(row.id)[0].curve("loss").values] == [0.25]
 
 
 def endless_tags() -> bytes:
