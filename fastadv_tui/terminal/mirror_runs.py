@@ -3,9 +3,11 @@
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from engine.protocol.exit_code import ExitCode
 from engine.protocol.rundir import RunDir
+from fastadv_tui.errors import UserError
 from fastadv_tui.terminal.each_run import for_each
 from fastadv_tui.text.sanitize import one_line
 from fastadv_tui.trackers.mirror import Destination, Mirror
@@ -14,7 +16,7 @@ POLL_SECONDS = 2.0
 
 
 def mirror_runs(runs: Sequence[RunDir], destination: Destination, follow: bool, again: bool) -> int:
-    """Returns: the exit code. A run that cannot be mirrored does not stop the others."""
+    """Returns: the exit code. A run that cannot be mirrored does not stop the others. A Ctrl-C closes all of them."""
     following: list[Mirror] = []
 
     def first(rundir: RunDir) -> None:
@@ -35,6 +37,11 @@ def mirror_runs(runs: Sequence[RunDir], destination: Destination, follow: bool, 
         while following:
             time.sleep(POLL_SECONDS)
             code = _go_on(following, destination) or code
+    except KeyboardInterrupt:
+        for mirror in following:  # a client may hold what it was given and has not yet sent
+            with suppress(UserError, OSError):
+                mirror.finish()
+        raise
     finally:
         for mirror in following:
             mirror.close()

@@ -112,7 +112,7 @@ class Mirror:
         """A client that gives no answer may have sent nothing of all it took: the next mirror sends it once more."""
         try:
             self._process.ask(End(status))
-        except NoAnswerError:
+        except (NoAnswerError, KeyboardInterrupt):
             self._save(events=self._confirmed)
             raise
 

@@ -131,6 +131,18 @@ def test_a_live_run_is_followed_until_it_has_ended(
     assert "it has ended" in said
 
 
+def test_a_ctrl_c_lets_the_client_send_what_it_holds(told: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    demo_home.fill("live")
+
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fastadv_tui.terminal.mirror_runs.time.sleep", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        mirror_runs([RunDir(runs_dir() / "k3f9aa")], HERE, follow=True, again=False)
+    assert lines(told)[-1] == {"finished": True}
+
+
 def test_a_client_that_hangs_is_ended_in_time_and_the_next_mirror_sends_everything(
     told: Path, tmp_path: Path, rundir: RunDir, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
