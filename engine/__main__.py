@@ -10,6 +10,7 @@ import contextlib
 import sys
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.config.errors import UserError
 from engine.config.sendable import sendable
@@ -20,6 +21,9 @@ from engine.protocol.rundir import RunDir
 from engine.protocol.stop import Stopped, StopRequest, ignore_stops
 from engine.runtime.gpu_order import count_gpus_by_bus
 from engine.runtime.openmp import let_waiting_threads_sleep
+
+if TYPE_CHECKING:
+    from engine.config.run import RunConfig
 
 FIXABLE = (UserError, WriteError)  # errors whose text says what to do
 
@@ -95,7 +99,9 @@ def train(rundir: RunDir) -> int:
                 else:
                     from engine.training.trainer import Training
 
-                    training = Training(rundir.submission().config, rundir, writer, stop)
+                    config = rundir.submission().config
+                    _start_copies(config, rundir, writer)
+                    training = Training(config, rundir, writer, stop)
                     training.run(attempt)
             finished, code = events.Finished(status="done"), ExitCode.DONE
         except Stopped:
@@ -111,6 +117,14 @@ def train(rundir: RunDir) -> int:
             finished.elapsed, finished.trained = round(reporter.elapsed, 3), round(reporter.trained, 3)
             finished.gpu_memory = peak(training.setup.device)
         return _finish(writer, finished, code)
+
+
+def _start_copies(config: "RunConfig", rundir: RunDir, writer: event_log.Writer) -> None:
+    """Write the events for other programs, too, if the run asks for it."""
+    if config.log.tensorboard == "on":
+        from engine.protocol.tensorboard.event_file import copy_events
+
+        copy_events(writer, rundir, config)
 
 
 def _finish(writer: event_log.Writer, finished: events.Finished, code: int) -> int:

@@ -25,13 +25,14 @@ app = typer.Typer(
 HEADINGS = {  # the modules of fastadv_tui.commands under the headings of --help, in its order
     "Train": ("run", "sweep", "rerun", "reproduce", "queue", "stop", "resume"),
     "Look at runs": ("runs", "top", "show", "watch", "logs", "compare"),
-    "Evaluate and export": ("eval", "plot", "export", "bundle", "unbundle", "push"),
+    "Evaluate and export": ("eval", "plot", "export", "mirror", "import", "bundle", "unbundle", "push"),
     "Keep order": ("tag", "note", "rm", "prune", "reindex"),
     "Data and machine": ("prepare", "doctor", "notify", "serve"),
     "Look up": ("settings", "presets"),
 }
 HEADING_OF = {name: heading for heading, names in HEADINGS.items() for name in names}
 COMMANDS = tuple(HEADING_OF)
+MODULE_OF = {"import": "import_"}  # the modules that cannot have the name of their command
 COMMANDS_FOLDER = Path(__file__).parent / "commands"
 
 
@@ -51,7 +52,7 @@ def register(words: Sequence[str]) -> None:
 
 def load(name: str) -> None:
     """Load the module of a command, and add the command to `app`."""
-    import_module(f"fastadv_tui.commands.{name}").register(app)
+    import_module(f"fastadv_tui.commands.{MODULE_OF.get(name, name)}").register(app)
     _put_under_heading(name)
 
 
@@ -69,7 +70,7 @@ def _summary(name: str) -> str:
 
     The module is parsed, because an import would take five times as long.
     """
-    tree = ast.parse(COMMANDS_FOLDER.joinpath(f"{name}.py").read_bytes())
+    tree = ast.parse(COMMANDS_FOLDER.joinpath(f"{MODULE_OF.get(name, name)}.py").read_bytes())
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     return next(ast.get_docstring(node) or "" for node in functions if node.name.rstrip("_") == name)
 

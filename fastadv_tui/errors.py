@@ -10,6 +10,7 @@ Exception
         CaptureError            a training step cannot be captured in a CUDA graph, though the run asks for it
         CheckpointError         no checkpoint of the run can be used
         CompileError            a network cannot be compiled, though the run asks for it
+        CurveError              no figure of a run has the asked name
         DeviceError             a run cannot use the device that it asks for; also a LookupError
         DivergedError           the loss or a weight of a training is NaN or infinite
         DownloadError           a file cannot be downloaded, or is not the file that was asked for
@@ -18,10 +19,15 @@ Exception
         GpuMemoryError          a minibatch or an evaluation does not fit into the memory of a GPU
         HistoryError            the history cannot be written
         HomeError               the home folder cannot be used
+        ImportFileError         a file of another program cannot be imported
+        MissingExtraError       an optional package is not installed
         QueryError              a filter or a sort key that cannot be understood
+        RecordError             a TensorBoard event file is damaged, or is none
         RunError                the run's present status does not allow the action
         RunNotFoundError        no run, or more than one run, has the given name
         SubmissionError         the `config.json` of a run cannot be read
+        TrackerError            a tracker refuses
+            NoAnswerError       the client of a tracker is gone or hangs
         SupersededError         nobody waits for the answer of the engine any more
     OSError
         QueueBusyError          another process has held the lock of the queue for a minute

@@ -78,7 +78,7 @@ def test_files_that_are_no_modules_are_packaged() -> None:
 
 
 def test_the_torch_free_packages_load_nothing_heavy() -> None:
-    paths = [path.relative_to(ROOT).with_suffix("") for name in FREE for path in (ROOT / "engine" / name).glob("*.py")]
+    paths = [path.relative_to(ROOT).with_suffix("") for name in FREE for path in (ROOT / "engine" / name).rglob("*.py")]
     names = [".".join(path.parts).removesuffix(".__init__") for path in paths]
     assert len(names) > 2 * len(FREE)
     assert loaded_by(f"import {', '.join(names)}") == set()

@@ -11,6 +11,7 @@ Exception
         CompileError            the network of a run with `compile = on` cannot be compiled
         CaptureError            the step of a run with `capture = on` cannot be captured
         GpuMemoryError          the memory of the GPU is full
+        RecordError             a TensorBoard event file is damaged, or is none
         SubmissionError         the `config.json` of a run cannot be read
     Stopped                     not an error: the process was asked to stop
     CopyError                   `fastadv prepare` cannot go on; finished copies are kept

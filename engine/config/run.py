@@ -14,6 +14,7 @@ from msgspec import Meta, structs
 from engine.config.datasets import OWN_FORMS, datasets, own_prefix, spec_of
 from engine.config.errors import ConfigError
 from engine.config.groups import Group
+from engine.config.log_section import LogConfig
 from engine.config.method_section import MethodConfig
 from engine.config.methods import methods
 from engine.config.norms import L2, LINF, Norm
@@ -278,6 +279,7 @@ class RunConfig(Section, frozen=True):
     eval: EvalConfig = EvalConfig()
     watch: WatchConfig = WatchConfig()
     early_stop: EarlyStopConfig = EarlyStopConfig()
+    log: LogConfig = LogConfig()
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -11,7 +11,7 @@ CHANGEABLE = (
     "name", "preset", "precision", "compile", "capture", "deterministic", "device", "data_dir", "extra_data",
     "checkpoint_minutes", "grace_seconds", "on_collapse",
 )  # fmt: skip
-CHANGEABLE_SECTIONS = ("eval.", "watch.", "early_stop.")
+CHANGEABLE_SECTIONS = ("eval.", "watch.", "early_stop.", "log.")
 
 
 def check_settings(trained: RunConfig, now: RunConfig) -> None:

@@ -4,13 +4,15 @@ import io
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from engine.config.sendable import sendable
 from engine.config.typed import decoder
-from engine.protocol.events import AnyEvent, Event
+from engine.protocol.events import AnyEvent, Event, Note
 from engine.protocol.files import WriteError
 
 TAIL_BYTES = 1 << 20  # a Follower reads slices of this many bytes
@@ -21,11 +23,20 @@ _DECODER: msgspec.json.Decoder[AnyEvent] = decoder(AnyEvent)
 _ENCODER = msgspec.json.Encoder()
 
 
+class EventSink(Protocol):
+    """Takes the events of a run as they come."""
+
+    def write(self, event: AnyEvent, /) -> None: ...
+    def close(self) -> None: ...
+
+
 class Writer:
     """Append events to a file. Each event is written as one whole line. Use as a context manager, or call `close`."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._file = path, path.open("ab", buffering=0)
+        self._copy: EventSink | None = None
+        self._copy_name = ""
         if self._file.tell() and not _ends_a_line(path):
             self._file.write(b"\n")  # half a line of a killed attempt must not swallow our first event
 
@@ -38,8 +49,35 @@ class Writer:
                 line = line[self._file.write(line) :]
         except OSError as error:
             raise WriteError(self._path, error) from None
+        if self._copy is not None:
+            self._write_copy(event)
+
+    def copy_to(self, copy: "EventSink", name: str) -> None:
+        """Hand each event to `copy`, too, once it is written; close it with this writer. name: what the copy is.
+
+        An error of the copy is no error of the run: a note with this name tells it, and the copy ends there.
+        """
+        self._copy, self._copy_name = copy, name
+
+    def _write_copy(self, event: AnyEvent) -> None:
+        assert self._copy is not None
+        try:
+            self._copy.write(event)
+        except Exception as error:  # whatever is wrong with the copy, the training of hours must go on
+            self._close_copy()
+            reason = (isinstance(error, OSError) and error.strerror) or error
+            self.write(
+                Note(message=sendable(f"{self._copy_name} cannot be written ({reason}); the run goes on without"))
+            )
+
+    def _close_copy(self) -> None:
+        copy, self._copy = self._copy, None
+        if copy is not None:
+            with suppress(OSError):
+                copy.close()
 
     def close(self) -> None:
+        self._close_copy()
         self._file.close()
 
     def __enter__(self) -> "Writer":

@@ -1,6 +1,5 @@
-"""`export`: prints the events of runs for other programs, or writes the network of a run for them."""
+"""`export`: gives the events of runs, or the network of a run, to other programs."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,11 +8,12 @@ import typer
 from fastadv_tui.commands.arguments import Filter, Runs
 from fastadv_tui.errors import UserError
 
-OF_ONE_RUN = ("onnx", "robustbench", "card")  # formats of the network of one run; the others print events of any runs
+OF_ONE_RUN = ("onnx", "robustbench", "card")  # formats of the network of one run; the others hold events of any runs
 UNKNOWN = "unknown"  # the Hub's word for a licence that nobody has named
 EXAMPLES = (
-    "Examples: fastadv export last --format csv > events.csv · fastadv export last --weights model.safetensors · "
-    "fastadv export last --format robustbench -o mine"
+    "Examples: fastadv export last --format csv > events.csv · "
+    "fastadv export --filter tag:paper --format tensorboard -o logs · "
+    "fastadv export last --weights model.safetensors · fastadv export last --format robustbench -o mine"
 )
 
 
@@ -28,10 +28,11 @@ def export(
         str | None,
         typer.Option(
             "--format",
-            metavar="[jsonl|csv|corruptions|onnx|robustbench|card]",
-            help="Set the output format: jsonl (all events), csv (training steps and evaluation results only), "
-            "corruptions (results on corrupted images, as csv); for the network of one run: onnx, robustbench (a folder: "
-            "weights, a Python file that needs torch only, model_info), or card (a model card in Markdown). Default: jsonl.",
+            metavar="FORMAT",
+            help="jsonl (default): all events. csv or parquet: training steps and evaluation results only. "
+            "tensorboard: a folder of event files for each run. corruptions: results on corrupted images, as csv. For the network "
+            "of one run: onnx; robustbench, a folder with weights, model_info and a Python file that needs torch only; "
+            "card, a model card in Markdown.",
         ),
     ] = None,
     weights: Annotated[
@@ -41,36 +42,41 @@ def export(
         ),
     ] = None,
     out: Annotated[
-        Path | None,
+        str,
         typer.Option(
-            "-o", "--out", help="File or folder of onnx, robustbench or card. Default: ID.onnx, ID-robustbench, stdout."
+            "-o",
+            "--out",
+            metavar="PATH",
+            help="File to write, or the folder of tensorboard or robustbench. Without it, jsonl, csv, corruptions and "
+            "card are printed; the others have a name of their own, or ask for one.",
         ),
-    ] = None,
+    ] = "",
     which: Annotated[str, typer.Option(help="Checkpoint of the network: last or best.")] = "last",
     dtype: Annotated[str, typer.Option(help="Numbers in the file of --weights: fp32, fp16 or bf16.")] = "fp32",
     license_: Annotated[
         str, typer.Option("--license", help="Licence in the header of a card, as the Hub names it, e.g. mit.")
     ] = UNKNOWN,
 ) -> None:
-    """Print the events of runs, each beginning with the id of its run; or write the network of a run."""
+    """Print or write the events of runs, each beginning with the id of its run; or write the network of a run.
+
+    Format parquet needs pyarrow: pip install 'fastadv\\[parquet]'. No format needs TensorBoard.
+    """
     from fastadv_tui.history.selection import run_folder, selected_ids
-    from fastadv_tui.terminal.event_export import EXPORTS
+    from fastadv_tui.paths import typed_path
+    from fastadv_tui.terminal.export_formats import check_format, export_events
 
     if weights and (form or out):
         raise UserError("--weights FILE names the format and the file; leave out --format and -o")
     form = "weights" if weights else form or "jsonl"
     _refuse_idle_options(form, which, dtype, license_)
-    if form not in (*EXPORTS, *OF_ONE_RUN, "weights"):
-        raise UserError(f"--format {form!r}: use {', '.join((*EXPORTS, *OF_ONE_RUN))}")
-    ids = selected_ids(runs or (), filter_)
-    if form in EXPORTS:
-        if out:
-            raise UserError(f"--format {form} prints to standard output: leave out -o, and type > {out}")
-        EXPORTS[form]([run_folder(run_id) for run_id in ids], sys.stdout)
-        return
-    from fastadv_tui.publish.write import export_network
+    path = weights or (typed_path(out) if out else None)
+    if form in (*OF_ONE_RUN, "weights"):
+        from fastadv_tui.publish.write import export_network
 
-    export_network(ids, form, weights or out, which, dtype, license_)
+        export_network(selected_ids(runs or (), filter_), form, path, which, dtype, license_)
+        return
+    check_format(form, bool(out), others=OF_ONE_RUN)
+    export_events([run_folder(run_id) for run_id in selected_ids(runs or (), filter_)], form, path)
 
 
 def _refuse_idle_options(form: str, which: str, dtype: str, license_: str) -> None:

@@ -54,6 +54,7 @@ def facts(row: "Row") -> list[tuple[str, str]]:
     """The lines that `show` prints about a run: label and value."""
     from fastadv_tui.history.columns import COLUMNS, reason_text, status_text
     from fastadv_tui.history.evaluations import full_texts, replaced_text
+    from fastadv_tui.runs.foreign import FOREIGN
 
     own = " and of the network's" if row.settings.get("model.code") else ""
     found = [
@@ -85,7 +86,15 @@ def facts(row: "Row") -> list[tuple[str, str]]:
     found += [("alarms", ", ".join(row.alarms))] if row.alarms else []
     found += [("rolled back", f"at epoch {epoch:.4g}: {methods}") for epoch, methods in row.rollbacks]
     found += [("tags", ", ".join(row.tags))] if row.tags else []
-    return found + ([("note", row.note)] if row.note else [])
+    found += [("note", row.note)] if row.note else []
+    return _told_of_foreign(found) if row.status == FOREIGN else found
+
+
+def _told_of_foreign(found: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The lines that hold for a run of another program. Nobody knows the others."""
+    unknown = ("alpha", "preset", "took", "memory", "ended", "code")
+    renamed = {"changed": "settings", "submitted": "imported"}
+    return [(renamed.get(label, label), text) for label, text in found if label not in unknown]
 
 
 def _took(row: "Row") -> str:
@@ -125,10 +134,14 @@ def _files(folder: Path) -> list[tuple[str, str]]:
     from engine.protocol.corruptions import read
     from engine.protocol.rundir import RunDir
     from fastadv_tui.launch.repeat import repeating_command
+    from fastadv_tui.runs.foreign import read_foreign
     from fastadv_tui.runs.observe import observe
     from fastadv_tui.text.corruptions import summary
 
-    found = [("corrupted", text) for record in read(RunDir(folder).corruptions) for text in summary(record)]
+    found: list[tuple[str, str]] = []
+    if read_foreign(RunDir(folder)) is not None:
+        return [("folder", str(folder))]
+    found += [("corrupted", text) for record in read(RunDir(folder).corruptions) for text in summary(record)]
     seen = observe(RunDir(folder))
     if started := seen.state.started:
         found.append(("trained on", f"{started.device}, {started.threads} CPU thread(s), {started.precision}"))

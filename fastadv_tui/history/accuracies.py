@@ -11,6 +11,7 @@ from fastadv_tui.history.evaluations import kind_of
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.run_settings import setting_of
 from fastadv_tui.history.significance import Accuracy, Conditions, mean_over_seeds
+from fastadv_tui.runs.foreign import FOREIGN
 
 Which = Literal["clean", "robust"]
 
@@ -90,8 +91,11 @@ def _mean(rows: Sequence[Row], measured: Callable[[Row], Accuracy | None]) -> Ac
 
 
 def _step_size(row: Row) -> float:
-    """The step size of a run's evaluation attacks, as in `RunConfig.eval_step`; 0 if the attack chooses its own."""
-    if not has_step_size(row.attack):
+    """The step size of a run's evaluation attacks, as in `RunConfig.eval_step`.
+
+    0 if the attack chooses its own, and if nobody knows it.
+    """
+    if row.status == FOREIGN or not has_step_size(row.attack):
         return 0.0
     typed = setting_of(row, "eval.step_size")
     if typed is not None:

@@ -42,7 +42,7 @@ def notes_of(columns: Sequence[Column], baseline: int | None, results: Sequence[
 def _best_note(columns: Sequence[Column]) -> str:
     """Which attack the best robust accuracy was measured with: mostly a weaker one than that of the robust accuracy."""
     rows = [row for column in columns for row in column.rows if row.curve]
-    attacks = dict.fromkeys(attack_name(attack_of_curve(row)) for row in rows)
+    attacks = dict.fromkeys(attack_name(attack_of_curve(row)) or "an unknown attack" for row in rows)
     seeds = ", of several seeds the mean of their best" * any(len(column.rows) > 1 for column in columns)
     return f"{BEST_ROBUST}: under {' or '.join(attacks)} while training{seeds}"
 

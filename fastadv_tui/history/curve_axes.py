@@ -9,6 +9,7 @@ from fastadv_tui.history.row import Row
 from fastadv_tui.history.run_settings import setting_of
 from fastadv_tui.history.significance import std_over_seeds
 from fastadv_tui.history.work import flops_until, work_until
+from fastadv_tui.runs.foreign import FOREIGN
 
 Point = tuple[float, float]  # x, and an accuracy in [0,1]
 CLEAN, ROBUST = 1, 2  # places in a point of a row's curve
@@ -61,7 +62,12 @@ def attack_of_eps(rows: Sequence[Row]) -> str:
 
 
 def attack_of_curve(row: Row) -> str:
-    """The attack of the robust accuracy while training: `pgd-10`. The final evaluation mostly has a stronger one."""
+    """The attack of the robust accuracy while training: `pgd-10`. The final evaluation mostly has a stronger one.
+
+    Empty for a foreign run that does not tell it.
+    """
+    if row.status == FOREIGN:
+        return row.attack
     return row.attack if row.attack and not row.final else f"pgd-{setting_of(row, 'watch.steps')}"
 
 

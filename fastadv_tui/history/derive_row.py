@@ -10,6 +10,7 @@ from fastadv_tui.history.evaluations import evaluations_of, replaced_evaluations
 from fastadv_tui.history.notes import read_notes
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.run_settings import changed_settings
+from fastadv_tui.runs.foreign import FOREIGN, Foreign, read_foreign
 from fastadv_tui.runs.observe import observe
 from fastadv_tui.runs.state import RunState
 from fastadv_tui.runs.status import RunStatus
@@ -33,6 +34,8 @@ def row_of(rundir: RunDir, before: Row | None = None) -> Row:
     seen = observe(rundir)
     if seen.submission is not None:
         _add_submission(row, seen.submission)
+    elif (foreign := read_foreign(rundir)) is not None:
+        return _foreign_row(row, rundir, seen.state, foreign)
     elif before is not None:
         for name in OF_SUBMISSION:
             setattr(row, name, getattr(before, name))
@@ -43,8 +46,7 @@ def row_of(rundir: RunDir, before: Row | None = None) -> Row:
     row.reason = seen.problem or row.reason
     row.ended = seen.status.ended or 0.0
     row.peak_memory = seen.exit.peak_memory if seen.exit else 0
-    notes = read_notes(rundir)
-    row.name, row.tags, row.note, row.pinned = notes.name or row.name, notes.tags, notes.note, notes.pinned
+    _add_notes(row, rundir)
     return row
 
 
@@ -81,6 +83,24 @@ def _add_submission(row: Row, submission: "Submission") -> None:
     row.norm = config.norm
     row.settings, row.submitted = changed_settings(config), submission.submitted
     row.code_fingerprint = submission.code_fingerprint
+
+
+def _foreign_row(row: Row, rundir: RunDir, state: RunState, foreign: Foreign) -> Row:
+    """The row of a run that another program has trained. The status says so, and the reason says where it is from."""
+    row.name, row.dataset, row.method, row.settings = foreign.name, foreign.dataset, foreign.method, foreign.settings
+    row.norm, row.eps, row.seed = foreign.norm, foreign.eps, foreign.seed
+    _add_progress(row, state)
+    row.total_epochs, row.images_per_second, row.gpu_memory = state.total_epochs, 0.0, None
+    row.clean, row.robust, row.final = foreign.clean, foreign.robust, foreign.final
+    row.attack, row.images = foreign.attack, foreign.images
+    row.status, row.reason, row.submitted = FOREIGN, foreign.origin, foreign.imported
+    _add_notes(row, rundir)
+    return row
+
+
+def _add_notes(row: Row, rundir: RunDir) -> None:
+    notes = read_notes(rundir)
+    row.name, row.tags, row.note, row.pinned = notes.name or row.name, notes.tags, notes.note, notes.pinned
 
 
 def _mean_rate(started: Started, run: RunState) -> float:

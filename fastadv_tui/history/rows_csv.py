@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastadv_tui.history.accuracies import evaluated_accuracy_of, evaluation_kinds
-from fastadv_tui.history.columns import COLUMNS, Column, column_of
+from fastadv_tui.history.columns import Column
 from fastadv_tui.history.comparison_formats import csv_value
 from fastadv_tui.history.row import Row
+from fastadv_tui.history.row_table import columns_with_settings
 from fastadv_tui.text.quantities import known_iso_time
 
 
@@ -17,10 +18,7 @@ def rows_as_csv(rows: Sequence[Row]) -> str:
 
     Each kind of result of `fastadv eval` has a column with the robust accuracy.
     """
-    settings = dict.fromkeys(key for row in rows for key in row.settings if key not in COLUMNS)
-    keys = [key for key in (*COLUMNS, *settings) if key != "evaluations"]
-    columns = [column for key in keys if (column := column_of(key)) is not None]
-    kinds = evaluation_kinds(rows)
+    columns, kinds = columns_with_settings(rows), evaluation_kinds(rows)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([*(column.key for column in columns), *kinds])

@@ -11,12 +11,14 @@ from engine.config.presets import preset_settings
 from engine.config.settings import settings
 from engine.config.units import with_unit
 from fastadv_tui.history.row import Row
+from fastadv_tui.runs.foreign import FOREIGN
 
 if TYPE_CHECKING:
     from engine.config.run import RunConfig
 
 # Not part of Row.settings: data_dir depends on the machine, and the others have their own columns.
 EXCLUDED_SETTINGS = ("dataset", "preset", "name", "data_dir", "seed")
+WITHOUT_EFFECT = ("log.tensorboard",)  # on the training: runs that differ in these are alike
 
 
 def changed_settings(config: "RunConfig") -> dict[str, Any]:
@@ -34,7 +36,8 @@ def as_stored(value: Any) -> Any:
 def setting_of(row: Row, key: str) -> Any:
     """One setting of a run by its dotted key: the run's own value, else the preset's value, else the default.
 
-    None if there is no such value, for example because the preset no longer exists.
+    None if there is no such value, for example because the preset no longer exists. The settings that a foreign run
+    does not tell are unknown: our defaults are not those of another program.
     """
     if key in ("dataset", "preset", "seed", "norm"):
         return getattr(row, key)
@@ -42,6 +45,8 @@ def setting_of(row: Row, key: str) -> Any:
         return as_stored(row.settings[key])
     if key == "method.name":
         return row.method
+    if row.status == FOREIGN and key != "eps":
+        return None
     return row.eps if key == "eps" else _unchanged_settings(row.preset, row.method, row.norm).get(key)
 
 
@@ -74,9 +79,16 @@ def _unchanged_settings(preset: str, method: str, norm: Norm) -> dict[str, Any]:
 def differing_settings(rows: Sequence[Row]) -> list[tuple[str, list[Any]]]:
     """The settings in which the runs differ: the key, and the value of each run."""
     everything = [settings_of(row) for row in rows]
-    keys = [key for key in everything[0] if key not in ("name", "data_dir", "device")] if rows else []
+    keys = [key for key in everything[0] if key not in ("name", "data_dir", "device", *WITHOUT_EFFECT)] if rows else []
     table = [(key, [settings.get(key) for settings in everything]) for key in keys]
-    return [(key, values) for key, values in table if _differ(key, values, rows)]
+    return [(key, values) for key, values in table if _differ_as_far_as_known(key, values, rows)]
+
+
+def _differ_as_far_as_known(key: str, values: Sequence[Any], rows: Sequence[Row]) -> bool:
+    """As `_differ`, of the runs whose value is known: a foreign run tells few settings."""
+    known = [(value, row) for value, row in zip(values, rows, strict=True)
+             if row.status != FOREIGN or value not in (None, "")]  # fmt: skip
+    return len(known) > 1 and _differ(key, [value for value, _ in known], [row for _, row in known])
 
 
 def _differ(key: str, values: Sequence[Any], rows: Sequence[Row]) -> bool:

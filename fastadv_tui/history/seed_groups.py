@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from fastadv_tui.history.row import Row
-from fastadv_tui.history.run_settings import EXCLUDED_SETTINGS
+from fastadv_tui.history.run_settings import EXCLUDED_SETTINGS, WITHOUT_EFFECT
 from fastadv_tui.history.significance import std_over_seeds
 from fastadv_tui.text.quantities import format_percent
 
@@ -94,7 +94,7 @@ def _all_but_seed(row: Row) -> str:
     """What runs of one group agree in. A run whose settings nobody knows is alone."""
     if not row.preset and not row.settings:
         return row.id
-    settings = {key: value for key, value in row.settings.items() if key not in EXCLUDED_SETTINGS}
+    settings = {key: value for key, value in row.settings.items() if key not in (*EXCLUDED_SETTINGS, *WITHOUT_EFFECT)}
     measured = (row.attack, row.images, row.final, row.data_fingerprint)
     return repr((row.dataset, row.preset, row.method, row.norm, row.eps, row.alpha, sorted(settings.items()), measured))
 

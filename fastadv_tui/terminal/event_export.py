@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TextIO
 
 from engine.protocol.corruptions import read as read_corruptions
@@ -48,8 +49,6 @@ def corruptions_as_csv(runs: Sequence[RunDir], out: TextIO) -> None:
                 writer.writerows((*head, name, severity, clean) for severity, clean in enumerate(accuracies, 1))
 
 
-EXPORTS: dict[str, Callable[[Sequence[RunDir], TextIO], None]] = {
-    "jsonl": as_jsonl,
-    "csv": as_csv,
-    "corruptions": corruptions_as_csv,
-}
+TextFormat = Callable[[Sequence[RunDir], TextIO], None]
+FileFormat = Callable[[Sequence[RunDir], Path], None]
+TEXT_FORMATS: dict[str, TextFormat] = {"jsonl": as_jsonl, "csv": as_csv, "corruptions": corruptions_as_csv}

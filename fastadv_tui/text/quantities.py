@@ -9,7 +9,7 @@ from engine.protocol.evaluations import iso_time
 
 GLYPHS = {
     "queued": "◌", "running": "●", "done": "✓", "stopped": "■", "cancelled": "⊘", "collapsed": "▼", "failed": "✗",
-    "lost": "?", "paper": "◇",
+    "lost": "?", "paper": "◇", "foreign": "⊡",
 }  # fmt: skip
 AGE = re.compile(r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*(s|min|h|d|w)\s*")
 SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}

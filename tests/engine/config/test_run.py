@@ -115,7 +115,7 @@ def test_null_is_a_default_where_there_is_one_and_refused_elsewhere() -> None:
         read("{}", '{"nesterov":null}')
 
 
-@pytest.mark.parametrize("where", ["", "model", "method", "optim", "eval", "watch", "early_stop"])
+@pytest.mark.parametrize("where", ["", "model", "method", "optim", "eval", "watch", "early_stop", "log"])
 def test_unknown_fields_are_refused(where: str) -> None:
     plain = msgspec.to_builtins(assemble(DIGITS))
     (plain[where] if where else plain)["colour"] = 1

@@ -8,7 +8,8 @@ from engine.config.keys import fields, flatten
 from engine.config.presets import PRESETS, build
 from fastadv_tui.history.query import parse
 from fastadv_tui.history.row import Row
-from fastadv_tui.history.run_settings import as_stored, changed_settings, setting_of, settings_of
+from fastadv_tui.history.run_settings import as_stored, changed_settings, differing_settings, setting_of, settings_of
+from fastadv_tui.history.seed_groups import group_by_seed
 
 DATASET_OF = {"wong2020-mnist": "mnist", "wong2020-imagenet": "imagenet"}  # presets that fit only one data set
 
@@ -53,3 +54,9 @@ def test_a_filter_by_the_full_key_of_the_method_finds_what_its_short_key_finds()
     for word in ("method=pgd", "method.name=pgd"):
         assert parse(word)(row), word
         assert not parse(word)(Row(id="b", preset="digits", method="fgsm")), word
+
+
+def test_what_a_run_writes_for_other_programs_tells_no_runs_apart() -> None:
+    rows = [row_with("digits", {"seed": 0})[0], row_with("digits", {"seed": 1, "log.tensorboard": "on"})[0]]
+    assert [key for key, _ in differing_settings(rows)] == ["seed"]
+    assert len(group_by_seed(rows)) == 1

@@ -15,12 +15,15 @@ from fastadv_tui.dashboard.evaluation_monitor import EvaluationMonitor
 from fastadv_tui.dashboard.evaluation_words import evaluation_words
 from fastadv_tui.dashboard.messages import RunsSubmitted
 from fastadv_tui.dashboard.screens.choice_dialog import ChoiceDialog
+from fastadv_tui.dashboard.screens.compare import CompareScreen
 from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
 from fastadv_tui.dashboard.screens.history import HistoryScreen
 from fastadv_tui.dashboard.screens.text_dialog import TextDialog
 from fastadv_tui.dashboard.snapshot import Evaluation, Snapshot
 from fastadv_tui.dashboard.widgets.history_table import HistoryTable
 from fastadv_tui.dashboard.widgets.run_list import RunList
+from fastadv_tui.foreign.import_runs import import_runs
+from fastadv_tui.foreign.make import Typed
 from fastadv_tui.history.index import History
 from fastadv_tui.history.notes import read_notes
 from fastadv_tui.launch.start_runs import StartedRuns
@@ -417,5 +420,22 @@ def test_an_empty_history_says_once_what_to_press_and_has_no_filter_to_blame() -
         assert shown(app).count("No runs yet") == 1
         await pilot.press("E")
         await until(pilot, lambda: "there is no run yet" in told(app))
+
+    play(script)
+
+
+def test_a_run_of_another_program_stands_beside_the_own_runs_and_is_compared(tmp_path: Path) -> None:
+    a_run("a1")
+    curve = tmp_path / "theirs.csv"
+    curve.write_text("epoch,test_acc,adv_acc\n1,35.0,20.5\n2,45.0,30.5\n")
+    (row,) = import_runs("csv", curve, Typed(dataset="digits"))
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        screen = await opened(app, pilot, 2)
+        assert "foreign" in shown(app)
+        await until(pilot, lambda: under_cursor(screen) == [row.id])
+        await pilot.press("space", "down", "space", "c")
+        await until(pilot, lambda: isinstance(app.screen, CompareScreen))
+        await until(pilot, lambda: "theirs" in shown(app))
 
     play(script)

@@ -1,0 +1,1 @@
+"""Copies runs to the trackers of others (W&B, MLflow, trackio), from the events and never from training."""
