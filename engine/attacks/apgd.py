@@ -34,7 +34,36 @@ COMPACT_FRACTION = 0.03  # as in PGD: from this fraction of fooled images on, a 
 
 @dataclass(frozen=True)
 class ApgdCe:
-    """APGD on the cross-entropy. The parts are random starts; those after the first are given up early."""
+    """APGD-CE (Croce and Hein, 2020, section 4): APGD on the plain cross-entropy from one random start, in fp32."""
+
+    steps: int = STEPS
+    name: str = "apgd-ce"
+    parts: int = 1
+    together: bool = False
+
+    @property
+    def gradients(self) -> int:
+        return self.steps
+
+    @property
+    def inputs(self) -> tuple[float | int | str, ...]:
+        return ("plain", self.parts, self.steps)
+
+    def attack(
+        self, probe: Probe, x: Tensor, y: Tensor, images: Tensor, threat: Threat, seed: int, parts: range
+    ) -> tuple[Tensor, Tensor]:
+        """As `Stage.attack`."""
+        start = start_noise(threat, x, image_noise(seed, 0, images, x.shape[1:]))
+        with probe.exact():
+            return fooled_by_apgd(probe, x, y, start, CrossEntropy.plain(y), threat, self.steps)
+
+
+@dataclass(frozen=True)
+class RescaledApgdCe:
+    """The first attack of `aa` and `aa-quick`: APGD on the cross-entropy of rescaled logits.
+
+    The parts are random starts; those after the first are given up early.
+    """
 
     steps: int = STEPS
     parts: int = CE_STARTS

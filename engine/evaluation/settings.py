@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from engine.attacks.apgd import ApgdCe, ApgdTargeted
+from engine.attacks.apgd import ApgdCe, ApgdTargeted, RescaledApgdCe
 from engine.attacks.package_attacks import FabTargeted, Square
 from engine.attacks.pgd import Pgd
 from engine.attacks.stage import Attack, Composite, Stage
@@ -40,16 +40,17 @@ def build_attack(name: str, step_size: float, classes: int) -> Attack:
     Raises: ConfigError, if the name is no attack's.
     """
     names = attacks.stages_for(attacks.stages_of(name), classes)
-    stages = tuple(_stage(stage, step_size, classes) for stage in names)
+    stages = tuple(_stage(stage, step_size, classes, name in attacks.COMPOSITES) for stage in names)
     if len(stages) == 1 and isinstance(stages[0], Pgd):
         return stages[0]
     return Composite(name, stages, step_size if attacks.has_step_size(name) else 0.0)
 
 
-def _stage(name: str, step_size: float, classes: int) -> Stage:
+def _stage(name: str, step_size: float, classes: int, autoattack: bool) -> Stage:
+    """A stage by its name. autoattack: whether the attack is `aa` or `aa-quick`, whose APGD-CE is stronger."""
     match name:
         case "apgd-ce":
-            return ApgdCe()
+            return RescaledApgdCe() if autoattack else ApgdCe()
         case "apgd-t":
             return ApgdTargeted(attacks.targets_for(classes))
         case "fab-t":
