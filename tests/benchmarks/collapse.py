@@ -108,6 +108,7 @@ CASES = [
     digits("random"),
     digits("zero", ZERO),
     digits("zero, smoothed labels", ZERO, SMOOTH),
+    digits("random, eps 0.35, 40 epochs", eps=0.35, epochs=40),
     digits("nfgsm", method__name="nfgsm"),
     digits("pgd", method__name="pgd"),
     digits("residual network, zero", RESNET, ZERO, eps=0.1),
@@ -117,6 +118,7 @@ ROLLBACK: dict[str, Any] = {"on_collapse": "rollback"}
 ROLLBACKS: list[tuple[Case, str]] = [
     (mnist("zero, rollback", ZERO, ROLLBACK), "mnist random, seed 0"),
     (mnist("zero, low rate, rollback", ZERO, ROLLBACK, optim__lr=1e-3), "mnist random, low rate"),
+    (digits("zero, eps 0.35, rollback", ZERO, ROLLBACK, eps=0.35, epochs=40), "digits random, eps 0.35, 40 epochs"),
 ]
 
 
