@@ -36,13 +36,8 @@ from tests.support.runs import make_run
 
 THIRD = 1 / 3
 LEARNED = 0.5  # clean accuracy below which a network has not learned enough to collapse
-JUDGE: dict[str, Any] = {
-    "watch.images": 300,
-    "watch.steps": 50,
-    "eval.attack": "none",
-    "device": "cpu",
-    "precision": "fp32",
-}
+JUDGE: dict[str, Any] = {"watch.images": 300, "watch.steps": 50}
+PLAIN = {"eval.attack": "none", "device": "cpu", "precision": "fp32"}
 SMOOTH = {"optim.label_smoothing": 0.4}
 MNIST = {"holdout": 48_000, "epochs": 8}  # trains on 12,000 images, and takes the others for tests
 ZERO: dict[str, Any] = {"method.init": "zero"}
@@ -63,7 +58,7 @@ class Case:
     @property
     def config(self) -> RunConfig:
         data = os.environ.get("FASTADV_TEST_DATA", "")
-        return build(self.dataset, {**JUDGE, "data_dir": data, **self.typed})
+        return build(self.dataset, {**JUDGE, **PLAIN, "data_dir": data, **self.typed})
 
     @property
     def group(self) -> tuple[str, float, float]:
