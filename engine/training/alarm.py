@@ -9,8 +9,8 @@ evaluation. Catastrophic overfitting is a loss of robustness, or robustness to F
 - At once, robust accuracy fell by more than MAX_DROP plus what chance may explain, or FGSM fools hardly any image and
   PGD fools many.
 - At two evaluations in a row, robust accuracy is far below that of a random guess while clean accuracy is far above it
-  and accuracy under FGSM is above robust accuracy, or accuracy under FGSM is far above robust accuracy, which has not
-  risen. One evaluation is not enough: early in training, a network learns FGSM first, and PGD an epoch later.
+  and accuracy under FGSM is above robust accuracy, or accuracy under FGSM is far above robust accuracy, which does not
+  rise. One evaluation is not enough: early in training, a network learns FGSM first, and PGD an epoch or two later.
 """
 
 import math
@@ -50,6 +50,7 @@ class Watchdog:
     def __init__(self, classes: int) -> None:
         self.chance = 1 / classes
         self.best: dict[str, float] = {}
+        self.last: dict[str, float] = {}  # robust accuracy of each stage at its last evaluation
         self.raised: set[str] = set()
         self.gap: float | None = None  # of accuracy under FGSM above robust accuracy, when both were last measured
         self.collapsed: set[str] = set()  # stages whose last evaluation showed a collapse
@@ -89,12 +90,13 @@ class Watchdog:
         clean, robust: fractions in [0,1]; images: number of evaluated images. On few images, a fall must be larger than
         chance would make it. fgsm: accuracy under FGSM on the same images, None if it was not measured.
         """
-        before = self.best.get(stage, 0.0)
-        best = self.best[stage] = max(before, robust)
+        rises = robust > self._reached(stage, images)
+        best = self.best[stage] = max(self.best.get(stage, 0.0), robust)
+        self.last[stage] = robust
         fell = best - robust > MAX_DROP + two_standard_errors(images)
         self.gap = self.gap if fgsm is None else fgsm - robust
         gap = fgsm is not None and overfitted(clean, fgsm, robust, images)
-        slow_gap = fgsm is not None and robust <= before and wide_gap(fgsm, robust, images, SLOW_GAP)
+        slow_gap = fgsm is not None and not rises and wide_gap(fgsm, robust, images, SLOW_GAP)
         slow = slow_gap or self._far_below(clean, robust, images)
         again = stage in self.suspected or stage == "final"  # after the end of training, nothing is learned any more
         _set(self.suspected, stage, slow)
@@ -104,6 +106,17 @@ class Watchdog:
         why = f"robust accuracy fell from {best:.1%} to {robust:.1%}" if fell else f"robust accuracy is {robust:.1%}"
         why += f", but {fgsm:.1%} under FGSM," if (gap or slow_gap) and not fell else ""
         return self._once("collapse", f"{why} with clean accuracy at {clean:.1%}: the model has collapsed")
+
+    def _reached(self, stage: str, images: int) -> float:
+        """The robust accuracy that a stage must exceed to rise: the best one, or the last one if none was above chance.
+
+        An untrained network answers by chance, under any attack. That is no robustness that could be lost.
+        """
+        best = self.best.get(stage, 0.0)
+        return best if self._above_chance(best, images) else self.last.get(stage, 0.0)
+
+    def _above_chance(self, robust: float, images: int) -> bool:
+        return robust > self.chance + two_standard_errors(images)
 
     def _far_below(self, clean: float, robust: float, images: int) -> bool:
         """Whether robust accuracy is far below chance while clean accuracy is far above chance.
@@ -128,7 +141,7 @@ class Watchdog:
         robust: its robust accuracy on `images` images. It must be above chance: a network that has learned no
         robustness yet has none to lose.
         """
-        return not self.doubted(stage) and robust > self.chance + two_standard_errors(images)
+        return not self.doubted(stage) and self._above_chance(robust, images)
 
     def rearm(self) -> None:
         """Forget the alarms, so that each kind can be raised again. For a training that was rolled back."""
@@ -136,10 +149,11 @@ class Watchdog:
 
     def state_dict(self) -> dict[str, Any]:
         stages = {"collapsed": sorted(self.collapsed), "suspected": sorted(self.suspected)}
-        return {"best": self.best, "gap": self.gap, "raised": sorted(self.raised), **stages}
+        return {"best": self.best, "last": self.last, "gap": self.gap, "raised": sorted(self.raised), **stages}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.best, self.raised = dict(state["best"]), set(state["raised"])
+        self.last = dict(state.get("last", {}))  # not in older checkpoints
         self.gap = state.get("gap")  # not in older checkpoints
         self.collapsed = set(state.get("collapsed", ()))  # not in older checkpoints
         self.suspected = set(state.get("suspected", ()))  # not in older checkpoints
