@@ -1,8 +1,8 @@
 """What an attack maximises: a value for each image, and its gradient with respect to the logits.
 
-All of them depend on the logits up to a positive factor and a shift only, so that an attack takes the same steps if a
-model multiplies its logits by any number. The plain cross-entropy does not: large logits saturate the softmax, its
-gradient vanishes, and the model looks robust (Carlini and Wagner, 2017, section V).
+All of them but `CrossEntropy.plain` depend on the logits up to a positive factor and a shift only, so that an attack
+takes the same steps if a model multiplies its logits by any number. The plain cross-entropy does not: large logits
+saturate the softmax, its gradient vanishes, and the model looks robust (Carlini and Wagner, 2017, section V).
 """
 
 from dataclasses import dataclass
@@ -64,6 +64,11 @@ class CrossEntropy:
     def at(cls, logits: Tensor, y: Tensor) -> "CrossEntropy":
         """The loss that scales the logits of each clean image to LOGIT_STD. logits: of the clean images."""
         return cls(y, LOGIT_STD / _deviation(centred(logits)).clamp_min(SMALLEST))
+
+    @classmethod
+    def plain(cls, y: Tensor) -> "CrossEntropy":
+        """The loss on the logits as they are."""
+        return cls(y, torch.ones_like(y, dtype=torch.float64)[:, None])
 
     def values(self, logits: Tensor) -> Tensor:
         scaled = centred(logits) * self.scale

@@ -42,12 +42,12 @@ class Probe:
     @contextmanager
     def exact(self) -> Iterator[None]:
         """Within this context, gradients are in fp32."""
-        searched, dtype = self._searched, self.dtype
-        self._searched, self.dtype = self.model, None
+        before = self._searched, self.dtype, self._compared
+        self._searched, self.dtype, self._compared = self.model, None, True
         try:
             yield
         finally:
-            self._searched, self.dtype = searched, dtype
+            self._searched, self.dtype, self._compared = before
 
     def fooled(self, x: Tensor, y: Tensor) -> Tensor:
         """Which images are misclassified: bool, (B,). x: images in [0,1], (B, C, H, W); y: labels, (B,)."""

@@ -250,7 +250,7 @@ class RunConfig(Section, frozen=True):
         Meta(
             title="at a collapse",
             extra={"group": Group.EVALUATION},
-            description="At catastrophic overfitting. warn: alarm only. stop: end with the weights of the epoch before."
+            description="At catastrophic overfitting. warn: alarm only. stop: end with the weights of an earlier epoch."
             " rollback: go back to a good epoch, train one epoch with PGD-2, then with a safer method; at most 3 times",
         ),
     ] = "warn"

@@ -1,10 +1,11 @@
 """How a run is evaluated: the attack, the number of test images, and the batch size."""
 
+import math
 from collections.abc import Sequence
 
 import torch
 
-from engine.attacks.apgd import ApgdCe, ApgdTargeted
+from engine.attacks.apgd import ApgdCe, ApgdTargeted, RescaledApgdCe
 from engine.attacks.package_attacks import FabTargeted, Square
 from engine.attacks.pgd import Pgd
 from engine.attacks.stage import Attack, Composite, Stage
@@ -40,18 +41,24 @@ def build_attack(name: str, step_size: float, classes: int) -> Attack:
     Raises: ConfigError, if the name is no attack's.
     """
     names = attacks.stages_for(attacks.stages_of(name), classes)
-    stages = tuple(_stage(stage, step_size, classes) for stage in names)
+    stages = tuple(_stage(stage, step_size, classes, name in attacks.COMPOSITES) for stage in names)
     if len(stages) == 1 and isinstance(stages[0], Pgd):
         return stages[0]
     return Composite(name, stages, step_size if attacks.has_step_size(name) else 0.0)
 
 
-def _stage(name: str, step_size: float, classes: int) -> Stage:
+def _stage(name: str, step_size: float, classes: int, autoattack: bool) -> Stage:
+    """A stage by its name.
+
+    autoattack: whether the attack is `aa` or `aa-quick`. Their APGD-CE is stronger than the paper's, and their APGD-T,
+    which attacks what it has left, gives up searches that are far from success. By themselves, both are the paper's.
+    """
     match name:
         case "apgd-ce":
-            return ApgdCe()
+            return RescaledApgdCe() if autoattack else ApgdCe()
         case "apgd-t":
-            return ApgdTargeted(attacks.targets_for(classes))
+            targets = attacks.targets_for(classes)
+            return ApgdTargeted(targets) if autoattack else ApgdTargeted(targets, give_up=math.inf)
         case "fab-t":
             return FabTargeted(attacks.targets_for(classes))
         case "square":

@@ -1,6 +1,8 @@
 """Which method trains after a collapse. The setting `on_collapse = rollback` asks for this.
 
-A rollback goes back to the last good epoch. PGD-2 trains the next epoch. A safer method trains the epochs after that.
+A rollback goes back to the last good epoch: robust accuracy was above chance, and nothing spoke of a collapse. PGD-2
+trains the next epoch. A safer method trains the epochs after that. If no epoch was good, the training begins anew with
+the safer method: there is nothing to recover, and with MNIST's recipe PGD-2 teaches an untrained network nothing.
 PGD-2 restores robustness to an attack of several steps (Li et al., 2020, arXiv 2006.03089, recover a collapsed network
 with PGD, too). N-FGSM with noise from 2 eps on collapses later than FGSM (de Jorge et al., 2022, section 4).
 """
@@ -40,9 +42,14 @@ class MethodInForce:
         return step_of(structs.replace(self._config, method=self.of_epoch(epoch)))
 
     def roll_back(self, epoch: int) -> str:
-        """Train `epoch` with the recovery method, and later epochs with a safer method. Returns both in words."""
-        self._method, self._recovery = safer(self._method, self._config), epoch
+        """Train `epoch` with the recovery method, and later epochs with a safer method. Returns both in words.
+
+        From epoch 0 on, the safer method trains alone.
+        """
+        self._method, self._recovery = safer(self._method, self._config), epoch or None
         self.rollbacks += 1
+        if not epoch:
+            return f"{_in_words(self._method)} from the beginning"
         return f"{_in_words(recovery(self._config))} for one epoch, then {_in_words(self._method)}"
 
     def state_dict(self) -> dict[str, Any]:

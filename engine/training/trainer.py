@@ -97,9 +97,9 @@ class Training:
         with self._fitting_evaluation():
             self.validation.after_epoch(epoch, self._check_stop)  # after a stop, a resumed run evaluates again
         self._epochs_ended = epoch + 1
-        if not self.validation.collapsed:
+        if self.validation.good:
             self._keep_good()
-        elif self.config.on_collapse == "rollback":
+        elif self.validation.collapsed and self.config.on_collapse == "rollback":
             self._roll_back()
         self._save()
 

@@ -40,7 +40,8 @@ class Validation:
     """The evaluations of one training.
 
     guarded: robust accuracy of the last guard, a fraction in [0,1]; ended_early: whether early stopping has ended the
-    training; collapsed: whether the last guard or the overfitting signal at the end of the last epoch shows a collapse.
+    training; collapsed: whether the last guard or the overfitting signal at the end of the last epoch shows a collapse;
+    good: whether a rollback may go back to the last epoch.
     """
 
     def __init__(self, setup: Setup, rundir: RunDir, reporter: Reporter) -> None:
@@ -48,7 +49,7 @@ class Validation:
         self._learner, self._threat = setup.learner, Threat(setup.config.eps, setup.config.norm)
         self.guarded = 0.0
         self.ended_early = False
-        self.collapsed = False
+        self.collapsed = self.good = False
 
     def after_epoch(self, epoch: int, check_stop: Callable[[], None]) -> None:
         """Evaluate the network after an epoch, report the accuracies, and keep the weights or restore earlier weights.
@@ -153,16 +154,20 @@ class Validation:
         self._reporter.accuracy(stage, split, attack, accuracy, self._config.method.spec.adversarial)
 
     def _keep_or_restore(self, epoch: int, guard: Accuracy) -> None:
-        """Keep the weights of an epoch without a collapse. Early stopping restores these weights after a collapse."""
+        """Keep the weights of an epoch without a collapse. Early stopping restores these weights after a collapse.
+
+        The weights of an epoch that may turn out to be the first of a collapse are kept only if there are no others.
+        """
         before, self.guarded = self.guarded, guard.robust
-        guard_collapsed = "guard" in self._reporter.watchdog.collapsed
-        self.collapsed = guard_collapsed or self._reporter.signals_collapse()
-        stops = self._config.on_collapse == "stop"
+        watchdog, stops = self._reporter.watchdog, self._config.on_collapse == "stop"
+        by_signal = self._reporter.signals_collapse()
+        self.collapsed = "guard" in watchdog.collapsed or by_signal
+        self.good = not by_signal and watchdog.good("guard", guard.robust, guard.images)
         if stops and epoch and (why := self._stop_reason(before, guard)):  # before the first epoch nothing was kept
             self._learner.result.load_state_dict(self._kept_weights())
             self.ended_early = True
-            self._reporter.emit(events.Note(message=f"stopped early: {why}; the weights of the epoch before are kept"))
-        elif stops or not guard_collapsed:
+            self._reporter.emit(events.Note(message=f"stopped early: {why}; the weights of an earlier epoch are kept"))
+        elif not watchdog.doubted("guard") or (stops and not self._rundir.best.exists()):
             state = {**self._setup.data_state, "model": self._learner.result.state_dict()}
             size = checkpoint.save(self._rundir.best, self._config, state)
             self._reporter.emit(events.Saved(step=self._learner.step, file=self._rundir.best.name, bytes=size))
@@ -191,6 +196,7 @@ class Validation:
         robust = f"PGD-{GUARD_STEPS} accuracy on training images"
         if before - guard.robust > self._config.early_stop.drop + chance:
             return f"{robust} fell from {before:.1%} to {guard.robust:.1%}"
-        if guard.fgsm is not None and wide_gap(guard.fgsm, guard.robust, guard.images):
+        collapsed = "guard" in self._reporter.watchdog.collapsed
+        if collapsed and guard.fgsm is not None and wide_gap(guard.fgsm, guard.robust, guard.images):
             return f"{robust} is {guard.robust:.1%}, but {guard.fgsm:.1%} under FGSM"
         return ""

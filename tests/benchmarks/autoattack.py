@@ -3,9 +3,10 @@
     OMP_NUM_THREADS=1 python -m tests.benchmarks.autoattack [--only digits-wide] [--attacks aa-quick] [--foreign]
 
 It trains small networks (digits, and MNIST from $FASTADV_TEST_DATA) and prints a table: the images that are left by
-APGD-CE, by the first two attacks, and by all four, and the processor seconds of each side. The package is pyautoattack,
-in its standard version. `--foreign` evaluates three networks that are saved in foreign forms by `fastadv eval`, beside
-the package.
+APGD-CE, by the targeted APGD, by the first two attacks, and by all four, and the processor seconds of each side. The
+package is pyautoattack, in its standard version. `apgd-ce, same starts` lets the package begin at our random starts,
+since one start leaves some images more or less than another. `--foreign` evaluates three networks that are saved in
+foreign forms by `fastadv eval`, beside the package.
 """
 
 import argparse
@@ -25,8 +26,10 @@ from typing import Any
 
 import torch
 from pyautoattack import AutoAttack
+from pyautoattack.autopgd_base import APGDAttack
 from torch import Tensor, nn
 
+from engine.attacks.apgd import start_noise
 from engine.attacks.threat import Threat
 from engine.config.presets import build
 from engine.data.dataset import open_dataset
@@ -36,6 +39,7 @@ from engine.evaluation.settings import build_attack
 from engine.models.build import build_network
 from engine.runtime.eval_mode import evaluating
 from engine.runtime.precision import DTYPES
+from engine.runtime.rng import image_noise
 from engine.training.methods.fgsm import fgsm
 from tests.benchmarks.timing import machine
 from tests.support.networks import CPU, make_learner
@@ -61,14 +65,16 @@ SUBJECTS = {
     "mnist": Subject("mnist", {}, 500, 0.2, 0),
 }
 ATTACKS = ["apgd-ce", "apgd-t", "fab-t", "square"]
-COMPARED = {"apgd-ce": 1, "aa-quick": 2, "aa": 4}  # our attacks, and how many attacks of the package they stand for
+# Our attacks, and the attacks of the package that they stand for.
+SAME_STARTS = "apgd-ce, same starts"
+COMPARED = {"apgd-ce": ATTACKS[:1], "apgd-t": ATTACKS[1:2], "aa-quick": ATTACKS[:2], "aa": ATTACKS}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", choices=SUBJECTS, help="one of the networks")
     parser.add_argument("--seeds", type=int, default=3, help="of the attacks")
-    parser.add_argument("--attacks", default=",".join(COMPARED), help="of ours: some of " + ", ".join(COMPARED))
+    parser.add_argument("--attacks", default=",".join(COMPARED), help=f"of ours: some of {', '.join(COMPARED)}")
     parser.add_argument("--images", type=int, default=360)
     parser.add_argument("--search", default="bf16", choices=DTYPES)
     parser.add_argument("--foreign", action="store_true", help="only the networks in foreign forms")
@@ -85,7 +91,8 @@ def main() -> None:
     for name in [asked.only] if asked.only else SUBJECTS:
         model, test = trained(SUBJECTS[name], asked.images)
         for attack in asked.attacks.split(","):
-            print(line(name, attack, model, test, range(asked.seeds), asked.search), flush=True)
+            for kind in (attack, SAME_STARTS) if attack == "apgd-ce" else (attack,):
+                print(line(name, kind, model, test, range(asked.seeds), asked.search), flush=True)
     return None
 
 
@@ -110,12 +117,17 @@ def line(name: str, ours: str, model: nn.Module, test: TestImages, seeds: range,
     eps, (x, y) = SUBJECTS[name].eps, test[torch.arange(len(test))]
     with evaluating(model):
         clean = int((model(x).argmax(1) == y).sum())
-    theirs = ATTACKS[: COMPARED[ours]]
+
+    def theirs(seed: int) -> int:
+        if ours == SAME_STARTS:
+            return left_by_package_from_our_starts(model, x, y, eps, seed)
+        return left_by_package(model, x, y, eps, COMPARED[ours], seed)
+
+    named = ours.partition(",")[0]
     found = [  # in turns, so that a busy machine slows both
-        (timed(partial(left_by_ours, model, test, eps, ours, seed, search)),
-         timed(partial(left_by_package, model, x, y, eps, theirs, seed)))
+        (timed(partial(left_by_ours, model, test, eps, named, seed, search)), timed(partial(theirs, seed)))
         for seed in seeds
-    ]  # fmt: skip
+    ]
     sides = [[*side] for side in zip(*found, strict=True)]
     counts = [" ".join(str(left) for left, _ in side) for side in sides]
     means = " / ".join(f"{mean(left for left, _ in side):.1f}" for side in sides)
@@ -143,6 +155,17 @@ def left_by_package(model: nn.Module, x: Tensor, y: Tensor, eps: float, attacks:
         attack.apgd.n_restarts = attack.fab.n_restarts = 1  # as in the standard version; the others are as there
         adversarial, _ = attack.run_standard_evaluation(x.contiguous(), y, batch_size=BATCH)
         return int((model(adversarial).argmax(1) == y).sum())
+
+
+def left_by_package_from_our_starts(model: nn.Module, x: Tensor, y: Tensor, eps: float, seed: int) -> int:
+    """The images that APGD-CE of the package leaves from the random starts of ours."""
+    attack: Any = APGDAttack(model, n_restarts=1, eps=eps, loss="ce", seed=seed, device=x.device)
+    with evaluating(model):
+        images = (model(x).argmax(1) == y).nonzero().flatten()
+        x, y = x[images].contiguous(), y[images]
+        attack.init_hyperparam(x)
+        start = start_noise(Threat(eps), x, image_noise(seed, 0, images, x.shape[1:]))
+        return int(attack.attack_single_run(x, y, x_init=x + start)[1].sum())
 
 
 def foreign_forms(images: int) -> None:

@@ -36,7 +36,8 @@ from tests.support.runs import make_run
 
 THIRD = 1 / 3
 LEARNED = 0.5  # clean accuracy below which a network has not learned enough to collapse
-JUDGE = {"watch.images": 300, "watch.steps": 50, "eval.attack": "none", "device": "cpu", "precision": "fp32"}
+JUDGE: dict[str, Any] = {"watch.images": 300, "watch.steps": 50}
+PLAIN = {"eval.attack": "none", "device": "cpu", "precision": "fp32"}
 SMOOTH = {"optim.label_smoothing": 0.4}
 MNIST = {"holdout": 48_000, "epochs": 8}  # trains on 12,000 images, and takes the others for tests
 ZERO: dict[str, Any] = {"method.init": "zero"}
@@ -57,7 +58,7 @@ class Case:
     @property
     def config(self) -> RunConfig:
         data = os.environ.get("FASTADV_TEST_DATA", "")
-        return build(self.dataset, {**JUDGE, "data_dir": data, **self.typed})
+        return build(self.dataset, {**JUDGE, **PLAIN, "data_dir": data, **self.typed})
 
     @property
     def group(self) -> tuple[str, float, float]:
@@ -108,6 +109,7 @@ CASES = [
     digits("random"),
     digits("zero", ZERO),
     digits("zero, smoothed labels", ZERO, SMOOTH),
+    digits("random, eps 0.35, 40 epochs", eps=0.35, epochs=40),
     digits("nfgsm", method__name="nfgsm"),
     digits("pgd", method__name="pgd"),
     digits("residual network, zero", RESNET, ZERO, eps=0.1),
@@ -117,6 +119,7 @@ ROLLBACK: dict[str, Any] = {"on_collapse": "rollback"}
 ROLLBACKS: list[tuple[Case, str]] = [
     (mnist("zero, rollback", ZERO, ROLLBACK), "mnist random, seed 0"),
     (mnist("zero, low rate, rollback", ZERO, ROLLBACK, optim__lr=1e-3), "mnist random, low rate"),
+    (digits("zero, eps 0.35, rollback", ZERO, ROLLBACK, eps=0.35, epochs=40), "digits random, eps 0.35, 40 epochs"),
 ]
 
 
@@ -155,11 +158,14 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, required=True, help="keeps the runs")
     parser.add_argument("--only", default="", help="only the runs whose names contain this")
     parser.add_argument("--later", type=int, default=0, metavar="N", help="all seeds N later: runs never seen before")
+    parser.add_argument("--judge", type=int, metavar="N", help="the judge attacks N test images, not 300; in new runs")
     parser.add_argument("--report", action="store_true", help="train nothing; report the runs that have ended")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     print(machine(torch.device("cpu")))
     print(f"python -m tests.benchmarks.collapse {' '.join(sys.argv[1:])}")
+    if asked.judge:
+        JUDGE["watch.images"] = asked.judge
     wanted = [case for case in CASES if case.known and asked.only in case.name]
     cases = [case.later(asked.later) for case in wanted]
     rolling = [(case, reference) for case, reference in ROLLBACKS if case.known and asked.only in case.name]

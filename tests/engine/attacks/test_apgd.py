@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.attacks.apgd import GIVE_UP, ApgdCe, ApgdTargeted, fooled_by_apgd, period_ends, start_noise
+from engine.attacks.apgd import GIVE_UP, ApgdCe, ApgdTargeted, RescaledApgdCe, fooled_by_apgd, period_ends, start_noise
 from engine.attacks.objectives import CrossEntropy, TargetedDlr, ranked_target
 from engine.attacks.probe import Probe
 from engine.attacks.stage import Composite
@@ -21,7 +21,7 @@ from tests.support.networks import InDouble, digits, trained_digits
 from tests.support.textbook_apgd import CHECKS, textbook_apgd
 
 THREAT = Threat(0.12)
-QUICK = Composite("aa-quick", (ApgdCe(), ApgdTargeted(9)))
+QUICK = Composite("aa-quick", (RescaledApgdCe(), ApgdTargeted(9)))
 
 
 @cache
@@ -43,22 +43,26 @@ def test_step_sizes_are_checked_where_the_paper_checks_them() -> None:
     assert period_ends(1) == (1,)
 
 
-@pytest.mark.parametrize("targeted", [False, True])
-def test_apgd_fools_the_images_that_the_algorithm_of_the_paper_fools(targeted: bool) -> None:
+@pytest.mark.parametrize("kind", ["plain", "rescaled", "targeted"])
+def test_apgd_fools_the_images_that_the_algorithm_of_the_paper_fools(kind: str) -> None:
     x, y, numbers = right_images(25)
     with evaluating(network()):
         clean = Probe(network()).logits(x)
         target = ranked_target(clean, y, 0)
         start = start_noise(THREAT, x, image_noise(3, 0, numbers, x.shape[1:]))
-        loss = TargetedDlr(y, target) if targeted else CrossEntropy.at(clean, y)
-        found, unmoved = fooled_by_apgd(Probe(network()), x, y, start, loss, THREAT, 100)
+        losses = {
+            "plain": CrossEntropy.plain(y),
+            "rescaled": CrossEntropy.at(clean, y),
+            "targeted": TargetedDlr(y, target),
+        }
+        found, unmoved = fooled_by_apgd(Probe(network()), x, y, start, losses[kind], THREAT, 100)
         expected = []
         for n in range(len(y)):
             label, aim = y[n : n + 1], target[n : n + 1]
-            scale = 5 / clean[n].std(correction=0)
+            scale = 5 / clean[n].std(correction=0) if kind == "rescaled" else torch.ones(())
 
             def value(z: Tensor, label: Tensor = label, aim: Tensor = aim, scale: Tensor = scale) -> Tensor:
-                if not targeted:
+                if kind != "targeted":
                     return F.cross_entropy(z.double() * scale, label)
                 high = z.double().sort(descending=True).values[0]
                 return -(z[0, label] - z[0, aim]).double().squeeze() / (high[0] - (high[2] + high[3]) / 2)
@@ -68,6 +72,20 @@ def test_apgd_fools_the_images_that_the_algorithm_of_the_paper_fools(targeted: b
     assert found.tolist() == expected
     assert 3 < sum(expected) < 22
     assert not unmoved.any()
+
+
+def test_apgd_ce_is_one_search_on_the_plain_cross_entropy_in_fp32() -> None:
+    """A search in bf16 of the same network would see other logits."""
+    x, y, numbers = right_images(25)
+    model = trained_digits()
+    with evaluating(model):
+        start = start_noise(THREAT, x, image_noise(3, 0, numbers, x.shape[1:]))
+        expected = fooled_by_apgd(Probe(model), x, y, start, CrossEntropy.plain(y), THREAT, 100)
+        probe = Probe(model, torch.bfloat16)
+        found = ApgdCe().attack(probe, x, y, numbers, THREAT, 3, range(1))
+    assert torch.equal(found[0], expected[0])
+    assert 3 < int(found[0].sum()) < 22
+    assert probe.dtype is torch.bfloat16  # later stages search in low precision again
 
 
 def test_the_start_is_at_the_border_of_the_ball_and_in_the_box() -> None:

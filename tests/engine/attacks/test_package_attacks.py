@@ -38,9 +38,10 @@ def left_by(stage: ApgdCe | ApgdTargeted | FabTargeted | Square, model: nn.Modul
     return evaluation.survivors[0]
 
 
+@pytest.mark.parametrize("loss", ["ce", "dlr-targeted"])
 @pytest.mark.parametrize(("threat", "norm"), [(Threat(EPS), "Linf"), (Threat(0.7, L2), "L2")])
-def test_targeted_apgd_from_the_same_start_fools_the_images_that_the_package_fools(threat: Threat, norm: str) -> None:
-    from pyautoattack.autopgd_base import APGDAttack_targeted
+def test_apgd_from_the_same_start_fools_the_images_that_the_package_fools(threat: Threat, norm: str, loss: str) -> None:
+    from pyautoattack.autopgd_base import APGDAttack, APGDAttack_targeted
 
     model, (_, _, x, y) = network(), digits()
     with evaluating(model):
@@ -49,11 +50,15 @@ def test_targeted_apgd_from_the_same_start_fools_the_images_that_the_package_foo
             x, y = x[right].contiguous(), y[right]
             target = ranked_target(model(x), y, 1)
         start = start_noise(threat, x, image_noise(0, 0, right, x.shape[1:]))
-        theirs = APGDAttack_targeted(model, eps=threat.eps, norm=norm, device=x.device)
+        kind = APGDAttack if loss == "ce" else APGDAttack_targeted
+        theirs = kind(model, eps=threat.eps, norm=norm, device=x.device)
         theirs.init_hyperparam(x)
         theirs.y_target = target
         robust = theirs.attack_single_run(x, y, x_init=x + start)[1]
-        ours, _ = fooled_by_apgd(Probe(model), x, y, start, TargetedDlr(y, target), threat, 100)
+        if loss == "ce":
+            ours, _ = ApgdCe().attack(Probe(model), x, y, right, threat, 0, range(1))
+        else:
+            ours, _ = fooled_by_apgd(Probe(model), x, y, start, TargetedDlr(y, target), threat, 100)
     assert int((ours == robust).sum()) <= 1  # the package compares losses in float32
     assert 2 < int(ours.sum()) < 38
 

@@ -1,13 +1,14 @@
 """Attacks of several stages: each attacks what is left, in any batch, and goes on after a stop bit for bit."""
 
 import copy
+import math
 from functools import cache
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from engine.attacks.apgd import ApgdCe, ApgdTargeted
+from engine.attacks.apgd import ApgdCe, ApgdTargeted, RescaledApgdCe
 from engine.attacks.pgd import Pgd
 from engine.attacks.stage import Composite
 from engine.attacks.threat import Threat
@@ -17,7 +18,7 @@ from tests.engine.attacks.test_probe import digit_images
 from tests.support.networks import InDouble, trained_digits
 
 THREAT = Threat(0.1)
-SHORT = Composite("short", (Pgd(2, 2, 0.04), ApgdCe(steps=8), ApgdTargeted(3, steps=8)))
+SHORT = Composite("short", (Pgd(2, 2, 0.04), RescaledApgdCe(steps=8), ApgdTargeted(3, steps=8)))
 
 
 @cache
@@ -61,8 +62,8 @@ def test_later_parts_attack_what_earlier_parts_have_left_and_nothing_else() -> N
     right = round(accuracy.clean * 60)
     assert right - sum(fooled.values()) == round(accuracy.robust * 60) == int(evaluation.survivors[0].sum())
     model = Seen()
-    new(60, Composite("first", (Pgd(2, 2, 0.04), ApgdCe(steps=1, parts=1))), model).run()
-    assert max(model.counts[-4:]) == right - fooled["pgd-2-2"]
+    new(60, Composite("first", (Pgd(2, 2, 0.04), ApgdCe(steps=1))), model).run()
+    assert max(model.counts[-3:]) == right - fooled["pgd-2-2"]
 
 
 @pytest.mark.parametrize("after", [4, 9, 15, 30])
@@ -116,5 +117,8 @@ def test_the_names_of_attacks_build_the_attacks() -> None:
     assert build_attack("pgd-7-3", 0.1, 10) == Pgd(7, 3, 0.1)
     both = build_attack("pgd-7+apgd-ce", 0.1, 10)
     assert (both.name, both.step_size, both.stages) == ("pgd-7+apgd-ce", 0.1, (Pgd(7, 1, 0.1), ApgdCe()))
+    for autoattack in ("aa", "aa-quick"):
+        assert build_attack(autoattack, 0.1, 10).stages[:2] == (RescaledApgdCe(), ApgdTargeted(9))
+    assert build_attack("apgd-ce+apgd-t", 0.1, 10).stages == (ApgdCe(), ApgdTargeted(9, give_up=math.inf))
     assert build_attack("aa", 0.1, 10).step_size == 0
     assert len({build_attack(name, 0.1, 10).inputs for name in ("aa", "aa-quick", "apgd-ce", "apgd-t")}) == 4

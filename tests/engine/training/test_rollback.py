@@ -158,16 +158,36 @@ def test_a_run_is_rolled_back_three_times_at_most_and_says_so(tmp_path: Path, mo
     assert weights(rundir)["step"] == 12
 
 
-def test_a_run_that_collapses_in_its_first_epoch_starts_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rundir = run_folder(tmp_path / "run", FEW | {"epochs": 1})
-    answers = iter([0.0, 0.2])
-    monkeypatch.setattr(Validation, "guard_accuracy", lambda self, epoch: Accuracy(0.9, next(answers), 1000))
+def _looks(monkeypatch: pytest.MonkeyPatch, *robust: float) -> None:
+    """Let the guard find these robust accuracies, one after the other."""
+    found = iter(robust)
+    monkeypatch.setattr(Validation, "guard_accuracy", lambda self, epoch: Accuracy(0.9, next(found), 1000))
+
+
+@pytest.mark.parametrize("before", [(0.0, 0.0), (0.12, 0.0, 0.0), (0.0, 0.12, 0.0, 0.0)])
+def test_a_run_that_was_never_robust_begins_anew_with_the_safer_method(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: tuple[float, ...]
+) -> None:
+    """It ends as a run of that method: no epoch of a recovery, and no weights of the method that collapsed."""
+    rundir = run_folder(tmp_path / "run", FEW)
+    _looks(monkeypatch, *before, 0.2, 0.3, 0.4, 0.5)
     train(rundir)
     (found,) = of_kind(rundir, events.RolledBack)
-    assert found.to_step == 0
-    eps = rundir.submission().config.eps
-    by_hand = _by_hand(rundir, [lambda *batch: pgd(*batch, alpha=eps / 2, steps=2)])
-    assert_same(weights(rundir)["model"], by_hand)
+    assert (found.to_step, found.message) == (0, "fgsm with a random start from the beginning")
+    other = run_folder(tmp_path / "other", {**FEW, "on_collapse": "warn", "method.init": "random"})
+    _looks(monkeypatch, 0.2, 0.3, 0.4, 0.5)
+    train(other)
+    assert_same(weights(rundir)["model"], weights(other)["model"])
+
+
+def test_a_run_does_not_go_back_to_an_epoch_that_may_be_the_first_of_the_collapse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rundir = run_folder(tmp_path / "run", FEW)
+    _looks(monkeypatch, 0.19, 0.0, 0.0, 0.5, 0.5, 0.5)
+    train(rundir)
+    (found,) = of_kind(rundir, events.RolledBack)
+    assert (found.epoch, found.to_epoch) == (3.0, 1.0)
 
 
 def test_a_run_that_does_not_collapse_trains_as_if_it_could_not_be_rolled_back(

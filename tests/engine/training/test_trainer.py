@@ -287,7 +287,20 @@ def test_early_stopping_ends_a_run_that_is_robust_to_fgsm_alone(
     monkeypatch.setattr(Validation, "guard_accuracy", lambda self, epoch: next(found))
     train(rundir)
     (note,) = of_kind(rundir, events.Note)
-    assert "is 43.0%, but 95.0% under FGSM; the weights of the epoch before are kept" in note.message
+    assert "is 43.0%, but 95.0% under FGSM; the weights of an earlier epoch are kept" in note.message
+    assert_same(weights(rundir)["model"], weights(rundir, "best")["model"])
+
+
+def test_early_stopping_restores_no_weights_of_an_epoch_that_may_be_the_first_of_the_collapse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rundir = run_folder(tmp_path / "run", FEW | {"epochs": 4, "on_collapse": "stop"})
+    looks = [(0.3, 0.35), (0.3, 0.78), (0.3, 0.78)]  # accuracy under PGD-5 and FGSM, of 90% clean accuracy
+    found = iter([Accuracy(0.9, robust, 512, fgsm=fgsm) for robust, fgsm in looks])
+    monkeypatch.setattr(Validation, "guard_accuracy", lambda self, epoch: next(found))
+    train(rundir)
+    assert [event.step for event in of_kind(rundir, events.Saved) if event.file == rundir.best.name] == [4]
+    assert "is 30.0%, but 78.0% under FGSM" in of_kind(rundir, events.Note)[0].message
     assert_same(weights(rundir)["model"], weights(rundir, "best")["model"])
 
 
