@@ -31,35 +31,50 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class SlowDisk:
-    """A disk that is done with `file` only when the training has come to a place.
+    """A disk that takes its first `file` only when the training has come to a place, while that file is on its way.
 
-    late: the files that were still on their way when it came there.
+    late: the file, as soon as the training has come there.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, file: str = "last.pt") -> None:
         self.late: list[str] = []
-        self._name, self._there = file, threading.Event()
-        save = checkpoint.save
+        self._begun, self._there = threading.Event(), threading.Event()
+        self._patch, save = monkeypatch, checkpoint.save
 
         def slowly(path: Path, *rest: Any) -> int:
-            if path.name == self._name and not self._there.is_set():
-                assert self._there.wait(seconds(30)), "the training waits for its checkpoint"
+            if path.name == file and not self.late:
+                self._begun.set()
+                assert self._there.wait(seconds(10)), "the training does not come to the place before the file is there"
                 self.late.append(path.name)
             return save(path, *rest)
 
         monkeypatch.setattr(checkpoint, "save", slowly)
-        self._patch = monkeypatch
 
     def until(self, owner: type, name: str, call: int = 1) -> None:
         """The place: the given call of a method, counted from 1."""
         whole, made = getattr(owner, name), iter(range(1, 10**6))
 
         def counted(*given: Any) -> Any:
-            if next(made) >= call:
-                self._there.set()
+            if next(made) == call:
+                self._come()
             return whole(*given)
 
         self._patch.setattr(owner, name, counted)
+
+    def until_waited_for(self) -> None:
+        """The place: where the training waits for its files."""
+        wait = CheckpointWriter.wait
+
+        def waiting(writer: CheckpointWriter) -> None:
+            if writer._writing is not None and not self._there.is_set():
+                self._come()
+            wait(writer)
+
+        self._patch.setattr(CheckpointWriter, "wait", waiting)
+
+    def _come(self) -> None:
+        assert self._begun.wait(seconds(10)), "no file is on its way"
+        self._there.set()
 
 
 def test_the_next_epoch_trains_while_the_checkpoint_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,16 +100,15 @@ def test_the_final_evaluation_begins_while_the_end_of_training_is_written(
     assert weights(rundir)["step"] == UPDATES_AN_EPOCH
 
 
-@pytest.mark.parametrize("looks", [UPDATES_AN_EPOCH + 2, 14])
+@pytest.mark.parametrize(("looks", "step"), [(6, 4), (14, 8)], ids=["in an epoch", "in the final evaluation"])
 def test_a_stop_waits_for_the_write_and_for_its_own_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looks: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looks: int, step: int
 ) -> None:
-    """The run is stopped in the second epoch, and in the final evaluation."""
     rundir, disk = run_folder(tmp_path / "run", FEW), SlowDisk(monkeypatch)
-    disk.until(CheckpointWriter, "wait", 4)
+    disk.until_waited_for()
     with pytest.raises(Stopped):
         train(rundir, looks)
-    assert of_kind(rundir, events.Saved)[-1].step == weights(rundir)["step"]
+    assert of_kind(rundir, events.Saved)[-1].step == weights(rundir)["step"] == step
     assert not _writing_threads()
     train(rundir, attempt=2)
     assert weights(rundir)["step"] == 2 * UPDATES_AN_EPOCH
@@ -118,7 +132,7 @@ def test_a_phase_begins_when_no_thread_is_writing(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(Updates, "update", looking)
     disk = SlowDisk(monkeypatch)
-    disk.until(CheckpointWriter, "wait", 3)  # the first one begins the run, the second one the write
+    disk.until_waited_for()
     train(rundir)
     assert disk.late == ["last.pt"]
     assert seen == [0] * UPDATES_AN_EPOCH + [2] * UPDATES_AN_EPOCH
@@ -129,7 +143,7 @@ def test_early_stopping_waits_for_the_weights_that_it_restores(tmp_path: Path, m
     reasons = iter(["robust accuracy fell"])
     monkeypatch.setattr(Validation, "_stop_reason", lambda *_: next(reasons))
     disk = SlowDisk(monkeypatch, "best.pt")
-    disk.until(CheckpointWriter, "wait", 3)
+    disk.until_waited_for()
     train(rundir)
     assert disk.late == ["best.pt"]
     assert [event.step for event in of_kind(rundir, events.Saved) if event.file == "best.pt"] == [UPDATES_AN_EPOCH]
