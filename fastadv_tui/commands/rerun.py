@@ -65,8 +65,7 @@ def rerun(
     print(f"{len(found)} run(s) to submit again", file=sys.stderr)
     if len(found) > MAX_UNCONFIRMED and not yes:
         typer.confirm("start them?", abort=True, err=True)
-    for config in engine_client.runs_to_check(run.config for run in found):
-        engine_client.check(config)
+    engine_client.check_all(run.config for run in found)
     print_notices(again.submit_again(found, lambda rundir: print(rundir.id, flush=True)))
     raise typer.Exit(code)
 
