@@ -5,10 +5,11 @@ so the runs are submitted in batches, with one thread for each run of a batch.
 """
 
 import shutil
+import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 
 from engine.config.run import RunConfig
@@ -53,7 +54,7 @@ def submit_group(
                 batch.create(pool, [partial(create, config, submitted=begun + ORDER * n) for n, config in numbered])
                 batch.place(pool, queue, devices)
         except BaseException as error:  # also an interrupt, at any moment
-            batch.end(pool, interrupted=not isinstance(error, Exception))
+            batch.end(interrupted=not isinstance(error, Exception))
             raise
     try:
         History().record_all(batch.told)
@@ -79,6 +80,8 @@ class _Batch:
 
     def __init__(self, queued: Callable[[RunDir], None]) -> None:
         self._queued = queued
+        self._changed = threading.Condition()
+        self._running, self._ended = 0, False  # jobs of threads, and whether no further job may begin
         self._created: dict[int, RunDir] = {}  # by their place in the batch
         self._placed: set[RunDir] = set()
         self._told: set[RunDir] = set()  # of this batch
@@ -107,7 +110,7 @@ class _Batch:
                 futures = [pool.submit(self._place, rundir, queue, devices) for rundir in runs]
                 wait(futures)
             except BaseException:  # an interrupt: the threads need the lock until they are done
-                pool.shutdown(cancel_futures=True)
+                self._end_threads()
                 raise
         if not keeper_alive(queue):
             serve(queue)
@@ -115,19 +118,44 @@ class _Batch:
         for future in futures:
             future.result()
 
-    def end(self, pool: ThreadPoolExecutor, interrupted: bool) -> None:
+    def end(self, interrupted: bool) -> None:
         """Tell of the runs that have places. After an interrupt, remove those that were created and have none."""
-        pool.shutdown(cancel_futures=True)
+        self._end_threads()
         self._tell()
         if interrupted:
             self._remove_runs_without_place()
 
     def _create(self, number: int, creation: Callable[[], RunDir]) -> None:
-        self._created[number] = creation()
+        with self._job() as may_begin:
+            if may_begin:
+                self._created[number] = creation()
 
     def _place(self, rundir: RunDir, queue: RunQueue, devices: Callable[[str], tuple[str, ...]]) -> None:
-        place_in_queue(rundir, queue, devices)
-        self._placed.add(rundir)
+        with self._job() as may_begin:
+            if may_begin:
+                place_in_queue(rundir, queue, devices)
+                self._placed.add(rundir)
+
+    @contextmanager
+    def _job(self) -> Iterator[bool]:
+        with self._changed:
+            may_begin = not self._ended
+            self._running += 1
+        try:
+            yield may_begin
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
+
+    def _end_threads(self) -> None:
+        """Wait for the jobs that have begun, and let no other begin.
+
+        To shut down the pool is not enough: it does not know a thread if an interrupt came while it started the thread.
+        """
+        with self._changed:
+            self._ended = True
+            self._changed.wait_for(lambda: not self._running)
 
     def _tell(self) -> None:
         """Tell of the placed runs, in their order. A run whose telling is interrupted is told of once more."""

@@ -133,6 +133,7 @@ def alarm() -> Iterator[None]:
     signal.signal(signal.SIGALRM, before)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # files that were being read
 @pytest.mark.usefixtures("alarm")
 def test_an_interrupt_at_any_moment_hides_no_run(queue: RunQueue, home: Path) -> None:
     rng, before, interrupted = random.Random(0), set[str](), 0
