@@ -48,7 +48,7 @@ def test_check_of_a_data_set_in_memory_loads_no_torch(tmp_path: Path, which: str
     """Loading torch would take ten times as long as the rest."""
     write_mnist(tmp_path / "data", packed=True)
     write_cifar10(tmp_path / "data")
-    typed = {"device": "cpu", "data_dir": str(tmp_path / "data"), "batch_size": 2}
+    typed = {"device": "cpu", "data_dir": str(tmp_path / "data"), "batch_size": 3}
     code, out, err = ask("--check", stdin=asked(which, typed), PYTHONPROFILEIMPORTTIME="1")
     assert (code, msgspec.json.decode(out)["type"]) == (0, "Checked"), err
     imported = {line.rpartition("|")[2].strip() for line in err.decode().splitlines()}
