@@ -1,4 +1,4 @@
-"""`engine --check`: checks whether a run can start."""
+"""`engine --check`: checks whether runs can start."""
 
 from pathlib import Path
 
@@ -17,13 +17,15 @@ from engine.protocol.requests import Checked
 
 
 def check(request: bytes, on_gpu: bool = False, folder: Path | None = None) -> int:
-    """Check whether a run can start: data (downloaded if missing), device and network.
+    """Check whether runs can start: data (downloaded if missing), device and network.
 
-    `request` is a RunConfig as JSON. on_gpu: whether the run will have the slot of a GPU. folder: of a run that is
-    repeated, whose copy of the user's code counts. Answers Checked or Refused; returns the exit code.
+    `request` is a RunConfig as JSON, one on each line. on_gpu: whether the runs will have the slot of a GPU. folder:
+    of a run that is repeated, whose copy of the user's code counts. Answers Refused for the first run that cannot start,
+    or Checked, about the last run; returns the exit code.
     """
     try:
-        checked = check_run(decode(request, RunConfig), on_gpu, folder)
+        configs = [decode(line, RunConfig) for line in request.splitlines() or [request]]
+        checked = [check_run(config, on_gpu, folder) for config in configs][-1]
     except UserError as error:
         return refuse(str(error))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:  # also msgspec.ValidationError

@@ -1,11 +1,11 @@
-"""The interface of a data set to training and evaluation, and the function that opens the data set of a run."""
+"""The interface of a data set to training and evaluation, and the function that opens the data set of a run.
+
+Opening a data set in memory loads no torch: the check of a run would take ten times as long.
+"""
 
 from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
-from typing import Protocol
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Protocol
 
 from engine.config.datasets import FOLDER, DatasetFacts, spec_of
 from engine.config.errors import ConfigError
@@ -16,7 +16,12 @@ from engine.data.memory.datasets import hold_out, open_arrays
 from engine.data.memory.extra import open_extra
 from engine.data.memory.facts import augmented, facts_from
 from engine.data.memory.user_function import change_of
-from engine.data.minibatch import Minibatch
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from engine.data.minibatch import Minibatch
 
 
 class Batches(Protocol):
@@ -35,11 +40,11 @@ class Batches(Protocol):
         """The number of minibatches in an epoch. The last minibatch may be smaller."""
         ...
 
-    def epoch(self, epoch: int, first: int = 0) -> Iterator[Minibatch]:
+    def epoch(self, epoch: int, first: int = 0) -> "Iterator[Minibatch]":
         """The minibatches of an epoch, from number `first` on."""
         ...
 
-    def batch(self, epoch: int, number: int) -> Minibatch:
+    def batch(self, epoch: int, number: int) -> "Minibatch":
         """Minibatch `number` of an epoch."""
         ...
 
@@ -50,7 +55,7 @@ class Images(Protocol):
     labels: int64, (N,). unreadable: the paths of files that could not be read so far. remarks: as those of `Batches`.
     """
 
-    labels: Tensor
+    labels: "Tensor"
 
     @property
     def unreadable(self) -> Set[str]: ...
@@ -64,7 +69,7 @@ class Images(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, indices: "Tensor") -> "tuple[Tensor, Tensor]":
         """Images in [0,1], (B, C, H, W), and labels, (B,). An image that cannot be read has the label -1."""
         ...
 
@@ -95,11 +100,11 @@ class Dataset(Protocol):
         """The phase with its crop filled in. Raises: ConfigError, if the data does not fit the phase."""
         ...
 
-    def batches(self, phase: Phase, seed: int, device: torch.device) -> Batches:
+    def batches(self, phase: Phase, seed: int, device: "torch.device") -> Batches:
         """The training minibatches of a phase that `filled` returned."""
         ...
 
-    def test(self, phase: Phase, device: torch.device) -> Images:
+    def test(self, phase: Phase, device: "torch.device") -> Images:
         """The test images in the size of the evaluation. phase: the last phase of the run, as `filled` returned it."""
         ...
 

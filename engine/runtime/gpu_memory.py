@@ -1,4 +1,9 @@
-"""The memory of a GPU: how much a process has needed, and what to do when it is full."""
+"""The memory of a GPU: how much a process has needed, and what to do when it is full.
+
+torch's expandable segments stay as the user has set them, off by default. They help where sizes change, which here they
+do between phases only, and a step that is captured takes its memory apart: torch has kept them out of CUDA graphs in
+some versions, because of errors. A user's PYTORCH_CUDA_ALLOC_CONF reaches the run.
+"""
 
 import contextlib
 from collections.abc import Iterator

@@ -1,6 +1,7 @@
 """Writes the events of a training, with the training time: step events at a bounded rate, evaluations, and alarms."""
 
 import math
+import threading
 import time
 from collections.abc import Callable, Sequence, Set
 from typing import Literal
@@ -45,8 +46,11 @@ class Reporter:
     ) -> None:
         self._writer, self._learner, self._timeline = writer, learner, timeline
         self.watchdog, self._has_signal, self._has_alignment = watchdog, has_signal, has_alignment
-        self._elapsed_before = self._trained_before = 0.0
-        self._training_since: float | None = None  # None between the epochs
+        self._writing = threading.Lock()  # checkpoints are written, and reported, by a thread
+        self._elapsed_before = 0.0
+        # Seconds of training before, and the time since which the training goes on; None between the epochs. One value,
+        # so that another thread never sees one part that is new and one that is old.
+        self._training: tuple[float, float | None] = 0.0, None
         self._start = self._last_log = time.monotonic()
         self._images = 0
         self._unreadable: set[str] = set()
@@ -62,8 +66,8 @@ class Reporter:
     @property
     def trained(self) -> float:
         """Seconds of training over all attempts, without the evaluations between the epochs."""
-        since = self._training_since
-        return self._trained_before + (0.0 if since is None else time.monotonic() - since)
+        before, since = self._training
+        return before + (0.0 if since is None else time.monotonic() - since)
 
     @property
     def _interval(self) -> float:
@@ -73,20 +77,22 @@ class Reporter:
     def continue_from(self, elapsed: float, trained: float) -> None:
         """Continue from the times of a checkpoint, in seconds: those of `elapsed` and `trained`."""
         self._elapsed_before, self._start = elapsed, time.monotonic()
-        self._trained_before, self._training_since = trained, None
+        self._training = trained, None
 
     @property
     def epoch(self) -> float:
         return self._timeline.epochs_at(self._learner.step)
 
     def emit(self, event: events.AnyEvent) -> None:
-        event.elapsed, event.trained = round(self.elapsed, 3), round(self.trained, 3)
-        self._writer.write(event)
+        """Write an event with the times of now. Threads may do so at once: their lines and times keep their order."""
+        with self._writing:
+            event.elapsed, event.trained = round(self.elapsed, 3), round(self.trained, 3)
+            self._writer.write(event)
 
     def start_epoch(self) -> None:
         """Restart the measurements of time, so that the time of an evaluation does not count as training."""
         self._last_log, self._images = time.monotonic(), 0
-        self._training_since = self._last_log
+        self._training = self._training[0], self._last_log
 
     def updated(self, images: int) -> None:
         """Count a weight update on `images` images. Writes a step event, at most twice a second.
@@ -104,7 +110,7 @@ class Reporter:
         """
         if self._images:
             self._log()
-        self._trained_before, self._training_since = self.trained, None
+        self._training = self.trained, None
         self.check_finite()
         self._report_skipped()
 

@@ -4,6 +4,7 @@ import itertools
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 from engine.config.run import RunConfig
@@ -16,6 +17,7 @@ from engine.protocol.stop import StopRequest
 from engine.runtime.gpu_memory import explaining_full_memory, smaller_evaluation, smaller_part
 from engine.training import checkpoint
 from engine.training.alarm import Watchdog
+from engine.training.checkpoint_writer import CheckpointFile, CheckpointWriter
 from engine.training.reporter import Reporter
 from engine.training.rollback import MAX_ROLLBACKS, MethodInForce
 from engine.training.setup import set_up
@@ -34,7 +36,8 @@ class Training:
         watchdog = Watchdog(self.setup.dataset.facts.classes)
         has = {"has_signal": self.setup.signals, "has_alignment": self.setup.aligns}
         self.reporter = Reporter(writer, self.learner, self.timeline, watchdog, **has)
-        self.validation = Validation(self.setup, rundir, self.reporter)
+        self._checkpoints = CheckpointWriter(config, self.setup.device, self.reporter.emit)
+        self.validation = Validation(self.setup, rundir, self.reporter, self._checkpoints.wait)
         self._method = MethodInForce(config)
         self._updates = Updates(self.setup, self._method)
         self._epochs_ended = 0
@@ -46,19 +49,25 @@ class Training:
         Raises: Stopped, after a checkpoint; DivergedError; CompileError; GpuMemoryError; CheckpointError; DataError, if
         images are gone or a process that decodes images was killed; OSError, if a file cannot be written.
         """
+        with self._checkpoints:
+            self._run(attempt)
+
+    def _run(self, attempt: int) -> None:
         notes = self._restore()
         notes += self._compile()
         self.reporter.emit(self.setup.started(attempt, self._method.rollbacks))
         for note in [*self.setup.dataset.remarks, *notes, *self.setup.notes()]:
             self.reporter.emit(events.Note(message=note))
-        if not self.learner.step:
-            self._keep_good()
+        if not self.learner.step and self._can_roll_back:
+            self._write(self.rundir.good)
         while self._epochs_ended < self.config.epochs and not self.validation.ended_early:
             self._train_epoch(self._epochs_ended)
             self._end_epoch(self._epochs_ended)
+        if self._can_roll_back:
+            self._checkpoints.wait()  # good.pt may be on its way
         self.rundir.good.unlink(missing_ok=True)  # only a training that goes on is rolled back
         with self._fitting_evaluation():
-            self.validation.final(self.stop.check)  # needs no checkpoint: the end of training has been saved
+            self.validation.final(self.stop.check)  # needs no checkpoint: the end of training is saved
 
     def _compile(self) -> list[str]:
         """Compile the network, if the run is compiled. Returns a note if the run goes on uncompiled.
@@ -74,8 +83,10 @@ class Training:
 
     def _train_epoch(self, epoch: int) -> None:
         """Train the rest of an epoch."""
+        if self._updates.begin_epoch(epoch):
+            # Processes that decode images may be forked now, and a step may be captured: with no other thread at work.
+            self._checkpoints.wait()
         self.reporter.start_epoch()
-        self._updates.begin_epoch(epoch)
         for batch in self._minibatches(epoch):
             self._check_stop()
             self._updates.update(batch)
@@ -97,21 +108,25 @@ class Training:
         with self._fitting_evaluation():
             self.validation.after_epoch(epoch, self._check_stop)  # after a stop, a resumed run evaluates again
         self._epochs_ended = epoch + 1
-        if self.validation.good:
-            self._keep_good()
-        elif self.validation.collapsed and self.config.on_collapse == "rollback":
+        kept = [self.rundir.best] if self.validation.keeps else []
+        if self._can_roll_back and self.validation.good:
+            self._save(*kept, self.rundir.good)
+        elif self._can_roll_back and self.validation.collapsed:
+            if kept:
+                self._write(*kept)
             self._roll_back()
-        self._save()
+            self._save()
+        else:
+            self._save(*kept)
+
+    @property
+    def _can_roll_back(self) -> bool:
+        return self.config.on_collapse == "rollback"
 
     def _fitting_evaluation(self) -> AbstractContextManager[None]:
         return explaining_full_memory(
             smaller_evaluation(eval_batch(self.config, self.setup.device), self.config.in_folder)
         )
-
-    def _keep_good(self) -> None:
-        """Keep the training for a rollback, if the run may be rolled back."""
-        if self.config.on_collapse == "rollback":
-            checkpoint.save(self.rundir.good, self.config, self._state())
 
     def _roll_back(self) -> None:
         """Go back to the last good epoch, and train with other methods from there, at most MAX_ROLLBACKS times.
@@ -121,6 +136,7 @@ class Training:
         if self._method.rollbacks == MAX_ROLLBACKS:
             self.reporter.remarks([f"collapsed after {MAX_ROLLBACKS} rollbacks; the run is not rolled back again"])
             return
+        self._checkpoints.wait()
         good = checkpoint.load_good(self.rundir, self._check)
         if good is None:  # on_collapse was changed after a collapse
             self.reporter.remarks(["no epoch without a collapse was kept, so the run is not rolled back"])
@@ -144,23 +160,37 @@ class Training:
         """Raises: Stopped, after a checkpoint, if the run was asked to stop."""
         if self.stop.requested():
             self._save()
+            self._checkpoints.wait()
             self.stop.check()
 
     def _save_if_older(self, seconds: float) -> None:
+        self._checkpoints.check()
         if time.monotonic() - self._last_save > seconds:
             self._save()
 
-    def _save(self) -> None:
-        """Write the checkpoint `last.pt`. The keys are a file format.
+    def _save(self, *before: Path) -> None:
+        """Have the checkpoint `last.pt` written, after the files `before` with the state of this moment.
 
-        Raises: DivergedError, so that every checkpoint can be resumed.
+        Raises: DivergedError, so that every checkpoint can be resumed; OSError, if the checkpoint before this one could
+        not be written.
         """
         self.reporter.check_finite()
-        size = checkpoint.save(self.rundir.last, self.config, self._state(), keep=self.rundir.previous)
+        self._write(*before, self.rundir.last)
         self._last_save = time.monotonic()
-        self.reporter.emit(events.Saved(step=self.learner.step, file=self.rundir.last.name, bytes=size))
+
+    def _write(self, *paths: Path) -> None:
+        """Have files of the run written, in this order, while the training goes on. Raises: OSError, as `_save`."""
+        state, rundir = self._state(), self.rundir
+        weights = {**self.setup.data_state, "model": state.get("averaged", state["model"])}
+        files = {
+            rundir.best: CheckpointFile(rundir.best, weights),
+            rundir.good: CheckpointFile(rundir.good, state, reported=False),
+            rundir.last: CheckpointFile(rundir.last, state, keep=rundir.previous),
+        }
+        self._checkpoints.write(self.learner.step, *(files[path] for path in paths))
 
     def _state(self) -> dict[str, Any]:
+        """The training at this moment. The keys are a file format."""
         return {
             **self.setup.data_state,
             **self.learner.state_dict(),

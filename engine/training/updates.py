@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 
 from engine.attacks.threat import Threat
+from engine.config.method_section import MethodConfig
+from engine.config.phases import Phase
 from engine.data.minibatch import Minibatch
 from engine.runtime.convolutions import fastest_convolutions
 from engine.runtime.gpu_memory import explaining_full_memory, smaller_part
@@ -24,7 +26,7 @@ class Updates:
         must = setup.config.capture == "on"
         self._captured = setup.graphs and CapturedSteps(setup.learner, setup.graphs, self._rng, must)
         self.delta: Tensor | None = None
-        self.begin_epoch(0)
+        self._kind: tuple[MethodConfig, Phase] | None = None
 
     @property
     def remarks(self) -> list[str]:
@@ -37,10 +39,19 @@ class Updates:
         if self._captured:
             self._captured.forget()
 
-    def begin_epoch(self, epoch: int) -> None:
-        """Take the method and the size of full minibatches of an epoch, counted from 0."""
-        self._step, self._name = self._method.step(epoch), self._method.of_epoch(epoch)
-        self._full_size = self._timeline.of_epoch(epoch).phase.batch_size
+    def begin_epoch(self, epoch: int) -> bool:
+        """Take the method and the phase of an epoch, counted from 0.
+
+        Returns whether the method or the phase is another than in the epoch before, or this is the first epoch.
+        """
+        before, phase = self._kind, self._timeline.of_epoch(epoch).phase
+        self._step, self._name, self._full_size = (
+            self._method.step(epoch),
+            self._method.of_epoch(epoch),
+            phase.batch_size,
+        )
+        self._kind = self._name, phase
+        return self._kind != before
 
     def update(self, batch: Minibatch) -> None:
         """One weight update by the method of the epoch, in micro-batches if the run has them.

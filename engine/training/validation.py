@@ -41,18 +41,24 @@ class Validation:
 
     guarded: robust accuracy of the last guard, a fraction in [0,1]; ended_early: whether early stopping has ended the
     training; collapsed: whether the last guard or the overfitting signal at the end of the last epoch shows a collapse;
-    good: whether a rollback may go back to the last epoch.
+    good: whether a rollback may go back to the last epoch; keeps: whether the weights of the last epoch are to be kept
+    as `best.pt`.
+
+    finish_writes: waits until `best.pt` is written.
     """
 
-    def __init__(self, setup: Setup, rundir: RunDir, reporter: Reporter) -> None:
+    def __init__(
+        self, setup: Setup, rundir: RunDir, reporter: Reporter, finish_writes: Callable[[], None] = lambda: None
+    ) -> None:
         self._setup, self._config, self._rundir, self._reporter = setup, setup.config, rundir, reporter
+        self._finish_writes = finish_writes
         self._learner, self._threat = setup.learner, Threat(setup.config.eps, setup.config.norm)
         self.guarded = 0.0
         self.ended_early = False
-        self.collapsed = self.good = False
+        self.collapsed = self.good = self.keeps = False
 
     def after_epoch(self, epoch: int, check_stop: Callable[[], None]) -> None:
-        """Evaluate the network after an epoch, report the accuracies, and keep the weights or restore earlier weights.
+        """Evaluate the network after an epoch, and report the accuracies. Set `keeps`, or restore earlier weights.
 
         check_stop: called while test images are attacked. An exception of `check_stop` ends the evaluation.
         """
@@ -154,11 +160,11 @@ class Validation:
         self._reporter.accuracy(stage, split, attack, accuracy, self._config.method.spec.adversarial)
 
     def _keep_or_restore(self, epoch: int, guard: Accuracy) -> None:
-        """Keep the weights of an epoch without a collapse. Early stopping restores these weights after a collapse.
+        """Decide to keep the weights of an epoch without a collapse. Early stopping restores them after a collapse.
 
         The weights of an epoch that may turn out to be the first of a collapse are kept only if there are no others.
         """
-        before, self.guarded = self.guarded, guard.robust
+        before, self.guarded, self.keeps = self.guarded, guard.robust, False
         watchdog, stops = self._reporter.watchdog, self._config.on_collapse == "stop"
         by_signal = self._reporter.signals_collapse()
         self.collapsed = "guard" in watchdog.collapsed or by_signal
@@ -167,10 +173,12 @@ class Validation:
             self._learner.result.load_state_dict(self._kept_weights())
             self.ended_early = True
             self._reporter.emit(events.Note(message=f"stopped early: {why}; the weights of an earlier epoch are kept"))
-        elif not watchdog.doubted("guard") or (stops and not self._rundir.best.exists()):
-            state = {**self._setup.data_state, "model": self._learner.result.state_dict()}
-            size = checkpoint.save(self._rundir.best, self._config, state)
-            self._reporter.emit(events.Saved(step=self._learner.step, file=self._rundir.best.name, bytes=size))
+        else:
+            self.keeps = not watchdog.doubted("guard") or (stops and not self._has_kept())
+
+    def _has_kept(self) -> bool:
+        self._finish_writes()
+        return self._rundir.best.exists()
 
     def _kept_weights(self) -> dict[str, Tensor]:
         """The weights of the last epoch without a collapse.
@@ -182,6 +190,7 @@ class Validation:
             checkpoint.check_usable(state, self._config, self._learner.model)
 
         best = self._rundir.best
+        self._finish_writes()
         try:
             weights: dict[str, Tensor] = checkpoint.load_checked(best, check)["model"]
         except FileNotFoundError:

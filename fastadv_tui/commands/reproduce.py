@@ -153,8 +153,7 @@ def _start(table: "PaperTable", left: "ToDo", slots: int) -> int:
     from fastadv_tui.terminal.output import print_notices
 
     code = for_each([row.id for row in left.interrupted], resume_detached) if left.interrupted else 0
-    for config in engine_client.runs_to_check(left.missing):
-        engine_client.check(config)
+    engine_client.check_all(left.missing)
     tags = [table.tag]
     print_notices(submit_group(left.missing, sys.argv, tags, slots, queued=lambda rundir: print(rundir.id, flush=True)))
     return code

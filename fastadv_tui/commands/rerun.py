@@ -73,7 +73,8 @@ def _check(runs: "Sequence[RunAgain]") -> None:
     """Check a run of each kind, with the copy of the user's code that it takes. Raises: UserError."""
     from fastadv_tui.runs import engine_client
 
-    code_of = {run.config: run.code_of for run in runs}
+    engine_client.check_all(run.config for run in runs if run.code_of is None)
+    code_of = {run.config: run.code_of for run in runs if run.code_of is not None}
     for config in engine_client.runs_to_check(code_of):
         engine_client.check(config, code_of[config])
 

@@ -61,8 +61,7 @@ def sweep(
     print(f"{len(configs)} run(s), tagged {' '.join(tags)}", file=sys.stderr)
     if len(configs) > MAX_UNCONFIRMED and not yes:
         typer.confirm("start them?", abort=True, err=True)
-    for config in engine_client.runs_to_check(configs):
-        engine_client.check(config)
+    engine_client.check_all(configs)
     print_notices(submit_group(configs, sys.argv, tags, slots, queued=lambda rundir: print(rundir.id, flush=True)))
 
 

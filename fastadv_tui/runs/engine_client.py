@@ -60,6 +60,18 @@ def check(config: RunConfig, code_of: Path | None = None) -> Checked:
     return _ask("check", Checked, msgspec.json.encode(config), *on_gpu, *copied)
 
 
+def check_all(configs: Iterable[RunConfig]) -> None:
+    """As `check`, for many runs: only one of those that are alike for the check, and all by one engine.
+
+    Raises: UserError, for the first run that could not start; EngineError.
+    """
+    questions: dict[bool, list[bytes]] = {}
+    for config in runs_to_check(configs):
+        questions.setdefault(takes_gpu(config.device), []).append(msgspec.json.encode(config))
+    for on_gpu, lines in questions.items():
+        _ask("check", Checked, b"\n".join(lines), *[ON_GPU] * on_gpu)
+
+
 def doctor(data_dir: str) -> MachineReport:
     """A report of this machine's hardware and software and of the data sets in `data_dir`. Raises: EngineError."""
     return _ask("doctor", MachineReport, b"", data_dir)
@@ -83,15 +95,16 @@ def export(request: ExportRequest) -> Exported:
 
 def runs_to_check(configs: Iterable[RunConfig]) -> list[RunConfig]:
     """One run for each distinct set of the settings that `check` depends on."""
-    return list(
-        {(_checked_settings(config), config.micro_batch, config.holdout): config for config in configs}.values()
-    )
+    return list({_checked_settings(config): config for config in configs}.values())
 
 
 def _checked_settings(config: RunConfig) -> tuple[object, ...]:
     model = config.model
-    data = config.dataset, config.data_code, config.data_dir
-    return *data, config.phase_list, model.name, model.args, model.code, config.device
+    sizes = frozenset((phase.size, phase.crop, phase.batch_size) for phase in config.phase_list)
+    images = config.dataset, config.data_code, config.data_dir, config.holdout, config.extra_data
+    parts = bool(config.phases), sizes, config.micro_batch
+    network = model.name, model.args, model.code
+    return images, parts, network, config.device, config.capture, config.eval.attack
 
 
 def _ask(command: str, kind: type[OneAnswer], request: bytes, *arguments: str, stderr: int | None = None) -> OneAnswer:

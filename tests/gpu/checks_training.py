@@ -18,6 +18,7 @@ from engine.config.methods import methods
 from engine.config.presets import build
 from engine.config.run import RunConfig
 from engine.protocol.rundir import RunDir
+from engine.runtime.host_copy import copy_to_host
 from engine.runtime.rng import generator
 from engine.training import checkpoint
 from engine.training.learner import Learner
@@ -177,11 +178,16 @@ def portable(machine: Machine, findings: Findings) -> None:
 
 
 def _leg(place: Machine, precision: str, config: RunConfig, rundir: RunDir, findings: Findings) -> float:
-    """Load the last checkpoint, train five more steps, and save. Returns the loss before them."""
+    """Load the last checkpoint, train five more steps beside a copy of it, and save. Returns the loss before them."""
     learner = _loaded(place, precision, config, rundir)
     images, name = digits(learner.device)[0], f"{precision} on {learner.device}"
     loss = loss_on(learner.model, images)
+    wanted = {key: value.cpu().clone() for key, value in learner.model.state_dict().items()}
+    copy = copy_to_host(learner.state_dict(), learner.device)
     train(learner, config, images, 5)
+    copy.wait()
+    changed = sum(not torch.equal(copy.state["model"][key], value) for key, value in wanted.items())
+    findings.at_most(f"tensors of a copy that the steps after it changed, {name}", changed, 0)
     group = learner.optimizer.param_groups[0]
     findings.equal(f"fused kernels, {name}", bool(group["fused"]), precision != "fp16")
     state = [value for values in learner.optimizer.state.values() for value in values.values()]

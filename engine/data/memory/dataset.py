@@ -1,8 +1,8 @@
-"""A data set in memory as the data set of a run."""
+"""A data set in memory as the data set of a run. Opening and checking it loads no torch."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import torch
 from msgspec import structs
 
 from engine.config.datasets import DatasetFacts
@@ -10,10 +10,14 @@ from engine.config.errors import ConfigError
 from engine.config.phases import Phase
 from engine.data.labels import label_remarks
 from engine.data.memory.arrays import Arrays
-from engine.data.memory.batches import TestImages, TrainBatches
 from engine.data.memory.datasets import arrays_fingerprint
 from engine.data.memory.extra import ExtraImages
-from engine.data.memory.mixed import MixedBatches
+
+if TYPE_CHECKING:
+    import torch
+
+    from engine.data.memory.batches import TestImages, TrainBatches
+    from engine.data.memory.mixed import MixedBatches
 
 
 class MemoryDataset:
@@ -59,7 +63,10 @@ class MemoryDataset:
             )
         return structs.replace(phase, crop=phase.crop or self.facts.height)
 
-    def batches(self, phase: Phase, seed: int, device: torch.device) -> TrainBatches | MixedBatches:
+    def batches(self, phase: Phase, seed: int, device: "torch.device") -> "TrainBatches | MixedBatches":
+        from engine.data.memory.batches import TrainBatches  # imported late, as below: loads torch
+        from engine.data.memory.mixed import MixedBatches
+
         if self._whole is None:
             arrays = self.arrays
             own = TrainBatches(
@@ -68,5 +75,7 @@ class MemoryDataset:
             self._whole = MixedBatches(own, *self._extra) if self._extra else own
         return self._whole.resized(phase.batch_size, phase.crop)
 
-    def test(self, phase: Phase, device: torch.device) -> TestImages:
+    def test(self, phase: Phase, device: "torch.device") -> "TestImages":
+        from engine.data.memory.batches import TestImages
+
         return TestImages.load(self.arrays.test_images, self.arrays.test_labels, device)

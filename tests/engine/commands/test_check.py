@@ -12,7 +12,7 @@ from engine.commands import check
 from engine.config.presets import build
 from tests.support.engine import ask
 from tests.support.folders import tree
-from tests.support.official_data import write_cifar10
+from tests.support.official_data import write_cifar10, write_mnist
 
 
 def answer(capfdbinary: pytest.CaptureFixture[bytes], request: bytes) -> tuple[int, dict[str, Any]]:
@@ -31,6 +31,29 @@ def test_check_answers_with_facts_of_the_data_set(capfdbinary: pytest.CaptureFix
     assert (code, facts["type"]) == (0, "Checked")
     assert (facts["train_images"], facts["test_images"], facts["official_data"]) == (1437, 360, True)
     assert len(facts["data_fingerprint"]) == 12
+
+
+def test_check_answers_once_for_several_runs(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    fine, refused = asked("digits", {"batch_size": 7}), asked("digits", {"batch_size": 1438})
+    code, facts = answer(capfdbinary, fine + b"\n" + asked("digits", {"holdout": 100}))
+    assert (code, facts["type"], facts["train_images"]) == (0, "Checked", 1337)
+    for lines in ([refused, fine], [fine, refused], [fine, refused, fine]):
+        code, said = answer(capfdbinary, b"\n".join(lines))
+        assert (code, said["type"]) == (2, "Refused")
+        assert "batch_size = 1438" in said["message"]
+
+
+@pytest.mark.parametrize("which", ["digits", "cifar10", "mnist"])
+def test_check_of_a_data_set_in_memory_loads_no_torch(tmp_path: Path, which: str) -> None:
+    """Loading torch would take ten times as long as the rest."""
+    write_mnist(tmp_path / "data", packed=True)
+    write_cifar10(tmp_path / "data")
+    typed = {"device": "cpu", "data_dir": str(tmp_path / "data"), "batch_size": 3}
+    code, out, err = ask("--check", stdin=asked(which, typed), PYTHONPROFILEIMPORTTIME="1")
+    assert (code, msgspec.json.decode(out)["type"]) == (0, "Checked"), err
+    imported = {line.rpartition("|")[2].strip() for line in err.decode().splitlines()}
+    assert "numpy" in imported
+    assert not {"torch", "torchvision", "sklearn"} & imported
 
 
 @pytest.mark.parametrize(

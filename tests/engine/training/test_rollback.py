@@ -132,11 +132,11 @@ def test_a_run_killed_between_the_event_and_the_checkpoint_of_a_rollback_rolls_b
     _assert_same_end(whole, broken)
 
 
-def _killed_after_a_rollback(save: Callable[[Training], None]) -> Callable[[Training], None]:
-    def killed(training: Training) -> None:
+def _killed_after_a_rollback(save: Callable[..., None]) -> Callable[..., None]:
+    def killed(training: Training, *before: Path) -> None:
         if training._method.rollbacks:
             raise KeyboardInterrupt
-        save(training)
+        save(training, *before)
 
     return killed
 

@@ -159,8 +159,41 @@ def test_an_engine_that_is_killed_before_it_reads_raises_no_error(monkeypatch: p
 
 
 @pytest.mark.parametrize(
-    "setting", [{"micro_batch": 32}, {"holdout": 100}, {"batch_size": 7}, {"model.name": "resnet18"}]
+    "setting",
+    [
+        {"micro_batch": 32},
+        {"holdout": 100},
+        {"batch_size": 7},
+        {"model.name": "resnet18"},
+        {"eval.attack": "aa-quick"},
+        {"extra_data": "/more.npz"},
+        {"capture": "on"},
+        {"phases": "0-30:0/8:128"},
+    ],
 )
 def test_runs_that_differ_in_a_checked_setting_are_checked_separately(setting: dict[str, Any]) -> None:
-    runs = [build("digits", {}), build("digits", setting), build("digits", {"eps": 0.1, "seed": 3})]
+    runs = [build("digits", {}), build("digits", setting), build("digits", {"eps": 0.1, "seed": 3, "epochs": 5})]
     assert len(engine_client.runs_to_check(runs)) == 2
+
+
+def test_many_runs_are_checked_by_one_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [build("digits", {"seed": seed, "batch_size": size}) for size in (32, 64) for seed in range(3)]
+    code = "import sys; lines = sys.stdin.read().splitlines(); assert len(lines) == 2; "
+    asked = engine_does(monkeypatch, code + says(CHECKED))
+    engine_client.check_all(runs)
+    assert asked == [("--check",)]
+    engine_client.check_all([])
+    assert asked == [("--check",)]
+
+
+def test_runs_on_gpus_are_checked_apart_from_those_on_the_cpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    show_gpus(monkeypatch, tmp_path)
+    asked = engine_does(monkeypatch, says(CHECKED))
+    engine_client.check_all([build("digits", {"device": device}) for device in ("cpu", "auto", "cuda:1", "cpu")])
+    assert asked == [("--check",), ("--check", "gpu")]
+
+
+def test_a_run_among_many_that_cannot_start_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine_does(monkeypatch, 'print(\'{"type": "Refused", "message": "no data"}\'); raise SystemExit(2)')
+    with pytest.raises(UserError, match="no data"):
+        engine_client.check_all([config()])
