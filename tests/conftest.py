@@ -1,8 +1,13 @@
 """Fixtures and hooks for every test."""
 
+import gc
 import os
 import signal
+import sys
 
+# Each worker reads what another one has compiled, the rewritten assertions too, and so do the processes of the tests.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the networks of the tests are small, and pytest-xdist fills the cores
 
 import uuid
@@ -29,6 +34,20 @@ LONGEST_ID = 60  # characters of one value in the id of a test
 # These run first: a long file that begins last leaves the other cores idle.
 LONGEST = ("test_accept", "test_speed_ups", "test_terminal", "test_engine_process", "test_command_line", "test_index")
 LONGEST += ("test_server",)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Modules and items live until the end: the garbage collector need not look at them again and again.
+
+    It took a third of the collection's processor time.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
