@@ -18,6 +18,7 @@ from engine.protocol.exit_code import ExitCode
 from engine.protocol.files import WriteError
 from engine.protocol.rundir import RunDir
 from engine.protocol.stop import Stopped, StopRequest, ignore_stops
+from engine.runtime.garbage import postpone_garbage_collection, resume_garbage_collection
 from engine.runtime.gpu_order import count_gpus_by_bus
 from engine.runtime.openmp import let_waiting_threads_sleep
 
@@ -45,10 +46,12 @@ def _command(arguments: list[str]) -> int:
     if arguments[:1] == ["--eval"]:
         from engine.commands.evaluate import evaluate
 
+        resume_garbage_collection()
         return evaluate(sys.stdin.buffer.read())
     if arguments[:1] == ["--prepare"]:
         from engine.commands.prepare import prepare
 
+        resume_garbage_collection()
         return prepare(sys.stdin.buffer.read())
     if arguments[:1] == ["--serve"]:
         from engine.commands.serve import serve
@@ -86,11 +89,13 @@ def train(rundir: RunDir) -> int:
                 if rundir.request.exists():
                     from engine.commands.evaluate import evaluate_in_folder
 
+                    resume_garbage_collection()
                     evaluate_in_folder(rundir, writer, stop)
                 else:
                     from engine.training.trainer import Training
 
                     training = Training(rundir.submission().config, rundir, writer, stop)
+                    resume_garbage_collection()
                     training.run(attempt)
             finished, code = events.Finished(status="done"), ExitCode.DONE
         except Stopped:
@@ -132,6 +137,7 @@ def _one_line(error: BaseException) -> str:
 
 
 if __name__ == "__main__":
+    postpone_garbage_collection()
     let_waiting_threads_sleep()
     count_gpus_by_bus()
     exit_code = main(sys.argv[1:])
