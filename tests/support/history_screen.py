@@ -1,7 +1,7 @@
 """The history under a pilot."""
 
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import DataTable, Input
 
 from fastadv_tui.dashboard.app import Fastadv
 from fastadv_tui.dashboard.screens.choice_dialog import ChoiceDialog
@@ -15,6 +15,7 @@ async def opened(app: Fastadv, pilot: Pilot[str], runs: int) -> HistoryScreen:
     await pilot.press("h")
     await until(pilot, lambda: f"{runs} of {runs} runs" in shown(app))
     assert isinstance(app.screen, HistoryScreen)
+    await until_focused(pilot, DataTable)
     return app.screen
 
 
