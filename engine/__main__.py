@@ -142,4 +142,5 @@ if __name__ == "__main__":
     count_gpus_by_bus()
     exit_code = main(sys.argv[1:])
     ignore_stops()
+    resume_garbage_collection()  # after a short command; otherwise Python would look at all of torch as it ends
     sys.exit(exit_code)
