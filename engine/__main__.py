@@ -19,6 +19,7 @@ from engine.protocol.exit_code import ExitCode
 from engine.protocol.files import WriteError
 from engine.protocol.rundir import RunDir
 from engine.protocol.stop import Stopped, StopRequest, ignore_stops
+from engine.runtime.garbage import postpone_garbage_collection, resume_garbage_collection
 from engine.runtime.gpu_order import count_gpus_by_bus
 from engine.runtime.openmp import let_waiting_threads_sleep
 
@@ -50,14 +51,17 @@ def _command(arguments: list[str]) -> int:
     if arguments[:1] == ["--eval"]:
         from engine.commands.evaluate import evaluate
 
+        resume_garbage_collection()
         return evaluate(sys.stdin.buffer.read())
     if arguments[:1] == ["--export"]:
         from engine.commands.export import export
 
+        resume_garbage_collection()
         return export(sys.stdin.buffer.read())
     if arguments[:1] == ["--prepare"]:
         from engine.commands.prepare import prepare
 
+        resume_garbage_collection()
         return prepare(sys.stdin.buffer.read())
     if arguments[:1] == ["--serve"]:
         from engine.commands.serve import serve
@@ -95,6 +99,7 @@ def train(rundir: RunDir) -> int:
                 if rundir.request.exists():
                     from engine.commands.evaluate import evaluate_in_folder
 
+                    resume_garbage_collection()
                     evaluate_in_folder(rundir, writer, stop)
                 else:
                     from engine.training.trainer import Training
@@ -102,6 +107,7 @@ def train(rundir: RunDir) -> int:
                     config = rundir.submission().config
                     _start_copies(config, rundir, writer)
                     training = Training(config, rundir, writer, stop)
+                    resume_garbage_collection()
                     training.run(attempt)
             finished, code = events.Finished(status="done"), ExitCode.DONE
         except Stopped:
@@ -151,8 +157,10 @@ def _one_line(error: BaseException) -> str:
 
 
 if __name__ == "__main__":
+    postpone_garbage_collection()
     let_waiting_threads_sleep()
     count_gpus_by_bus()
     exit_code = main(sys.argv[1:])
     ignore_stops()
+    resume_garbage_collection()  # after a short command; otherwise Python would look at all of torch as it ends
     sys.exit(exit_code)

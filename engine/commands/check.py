@@ -19,9 +19,9 @@ from engine.protocol.requests import Checked
 def check(request: bytes, on_gpu: bool = False, folder: Path | None = None) -> int:
     """Check whether runs can start: data (downloaded if missing), device and network.
 
-    `request` is a RunConfig as JSON, one on each line. on_gpu: whether the runs will have the slot of a GPU. folder:
-    of a run that is repeated, whose copy of the user's code counts. Answers Refused for the first run that cannot start,
-    or Checked, about the last run; returns the exit code.
+    `request` is a RunConfig as JSON, one on each line. on_gpu: whether the runs will have the slot of a GPU. folder: of
+    a run that is repeated, whose copy of the user's code counts. Answers Refused for the first run that cannot start, or
+    Checked, about the last run; returns the exit code.
     """
     try:
         configs = [decode(line, RunConfig) for line in request.splitlines() or [request]]

@@ -23,6 +23,7 @@ from engine.config.typed import decode
 from engine.protocol.answers import system_error_text
 from engine.protocol.exit_code import ExitCode
 from engine.protocol.requests import Begun, Checked, Counted, Question, Ready, Refused, Reply, Superseded
+from engine.runtime.garbage import resume_garbage_collection
 
 # What the answers import late. It is loaded before the first question, because an import cannot be cancelled.
 NEEDED = ("engine.models.batchnorm_check", "engine.models.flops", "engine.runtime.device")
@@ -35,6 +36,7 @@ def serve() -> int:
     server = _Server(sys.stdin.buffer, _private_stdout())
     for module in NEEDED:
         importlib.import_module(module)
+    resume_garbage_collection()
     return server.run()
 
 

@@ -19,6 +19,17 @@ def generator(device: torch.device, *key: int | str) -> torch.Generator:
     return torch.Generator(device).manual_seed(seed_of(*key))
 
 
+def seed_layers(device: torch.device, seed: int) -> None:
+    """Seed what random layers such as dropout draw from: the default generators of the CPU and of `device`.
+
+    `torch.manual_seed` does so for all devices, and on a CPU it formats the call stack three times at each call.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)
+
+
 def seed_of(*key: int | str) -> int:
     """A seed of 63 bits, made from `key`."""
     digest = hashlib.blake2b(repr(key).encode(), digest_size=8).digest()

@@ -9,7 +9,7 @@ from engine.config.phases import Phase
 from engine.data.minibatch import Minibatch
 from engine.runtime.convolutions import fastest_convolutions
 from engine.runtime.gpu_memory import explaining_full_memory, smaller_part
-from engine.runtime.rng import seed_of
+from engine.runtime.rng import seed_layers, seed_of
 from engine.training.captured_step import CapturedSteps
 from engine.training.learner import MicroBatch
 from engine.training.rollback import MethodInForce
@@ -59,7 +59,7 @@ class Updates:
         Raises: GpuMemoryError; CaptureError, if the run must be captured.
         """
         config, step, full = self._config, self._learner.step, len(batch) == self._full_size
-        torch.manual_seed(seed_of(config.seed, "network", step))  # for dropout
+        seed_layers(self._learner.device, seed_of(config.seed, "network", step))
         self._rng.manual_seed(seed_of(config.seed, "noise", step))
         if self.delta is not None and self.delta.shape[2:] != batch.x.shape[2:]:
             self.delta = None  # from the previous phase, whose images had another size

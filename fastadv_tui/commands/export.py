@@ -30,9 +30,9 @@ def export(
             "--format",
             metavar="FORMAT",
             help="jsonl (default): all events. csv or parquet: training steps and evaluation results only. "
-            "tensorboard: a folder of event files for each run. corruptions: results on corrupted images, as csv. For the "
-            "network of one run: onnx; robustbench, a folder with weights, model_info and a Python file that needs torch "
-            "only; card, a model card in Markdown.",
+            "tensorboard: a folder of event files for each run. corruptions: results on corrupted images, as csv. For "
+            "the network of one run: onnx; robustbench, a folder with weights, model_info and a Python file that needs "
+            "torch only; card, a model card in Markdown.",
         ),
     ] = None,
     weights: Annotated[

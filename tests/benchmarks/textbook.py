@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
-from torchvision import transforms
 
 
 class PilImages(Dataset[tuple[Tensor, int]]):
     """Images as PIL pictures, cropped, flipped and converted one by one. images: uint8, (N, H, W, 3)."""
 
     def __init__(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
+        from torchvision import transforms  # takes seconds, so not where a test imports the textbook attack
+
         self.images, self.labels = images, labels
         self.transform = transforms.Compose(
             [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip(), transforms.ToTensor()]

@@ -22,6 +22,7 @@ from fastadv_tui.commands.run_options import OPTIONS, OTHERS
 from fastadv_tui.runs.state import load
 from tests.support.runs import verdict
 from tests.support.shell import FASTADV, LONG, QUICK, fastadv, only_run, start, wait_for_steps
+from tests.support.shell_here import fastadv_here
 from tests.support.waiting import seconds, wait_until
 
 
@@ -188,7 +189,15 @@ BAD = {
 
 @pytest.mark.parametrize(("words", "said"), BAD.values(), ids=BAD)
 def test_run_refuses_bad_input_in_one_line_and_leaves_no_run(home: Path, words: Sequence[str], said: str) -> None:
-    assert_refused(home, fastadv("run", *words), said)
+    assert_refused(home, fastadv_here("run", *words), said)
+
+
+@pytest.mark.parametrize("refusal", ["no UTF-8", "unknown key", "large batch"])
+def test_a_shell_sees_the_same_refusals_of_the_face_and_of_the_engine(home: Path, refusal: str) -> None:
+    words, said = BAD[refusal]
+    shell, here = fastadv("run", *words), fastadv_here("run", *words)
+    assert_refused(home, shell, said)
+    assert (shell.returncode, shell.stdout, shell.stderr) == (here.returncode, here.stdout, here.stderr)
 
 
 def assert_refused(home: Path, done: "subprocess.CompletedProcess[str]", said: str) -> None:
@@ -207,7 +216,7 @@ def test_run_refuses_a_data_folder_that_is_no_data_set(home: Path, tmp_path: Pat
     folder.mkdir(parents=True)
     for name, data in content.items():
         (folder / name).write_bytes(data)
-    assert_refused(home, fastadv("run", "cifar", "--data-dir", str(tmp_path / "data")), "data_batch_1")
+    assert_refused(home, fastadv_here("run", "cifar", "--data-dir", str(tmp_path / "data")), "data_batch_1")
 
 
 def test_run_without_data_and_network_says_where_data_belongs_and_that_digits_need_none(

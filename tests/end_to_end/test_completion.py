@@ -19,6 +19,7 @@ from fastadv_tui.history.row import Row
 from fastadv_tui.paths import history_path
 from tests.end_to_end.test_command_line import cpu_seconds
 from tests.support.shell import FASTADV
+from tests.support.shell_here import fastadv_here
 from tests.support.waiting import seconds
 
 ALL = "import sys, fastadv_tui.__main__ as m\ntry: m.main()\nexcept SystemExit: pass\nprint(*sys.modules)"
@@ -48,7 +49,19 @@ def answer(line: str, shell: str = "bash") -> str:
 
 
 def offered(line: str) -> set[str]:
-    return set(answer(line).split())
+    """What is offered to bash, by this process: starting one takes most of the time of an answer."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in asked(line).items():
+            patch.setenv(name, value)
+        done = fastadv_here()
+    assert (done.returncode, done.stderr) == (0, "")
+    return set(done.stdout.split())
+
+
+@pytest.mark.usefixtures("runs")
+@pytest.mark.parametrize("line", ["fastadv ", "fastadv show k3", "fastadv run digits --set watch."])
+def test_a_process_of_its_own_offers_the_same(line: str) -> None:
+    assert set(answer(line).split()) == offered(line) != set()
 
 
 @pytest.mark.usefixtures("runs")
@@ -82,7 +95,7 @@ def test_what_is_offered(line: str, values: set[str]) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_offers_its_options(command: str, home: Path) -> None:
-    help_text = subprocess.run([*FASTADV, command, "--help"], capture_output=True, text=True, check=True).stdout
+    help_text = fastadv_here(command, "--help").stdout
     assert offered(f"fastadv {command} --") == set(re.findall(r"^\W*(?:\*\W+)?(--[a-z-]+)", help_text, re.MULTILINE))
 
 

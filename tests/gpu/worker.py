@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
+from engine.runtime.garbage import postpone_garbage_collection, resume_garbage_collection
 from engine.runtime.gpu_order import count_gpus_by_bus
 from tests.gpu.registry import CHECKS, Finding, Findings, Machine, Skip, Status
 
@@ -56,8 +57,10 @@ def serve(pipe: Connection, module: str, machine: Machine, environment: Mapping[
 
 def _ready(module: str, machine: Machine) -> Ready:
     try:
+        postpone_garbage_collection()
         count_gpus_by_bus()  # before torch is loaded
         checks = importlib.import_module(module)
+        resume_garbage_collection()
         refused = checks.why_refused(machine)
         return Ready(refused=refused) if refused else Ready(checks.facts(machine))
     except Exception as error:

@@ -78,6 +78,11 @@ def shown(app: App[Any]) -> str:
     return "\n".join("".join(segment.text for segment in line)[: width + 1] for line in lines[:height])
 
 
+def told(app: App[Any]) -> str:
+    """The toasts that are on the screen."""
+    return "\n".join(toast.message for toast in app._notifications)
+
+
 def a_run(run_id: str, status: str = "done", **settings: object) -> RunDir:
     rundir = make_run(runs_dir() / run_id, chosen=build("cifar", {"name": f"run {run_id}"} | settings))
     write_events(rundir, started(), *(step(n) for n in range(1, 101)))

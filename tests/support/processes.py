@@ -60,7 +60,9 @@ class OfOneTest:
     def end(self, patiently: bool) -> list[str]:
         """Kill what is left; returns its command lines. `patiently` gives it GRACE seconds to end of itself."""
         os.environ[TOKEN] = self._outer
-        if patiently and self.left():
+        if not self.left():
+            return []
+        if patiently:
             gc.collect()  # the workers of a data loader end with the object, which may be in a cycle of references
             with contextlib.suppress(AssertionError):
                 wait_until(lambda: not self.left(), GRACE)

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 import torch
 
-from engine.runtime.rng import generator, image_noise
+from engine.runtime.rng import generator, image_noise, seed_layers
 from tests.support.networks import CPU
 
 SHAPE = torch.Size((3, 5, 7))
@@ -82,3 +82,13 @@ def test_a_random_generator_of_a_key_leaves_the_global_one_alone() -> None:
     before = torch.get_rng_state()
     torch.rand(5, generator=generator(CPU, 1, "x"))
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_random_layers_draw_as_after_the_seed_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(7)
+    wanted = torch.rand(5)
+    monkeypatch.delattr(torch, "manual_seed")  # it formats the call stack at each call
+    seed_layers(CPU, 7)
+    assert torch.equal(torch.rand(5), wanted)
+    seed_layers(CPU, 8)
+    assert not torch.equal(torch.rand(5), wanted)

@@ -13,7 +13,6 @@ import msgspec
 import psutil
 import pytest
 import torch
-import torchvision
 from msgspec import structs
 
 from engine.config.errors import ConfigError
@@ -126,9 +125,16 @@ def test_an_unknown_network_is_refused_with_the_nearest_known_name(tmp_path: Pat
     assert b"torchvision has no such classifier (did you mean resnet18?)" in out
 
 
+def resnet18() -> torch.nn.Module:
+    """A network of torchvision's own for two classes."""
+    from torchvision import models  # takes seconds, so not where every worker of pytest-xdist imports it
+
+    return models.resnet18(num_classes=2)
+
+
 def test_weights_of_torchvision_have_the_same_accuracy_in_any_batch(tmp_path: Path, dataset: str) -> None:
     torch.manual_seed(0)
-    theirs = torchvision.models.resnet18(num_classes=2)
+    theirs = resnet18()
     for layer in theirs.modules():  # statistics differ, as those of a trained network do
         if isinstance(layer, torch.nn.BatchNorm2d):
             layer.running_mean.normal_(0, 0.1)  # type: ignore[union-attr]
@@ -167,7 +173,7 @@ def test_a_run_is_not_resumed_on_other_data(tmp_path: Path, dataset: str) -> Non
 
 
 def test_a_stored_accuracy_is_not_used_for_another_image_size(tmp_path: Path, dataset: str) -> None:
-    torch.save(torchvision.models.resnet18(num_classes=2).state_dict(), tmp_path / "resnet18.pt")
+    torch.save(resnet18().state_dict(), tmp_path / "resnet18.pt")
     keys = set()
     for phases in ("0-3:0/16:4:0.1..0", "0-3:0/20:4:0.1..0", "0-3:24/16:4:0.1..0"):
         config = run(tmp_path / phases.replace("/", "_"), dataset, phases=phases, **{"model.name": "resnet18"})
@@ -177,7 +183,7 @@ def test_a_stored_accuracy_is_not_used_for_another_image_size(tmp_path: Path, da
 
 
 def test_a_test_image_that_cannot_be_read_counts_as_wrong(tmp_path: Path, dataset: str) -> None:
-    torch.save(torchvision.models.resnet18(num_classes=2).state_dict(), tmp_path / "resnet18.pt")
+    torch.save(resnet18().state_dict(), tmp_path / "resnet18.pt")
     val = Path(dataset.partition(":")[2]) / "full" / "val"
     for path in (*val.glob("a/*"), *val.glob("b/*")):
         path.write_bytes(b"torn")

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torchvision import transforms
 
 from engine.config.errors import DataError
 from engine.data.folder.dataset import FolderDataset
@@ -168,6 +167,8 @@ def test_a_broken_link_does_not_break_the_fingerprint_of_its_folder(tmp_path: Pa
 
 @pytest.mark.parametrize(("width", "height"), [(224, 224), (500, 375), (300, 60)])
 def test_training_crops_are_distributed_as_in_torchvision(width: int, height: int) -> None:
+    from torchvision import transforms  # takes seconds, so not where every worker of pytest-xdist imports it
+
     torch.manual_seed(0)
     blank = torch.zeros(3, height, width)
     theirs = [transforms.RandomResizedCrop.get_params(blank, [0.08, 1.0], [3 / 4, 4 / 3]) for _ in range(4000)]
@@ -210,6 +211,8 @@ def test_evaluation_pixels_of_real_images_are_those_of_torchvision() -> None:
 
 def assert_like_torchvision(path: Path, resize: int, crop: int) -> None:
     """The mean difference is below 2, in units of 1/255."""
+    from torchvision import transforms
+
     theirs = transforms.Compose([transforms.Resize(resize), transforms.CenterCrop(crop)])
     wanted = np.asarray(theirs(Image.open(path).convert("RGB")), dtype=float)
     assert np.abs(eval_crop(os.fsencode(path), resize, crop) - wanted).mean() < 2.0

@@ -14,7 +14,6 @@ from fastadv_tui.dashboard.app import Fastadv
 from fastadv_tui.dashboard.evaluation_monitor import EvaluationMonitor
 from fastadv_tui.dashboard.evaluation_words import evaluation_words
 from fastadv_tui.dashboard.messages import RunsSubmitted
-from fastadv_tui.dashboard.screens.choice_dialog import ChoiceDialog
 from fastadv_tui.dashboard.screens.compare import CompareScreen
 from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
 from fastadv_tui.dashboard.screens.history import HistoryScreen
@@ -30,34 +29,11 @@ from fastadv_tui.launch.start_runs import StartedRuns
 from fastadv_tui.paths import runs_dir
 from fastadv_tui.runs.status import RunStatus
 from tests.support import demo_home
-from tests.support.pilot import a_run, play, shown, until, until_focused
+from tests.support.history_screen import choose, opened
+from tests.support.pilot import a_run, play, shown, told, until, until_focused
 from tests.support.runs import make_run
 
 pytestmark = pytest.mark.usefixtures("quick_home")
-
-
-async def opened(app: Fastadv, pilot: Pilot[str], runs: int) -> HistoryScreen:
-    """Open the history, and wait until it shows so many runs."""
-    await until(pilot, lambda: app.snapshot.loaded)
-    await pilot.press("h")
-    await until(pilot, lambda: f"{runs} of {runs} runs" in shown(app))
-    assert isinstance(app.screen, HistoryScreen)
-    await until_focused(pilot, DataTable)
-    return app.screen
-
-
-async def choose(app: Fastadv, pilot: Pilot[str], key: str, typed: str) -> None:
-    """Open a dialog by its key, and choose what is typed."""
-    await pilot.press(key)
-    await until(pilot, lambda: isinstance(app.screen, ChoiceDialog))
-    await until_focused(pilot, Input)
-    await pilot.press(*typed, "enter")
-    await until(pilot, lambda: isinstance(app.screen, HistoryScreen))
-
-
-def told(app: Fastadv) -> str:
-    """The toasts that are on the screen."""
-    return "\n".join(toast.message for toast in app._notifications)
 
 
 def under_cursor(screen: HistoryScreen) -> list[str]:
@@ -344,55 +320,6 @@ def test_an_evaluation_that_waits_leaves_the_column_of_states_narrow(tmp_path: P
     for held_up in ("", "queue paused"):
         snapshot = Snapshot([], {}, {tmp_path.name: 23}, held_up)
         assert evaluation_words(waits, snapshot, brief=True) == "eval 23rd in line"
-
-
-@pytest.mark.parametrize(
-    ("in_history", "key", "why"),
-    [
-        (False, "T", "T (tag) works in the history: press h"),
-        (False, "D", "D (delete) works in the history: press h"),
-        (True, "X", "X (kill) works on the first screen: press h"),
-    ],
-)
-def test_a_key_of_another_screen_says_where_it_works(in_history: bool, key: str, why: str) -> None:
-    a_run("a1")
-
-    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
-        await until(pilot, lambda: "run a1" in shown(app))
-        if in_history:
-            await opened(app, pilot, 1)
-        await pilot.press(key)
-        await until(pilot, lambda: why in told(app))
-
-    play(script)
-
-
-def test_a_key_that_changes_runs_says_that_the_dashboard_is_read_only() -> None:
-    a_run("a1")
-
-    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
-        await until(pilot, lambda: "run a1" in shown(app))
-        await pilot.press("n")
-        await until(pilot, lambda: told(app).count("this dashboard is read-only") == 1)
-        await opened(app, pilot, 1)
-        await pilot.press("D")
-        await until(pilot, lambda: told(app).count("this dashboard is read-only") == 2)
-
-    play(script, readonly=True)
-
-
-def test_a_letter_in_a_field_is_no_key_without_effect() -> None:
-    a_run("a1")
-
-    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
-        screen = await opened(app, pilot, 1)
-        await pilot.press("slash")
-        await until_focused(pilot, Input)
-        await pilot.press("X", "T")
-        await until(pilot, lambda: screen.query_one("#query", Input).value == "XT")
-        assert "works" not in told(app)
-
-    play(script)
 
 
 def test_a_list_whose_filter_matches_nothing_says_so() -> None:
