@@ -57,7 +57,7 @@ def test_the_result_comes_back(tmp_path: Path) -> None:
         ("def model():\n    raise KeyboardInterrupt\n", "net.py line 2: KeyboardInterrupt"),
         ("import os\nos._exit(0)\n", "net.py: ends its process (with exit code 0)"),
         ("import os\nos._exit(3)\n", "net.py: ends its process (with exit code 3)"),
-        ("import os\nos.kill(os.getpid(), 11)\n", "net.py: ends its process (by SIGSEGV)"),
+        ("import os\nos.kill(os.getpid(), 9)\n", "net.py: ends its process (by SIGKILL)"),
         ("\nprint('hello')\n" + MODEL, "net.py line 2: prints 'hello'"),
         ("def model():\n    print(1)\n    print(2)\n", "net.py line 2: prints '1'"),
         ("net = 1\n", "net.py has no model"),
