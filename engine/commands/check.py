@@ -20,8 +20,8 @@ def check(request: bytes, on_gpu: bool = False, folder: Path | None = None) -> i
     """Check whether runs can start: data (downloaded if missing), device and network.
 
     `request` is a RunConfig as JSON, one on each line. on_gpu: whether the runs will have the slot of a GPU. folder: of
-    a run that is repeated, whose copy of the user's code counts. Answers Refused for the first run that cannot start, or
-    Checked, about the last run; returns the exit code.
+    a run that is repeated, whose copy of the user's code counts. Answers Refused for the first run that cannot start,
+    or Checked, about the last run; returns the exit code.
     """
     try:
         configs = [decode(line, RunConfig) for line in request.splitlines() or [request]]

@@ -1,6 +1,5 @@
 """How a run is evaluated: the attack, the number of test images, and the batch size."""
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -48,17 +47,12 @@ def build_attack(name: str, step_size: float, classes: int) -> Attack:
 
 
 def _stage(name: str, step_size: float, classes: int, autoattack: bool) -> Stage:
-    """A stage by its name.
-
-    autoattack: whether the attack is `aa` or `aa-quick`. Their APGD-CE is stronger than the paper's, and their APGD-T,
-    which attacks what it has left, gives up searches that are far from success. By themselves, both are the paper's.
-    """
+    """A stage by its name. autoattack: whether the attack is `aa` or `aa-quick`, whose APGD-CE is stronger."""
     match name:
         case "apgd-ce":
             return RescaledApgdCe() if autoattack else ApgdCe()
         case "apgd-t":
-            targets = attacks.targets_for(classes)
-            return ApgdTargeted(targets) if autoattack else ApgdTargeted(targets, give_up=math.inf)
+            return ApgdTargeted(attacks.targets_for(classes))
         case "fab-t":
             return FabTargeted(attacks.targets_for(classes))
         case "square":

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from torch import nn
 
 from engine.config.datasets import DatasetFacts
+from engine.config.networks import family
 from engine.config.sections import ModelConfig
 from engine.models.build import COMMON_NAMES, MODELS
 
@@ -17,18 +18,17 @@ RENAMED = {
 
 def builder_of(name: str) -> Callable[[ModelConfig, DatasetFacts], nn.Module] | None:
     """The function that builds a network of our own; None for the network of another package."""
-    return MODELS.get(name)
+    return MODELS.get(family(name))
 
 
 def common_modules(config: ModelConfig) -> Mapping[str, str] | None:
     """The common names of modules by their number in our network; None if our names are all there is."""
-    return COMMON_NAMES[config.name](config) if config.name in COMMON_NAMES else None
+    names = COMMON_NAMES.get(family(config.name))
+    return names(config) if names else None
 
 
 def common_parts(name: str, network: str) -> str:
     """A name of a tensor with the parts that the common implementation of the network calls otherwise."""
-    for family, pairs in RENAMED.items():
-        if network.startswith(family):
-            for ours, theirs in pairs:
-                name = name.replace(ours, theirs)
+    for ours, theirs in RENAMED.get(family(network), ()):
+        name = name.replace(ours, theirs)
     return name

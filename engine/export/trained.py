@@ -35,7 +35,7 @@ def trained_network(path: Path) -> Trained:
     try:
         config = decode(content["config"], RunConfig)
         facts = decode(content["facts"], DatasetFacts) if "facts" in content else facts_of(config.dataset)
-        network = build_network(config.model, facts)
+        network = build_network(config.model, facts, path.parent)
         network.load_state_dict(content.get("averaged") or content["model"])
     except (msgspec.DecodeError, RuntimeError, TypeError) as error:
         text = str(error).partition("\n")[0]
