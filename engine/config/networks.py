@@ -36,7 +36,7 @@ def wide_shape(name: str) -> tuple[int, int]:
     """Blocks in each of the three stages, and width factor, of a `wideresnet-DEPTH-FACTOR`.
 
     The depth counts convolutions: two in each block, the first one, and the three of shortcuts (Zagoruyko and
-    Komodakis, 2016, section 3). Raises: ConfigError, if there is no such depth or factor.
+    Komodakis, 2016). Raises: ConfigError, if there is no such depth or factor.
     """
     found = _WIDE.fullmatch(name)
     depth, factor = (int(found[1]), int(found[2])) if found else (0, 0)

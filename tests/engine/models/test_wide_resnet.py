@@ -81,7 +81,7 @@ def test_weights_of_the_code_of_trades_give_the_logits_of_the_formula(
 
 @pytest.mark.parametrize(("name", "published"), [("wideresnet-28-10", 36_479_194), ("wideresnet-34-10", 46_160_474)])
 def test_the_networks_have_their_published_numbers_of_parameters(name: str, published: int) -> None:
-    """36.5M: table 4 of the paper. 46.2M: table 1 of Zhang et al., 2019 (TRADES). The last digits are of their code."""
+    """36.5 and 46.2 million are what papers write. The last digits are those of the code of TRADES, as we know them."""
     with torch.device("meta"):
         model = build_network(ModelConfig(name=name), FACTS)
     assert sum(p.numel() for p in model.parameters()) == published
