@@ -9,6 +9,7 @@ training is always `finished`. Exit codes: 0 done, 1 failed, 2 refused, 130 stop
 import contextlib
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,36 +49,41 @@ def _command(arguments: list[str]) -> int:
         from engine.commands.doctor import doctor
 
         return doctor(arguments[1])
-    if arguments[:1] == ["--eval"]:
-        from engine.commands.evaluate import evaluate
-
-        resume_garbage_collection()
-        return evaluate(sys.stdin.buffer.read())
-    if arguments[:1] == ["--export"]:
-        from engine.commands.export import export
-
-        resume_garbage_collection()
-        return export(sys.stdin.buffer.read())
-    if arguments[:1] == ["--prepare"]:
-        from engine.commands.prepare import prepare
-
-        resume_garbage_collection()
-        return prepare(sys.stdin.buffer.read())
     if arguments[:1] == ["--serve"]:
         from engine.commands.serve import serve
 
         return serve()
-    if arguments[:1] == ["--flops"]:
-        from engine.commands.flops import flops
-
-        return flops(sys.stdin.buffer.read())
     if arguments[:1] == ["--warm"]:
         from engine.commands.warm import check_and_wait
         from engine.protocol.requests import ON_GPU
 
         found = check_and_wait(int(arguments[1]), on_gpu=arguments[2:] == [ON_GPU])
         return train(found) if isinstance(found, RunDir) else found
+    if (answer := _answering(arguments[0])) is not None:
+        return answer(sys.stdin.buffer.read())
     return train(RunDir(Path(arguments[0])))
+
+
+def _answering(command: str) -> Callable[[bytes], int] | None:
+    """The function of a command that answers one request; None for any other word."""
+    if command == "--flops":
+        from engine.commands.flops import flops
+
+        return flops
+    if command not in ("--eval", "--export", "--prepare"):
+        return None
+    resume_garbage_collection()  # these commands work for long
+    if command == "--eval":
+        from engine.commands.evaluate import evaluate
+
+        return evaluate
+    if command == "--export":
+        from engine.commands.export import export
+
+        return export
+    from engine.commands.prepare import prepare
+
+    return prepare
 
 
 def train(rundir: RunDir) -> int:
@@ -113,16 +119,20 @@ def train(rundir: RunDir) -> int:
         except Stopped:
             finished, code = events.Finished(status="stopped"), ExitCode.STOPPED
         except BaseException as error:
-            fixable = isinstance(error, FIXABLE)  # the message is enough for the user; no traceback
-            _log(str(error) if fixable else traceback.format_exc())
-            resumable = getattr(error, "resumable", True)
-            finished = events.Finished(status="failed", error=_one_line(error), resumable=resumable)
-            code = ExitCode.FAILED
+            finished, code = _failed(error), ExitCode.FAILED
         with contextlib.suppress(NameError):
             finished.step, reporter = training.learner.step, training.reporter
             finished.elapsed, finished.trained = round(reporter.elapsed, 3), round(reporter.trained, 3)
             finished.gpu_memory = peak(training.setup.device)
         return _finish(writer, finished, code)
+
+
+def _failed(error: BaseException) -> events.Finished:
+    """Write the error to the log. Called while the error is handled."""
+    fixable = isinstance(error, FIXABLE)  # the message is enough for the user; no traceback
+    _log(str(error) if fixable else traceback.format_exc())
+    resumable = getattr(error, "resumable", True)
+    return events.Finished(status="failed", error=_one_line(error), resumable=resumable)
 
 
 def _start_copies(config: "RunConfig", rundir: RunDir, writer: event_log.Writer) -> None:

@@ -1,6 +1,7 @@
 """Auto-PGD (Croce and Hein, 2020): PGD with momentum that halves the step size of each image by its progress."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -163,8 +164,7 @@ def fooled_by_apgd(
     of an image end when one of them succeeds. Both masks: bool, (N,), where N = B without `rows`.
     """
     rows = torch.arange(len(y), device=y.device) if rows is None else rows
-    fooled = torch.zeros(int(rows.max()) + 1, dtype=torch.bool, device=y.device)
-    unmoved = torch.zeros_like(fooled)
+    fooled, unmoved = torch.zeros(2, int(rows.max()) + 1, dtype=torch.bool, device=y.device)
     wrong, values, gradient = probe.fooled_values_and_gradient(x + start, y, loss)
     state = SearchState.at_start(rows, x, y, start, loss, values, gradient, first_step * threat.eps)
     ends = period_ends(steps)
@@ -179,15 +179,19 @@ def fooled_by_apgd(
         state.move(threat, 1.0 if step == 1 else MOMENTUM)
         if step == steps:
             break
-        known = fooled[state.rows]
-        wrong, values, gradient = probe.fooled_values_and_gradient(state.x + state.delta, state.y, state.loss, known)
+        now, known = state.x + state.delta, fooled[state.rows]
+        wrong, values, gradient = probe.fooled_values_and_gradient(now, state.y, state.loss, known)
         state.judge(values, gradient)
-        if step in ends:
-            state.given_up = state.hopeless(give_up)
-            state.check_step_sizes(ends[0] if step == ends[0] else step - ends[ends.index(step) - 1])
-    found = _fooled_at_the_end(probe, state, threat)
-    fooled[state.rows[found]] = True
+        _end_period(state, step, ends, give_up)
+    fooled[state.rows[_fooled_at_the_end(probe, state, threat)]] = True
     return fooled, unmoved
+
+
+def _end_period(state: SearchState, step: int, ends: Sequence[int], give_up: float) -> None:
+    """Give up searches and check step sizes, if a period between two checks ends with this step."""
+    if step in ends:
+        state.given_up = state.hopeless(give_up)
+        state.check_step_sizes(ends[0] if step == ends[0] else step - ends[ends.index(step) - 1])
 
 
 def _fooled_at_the_end(probe: Probe, state: "SearchState", threat: Threat) -> Tensor:

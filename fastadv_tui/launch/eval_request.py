@@ -48,9 +48,7 @@ def request(
     if source := find_source(target, path, typed, progress):
         path, dataset, typed = source.path, dataset or source.dataset, source.completed(typed)
         eps, normalize, key = eps or source.eps, normalize or source.normalize, key or source.key
-    given = [part for part in (eps or "").split(",") if part.strip()]
-    if eps and not given:
-        raise ConfigError(f"--eps {eps!r} has no values; write --eps 8 or --eps 2,4,8")
+    given = _parts(eps)
     if given and typed.get("norm"):
         typed = {**typed, "eps": given[0]}  # another norm needs an eps of its own
     config, weights, run = _understood(target, path, dataset, typed, which)
@@ -68,6 +66,14 @@ def request(
         run=run,
         corruptions="" if corruptions is None else str(typed_path(corruptions)),
     )
+
+
+def _parts(eps: str | None) -> list[str]:
+    """The typed sizes of `--eps`, which may be several. Raises: ConfigError, if there are none in a text."""
+    given = [part for part in (eps or "").split(",") if part.strip()]
+    if eps and not given:
+        raise ConfigError(f"--eps {eps!r} has no values; write --eps 8 or --eps 2,4,8")
+    return given
 
 
 def _for_corruptions(typed: Mapping[str, str | None], eps: str | None, corruptions: str) -> dict[str, str | None]:
