@@ -171,7 +171,7 @@ def test_every_text_of_the_form_has_contrast(theme: str) -> None:
 def test_the_form_works_at_80_columns_by_keyboard_alone() -> None:
     async def script(app: Fastadv, pilot: Pilot[str]) -> None:
         await open_form(app, pilot)
-        await pilot.press("down", "down", "down", "up", "down")
+        await pilot.press(*["down"] * 5, "up", "down")
         await until(pilot, lambda: field(app, "holdout").has_focus)
         await pilot.press("down", "down", "down")
         await until(pilot, lambda: field(app, "method.name").has_focus)
