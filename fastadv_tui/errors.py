@@ -26,6 +26,7 @@ Exception
         RunError                the run's present status does not allow the action
         RunNotFoundError        no run, or more than one run, has the given name
         SubmissionError         the `config.json` of a run cannot be read
+        TagError                a typed tag is empty or not one word
         TrackerError            a tracker refuses
             NoAnswerError       the client of a tracker is gone or hangs
         SupersededError         nobody waits for the answer of the engine any more

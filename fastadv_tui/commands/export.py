@@ -69,14 +69,16 @@ def export(
         raise UserError("--weights FILE names the format and the file; leave out --format and -o")
     form = "weights" if weights else form or "jsonl"
     _refuse_idle_options(form, which, dtype, license_)
-    path = weights or (typed_path(out) if out else None)
     if form in (*OF_ONE_RUN, "weights"):
         from fastadv_tui.publish.write import export_network
 
-        export_network(selected_ids(runs or (), filter_), form, path, which, dtype, license_)
+        export_network(
+            selected_ids(runs or (), filter_), form, weights or (Path(out) if out else None), which, dtype, license_
+        )
         return
     check_format(form, bool(out), others=OF_ONE_RUN)
-    export_events([run_folder(run_id) for run_id in selected_ids(runs or (), filter_)], form, path)
+    folders = [run_folder(run_id) for run_id in selected_ids(runs or (), filter_)]
+    export_events(folders, form, typed_path(out) if out else None)
 
 
 def _refuse_idle_options(form: str, which: str, dtype: str, license_: str) -> None:

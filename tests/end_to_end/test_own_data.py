@@ -91,7 +91,7 @@ REFUSED = {
     "another name": ("mine.py:other", "mine.py has no other; it defines data"),
     "no syntax": ("bad.py:data", "bad.py line 1: SyntaxError"),
     "exits": ("exits.py:data", "exits.py line 2: exits"),
-    "loops": ("loops.py:data", "loops.py: takes more than 15 s to import"),
+    "loops": ("loops.py:data", "loops.py: takes more than 10 s to import"),
     "no npz": ("npz:nowhere.npz", "nowhere.npz does not exist"),
     "no path": ("npz:", "npz: names no file; write npz:FILE"),
     "floats": ("npz:floats.npz", "x_train has the type float64; it must be uint8"),

@@ -22,7 +22,7 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 FASTADV = f"{shlex.quote(sys.executable)} -P -m fastadv_tui"
-TO_EPOCHS = 14  # fields and headings of the form from the data set down to the epochs
+TO_EPOCHS = 16  # fields and headings of the form from the data set down to the epochs
 LONG = "--epochs 1000 --set model.width=4 --set watch.images=50 --eval none"
 
 

@@ -97,6 +97,8 @@ def _mapped(path: Path) -> NDArray[Any]:
         if instead := not_plain(path):
             raise DataError(f"{path} is {instead}, not a file; {REMEDY}")
         array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
+    except DataError:  # a ValueError, and so among the UNREADABLE
+        raise
     except FileNotFoundError:
         raise DataError(f"{path} is missing; {REMEDY}") from None
     except OSError as error:

@@ -21,7 +21,7 @@ async def launch(app: Fastadv, pilot: Pilot[str]) -> None:
 
 async def sweep(app: Fastadv, pilot: Pilot[str]) -> None:
     await launch(app, pilot)
-    await pilot.press("tab", "tab", "tab", *"4,8")
+    await pilot.press(*["tab"] * 5, *"4,8")
     await until(pilot, lambda: "2 runs" in str(app.screen.query_one("#planned", Static).visual))
 
 
