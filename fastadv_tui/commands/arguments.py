@@ -8,7 +8,6 @@ import typer
 from fastadv_tui.commands import completion
 
 RUN_HELP = "id, unique beginning of an id or unique name; `last`, or the last of a status, such as `last-failed`"
-MAX_UNCONFIRMED = 8  # a command that starts more runs asks for confirmation
 MAX_LISTED = 8  # ids that a question lists
 
 Set = Annotated[

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fastadv_tui.commands import completion
-from fastadv_tui.commands.arguments import MAX_UNCONFIRMED, Set, Slots
+from fastadv_tui.commands.arguments import Set, Slots
 from fastadv_tui.errors import UserError
+from fastadv_tui.launch.confirm import MAX_UNCONFIRMED
 
 if TYPE_CHECKING:
     from fastadv_tui.history.paper_tables import PaperTable

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engine.protocol.exit_code import ExitCode
-from fastadv_tui.commands.arguments import MAX_UNCONFIRMED, Filter, Runs, Yes
+from fastadv_tui.commands.arguments import Filter, Runs, Yes
+from fastadv_tui.launch.confirm import MAX_UNCONFIRMED
 
 if TYPE_CHECKING:
     from engine.config.run import RunConfig

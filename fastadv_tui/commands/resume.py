@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from fastadv_tui.commands.arguments import MAX_UNCONFIRMED, Filter, Runs, Yes, confirm
+from fastadv_tui.commands.arguments import Filter, Runs, Yes, confirm
+from fastadv_tui.launch.confirm import MAX_UNCONFIRMED
 
 
 def register(app: typer.Typer) -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fastadv_tui.commands import completion
-from fastadv_tui.commands.arguments import MAX_UNCONFIRMED, Slots
+from fastadv_tui.commands.arguments import Slots
 from fastadv_tui.commands.run_options import Asked, run_options
+from fastadv_tui.launch.confirm import MAX_UNCONFIRMED
 
 if TYPE_CHECKING:
     from engine.config.run import RunConfig

@@ -18,6 +18,7 @@ from fastadv_tui.paths import runs_dir
 from fastadv_tui.runs import control
 from fastadv_tui.text.sanitize import one_line
 
+MAX_NOTE = 60  # characters of a note in a question
 MAX_NAMED, MAX_TOLD = 5, 2  # runs that a question names, and that a toast names
 Action = Callable[[Row], str]  # returns what was done to the run, in words; empty if nothing was
 NO_RUN = "this line has no run"  # a published result, or an empty table
@@ -80,11 +81,14 @@ class HistoryActions(Screen[None]):
         self._ask(rows, f"tags now: {present}\ntype tags to add; -TAG takes a tag off", "", change, "tags saved")
 
     def action_note(self) -> None:
-        def change(notes: Notes, text: str) -> None:
-            notes.note = text
-
         rows = self._targets()
-        self._ask(rows, "note", rows[0].note if len(rows) == 1 else "", change, "note saved")
+        present = list(dict.fromkeys(row.note for row in rows))
+        label = "note" if len(present) < 2 else _label_of_notes([note for note in present if note])
+
+        def change(notes: Notes, text: str) -> None:
+            notes.note = text if text.strip() or len(present) < 2 else notes.note
+
+        self._ask(rows, label, present[0] if len(present) == 1 else "", change, "note saved")
 
     def action_rename(self) -> None:
         def change(notes: Notes, text: str) -> None:
@@ -220,6 +224,13 @@ class HistoryActions(Screen[None]):
         """The runs that a question or a toast is about: `fgsm s1 (k3f9), pgd (p2x7) and 3 more`."""
         named = ", ".join(label_among(row, self.fastadv.snapshot.rows) for row in rows[:most])
         return f"{named} and {len(rows) - most} more" if len(rows) > most else named
+
+
+def _label_of_notes(notes: Sequence[str]) -> str:
+    """What the dialog says of several runs with different notes."""
+    first = one_line(notes[0], MAX_NOTE)
+    others = f" and {len(notes) - 1} other(s)" if notes[1:] else ""
+    return f"note\nthere now: {first}{others}\nwhat you type replaces all; an empty line keeps them"
 
 
 def folder(row: Row) -> RunDir:

@@ -19,6 +19,7 @@ from engine.protocol.rundir import RunDir
 from fastadv_tui.dashboard.focus import step_focus
 from fastadv_tui.dashboard.messages import RunsSubmitted
 from fastadv_tui.dashboard.screens.base import Screen
+from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
 from fastadv_tui.dashboard.screens.run_dialog import RunDialog
 from fastadv_tui.dashboard.screens.text_dialog import TextDialog
 from fastadv_tui.dashboard.snapshot import Snapshot
@@ -30,6 +31,7 @@ from fastadv_tui.dashboard.widgets.top_bar import TopBar
 from fastadv_tui.errors import UserError
 from fastadv_tui.hardware.sampler import Sample
 from fastadv_tui.history.row import Row
+from fastadv_tui.launch.confirm import MAX_UNCONFIRMED
 from fastadv_tui.launch.device_choices import device_choices
 from fastadv_tui.launch.draft import Draft, load_draft
 from fastadv_tui.launch.estimate import Estimator
@@ -311,6 +313,14 @@ class LaunchScreen(Screen[None]):
         if self._reading.plan is None:
             await self._go_to_first_error()
             return
+        count = self._reading.plan.count
+        if count > MAX_UNCONFIRMED:
+            question = ConfirmDialog(f"Start {count:,} runs? They queue and start by themselves.", "Start")
+            self.app.push_screen(question, lambda sure: self._start(texts) if sure else None)
+        else:
+            self._start(texts)
+
+    def _start(self, texts: Mapping[str, str]) -> None:
         self._starting = True
         self.query_one("#form").border_subtitle = CHECKING  # no toast: it would stand beside the one of the submission
         self.start(texts)

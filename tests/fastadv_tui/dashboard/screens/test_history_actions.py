@@ -82,6 +82,26 @@ def test_a_note_goes_to_the_run_that_it_was_asked_for() -> None:
     play(script)
 
 
+def test_different_notes_of_marked_runs_are_shown_and_kept_unless_something_is_typed() -> None:
+    runs = [a_run(name) for name in ("a1", "b2", "c3")]
+    for rundir, note in zip(runs, ("two epochs", "", "rate too high"), strict=True):
+        History().edit(rundir, lambda notes, note=note: setattr(notes, "note", note))  # type: ignore[misc]
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await opened(app, pilot, 3)
+        for typed, left in (("", ["two epochs", "", "rate too high"]), ("mine", ["mine"] * 3)):
+            await pilot.press("home", "space", "j", "space", "j", "space", "N")
+            await until(pilot, lambda: isinstance(app.screen, TextDialog))
+            await until_focused(pilot, Input)
+            assert "and 1 other(s)" in shown(app)
+            await pilot.press(*typed, "enter")
+            await until(pilot, lambda: isinstance(app.screen, HistoryScreen))
+            await until(pilot, lambda left=left: [read_notes(rundir).note for rundir in runs] == left)  # type: ignore[misc]
+            await pilot.press("u")
+
+    play(script)
+
+
 def test_actions_apply_to_all_marked_runs() -> None:
     runs = [a_run(name) for name in ("a1", "b2", "c3")]
 

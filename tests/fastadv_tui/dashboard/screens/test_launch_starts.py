@@ -13,6 +13,7 @@ from engine.config.errors import ConfigError
 from engine.config.run import RunConfig
 from fastadv_tui.dashboard.app import Fastadv
 from fastadv_tui.dashboard.screens import launch as launch_module
+from fastadv_tui.dashboard.screens.confirm_dialog import ConfirmDialog
 from fastadv_tui.dashboard.screens.launch import LaunchScreen
 from fastadv_tui.dashboard.widgets.run_list import RunList
 from fastadv_tui.history.index import History
@@ -286,5 +287,32 @@ def test_the_check_before_a_start_is_told_at_the_form_until_it_ends(monkeypatch:
         assert not [*app._notifications]  # it would stay beside the toast of the submission
         go.set()
         await until(pilot, lambda: "no data" in shown(app) and "checking" not in shown(app))
+
+    play(script)
+
+
+@pytest.mark.parametrize(("answer", "started"), [("n", False), ("y", True)])
+def test_many_runs_are_started_only_after_a_question(
+    monkeypatch: pytest.MonkeyPatch, answer: str, started: bool
+) -> None:
+    counts: list[str] = []
+
+    def start(texts: Mapping[str, str], check: object) -> StartedRuns:
+        counts.append(texts["seed"])
+        return StartedRuns("a1", "submitted: 9 runs", [])
+
+    monkeypatch.setattr(launch_module, "start_form", start)
+
+    async def script(app: Fastadv, pilot: Pilot[str]) -> None:
+        await open_form(app, pilot)
+        field(app, "seed").value = "0-8"
+        await until(pilot, lambda: "9 runs" in plan(app))
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
+        assert "Start 9 runs?" in shown(app)
+        assert not counts
+        await pilot.press(answer)
+        await until(pilot, lambda: isinstance(app.screen, LaunchScreen) is not started)
+        assert counts == ["0-8"] * started
 
     play(script)
