@@ -100,18 +100,23 @@ class Validation:
         return (batch.part(begin, begin + size) for begin in range(0, len(batch), size))
 
     def _guard_part(self, batch: Minibatch) -> Accuracy:
-        """The step size of PGD is at least eps/4: steps of 0.01 do not reach far in MNIST's ball of 0.3."""
         model, threat, dtype = self._learner.result, self._threat, precision.DTYPES[self._setup.search]
-        attack = Pgd(GUARD_STEPS, 1, max(self._config.eval_step, self._config.eps / 4))
+        attack = Pgd(GUARD_STEPS, 1, self._reaching_step)
         found = attacked_accuracy(model, batch.x, batch.y, threat, attack, self._config.seed, dtype)
         return replace(found, fgsm=fgsm_accuracy(model, batch.x, batch.y, threat, dtype))
+
+    @property
+    def _reaching_step(self) -> float:
+        """A step size for few steps, at least eps/4: steps of 0.01 do not reach far in MNIST's ball of 0.3."""
+        return max(self._config.eval_step, self._config.eps / 4)
 
     def watched_accuracy(self, check_stop: Callable[[], None]) -> Accuracy | None:
         """Clean and robust accuracy on the first `watch.images` test images, or None if `watch.images` is 0."""
         watch = self._config.watch
         if not watch.images:
             return None
-        attack = Pgd(watch.steps, 1, self._config.eval_step)
+        typed = self._config.eval.step_size is not None
+        attack = Pgd(watch.steps, 1, self._config.eval_step if typed else self._reaching_step)
         evaluation = self._evaluation(self._setup.test.first(watch.images), attack)
         watched = evaluation.run(lambda done, total: check_stop())[0]
         self._report_files()

@@ -91,7 +91,7 @@ def _mean(rows: Sequence[Row], measured: Callable[[Row], Accuracy | None]) -> Ac
 
 
 def _step_size(row: Row) -> float:
-    """The step size of a run's evaluation attacks, as in `RunConfig.eval_step`.
+    """The step size of a run's evaluation attacks, as in `RunConfig.eval_step`; while training at least eps/4.
 
     0 if the attack chooses its own, and if nobody knows it.
     """
@@ -101,4 +101,5 @@ def _step_size(row: Row) -> float:
     if typed is not None:
         return float(typed)
     spec = datasets().get(row.dataset) if row.norm == LINF else None
-    return spec.pgd_step if spec and spec.pgd_step is not None else row.eps / 4
+    size = spec.pgd_step if spec and spec.pgd_step is not None else row.eps / 4
+    return size if row.final else max(size, row.eps / 4)

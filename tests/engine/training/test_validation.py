@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from engine.config.run import RunConfig
 from engine.protocol import event_log
 from engine.runtime.eval_mode import evaluating
 from engine.training.trainer import Training
@@ -39,3 +40,21 @@ def test_the_guard_evaluates_the_last_full_minibatches_of_the_epoch(
         assert found.clean == pytest.approx(right / found.images)
         assert found.fgsm is not None
         assert 0 <= found.robust <= found.clean
+
+
+@pytest.mark.parametrize(("typed", "step"), [({}, 0.05), ({"eval.step_size": 0.01}, 0.01)])
+def test_the_attack_while_training_crosses_the_ball_in_its_few_steps_unless_its_step_is_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: dict[str, Any], step: float
+) -> None:
+    """MNIST's recipe has evaluation steps of 0.01, of which 10 do not reach far in a ball of 0.3."""
+    monkeypatch.setattr(RunConfig, "pgd_step", 0.01)
+    steps: list[float] = []
+    with training(tmp_path / "run", {"eps": 0.2, "watch.images": 20, **typed}) as run:
+        evaluation = run.validation._evaluation
+        monkeypatch.setattr(
+            run.validation,
+            "_evaluation",
+            lambda test, attack: steps.append(attack.step_size) or evaluation(test, attack),
+        )
+        run.validation.watched_accuracy(lambda: None)
+    assert steps == [pytest.approx(step)]
