@@ -62,6 +62,7 @@ def _line(curves: Sequence[Curve], look: int, label: str, points: bool, alone: b
     if len(curves) == 1:
         kept = _kept(first.ys)
         xs, ys = [first.xs[place] for place in kept], [first.ys[place] for place in kept]
+        points = points or len(xs) == 1  # a line through one point would not be seen
         return Line(look=look, label=label, xs=xs, ys=ys, dashed=first.dashed, mark=first.mark, points=points)
     begin, end = max(curve.places[0] for curve in curves), min(curve.places[-1] for curve in curves)
     places = [place for place in first.places if begin <= place <= end]
@@ -87,7 +88,7 @@ def _line(curves: Sequence[Curve], look: int, label: str, points: bool, alone: b
         high=[high for _, high in edges],
         dashed=first.dashed,
         mark=first.mark,
-        points=points,
+        points=points or len(xs) == 1,
     )
 
 

@@ -8,18 +8,21 @@ from fastadv_tui.runs.state import RunState
 
 
 class TrainingAxis(Struct, frozen=True):
-    """Epochs, or seconds of training if `time` is set."""
+    """Epochs, or seconds of training if `time` is set: those of the epochs alone, as in tables and figures.
+
+    Files of older versions know only the time with evaluations, which stands in for it.
+    """
 
     time: bool
 
     def x_of(self, event: Step | Evaluated | Alarm | RolledBack) -> float:
-        return float(event.elapsed if self.time else event.epoch)
+        return float((event.trained or event.elapsed) if self.time else event.epoch)
 
     def planned_end(self, run: RunState, live: bool) -> float:
         """The end of a run: the planned one of a live run, else where the run ended."""
         if not self.time:
             return run.total_epochs if live else run.epochs
-        return run.elapsed + ((run.eta_seconds or 0.0) if live else 0.0)
+        return (run.trained or run.elapsed) + ((run.eta_seconds or 0.0) if live else 0.0)
 
     def marks(self, run: RunState) -> tuple[Mark, ...]:
         """The alarms, rollbacks, resumes and later phases of a run."""

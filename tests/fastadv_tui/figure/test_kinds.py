@@ -52,6 +52,17 @@ def test_accuracies_are_in_percent_and_robust_is_dashed_as_it_is_dotted_in_the_d
     assert (found.solid, found.dashed, robust.label) == ("clean", "PGD-10", "digits-fgsm-eps51")  # one run: its name
 
 
+@pytest.mark.parametrize("group", [False, True])
+@pytest.mark.parametrize("kind", ["accuracy", "time", "work"])
+def test_what_was_measured_once_is_drawn_as_a_point(kind: str, group: bool) -> None:
+    """A run of one epoch, or the first epoch of any run: a line through one point would be invisible."""
+    runs = [trained(f"a{seed}", (0.2,), seed=str(seed)) for seed in range(2)]
+    lines = picture(rows(*runs), kind, group).lines
+    assert lines
+    assert all(line.points and len(line.xs) == 1 for line in lines)
+    assert not any(line.points for line in picture(rows(trained("b2")), kind, group).lines)
+
+
 def test_the_attack_is_named_if_all_runs_were_measured_with_the_same_one() -> None:
     runs = [trained("a1"), trained("b2", eps="4")]
     assert picture(rows(*runs), "time", False).y_label == "Accuracy under PGD-10 (%)"
