@@ -5,7 +5,6 @@ it. A module must be importable by the engine, so it is installed or on PYTHONPA
 The working folder is never searched.
 """
 
-import hashlib
 import os
 import re
 import sys
@@ -94,6 +93,8 @@ def parse(text: str) -> UserCode | None:
 
 def fingerprint_of(content: bytes) -> str:
     """A hash of code, 12 hexadecimal digits."""
+    import hashlib  # it loads OpenSSL in 3 ms, which a list of runs does not need
+
     return hashlib.sha256(content).hexdigest()[:12]
 
 
