@@ -109,6 +109,7 @@ def test_the_dashboard_starts_compares_and_exports_runs_and_finds_them_again(
         tmux("send-keys", "-t", "d", "E")
         tmux.shows("d", "Export 2 runs")
         tmux("send-keys", "-t", "d", "-l", form)
+        wait_until(lambda: "all numbers" not in tmux.screen("d"))  # the dialog has all that was typed
         tmux("send-keys", "-t", "d", "Enter")
         wait_until(lambda names=names, count=count: len([*tmp_path.glob(names)]) == count, timeout=90)
     tmux("send-keys", "-t", "d", "Escape")
@@ -155,6 +156,7 @@ def launch(tmux: Tmux, name: str, epochs: str, seed: str) -> None:
     fill_field(tmux, 4, "seed", seed)
     tmux("send-keys", "-t", "d", *["Down"] * 5, "Enter")  # over the other groups to the last one, which opens
     tmux.shows("d", "▾ Saving")
+    tmux.shows("d", "checkpoint every")  # the heading changes a moment before its fields are there
     fill_field(tmux, 1, "name", name)
     tmux("send-keys", "-t", "d", "C-s")
     wait_until(lambda: "New run" not in tmux.screen("d").splitlines()[0], timeout=60)
