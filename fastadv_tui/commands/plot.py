@@ -46,12 +46,16 @@ def plot(
 
     Needs matplotlib: pip install 'fastadv\\[plot]'.
     """
+    from fastadv_tui.figure.kinds import groups_without_band
     from fastadv_tui.figure.write import write_figure
     from fastadv_tui.history.selection import selected_rows
+    from fastadv_tui.history.significance import MIN_SEEDS
     from fastadv_tui.paths import typed_path
 
     if font not in ("serif", "sans"):
         raise UserError(f"--font {font!r}: use serif or sans")
     rows, path = selected_rows(runs or (), filter_), typed_path(out)
     write_figure(rows, kind, path, seeds or group, "serif" if font == "serif" else "sans", width)
-    print(f"{path}: {len(rows)} run{'s' * (len(rows) != 1)}", file=sys.stderr)
+    without = groups_without_band(rows) if seeds or group else 0
+    note = f"; no band where there are fewer than {MIN_SEEDS} seeds" * bool(without)
+    print(f"{path}: {len(rows)} run{'s' * (len(rows) != 1)}{note}", file=sys.stderr)

@@ -18,6 +18,7 @@ from fastadv_tui.figure.picture import Line, Picture
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # Okabe and Ito
 MARKERS = ("o", "s", "^", "D", "v")  # of the lines after the first, second, ... use of all colours
 STAR: dict[str, Any] = {"marker": "*", "markersize": 7.0, "linestyle": "none", "clip_on": False, "zorder": 3}
+ERROR_BAR: dict[str, Any] = {"fmt": "none", "capsize": 2.0, "elinewidth": 0.8, "clip_on": False, "zorder": 3}
 GREY = "#555555"
 MAX_COLUMNS = 3  # of the legend
 ENTRY_HEIGHT = 0.14  # inches of a row of the legend
@@ -83,7 +84,11 @@ def _look(line: Line) -> dict[str, Any]:
 
 def _draw_line(axes: Any, line: Line) -> None:
     if line.mark:
-        axes.plot(line.xs, line.ys, **STAR, color=_look(line)["color"])
+        colour = _look(line)["color"]
+        axes.plot(line.xs, line.ys, **STAR, color=colour)
+        if line.low:
+            reach = [high - y for high, y in zip(line.high, line.ys, strict=True)]  # below it is as far
+            axes.errorbar(line.xs, line.ys, yerr=reach, color=colour, **ERROR_BAR)
         return
     axes.plot(line.xs, line.ys, linestyle="--" if line.dashed else "-", **_look(line))
     if line.low:
@@ -91,19 +96,22 @@ def _draw_line(axes: Any, line: Line) -> None:
 
 
 def _draw_legend(figure: Any, picture: Picture) -> None:
-    """Entries for what tells the runs apart, for solid and dashed lines if there are both, and for stars.
+    """Entries for what tells the runs apart, for solid and dashed lines if there are both, for stars and for bands.
 
     They stand below the axes, where no line can cross them. The figure becomes higher, and its width stays as it is.
     """
     from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
 
     looks = {line.label: _look(line) for line in picture.lines if line.label}
-    handles = [Line2D([], [], label=label, **look) for label, look in looks.items()]
+    handles: list[Any] = [Line2D([], [], label=label, **look) for label, look in looks.items()]
     if picture.solid and picture.dashed:
         handles.append(Line2D([], [], label=picture.solid, color=GREY))
         handles.append(Line2D([], [], label=picture.dashed, color=GREY, linestyle="--"))
     if picture.mark:
         handles.append(Line2D([], [], label=picture.mark, color=GREY, **STAR))
+    if picture.band:
+        handles.append(Patch(label=picture.band, color=GREY, alpha=0.3, linewidth=0))
     if not handles:
         return
     columns = _columns_that_fit(figure, handles)

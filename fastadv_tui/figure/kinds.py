@@ -12,11 +12,12 @@ from fastadv_tui.figure.measured import Point, interpolated, losses_of, points_o
 from fastadv_tui.figure.picture import Line, Picture
 from fastadv_tui.history.row import Row
 from fastadv_tui.history.seed_groups import group_by_seed
-from fastadv_tui.history.significance import std_over_seeds
+from fastadv_tui.history.significance import MIN_SEEDS, std_over_seeds
 from fastadv_tui.text.quantities import attack_name
 from fastadv_tui.text.sanitize import run_label
 
 EPOCH = "Epoch"  # label of an axis
+BAND = "± std over seeds"  # entry of the legend
 MAX_POINTS = 500  # of a line: more would not be seen
 Units = tuple[tuple[float, str], ...]  # the size and the name of each unit, the largest first
 TIMES: Units = ((3600.0, "h"), (60.0, "min"), (1.0, "s"))
@@ -46,9 +47,15 @@ def picture(rows: Sequence[Row], kind: str, group: bool) -> Picture:
         solid=curves.solid,
         dashed=curves.dashed,
         mark=curves.mark,
+        band=BAND if len(groups) > 1 and any(line.low for line in lines) else "",
         whole_x=curves.x_label == EPOCH,
         from_zero=curves.from_zero,
     )
+
+
+def groups_without_band(rows: Sequence[Row]) -> int:
+    """How many lines of several seeds have no band because their seeds are too few."""
+    return sum(1 < found.count < MIN_SEEDS for found in group_by_seed(rows))
 
 
 def _line(curves: Sequence[Curve], look: int, label: str, points: bool, alone: bool) -> Line:

@@ -39,6 +39,13 @@ def test_both_words_for_seeds_as_one_work_in_compare_and_in_plot(word: str, monk
     assert drawn == [True, False]
 
 
+def test_plot_says_that_two_seeds_have_no_band(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fastadv_tui.history.selection.selected_rows", lambda runs, filter_: SEEDS[:2])
+    monkeypatch.setattr("fastadv_tui.figure.write.write_figure", lambda *asked: None)
+    assert printed(plot, "--seeds").endswith("figure.pdf: 2 runs; no band where there are fewer than 3 seeds\n")
+    assert printed(plot).endswith("figure.pdf: 2 runs\n")
+
+
 @pytest.mark.parametrize("command", [compare, plot])
 def test_the_help_has_one_word_for_it(command: Any) -> None:
     text = printed(command, "--help")

@@ -11,7 +11,7 @@ from engine.protocol.evaluations import EvaluationRecord, append
 from engine.protocol.events import Saved
 from engine.protocol.rundir import RunDir
 from fastadv_tui.errors import FigureError
-from fastadv_tui.figure.kinds import picture
+from fastadv_tui.figure.kinds import groups_without_band, picture
 from fastadv_tui.figure.measured import interpolated
 from fastadv_tui.history.derive_row import row_of
 from fastadv_tui.history.row import Row
@@ -163,6 +163,20 @@ def test_the_final_evaluation_is_a_star_at_its_epoch_with_the_name_of_its_attack
     write_events(other, step(100), evaluated(100, "final", attack="pgd-20"))
     found = picture(rows(*seeds, other), "accuracy", False)
     assert (found.mark, [line for line in found.lines if line.mark]) == ("", [])  # they would look alike
+
+
+def test_the_star_of_seeds_has_the_band_that_their_curves_have_and_the_figure_says_what_it_is() -> None:
+    seeds = [trained(f"a{seed}", seed=str(seed)) for seed in range(3)]
+    for rundir, robust in zip(seeds, (0.2, 0.3, 0.4), strict=True):
+        write_events(rundir, step(100), evaluated(100, "final", attack="pgd-50-10", robust=robust))
+    alone = picture(rows(*seeds), "accuracy", True)
+    (star,) = [line for line in alone.lines if line.mark]
+    assert (star.low, star.ys, star.high) == (pytest.approx([20.0]), pytest.approx([30.0]), pytest.approx([40.0]))
+    assert alone.band == ""  # the label says it
+    other = trained("b2", eps="4")
+    assert picture(rows(*seeds, other), "accuracy", True).band == "± std over seeds"
+    assert picture(rows(*seeds[:2], other), "accuracy", True).band == ""
+    assert [groups_without_band(rows(*seeds[:count])) for count in (1, 2, 3)] == [0, 1, 0]
 
 
 def result(eps: float, robust: float, images: int = 9) -> EvaluationRecord:
