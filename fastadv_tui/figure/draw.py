@@ -67,12 +67,20 @@ def draw(picture: Picture, form: str) -> bytes:
         axes.set_xlabel(picture.x_label)
         axes.set_ylabel(picture.y_label)
         axes.margins(x=0.02)
+        _give_room(axes, picture)
         axes.locator_params(axis="x", nbins=7, integer=picture.whole_x)
         if picture.from_zero:
             axes.set_ylim(0, HEADROOM * axes.get_ylim()[1])
         _draw_legend(figure, picture)
         figure.savefig(out, format=form, metadata=METADATA[form])
     return out.getvalue()
+
+
+def _give_room(axes: Any, picture: Picture) -> None:
+    """Let the x axis begin at 0 if all points have the same x, about which matplotlib would show a tiny range."""
+    places = {x for line in picture.lines for x in line.xs}
+    if len(places) == 1 and (place := places.pop()) > 0:
+        axes.set_xlim(0, 2 * place)
 
 
 def _look(line: Line) -> dict[str, Any]:
@@ -90,7 +98,8 @@ def _draw_line(axes: Any, line: Line) -> None:
             reach = [high - y for high, y in zip(line.high, line.ys, strict=True)]  # below it is as far
             axes.errorbar(line.xs, line.ys, yerr=reach, color=colour, **ERROR_BAR)
         return
-    axes.plot(line.xs, line.ys, linestyle="--" if line.dashed else "-", **_look(line))
+    hollow = {"markerfacecolor": "white"} if line.dashed and len(line.xs) == 1 else {}  # one point shows no dashes
+    axes.plot(line.xs, line.ys, linestyle="--" if line.dashed else "-", **_look(line), **hollow)
     if line.low:
         axes.fill_between(line.xs, line.low, line.high, color=_look(line)["color"], alpha=0.18, linewidth=0)
 
@@ -106,8 +115,10 @@ def _draw_legend(figure: Any, picture: Picture) -> None:
     looks = {line.label: _look(line) for line in picture.lines if line.label}
     handles: list[Any] = [Line2D([], [], label=label, **look) for label, look in looks.items()]
     if picture.solid and picture.dashed:
-        handles.append(Line2D([], [], label=picture.solid, color=GREY))
-        handles.append(Line2D([], [], label=picture.dashed, color=GREY, linestyle="--"))
+        single = any(line.dashed and len(line.xs) == 1 for line in picture.lines)
+        marker: dict[str, Any] = {"color": GREY} | ({"marker": MARKERS[0]} if single else {})
+        handles.append(Line2D([], [], label=picture.solid, **marker))
+        handles.append(Line2D([], [], label=picture.dashed, linestyle="--", markerfacecolor="white", **marker))
     if picture.mark:
         handles.append(Line2D([], [], label=picture.mark, color=GREY, **STAR))
     if picture.band:
